@@ -1,0 +1,315 @@
+"""The ``server_vad`` state machine: speech probabilities in, turns out.
+
+One machine serves the local server, the lab's what-if runs and the tests. It comes in two forms
+that agree on every input: `TurnDetector` takes one probability at a time, `find_turns` takes a
+whole recording.
+
+Frame ``t`` covers ``[32·t, 32·t + 32)`` ms of the audio that was appended; the clock is audio time,
+never wall time. A turn opens once ``min_speech_ms`` of consecutive frames reach ``threshold``, and
+closes once ``silence_duration_ms`` of consecutive frames lie below ``threshold − hysteresis``.
+Durations are rounded up to whole frames, so 200 ms of silence are 224 and 500 ms are 512.
+
+Thirty-two milliseconds, the clamp of the first turn at 0 and silence as part of ``audio_end_ms``
+are taken from positions that OpenAI's server reported. Hysteresis and the clamp to the end of the
+previous turn are assumptions, in line with Silero's own iterator.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from realtime_nb.errors import ConfigurationError
+
+__all__ = [
+    "FRAME_MS",
+    "Runs",
+    "SpeechStart",
+    "SpeechStop",
+    "Turn",
+    "TurnDetector",
+    "TurnSettings",
+    "find_turns",
+    "turns_from_runs",
+]
+
+FRAME_MS = 32
+"""Length of one detector frame: 512 samples at 16 kHz, 768 at 24 kHz."""
+
+_LOWEST_EXIT_THRESHOLD = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSettings:
+    """What decides where turns begin and end.
+
+    The first three are those of ``turn_detection``. The last two exist only in the lab and the
+    local server.
+
+    Attributes:
+        threshold: Probability in 0..1 from which a frame counts as speech.
+        prefix_padding_ms: Audio before the first speech frame that belongs to the turn.
+        silence_duration_ms: Silence that ends a turn. OpenAI's live default is 200; its
+            documentation says 500.
+        min_speech_ms: Speech that it takes to open a turn.
+        hysteresis: How far below ``threshold`` a frame must fall to count as silence.
+    """
+
+    threshold: float = 0.5
+    prefix_padding_ms: int = 300
+    silence_duration_ms: int = 200
+    min_speech_ms: int = 0
+    hysteresis: float = 0.15
+
+    def __post_init__(self) -> None:
+        for name in ("threshold", "hysteresis"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ConfigurationError(f"{name} is {value}; give a number from 0 to 1")
+        for name in ("prefix_padding_ms", "silence_duration_ms", "min_speech_ms"):
+            value = getattr(self, name)
+            if not 0 <= value < float("inf"):
+                raise ConfigurationError(f"{name} is {value}; give milliseconds, 0 or more")
+
+    @property
+    def exit_threshold(self) -> float:
+        """Probability below which a frame of an open turn counts as silence."""
+        return max(self.threshold - self.hysteresis, _LOWEST_EXIT_THRESHOLD)
+
+    @property
+    def silence_frames(self) -> int:
+        """Consecutive silent frames that close a turn."""
+        return _frames(self.silence_duration_ms)
+
+    @property
+    def min_speech_frames(self) -> int:
+        """Consecutive speech frames that open a turn."""
+        return _frames(self.min_speech_ms)
+
+
+def _frames(duration_ms: int) -> int:
+    return max(1, -(-duration_ms // FRAME_MS))
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStart:
+    """A turn opened.
+
+    Attributes:
+        audio_start_ms: Start of the turn's audio, padding included.
+        onset_ms: Start of the first speech frame.
+        at_ms: Audio time at which it was known.
+    """
+
+    audio_start_ms: int
+    onset_ms: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStop:
+    """A turn closed.
+
+    Attributes:
+        audio_end_ms: End of the turn's audio, closing silence included.
+        offset_ms: End of speech as detected, without the closing silence.
+        at_ms: Audio time at which it was known.
+    """
+
+    audio_end_ms: int
+    offset_ms: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One stretch of speech, in milliseconds of appended audio.
+
+    Speech as detected is ``[onset_ms, offset_ms)``; the turn's audio, with the padding before and
+    the silence after it, is ``[audio_start_ms, audio_end_ms)``.
+    """
+
+    audio_start_ms: int
+    onset_ms: int
+    offset_ms: int
+    audio_end_ms: int
+
+
+class TurnDetector:
+    """The streaming form: one `step` per frame.
+
+    Args:
+        settings: May be changed at any time with `configure`.
+        base_ms: Audio appended before the first frame.
+    """
+
+    def __init__(self, settings: TurnSettings | None = None, base_ms: int = 0) -> None:
+        self.configure(settings or TurnSettings())
+        self._now_ms = base_ms
+        self._floor_ms = base_ms  # audio before it belongs to earlier turns
+        self._audio_start_ms: int | None = None
+        self._speech_frames = 0
+        self._silent_frames = 0
+
+    @property
+    def settings(self) -> TurnSettings:
+        """The settings in force."""
+        return self._settings
+
+    @property
+    def now_ms(self) -> int:
+        """End of the last frame."""
+        return self._now_ms
+
+    @property
+    def speaking(self) -> bool:
+        """Whether a turn is open."""
+        return self._audio_start_ms is not None
+
+    @property
+    def audio_start_ms(self) -> int | None:
+        """Start of the open turn's audio; None between turns."""
+        return self._audio_start_ms
+
+    @property
+    def silence_ms(self) -> int:
+        """Silence at the end of the open turn; 0 between turns."""
+        return self._silent_frames * FRAME_MS
+
+    def configure(self, settings: TurnSettings) -> None:
+        """Apply new settings from the next frame on; an open turn and the counters stay."""
+        self._settings = settings
+        self._threshold = settings.threshold
+        self._exit_threshold = settings.exit_threshold
+        self._silence_frames = settings.silence_frames
+        self._min_speech_frames = settings.min_speech_frames
+
+    def step(self, probability: float) -> SpeechStart | SpeechStop | None:
+        """Take the next frame's speech probability; return what changed, if anything did."""
+        self._now_ms += FRAME_MS
+        if self._audio_start_ms is None:
+            return self._step_idle(probability)
+        self._silent_frames = self._silent_frames + 1 if probability < self._exit_threshold else 0
+        return self.stop_now() if self._silent_frames >= self._silence_frames else None
+
+    def _step_idle(self, probability: float) -> SpeechStart | None:
+        # A frame that ends before the floor is part of audio that was committed or cleared.
+        heard = probability >= self._threshold and self._now_ms > self._floor_ms
+        self._speech_frames = self._speech_frames + 1 if heard else 0
+        if self._speech_frames < self._min_speech_frames:
+            return None
+        # After a commit in the middle of a frame, that frame begins before the floor.
+        onset_ms = max(self._floor_ms, self._now_ms - self._speech_frames * FRAME_MS)
+        start_ms = max(self._floor_ms, onset_ms - self._settings.prefix_padding_ms)
+        self._audio_start_ms = start_ms
+        self._speech_frames = 0
+        return SpeechStart(audio_start_ms=start_ms, onset_ms=onset_ms, at_ms=self._now_ms)
+
+    def stop_now(self) -> SpeechStop:
+        """Close the open turn at the last frame, as when a turn model decided so.
+
+        Raises:
+            RuntimeError: No turn is open.
+        """
+        if self._audio_start_ms is None:
+            raise RuntimeError("No turn is open; look at `speaking` before stopping one.")
+        now_ms, silence_ms = self._now_ms, self.silence_ms
+        self.end_turn()
+        return SpeechStop(audio_end_ms=now_ms, offset_ms=now_ms - silence_ms, at_ms=now_ms)
+
+    def end_turn(self, now_ms: int | None = None) -> None:
+        """Give up the open turn, if there is one: the client committed or cleared the audio.
+
+        Args:
+            now_ms: End of the audio that is gone. It may lie after the last frame, as a commit
+                can come in the middle of one. Later turns start no earlier.
+        """
+        self._floor_ms = max(self._floor_ms, self._now_ms if now_ms is None else now_ms)
+        self._audio_start_ms = None
+        self._speech_frames = 0
+        self._silent_frames = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Runs of consecutive frames: ``[starts[i], ends[i])``, ascending, none touching the next."""
+
+    starts: Sequence[int]
+    ends: Sequence[int]
+
+
+def find_turns(
+    probabilities: Iterable[float], settings: TurnSettings | None = None, base_ms: int = 0
+) -> list[Turn]:
+    """Turns of a whole recording, as the streaming form finds them.
+
+    A turn still open at the end of the audio ends there.
+
+    Args:
+        probabilities: One per 32-ms frame.
+        settings: Defaults to `TurnSettings()`.
+        base_ms: Audio appended before the first frame.
+    """
+    settings = settings or TurnSettings()
+    frames = list(probabilities)
+    speech = _runs(p >= settings.threshold for p in frames)
+    quiet = _runs(p < settings.exit_threshold for p in frames)
+    return turns_from_runs(speech, quiet, len(frames), settings, base_ms)
+
+
+def _runs(flags: Iterable[bool]) -> Runs:
+    starts: list[int] = []
+    ends: list[int] = []
+    inside = False
+    # The last, false flag closes a run that reaches the end.
+    for frame, flag in enumerate(chain(flags, (False,))):
+        if flag != inside:
+            (starts if flag else ends).append(frame)
+            inside = flag
+    return Runs(starts, ends)
+
+
+def turns_from_runs(
+    speech: Runs, quiet: Runs, frame_count: int, settings: TurnSettings, base_ms: int = 0
+) -> list[Turn]:
+    """Turns from run lengths, in time that grows with the number of turns, not of frames.
+
+    Args:
+        speech: Runs of frames at or above ``settings.threshold``. Runs shorter than
+            ``settings.min_speech_frames`` may be left out.
+        quiet: Runs of frames below ``settings.exit_threshold``. Runs shorter than
+            ``settings.silence_frames`` may be left out.
+        frame_count: Frames in the recording.
+        settings: The settings that both were made with.
+        base_ms: Audio appended before the first frame.
+    """
+    turns: list[Turn] = []
+    frame = 0
+    while (opened := _first_run(speech, frame, settings.min_speech_frames)) is not None:
+        onset, known = opened
+        closed = _first_run(quiet, known, settings.silence_frames)
+        offset, end = closed or (frame_count, frame_count)
+        onset_ms = base_ms + onset * FRAME_MS
+        turns.append(
+            Turn(
+                audio_start_ms=max(
+                    base_ms + frame * FRAME_MS, onset_ms - settings.prefix_padding_ms
+                ),
+                onset_ms=onset_ms,
+                offset_ms=base_ms + offset * FRAME_MS,
+                audio_end_ms=base_ms + end * FRAME_MS,
+            )
+        )
+        frame = end
+    return turns
+
+
+def _first_run(runs: Runs, frame: int, length: int) -> tuple[int, int] | None:
+    """First run with ``length`` frames from ``frame`` on: where it starts, where that is known."""
+    for i in range(bisect_right(runs.ends, frame), len(runs.ends)):
+        start = max(frame, runs.starts[i])
+        if runs.ends[i] - start >= length:
+            return start, start + length
+    return None
