@@ -1,0 +1,116 @@
+"""What was wrong with a client's event, in the codes and words that Realtime servers use.
+
+The codes and message forms are those observed on the hosted server; where only the field's path is
+known, the message says what was expected.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+__all__ = ["Problem", "problem_from"]
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """The body of an ``error`` event: ``param`` is the path of the offending field, or None."""
+
+    code: str | None
+    message: str
+    param: str | None = None
+    type: str = "invalid_request_error"
+
+
+_MISSING = re.compile(r"^Object missing required field `(?P<field>.*?)`")
+_UNKNOWN = re.compile(r"^Object contains unknown field `(?P<field>.*?)`")
+_BOUND = re.compile(r"^Expected `(?P<kind>int|float)` (?P<relation>[<>]=?) (?P<bound>\S+)")
+_LENGTH = re.compile(r"^Expected `(?P<kind>\w+)` of length (?P<relation>[<>]=?) (?P<bound>\d+)")
+_WRONG_TYPE = re.compile(r"^Expected `(?P<wanted>.*?)`, got `(?P<got>.*?)`")
+_VALUE = re.compile(r"^Invalid (enum )?value '(?P<value>.*?)'")
+
+_SUPPORTED = {
+    "session.type": ("realtime", "transcription"),
+    "turn_detection.type": ("server_vad", "semantic_vad"),
+    "turn_detection.eagerness": ("low", "medium", "high", "auto"),
+    "format.type": ("audio/pcm", "audio/pcmu", "audio/pcma"),
+    "noise_reduction.type": ("near_field", "far_field"),
+    "tool_choice": ("none", "auto", "required"),
+    "item.type": ("message", "function_call", "function_call_output"),
+    "item.role": ("user", "assistant", "system"),
+    "response.conversation": ("auto", "none"),
+}
+
+
+def problem_from(error: msgspec.ValidationError, value: object, root: str) -> Problem:
+    """Translates a validation error.
+
+    Args:
+        error: what msgspec said; its message may end in a path such as ``$.audio.input``.
+        value: the object that was checked, to quote the bad value.
+        root: what ``$`` stands for in the event, such as ``session`` (``""``: the event itself).
+    """
+    text, _, tail = str(error).partition(" - at `")
+    path = tail.rstrip("`").removeprefix("$").lstrip(".")
+    param = ".".join(part for part in (root, path) if part)
+    if found := _MISSING.match(text):
+        field = ".".join(part for part in (param, found["field"]) if part)
+        return Problem(
+            "missing_required_parameter", f"Missing required parameter: '{field}'.", field
+        )
+    if found := _UNKNOWN.match(text):
+        field = ".".join(part for part in (param, found["field"]) if part)
+        return Problem("unknown_parameter", f"Unknown parameter: '{field}'.", field)
+    if found := _BOUND.match(text):
+        return _out_of_range(found, param, _look_up(value, path))
+    if found := _LENGTH.match(text):
+        return _wrong_length(found, param)
+    if found := _VALUE.match(text):
+        return Problem("invalid_value", _supported(param, found["value"]), param or None)
+    if found := _WRONG_TYPE.match(text):
+        message = f"Invalid type for '{param}': expected {found['wanted']}, got {found['got']}."
+        return Problem("invalid_type", message, param or None)
+    return Problem("invalid_value", f"Invalid value for '{param}': {text}.", param or None)
+
+
+def _out_of_range(found: re.Match[str], param: str, got: object) -> Problem:
+    kind = "integer" if found["kind"] == "int" else "decimal"
+    below = found["relation"].startswith(">")
+    code = f"{kind}_below_min_value" if below else f"{kind}_above_max_value"
+    side = "below minimum" if below else "above maximum"
+    message = (
+        f"Invalid '{param}': {kind} {side} value. "
+        f"Expected a value {found['relation']} {found['bound']}, but got {got} instead."
+    )
+    return Problem(code, message, param)
+
+
+def _wrong_length(found: re.Match[str], param: str) -> Problem:
+    short = found["relation"].startswith(">")
+    code = f"{found['kind']}_{'below_min' if short else 'above_max'}_length"
+    message = (
+        f"Invalid '{param}': {found['kind']} too {'short' if short else 'long'}. "
+        f"Expected a length {found['relation']} {found['bound']}."
+    )
+    return Problem(code, message, param)
+
+
+def _supported(param: str, value: str) -> str:
+    for ending, names in _SUPPORTED.items():
+        if param.endswith(ending):
+            quoted = [f"'{name}'" for name in names]
+            return (
+                f"Invalid value: '{value}'. Supported values are: "
+                f"{', '.join(quoted[:-1])} and {quoted[-1]}."
+            )
+    return f"Invalid value: '{value}' is not supported for '{param}'."
+
+
+def _look_up(value: Any, path: str) -> object:
+    for name in re.findall(r"[^.\[\]]+", path):
+        try:
+            value = value[int(name)] if isinstance(value, list) else value[name]
+        except (KeyError, IndexError, TypeError, ValueError):
+            return "another value"
+    return value
