@@ -1,0 +1,420 @@
+"""Functions as tools: a Python function → JSON schema → call → output.
+
+::
+
+    @tool
+    def book(date: str, people: int = 2) -> str:
+        '''Book a table.
+
+        Args:
+            date: The day, as YYYY-MM-DD.
+            people: How many will come.
+        '''
+
+The schema comes from the annotations, the defaults, pydantic's ``Field`` and the docstring. The
+arguments that a model sends are checked against it before the function runs; what goes wrong comes
+back as an output that the model can act on, never as a traceback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import copy
+import inspect
+import json
+import re
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, cast, get_type_hints, overload
+
+import pydantic
+import pydantic_core
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema
+
+from realtime_nb.errors import ToolError
+
+__all__ = ["Definition", "Outcome", "Tool", "ToolResult", "collect", "definitions", "tool"]
+
+Definition = dict[str, Any]
+"""A tool as ``session.update`` carries it."""
+
+Outcome = Literal["ok", "error", "timeout", "invalid"]
+
+DEFAULT_TIMEOUT_S = 30.0
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a call came to.
+
+    Attributes:
+        output: The text for the model: the result, or ``{"error": "…"}``.
+        outcome: "ok"; "error": the function raised; "timeout"; "invalid": it was not run, because
+            the arguments don't fit.
+        exception: What was raised, for the developer's eyes.
+    """
+
+    output: str
+    outcome: Outcome
+    exception: BaseException | None = None
+
+
+class Tool:
+    """A function that a model may call. Made by :func:`tool`.
+
+    Attributes:
+        name: What the model calls it by.
+        description: When and why to call it; the first paragraph of the docstring.
+        parameters: JSON schema of the arguments.
+        timeout_s: How long a call may take; None: as long as it likes.
+        main_thread: Whether the session should run it on the notebook's own loop.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., object],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        timeout_s: float | None = DEFAULT_TIMEOUT_S,
+        main_thread: bool = False,
+    ) -> None:
+        if not (inspect.isroutine(function) or inspect.isfunction(function)):
+            raise ToolError(f"A tool is made from a function, not from {function!r}. Write a def.")
+        self.function = function
+        self.name = name or function.__name__
+        if not _NAME.fullmatch(self.name):
+            raise ToolError(
+                f"{self.name!r} can't be the name of a tool: use letters, digits, _ and -, at most "
+                "64 of them (tool(name=…))."
+            )
+        if timeout_s is not None and not timeout_s > 0:
+            raise ToolError(f"timeout_s of {self.name} must be above 0 or None, not {timeout_s}.")
+        doc = inspect.getdoc(function) or ""
+        self.description = description if description is not None else _first_paragraph(doc)
+        self.timeout_s = timeout_s
+        self.main_thread = main_thread
+        self._signature = _signature(self.name, function)
+        self._model = _arguments_model(self.name, function, self._signature)
+        self.parameters = _schema(self._model, _argument_docs(doc))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function itself, as if it were not a tool."""
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"Tool({self.name}{self._signature})"
+
+    def definition(self) -> Definition:
+        """The tool as ``session.update`` carries it."""
+        return {
+            "type": "function",
+            "name": self.name,
+            "description": self.description,
+            "parameters": copy.deepcopy(self.parameters),
+        }
+
+    def parse(self, arguments_json: str) -> dict[str, Any]:
+        """Check arguments against the schema; defaults are filled in.
+
+        Raises:
+            ToolError: Not JSON, not an object, or arguments missing, unknown or of a wrong type.
+                The message tells the model what to correct.
+        """
+        try:
+            arguments = json.loads(arguments_json) if arguments_json.strip() else {}
+        except ValueError as error:
+            raise ToolError(
+                f"The arguments of {self.name} are not JSON ({error}). Send one JSON object."
+            ) from error
+        if not isinstance(arguments, dict):
+            raise ToolError(f"The arguments of {self.name} must be one JSON object.")
+        try:
+            parsed = self._model.model_validate(arguments)
+        except pydantic.ValidationError as error:
+            raise ToolError(
+                f"The arguments of {self.name} don't fit. {_complaints(error)} "
+                "Correct them and call again."
+            ) from error
+        names = zip(self._signature.parameters, type(parsed).model_fields, strict=True)
+        return {name: getattr(parsed, field) for name, field in names}
+
+    async def call(self, arguments_json: str) -> ToolResult:
+        """Run the function on arguments from a model; never raises for what goes wrong in it.
+
+        A plain function runs in a thread of its own, so that it can't hold up the loop. After a
+        timeout its thread ends when the function does, and the late result is dropped.
+        """
+        try:
+            arguments = self.parse(arguments_json)
+        except ToolError as error:
+            return _failure("invalid", str(error), error)
+        limit = asyncio.timeout(self.timeout_s)
+        try:
+            async with limit:
+                return ToolResult(_text(await self._run(arguments)), "ok")
+        except Exception as error:
+            if limit.expired():
+                return _failure("timeout", f"{self.name} took over {self.timeout_s:g} s.", error)
+            return _failure("error", _message(error), error)
+
+    async def _run(self, arguments: dict[str, Any]) -> object:
+        bound = inspect.BoundArguments(self._signature, cast("Any", arguments))
+        if inspect.iscoroutinefunction(self.function):
+            result = self.function(*bound.args, **bound.kwargs)
+        else:
+            result = await _in_thread(lambda: self.function(*bound.args, **bound.kwargs))
+        return await result if inspect.isawaitable(result) else result
+
+
+@overload
+def tool(function: Callable[..., object], /) -> Tool: ...
+
+
+@overload
+def tool(
+    *,
+    description: str | None = None,
+    name: str | None = None,
+    timeout_s: float | None = DEFAULT_TIMEOUT_S,
+    main_thread: bool = False,
+) -> Callable[[Callable[..., object]], Tool]: ...
+
+
+def tool(
+    function: Callable[..., object] | None = None,
+    /,
+    *,
+    description: str | None = None,
+    name: str | None = None,
+    timeout_s: float | None = DEFAULT_TIMEOUT_S,
+    main_thread: bool = False,
+) -> Tool | Callable[[Callable[..., object]], Tool]:
+    """Make a function a :class:`Tool`; use it bare or with arguments, as a decorator or a call.
+
+    Every argument needs an annotation that JSON can express. Its description is taken from
+    ``Field(description=…)`` or from the ``Args:`` section of the docstring.
+
+    Args:
+        function: A plain or async function.
+        description: Instead of the first paragraph of the docstring.
+        name: Instead of the function's name.
+        timeout_s: After this long the model is told that the call failed; None: never.
+        main_thread: Run on the notebook's own loop (for code that touches its widgets).
+
+    Raises:
+        ToolError: The function can't be described; the message names the argument.
+    """
+
+    def make(function: Callable[..., object]) -> Tool:
+        return Tool(
+            function,
+            name=name,
+            description=description,
+            timeout_s=timeout_s,
+            main_thread=main_thread,
+        )
+
+    return make if function is None else make(function)
+
+
+def collect(
+    tools: Iterable[Tool | Callable[..., object] | Mapping[str, Any]],
+) -> dict[str, Tool | Definition]:
+    """Tools by name, from functions, tools and raw definitions.
+
+    A raw definition is passed on to the server as it is, and the client answers its calls itself.
+    A definition without a name (a remote MCP server) is kept under ``type:server_label``.
+
+    Raises:
+        ToolError: Something else was given, or two tools share a name.
+    """
+    collected: dict[str, Tool | Definition] = {}
+    for entry in tools:
+        name, item = _collected(entry)
+        if name in collected:
+            raise ToolError(f"Two tools are named {name!r}. Give one of them another name=.")
+        collected[name] = item
+    return collected
+
+
+def definitions(tools: Mapping[str, Tool | Definition]) -> list[Definition]:
+    """What ``session.update`` carries for tools that were put together by :func:`collect`."""
+    return [
+        item.definition() if isinstance(item, Tool) else copy.deepcopy(item)
+        for item in tools.values()
+    ]
+
+
+def _collected(
+    entry: Tool | Callable[..., object] | Mapping[str, Any],
+) -> tuple[str, Tool | Definition]:
+    if isinstance(entry, Mapping):
+        return _definition_name(entry), copy.deepcopy(dict(entry))
+    if not callable(entry):
+        raise ToolError(f"{entry!r} is no tool. Give a function, a Tool or a definition (a dict).")
+    made = entry if isinstance(entry, Tool) else tool(entry)
+    return made.name, made
+
+
+def _definition_name(definition: Mapping[str, Any]) -> str:
+    kind, name = definition.get("type"), definition.get("name")
+    if kind == "function" and isinstance(name, str) and _NAME.fullmatch(name):
+        return name
+    if kind == "function":
+        raise ToolError(
+            "A function definition is flat: {'type': 'function', 'name': …, 'description': …, "
+            f"'parameters': …}}. This one has no usable name: {dict(definition)}"
+        )
+    if not isinstance(kind, str):
+        raise ToolError(f"A tool definition needs a 'type': {dict(definition)}")
+    return f"{kind}:{definition.get('server_label', '')}"
+
+
+def _first_paragraph(doc: str) -> str:
+    return " ".join(doc.split("\n\n", 1)[0].split())
+
+
+def _argument_docs(doc: str) -> dict[str, str]:
+    """The entries of a Google-style ``Args:`` section, each as one line."""
+    section = re.search(r"^(?:Args|Arguments):[ \t]*\n((?:[ \t]+.*\n?|\n)+)", doc, re.MULTILINE)
+    if not section:
+        return {}
+    body = inspect.cleandoc("\n" + section[1])
+    entries = re.findall(
+        r"^(\w+)(?:[ \t]*\(.*?\))?:[ \t]*((?:.*\n?)(?:[ \t]+.*\n?|\n)*)", body, re.M
+    )
+    return {name: " ".join(text.split()) for name, text in entries}
+
+
+def _signature(name: str, function: Callable[..., object]) -> inspect.Signature:
+    try:
+        signature = inspect.signature(function)
+        hints = get_type_hints(function, include_extras=True)
+    except (NameError, TypeError, ValueError) as error:
+        raise ToolError(f"The annotations of {name} can't be read: {error}.") from error
+    return signature.replace(
+        parameters=[_parameter(name, p, hints) for p in signature.parameters.values()]
+    )
+
+
+def _parameter(name: str, given: inspect.Parameter, hints: dict[str, Any]) -> inspect.Parameter:
+    if given.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+        raise ToolError(f"{name} takes {given}, which a model can't be told. Name each argument.")
+    if given.name not in hints:
+        hint = "decorate the bound method: tool(thing.method)"
+        advice = hint if given.name == "self" else f"write for example {given.name}: str"
+        raise ToolError(f"Argument {given.name!r} of {name} has no annotation; {advice}.")
+    return given.replace(annotation=hints[given.name])
+
+
+def _arguments_model(
+    name: str, function: Callable[..., object], signature: inspect.Signature
+) -> type[pydantic.BaseModel]:
+    # Fields are numbered and aliased: an argument may be called "schema" or "_x", a field may not.
+    fields: dict[str, Any] = {}
+    for number, argument in enumerate(signature.parameters.values()):
+        annotation, default = argument.annotation, argument.default
+        if isinstance(default, FieldInfo):
+            annotation = Annotated[annotation, default]
+            default = argument.empty
+        _check_describable(name, argument.name, annotation)
+        given = {} if default is argument.empty else {"default": default}
+        fields[f"argument_{number}"] = (annotation, pydantic.Field(alias=argument.name, **given))
+    config = pydantic.ConfigDict(extra="forbid", title=name)
+    return pydantic.create_model(name, __config__=config, **fields)
+
+
+def _check_describable(name: str, argument: str, annotation: Any) -> None:
+    try:
+        pydantic.TypeAdapter(annotation).json_schema()
+    except (pydantic.PydanticUserError, TypeError) as error:
+        raise ToolError(
+            f"Argument {argument!r} of {name} can't be expressed in JSON: "
+            f"{str(error).splitlines()[0]} Use str, int, float, bool, Literal, list or a dataclass."
+        ) from error
+
+
+class _UntitledSchema(GenerateJsonSchema):
+    """Without titles, which repeat the names and cost the model tokens."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def _schema(model: type[pydantic.BaseModel], docs: Mapping[str, str]) -> dict[str, Any]:
+    schema = model.model_json_schema(by_alias=True, schema_generator=_UntitledSchema)
+    schema.pop("title", None)
+    for name, described in schema.setdefault("properties", {}).items():
+        if name in docs:
+            described.setdefault("description", docs[name])
+    return schema
+
+
+def _complaints(error: pydantic.ValidationError) -> str:
+    return " ".join(
+        f"{'.'.join(map(str, complaint['loc'])) or 'arguments'}: {complaint['msg'].rstrip('.')}."
+        for complaint in error.errors(include_url=False, include_context=False, include_input=False)
+    )
+
+
+async def _in_thread(function: Callable[[], object]) -> object:
+    """Run in a daemon thread: one that hangs takes no place in a pool and doesn't hold up exit."""
+    loop = asyncio.get_running_loop()
+    finished: asyncio.Future[tuple[object, BaseException | None]] = loop.create_future()
+    context = contextvars.copy_context()
+
+    def settle(result: object, error: BaseException | None) -> None:
+        if not finished.done():
+            finished.set_result((result, error))
+
+    def work() -> None:
+        result: object = None
+        raised: BaseException | None = None
+        try:
+            result = context.run(function)
+        except BaseException as error:
+            # SystemExit and KeyboardInterrupt from a tool must not end the session either.
+            raised = error
+        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(settle, result, raised)
+
+    threading.Thread(target=work, name="realtime_nb-tool", daemon=True).start()
+    result, error = await finished
+    if error is not None and not isinstance(error, Exception):
+        raise ToolError(f"{type(error).__name__}: {error}") from error
+    if error is not None:
+        raise error
+    return result
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, ToolError):
+        return str(error)
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def _failure(outcome: Outcome, message: str, error: BaseException) -> ToolResult:
+    return ToolResult(json.dumps({"error": message}, ensure_ascii=False), outcome, error)
+
+
+def _text(result: object) -> str:
+    if isinstance(result, str):
+        return result
+    return pydantic_core.to_json(
+        result, bytes_mode="base64", inf_nan_mode="null", fallback=_plain
+    ).decode()
+
+
+def _plain(value: Any) -> object:
+    """What JSON lacks: arrays and NumPy scalars as lists and numbers, tables as rows, else text."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if hasattr(value, "to_dict"):
+        return value.to_dict(orient="records")
+    return str(value)
