@@ -52,6 +52,7 @@ __all__ = [
     "OutputItemDone",
     "OutputTextDelta",
     "OutputTextDone",
+    "Payload",
     "RateLimitsUpdated",
     "ResponseCancel",
     "ResponseCreate",

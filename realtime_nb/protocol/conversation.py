@@ -1,0 +1,544 @@
+"""The conversation as a fold over events.
+
+Live views, the local server, recordings and their analysis all derive what they know from
+:meth:`Conversation.apply`, over the same events, sent and received. Times are given with the
+events (seconds since the session began) and never read from a clock; audio is counted in
+milliseconds of the input-sample clock (what was appended) or of an item's own audio.
+
+The fold is liberal: whatever a server leaves out stays at its default, and what it never announced
+is created when it is first mentioned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from . import events as ev
+from .config import bytes_per_ms
+from .events import JsonObject
+
+__all__ = [
+    "Conversation",
+    "ErrorRecord",
+    "FunctionCall",
+    "Item",
+    "PlaybackReport",
+    "Response",
+    "Speech",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackReport:
+    """What the device that plays an item's audio says of it.
+
+    Attributes:
+        item_id: the assistant item.
+        played_ms: how much of its audio was played so far.
+        kind: ``started`` with the first sample, ``finished`` with the last, ``flushed`` when the
+            rest was dropped, ``underrun`` when the device ran dry in the middle.
+        t_s: when, in seconds since the session began.
+    """
+
+    item_id: str
+    played_ms: float
+    kind: Literal["started", "finished", "flushed", "underrun"]
+    t_s: float
+
+
+@dataclass(slots=True)
+class Item:
+    """One entry of the conversation.
+
+    Attributes:
+        type: ``message``, ``function_call``, ``function_call_output`` or another wire name.
+        status: ``in_progress``, ``completed`` or ``incomplete``.
+        parts: text or transcript so far, by content index.
+        content: the content parts as the server last sent them (audio left out).
+        audio_ms: assistant audio received for it, or user audio committed with it.
+        truncated_ms: where the server cut it, None when it never did.
+        played_ms: the last report of its playback, None before the first.
+        transcript: of a user item: ``completed`` or ``failed``; None while there is none.
+        added_s, committed_s, transcript_s, first_audio_s, last_audio_s, played_s, stopped_s,
+            done_s: when it was added, committed, transcribed, first and last heard of in audio
+            deltas, when its first sample was played and its last, when it was final.
+    """
+
+    id: str
+    type: str = "message"
+    role: str | None = None
+    status: str | None = None
+    parts: dict[int, str] = field(default_factory=dict)
+    content: list[JsonObject] = field(default_factory=list)
+    name: str | None = None
+    call_id: str | None = None
+    arguments: str = ""
+    output: str | None = None
+    response_id: str | None = None
+    audio_ms: float = 0.0
+    truncated_ms: int | None = None
+    played_ms: float | None = None
+    underruns: int = 0
+    transcript: Literal["completed", "failed"] | None = None
+    transcription_usage: JsonObject | None = None
+    added_s: float | None = None
+    committed_s: float | None = None
+    transcript_s: float | None = None
+    first_audio_s: float | None = None
+    last_audio_s: float | None = None
+    played_s: float | None = None
+    stopped_s: float | None = None
+    done_s: float | None = None
+
+    @property
+    def text(self) -> str:
+        """All of its text or transcript."""
+        return " ".join(part for _, part in sorted(self.parts.items()) if part).strip()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the server cut it, or playback was dropped before its end."""
+        return self.truncated_ms is not None
+
+    @property
+    def heard_text(self) -> str:
+        """The text up to where it was cut, by the share of its audio that was heard.
+
+        Words are taken to be spread evenly over the audio; a word counts as heard when its end is.
+        """
+        if self.truncated_ms is None or self.audio_ms <= 0:
+            return self.text
+        share = min(1.0, self.truncated_ms / self.audio_ms)
+        end = int(len(self.text) * share)
+        if end >= len(self.text):
+            return self.text
+        return self.text[: self.text.rfind(" ", 0, end + 1)].rstrip() if end else ""
+
+
+@dataclass(slots=True)
+class Response:
+    """One run of the model, from ``response.created`` to ``response.done``."""
+
+    id: str
+    status: str = "in_progress"
+    reason: str | None = None
+    error: JsonObject | None = None
+    conversation_id: str | None = None
+    in_conversation: bool = True
+    item_ids: list[str] = field(default_factory=list)
+    usage: JsonObject | None = None
+    metadata: JsonObject | None = None
+    output_modalities: list[str] = field(default_factory=list)
+    audio_ms: float = 0.0
+    created_s: float | None = None
+    first_text_s: float | None = None
+    first_audio_s: float | None = None
+    done_s: float | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether it still runs."""
+        return self.status == "in_progress"
+
+
+@dataclass(slots=True)
+class Speech:
+    """One stretch that turn detection took for speech, on the input-sample clock.
+
+    ``audio_start_ms`` includes the prefix padding and ``audio_end_ms`` the silence window;
+    ``turn_detection`` is the setting in force when it began, which tells how much.
+    """
+
+    item_id: str
+    audio_start_ms: int
+    audio_end_ms: int | None = None
+    turn_detection: JsonObject | None = None
+    started_s: float | None = None
+    stopped_s: float | None = None
+
+    @property
+    def onset_ms(self) -> int:
+        """Detected start without the padding (never before ``audio_start_ms``)."""
+        padding = (self.turn_detection or {}).get("prefix_padding_ms") or 0
+        return self.audio_start_ms + int(padding) if self.audio_start_ms else 0
+
+    @property
+    def offset_ms(self) -> int | None:
+        """Detected end without the silence window; None while it runs.
+
+        The window counts whole 32-ms frames, as the local server and, by its logs, the hosted one
+        apply it. With ``semantic_vad`` there is no fixed window and the padded end is returned.
+        """
+        if self.audio_end_ms is None:
+            return None
+        silence = int((self.turn_detection or {}).get("silence_duration_ms") or 0)
+        frames = -(-silence // 32)
+        return max(self.audio_start_ms, self.audio_end_ms - frames * 32)
+
+
+@dataclass(slots=True)
+class FunctionCall:
+    """A function that the model called and what came back.
+
+    ``done_s`` is when its arguments were whole, ``output_s`` when the output was sent.
+    """
+
+    call_id: str
+    name: str = ""
+    arguments: str = ""
+    item_id: str = ""
+    response_id: str = ""
+    status: str = "in_progress"
+    output: str | None = None
+    started_s: float | None = None
+    done_s: float | None = None
+    output_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRecord:
+    """An ``error`` event."""
+
+    message: str
+    code: str | None
+    param: str | None
+    caused_by: str | None
+    t_s: float | None
+
+
+@dataclass(slots=True)
+class Conversation:
+    """Everything that the events so far have said.
+
+    Attributes:
+        session: the effective session, as the server last sent it.
+        items: by id; ``order`` lists their ids in conversation order.
+        responses: by id, in order of creation.
+        speech: what turn detection heard.
+        calls: function calls by ``call_id``.
+        input_ms: audio appended so far, in ms of the input-sample clock.
+    """
+
+    session: JsonObject = field(default_factory=dict)
+    items: dict[str, Item] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
+    responses: dict[str, Response] = field(default_factory=dict)
+    speech: list[Speech] = field(default_factory=list)
+    calls: dict[str, FunctionCall] = field(default_factory=dict)
+    errors: list[ErrorRecord] = field(default_factory=list)
+    input_ms: float = 0.0
+    input_start_s: float | None = None
+    created_s: float | None = None
+    updated_s: float | None = None
+    events_applied: int = 0
+    unknown_events: int = 0
+    first_ids: set[str] = field(default_factory=set)
+
+    # --- reading ---
+
+    def in_order(self) -> list[Item]:
+        """The items in conversation order."""
+        return [self.items[item_id] for item_id in self.order]
+
+    @property
+    def active_response(self) -> Response | None:
+        """The running response of the default conversation, None when there is none."""
+        for response in reversed(self.responses.values()):
+            if response.active and response.in_conversation:
+                return response
+        return None
+
+    @property
+    def turn_detection(self) -> JsonObject | None:
+        """The turn detection in force, None when it is off."""
+        detection: JsonObject | None = self._side("input").get("turn_detection")
+        return detection
+
+    @property
+    def usage(self) -> dict[str, int]:
+        """Token counts of all responses added up: input, cached (part of input) and output."""
+        totals = {"input_tokens": 0, "cached_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+        for response in self.responses.values():
+            usage = response.usage or {}
+            for name in ("input_tokens", "output_tokens", "total_tokens"):
+                totals[name] += usage.get(name) or 0
+            totals["cached_tokens"] += (usage.get("input_token_details") or {}).get(
+                "cached_tokens"
+            ) or 0
+        return totals
+
+    def transcript(self) -> list[tuple[str, str]]:
+        """Who said what: (role, text) of every message that has text, in order."""
+        return [
+            (item.role or "", item.text)
+            for item in self.in_order()
+            if item.type == "message" and item.text
+        ]
+
+    # --- folding ---
+
+    def apply(
+        self, event: ev.ClientEvent | ev.ServerEvent | ev.UnknownEvent, t_s: float | None = None
+    ) -> None:
+        """Takes in one event, sent or received, at ``t_s`` seconds."""
+        self.events_applied += 1
+        match event:
+            case ev.AudioBufferAppend():
+                if self.input_start_s is None:
+                    self.input_start_s = t_s
+                self.input_ms += self._payload_ms(event.audio, "input")
+            case ev.OutputAudioDelta():
+                self._audio(event, t_s)
+            case ev.OutputAudioTranscriptDelta() | ev.OutputTextDelta():
+                self._text(event, t_s)
+            case ev.UnknownEvent():
+                self.unknown_events += 1
+            case ev.ClientEvent():
+                self._sent(event, t_s)
+            case _:
+                self._received(event, t_s)
+
+    def apply_playback(self, report: PlaybackReport) -> None:
+        """Takes in a report of the device that plays the agent's audio."""
+        item = self._item(report.item_id)
+        item.played_ms = report.played_ms
+        if report.kind == "started":
+            item.played_s = report.t_s
+        elif report.kind == "underrun":
+            item.underruns += 1
+        else:
+            item.stopped_s = report.t_s
+
+    def _sent(self, event: ev.ClientEvent, t_s: float | None) -> None:
+        if not isinstance(event, ev.ItemCreate):
+            return
+        item = event.item
+        if event.previous_item_id == "root" and isinstance(item.get("id"), str):
+            self.first_ids.add(item["id"])
+        if item.get("type") == "function_call_output" and isinstance(item.get("call_id"), str):
+            call = self._call(item["call_id"])
+            call.output = str(item.get("output", ""))
+            call.output_s = t_s
+
+    def _received(self, event: ev.ServerEvent, t_s: float | None) -> None:
+        match event:
+            case ev.SessionCreated() | ev.SessionUpdated():
+                self.session = event.session
+                if isinstance(event, ev.SessionCreated):
+                    self.created_s = t_s
+                else:
+                    self.updated_s = t_s
+            case ev.SpeechStarted():
+                self.speech.append(
+                    Speech(
+                        event.item_id,
+                        event.audio_start_ms,
+                        turn_detection=self.turn_detection,
+                        started_s=t_s,
+                    )
+                )
+            case ev.SpeechStopped():
+                if self.speech and self.speech[-1].audio_end_ms is None:
+                    self.speech[-1].audio_end_ms = event.audio_end_ms
+                    self.speech[-1].stopped_s = t_s
+            case ev.AudioBufferCommitted():
+                self._item(event.item_id).committed_s = t_s
+            case ev.ItemAdded() | ev.ItemDone():
+                self._place(event, t_s)
+            case ev.ItemRetrieved():
+                self._fill(event.item)
+            case ev.ItemTruncated():
+                self._item(event.item_id).truncated_ms = event.audio_end_ms
+            case ev.ItemDeleted():
+                self.items.pop(event.item_id, None)
+                if event.item_id in self.order:
+                    self.order.remove(event.item_id)
+            case ev.ErrorEvent():
+                param = event.error.get("param")
+                self.errors.append(
+                    ErrorRecord(
+                        event.message,
+                        event.code,
+                        None if param is None else str(param),
+                        event.caused_by,
+                        t_s,
+                    )
+                )
+            case _:
+                self._received_late(event, t_s)
+
+    def _received_late(self, event: ev.ServerEvent, t_s: float | None) -> None:
+        match event:
+            case ev.TranscriptionDelta():
+                parts = self._item(event.item_id).parts
+                parts[event.content_index] = parts.get(event.content_index, "") + event.delta
+            case ev.TranscriptionCompleted():
+                item = self._item(event.item_id)
+                item.parts[event.content_index] = event.transcript
+                item.transcript = "completed"
+                item.transcription_usage = event.usage
+                item.transcript_s = t_s
+            case ev.TranscriptionFailed():
+                item = self._item(event.item_id)
+                item.transcript = "failed"
+                item.transcript_s = t_s
+            case ev.OutputAudioTranscriptDone():
+                self._item(event.item_id).parts[event.content_index] = event.transcript
+            case ev.OutputTextDone():
+                self._item(event.item_id).parts[event.content_index] = event.text
+            case ev.ResponseCreated() | ev.ResponseDone():
+                self._response_changed(event, t_s)
+            case ev.OutputItemAdded() | ev.OutputItemDone():
+                self._output_item(event, t_s)
+            case ev.FunctionCallArgumentsDelta():
+                call = self._call(event.call_id, event.item_id)
+                call.arguments += event.delta
+            case ev.FunctionCallArgumentsDone():
+                call = self._call(event.call_id, event.item_id)
+                call.arguments = event.arguments
+                call.name = event.name or call.name
+                call.response_id = event.response_id or call.response_id
+                call.done_s = t_s
+            case _:
+                pass
+
+    # --- parts of the fold ---
+
+    def _item(self, item_id: str) -> Item:
+        """The item of that id, which may be mentioned before it is added."""
+        if item_id not in self.items:
+            self.items[item_id] = Item(item_id)
+        return self.items[item_id]
+
+    def _call(self, call_id: str, item_id: str = "") -> FunctionCall:
+        if call_id not in self.calls:
+            self.calls[call_id] = FunctionCall(call_id)
+        call = self.calls[call_id]
+        call.item_id = call.item_id or item_id
+        return call
+
+    def _place(self, event: ev.ItemAdded | ev.ItemDone, t_s: float | None) -> None:
+        item_id = event.item.get("id")
+        if not isinstance(item_id, str):
+            return
+        item = self._fill(event.item)
+        if isinstance(event, ev.ItemDone):
+            item.done_s = t_s
+        if item_id in self.order:
+            return
+        item.added_s = t_s
+        if event.previous_item_id in self.order:
+            self.order.insert(self.order.index(event.previous_item_id) + 1, item_id)
+        elif item_id in self.first_ids:
+            # null means "first" on the hosted server and "I don't tell" on some others, so only an
+            # item that was asked to be first is put there.
+            self.order.insert(0, item_id)
+        else:
+            self.order.append(item_id)
+        speech = next((s for s in reversed(self.speech) if s.item_id == item_id), None)
+        if speech is not None and speech.audio_end_ms is not None:
+            item.audio_ms = float(speech.audio_end_ms - speech.audio_start_ms)
+
+    def _fill(self, raw: JsonObject) -> Item:
+        """Brings an item up to what the server says of it."""
+        item = self._item(str(raw.get("id")))
+        item.type = str(raw.get("type", item.type))
+        item.role = raw.get("role", item.role)
+        item.status = raw.get("status", item.status)
+        item.name = raw.get("name", item.name)
+        item.call_id = raw.get("call_id", item.call_id)
+        item.arguments = raw.get("arguments") or item.arguments
+        item.output = raw.get("output", item.output)
+        content = raw.get("content")
+        if isinstance(content, list) and all(isinstance(part, dict) for part in content):
+            item.content = [
+                {key: value for key, value in part.items() if key != "audio"} for part in content
+            ]
+            for index, part in enumerate(content):
+                text = part.get("text") or part.get("transcript")
+                if text:
+                    item.parts[index] = text
+        return item
+
+    def _response(self, response_id: str) -> Response:
+        if response_id not in self.responses:
+            self.responses[response_id] = Response(response_id)
+        return self.responses[response_id]
+
+    def _response_changed(
+        self, event: ev.ResponseCreated | ev.ResponseDone, t_s: float | None
+    ) -> None:
+        raw = event.response
+        response = self._response(str(raw.get("id", "")))
+        response.status = str(raw.get("status", response.status))
+        response.metadata = raw.get("metadata", response.metadata)
+        response.output_modalities = raw.get("output_modalities") or response.output_modalities
+        if "conversation_id" in raw:
+            response.conversation_id = raw["conversation_id"]
+            response.in_conversation = raw["conversation_id"] is not None
+        if isinstance(event, ev.ResponseCreated):
+            response.created_s = t_s
+            return
+        response.done_s = t_s
+        response.usage = raw.get("usage")
+        details = raw.get("status_details")
+        if isinstance(details, dict):
+            response.reason = details.get("reason")
+            response.error = details.get("error")
+        elif isinstance(details, str):
+            response.reason = details
+
+    def _output_item(
+        self, event: ev.OutputItemAdded | ev.OutputItemDone, t_s: float | None
+    ) -> None:
+        item = self._fill(event.item)
+        item.response_id = event.response_id
+        response = self._response(event.response_id)
+        if item.id not in response.item_ids:
+            response.item_ids.append(item.id)
+        if item.type != "function_call" or item.call_id is None:
+            return
+        call = self._call(item.call_id, item.id)
+        call.name = item.name or call.name
+        call.response_id = event.response_id
+        if call.started_s is None:
+            call.started_s = t_s
+        if isinstance(event, ev.OutputItemDone):
+            call.arguments = item.arguments or call.arguments
+            call.status = item.status or "completed"
+            if call.done_s is None:
+                call.done_s = t_s
+
+    def _audio(self, event: ev.OutputAudioDelta, t_s: float | None) -> None:
+        duration_ms = self._payload_ms(event.delta, "output")
+        item = self._item(event.item_id)
+        item.audio_ms += duration_ms
+        item.last_audio_s = t_s
+        if item.first_audio_s is None:
+            item.first_audio_s = t_s
+        item.response_id = item.response_id or event.response_id
+        response = self._response(event.response_id)
+        response.audio_ms += duration_ms
+        if response.first_audio_s is None:
+            response.first_audio_s = t_s
+
+    def _text(
+        self, event: ev.OutputAudioTranscriptDelta | ev.OutputTextDelta, t_s: float | None
+    ) -> None:
+        parts = self._item(event.item_id).parts
+        parts[event.content_index] = parts.get(event.content_index, "") + event.delta
+        response = self._response(event.response_id)
+        if response.first_text_s is None:
+            response.first_text_s = t_s
+
+    def _side(self, side: Literal["input", "output"]) -> JsonObject:
+        audio = self.session.get("audio")
+        values = audio.get(side) if isinstance(audio, dict) else None
+        return values if isinstance(values, dict) else {}
+
+    def _payload_ms(self, payload: ev.Payload, side: Literal["input", "output"]) -> float:
+        per_ms = bytes_per_ms(self._side(side).get("format"))
+        if per_ms == 48:
+            return ev.payload_bytes(payload) / per_ms
+        return ev.payload_bytes(payload, bytes_per_sample=1, sample_rate=8_000) / per_ms
