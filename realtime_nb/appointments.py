@@ -1,0 +1,216 @@
+"""An appointment book to practise function calls on: a small practice with real, bookable slots.
+
+::
+
+    book = AppointmentBook("appointments.sqlite")
+    agent = rt.Agent("local", tools=book.tools())
+
+It is open Monday to Friday from 09:00 to 17:00, in slots of 30 minutes; one booking per slot.
+"""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field
+
+from realtime_nb.errors import ConfigurationError
+from realtime_nb.tools import Tool, tool
+
+__all__ = ["SERVICES", "AppointmentBook", "Service"]
+
+Service = Literal["checkup", "cleaning", "consultation", "treatment"]
+SERVICES: tuple[str, ...] = get_args(Service)
+
+Day = Annotated[str, Field(description="The day, as YYYY-MM-DD.", pattern=r"^\d{4}-\d\d-\d\d$")]
+Time = Annotated[
+    str, Field(description="When it starts, as HH:MM (24 hours).", pattern=r"^\d\d:\d\d$")
+]
+Name = Annotated[str, Field(description="Full name of the patient.", min_length=1, max_length=100)]
+
+SLOT_MINUTES = 30
+SLOTS = tuple(f"{hour:02}:{minute:02}" for hour in range(9, 17) for minute in (0, SLOT_MINUTES))
+ALTERNATIVES = 3
+_FRIDAY = 4
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS appointments (
+    confirmation_id TEXT PRIMARY KEY,
+    date TEXT NOT NULL,
+    time TEXT NOT NULL,
+    patient_name TEXT NOT NULL,
+    service_type TEXT NOT NULL,
+    UNIQUE (date, time)
+)
+"""
+
+
+class AppointmentBook:
+    """Appointments in an SQLite file. Any number of threads and processes may use one file.
+
+    Args:
+        path: The file; it is made, with its folder, if it isn't there.
+        clock: What day it is today; tests and recorded lessons set it.
+
+    Raises:
+        ConfigurationError: The file can't be opened or is no appointment book.
+    """
+
+    def __init__(
+        self, path: str | Path, clock: Callable[[], datetime.date] = datetime.date.today
+    ) -> None:
+        self.path = Path(path)
+        self.clock = clock
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self._database() as database:
+                database.execute(_TABLE)
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigurationError(
+                f"{self.path} can't be used as an appointment book ({error}). Give another path."
+            ) from error
+
+    def tools(self) -> list[Tool]:
+        """The two functions that an agent may call."""
+        return [tool(self.check_appointment_availability), tool(self.book_appointment)]
+
+    def check_appointment_availability(
+        self, date: Day, service_type: Service = "checkup"
+    ) -> dict[str, Any]:
+        """Check which appointment times are available on a day.
+
+        Args:
+            service_type: The kind of appointment.
+        """
+        closed = self._closed(date)
+        if closed:
+            return {"error": closed}
+        free = self._free(date)
+        day = _spoken_day(date)
+        return {
+            "date": date,
+            "service_type": service_type,
+            "free_times": free,
+            "message": f"On {day} there is {_spoken_times(free)}." if free else f"{day} is full.",
+        }
+
+    def book_appointment(
+        self, date: Day, time: Time, patient_name: Name, service_type: Service = "checkup"
+    ) -> dict[str, Any]:
+        """Book an appointment for a patient.
+
+        Args:
+            service_type: The kind of appointment.
+        """
+        name = " ".join(patient_name.split())
+        refusal = self._closed(date) or _no_slot(time) or ("" if name else "A name is needed.")
+        if refusal:
+            return {"error": refusal}
+        row = {
+            "confirmation_id": secrets.token_hex(4).upper(),
+            "date": date,
+            "time": time,
+            "patient_name": name,
+            "service_type": service_type,
+        }
+        try:
+            with self._database() as database:
+                database.execute(
+                    "INSERT INTO appointments VALUES "
+                    "(:confirmation_id, :date, :time, :patient_name, :service_type)",
+                    row,
+                )
+        except sqlite3.IntegrityError:
+            return self._taken(date, time)
+        return {
+            "status": "booked",
+            **row,
+            "message": f"{name} is booked for a {service_type} on {_spoken_day(date)} at {time}.",
+        }
+
+    def bookings(self) -> list[dict[str, str]]:
+        """Every appointment, earliest first."""
+        with self._database() as database:
+            rows = database.execute("SELECT * FROM appointments ORDER BY date, time")
+            return [dict(row) for row in rows]
+
+    @contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        # One connection per use: calls come from many threads, and none is left open.
+        connection = sqlite3.connect(self.path, timeout=10.0)
+        connection.row_factory = sqlite3.Row
+        try:
+            with connection:
+                yield connection
+        finally:
+            connection.close()
+
+    def _closed(self, date: str) -> str:
+        """Why nothing can be booked on this day, or "" if it can."""
+        try:
+            day = datetime.date.fromisoformat(date)
+        except ValueError:
+            return f"{date} is no day of the calendar. Dates are YYYY-MM-DD."
+        today = self.clock()
+        if day < today:
+            return f"{_spoken_day(date)} is in the past. Today is {_spoken_day(today.isoformat())}."
+        if day.weekday() > _FRIDAY:
+            return f"On {_spoken_day(date)} we are closed. We are open Monday to Friday."
+        return ""
+
+    def _free(self, date: str) -> list[str]:
+        with self._database() as database:
+            rows = database.execute("SELECT time FROM appointments WHERE date = ?", (date,))
+            taken = {row["time"] for row in rows}
+        return [slot for slot in SLOTS if slot not in taken]
+
+    def _taken(self, date: str, time: str) -> dict[str, Any]:
+        free = sorted(
+            self._free(date), key=lambda slot: (abs(_minutes(slot) - _minutes(time)), slot)
+        )
+        near = sorted(free[:ALTERNATIVES])
+        offer = f"Near it there is {_spoken_times(near)}." if near else "That day is full."
+        return {
+            "error": f"{time} on {_spoken_day(date)} is taken. {offer}",
+            "alternatives": near,
+        }
+
+
+def _no_slot(time: str) -> str:
+    if time in SLOTS:
+        return ""
+    return (
+        f"No appointment starts at {time}. They start every {SLOT_MINUTES} minutes from "
+        f"{SLOTS[0]} to {SLOTS[-1]}."
+    )
+
+
+def _minutes(time: str) -> int:
+    return int(time[:2]) * 60 + int(time[3:])
+
+
+def _spoken_day(date: str) -> str:
+    day = datetime.date.fromisoformat(date)
+    return f"{day:%A}, {day:%B} {day.day}"
+
+
+def _spoken_times(times: list[str]) -> str:
+    """Times as runs: "09:00 to 10:30 and 12:00"; a long list is tiring to hear."""
+    runs: list[list[str]] = []
+    for time in times:
+        if runs and _minutes(time) - _minutes(runs[-1][-1]) == SLOT_MINUTES:
+            runs[-1].append(time)
+        else:
+            runs.append([time])
+    parts = [part for run in runs for part in _run(run)]
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
+
+
+def _run(times: list[str]) -> list[str]:
+    return [f"{times[0]} to {times[-1]}"] if len(times) > 2 else times
