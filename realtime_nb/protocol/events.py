@@ -78,11 +78,15 @@ JsonObject = dict[str, Any]
 
 
 class AudioRef(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a recording keeps an audio payload: ``samples`` of ``file`` (24 kHz) from ``start``."""
+    """Where a recording keeps an audio payload: ``samples`` of ``file`` (24 kHz) from ``start``.
+
+    ``bytes`` is the payload's size on the wire where it was not two bytes per sample.
+    """
 
     file: str
     start: int
     samples: int
+    bytes: int | None = None
 
 
 Payload = str | AudioRef
@@ -520,6 +524,8 @@ def payload_bytes(payload: Payload, bytes_per_sample: int = 2, sample_rate: int 
         sample_rate: of the wire format; only used to translate a reference.
     """
     if isinstance(payload, AudioRef):
+        if payload.bytes is not None:
+            return payload.bytes
         return payload.samples * sample_rate // 24_000 * bytes_per_sample
     padding = payload.endswith("=") + payload.endswith("==")
     return max(0, len(payload) * 3 // 4 - padding)

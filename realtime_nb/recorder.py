@@ -1,0 +1,514 @@
+"""Writes a session to disk while it runs.
+
+A recording is a folder::
+
+    session.json     what it is a recording of; rewritten once, when it is closed
+    events.jsonl     {"seq", "t", "dir": "sent" | "received", "event"}; audio is in the WAV files
+    input.wav        what was sent to the server, on the input-sample clock
+    received.wav     the agent's audio as it was received
+    output.wav       what was played: sample i at i / 24,000 s, silence explicit
+    items.wav        audio inside conversation items, where there is any
+    playback.jsonl   what the playing device reported; "after" is the seq of the event before it
+    labels.jsonl     marks that people made
+
+All WAV files are mono PCM16 at 24 kHz. In an event, audio is replaced by ``{"file", "start",
+"samples"}``, with ``"bytes"`` where the payload on the wire was not twice the samples (G.711).
+:class:`Recorder` only ever appends, audio before the lines that refer to it, and hands everything
+to the operating system a few times a second, so that a killed process leaves a recording that
+loads and lacks less than its last second.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import re
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import msgspec
+
+from realtime_nb.audio import SAMPLE_RATE, GrowingWav
+from realtime_nb.errors import RecordingError
+from realtime_nb.protocol.conversation import PlaybackReport
+from realtime_nb.protocol.events import JsonObject, payload_bytes
+
+__all__ = ["FORMAT", "FORMAT_VERSION", "REMOVED", "Recorder", "RecorderStatistics"]
+
+FORMAT = "realtime_nb recording"
+FORMAT_VERSION = 1
+REMOVED = "[removed]"
+"""What stands in a recording where a secret was."""
+
+QUEUE_BYTES = 64 * 1024 * 1024
+FLUSH_INTERVAL_S = 0.25
+CLOSE_TIMEOUT_S = 30.0
+JOIN_SAMPLES = SAMPLE_RATE // 20
+"""Chunks of an item that were played within 50 ms of each other were played without a pause."""
+
+_CLOCKS = {
+    "t": "seconds since the session began, monotonic, stamped at the socket",
+    "input.wav": "samples appended to the input buffer, as in audio_start_ms and audio_end_ms",
+    "received.wav": "samples received, in order of arrival",
+    "output.wav": "sample i was played at t = i / 24000",
+}
+_PAYLOADS = {
+    "input_audio_buffer.append": ("audio", "input.wav"),
+    "response.output_audio.delta": ("delta", "received.wav"),
+    "response.audio.delta": ("delta", "received.wav"),
+}
+_WAV_FILES = ("input.wav", "received.wav", "output.wav", "items.wav")
+_SECRET_KEYS = {"authorization", "api_key", "client_secret", "token"}
+_NESTED_AUDIO = re.compile(rb'"audio":"')
+_SECRETS = re.compile(rb'"(?:authorization|api[_-]key|client[_-]secret|token|headers[^"]*)":', re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderStatistics:
+    """How a recorder is doing.
+
+    Attributes:
+        events: events taken so far.
+        queued_bytes: what waits to be written.
+        behind_s: age of the oldest thing that is not yet on disk.
+    """
+
+    events: int
+    queued_bytes: int
+    behind_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Audio:
+    file: str
+    pcm: bytes
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One step of the writer: audio first, then the line that may refer to it."""
+
+    audio: tuple[_Audio, ...]
+    file: str = ""
+    line: bytes = b""
+
+    @property
+    def size(self) -> int:
+        return len(self.line) + sum(len(chunk.pcm) for chunk in self.audio)
+
+
+class Recorder:
+    """Writes one session into a new folder ``folder/YYYYMMDD-HHMMSS-xxxxxx``.
+
+    Every method may be called from any thread; only `close` waits for the disk. When the disk is
+    full or too slow, the next call raises `RecordingError` and so do all later ones: a recording
+    may end early, but never has a hole.
+
+    Args:
+        folder: Where recordings are kept; made if it isn't there.
+        header: What ``session.json`` shall say of the session: endpoint, model, dialect and so on.
+
+    Attributes:
+        path: The new folder.
+
+    Raises:
+        RecordingError: The folder can't be written to.
+    """
+
+    def __init__(self, folder: str | Path, header: JsonObject) -> None:
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._queue: deque[_Entry] = deque()
+        self._queued_bytes = 0
+        self._oldest_s: float | None = None  # when the first of the queue was taken
+        self._writing_s: float | None = None  # the same of what is being written
+        self._events = 0
+        self._lengths = dict.fromkeys(_WAV_FILES, 0)
+        self._odd_bytes: dict[str, bytes] = {}
+        self._played_item = ""
+        self._problem: str | None = None
+        self._problem_raised = False
+        self._closing = False
+        self._closed = threading.Lock()
+        try:
+            self.path = _new_folder(Path(folder))
+            self._header = _session_header(header)
+            _write_json(self.path / "session.json", {**self._header, "complete": False})
+            self._files = _Files(self.path)
+        except OSError as error:
+            raise RecordingError(
+                f"No recording can be written to {folder}: {_reason(error)}. "
+                "Choose a folder that you may write to."
+            ) from error
+        self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
+        self._thread.start()
+
+    def event(
+        self,
+        direction: Literal["sent", "received"],
+        raw: JsonObject,
+        t_s: float,
+        pcm: bytes | None = None,
+    ) -> None:
+        """Take an event as it crossed the wire, in either dialect.
+
+        Args:
+            direction: Whether it was sent to the server or received from it.
+            raw: The event; it is not changed.
+            t_s: When, in seconds since the session began, rounded to microseconds.
+            pcm: The audio that it carries as PCM16 at 24 kHz; without it, the payload is taken to
+                be that.
+
+        Raises:
+            RecordingError: Recording has failed or was closed.
+        """
+        with self._lock:
+            self._check()
+            audio: list[_Audio] = []
+            line = {"seq": self._events, "t": round(t_s, 6), "dir": direction, "event": raw}
+            encoded = self._encoded_event(line, pcm, audio)
+            self._put(_Entry(tuple(audio), "events.jsonl", encoded))
+            self._events += 1
+
+    def playback(self, report: PlaybackReport) -> None:
+        """Take a report of the device that plays the agent's audio.
+
+        Raises:
+            RecordingError: Recording has failed or was closed.
+        """
+        with self._lock:
+            self._check()
+            line = {
+                "t": report.t_s,
+                "item_id": report.item_id,
+                "played_ms": report.played_ms,
+                "kind": report.kind,
+                "after": self._events - 1,
+            }
+            self._put(_Entry((), "playback.jsonl", _encoded(line)))
+
+    def played(self, item_id: str, pcm: bytes, t_s: float) -> None:
+        """Take audio (PCM16, 24 kHz) of an item whose first sample was played at ``t_s``.
+
+        A chunk of the same item that begins within 50 ms of the end of the one before it continues
+        it; any other is placed at its time, or after what was played before it.
+
+        Raises:
+            RecordingError: Recording has failed or was closed.
+        """
+        with self._lock:
+            self._check()
+            end = self._lengths["output.wav"]
+            start = max(end, round(t_s * SAMPLE_RATE))
+            if item_id == self._played_item and start - end <= JOIN_SAMPLES:
+                start = end
+            self._played_item = item_id
+            chunk = _Audio("output.wav", self._whole_samples("output.wav", pcm), start)
+            self._lengths["output.wav"] = start + len(chunk.pcm) // 2
+            self._put(_Entry((chunk,)))
+
+    def label(self, t_s: float, text: str) -> None:
+        """Take a mark that a person made at ``t_s``.
+
+        Raises:
+            RecordingError: Recording has failed or was closed.
+        """
+        with self._lock:
+            self._check()
+            self._put(_Entry((), "labels.jsonl", _encoded({"t": t_s, "text": text})))
+
+    def close(self, **footer: object) -> None:
+        """Write what is left, mark the recording as complete and add ``footer`` to session.json.
+
+        Closing again does nothing.
+
+        Raises:
+            RecordingError: Recording has failed, and no call before has said so.
+        """
+        with self._closed:
+            if self._closing:
+                return
+            with self._lock:
+                self._closing = True
+            self._wake.set()
+            self._thread.join(CLOSE_TIMEOUT_S)
+            if self._thread.is_alive():
+                self._fail(f"the disk has taken nothing for {CLOSE_TIMEOUT_S:.0f} s")
+            self._finish(footer)
+            if self._problem is not None and not self._problem_raised:
+                raise RecordingError(self._problem)
+
+    def statistics(self) -> RecorderStatistics:
+        """Return what was taken, what waits, and how far the disk is behind."""
+        with self._lock:
+            oldest_s = self._oldest_s if self._writing_s is None else self._writing_s
+            behind_s = 0.0 if oldest_s is None else time.monotonic() - oldest_s
+            return RecorderStatistics(self._events, self._queued_bytes, behind_s)
+
+    # --- taking ---
+
+    def _check(self) -> None:
+        if self._problem is not None:
+            self._problem_raised = True
+            raise RecordingError(self._problem)
+        if self._closing:
+            raise RecordingError(f"The recording {self.path} is closed; begin a new one.")
+
+    def _put(self, entry: _Entry) -> None:
+        size = entry.size
+        if self._queued_bytes + size > QUEUE_BYTES:
+            self._fail(f"the disk is too slow, {self._queued_bytes / 1e6:.0f} MB wait for it")
+            self._check()
+        self._queue.append(entry)
+        self._queued_bytes += size
+        if self._oldest_s is None:
+            self._oldest_s = time.monotonic()
+
+    def _fail(self, why: str) -> None:
+        if self._problem is None:
+            self._problem = (
+                f"Recording to {self.path} has stopped: {why}. What it holds can be loaded; "
+                "for more, begin a new recording on a disk with room."
+            )
+
+    def _encoded_event(self, line: JsonObject, pcm: bytes | None, audio: list[_Audio]) -> bytes:
+        """The line without audio and secrets; what audio it had is added to ``audio``."""
+        event: JsonObject = line["event"]
+        name = event.get("type")
+        key, file = _PAYLOADS.get(name, ("", "")) if isinstance(name, str) else ("", "")
+        payload = event.get(key)
+        if isinstance(payload, str):
+            line["event"] = {**event, key: self._refer(file, payload, pcm, audio)}
+            pcm = None
+        encoded = _encoded(line)
+        try:
+            if _NESTED_AUDIO.search(encoded):
+                line["event"] = self._without_audio(line["event"], pcm, audio)
+                encoded = _encoded(line)
+            if _SECRETS.search(encoded):
+                encoded = _encoded(_without_secrets(line))
+        except RecursionError:
+            line["event"] = {"type": str(name), "problem": "nested too deeply to be recorded"}
+            encoded = _encoded(line)
+        return encoded
+
+    def _without_audio(self, value: object, pcm: bytes | None, audio: list[_Audio]) -> object:
+        """A copy in which every ``audio`` string is a reference into items.wav."""
+        if isinstance(value, list):
+            return [self._without_audio(part, pcm, audio) for part in value]
+        if not isinstance(value, dict):
+            return value
+        return {
+            key: self._refer("items.wav", part, pcm, audio)
+            if key == "audio" and isinstance(part, str)
+            else self._without_audio(part, pcm, audio)
+            for key, part in value.items()
+        }
+
+    def _refer(self, file: str, payload: str, pcm: bytes | None, audio: list[_Audio]) -> JsonObject:
+        whole = self._whole_samples(file, _decoded(payload) if pcm is None else pcm)
+        chunk = _Audio(file, whole, self._lengths[file])
+        audio.append(chunk)
+        samples = len(whole) // 2
+        self._lengths[file] += samples
+        reference: JsonObject = {"file": file, "start": chunk.start, "samples": samples}
+        wire_bytes = payload_bytes(payload)
+        if wire_bytes != 2 * samples:
+            reference["bytes"] = wire_bytes
+        return reference
+
+    def _whole_samples(self, file: str, pcm: bytes) -> bytes:
+        """Keeps half a sample at the end of a chunk for the next one."""
+        if file in self._odd_bytes:
+            pcm = self._odd_bytes.pop(file) + pcm
+        if len(pcm) % 2:
+            self._odd_bytes[file] = pcm[-1:]
+            pcm = pcm[:-1]
+        return pcm
+
+    # --- writing, on the recorder's own thread ---
+
+    def _write(self) -> None:
+        closing = False
+        try:
+            while not closing:
+                # Polled, not notified: waking a thread for every event costs more than the event.
+                self._wake.wait(FLUSH_INTERVAL_S)
+                with self._lock:
+                    closing = self._closing
+                    entries, self._queue = self._queue, deque()
+                    self._writing_s, self._oldest_s = self._oldest_s, None
+                written = self._write_entries(entries)
+                with self._lock:
+                    self._queued_bytes -= written
+                    self._writing_s = None
+        except Exception as error:  # whatever it is, the next call has to say it
+            with self._lock:
+                self._fail(_reason(error))
+                self._queue.clear()
+
+    def _write_entries(self, entries: Iterable[_Entry]) -> int:
+        written = 0
+        flushed_s = time.monotonic()
+        for entry in entries:
+            self._files.write(entry)
+            written += entry.size
+            if time.monotonic() - flushed_s > FLUSH_INTERVAL_S:
+                self._files.flush()
+                flushed_s = time.monotonic()
+        self._files.flush()
+        return written
+
+    def _finish(self, footer: JsonObject) -> None:
+        if not self._thread.is_alive():
+            try:
+                self._files.close()
+            except OSError as error:
+                self._fail(_reason(error))
+        ending: JsonObject = {**footer, "complete": self._problem is None}
+        if self._problem is not None:
+            ending["problem"] = self._problem
+        try:
+            _write_json(self.path / "session.json", {**self._header, **_scrubbed(ending)})
+        except OSError as error:
+            self._fail(_reason(error))
+
+
+class _Files:
+    """The open files of a recording; one thread owns them."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._wavs: dict[str, GrowingWav] = {}
+        self._logs: dict[str, BinaryIO] = {}
+        self._lines: dict[str, list[bytes]] = {}
+        self._grown: set[str] = set()
+        for name in ("input.wav", "received.wav", "output.wav"):
+            self._wav(name)
+        for name in ("events.jsonl", "playback.jsonl", "labels.jsonl"):
+            self._logs[name] = (path / name).open("ab", buffering=0)
+            self._lines[name] = []
+
+    def _wav(self, name: str) -> GrowingWav:
+        if name not in self._wavs:
+            self._wavs[name] = GrowingWav(self._path / name, SAMPLE_RATE)
+        return self._wavs[name]
+
+    def write(self, entry: _Entry) -> None:
+        for chunk in entry.audio:
+            wav = self._wav(chunk.file)
+            wav.pad_to(chunk.start)
+            wav.append(chunk.pcm)
+            self._grown.add(chunk.file)
+        if entry.file:
+            self._lines[entry.file].append(entry.line)
+
+    def flush(self) -> None:
+        """Hand everything to the operating system, audio before the lines that refer to it."""
+        for name in self._grown:
+            self._wavs[name].flush()
+        self._grown.clear()
+        for name, lines in self._lines.items():
+            if lines:
+                _write_all(self._logs[name], b"\n".join(lines) + b"\n")
+                lines.clear()
+
+    def close(self) -> None:
+        with ExitStack() as stack:
+            for wav in self._wavs.values():
+                stack.callback(wav.close)
+            for log in self._logs.values():
+                stack.callback(log.close)
+
+
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error) or repr(error)
+
+
+def _write_all(file: BinaryIO, content: bytes) -> None:
+    remaining = memoryview(content)
+    while remaining:
+        remaining = remaining[file.write(remaining) :]
+
+
+def _new_folder(folder: Path) -> Path:
+    path = folder / f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    path.mkdir(parents=True)
+    return path
+
+
+def _session_header(header: JsonObject) -> JsonObject:
+    from importlib.metadata import version
+
+    return {
+        **_scrubbed(header),
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "realtime_nb": version("realtime_nb"),
+        "began": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "sample_rates": dict.fromkeys(_WAV_FILES, SAMPLE_RATE),
+        "clocks": _CLOCKS,
+    }
+
+
+def _write_json(path: Path, content: JsonObject) -> None:
+    """Replaces the file at once: a reader sees the old or the new one."""
+    draft = path.with_suffix(".part")
+    draft.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
+    os.replace(draft, path)
+
+
+def _encoded(line: object) -> bytes:
+    try:
+        return msgspec.json.encode(line)
+    except (TypeError, ValueError, OverflowError):
+        # Lone surrogates and very long integers, which the standard library takes.
+        return json.dumps(line, separators=(",", ":"), default=str).encode()
+
+
+def _decoded(payload: str) -> bytes:
+    try:
+        return base64.b64decode(payload)
+    except (binascii.Error, ValueError):
+        return b""  # the payload's size stays in the reference
+
+
+def _scrubbed(content: JsonObject) -> JsonObject:
+    cleaned = _without_secrets(content)
+    return cleaned if isinstance(cleaned, dict) else {}
+
+
+def _without_secrets(value: object, of_schema: bool = False) -> object:
+    """A copy in which keys, tokens and headers are removed.
+
+    Args:
+        value: Anything that JSON can hold.
+        of_schema: Whether the keys of ``value`` are names of parameters in a JSON schema, of which
+            one may well be called ``token``.
+    """
+    if isinstance(value, list):
+        return [_without_secrets(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    cleaned: JsonObject = {}
+    for key, part in value.items():
+        name = key.lower().replace("-", "_")
+        described = of_schema and isinstance(part, dict)
+        if name in _SECRET_KEYS and part is not None and not described:
+            cleaned[key] = REMOVED
+        elif name.split(".")[0] == "headers" and part is not None and not described:
+            cleaned[key] = dict.fromkeys(part, REMOVED) if isinstance(part, dict) else REMOVED
+        else:
+            cleaned[key] = _without_secrets(part, of_schema=key == "properties")
+    return cleaned
