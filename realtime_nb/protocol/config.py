@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from ..errors import ConfigurationError
-from .events import JsonObject
+from realtime_nb.errors import ConfigurationError
+from realtime_nb.protocol.events import JsonObject
 
 __all__ = [
     "AUDIO_FORMATS",

@@ -14,9 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from . import events as ev
-from .config import bytes_per_ms
-from .events import JsonObject
+from realtime_nb.protocol import events as ev
+from realtime_nb.protocol.config import bytes_per_ms
+from realtime_nb.protocol.events import JsonObject
 
 __all__ = [
     "Conversation",
@@ -309,6 +309,10 @@ class Conversation:
             item.underruns += 1
         else:
             item.stopped_s = report.t_s
+
+    def measure(self, item_id: str, audio_ms: float) -> None:
+        """States how much audio an item has, where its owner knows it better than the events."""
+        self._item(item_id).audio_ms = audio_ms
 
     def _sent(self, event: ev.ClientEvent, t_s: float | None) -> None:
         if not isinstance(event, ev.ItemCreate):

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Problem", "problem_from"]
+__all__ = ["Problem", "Refused", "problem_from"]
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -21,6 +21,14 @@ class Problem(msgspec.Struct, frozen=True):
     message: str
     param: str | None = None
     type: str = "invalid_request_error"
+
+
+class Refused(Exception):
+    """Inside the server's core: the event at hand can't be obeyed; nothing was changed."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
 
 
 _MISSING = re.compile(r"^Object missing required field `(?P<field>.*?)`")

@@ -1,0 +1,153 @@
+"""The input audio buffer and the turns that are heard in it.
+
+Positions are milliseconds of appended audio, from the first byte of the session on. What is heard
+does not depend on how the audio is cut into appends: the detector works on whole frames, and a
+turn's audio is cut out by position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from realtime_nb.protocol.config import bytes_per_ms
+from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.turns import (
+    FRAME_MS,
+    SpeechStart,
+    SpeechStop,
+    TurnDetector,
+    TurnSettings,
+)
+
+__all__ = ["InputBuffer", "SpeechDetector", "turn_settings"]
+
+_IDLE_KEEP_MS = 32_000
+"""Audio kept while nobody speaks: the longest idle timeout and some padding."""
+
+_MAX_WAIT_MS = {"low": 8_000, "medium": 4_000, "auto": 4_000, "high": 2_000}
+"""How long ``semantic_vad`` waits at most, by eagerness."""
+
+
+class SpeechDetector(Protocol):
+    """Turns a stream of audio bytes into one speech probability for every whole 32-ms frame."""
+
+    def push(self, payload: bytes) -> list[float]:
+        """Takes audio, cut anywhere; returns the probabilities of the frames it completes."""
+
+    def reset(self) -> None:
+        """Forgets everything heard so far."""
+
+
+def turn_settings(turn_detection: JsonObject) -> TurnSettings:
+    """The state machine's settings for a ``turn_detection`` object (defaults filled in)."""
+    if turn_detection["type"] == "semantic_vad":
+        return TurnSettings(silence_duration_ms=_MAX_WAIT_MS[turn_detection["eagerness"]])
+    return TurnSettings(
+        threshold=turn_detection["threshold"],
+        prefix_padding_ms=turn_detection["prefix_padding_ms"],
+        silence_duration_ms=turn_detection["silence_duration_ms"],
+    )
+
+
+class InputBuffer:
+    """Audio that is not committed yet, and the state of turn detection over it.
+
+    Args:
+        audio_format: the session's input format.
+        detector_for: makes a speech detector for a format; called when detection is turned on.
+        base_ms: audio appended before this buffer began (the format was changed).
+    """
+
+    def __init__(
+        self,
+        audio_format: JsonObject,
+        detector_for: Callable[[JsonObject], SpeechDetector],
+        base_ms: int = 0,
+    ) -> None:
+        self._format = audio_format
+        self._detector_for = detector_for
+        self._per_ms = bytes_per_ms(audio_format)
+        self._sample_bytes = 2 if self._per_ms == 48 else 1
+        self._audio = bytearray()
+        self._start = 0  # position of the first kept byte, counted from base_ms
+        self._base_ms = base_ms
+        self._detector: SpeechDetector | None = None
+        self._skip = 0
+        self._unframed = 0
+        self.turns: TurnDetector | None = None
+
+    @property
+    def now_ms(self) -> int:
+        """Audio appended so far, in whole ms."""
+        return self._base_ms + (self._start + len(self._audio)) // self._per_ms
+
+    @property
+    def held_ms(self) -> float:
+        """Audio in the buffer that was not committed, in ms."""
+        return len(self._audio) / self._per_ms
+
+    @property
+    def speaking(self) -> bool:
+        """Whether a turn is open."""
+        return self.turns is not None and self.turns.speaking
+
+    def configure(self, turn_detection: JsonObject | None) -> None:
+        """Turns detection on or off, or changes its settings and keeps its state."""
+        if turn_detection is None:
+            self.turns = None
+            self._detector = None
+            return
+        settings = turn_settings(turn_detection)
+        if self.turns is not None:
+            self.turns.configure(settings)
+            return
+        self._detector = self._detector_for(self._format)
+        # A frame must not begin in the middle of a sample.
+        self._skip = (self._start + len(self._audio)) % self._sample_bytes
+        self.turns = TurnDetector(settings, base_ms=self.now_ms)
+
+    def append(self, payload: bytes) -> Iterator[SpeechStart | SpeechStop | None]:
+        """Adds audio; yields, for each frame that it completes, the turn event or None.
+
+        The caller looks at :attr:`turns` between frames; the iterator must be used up.
+        """
+        self._audio += payload
+        if self._detector is None:
+            return
+        heard = payload[self._skip :]
+        self._skip = max(0, self._skip - len(payload))
+        for probability in self._detector.push(heard):
+            if self.turns is None:
+                return
+            yield self.turns.step(probability)
+        self._forget_old()
+
+    def cut(self, start_ms: int, end_ms: int) -> bytes:
+        """The kept audio between two positions."""
+        start = max(0, (start_ms - self._base_ms) * self._per_ms - self._start)
+        end = max(0, (end_ms - self._base_ms) * self._per_ms - self._start)
+        return bytes(self._audio[start:end])
+
+    def take_until(self, end_ms: int) -> None:
+        """Drops everything before a position: it was committed or cleared."""
+        count = min(len(self._audio), (end_ms - self._base_ms) * self._per_ms - self._start)
+        if count > 0:
+            del self._audio[:count]
+            self._start += count
+
+    def take_all(self) -> bytes:
+        """Everything that is held; the buffer is empty afterwards, an open turn is closed."""
+        if self.turns is not None:
+            start_ms = self.turns.audio_start_ms
+            if start_ms is not None:
+                self.take_until(start_ms)
+            self.turns.end_turn(self.now_ms)
+        audio = bytes(self._audio)
+        self._start += len(self._audio)
+        self._audio.clear()
+        return audio
+
+    def _forget_old(self) -> None:
+        if self.turns is not None and not self.turns.speaking:
+            self.take_until(self.now_ms - _IDLE_KEEP_MS - FRAME_MS)

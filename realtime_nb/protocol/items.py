@@ -1,0 +1,284 @@
+"""The server's copy of the conversation's items: wire form, audio, and what was understood."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+
+import msgspec
+
+from realtime_nb.protocol import events as ev
+from realtime_nb.protocol.config import check_item
+from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.problems import Problem, Refused, problem_from
+
+__all__ = ["MAX_KEPT_AUDIO_BYTES", "ItemStore", "decode_audio"]
+
+MAX_KEPT_AUDIO_BYTES = 32 * 1024 * 1024
+"""Audio kept for ``conversation.item.retrieve``: some eleven minutes; the oldest goes first."""
+
+_PARTS_OF_ROLE = {
+    "user": ("input_text", "input_audio", "input_image"),
+    "assistant": ("output_text",),
+    "system": ("input_text",),
+}
+
+
+def decode_audio(payload: str, param: str) -> bytes:
+    """The bytes of a base64 payload; ``Refused`` where it is none."""
+    try:
+        return base64.b64decode(payload, validate=True)
+    except (binascii.Error, ValueError):
+        message = f"Invalid '{param}'. Expected base64-encoded audio bytes."
+        raise Refused(Problem("invalid_value", message, param)) from None
+
+
+class ItemStore:
+    """Items by id; their order and texts are those of the conversation it is given.
+
+    Attributes:
+        heard: what the speech engine understood of user items, by id.
+    """
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._wires: dict[str, JsonObject] = {}
+        self._audio: dict[str, bytearray] = {}
+        self.heard: dict[str, str] = {}
+
+    @property
+    def last_id(self) -> str | None:
+        """Id of the conversation's last item, None while it is empty."""
+        return self._conversation.order[-1] if self._conversation.order else None
+
+    # --- changing ---
+
+    def add(self, wire: JsonObject, audio: bytes, duration_ms: int) -> None:
+        """Takes in an item, before it is announced."""
+        item_id = wire["id"]
+        self._wires[item_id] = wire
+        if audio:
+            self.keep_audio(item_id, audio)
+            self._conversation.measure(item_id, duration_ms)
+
+    def update(self, wire: JsonObject) -> None:
+        """Takes the final form of an item that a response made."""
+        self._wires[wire["id"]] = wire
+
+    def keep_audio(self, item_id: str, audio: bytes) -> None:
+        """Adds audio to an item; the oldest audio of all makes room for it."""
+        self._audio.setdefault(item_id, bytearray()).extend(audio)
+        kept = sum(map(len, self._audio.values()))
+        while kept > MAX_KEPT_AUDIO_BYTES and len(self._audio) > 1:
+            kept -= len(self._audio.pop(next(iter(self._audio))))
+
+    def truncate(self, event: ev.ItemTruncate) -> None:
+        """Cuts an assistant item at what was heard of it."""
+        item = self._conversation.items.get(event.item_id)
+        if item is None or event.item_id not in self._conversation.order:
+            message = f"Item with item_id not found: {event.item_id}"
+            raise Refused(Problem("item_truncate_invalid_item_id", message, "item_id"))
+        if item.role != "assistant" or not item.audio_ms or event.content_index != 0:
+            message = "Only model output audio messages can be truncated"
+            raise Refused(Problem("unsupported_content_type", message))
+        if event.audio_end_ms < 0:
+            message = (
+                "Invalid 'audio_end_ms': integer below minimum value. "
+                f"Expected a value >= 0, but got {event.audio_end_ms} instead."
+            )
+            raise Refused(Problem("integer_below_min_value", message, "audio_end_ms"))
+        have_ms = item.audio_ms if item.truncated_ms is None else item.truncated_ms
+        if event.audio_end_ms > have_ms:
+            message = (
+                f"Audio content of {int(have_ms)}ms is already shorter than {event.audio_end_ms}ms"
+            )
+            raise Refused(Problem("invalid_value", message, "audio_end_ms"))
+        audio = self._audio.get(event.item_id)
+        if audio is not None:
+            keep = round(len(audio) * event.audio_end_ms / have_ms)
+            del audio[keep - keep % 2 :]
+
+    def delete(self, item_id: str) -> None:
+        """Forgets an item."""
+        if item_id not in self._conversation.order:
+            message = f"Error deleting item: the item with id '{item_id}' does not exist."
+            raise Refused(Problem("item_delete_invalid_item_id", message, "item_id"))
+        self._wires.pop(item_id, None)
+        self._audio.pop(item_id, None)
+        self.heard.pop(item_id, None)
+
+    # --- reading ---
+
+    def retrieve(self, item_id: str) -> JsonObject:
+        """The item as the server has it, with its audio and without a transcript once truncated."""
+        if item_id not in self._conversation.order or item_id not in self._wires:
+            message = f"Error retrieving item: the item with id '{item_id}' does not exist."
+            raise Refused(Problem("item_retrieve_invalid_item_id", message, "item_id"))
+        wire = dict(self._wires[item_id])
+        audio = self._audio.get(item_id)
+        if audio is None:
+            return wire
+        encoded = base64.b64encode(audio).decode("ascii")
+        truncated = self._conversation.items[item_id].truncated_ms is not None
+        wire["content"] = [
+            self._with_audio(part, item_id, encoded, truncated=truncated)
+            for part in wire.get("content", [])
+        ]
+        return wire
+
+    def _with_audio(
+        self, part: JsonObject, item_id: str, encoded: str, *, truncated: bool
+    ) -> JsonObject:
+        if part["type"] == "input_audio":
+            return {**part, "audio": encoded, "transcript": self.heard.get(item_id)}
+        if part["type"] != "output_audio":
+            return part
+        kept = {key: value for key, value in part.items() if key != "transcript" or not truncated}
+        return {**kept, "audio": encoded}
+
+    def audio_part_index(self, item_id: str) -> int:
+        """Which content part of a user item is its audio."""
+        content = self._wires.get(item_id, {}).get("content", [])
+        indices = (i for i, part in enumerate(content) if part["type"] == "input_audio")
+        return next(indices, 0)
+
+    # --- what a client wants to add ---
+
+    def position(self, previous_item_id: str | None) -> str | None:
+        """The id that a new item will follow, None for the first place."""
+        if previous_item_id is None:
+            return self.last_id
+        if previous_item_id == "root":
+            return None
+        if previous_item_id not in self._conversation.order:
+            message = (
+                f"Error adding item: the previous item with id '{previous_item_id}' does not exist."
+            )
+            raise Refused(Problem("invalid_value", message, "previous_item_id"))
+        return previous_item_id
+
+    def checked(
+        self, raw: JsonObject, new_id: Callable[[str], str], path: str = "item"
+    ) -> tuple[JsonObject, bytes]:
+        """A client's item in wire form, without its audio, and that audio."""
+        try:
+            check_item(raw)
+        except msgspec.ValidationError as error:
+            raise Refused(problem_from(error, raw, path)) from None
+        item_id = raw.get("id") or new_id("item")
+        if item_id in self._conversation.order:
+            message = f"Error adding item: an item with id '{item_id}' already exists."
+            raise Refused(Problem("invalid_value", message, f"{path}.id"))
+        self._check_content(raw, path)
+        if raw["type"] == "function_call_output":
+            self._check_call_id(raw["call_id"])
+        wire = {**raw, "id": item_id, "object": "realtime.item", "status": "completed"}
+        if raw["type"] == "function_call":
+            wire.setdefault("call_id", new_id("call"))
+        return self._split_audio(wire, path)
+
+    def _check_content(self, raw: JsonObject, path: str) -> None:
+        if raw["type"] != "message":
+            return
+        allowed = _PARTS_OF_ROLE[raw["role"]]
+        for index, part in enumerate(raw["content"]):
+            if part["type"] in allowed:
+                continue
+            names = " and ".join(f"'{name}'" for name in allowed)
+            message = f"Invalid value: '{part['type']}'. Supported values are: {names}."
+            raise Refused(Problem("invalid_value", message, f"{path}.content[{index}].type"))
+
+    def _check_call_id(self, call_id: str) -> None:
+        calls = (
+            self._conversation.items[item_id].call_id
+            for item_id in self._conversation.order
+            if self._conversation.items[item_id].type == "function_call"
+        )
+        if call_id not in calls:
+            message = f"Tool call ID '{call_id}' not found in conversation."
+            raise Refused(Problem("invalid_tool_call_id", message))
+
+    @staticmethod
+    def _split_audio(wire: JsonObject, path: str) -> tuple[JsonObject, bytes]:
+        audio = b""
+        parts = []
+        for index, part in enumerate(wire.get("content", [])):
+            if part["type"] == "input_audio":
+                audio += decode_audio(part["audio"], f"{path}.content[{index}].audio")
+                parts.append({"type": "input_audio", "transcript": part.get("transcript")})
+            else:
+                parts.append(part)
+        return ({**wire, "content": parts} if parts else wire), audio
+
+    # --- what a response has in front of it ---
+
+    def context(self, input_items: list[JsonObject] | None) -> list[JsonObject]:
+        """The items of a response: its own ``input``, else the conversation so far."""
+        if input_items is not None:
+            return input_items
+        return [
+            self._wires[item_id] for item_id in self._conversation.order if item_id in self._wires
+        ]
+
+    def checked_input(
+        self, raw: list[JsonObject] | None, new_id: Callable[[str], str]
+    ) -> list[JsonObject] | None:
+        """A response's own ``input``: items, or references to items of the conversation."""
+        if raw is None:
+            return None
+        items = []
+        for index, entry in enumerate(raw):
+            path = f"response.input[{index}]"
+            if entry.get("type") != "item_reference":
+                items.append(self._checked_entry(entry, new_id, path))
+                continue
+            wire = self._wires.get(str(entry.get("id")))
+            if wire is None:
+                message = f"Item with id '{entry.get('id')}' not found in conversation."
+                raise Refused(Problem("invalid_value", message, f"{path}.id"))
+            items.append(wire)
+        return items
+
+    def _checked_entry(
+        self, entry: JsonObject, new_id: Callable[[str], str], path: str
+    ) -> JsonObject:
+        """An item that only this response sees; its audio is not kept, its text is what counts."""
+        if entry.get("type") == "function_call_output":
+            # Its call may be in this list rather than in the conversation.
+            try:
+                check_item(entry)
+            except msgspec.ValidationError as error:
+                raise Refused(problem_from(error, entry, path)) from None
+            return {"id": new_id("item"), **entry}
+        if entry.get("id") in self._conversation.order:
+            entry = {key: value for key, value in entry.items() if key != "id"}
+        return self.checked(entry, new_id, path)[0]
+
+    def unheard(self, items: list[JsonObject]) -> bool:
+        """Whether some user audio among the items still waits for its transcript."""
+        return any(
+            wire["id"] in self._audio and wire["id"] not in self.heard
+            for wire in items
+            if wire.get("role") == "user" and wire["id"] in self._conversation.order
+        )
+
+    def with_text(self, items: list[JsonObject]) -> list[JsonObject]:
+        """The items as a text model reads them: user audio as understood, answers as heard."""
+        return [self._as_text(wire) for wire in items]
+
+    def _as_text(self, wire: JsonObject) -> JsonObject:
+        if wire["type"] != "message":
+            return wire
+        item = self._conversation.items.get(wire["id"])
+        content = []
+        for part in wire["content"]:
+            if part["type"] == "input_audio":
+                text = self.heard.get(wire["id"]) or part.get("transcript") or ""
+                content.append({**part, "transcript": text})
+            elif part["type"] == "output_audio" and item is not None:
+                content.append({**part, "transcript": item.heard_text})
+            else:
+                content.append(part)
+        return {**wire, "content": content}
