@@ -620,7 +620,7 @@ def test_a_transcription_session_update(wrapped: bool) -> None:
 
 
 def test_nested_functions_become_flat() -> None:
-    odd = {"function": {"function": {}}}
+    odd: Event = {"function": {"function": {}}}
     function = {"name": "f", "description": "d", "parameters": {"type": "object"}}
     fields: Event = {
         "tools": [{"type": "function", "function": function}, {"type": "mcp"}, 5, odd],
