@@ -253,7 +253,7 @@ def find_turns(
         base_ms: Audio appended before the first frame.
     """
     settings = settings or TurnSettings()
-    frames = list(probabilities)
+    frames = [float(p) for p in probabilities]  # float32 would round the thresholds, too
     speech = _runs(p >= settings.threshold for p in frames)
     quiet = _runs(p < settings.exit_threshold for p in frames)
     return turns_from_runs(speech, quiet, len(frames), settings, base_ms)
