@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
+import unicodedata
 import zlib
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
@@ -159,14 +160,17 @@ _REFERENCE = re.compile(
     r"(\d{4,})\b(?!:)",
     re.IGNORECASE,
 )
+_LONG_NUMBER = re.compile(r"\d(?:,?\d){15,}")  # the engine has names up to decillions, then fails
 
 
 def spoken_text(text: str) -> str:
     """Write out what the engine would misread; it reads other numbers, times and dates well.
 
     ISO date-times lose seconds and offset, 24-hour times become 12-hour ones, "10:00-11:30" gets
-    its "to", reference numbers are read digit by digit, and marks of Markdown and the web go.
+    its "to", reference numbers and endless ones are read digit by digit, and marks of Markdown and
+    the web go.
     """
+    text = "".join(map(_plain, text))
     text = _HEADING.sub("", _LINK.sub(r"\1", text))
     text = _HASH.sub("number ", _URL_SCHEME.sub("", text))
     text = _LATIN_PATTERN.sub(lambda m: _LATIN[m.group().lower()], text)
@@ -174,7 +178,15 @@ def spoken_text(text: str) -> str:
     text = _ISO_TIME.sub(lambda m: f"{m[1]} at {m[2]}" + (" UTC" if m[3] else ""), text)
     text = _CLOCK.sub(_twelve_hours, _RANGE.sub(" to ", text))
     text = _AREA_CODE.sub(lambda m: " ".join(m[1]) + ", ", text)
-    return _REFERENCE.sub(lambda m: m[1] + " ".join(m[2]), text)
+    text = _REFERENCE.sub(lambda m: m[1] + " ".join(m[2]), text)
+    return _LONG_NUMBER.sub(lambda m: " ".join(m[0].replace(",", "")), text)
+
+
+def _plain(character: str) -> str:
+    """Return "3" for "③", at which the engine fails; "²" and "³" it knows."""
+    if character.isdecimal() or not character.isdigit() or character in "²³":
+        return character
+    return str(unicodedata.digit(character))
 
 
 def _twelve_hours(clock: re.Match[str]) -> str:

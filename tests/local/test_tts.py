@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from realtime_nb.audio import Samples, samples_from_pcm
 from realtime_nb.errors import ConfigurationError, MissingExtraError
@@ -183,6 +185,9 @@ def test_an_unknown_voice_is_always_the_same_one(tts: HibariTTS) -> None:
         ("Fruit, e.g. apples, i.e. food", "Fruit, for example apples, that is food"),
         ("(555) 123-4567", "5 5 5, 123-4567"),
         ("Your code is 483920, id: 1234.", "Your code is 4 8 3 9 2 0, id: 1 2 3 4."),
+        ("9,999,999,999,999,999", " ".join("9" * 16)),
+        ("999,999,999,999,999", None),
+        ("Step ③ of ❹, 5 m² or H₂O", "Step 3 of 4, 5 m² or H2O"),
         ("order #A12B", "order number A12B"),
         ("# Heading\nSee [the guide](/docs/).", "Heading\nSee the guide."),
         ("https://www.example.com/a", "example.com/a"),
@@ -190,6 +195,22 @@ def test_an_unknown_voice_is_always_the_same_one(tts: HibariTTS) -> None:
 )
 def test_what_would_be_misread_is_written_out(text: str, spoken: str | None) -> None:
     assert spoken_text(text) == (text if spoken is None else spoken)
+
+
+_SCRAPS = st.sampled_from(
+    [
+        *"0123456789.,:;-–/$£€%#()[]&+=<>~'\" \nxsIV°½²③❹٣一🙂\x00\u200b\ud800",
+        *("10:00", "PM", "2026-11-24", "13/45/2020", "99:99", "1/0", "£5k", "No.", "1st", "$1.2.3"),
+    ]
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(_SCRAPS).map("".join) | st.text())
+@example("9" * 400)
+def test_any_text_can_be_read(tts: HibariTTS, text: str) -> None:
+    for phonemes in tts._sentences(text):
+        assert tts._engine.ids(phonemes)
 
 
 def test_a_missing_engine_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
