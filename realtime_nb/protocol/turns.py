@@ -286,23 +286,22 @@ def turns_from_runs(
         base_ms: Audio appended before the first frame.
     """
     turns: list[Turn] = []
-    frame = 0
-    while (opened := _first_run(speech, frame, settings.min_speech_frames)) is not None:
-        onset, known = opened
-        closed = _first_run(quiet, known, settings.silence_frames)
-        offset, end = closed or (frame_count, frame_count)
-        onset_ms = base_ms + onset * FRAME_MS
-        turns.append(
-            Turn(
-                audio_start_ms=max(
-                    base_ms + frame * FRAME_MS, onset_ms - settings.prefix_padding_ms
-                ),
-                onset_ms=onset_ms,
-                offset_ms=base_ms + offset * FRAME_MS,
-                audio_end_ms=base_ms + end * FRAME_MS,
-            )
-        )
-        frame = end
+    speech_frames, silence_frames = settings.min_speech_frames, settings.silence_frames
+    padding_ms = settings.prefix_padding_ms
+    end_ms = base_ms + frame_count * FRAME_MS
+    frame, floor_ms = 0, base_ms
+    while (opened := _first_run(speech, frame, speech_frames)) is not None:
+        onset_ms = base_ms + opened[0] * FRAME_MS
+        start_ms = onset_ms - padding_ms
+        if start_ms < floor_ms:
+            start_ms = floor_ms
+        closed = _first_run(quiet, opened[1], silence_frames)
+        if closed is None:
+            turns.append(Turn(start_ms, onset_ms, end_ms, end_ms))
+            break
+        frame = closed[1]
+        floor_ms = base_ms + frame * FRAME_MS
+        turns.append(Turn(start_ms, onset_ms, base_ms + closed[0] * FRAME_MS, floor_ms))
     return turns
 
 
