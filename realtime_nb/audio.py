@@ -193,19 +193,23 @@ class Resampler:
     """
 
     def __init__(self, source_rate: int, target_rate: int) -> None:
-        self._stream: soxr.ResampleStream | None = None
-        if source_rate != target_rate:
-            self._stream = soxr.ResampleStream(source_rate, target_rate, 1, dtype="float32")
+        self._rates = (source_rate, target_rate)
+        self._stream = self._new_stream()
+
+    def _new_stream(self) -> soxr.ResampleStream | None:
+        source_rate, target_rate = self._rates
+        if source_rate == target_rate:
+            return None
+        return soxr.ResampleStream(source_rate, target_rate, 1, dtype="float32")
 
     def process(self, samples: Samples, last: bool = False) -> Samples:
         """Take float samples at the source rate; return those now ready at the target rate."""
         if self._stream is None:
             return samples
-        resampled: Samples = self._stream.resample_chunk(
-            np.ascontiguousarray(samples, np.float32), last=last
-        )
+        samples = np.ascontiguousarray(samples, np.float32)
+        resampled: Samples = self._stream.resample_chunk(samples, last=last)
         if last:
-            self._stream.clear()
+            self._stream = self._new_stream()
         return resampled
 
     def process_pcm(self, pcm: bytes, last: bool = False) -> bytes:
