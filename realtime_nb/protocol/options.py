@@ -1,0 +1,123 @@
+"""A session from friendly keywords: what ``connect()`` and ``Session.update()`` take."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from realtime_nb.errors import ConfigurationError
+from realtime_nb.protocol.session_fields import check_session
+from realtime_nb.protocol.wire import JsonObject
+
+__all__ = ["AUDIO_FORMATS", "SESSION_OPTIONS", "VOICES", "refuse_unknown", "session_config"]
+
+VOICES = (
+    "alloy",
+    "ash",
+    "ballad",
+    "coral",
+    "echo",
+    "sage",
+    "shimmer",
+    "verse",
+    "marin",
+    "cedar",
+)
+
+AUDIO_FORMATS: dict[str, JsonObject] = {
+    "pcm16": {"type": "audio/pcm", "rate": 24_000},
+    "g711_ulaw": {"type": "audio/pcmu"},
+    "g711_alaw": {"type": "audio/pcma"},
+}
+"""The formats a session can carry, by the short names that ``connect()`` takes."""
+
+SESSION_OPTIONS = (
+    "instructions",
+    "voice",
+    "speed",
+    "output_modalities",
+    "turn_detection",
+    "transcription",
+    "noise_reduction",
+    "input_format",
+    "output_format",
+    "tool_choice",
+    "parallel_tool_calls",
+    "reasoning",
+    "max_output_tokens",
+    "truncation",
+    "tracing",
+    "prompt",
+    "include",
+)
+"""The session settings that ``connect()`` and ``Session.update()`` take as keywords."""
+
+
+def session_config(
+    tools: Sequence[JsonObject] | None = None,
+    session_type: str = "realtime",
+    **options: Any,
+) -> JsonObject:
+    """A ``session.update`` patch from keywords (those of ``SESSION_OPTIONS``).
+
+    Args:
+        tools: tool definitions, None to leave them as they are.
+        session_type: ``realtime`` or ``transcription``.
+        options: ``turn_detection`` takes a ServerVAD, a SemanticVAD, a dict or None (off);
+            ``transcription`` a model name, a dict or None; the formats ``pcm16``, ``g711_ulaw``
+            or ``g711_alaw``; ``output_modalities`` also a single word.
+
+    Raises:
+        ConfigurationError: an unknown option, or a value that the protocol does not allow.
+    """
+    refuse_unknown(options, SESSION_OPTIONS)
+    audio_input = _take(options, ("turn_detection", "transcription", "noise_reduction"))
+    audio_output = _take(options, ("voice", "speed"))
+    for side, name in ((audio_input, "input_format"), (audio_output, "output_format")):
+        if name in options:
+            side["format"] = _audio_format(name, options.pop(name))
+    if isinstance(audio_input.get("transcription"), str):
+        audio_input["transcription"] = {"model": audio_input["transcription"]}
+    if isinstance(options.get("output_modalities"), str):
+        options["output_modalities"] = [options["output_modalities"]]
+    patch: JsonObject = {"type": session_type, **options}
+    audio = {
+        side: values
+        for side, values in (("input", audio_input), ("output", audio_output))
+        if values
+    }
+    if audio:
+        patch["audio"] = audio
+    if tools is not None:
+        patch["tools"] = list(tools)
+    raw: JsonObject = msgspec.to_builtins(patch)
+    try:
+        check_session(raw)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"The session can't be configured like that: {error}") from None
+    return raw
+
+
+def refuse_unknown(options: Mapping[str, object], known: Sequence[str]) -> None:
+    """Raises a ConfigurationError that names the first unknown option and the nearest known one."""
+    for name in options:
+        if name in known:
+            continue
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+        hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(sorted(known))}."
+        raise ConfigurationError(f"Unknown option {name!r}.{hint}")
+
+
+def _take(options: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: options.pop(name) for name in names if name in options}
+
+
+def _audio_format(name: str, value: object) -> JsonObject:
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, str) and value in AUDIO_FORMATS:
+        return dict(AUDIO_FORMATS[value])
+    raise ConfigurationError(f"{name} must be one of {', '.join(AUDIO_FORMATS)}, not {value!r}.")

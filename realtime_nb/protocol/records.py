@@ -1,0 +1,188 @@
+"""What a conversation consists of: items, responses, speech, calls, errors, playback reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from realtime_nb.protocol.wire import JsonObject
+
+__all__ = ["ErrorRecord", "FunctionCall", "Item", "PlaybackReport", "Response", "Speech"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackReport:
+    """What the device that plays an item's audio says of it.
+
+    Attributes:
+        item_id: the assistant item.
+        played_ms: how much of its audio was played so far.
+        kind: ``started`` with the first sample, ``finished`` with the last, ``flushed`` when the
+            rest was dropped, ``underrun`` when the device ran dry in the middle.
+        t_s: when, in seconds since the session began.
+    """
+
+    item_id: str
+    played_ms: float
+    kind: Literal["started", "finished", "flushed", "underrun"]
+    t_s: float
+
+
+@dataclass(slots=True)
+class Item:
+    """One entry of the conversation.
+
+    Attributes:
+        type: ``message``, ``function_call``, ``function_call_output`` or another wire name.
+        status: ``in_progress``, ``completed`` or ``incomplete``.
+        parts: text or transcript so far, by content index.
+        content: the content parts as the server last sent them (audio left out).
+        audio_ms: assistant audio received for it, or user audio committed with it.
+        truncated_ms: where the server cut it, None when it never did.
+        played_ms: the last report of its playback, None before the first.
+        transcript: of a user item: ``completed`` or ``failed``; None while there is none.
+        added_s, committed_s, transcript_s, first_audio_s, last_audio_s, played_s, stopped_s,
+            done_s: when it was added, committed, transcribed, first and last heard of in audio
+            deltas, when its first sample was played and its last, when it was final.
+    """
+
+    id: str
+    type: str = "message"
+    role: str | None = None
+    status: str | None = None
+    parts: dict[int, str] = field(default_factory=dict)
+    content: list[JsonObject] = field(default_factory=list)
+    name: str | None = None
+    call_id: str | None = None
+    arguments: str = ""
+    output: str | None = None
+    response_id: str | None = None
+    audio_ms: float = 0.0
+    truncated_ms: int | None = None
+    played_ms: float | None = None
+    underruns: int = 0
+    transcript: Literal["completed", "failed"] | None = None
+    transcription_usage: JsonObject | None = None
+    added_s: float | None = None
+    committed_s: float | None = None
+    transcript_s: float | None = None
+    first_audio_s: float | None = None
+    last_audio_s: float | None = None
+    played_s: float | None = None
+    stopped_s: float | None = None
+    done_s: float | None = None
+
+    @property
+    def text(self) -> str:
+        """All of its text or transcript."""
+        return " ".join(part for _, part in sorted(self.parts.items()) if part).strip()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the server cut it, or playback was dropped before its end."""
+        return self.truncated_ms is not None
+
+    @property
+    def heard_text(self) -> str:
+        """The text up to where it was cut, by the share of its audio that was heard.
+
+        Words are taken to be spread evenly over the audio; a word counts as heard when its end is.
+        """
+        if self.truncated_ms is None or self.audio_ms <= 0:
+            return self.text
+        share = min(1.0, self.truncated_ms / self.audio_ms)
+        end = int(len(self.text) * share)
+        if end >= len(self.text):
+            return self.text
+        return self.text[: self.text.rfind(" ", 0, end + 1)].rstrip() if end else ""
+
+
+@dataclass(slots=True)
+class Response:
+    """One run of the model, from ``response.created`` to ``response.done``."""
+
+    id: str
+    status: str = "in_progress"
+    reason: str | None = None
+    error: JsonObject | None = None
+    conversation_id: str | None = None
+    in_conversation: bool = True
+    item_ids: list[str] = field(default_factory=list)
+    usage: JsonObject | None = None
+    metadata: JsonObject | None = None
+    output_modalities: list[str] = field(default_factory=list)
+    audio_ms: float = 0.0
+    created_s: float | None = None
+    first_text_s: float | None = None
+    first_audio_s: float | None = None
+    done_s: float | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether it still runs."""
+        return self.status == "in_progress"
+
+
+@dataclass(slots=True)
+class Speech:
+    """One stretch that turn detection took for speech, on the input-sample clock.
+
+    ``audio_start_ms`` includes the prefix padding and ``audio_end_ms`` the silence window;
+    ``turn_detection`` is the setting in force when it began, which tells how much.
+    """
+
+    item_id: str
+    audio_start_ms: int
+    audio_end_ms: int | None = None
+    turn_detection: JsonObject | None = None
+    started_s: float | None = None
+    stopped_s: float | None = None
+
+    @property
+    def onset_ms(self) -> int:
+        """Detected start without the padding (never before ``audio_start_ms``)."""
+        padding = (self.turn_detection or {}).get("prefix_padding_ms") or 0
+        return self.audio_start_ms + int(padding) if self.audio_start_ms else 0
+
+    @property
+    def offset_ms(self) -> int | None:
+        """Detected end without the silence window; None while it runs.
+
+        The window counts whole 32-ms frames, as the local server and, by its logs, the hosted one
+        apply it. With ``semantic_vad`` there is no fixed window and the padded end is returned.
+        """
+        if self.audio_end_ms is None:
+            return None
+        silence = int((self.turn_detection or {}).get("silence_duration_ms") or 0)
+        frames = -(-silence // 32)
+        return max(self.audio_start_ms, self.audio_end_ms - frames * 32)
+
+
+@dataclass(slots=True)
+class FunctionCall:
+    """A function that the model called and what came back.
+
+    ``done_s`` is when its arguments were whole, ``output_s`` when the output was sent.
+    """
+
+    call_id: str
+    name: str = ""
+    arguments: str = ""
+    item_id: str = ""
+    response_id: str = ""
+    status: str = "in_progress"
+    output: str | None = None
+    started_s: float | None = None
+    done_s: float | None = None
+    output_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRecord:
+    """An ``error`` event."""
+
+    message: str
+    code: str | None
+    param: str | None
+    caused_by: str | None
+    t_s: float | None

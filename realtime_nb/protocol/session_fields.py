@@ -1,0 +1,260 @@
+"""The fields of ``session.update`` and ``response.create``, with their types and limits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from realtime_nb.errors import ConfigurationError
+from realtime_nb.protocol.wire import JsonObject
+
+__all__ = [
+    "ConfigStruct",
+    "ResponseConfig",
+    "SemanticVAD",
+    "ServerVAD",
+    "TurnDetection",
+    "check_response",
+    "check_session",
+]
+
+Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
+Milliseconds = Annotated[int, Meta(ge=0)]
+
+
+class ConfigStruct(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """Base of all parts of a session: unset fields vanish, unknown ones are refused."""
+
+
+class _TurnDetection(ConfigStruct, frozen=True, kw_only=True, tag_field="type"):
+    create_response: bool | UnsetType = UNSET
+    interrupt_response: bool | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Checks the limits also for values made in Python, not just for decoded ones."""
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            low, high = _LIMITS.get(name, (None, None))
+            if low is None or high is None or value is UNSET or value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ConfigurationError(f"{name} must be a number, not {value!r}.")
+            if not low <= value <= high:
+                raise ConfigurationError(f"{name} must be between {low} and {high}, not {value}.")
+
+
+_LIMITS: dict[str, tuple[float, float]] = {
+    "threshold": (0.0, 1.0),
+    "prefix_padding_ms": (0, 60_000),
+    "silence_duration_ms": (0, 60_000),
+    "idle_timeout_ms": (5_000, 30_000),
+}
+
+
+class ServerVAD(_TurnDetection, frozen=True, kw_only=True, tag="server_vad"):
+    """Turn detection by speech probability and silence.
+
+    Attributes:
+        threshold: speech probability from 0 to 1 that opens a turn.
+        prefix_padding_ms: audio kept from before the detected start.
+        silence_duration_ms: silence that ends the turn. OpenAI documents 500; what its server
+            applies, and the local one too, is 200.
+        idle_timeout_ms: 5,000 to 30,000; the agent speaks up after that much silence. None: never.
+        create_response: answer when a turn ends.
+        interrupt_response: stop the running answer when a turn starts.
+    """
+
+    threshold: Fraction | UnsetType = UNSET
+    prefix_padding_ms: Annotated[int, Meta(ge=0, le=60_000)] | UnsetType = UNSET
+    silence_duration_ms: Annotated[int, Meta(ge=0, le=60_000)] | UnsetType = UNSET
+    idle_timeout_ms: Annotated[int, Meta(ge=5_000, le=30_000)] | None | UnsetType = UNSET
+
+
+class SemanticVAD(_TurnDetection, frozen=True, kw_only=True, tag="semantic_vad"):
+    """Turn detection that also judges whether the sentence sounds finished.
+
+    Attributes:
+        eagerness: ``low``, ``medium`` (= ``auto``) or ``high``: waits 8, 4 or 2 s at most.
+    """
+
+    eagerness: Literal["low", "medium", "high", "auto"] | UnsetType = UNSET
+
+
+TurnDetection = ServerVAD | SemanticVAD
+
+
+class PcmFormat(ConfigStruct, frozen=True, kw_only=True, tag_field="type", tag="audio/pcm"):
+    """PCM16, little endian, mono, 24 kHz."""
+
+    rate: Annotated[int, Meta(ge=24_000, le=24_000)]
+
+
+class UlawFormat(ConfigStruct, frozen=True, kw_only=True, tag_field="type", tag="audio/pcmu"):
+    """G.711 µ-law, 8 kHz."""
+
+
+class AlawFormat(ConfigStruct, frozen=True, kw_only=True, tag_field="type", tag="audio/pcma"):
+    """G.711 A-law, 8 kHz."""
+
+
+AudioFormat = PcmFormat | UlawFormat | AlawFormat
+
+
+class NoiseReduction(ConfigStruct, frozen=True, kw_only=True):
+    """Noise reduction in front of turn detection and model."""
+
+    type: Literal["near_field", "far_field"]
+    strength: float | UnsetType = UNSET
+
+
+class Transcription(ConfigStruct, frozen=True, kw_only=True):
+    """Transcription of what the user says, beside the model's own hearing."""
+
+    model: str | UnsetType = UNSET
+    language: str | None | UnsetType = UNSET
+    prompt: str | None | UnsetType = UNSET
+    languages: list[str] | None | UnsetType = UNSET
+    keywords: list[str] | None | UnsetType = UNSET
+    delay: Literal["minimal", "low", "medium", "high", "xhigh"] | None | UnsetType = UNSET
+
+
+class AudioInput(ConfigStruct, frozen=True, kw_only=True):
+    """``session.audio.input``."""
+
+    format: AudioFormat | UnsetType = UNSET
+    noise_reduction: NoiseReduction | None | UnsetType = UNSET
+    transcription: Transcription | None | UnsetType = UNSET
+    turn_detection: TurnDetection | None | UnsetType = UNSET
+
+
+class AudioOutput(ConfigStruct, frozen=True, kw_only=True):
+    """``session.audio.output``."""
+
+    format: AudioFormat | UnsetType = UNSET
+    voice: str | JsonObject | UnsetType = UNSET
+    speed: Annotated[float, Meta(ge=0.25, le=1.5)] | UnsetType = UNSET
+
+
+class Audio(ConfigStruct, frozen=True, kw_only=True):
+    """``session.audio``."""
+
+    input: AudioInput | UnsetType = UNSET
+    output: AudioOutput | UnsetType = UNSET
+
+
+class ResponseAudioOutput(ConfigStruct, frozen=True, kw_only=True):
+    """``response.audio.output``: there is no speed here."""
+
+    format: AudioFormat | UnsetType = UNSET
+    voice: str | JsonObject | UnsetType = UNSET
+
+
+class ResponseAudio(ConfigStruct, frozen=True, kw_only=True):
+    """``response.audio``."""
+
+    output: ResponseAudioOutput | UnsetType = UNSET
+
+
+class FunctionTool(ConfigStruct, frozen=True, kw_only=True, tag_field="type", tag="function"):
+    """A function that the client runs."""
+
+    name: Annotated[str, Meta(min_length=1)]
+    description: str | None | UnsetType = UNSET
+    parameters: JsonObject | None | UnsetType = UNSET
+
+
+class McpTool(Struct, frozen=True, kw_only=True, tag_field="type", tag="mcp"):
+    """A remote MCP server that the Realtime server itself would call; kept as given."""
+
+    server_label: str
+
+
+class NamedChoice(Struct, frozen=True, kw_only=True):
+    """A forced choice of one tool."""
+
+    type: Literal["function", "mcp"]
+    name: str | None = None
+    server_label: str | None = None
+
+
+Tools = list[FunctionTool | McpTool]
+ToolChoice = Literal["auto", "none", "required"] | NamedChoice
+Modalities = Annotated[list[Literal["text", "audio"]], Meta(min_length=1)]
+MaxTokens = Annotated[int, Meta(ge=1, le=32_768)] | Literal["inf"]
+
+
+class RealtimeConfig(ConfigStruct, frozen=True, kw_only=True, tag_field="type", tag="realtime"):
+    """The fields of a conversation session that ``session.update`` can set."""
+
+    model: str | UnsetType = UNSET
+    output_modalities: Modalities | UnsetType = UNSET
+    instructions: str | UnsetType = UNSET
+    audio: Audio | UnsetType = UNSET
+    tools: Tools | UnsetType = UNSET
+    tool_choice: ToolChoice | UnsetType = UNSET
+    parallel_tool_calls: bool | UnsetType = UNSET
+    reasoning: JsonObject | None | UnsetType = UNSET
+    max_output_tokens: MaxTokens | UnsetType = UNSET
+    truncation: Literal["auto", "disabled"] | JsonObject | UnsetType = UNSET
+    tracing: Literal["auto"] | JsonObject | None | UnsetType = UNSET
+    prompt: JsonObject | None | UnsetType = UNSET
+    include: list[str] | None | UnsetType = UNSET
+
+
+class TranscriptionAudio(ConfigStruct, frozen=True, kw_only=True):
+    """A transcription session has only an input."""
+
+    input: AudioInput | UnsetType = UNSET
+
+
+class TranscriptionConfig(
+    ConfigStruct, frozen=True, kw_only=True, tag_field="type", tag="transcription"
+):
+    """The fields of a transcription-only session."""
+
+    audio: TranscriptionAudio | UnsetType = UNSET
+    include: list[str] | None | UnsetType = UNSET
+
+
+Metadata = dict[
+    Annotated[str, Meta(max_length=64)],
+    Annotated[str, Meta(max_length=512)],
+]
+
+
+class ResponseConfig(ConfigStruct, frozen=True, kw_only=True):
+    """The fields of ``response.create.response``."""
+
+    conversation: Literal["auto", "none"] | UnsetType = UNSET
+    input: list[JsonObject] | None | UnsetType = UNSET
+    instructions: str | UnsetType = UNSET
+    output_modalities: Modalities | UnsetType = UNSET
+    audio: ResponseAudio | UnsetType = UNSET
+    tools: Tools | UnsetType = UNSET
+    tool_choice: ToolChoice | UnsetType = UNSET
+    parallel_tool_calls: bool | UnsetType = UNSET
+    reasoning: JsonObject | None | UnsetType = UNSET
+    max_output_tokens: MaxTokens | UnsetType = UNSET
+    metadata: Annotated[Metadata, Meta(max_length=16)] | None | UnsetType = UNSET
+    prompt: JsonObject | None | UnsetType = UNSET
+
+
+def check_session(session: JsonObject) -> RealtimeConfig | TranscriptionConfig:
+    """The session patch as a struct.
+
+    Raises:
+        msgspec.ValidationError: with the path of what is wrong, relative to the session.
+    """
+    checked: RealtimeConfig | TranscriptionConfig = msgspec.convert(
+        session, RealtimeConfig | TranscriptionConfig
+    )
+    return checked
+
+
+def check_response(response: JsonObject) -> ResponseConfig:
+    """``response.create.response`` as a struct; raises like :func:`check_session`."""
+    return msgspec.convert(response, ResponseConfig)

@@ -1,0 +1,78 @@
+"""What all events share: the base class, the stand-in for unknown ones, audio payloads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+__all__ = [
+    "AudioRef",
+    "Event",
+    "JsonObject",
+    "Payload",
+    "UnknownEvent",
+    "payload_bytes",
+]
+
+JsonObject = dict[str, Any]
+
+
+class AudioRef(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a recording keeps an audio payload: ``samples`` of ``file`` (24 kHz) from ``start``.
+
+    ``bytes`` is the payload's size on the wire where it was not two bytes per sample.
+    """
+
+    file: str
+    start: int
+    samples: int
+    bytes: int | None = None
+
+
+Payload = str | AudioRef
+
+
+class Event(Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
+    """What every event has. ``event_id`` is the sender's own name for the event."""
+
+    event_id: str | None = None
+
+    @property
+    def type(self) -> str:
+        """The event's name on the wire, such as ``response.done``."""
+        return str(self.__struct_config__.tag)
+
+
+class UnknownEvent(Struct, frozen=True):
+    """An event that is not modelled, or not of the expected shape.
+
+    ``raw`` is the event as it came; ``problem`` says what did not fit (None: a type that this
+    package does not know).
+    """
+
+    type: str
+    raw: JsonObject
+    problem: str | None = None
+
+    @property
+    def event_id(self) -> str | None:
+        """The sender's id of the event, where it has one."""
+        value = self.raw.get("event_id")
+        return value if isinstance(value, str) else None
+
+
+def payload_bytes(payload: Payload, bytes_per_sample: int = 2, sample_rate: int = 24_000) -> int:
+    """How many bytes of audio a payload stands for, without decoding it.
+
+    Args:
+        payload: base64 text, or a recording's reference in 24 kHz samples.
+        bytes_per_sample: 2 for PCM16, 1 for G.711.
+        sample_rate: of the wire format; only used to translate a reference.
+    """
+    if isinstance(payload, AudioRef):
+        if payload.bytes is not None:
+            return payload.bytes
+        return payload.samples * sample_rate // 24_000 * bytes_per_sample
+    padding = payload.endswith("=") + payload.endswith("==")
+    return max(0, len(payload) * 3 // 4 - padding)
