@@ -1,0 +1,232 @@
+"""A rule-based agent in the place of a language model, and honest about it.
+
+It answers small talk, calls the declared functions when the words match, asks for what is missing,
+speaks the results, and says back what it heard otherwise. It keeps no state: where a dialogue
+stands is worked out from the items of the request.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from realtime_nb.local.llm import Call, Request, Text, word_deltas
+from realtime_nb.local.small_talk import echo, greeting, offer, result_sentence, small_talk
+from realtime_nb.local.tool_arguments import Parameter, ToolSpec, Turn, fill, question, read_tool
+from realtime_nb.local.tool_matching import best_match
+
+__all__ = ["RuleLLM"]
+
+# Bounds of what is looked back on, so that a long conversation stays as fast as a short one.
+LAST_ITEMS = 60
+LAST_TURNS = 8
+MOST_MISSES = 3
+
+_ABANDON = re.compile(
+    r"\b(?:never ?mind|forget (?:it|that|about)|cancel (?:that|it)|stop|drop it|leave it)\b", re.I
+)
+
+
+class RuleLLM:
+    """Answers by fixed rules, at once, without a model.
+
+    Args:
+        clock: Today's date, or the present moment if the agent shall know the time, too.
+    """
+
+    def __init__(self, clock: Callable[[], datetime.date] = datetime.datetime.now) -> None:
+        self.name = "rules"
+        self.clock = clock
+
+    def reply(self, request: Request) -> AsyncIterator[Text | Call]:
+        """Stream the answer: the text word by word, or one function call."""
+        return self._stream(request)
+
+    async def _stream(self, request: Request) -> AsyncIterator[Text | Call]:
+        answer = _answer(request, self.clock())
+        if isinstance(answer, Call):
+            yield answer
+            return
+        for delta in word_deltas(answer):
+            yield Text(delta)
+
+
+def _answer(request: Request, now: datetime.date) -> str | Call:
+    tools = [spec for definition in request.tools if (spec := read_tool(definition))]
+    offers = offer(tools)
+    items = [item for item in request.items if item.get("role") != "system"][-LAST_ITEMS:]
+    if not items:
+        return greeting(offers)
+    if items[-1].get("type") == "function_call_output":
+        return _spoken_results(items)
+    if items[-1].get("role") != "user":
+        return "Are you still there? I am listening."
+    allowed = _allowed(tools, request.tool_choice)
+    return _Dialogue(allowed, request.tool_choice, now, offers).replay(items)
+
+
+def _allowed(tools: list[ToolSpec], choice: str | dict[str, Any]) -> list[ToolSpec]:
+    if choice == "none":
+        return []
+    if isinstance(choice, dict):
+        return [tool for tool in tools if tool.name == choice.get("name")]
+    return tools
+
+
+@dataclass
+class _Dialogue:
+    """Where a conversation stands: which function is meant, what was said for it and asked."""
+
+    tools: list[ToolSpec]
+    choice: str | dict[str, Any]
+    now: datetime.date
+    offers: str
+    tool: ToolSpec | None = None
+    turns: list[Turn] = field(default_factory=list)
+    asked: tuple[str, ...] = ()
+    misses: int = 0
+    last_answer: str = ""
+    calls: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    earlier: tuple[str, dict[str, Any]] = ("", {})
+    failed: bool = False
+
+    @property
+    def today(self) -> datetime.date:
+        """The day, without the time that the clock may give along with it."""
+        return self.now.date() if isinstance(self.now, datetime.datetime) else self.now
+
+    def replay(self, items: Sequence[dict[str, Any]]) -> str | Call:
+        """Follow the items up to the last one, and answer that."""
+        for item in items[:-1]:
+            self._follow(item)
+        return self._hear(_text_of(items[-1]), last=True)
+
+    def _follow(self, item: dict[str, Any]) -> None:
+        kind = item.get("type")
+        if item.get("role") == "user":
+            self._hear(_text_of(item))
+        elif item.get("role") == "assistant":
+            self.last_answer = _text_of(item) or self.last_answer
+        elif kind == "function_call":
+            arguments = _json(str(item.get("arguments") or "{}"))
+            known = arguments if isinstance(arguments, dict) else {}
+            self.calls[str(item.get("call_id"))] = (str(item.get("name")), known)
+            self._start_over()
+        elif kind == "function_call_output":
+            self.earlier = self.calls.get(str(item.get("call_id")), ("", {}))
+            output = _json(str(item.get("output") or ""))
+            self.failed = isinstance(output, dict) and bool(output.get("error"))
+
+    def _start_over(self) -> None:
+        self.tool, self.turns, self.asked, self.misses = None, [], (), 0
+
+    def _hear(self, text: str, last: bool = False) -> str | Call:
+        if not re.search(r"\w", text):
+            return "Sorry, I did not hear any words. Could you say it again?"
+        matched = best_match(
+            self.tools, text, lambda tool: len(fill(tool, [Turn(text)], self.today))
+        )
+        chat = small_talk(text, self.now, self.last_answer, self.offers)
+        if self.tool and not matched and _ABANDON.search(text):
+            self._start_over()
+            return "All right, I dropped that. What else can I do?"
+        if matched and (self.tool or not chat or matched.named):
+            self._turn_to(matched.tool)
+        turn = Turn(text, self.asked)
+        if self.tool is None and not chat:
+            turn = self._meant_without_words(turn, last)
+        self.turns = [*self.turns, turn][-LAST_TURNS:]
+        if self.tool is None:
+            self.turns[-1] = Turn(text, about=False)
+            return chat or echo(text, self.tools)
+        return self._proceed(self.tool, turn, chat, fresh=bool(matched))
+
+    def _turn_to(self, tool: ToolSpec) -> None:
+        if self.tool is not tool:
+            self.tool, self.asked, self.misses = tool, (), 0
+
+    def _meant_without_words(self, turn: Turn, last: bool) -> Turn:
+        """After a failed call another value is enough; a forced choice needs no words at all."""
+        name, known = self.earlier
+        for tool in self.tools if self.failed else ():
+            asked = tuple(each.name for each in tool.parameters if each.kind in ("day", "time"))
+            answer = Turn(turn.text, asked)
+            said = fill(tool, [answer], self.today)
+            if tool.name == name and any(known.get(key) != said[key] for key in said):
+                self._turn_to(tool)
+                return answer
+        if last and self.tools and self.choice not in ("auto", "none"):
+            self._turn_to(self.tools[0])
+        return turn
+
+    def _proceed(self, tool: ToolSpec, turn: Turn, chat: str | None, fresh: bool) -> str | Call:
+        """Call the function, or ask for what is missing."""
+        values = {**self._known_before(tool), **fill(tool, self.turns, self.today)}
+        missing = [each for each in tool.parameters if each.required and each.name not in values]
+        if not missing:
+            ordered = {
+                each.name: values[each.name] for each in tool.parameters if each.name in values
+            }
+            return Call(tool.name, json.dumps(ordered, ensure_ascii=False))
+        asking = question(tool, missing)
+        if fresh or fill(tool, [turn], self.today):
+            self._ask(missing)
+            return f"All right. {asking}"
+        if chat:
+            return f"{chat} {asking}"
+        self.misses += 1
+        if self.misses >= MOST_MISSES:
+            self._start_over()
+            return f"Let us leave that. {self.offers}"
+        return f"Sorry, I did not get that. {asking}"
+
+    def _ask(self, missing: Sequence[Parameter]) -> None:
+        self.asked, self.misses = tuple(each.name for each in missing[:3]), 0
+
+    def _known_before(self, tool: ToolSpec) -> dict[str, Any]:
+        """What was said for the last call holds on if it failed, or if another function follows."""
+        name, known = self.earlier
+        if self.failed != (name == tool.name):
+            return {}
+        return {each.name: known[each.name] for each in tool.parameters if each.name in known}
+
+
+def _text_of(item: dict[str, Any]) -> str:
+    """What a message says: typed, spoken or transcribed."""
+    content = item.get("content")
+    parts = content if isinstance(content, list) else []
+    said = [
+        str(part.get("text") or part.get("transcript") or "")
+        for part in parts
+        if isinstance(part, dict)
+    ]
+    return " ".join(filter(None, (" ".join(text.split()) for text in said)))
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _spoken_results(items: Sequence[dict[str, Any]]) -> str:
+    """Every result since somebody spoke, in order."""
+    names = {
+        str(item.get("call_id")): str(item.get("name") or "")
+        for item in items
+        if item.get("type") == "function_call"
+    }
+    sentences: list[str] = []
+    for item in reversed(items):
+        if item.get("type") == "message" or item.get("role"):
+            break
+        if item.get("type") == "function_call_output":
+            output = str(item.get("output") or "")
+            tool_words = names.get(str(item.get("call_id")), "").replace("_", " ")
+            sentences.append(result_sentence(output, _json(output), tool_words))
+    return " ".join(reversed(sentences))

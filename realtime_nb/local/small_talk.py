@@ -1,0 +1,220 @@
+"""What the rule-based agent can say without any function."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Sequence
+
+from realtime_nb.local.spoken import clock_words, day_words, number_words, speakable
+from realtime_nb.local.tool_arguments import ToolSpec
+
+__all__ = ["echo", "greeting", "offer", "result_sentence", "small_talk"]
+
+LONGEST_COUNT = 30
+LONGEST_ECHO = 10
+LONGEST_OFFER = 6
+MOST_FIELDS = 6
+_VERB_FIRST = re.compile(
+    r"(?:book|check|get|find|look|show|list|set|turn|switch|cancel|change|send|make|add|create|play"
+    r"|roll|tell|give|search|calculate|compute|order|schedule|reserve|move|convert|start|count"
+    r"|return)\b",
+    re.I,
+)
+_Responder = Callable[[re.Match[str], datetime.date, str, str], str]
+
+
+def small_talk(text: str, today: datetime.date, last_answer: str, offers: str) -> str | None:
+    """The answer to a greeting, a thank-you, a question about the agent or the time, and such.
+
+    Args:
+        text: What was said.
+        today: The day, or the moment if the time is known.
+        last_answer: What the agent said before, for "say that again".
+        offers: A sentence that says what can be asked for.
+    """
+    plain = " ".join(re.findall(r"[\w']+", text.lower().replace("’", "'")))
+    for pattern, respond in _TALK:
+        if match := pattern.search(plain):
+            return respond(match, today, last_answer, offers)
+    return None
+
+
+def greeting(offers: str) -> str:
+    """The first words, when nobody has spoken yet."""
+    return f"Hello! I am the local rule-based agent. {offers}"
+
+
+def offer(tools: Sequence[ToolSpec]) -> str:
+    """A sentence that says what can be asked for."""
+    phrases = [_phrase(tool) for tool in tools[:3]]
+    if not phrases:
+        return "You can ask me who I am, the date, or to count to ten."
+    return f"I can {' or '.join(filter(None, [', '.join(phrases[:-1]), phrases[-1]]))}."
+
+
+def _phrase(tool: ToolSpec) -> str:
+    sentence = re.split(r"[.!?;:(\n]", tool.description, maxsplit=1)[0].strip()
+    if not _VERB_FIRST.match(sentence) or len(sentence.split()) > LONGEST_OFFER:
+        return tool.words
+    return sentence[0].lower() + sentence[1:]
+
+
+def echo(text: str, tools: Sequence[ToolSpec]) -> str:
+    """The answer to anything else: what was heard, and what to ask for instead."""
+    words = text.strip().rstrip(".!?").split()
+    heard = " ".join(words[:LONGEST_ECHO]) + (", and so on" if len(words) > LONGEST_ECHO else "")
+    instead = f"to {_phrase(tools[0])}" if tools else "what I can do"
+    return f"I heard you. You said: {heard}. I only follow fixed rules, so ask me {instead}."
+
+
+def _now(match: re.Match[str], today: datetime.date, last_answer: str, offers: str) -> str:
+    if isinstance(today, datetime.datetime):
+        return f"It is {clock_words(today.time())}."
+    return f"I have no clock. Today is {day_words(today)}."
+
+
+def _today(match: re.Match[str], today: datetime.date, last_answer: str, offers: str) -> str:
+    return f"Today is {day_words(today)}."
+
+
+def _again(match: re.Match[str], today: datetime.date, last_answer: str, offers: str) -> str:
+    return f"I said: {last_answer}" if last_answer else "I have not said anything yet."
+
+
+def _count(match: re.Match[str], today: datetime.date, last_answer: str, offers: str) -> str:
+    from realtime_nb.local.entities import find_numbers
+
+    numbers = find_numbers(match["number"])
+    last = int(numbers[0].value) if numbers else 0
+    if not 1 <= last <= LONGEST_COUNT:
+        return f"I count from one to {number_words(LONGEST_COUNT)} at most."
+    return f"Here we go. {_sentence(', '.join(map(number_words, range(1, last + 1))))}"
+
+
+def _says(answer: str) -> _Responder:
+    return lambda match, today, last_answer, offers: answer.format(offers=offers)
+
+
+# In the order in which they are tried; the text is lower case, without punctuation.
+_TALK: tuple[tuple[re.Pattern[str], _Responder], ...] = tuple(
+    (re.compile(pattern), respond)
+    for pattern, respond in (
+        (r"\bcount (?:up )?(?:from one |from 1 )?to (?P<number>[\w' ]+)", _count),
+        (r"\b(?:what time|what's the time|what is the time|how late is it)\b", _now),
+        (
+            r"\b(?:what|which) (?:day|date) (?:is it|is today|do we have)|what's the date"
+            r"|\bwhat is (?:the date|today's date)",
+            _today,
+        ),
+        (
+            r"\b(?:who|what) are you\b|\bare you (?:a|an|the|real|human|there a)\b"
+            r"|\bwhat's your name\b|\bwhat is your name\b",
+            _says(
+                "I am a simple stand-in. I run on this computer and follow rules; I am not a "
+                "language model. {offers}"
+            ),
+        ),
+        (
+            r"\bwhat (?:can|do) you (?:do|help)|\bhow (?:can|could) you help|\bcan you help\b"
+            r"|^help\b|\bwhat can i (?:say|ask|do)\b",
+            _says("Let me tell you. {offers} I follow fixed rules and am not a language model."),
+        ),
+        (
+            r"\bhow (?:are|do) you(?: doing| do| feel)?\b|\bhow's it going\b",
+            _says("I am fine, thank you. {offers}"),
+        ),
+        (
+            r"\b(?:say|repeat) (?:that|it|this)(?: again)?\b|^(?:please )?repeat\b|^pardon\b"
+            r"|\bwhat did you (?:just )?say\b|^(?:come )?again(?: please)?$",
+            _again,
+        ),
+        (r"\b(?:good ?bye|bye|see you|good night)\b", _says("Goodbye! Talk to you soon.")),
+        (r"\b(?:thanks|thank you|cheers)\b", _says("You are welcome. Is there anything else?")),
+        (r"\btell me (?:a|another) (?:story|joke)|\bjoke\b", _says("I know none, sorry. {offers}")),
+        (
+            r"^(?:please |okay |ok )?(?:stop|wait|be quiet|quiet|hold on|shut up|never ?mind"
+            r"|forget it|cancel that)\b",
+            _says("All right. I am listening."),
+        ),
+        (
+            r"^(?:(?:um|oh|well) )?(?:hello|hi|hey|good (?:morning|afternoon|evening|day)"
+            r"|greetings)\b(?: \w+){0,6}$",
+            _says("Hello there! {offers} What would you like?"),
+        ),
+        (
+            r"^(?:yes|yeah|yep|sure|okay|ok|right|fine|great|good)(?: please| sure| then)?$",
+            _says("All right. What would you like? {offers}"),
+        ),
+        (r"^(?:no|nope|nothing)(?: thanks| more| else| not really)*$", _says("All right, then.")),
+    )
+)
+
+
+# Results of functions, spoken.
+
+
+def result_sentence(output: str, value: object, tool_words: str) -> str:
+    """The result of a function as sentences.
+
+    Args:
+        output: The result as it came.
+        value: What it is as JSON; the text itself if it isn't JSON.
+        tool_words: The name of the function, as it is said.
+    """
+    if isinstance(value, dict):
+        return _spoken_object(value, tool_words)
+    if isinstance(value, list):
+        return f"Here it is. {_sentence(_listed(value) or 'There is nothing')}"
+    if value is None or output.strip() == "":
+        return "Done."
+    if isinstance(value, bool):
+        return "Yes." if value else "No."
+    return _sentence(_plain(value))
+
+
+def _spoken_object(value: dict[str, object], tool_words: str) -> str:
+    error = value.get("error")
+    if error:
+        text = error.get("message", "") if isinstance(error, dict) else error
+        reason = re.sub(r"^[A-Za-z_.]*(?:Error|Exception|Exit|Interrupt):\s*", "", str(text))
+        return f"Sorry. {_sentence(_plain(reason or 'that did not work'))}"
+    for key in ("message", "summary", "answer", "result", "text"):
+        said = value.get(key)
+        if isinstance(said, str) and said.strip():
+            action = not re.match(r"(?:check|get|find|look|list|search|show|tell)\b", tool_words)
+            return f"{'Done' if action else 'Here it is'}. {_sentence(_plain(said))}"
+    return f"Here it is. {_sentence(_fields(value) or 'There is nothing')}"
+
+
+def _fields(value: dict[str, object]) -> str:
+    return ", ".join(
+        f"{str(key).replace('_', ' ')} {_plain(each)}"
+        for key, each in list(value.items())[:MOST_FIELDS]
+    )
+
+
+def _listed(values: Sequence[object]) -> str:
+    parts = [_plain(each) for each in values[:MOST_FIELDS]]
+    if len(values) > MOST_FIELDS:
+        parts.append(f"{number_words(len(values) - MOST_FIELDS)} more")
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]])) if parts else ""
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return _fields(value)
+    if isinstance(value, list):
+        return _listed(value) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "none"
+    return speakable(str(value).replace("_", " ")).strip()
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    if not text:
+        return "Done."
+    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?…" else ".")
