@@ -1,1 +1,109 @@
-"""realtime_nb."""
+"""Build, tune and study voice agents that speak the OpenAI Realtime protocol, in Jupyter.
+
+::
+
+    import realtime_nb as rt
+
+    async with rt.connect("local", record="recordings/") as session:
+        await session.play("hello.wav")
+        await session.settled()
+        print(session.conversation.transcript())
+
+    rec = rt.load(session.recording)
+    rec.turns
+
+The names below are all public names; each is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AudioError": "errors",
+    "ConfigurationError": "errors",
+    "ConnectionFailedError": "errors",
+    "MissingExtraError": "errors",
+    "RealtimeError": "errors",
+    "RecordingError": "errors",
+    "ServerError": "errors",
+    "SessionClosedError": "errors",
+    "ToolError": "errors",
+    "SemanticVAD": "protocol.config",
+    "ServerVAD": "protocol.config",
+    "Conversation": "protocol.conversation",
+    "Endpoint": "endpoints",
+    "azure": "endpoints",
+    "Session": "session",
+    "connect": "session",
+    "tool": "tools",
+    "LocalServer": "local.server",
+    "serve": "local.server",
+    "Recording": "recording",
+    "load": "recording",
+    "doctor": "doctor",
+}
+"""Every public name and the module that it lives in."""
+
+__all__ = [
+    "AudioError",
+    "ConfigurationError",
+    "ConnectionFailedError",
+    "Conversation",
+    "Endpoint",
+    "LocalServer",
+    "MissingExtraError",
+    "RealtimeError",
+    "Recording",
+    "RecordingError",
+    "SemanticVAD",
+    "ServerError",
+    "ServerVAD",
+    "Session",
+    "SessionClosedError",
+    "ToolError",
+    "__version__",
+    "azure",
+    "connect",
+    "doctor",
+    "load",
+    "serve",
+    "tool",
+]
+
+if TYPE_CHECKING:
+    from realtime_nb.doctor import doctor
+    from realtime_nb.endpoints import Endpoint, azure
+    from realtime_nb.errors import (
+        AudioError,
+        ConfigurationError,
+        ConnectionFailedError,
+        MissingExtraError,
+        RealtimeError,
+        RecordingError,
+        ServerError,
+        SessionClosedError,
+        ToolError,
+    )
+    from realtime_nb.local.server import LocalServer, serve
+    from realtime_nb.protocol.config import SemanticVAD, ServerVAD
+    from realtime_nb.protocol.conversation import Conversation
+    from realtime_nb.recording import Recording, load
+    from realtime_nb.session import Session, connect
+    from realtime_nb.tools import tool
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'realtime_nb' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"realtime_nb.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,1 +1,1 @@
-"""."""
+"""The local Realtime server and the engines behind it."""

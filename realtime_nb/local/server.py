@@ -1,0 +1,310 @@
+"""A Realtime server on this machine: ``async with rt.serve() as server: server.url, server.token``.
+
+It listens on 127.0.0.1 only and wants its token. Requests that carry an ``Origin`` come from a web
+page and are refused, as are those whose ``Host`` is not this machine, so that no page can reach it
+through the visitor's browser. Its models are inside installed packages; nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import hmac
+import http
+import logging
+import secrets
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Literal, Self
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+import websockets.asyncio.server as ws
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
+
+from realtime_nb.errors import ConfigurationError
+from realtime_nb.local.connection import Connection, Engines, new_id
+from realtime_nb.local.llm import LLM
+from realtime_nb.local.rules import RuleLLM
+from realtime_nb.local.speaking import Pace
+from realtime_nb.local.stt import STT, load_stt
+from realtime_nb.local.tts import TTS, load_tts
+from realtime_nb.protocol.dialect import is_beta_handshake
+from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.input_buffer import SpeechDetector
+from realtime_nb.protocol.problems import Problem
+from realtime_nb.vad import FrameDetector
+
+__all__ = ["LocalServer", "serve"]
+
+logger = logging.getLogger(__name__)
+
+_PATH = "/v1/realtime"
+_MAX_FRAME_BYTES = 24 * 1024 * 1024  # 15 MiB of audio in base64, and the JSON around it
+_KEY_PREFIX = "openai-insecure-api-key."
+
+
+def serve(
+    port: int = 0,
+    token: str | None = None,
+    *,
+    stt: STT | str = "moonshine",
+    llm: LLM | None = None,
+    tts: TTS | None = None,
+    session_minutes: float = 60.0,
+    max_connections: int = 200,
+    lead_ms: float = 1_000.0,
+    speed: float = 1.0,
+) -> LocalServer:
+    """A local Realtime server, to be entered with ``async with``.
+
+    Args:
+        port: 0 picks a free one; see :attr:`LocalServer.url`.
+        token: what clients give as API key; None makes a fresh one.
+        stt: an engine or the name of a packaged one: ``moonshine`` or ``whisper``.
+        llm: what thinks of the answers; None: the rule-based stand-in, which says that it is one.
+        tts: the voice; None: the packaged one.
+        session_minutes: after that a session is closed with 1001, as the hosted service does.
+        max_connections: more are refused.
+        lead_ms: how far answers are sent ahead of their playing time.
+        speed: above 1, conversations run faster than life (for tests and batch replays).
+
+    Raises:
+        ConfigurationError: on entering, when the port is taken or a value can't be used.
+        MissingExtraError: the engines are not installed.
+    """
+    if not 0 <= port <= 65_535:
+        raise ConfigurationError(f"port is {port}; give a number from 0 (any free one) to 65535.")
+    if speed <= 0 or session_minutes <= 0:
+        raise ConfigurationError("speed and session_minutes must be greater than 0.")
+    engines = Engines(
+        stt=load_stt(stt) if isinstance(stt, str) else stt,
+        llm=llm or RuleLLM(),
+        tts=tts or load_tts(),
+        detector_for=_detector_for,
+        hearing=ThreadPoolExecutor(2, thread_name_prefix="realtime_nb-hearing"),
+        voicing=ThreadPoolExecutor(2, thread_name_prefix="realtime_nb-voicing"),
+    )
+    return LocalServer(
+        engines,
+        port=port,
+        token=token or secrets.token_urlsafe(18),
+        pace=Pace(lead_ms, speed),
+        session_s=session_minutes * 60,
+        max_connections=max_connections,
+    )
+
+
+def _detector_for(audio_format: JsonObject) -> SpeechDetector:
+    return FrameDetector(audio_format["type"])
+
+
+class LocalServer:
+    """See :func:`serve`. ``url`` and ``token`` are known once it is entered."""
+
+    def __init__(
+        self,
+        engines: Engines,
+        *,
+        port: int,
+        token: str,
+        pace: Pace,
+        session_s: float,
+        max_connections: int,
+    ) -> None:
+        self.engines = engines
+        self.port = port
+        self.token = token
+        self._pace = pace
+        self._session_s = session_s
+        self._max_connections = max_connections
+        self._connections: set[Connection] = set()
+        self._server: ws.Server | None = None
+
+    def __repr__(self) -> str:
+        state = self.url if self._server is not None else "not running"
+        return f"<LocalServer {state}, {len(self._connections)} connections>"
+
+    @property
+    def url(self) -> str:
+        """``ws://127.0.0.1:PORT/v1/realtime``."""
+        return f"ws://127.0.0.1:{self.port}{_PATH}"
+
+    @property
+    def connections(self) -> int:
+        """How many sessions are open."""
+        return len(self._connections)
+
+    async def __aenter__(self) -> Self:
+        await self._warm_up()
+        try:
+            self._server = await ws.serve(
+                self._handle,
+                "127.0.0.1",
+                self.port,
+                process_request=self._check_request,
+                select_subprotocol=_chosen_subprotocol,
+                max_size=_MAX_FRAME_BYTES,
+                ping_interval=20,
+                compression=None,
+                server_header=None,
+            )
+        except OSError as error:
+            self._stop_threads()
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                raise ConfigurationError(
+                    f"Port {self.port} can't be used ({error.strerror}). "
+                    "Choose another one, or 0 for any free port."
+                ) from None
+            raise
+        self.port = next(iter(self._server.sockets)).getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+            self._server = None
+        self._stop_threads()
+
+    def _stop_threads(self) -> None:
+        self.engines.hearing.shutdown(wait=False, cancel_futures=True)
+        self.engines.voicing.shutdown(wait=False, cancel_futures=True)
+
+    async def _warm_up(self) -> None:
+        """Loads the models before anybody can connect, so that no first turn is slow."""
+        loop = asyncio.get_running_loop()
+        engines = self.engines
+        warm = [
+            loop.run_in_executor(executor, engine.warm_up)
+            for executor, engine in (
+                (engines.hearing, engines.stt),
+                (engines.voicing, engines.tts),
+            )
+            if hasattr(engine, "warm_up")
+        ]
+        await asyncio.gather(*warm)
+
+    # --- who may come in ---
+
+    def _check_request(self, connection: ws.ServerConnection, request: Request) -> Response | None:
+        """Refuses web pages and wrong paths before the upgrade; the token is looked at after it."""
+        if request.headers.get("Origin") is not None:
+            return connection.respond(
+                http.HTTPStatus.FORBIDDEN, "This server does not talk to web pages.\n"
+            )
+        host = urlsplit(f"//{request.headers.get('Host', '')}").hostname
+        if host not in ("127.0.0.1", "localhost", "::1"):
+            return connection.respond(http.HTTPStatus.FORBIDDEN, "Wrong host.\n")
+        if urlsplit(request.path).path.rstrip("/") != _PATH:
+            return connection.respond(
+                http.HTTPStatus.NOT_FOUND, f"The Realtime endpoint is {_PATH}.\n"
+            )
+        return None
+
+    def _problem(self, key: str | None, model: str | None, intent: str) -> Problem | None:
+        if not key:
+            return Problem(None, "Missing bearer or basic authentication in header")
+        if not hmac.compare_digest(_bytes(key), _bytes(self.token)):
+            message = (
+                "Incorrect API key provided. Use the token that this local server printed when it "
+                "started."
+            )
+            return Problem("invalid_api_key", message)
+        if model is None and intent != "transcription":
+            message = (
+                "You must provide a model parameter, for example "
+                f"{self.url}?model=local. Any name will do."
+            )
+            return Problem("missing_model", message)
+        if len(self._connections) >= self._max_connections:
+            message = f"{self._max_connections} sessions are open. Close one and try again."
+            return Problem("session_limit_reached", message)
+        return None
+
+    async def _handle(self, socket: ws.ServerConnection) -> None:
+        request = socket.request
+        assert request is not None
+        query = parse_qs(urlsplit(request.path).query)
+        model = query.get("model", [None])[0]
+        intent = query.get("intent", [""])[0] or ""
+        subprotocols = _subprotocols(request)
+        problem = self._problem(_api_key(request, subprotocols), model, intent)
+        if problem is not None:
+            await _turn_away(socket, problem)
+            return
+        beta = is_beta_handshake(dict(request.headers.raw_items()), subprotocols)
+        connection = Connection(
+            socket,
+            self.engines,
+            self._pace,
+            model=model or "local",
+            session_s=self._session_s,
+            dialect="beta" if beta else "ga",
+            session_type="transcription" if intent == "transcription" else "realtime",
+        )
+        self._connections.add(connection)
+        try:
+            await connection.serve()
+        finally:
+            self._connections.discard(connection)
+
+
+def _subprotocols(request: Request) -> list[str]:
+    offered = request.headers.get_all("Sec-WebSocket-Protocol")
+    return [name.strip() for line in offered for name in line.split(",")]
+
+
+def _chosen_subprotocol(
+    connection: ws.ServerConnection, offered: Sequence[Subprotocol]
+) -> Subprotocol | None:
+    """Only ``realtime`` is ever selected; the others carry a key or ask for the beta."""
+    return Subprotocol("realtime") if "realtime" in offered else None
+
+
+def _api_key(request: Request, subprotocols: Sequence[str]) -> str | None:
+    """The key from the bearer header, Azure's ``api-key`` header or a browser's sub-protocol."""
+    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and bearer.strip():
+        return bearer.strip()
+    if key := request.headers.get("api-key"):
+        return key
+    return next(
+        (name.removeprefix(_KEY_PREFIX) for name in subprotocols if name.startswith(_KEY_PREFIX)),
+        None,
+    )
+
+
+def _bytes(key: str) -> bytes:
+    # Headers may hold bytes that are no UTF-8; they arrive as lone surrogates.
+    return key.encode("utf-8", "surrogateescape")
+
+
+async def _turn_away(socket: ws.ServerConnection, problem: Problem) -> None:
+    """Says what is wrong and closes, with the codes that the hosted server uses."""
+    codes: dict[str | None, Literal[3000, 4000, 1013]] = {
+        None: 3000,
+        "invalid_api_key": 3000,
+        "session_limit_reached": 1013,
+    }
+    error = {
+        "type": problem.type,
+        "code": problem.code,
+        "message": problem.message,
+        "param": None,
+        "event_id": None,
+    }
+    event = {"type": "error", "event_id": new_id("event"), "error": error}
+    reason = problem.type if problem.code is None else f"{problem.type}.{problem.code}"
+    with contextlib.suppress(ConnectionClosed):
+        await socket.send(msgspec.json.encode(event), text=True)
+    await socket.close(codes.get(problem.code, 4000), reason)

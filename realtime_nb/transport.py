@@ -1,0 +1,167 @@
+"""How events travel: a WebSocket, or a pair of queues in memory.
+
+Replay and tests put something else behind the same three methods, and nothing above notices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidStatus,
+    InvalidURI,
+)
+
+from realtime_nb.endpoints import Endpoint
+from realtime_nb.errors import ConnectionFailedError, SessionClosedError
+from realtime_nb.protocol.events import JsonObject
+
+__all__ = ["MemoryTransport", "Transport", "WebSocketTransport", "memory_pair", "open_websocket"]
+
+_MAX_FRAME_BYTES = 64 * 1024 * 1024  # a retrieved item carries all of its audio
+
+
+class Transport(Protocol):
+    """One end of a connection; events arrive whole and in order."""
+
+    async def send(self, event: JsonObject) -> None:
+        """Sends an event. Raises SessionClosedError once the connection is closed."""
+
+    async def receive(self) -> JsonObject:
+        """The next event. Raises SessionClosedError, with code and reason, at the end."""
+        ...
+
+    async def close(self) -> None:
+        """Ends the connection; may be called twice."""
+
+
+class WebSocketTransport:
+    """Events as JSON text frames of a WebSocket."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+
+    async def send(self, event: JsonObject) -> None:
+        """See :class:`Transport`."""
+        try:
+            await self._socket.send(msgspec.json.encode(event), text=True)
+        except ConnectionClosed as closed:
+            raise _ended(closed) from None
+
+    async def receive(self) -> JsonObject:
+        """See :class:`Transport`. A frame that is no JSON object becomes a ``malformed`` event."""
+        try:
+            frame = await self._socket.recv(decode=False)
+        except ConnectionClosed as closed:
+            raise _ended(closed) from None
+        try:
+            event = msgspec.json.decode(frame)
+        except (msgspec.DecodeError, RecursionError) as error:
+            return {"type": "malformed", "problem": str(error), "bytes": len(frame)}
+        if not isinstance(event, dict):
+            return {"type": "malformed", "problem": "not an object", "bytes": len(frame)}
+        return event
+
+    async def close(self) -> None:
+        """See :class:`Transport`."""
+        await self._socket.close()
+
+
+def _ended(closed: ConnectionClosed) -> SessionClosedError:
+    frame = closed.rcvd or closed.sent
+    code = frame.code if frame is not None else 1006
+    reason = frame.reason if frame is not None else ""
+    words = f": {reason}" if reason else ""
+    return SessionClosedError(f"The connection was closed ({code}{words}).", code, reason)
+
+
+async def open_websocket(endpoint: Endpoint, timeout_s: float = 15.0) -> WebSocketTransport:
+    """Connects to an endpoint.
+
+    Raises:
+        ConnectionFailedError: nobody answers there, or the upgrade was refused.
+    """
+    where = endpoint.shown_url
+    try:
+        socket = await connect(
+            endpoint.connect_url,
+            additional_headers=endpoint.headers,
+            max_size=_MAX_FRAME_BYTES,
+            max_queue=256,
+            compression=None,
+            open_timeout=timeout_s,
+            # Realtime servers ping us; pinging them too would only add a way to fail.
+            ping_interval=None,
+            # A conversation must not wander off to a proxy or another host with the key.
+            proxy=None if endpoint.kind == "local" else True,
+        )
+    except InvalidStatus as error:
+        status = error.response.status_code
+        body = (error.response.body or b"").decode("utf-8", "replace").strip()[:200]
+        words = f": {body}" if body else ""
+        raise ConnectionFailedError(
+            f"{where} refused the connection with HTTP {status}{words}. "
+            "Check the URL, the model and the key.",
+            code=str(status),
+        ) from None
+    except TimeoutError:
+        raise ConnectionFailedError(
+            f"{where} did not answer within {timeout_s:g} s. Check the address and the network."
+        ) from None
+    except (OSError, InvalidHandshake, InvalidURI) as error:
+        raise ConnectionFailedError(
+            f"Can't connect to {where}: {error}. Is the server running there?"
+        ) from None
+    return WebSocketTransport(socket)
+
+
+class MemoryTransport:
+    """One end of a pair in memory; see :func:`memory_pair`."""
+
+    def __init__(self) -> None:
+        self._inbox: asyncio.Queue[JsonObject | SessionClosedError] = asyncio.Queue()
+        self._peer: MemoryTransport | None = None
+        self._closed: SessionClosedError | None = None
+
+    def join(self, peer: MemoryTransport) -> None:
+        """Makes ``peer`` the other end."""
+        self._peer = peer
+
+    async def send(self, event: JsonObject) -> None:
+        """See :class:`Transport`. The event travels as JSON, so both ends own their copy."""
+        if self._closed is not None or self._peer is None:
+            raise self._closed or SessionClosedError("This end was never joined to another.")
+        copy: JsonObject = msgspec.json.decode(msgspec.json.encode(event))
+        self._peer._inbox.put_nowait(copy)
+
+    async def receive(self) -> JsonObject:
+        """See :class:`Transport`."""
+        if self._closed is not None and self._inbox.empty():
+            raise self._closed
+        event = await self._inbox.get()
+        if isinstance(event, SessionClosedError):
+            self._closed = event
+            raise event
+        return event
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Ends both ends with a close code."""
+        if self._closed is not None:
+            return
+        self._closed = SessionClosedError(f"The connection was closed ({code}).", code, reason)
+        self._inbox.put_nowait(self._closed)
+        if self._peer is not None:
+            self._peer._inbox.put_nowait(self._closed)
+
+
+def memory_pair() -> tuple[MemoryTransport, MemoryTransport]:
+    """Two joined ends: what one sends, the other receives."""
+    client, server = MemoryTransport(), MemoryTransport()
+    client.join(server)
+    server.join(client)
+    return client, server
