@@ -96,7 +96,7 @@ _LARGEST = 999_999
 _ISO_DAY = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)(?:T(?=\d\d:)|\b)")
 _CLOCK = re.compile(r"\b([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d(?:\.\d+)?)?\b")
 _MONTH_DAY = re.compile(rf"\b({'|'.join(MONTHS)}) (\d\d?)\b(?![:.]\d)")
-_NUMBER = re.compile(r"(?<![\w.,])(-?)(\d{1,6}|\d{1,3},\d{3})(\.\d{1,4})?(?![\w]|[.,]\d)")
+_NUMBER = re.compile(r"(?<![\w.,-])(-?)(\d{1,6}|\d{1,3},\d{3})(\.\d{1,4})?(?!-?\w|[.,]\d)")
 
 
 def number_words(number: int) -> str:

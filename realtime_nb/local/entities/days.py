@@ -13,6 +13,7 @@ from realtime_nb.local.spoken import MONTHS, TENS, WEEKDAYS
 __all__ = ["find_dates"]
 
 _DAY = rf"(?:\d{{1,2}}(?:st|nd|rd|th)?(?![\d:/])|{ORDINAL}|{CARDINAL})"
+_NTH = rf"(?:\d{{1,2}}(?:st|nd|rd|th)|{ORDINAL})"
 _WEEKDAY = f"(?:{any_of(WEEKDAYS)})"
 _MONTH = f"(?:{any_of(MONTHS)})"
 _YEAR = rf"(?:(?:19|20)\d\d|twenty[\s-]+(?:(?:{any_of(TENS)})(?:[\s-]+(?:{ONES}))?))"
@@ -44,7 +45,8 @@ def _iso(match: re.Match[str], today: datetime.date) -> datetime.date:
 
 def _month_and_day(match: re.Match[str], today: datetime.date) -> datetime.date | None:
     month = [name.lower() for name in MONTHS].index(match["month"].lower()) + 1
-    return _calendar_day(month, words_value(match["day"]), match["year"], today)
+    day = match["day"] or match.groupdict()["nth"]
+    return _calendar_day(month, words_value(day), match["year"], today)
 
 
 def _slashed(match: re.Match[str], today: datetime.date) -> datetime.date | None:
@@ -122,6 +124,13 @@ _DAY_RULES: tuple[_DayRule, ...] = (
     (pattern(r"\b(\d{1,2})/(\d{1,2})(?:/(\d{4}|\d\d))?\b"), _slashed),
     (
         pattern(
+            rf"""{_LED}\b(?:(?P<day>{_DAY})\s+(?:day\s+)?of|(?P<nth>{_NTH}))\s+(?P<month>{_MONTH})\b
+            (?:,?\s+(?P<year>{_YEAR})\b)?"""
+        ),
+        _month_and_day,
+    ),
+    (
+        pattern(
             rf"""{_LED}\b(?P<month>{_MONTH})\s+(?:the\s+)?(?P<day>{_DAY})\b
             (?:,?\s+(?P<year>{_YEAR})\b)?"""
         ),
@@ -129,7 +138,7 @@ _DAY_RULES: tuple[_DayRule, ...] = (
     ),
     (
         pattern(
-            rf"""{_LED}\b(?P<day>{_DAY})\s+(?:day\s+)?(?:of\s+)?(?P<month>{_MONTH})\b
+            rf"""{_LED}\b(?P<day>{_DAY})\s+(?P<month>{_MONTH})\b
             (?:,?\s+(?P<year>{_YEAR})\b)?"""
         ),
         _month_and_day,
@@ -150,7 +159,7 @@ _DAY_RULES: tuple[_DayRule, ...] = (
         _next_week,
     ),
     (
-        pattern(rf"\b{_WEEKDAY},?\s+(?:the\s+)?(?P<day>{ORDINAL}|\d\d?(?:st|nd|rd|th))\b"),
+        pattern(rf"\b{_WEEKDAY},?\s+(?:the\s+)?(?P<day>{_NTH})\b"),
         _day_of_month,
     ),
     (pattern(r"\b(?:the\s+)?(?P<day>\d\d?(?:st|nd|rd|th))\b(?!\s+floor|\s+time)"), _day_of_month),

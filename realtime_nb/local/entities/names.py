@@ -60,6 +60,7 @@ def find_names(text: str, ignore: Sequence[Span] = (), asked: bool = False) -> l
         ignore: Places to leave out, such as those of dates.
         asked: The text answers "What name?", so it may be nothing but a name.
     """
+    text = text.replace("’", "'")
     found = _names_after(_INTRODUCED, text, ignore, strict=False)
     found = found or _names_after(_HINTED, text, ignore, strict=True)
     if not found and asked:
@@ -91,7 +92,7 @@ def _name_at(text: str, start: int, strict: bool) -> Found[str] | None:
         position += gap.end()
     while words and words[-1][0].lower() in _PARTICLES:
         words.pop()
-    if not words:
+    if not words or (len(words) == 1 and words[0][0].capitalize() in MONTHS):
         return None
     span = words[0].start(), words[-1].end()
     return Found(title_name(text[span[0] : span[1]]), *span)
