@@ -42,13 +42,12 @@ from realtime_nb.audio import SAMPLE_RATE, GrowingWav
 from realtime_nb.errors import RecordingError
 from realtime_nb.protocol.conversation import PlaybackReport
 from realtime_nb.protocol.events import JsonObject, payload_bytes
+from realtime_nb.redaction import may_hold_secrets, without_secrets
 
-__all__ = ["FORMAT", "FORMAT_VERSION", "REMOVED", "Recorder", "RecorderStatistics"]
+__all__ = ["FORMAT", "FORMAT_VERSION", "Recorder", "RecorderStatistics"]
 
 FORMAT = "realtime_nb recording"
 FORMAT_VERSION = 1
-REMOVED = "[removed]"
-"""What stands in a recording where a secret was."""
 
 QUEUE_BYTES = 64 * 1024 * 1024
 FLUSH_INTERVAL_S = 0.25
@@ -68,9 +67,7 @@ _PAYLOADS = {
     "response.audio.delta": ("delta", "received.wav"),
 }
 _WAV_FILES = ("input.wav", "received.wav", "output.wav", "items.wav")
-_SECRET_KEYS = {"authorization", "api_key", "client_secret", "token"}
 _NESTED_AUDIO = re.compile(rb'"audio":"')
-_SECRETS = re.compile(rb'"(?:authorization|api[_-]key|client[_-]secret|token|headers[^"]*)":', re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,8 +293,8 @@ class Recorder:
             if _NESTED_AUDIO.search(encoded):
                 line["event"] = self._without_audio(line["event"], pcm, audio)
                 encoded = _encoded(line)
-            if _SECRETS.search(encoded):
-                encoded = _encoded(_without_secrets(line))
+            if may_hold_secrets(encoded):
+                encoded = _encoded(without_secrets(line))
         except RecursionError:
             line["event"] = {"type": str(name), "problem": "nested too deeply to be recorded"}
             encoded = _encoded(line)
@@ -380,7 +377,7 @@ class Recorder:
         if self._problem is not None:
             ending["problem"] = self._problem
         try:
-            _write_json(self.path / "session.json", {**self._header, **_scrubbed(ending)})
+            _write_json(self.path / "session.json", {**self._header, **without_secrets(ending)})
         except OSError as error:
             self._fail(_reason(error))
 
@@ -452,7 +449,7 @@ def _session_header(header: JsonObject) -> JsonObject:
     from importlib.metadata import version
 
     return {
-        **_scrubbed(header),
+        **without_secrets(header),
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "realtime_nb": version("realtime_nb"),
@@ -482,33 +479,3 @@ def _decoded(payload: str) -> bytes:
         return base64.b64decode(payload)
     except (binascii.Error, ValueError):
         return b""  # the payload's size stays in the reference
-
-
-def _scrubbed(content: JsonObject) -> JsonObject:
-    cleaned = _without_secrets(content)
-    return cleaned if isinstance(cleaned, dict) else {}
-
-
-def _without_secrets(value: object, of_schema: bool = False) -> object:
-    """A copy in which keys, tokens and headers are removed.
-
-    Args:
-        value: Anything that JSON can hold.
-        of_schema: Whether the keys of ``value`` are names of parameters in a JSON schema, of which
-            one may well be called ``token``.
-    """
-    if isinstance(value, list):
-        return [_without_secrets(part) for part in value]
-    if not isinstance(value, dict):
-        return value
-    cleaned: JsonObject = {}
-    for key, part in value.items():
-        name = key.lower().replace("-", "_")
-        described = of_schema and isinstance(part, dict)
-        if name in _SECRET_KEYS and part is not None and not described:
-            cleaned[key] = REMOVED
-        elif name.split(".")[0] == "headers" and part is not None and not described:
-            cleaned[key] = dict.fromkeys(part, REMOVED) if isinstance(part, dict) else REMOVED
-        else:
-            cleaned[key] = _without_secrets(part, of_schema=key == "properties")
-    return cleaned

@@ -1,0 +1,155 @@
+"""The files of a recording, line by line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from realtime_nb.errors import RecordingError
+from realtime_nb.protocol import events as ev
+from realtime_nb.protocol.conversation import PlaybackReport
+from realtime_nb.protocol.dialect import client_to_ga, server_to_ga
+from realtime_nb.protocol.events import AudioRef, JsonObject
+from realtime_nb.recorder import FORMAT, FORMAT_VERSION
+
+__all__ = [
+    "LabelLine",
+    "PlaybackLine",
+    "RecordedEvent",
+    "audio_references",
+    "read_header",
+    "read_lines",
+    "typed",
+]
+
+TypedEvent = ev.ClientEvent | ev.ServerEvent | ev.UnknownEvent
+Line = TypeVar("Line")
+
+
+class RecordedEvent(msgspec.Struct, frozen=True, rename={"t_s": "t", "direction": "dir"}, gc=False):
+    """One line of ``events.jsonl``.
+
+    Attributes:
+        seq: its place in the recording, from 0.
+        t_s: when it crossed the wire, in seconds since the session began.
+        direction: as seen from the client.
+        event: as it was on the wire, but for audio and secrets.
+    """
+
+    seq: int
+    t_s: float
+    direction: Literal["sent", "received"]
+    event: JsonObject
+
+
+class PlaybackLine(msgspec.Struct, frozen=True):
+    """One line of ``playback.jsonl``; it came after event ``after``."""
+
+    t: float
+    item_id: str
+    played_ms: float
+    kind: Literal["started", "finished", "flushed", "underrun"]
+    after: int = -1
+
+    def report(self) -> PlaybackReport:
+        """What the device reported."""
+        return PlaybackReport(self.item_id, self.played_ms, self.kind, self.t)
+
+
+class LabelLine(msgspec.Struct, frozen=True):
+    """One line of ``labels.jsonl``."""
+
+    t: float
+    text: str
+
+
+def read_lines(path: Path, kind: type[Line]) -> Iterator[tuple[int, Line | None]]:
+    """Yield the number and the content of each line; None for one that can't be read."""
+    if not path.exists():
+        return
+    decoder = msgspec.json.Decoder(kind)
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                yield number, decoder.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                yield number, _decoded_slowly(line, kind)
+
+
+def typed(event: RecordedEvent, dialect: str | None = None) -> list[TypedEvent]:
+    """Return an event of a recording in typed GA form: usually one, sometimes none or two.
+
+    A client event that breaks the protocol becomes an :class:`~realtime_nb.protocol.events.
+    UnknownEvent`, just as one of the server does.
+    """
+    raw = [event.event]
+    if dialect == "beta":
+        raw = client_to_ga(event.event) if event.direction == "sent" else server_to_ga(event.event)
+    parse = _parse_sent if event.direction == "sent" else ev.parse_server
+    return [parse(one) for one in raw]
+
+
+def _parse_sent(raw: JsonObject) -> ev.ClientEvent | ev.UnknownEvent:
+    try:
+        return ev.parse_client(raw)
+    except (msgspec.ValidationError, RecursionError) as error:
+        return ev.UnknownEvent(type=str(raw.get("type")), raw=raw, problem=str(error))
+
+
+def read_header(path: Path) -> JsonObject:
+    """Return what ``session.json`` says.
+
+    Raises:
+        RecordingError: It isn't there, isn't ours or is of a newer format.
+    """
+    file = path / "session.json"
+    try:
+        header = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        raise RecordingError(_not_a_recording(path)) from None
+    except (OSError, ValueError) as error:
+        raise RecordingError(
+            f"{file} can't be read ({error}). Its folder's WAV files can be loaded one by one."
+        ) from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise RecordingError(_not_a_recording(path))
+    version = header.get("format_version")
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise RecordingError(
+            f"{path} was written by a newer realtime_nb ({header.get('realtime_nb')}, format "
+            f"{version}); this one reads format {FORMAT_VERSION}. "
+            "Run: pip install --upgrade realtime_nb"
+        )
+    return header
+
+
+def _not_a_recording(path: Path) -> str:
+    inside = sorted(file.parent.name for file in path.glob("*/session.json"))
+    if inside:
+        return (
+            f"{path} holds {len(inside)} recordings; load one of them, such as {path / inside[-1]}."
+        )
+    return f"{path} is not a recording: it has no session.json of ours. Give a recording's folder."
+
+
+def _decoded_slowly(line: bytes, kind: type[Line]) -> Line | None:
+    """The line by the standard library's decoder, which takes more than msgspec's; else None."""
+    try:
+        return msgspec.convert(json.loads(line), kind)
+    except (ValueError, RecursionError, msgspec.ValidationError):
+        return None
+
+
+def audio_references(event: JsonObject) -> Iterator[AudioRef]:
+    """The event's own audio."""
+    for key in ("audio", "delta"):
+        value = event.get(key)
+        if isinstance(value, dict):
+            try:
+                yield msgspec.convert(value, AudioRef)
+            except msgspec.ValidationError:
+                continue
