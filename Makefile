@@ -1,0 +1,46 @@
+# Everything runs in .venv, which is made on first use. Needs Python 3.11 to 3.13 and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: lab talk test check bench clean
+
+## open JupyterLab on the first tutorial
+lab: $(VENV)/.lab
+	$(BIN)/realtime-nb lab
+
+## the same conversation without a screen: a recorded voice talks with the local agent
+talk: $(VENV)/.lab
+	$(BIN)/realtime-nb talk realtime_nb/samples/austen_0880.wav
+
+## every test
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+## format, lint and types, without changing anything
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+## the benchmarks, on this machine
+bench: $(VENV)/.dev
+	$(BIN)/realtime-nb bench
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "realtime_nb needs Python 3.11 to 3.13: make PYTHON=python3.11 ..."; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.lab: $(VENV)/.made pyproject.toml constraints.txt
+	$(PIP) -e '.[local,lab]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.made pyproject.toml constraints.txt
+	$(PIP) -e '.[dev]'
+	@touch $@
