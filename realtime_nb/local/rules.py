@@ -22,8 +22,9 @@ from realtime_nb.local.tool_matching import best_match
 __all__ = ["RuleLLM"]
 
 # Bounds of what is looked back on, so that a long conversation stays as fast as a short one.
-LAST_ITEMS = 60
+LAST_ITEMS = 24
 LAST_TURNS = 8
+LONGEST_TURN = 800  # characters
 MOST_MISSES = 3
 
 _ABANDON = re.compile(
@@ -204,7 +205,10 @@ def _text_of(item: dict[str, Any]) -> str:
         for part in parts
         if isinstance(part, dict)
     ]
-    return " ".join(filter(None, (" ".join(text.split()) for text in said)))
+    text = " ".join(" ".join(said).split())
+    if len(text) <= LONGEST_TURN:
+        return text
+    return text[:LONGEST_TURN].rsplit(" ", 1)[0]
 
 
 def _json(text: str) -> object:
@@ -223,7 +227,7 @@ def _spoken_results(items: Sequence[dict[str, Any]]) -> str:
     }
     sentences: list[str] = []
     for item in reversed(items):
-        if item.get("type") == "message" or item.get("role"):
+        if item.get("type") == "message":
             break
         if item.get("type") == "function_call_output":
             output = str(item.get("output") or "")

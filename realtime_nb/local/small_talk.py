@@ -130,6 +130,10 @@ _TALK: tuple[tuple[re.Pattern[str], _Responder], ...] = tuple(
             _again,
         ),
         (r"\b(?:good ?bye|bye|see you|good night)\b", _says("Goodbye! Talk to you soon.")),
+        (
+            r"^(?:no|nope|nothing)(?: thanks| thank you| more| else| not really)*$",
+            _says("All right, then. I am here if you need me."),
+        ),
         (r"\b(?:thanks|thank you|cheers)\b", _says("You are welcome. Is there anything else?")),
         (r"\btell me (?:a|another) (?:story|joke)|\bjoke\b", _says("I know none, sorry. {offers}")),
         (
@@ -146,7 +150,6 @@ _TALK: tuple[tuple[re.Pattern[str], _Responder], ...] = tuple(
             r"^(?:yes|yeah|yep|sure|okay|ok|right|fine|great|good)(?: please| sure| then)?$",
             _says("All right. What would you like? {offers}"),
         ),
-        (r"^(?:no|nope|nothing)(?: thanks| more| else| not really)*$", _says("All right, then.")),
     )
 )
 

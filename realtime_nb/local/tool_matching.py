@@ -19,6 +19,7 @@ __all__ = ["Match", "best_match"]
 ENOUGH = 6
 SHORT_REQUEST = 3
 ARGUMENT = 2
+MOST_ARGUMENTS = 2
 NAME_WORD, LITERAL_WORD, IMPLIED, DESCRIPTION_WORD = 4, 1, 2, 2
 MOST_FROM_DESCRIPTION = 4
 
@@ -29,7 +30,7 @@ def _words(text: str) -> frozenset[str]:
 
 _GROUPS = {
     "make": "book schedule reserve make arrange create add plan register reservation booking",
-    "check": "check find look show list see search lookup query get fetch know tell read",
+    "check": "check find look show list see search lookup query get fetch know tell",
     "available": "available availability free open vacant slot opening",
     "cancel": "cancel delete remove drop cancellation",
     "change": "change reschedule update edit modify shift postpone",
@@ -79,30 +80,43 @@ def best_match(
         text: What was said.
         filled: How many arguments of a function the text gives.
     """
-    request = _NOT_A_REQUEST.sub(" ", text)
-    spoken = _words_of(request) | _literal_words(request)
-    content = len(set(re.findall(r"[a-z]+", request.lower())) - _STOP_WORDS)
-    matches = [_match(tool, request, spoken, filled(tool)) for tool in tools]
+    request = _Request(_NOT_A_REQUEST.sub(" ", text))
+    matches = [_match(tool, request, filled) for tool in tools]
     fitting = [
         match
         for match in matches
-        if match.score >= ENOUGH or (match.named and content <= SHORT_REQUEST)
+        if match.score >= ENOUGH or (match.named and len(request.literal) <= SHORT_REQUEST)
     ]
     return max(fitting, key=lambda match: match.score, default=None)
 
 
-def _match(tool: ToolSpec, text: str, spoken: frozenset[str], filled: int) -> Match:
+class _Request:
+    """The words of a request: as they were said, and what they mean."""
+
+    def __init__(self, text: str) -> None:
+        self.literal = _literal_words(text)
+        self.meanings = _words_of(text)
+        self.implied = _implied(text, self.meanings)
+
+
+def _match(tool: ToolSpec, request: _Request, filled: Callable[[ToolSpec], int]) -> Match:
     name = _words_of(tool.words)
-    said = {word for word in name if _heard(word, spoken)}
-    implied = (_implied(text, spoken) & _verbs_of(tool)) - said
-    described = (_words_of(tool.description) - name) & spoken
+    literal = _literal_words(tool.words) & request.literal
+    # "see", "know" and "tell" are said all the time: unless it is the function's own word, "check"
+    # weighs no more than a question does.
+    vague = frozenset() if literal & _CHECKING else frozenset({"check"})
+    said = {word for word in name - vague if _heard(word, request.meanings)}
+    implied = ((request.implied | (request.meanings & vague)) & _verbs_of(tool)) - said
+    described = (_words_of(tool.description) - name - vague) & request.meanings
     score = (
         NAME_WORD * len(said)
-        + LITERAL_WORD * len(_literal_words(tool.words) & spoken)
+        + LITERAL_WORD * len(literal)
         + IMPLIED * len(implied)
         + min(MOST_FROM_DESCRIPTION, DESCRIPTION_WORD * len(described))
     )
-    return Match(tool, score + ARGUMENT * min(filled, 2) if score else 0, len(said))
+    if score:
+        score += ARGUMENT * min(filled(tool), MOST_ARGUMENTS)
+    return Match(tool, score, len(said))
 
 
 def _heard(word: str, spoken: frozenset[str]) -> bool:
@@ -148,4 +162,5 @@ def _stem(word: str) -> str:
     return word[:-1] if word.endswith("e") and len(word) > 3 else word
 
 
+_CHECKING = frozenset(_GROUPS["check"].split())
 _MEANINGS = {_stem(word): meaning for meaning, words in _GROUPS.items() for word in words.split()}
