@@ -29,7 +29,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -50,6 +50,7 @@ FORMAT = "realtime_nb recording"
 FORMAT_VERSION = 1
 
 QUEUE_BYTES = 64 * 1024 * 1024
+BATCH_BYTES = 4 * 1024 * 1024
 FLUSH_INTERVAL_S = 0.25
 CLOSE_TIMEOUT_S = 30.0
 JOIN_SAMPLES = SAMPLE_RATE // 20
@@ -249,9 +250,9 @@ class Recorder:
     def statistics(self) -> RecorderStatistics:
         """Return what was taken, what waits, and how far the disk is behind."""
         with self._lock:
-            oldest_s = self._oldest_s if self._writing_s is None else self._writing_s
-            behind_s = 0.0 if oldest_s is None else time.monotonic() - oldest_s
-            return RecorderStatistics(self._events, self._queued_bytes, behind_s)
+            now_s = time.monotonic()
+            oldest_s = self._writing_s or self._oldest_s or now_s
+            return RecorderStatistics(self._events, self._queued_bytes, now_s - oldest_s)
 
     # --- taking ---
 
@@ -269,6 +270,8 @@ class Recorder:
             self._check()
         self._queue.append(entry)
         self._queued_bytes += size
+        if self._queued_bytes > QUEUE_BYTES // 8:
+            self._wake.set()
         if self._oldest_s is None:
             self._oldest_s = time.monotonic()
 
@@ -342,6 +345,7 @@ class Recorder:
             while not closing:
                 # Polled, not notified: waking a thread for every event costs more than the event.
                 self._wake.wait(FLUSH_INTERVAL_S)
+                self._wake.clear()
                 with self._lock:
                     closing = self._closing
                     entries, self._queue = self._queue, deque()
@@ -357,13 +361,11 @@ class Recorder:
 
     def _write_entries(self, entries: Iterable[_Entry]) -> int:
         written = 0
-        flushed_s = time.monotonic()
         for entry in entries:
-            self._files.write(entry)
+            self._files.add(entry)
             written += entry.size
-            if time.monotonic() - flushed_s > FLUSH_INTERVAL_S:
+            if self._files.waiting_bytes > BATCH_BYTES:
                 self._files.flush()
-                flushed_s = time.monotonic()
         self._files.flush()
         return written
 
@@ -383,43 +385,48 @@ class Recorder:
 
 
 class _Files:
-    """The open files of a recording; one thread owns them."""
+    """The open files of a recording; one thread owns them.
+
+    What is added waits until `flush`: a few large writes, because each write lets go of the
+    interpreter and may wait long for its turn when other threads are busy.
+    """
 
     def __init__(self, path: Path) -> None:
+        self.waiting_bytes = 0
         self._path = path
         self._wavs: dict[str, GrowingWav] = {}
-        self._logs: dict[str, BinaryIO] = {}
+        self._audio: dict[str, list[_Audio]] = {}
         self._lines: dict[str, list[bytes]] = {}
-        self._grown: set[str] = set()
         for name in ("input.wav", "received.wav", "output.wav"):
             self._wav(name)
-        for name in ("events.jsonl", "playback.jsonl", "labels.jsonl"):
-            self._logs[name] = (path / name).open("ab", buffering=0)
-            self._lines[name] = []
+        logs = ("events.jsonl", "playback.jsonl", "labels.jsonl")
+        self._logs = {name: (path / name).open("ab", buffering=0) for name in logs}
 
     def _wav(self, name: str) -> GrowingWav:
         if name not in self._wavs:
             self._wavs[name] = GrowingWav(self._path / name, SAMPLE_RATE)
         return self._wavs[name]
 
-    def write(self, entry: _Entry) -> None:
+    def add(self, entry: _Entry) -> None:
+        self.waiting_bytes += entry.size
         for chunk in entry.audio:
-            wav = self._wav(chunk.file)
-            wav.pad_to(chunk.start)
-            wav.append(chunk.pcm)
-            self._grown.add(chunk.file)
+            self._audio.setdefault(chunk.file, []).append(chunk)
         if entry.file:
-            self._lines[entry.file].append(entry.line)
+            self._lines.setdefault(entry.file, []).append(entry.line)
 
     def flush(self) -> None:
         """Hand everything to the operating system, audio before the lines that refer to it."""
-        for name in self._grown:
-            self._wavs[name].flush()
-        self._grown.clear()
+        for name, chunks in self._audio.items():
+            wav = self._wav(name)
+            for start, pcm in _joined(chunks):
+                wav.pad_to(start)
+                wav.append(pcm)
+            wav.flush()
         for name, lines in self._lines.items():
-            if lines:
-                _write_all(self._logs[name], b"\n".join(lines) + b"\n")
-                lines.clear()
+            _write_all(self._logs[name], b"\n".join(lines) + b"\n")
+        self._audio.clear()
+        self._lines.clear()
+        self.waiting_bytes = 0
 
     def close(self) -> None:
         with ExitStack() as stack:
@@ -431,6 +438,19 @@ class _Files:
 
 def _reason(error: Exception) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error) or repr(error)
+
+
+def _joined(chunks: Iterable[_Audio]) -> Iterator[tuple[int, bytes]]:
+    """Starts and PCM of chunks that follow one another, as one."""
+    start = end = 0
+    pieces: list[bytes] = []
+    for chunk in chunks:
+        if chunk.start != end:
+            yield start, b"".join(pieces)
+            start, pieces = chunk.start, []
+        pieces.append(chunk.pcm)
+        end = chunk.start + len(chunk.pcm) // 2
+    yield start, b"".join(pieces)
 
 
 def _write_all(file: BinaryIO, content: bytes) -> None:
