@@ -278,6 +278,7 @@ def test_what_is_no_name(text: str) -> None:
         "ada lovelace.",
         "It's Ada Lovelace, please.",
         "Uh, Ada Lovelace.",
+        "Its Ada Lovelace.",
         "Yes, my name is Ada Lovelace.",
         "Tuesday at ten, Ada Lovelace",
         "Ada Lovelace, Tuesday at ten",

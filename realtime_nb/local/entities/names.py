@@ -44,7 +44,7 @@ _NO_NAME = _words(
 ).union(SMALL_NUMBERS, map(str.lower, WEEKDAYS))
 _LEADING = pattern(
     r"""^(?:[\s,.!…]*\b(?:yes|yeah|yep|sure|okay|ok|um+|uh+|er+|well|oh|so|hi|hello|please|certainly
-    |(?:my|the)\s+name\s+is|my\s+name's|that\s+is|that's|that\s+would\s+be|it's|it\s+is|it\s+would\s+be
+    |(?:my|the)\s+name\s+is|my\s+name's|that\s+is|that's|that\s+would\s+be|it'?s|it\s+is|it\s+would\s+be
     |i\s+am|i'm|this\s+is|under|for|in|use|put|make\s+it)\b[\s,.:]*)+"""
 )
 _TRAILING = pattern(
