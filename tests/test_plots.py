@@ -50,6 +50,15 @@ def test_envelope_is_empty_where_there_is_no_clip() -> None:
     assert list(~np.isnan(low)) == list(~np.isnan(high)) == there
 
 
+def test_where_clips_overlap_the_louder_is_seen() -> None:
+    loud, quiet = noise(24_000), noise(24_000) / 8
+
+    low, high = envelope([Clip(0.0, loud), Clip(0.0, quiet)], 1.0, 100)
+
+    np.testing.assert_array_equal(low, loud.reshape(100, 240).min(axis=1))
+    np.testing.assert_array_equal(high, loud.reshape(100, 240).max(axis=1))
+
+
 @given(
     starts_s=st.lists(st.floats(-1, 3), min_size=1, max_size=4),
     length=st.integers(0, 30_000),
