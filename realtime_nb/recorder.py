@@ -226,10 +226,11 @@ class Recorder:
             self._check()
             self._put(_Entry((), "labels.jsonl", _encoded({"t": t_s, "text": text})))
 
-    def close(self, **footer: object) -> None:
+    def close(self, complete: bool = True, **footer: object) -> None:
         """Write what is left, mark the recording as complete and add ``footer`` to session.json.
 
-        Closing again does nothing.
+        ``complete=False`` leaves it marked as incomplete: what it records was cut short. Closing
+        again does nothing.
 
         Raises:
             RecordingError: Recording has failed, and no call before has said so.
@@ -243,7 +244,7 @@ class Recorder:
             self._thread.join(CLOSE_TIMEOUT_S)
             if self._thread.is_alive():
                 self._fail(f"the disk has taken nothing for {CLOSE_TIMEOUT_S:.0f} s")
-            self._finish(footer)
+            self._finish(complete, footer)
             if self._problem is not None and not self._problem_raised:
                 raise RecordingError(self._problem)
 
@@ -369,13 +370,13 @@ class Recorder:
         self._files.flush()
         return written
 
-    def _finish(self, footer: JsonObject) -> None:
+    def _finish(self, complete: bool, footer: JsonObject) -> None:
         if not self._thread.is_alive():
             try:
                 self._files.close()
             except OSError as error:
                 self._fail(_reason(error))
-        ending: JsonObject = {**footer, "complete": self._problem is None}
+        ending: JsonObject = {**footer, "complete": complete and self._problem is None}
         if self._problem is not None:
             ending["problem"] = self._problem
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import math
 import secrets
 import warnings
 from collections import deque
@@ -48,6 +49,9 @@ They are still in the conversation and the recording."""
 
 MAX_UNSENT_APPENDS = 250
 """Microphone chunks that may wait for a slow connection; then :meth:`Session.append` waits."""
+
+ANSWER_DUE_S = 5.0
+"""Wall-clock time in which a server announces the response to a turn that it has heard."""
 
 
 def _new_id(prefix: str) -> str:
@@ -94,7 +98,7 @@ class connect:
         **options: Any,
     ) -> None:
         refuse_unknown(options, SESSION_OPTIONS)
-        if speed <= 0:
+        if not 0 < speed < math.inf:
             raise ConfigurationError(f"speed is {speed}; give a number greater than 0.")
         if speed != 1.0 and endpoint != "local" and transport is None:
             raise ConfigurationError("speed works on the local server only; others run in life's.")
@@ -120,7 +124,7 @@ class connect:
         traceback: TracebackType | None,
     ) -> None:
         assert self._session is not None
-        await self._session.close()
+        await self._session.close(complete=error is None)
 
     def __await__(self) -> Generator[Any, None, Session]:
         return self._open().__await__()
@@ -266,6 +270,7 @@ class Session:
         detection = self.conversation.turn_detection
         if self._microphone is None:
             self._microphone = SimulatedMicrophone(self.clock, self.speed, self.append)
+        heard_before = self._turns_heard()
         await self._microphone.speak(pcm)
         if detection is None:
             await self.close_microphone()
@@ -274,12 +279,14 @@ class Session:
             self._pump()
             return
         silence_ms = detection.get("silence_duration_ms") or 8_000
-        await self._until(self._silence_heard, (silence_ms + 1_000) / 1000)
+        await self._until(
+            lambda: self._turns_heard() > heard_before and not self._user_speaks(),
+            (silence_ms + 1_000) / 1000,
+        )
 
-    def _silence_heard(self) -> bool:
-        """Whether the server has heard the end of whatever it took for speech."""
-        speech = self.conversation.speech
-        return bool(speech) and speech[-1].audio_end_ms is not None
+    def _turns_heard(self) -> int:
+        """How many times the server has heard the end of what it took for speech."""
+        return sum(speech.audio_end_ms is not None for speech in self.conversation.speech)
 
     async def close_microphone(self) -> None:
         """Stops the silence that :meth:`play` leaves running."""
@@ -404,8 +411,28 @@ class Session:
     async def settled(self, timeout_s: float = 60.0) -> bool:
         """Waits until nothing is left to be answered, run or heard; False after ``timeout_s``."""
         return await self._until(
-            lambda: not (self._core.busy or self.speaker.playing or self._user_speaks()), timeout_s
+            lambda: not (
+                self._core.busy
+                or self.speaker.playing
+                or self._user_speaks()
+                or self._answer_is_due()
+            ),
+            timeout_s,
         )
+
+    def _answer_is_due(self) -> bool:
+        """Whether the server has ended a turn and is about to announce its response to it."""
+        detection = self.conversation.turn_detection
+        speech = self.conversation.speech
+        if not detection or not detection.get("create_response", True) or not speech:
+            return False
+        stopped_s = speech[-1].stopped_s
+        if stopped_s is None or self.conversation.session.get("type") == "transcription":
+            return False
+        if (self.clock() - stopped_s) / self.speed > ANSWER_DUE_S:
+            return False
+        responses = self.conversation.responses.values()
+        return all(r.created_s is None or r.created_s < stopped_s for r in responses)
 
     def _user_speaks(self) -> bool:
         speech = self.conversation.speech
@@ -468,8 +495,12 @@ class Session:
         finally:
             self._updates.pop(event_id, None)
 
-    async def close(self) -> None:
+    async def close(self, *, complete: bool = True) -> None:
         """Ends the session and everything that belongs to it; may be called twice.
+
+        Args:
+            complete: False leaves the recording marked as incomplete, as an ``async with`` block
+                does that ends in an exception.
 
         Raises:
             RecordingError: the recording could not be completed; everything else is ended.
@@ -496,6 +527,7 @@ class Session:
             ended = self._ended
             await asyncio.to_thread(
                 self._recorder.close,
+                complete,
                 duration_s=self.clock(),
                 close_code=ended.close_code if ended is not None else None,
                 close_reason=ended.reason if ended is not None else "",
