@@ -44,6 +44,7 @@ __all__ = [
     "merge_session",
     "refuse_unknown",
     "session_config",
+    "whole_samples",
 ]
 
 _BYTES_PER_MS = {"audio/pcm": 48, "audio/pcmu": 8, "audio/pcma": 8}
@@ -65,6 +66,9 @@ _VAD_DEFAULTS: dict[str, JsonObject] = {
 }
 
 
+_RESPONSE_KEYS = ("idle_timeout_ms", "create_response", "interrupt_response")
+
+
 def merge_session(session: JsonObject, patch: JsonObject) -> JsonObject:
     """The session after a (checked) patch.
 
@@ -81,6 +85,9 @@ def merge_session(session: JsonObject, patch: JsonObject) -> JsonObject:
     detection = audio.get("input", {}).get("turn_detection")
     if detection is not None:
         defaults = _VAD_DEFAULTS[detection["type"]]
+        if merged.get("type") == "transcription":
+            # Nothing responds there, and nothing can be interrupted.
+            defaults = {key: defaults[key] for key in defaults if key not in _RESPONSE_KEYS}
         audio["input"]["turn_detection"] = {"type": detection["type"], **defaults, **detection}
     transcription = audio.get("input", {}).get("transcription")
     if transcription is not None:
@@ -91,3 +98,9 @@ def merge_session(session: JsonObject, patch: JsonObject) -> JsonObject:
 def bytes_per_ms(audio_format: Mapping[str, Any] | None) -> int:
     """Bytes in a millisecond of audio of a session's ``format`` object (None: PCM, 24 kHz)."""
     return _BYTES_PER_MS.get(str((audio_format or {}).get("type")), 48)
+
+
+def whole_samples(audio: bytes, audio_format: Mapping[str, Any] | None) -> bytes:
+    """The audio without half a sample at its end."""
+    odd = len(audio) % 2 if bytes_per_ms(audio_format) == 48 else 0
+    return audio[: len(audio) - odd]

@@ -82,8 +82,7 @@ class Conversation:
     @property
     def turn_detection(self) -> JsonObject | None:
         """The turn detection in force, None when it is off."""
-        detection: JsonObject | None = self._side("input").get("turn_detection")
-        return detection
+        return _object_of(self._side("input"), "turn_detection")
 
     @property
     def usage(self) -> dict[str, int]:
@@ -92,10 +91,10 @@ class Conversation:
         for response in self.responses.values():
             usage = response.usage or {}
             for name in ("input_tokens", "output_tokens", "total_tokens"):
-                totals[name] += usage.get(name) or 0
-            totals["cached_tokens"] += (usage.get("input_token_details") or {}).get(
-                "cached_tokens"
-            ) or 0
+                totals[name] += _count(usage.get(name))
+            details = usage.get("input_token_details")
+            if isinstance(details, dict):
+                totals["cached_tokens"] += _count(details.get("cached_tokens"))
         return totals
 
     def transcript(self) -> list[tuple[str, str]]:
@@ -117,7 +116,7 @@ class Conversation:
             case ev.AudioBufferAppend():
                 if self.input_start_s is None:
                     self.input_start_s = t_s
-                self.input_ms += self._payload_ms(event.audio, "input")
+                self.input_ms += _payload_ms(event.audio, self._side("input").get("format"))
             case ev.OutputAudioDelta():
                 self._audio(event, t_s)
             case ev.OutputAudioTranscriptDelta() | ev.OutputTextDelta():
@@ -186,6 +185,7 @@ class Conversation:
                 self._item(event.item_id).truncated_ms = event.audio_end_ms
             case ev.ItemDeleted():
                 self.items.pop(event.item_id, None)
+                self.first_ids.discard(event.item_id)
                 if event.item_id in self.order:
                     self.order.remove(event.item_id)
             case ev.ErrorEvent():
@@ -278,12 +278,12 @@ class Conversation:
         """Brings an item up to what the server says of it."""
         item = self._item(str(raw.get("id")))
         item.type = str(raw.get("type", item.type))
-        item.role = raw.get("role", item.role)
-        item.status = raw.get("status", item.status)
-        item.name = raw.get("name", item.name)
-        item.call_id = raw.get("call_id", item.call_id)
-        item.arguments = raw.get("arguments") or item.arguments
-        item.output = raw.get("output", item.output)
+        item.role = _text_of(raw, "role", item.role)
+        item.status = _text_of(raw, "status", item.status)
+        item.name = _text_of(raw, "name", item.name)
+        item.call_id = _text_of(raw, "call_id", item.call_id)
+        item.arguments = _text_of(raw, "arguments", None) or item.arguments
+        item.output = _text_of(raw, "output", item.output)
         content = raw.get("content")
         if isinstance(content, list) and all(isinstance(part, dict) for part in content):
             item.content = [
@@ -291,7 +291,7 @@ class Conversation:
             ]
             for index, part in enumerate(content):
                 text = part.get("text") or part.get("transcript")
-                if text:
+                if text and isinstance(text, str):
                     item.parts[index] = text
         return item
 
@@ -306,20 +306,25 @@ class Conversation:
         raw = event.response
         response = self._response(str(raw.get("id", "")))
         response.status = str(raw.get("status", response.status))
-        response.metadata = raw.get("metadata", response.metadata)
-        response.output_modalities = raw.get("output_modalities") or response.output_modalities
+        response.metadata = _object_of(raw, "metadata") or response.metadata
+        modalities = raw.get("output_modalities")
+        if isinstance(modalities, list):
+            response.output_modalities = [str(modality) for modality in modalities]
+        audio = _object_of(_object_of(raw, "audio") or {}, "output")
+        if audio is not None:
+            response.audio_format = _object_of(audio, "format") or response.audio_format
         if "conversation_id" in raw:
-            response.conversation_id = raw["conversation_id"]
+            response.conversation_id = _text_of(raw, "conversation_id", None)
             response.in_conversation = raw["conversation_id"] is not None
         if isinstance(event, ev.ResponseCreated):
             response.created_s = t_s
             return
         response.done_s = t_s
-        response.usage = raw.get("usage")
+        response.usage = _object_of(raw, "usage")
         details = raw.get("status_details")
         if isinstance(details, dict):
-            response.reason = details.get("reason")
-            response.error = details.get("error")
+            response.reason = _text_of(details, "reason", None)
+            response.error = _object_of(details, "error")
         elif isinstance(details, str):
             response.reason = details
 
@@ -345,14 +350,15 @@ class Conversation:
                 call.done_s = t_s
 
     def _audio(self, event: ev.OutputAudioDelta, t_s: float | None) -> None:
-        duration_ms = self._payload_ms(event.delta, "output")
+        response = self._response(event.response_id)
+        audio_format = response.audio_format or self._side("output").get("format")
+        duration_ms = _payload_ms(event.delta, audio_format)
         item = self._item(event.item_id)
         item.audio_ms += duration_ms
         item.last_audio_s = t_s
         if item.first_audio_s is None:
             item.first_audio_s = t_s
         item.response_id = item.response_id or event.response_id
-        response = self._response(event.response_id)
         response.audio_ms += duration_ms
         if response.first_audio_s is None:
             response.first_audio_s = t_s
@@ -371,8 +377,24 @@ class Conversation:
         values = audio.get(side) if isinstance(audio, dict) else None
         return values if isinstance(values, dict) else {}
 
-    def _payload_ms(self, payload: ev.Payload, side: Literal["input", "output"]) -> float:
-        per_ms = bytes_per_ms(self._side(side).get("format"))
-        if per_ms == 48:
-            return ev.payload_bytes(payload) / per_ms
-        return ev.payload_bytes(payload, bytes_per_sample=1, sample_rate=8_000) / per_ms
+
+def _payload_ms(payload: ev.Payload, audio_format: object) -> float:
+    per_ms = bytes_per_ms(audio_format if isinstance(audio_format, dict) else None)
+    if per_ms == 48:
+        return ev.payload_bytes(payload) / per_ms
+    return ev.payload_bytes(payload, bytes_per_sample=1, sample_rate=8_000) / per_ms
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _text_of(raw: JsonObject, name: str, default: str | None) -> str | None:
+    """A field that should be text or null; whatever else a server sends there is left out."""
+    value = raw.get(name, default)
+    return value if value is None or isinstance(value, str) else default
+
+
+def _object_of(raw: JsonObject, name: str) -> JsonObject | None:
+    value = raw.get(name)
+    return value if isinstance(value, dict) else None

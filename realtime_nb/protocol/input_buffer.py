@@ -74,7 +74,6 @@ class InputBuffer:
         self._base_ms = base_ms
         self._detector: SpeechDetector | None = None
         self._skip = 0
-        self._unframed = 0
         self.turns: TurnDetector | None = None
 
     @property
@@ -84,8 +83,17 @@ class InputBuffer:
 
     @property
     def held_ms(self) -> float:
-        """Audio in the buffer that was not committed, in ms."""
-        return len(self._audio) / self._per_ms
+        """Audio in the buffer that was not committed, in ms of whole samples."""
+        return self._whole(len(self._audio)) / self._per_ms
+
+    @property
+    def turn_ms(self) -> float:
+        """What :meth:`take_all` would give, in ms: the open turn, else everything that is held."""
+        start_ms = None if self.turns is None else self.turns.audio_start_ms
+        if start_ms is None:
+            return self.held_ms
+        begin = max(0, (start_ms - self._base_ms) * self._per_ms - self._start)
+        return self._whole(max(0, len(self._audio) - begin)) / self._per_ms
 
     @property
     def speaking(self) -> bool:
@@ -137,17 +145,26 @@ class InputBuffer:
             self._start += count
 
     def take_all(self) -> bytes:
-        """Everything that is held; the buffer is empty afterwards, an open turn is closed."""
+        """The open turn, else everything that is held; then the buffer is empty, the turn closed.
+
+        Half a sample at the end stays: its other half is still to come.
+        """
         if self.turns is not None:
             start_ms = self.turns.audio_start_ms
             if start_ms is not None:
                 self.take_until(start_ms)
             self.turns.end_turn(self.now_ms)
-        audio = bytes(self._audio)
-        self._start += len(self._audio)
-        self._audio.clear()
+        count = self._whole(len(self._audio))
+        audio = bytes(self._audio[:count])
+        del self._audio[:count]
+        self._start += count
         return audio
+
+    def _whole(self, count: int) -> int:
+        """Bytes of whole samples; the buffer always begins with one."""
+        return count - count % self._sample_bytes
 
     def _forget_old(self) -> None:
         if self.turns is not None and not self.turns.speaking:
-            self.take_until(self.now_ms - _IDLE_KEEP_MS - FRAME_MS)
+            keep_ms = max(_IDLE_KEEP_MS, self.turns.settings.prefix_padding_ms)
+            self.take_until(self.now_ms - keep_ms - FRAME_MS)

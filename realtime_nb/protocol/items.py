@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 import msgspec
 
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.config import check_item
-from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.conversation import Conversation, Item
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.problems import Problem, Refused, problem_from
 
@@ -40,6 +40,7 @@ class ItemStore:
 
     Attributes:
         heard: what the speech engine understood of user items, by id.
+        announced: id that the user item being spoken will have, None between turns.
     """
 
     def __init__(self, conversation: Conversation) -> None:
@@ -47,6 +48,7 @@ class ItemStore:
         self._wires: dict[str, JsonObject] = {}
         self._audio: dict[str, bytearray] = {}
         self.heard: dict[str, str] = {}
+        self.announced: str | None = None
 
     @property
     def last_id(self) -> str | None:
@@ -55,20 +57,23 @@ class ItemStore:
 
     # --- changing ---
 
-    def add(self, wire: JsonObject, audio: bytes, duration_ms: int) -> None:
+    def add(self, wire: JsonObject, audio: bytes, duration_ms: float) -> None:
         """Takes in an item, before it is announced."""
         item_id = wire["id"]
         self._wires[item_id] = wire
         if audio:
-            self.keep_audio(item_id, audio)
             self._conversation.measure(item_id, duration_ms)
+            self.keep_audio(item_id, audio)
 
     def update(self, wire: JsonObject) -> None:
-        """Takes the final form of an item that a response made."""
+        """Takes an item of a response as it is by now."""
         self._wires[wire["id"]] = wire
 
     def keep_audio(self, item_id: str, audio: bytes) -> None:
-        """Adds audio to an item; the oldest audio of all makes room for it."""
+        """Adds audio to an item of the conversation; the oldest audio of all makes room for it."""
+        item = self._conversation.items.get(item_id)
+        if item_id not in self._wires or item is None or item.truncated_ms is not None:
+            return
         self._audio.setdefault(item_id, bytearray()).extend(audio)
         kept = sum(map(len, self._audio.values()))
         while kept > MAX_KEPT_AUDIO_BYTES and len(self._audio) > 1:
@@ -96,7 +101,7 @@ class ItemStore:
             )
             raise Refused(Problem("invalid_value", message, "audio_end_ms"))
         audio = self._audio.get(event.item_id)
-        if audio is not None:
+        if audio is not None and have_ms:
             keep = round(len(audio) * event.audio_end_ms / have_ms)
             del audio[keep - keep % 2 :]
 
@@ -107,7 +112,14 @@ class ItemStore:
             raise Refused(Problem("item_delete_invalid_item_id", message, "item_id"))
         self._wires.pop(item_id, None)
         self._audio.pop(item_id, None)
-        self.heard.pop(item_id, None)
+
+    def forget_unheard_of(self, kept: Container[str]) -> None:
+        """Drops texts of items that are neither in the conversation nor among ``kept``."""
+        self.heard = {
+            item_id: text
+            for item_id, text in self.heard.items()
+            if item_id in self._wires or item_id in kept
+        }
 
     # --- reading ---
 
@@ -117,32 +129,32 @@ class ItemStore:
             message = f"Error retrieving item: the item with id '{item_id}' does not exist."
             raise Refused(Problem("item_retrieve_invalid_item_id", message, "item_id"))
         wire = dict(self._wires[item_id])
-        audio = self._audio.get(item_id)
-        if audio is None:
-            return wire
-        encoded = base64.b64encode(audio).decode("ascii")
-        truncated = self._conversation.items[item_id].truncated_ms is not None
-        wire["content"] = [
-            self._with_audio(part, item_id, encoded, truncated=truncated)
-            for part in wire.get("content", [])
-        ]
+        if "content" in wire:
+            wire["content"] = [self._with_audio(part, item_id) for part in wire["content"]]
         return wire
 
-    def _with_audio(
-        self, part: JsonObject, item_id: str, encoded: str, *, truncated: bool
-    ) -> JsonObject:
-        if part["type"] == "input_audio":
-            return {**part, "audio": encoded, "transcript": self.heard.get(item_id)}
-        if part["type"] != "output_audio":
+    def _with_audio(self, part: JsonObject, item_id: str) -> JsonObject:
+        if part["type"] not in ("input_audio", "output_audio"):
             return part
-        kept = {key: value for key, value in part.items() if key != "transcript" or not truncated}
-        return {**kept, "audio": encoded}
+        full = dict(part)
+        if part["type"] == "input_audio":
+            full["transcript"] = self.heard.get(item_id) or part.get("transcript")
+        elif self._conversation.items[item_id].truncated_ms is not None:
+            full.pop("transcript", None)
+        audio = self._audio.get(item_id)
+        if audio is not None:
+            full["audio"] = base64.b64encode(audio).decode("ascii")
+        return full
 
-    def audio_part_index(self, item_id: str) -> int:
-        """Which content part of a user item is its audio."""
+    def audio_part_index(self, item_id: str) -> int | None:
+        """Which content part of a user item is its audio, None where none is."""
         content = self._wires.get(item_id, {}).get("content", [])
         indices = (i for i, part in enumerate(content) if part["type"] == "input_audio")
-        return next(indices, 0)
+        return next(indices, None)
+
+    def audio_ms(self, item_id: str) -> float:
+        """How much audio an item of the conversation has."""
+        return self._conversation.items[item_id].audio_ms
 
     # --- what a client wants to add ---
 
@@ -168,7 +180,7 @@ class ItemStore:
         except msgspec.ValidationError as error:
             raise Refused(problem_from(error, raw, path)) from None
         item_id = raw.get("id") or new_id("item")
-        if item_id in self._conversation.order:
+        if item_id in self._conversation.items or item_id == self.announced:
             message = f"Error adding item: an item with id '{item_id}' already exists."
             raise Refused(Problem("invalid_value", message, f"{path}.id"))
         self._check_content(raw, path)
@@ -214,55 +226,69 @@ class ItemStore:
 
     # --- what a response has in front of it ---
 
-    def context(self, input_items: list[JsonObject] | None) -> list[JsonObject]:
-        """The items of a response: its own ``input``, else the conversation so far."""
-        if input_items is not None:
-            return input_items
-        return [
-            self._wires[item_id] for item_id in self._conversation.order if item_id in self._wires
-        ]
+    def context(self) -> list[JsonObject]:
+        """The conversation so far, without what is still being said."""
+        wires = (self._wires[item_id] for item_id in self._conversation.order)
+        return [wire for wire in wires if wire["status"] != "in_progress"]
 
     def checked_input(
-        self, raw: list[JsonObject] | None, new_id: Callable[[str], str]
-    ) -> list[JsonObject] | None:
-        """A response's own ``input``: items, or references to items of the conversation."""
-        if raw is None:
-            return None
-        items = []
+        self, raw: list[JsonObject], new_id: Callable[[str], str]
+    ) -> tuple[list[JsonObject], dict[str, bytes]]:
+        """A response's own ``input``: items, or references to items of the conversation.
+
+        Returns:
+            The items in wire form, and the audio of the new ones by id.
+        """
+        items: list[JsonObject] = []
+        audio: dict[str, bytes] = {}
         for index, entry in enumerate(raw):
             path = f"response.input[{index}]"
-            if entry.get("type") != "item_reference":
-                items.append(self._checked_entry(entry, new_id, path))
+            if entry.get("type") == "item_reference":
+                items.append(self._referenced(entry, path))
                 continue
-            wire = self._wires.get(str(entry.get("id")))
-            if wire is None:
-                message = f"Item with id '{entry.get('id')}' not found in conversation."
-                raise Refused(Problem("invalid_value", message, f"{path}.id"))
+            wire, sound = self._checked_entry(entry, new_id, path)
             items.append(wire)
-        return items
+            if sound:
+                audio[wire["id"]] = sound
+        return items, audio
+
+    def _referenced(self, entry: JsonObject, path: str) -> JsonObject:
+        item_id = entry.get("id")
+        if not isinstance(item_id, str):
+            message = f"Missing required parameter: '{path}.id'."
+            raise Refused(Problem("missing_required_parameter", message, f"{path}.id"))
+        wire = self._wires.get(item_id)
+        if wire is None:
+            message = f"Item with id '{item_id}' not found in conversation."
+            raise Refused(Problem("invalid_value", message, f"{path}.id"))
+        return wire
 
     def _checked_entry(
         self, entry: JsonObject, new_id: Callable[[str], str], path: str
-    ) -> JsonObject:
-        """An item that only this response sees; its audio is not kept, its text is what counts."""
-        if entry.get("type") == "function_call_output":
+    ) -> tuple[JsonObject, bytes]:
+        """An item that only this response sees."""
+        try:
+            check_item(entry)
+        except msgspec.ValidationError as error:
+            raise Refused(problem_from(error, entry, path)) from None
+        # Its own id could be that of an item of the conversation, which is another one.
+        entry = {key: value for key, value in entry.items() if key != "id"}
+        if entry["type"] == "function_call_output":
             # Its call may be in this list rather than in the conversation.
-            try:
-                check_item(entry)
-            except msgspec.ValidationError as error:
-                raise Refused(problem_from(error, entry, path)) from None
-            return {"id": new_id("item"), **entry}
-        if entry.get("id") in self._conversation.order:
-            entry = {key: value for key, value in entry.items() if key != "id"}
-        return self.checked(entry, new_id, path)[0]
+            return {**entry, "id": new_id("item")}, b""
+        return self.checked(entry, new_id, path)
 
-    def unheard(self, items: list[JsonObject]) -> bool:
-        """Whether some user audio among the items still waits for its transcript."""
-        return any(
-            wire["id"] in self._audio and wire["id"] not in self.heard
-            for wire in items
-            if wire.get("role") == "user" and wire["id"] in self._conversation.order
-        )
+    def records(self, wires: list[JsonObject]) -> list[Item]:
+        """The items as records, those of the conversation and others."""
+        apart = Conversation()
+        found = []
+        for wire in wires:
+            item = self._conversation.items.get(wire["id"])
+            if item is None:
+                apart.apply(ev.ItemAdded(item=wire))
+                item = apart.items[wire["id"]]
+            found.append(item)
+        return found
 
     def with_text(self, items: list[JsonObject]) -> list[JsonObject]:
         """The items as a text model reads them: user audio as understood, answers as heard."""
@@ -272,11 +298,12 @@ class ItemStore:
         if wire["type"] != "message":
             return wire
         item = self._conversation.items.get(wire["id"])
+        heard = self.heard.get(wire["id"])
         content = []
         for part in wire["content"]:
             if part["type"] == "input_audio":
-                text = self.heard.get(wire["id"]) or part.get("transcript") or ""
-                content.append({**part, "transcript": text})
+                content.append({**part, "transcript": heard or part.get("transcript") or ""})
+                heard = None  # one text for all of an item's audio
             elif part["type"] == "output_audio" and item is not None:
                 content.append({**part, "transcript": item.heard_text})
             else:

@@ -59,8 +59,7 @@ def problem_from(error: msgspec.ValidationError, value: object, root: str) -> Pr
         value: the object that was checked, to quote the bad value.
         root: what ``$`` stands for in the event, such as ``session`` (``""``: the event itself).
     """
-    text, _, tail = str(error).partition(" - at `")
-    path = tail.rstrip("`").removeprefix("$").lstrip(".")
+    text, path = _split(str(error))
     param = ".".join(part for part in (root, path) if part)
     if found := _MISSING.match(text):
         field = ".".join(part for part in (param, found["field"]) if part)
@@ -80,6 +79,15 @@ def problem_from(error: msgspec.ValidationError, value: object, root: str) -> Pr
         message = f"Invalid type for '{param}': expected {found['wanted']}, got {found['got']}."
         return Problem("invalid_type", message, param or None)
     return Problem("invalid_value", f"Invalid value for '{param}': {text}.", param or None)
+
+
+def _split(message: str) -> tuple[str, str]:
+    """What msgspec complains of, and where: ``… - at `$.a.b` `` or ``… - at `key` in `$.a` ``."""
+    text, at, place = message.rpartition(" - at `")
+    if not at:
+        return message, ""
+    path = place.rpartition("in `")[2].rstrip("`").replace("[...]", "")
+    return text, path.removeprefix("$").lstrip(".")
 
 
 def _out_of_range(found: re.Match[str], param: str, got: object) -> Problem:

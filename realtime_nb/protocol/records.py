@@ -99,7 +99,10 @@ class Item:
 
 @dataclass(slots=True)
 class Response:
-    """One run of the model, from ``response.created`` to ``response.done``."""
+    """One run of the model, from ``response.created`` to ``response.done``.
+
+    ``audio_format`` is the one it speaks in, None where the server does not tell: the session's.
+    """
 
     id: str
     status: str = "in_progress"
@@ -111,6 +114,7 @@ class Response:
     usage: JsonObject | None = None
     metadata: JsonObject | None = None
     output_modalities: list[str] = field(default_factory=list)
+    audio_format: JsonObject | None = None
     audio_ms: float = 0.0
     created_s: float | None = None
     first_text_s: float | None = None
@@ -141,8 +145,8 @@ class Speech:
     @property
     def onset_ms(self) -> int:
         """Detected start without the padding (never before ``audio_start_ms``)."""
-        padding = (self.turn_detection or {}).get("prefix_padding_ms") or 0
-        return self.audio_start_ms + int(padding) if self.audio_start_ms else 0
+        padding_ms = self._setting_ms("prefix_padding_ms")
+        return self.audio_start_ms + padding_ms if self.audio_start_ms else 0
 
     @property
     def offset_ms(self) -> int | None:
@@ -153,9 +157,12 @@ class Speech:
         """
         if self.audio_end_ms is None:
             return None
-        silence = int((self.turn_detection or {}).get("silence_duration_ms") or 0)
-        frames = -(-silence // 32)
+        frames = -(-self._setting_ms("silence_duration_ms") // 32)
         return max(self.audio_start_ms, self.audio_end_ms - frames * 32)
+
+    def _setting_ms(self, name: str) -> int:
+        value = (self.turn_detection or {}).get(name)
+        return int(value) if isinstance(value, int | float) else 0
 
 
 @dataclass(slots=True)

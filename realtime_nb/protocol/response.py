@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.usage import (
+    CHARS_PER_TOKEN,
+    MS_PER_AUDIO_TOKEN,
     InputTokens,
     audio_output_tokens,
     text_tokens,
@@ -25,6 +27,9 @@ __all__ = ["ResponseRun", "ResponseSettings"]
 Status = Literal["completed", "cancelled", "failed", "incomplete"]
 
 _WORDS = re.compile(r"\s*\S+\s*")
+_CALL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_ARGUMENT_CHARS = 24
+_NO_LIMIT = 1 << 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,6 @@ class _OpenItem:
     wire: JsonObject
     output_index: int
     text: str = ""
-    has_audio: bool = False
 
 
 @dataclass(slots=True)
@@ -63,17 +67,20 @@ class ResponseRun:
     Attributes:
         emit: takes every event; the caller numbers and folds it.
         new_id: makes ids: ``new_id("item")``.
-        last_item_id: the id that a new item of the conversation follows.
+        order: ids of the conversation's items, as they are at any time.
+        call_ids: ids of calls that exist already.
         audio_ms: audio sent so far.
         audio_began_ms: position of the input-sample clock at its first audio.
+        cut_off: whether something had to be left out for want of output tokens.
     """
 
     id: str
     settings: ResponseSettings
     emit: Callable[[JsonObject], None]
     new_id: Callable[[str], str]
-    last_item_id: Callable[[], str | None]
+    order: Sequence[str]
     bytes_per_ms: int
+    call_ids: Container[str] = ()
     input_tokens: InputTokens = field(default_factory=InputTokens)
     cached_tokens: InputTokens = field(default_factory=InputTokens)
     output: list[JsonObject] = field(default_factory=list)
@@ -81,6 +88,7 @@ class ResponseRun:
     audio_ms: float = 0.0
     audio_began_ms: float | None = None
     usage: JsonObject | None = None
+    cut_off: bool = False
     _text_tokens: int = 0
     _open: _OpenItem | None = None
 
@@ -95,17 +103,22 @@ class ResponseRun:
 
     def add_text(self, delta: str) -> None:
         """A piece of a text answer."""
-        if not delta or self._over_budget():
+        delta = self._affordable(delta)
+        if not delta:
             return
         item = self._message()
         item.text += delta
-        self._text_tokens += text_tokens(delta)
         self.emit({"type": "response.output_text.delta", **self._ids(item), "delta": delta})
 
-    def add_speech(self, text: str, audio: bytes) -> None:
-        """A stretch of speech in the output format, and the words that it begins to say."""
-        if not (text or audio) or self._over_budget():
-            return
+    def add_speech(self, text: str, audio: bytes) -> str | None:
+        """A stretch of speech in the output format, and the words that it begins to say.
+
+        Returns:
+            Id of the item that speaks; None when nothing could be added.
+        """
+        text, audio = self._affordable(text), self._affordable_audio(audio)
+        if not (text or audio):
+            return None
         item = self._message()
         for words in _WORDS.findall(text) or ([text] if text else []):
             item.text += words
@@ -116,19 +129,23 @@ class ResponseRun:
                     "delta": words,
                 }
             )
-        self._text_tokens += text_tokens(text)
         if audio:
-            item.has_audio = True
             self.audio_ms += len(audio) / self.bytes_per_ms
             payload = base64.b64encode(audio).decode("ascii")
             self.emit({"type": "response.output_audio.delta", **self._ids(item), "delta": payload})
+        return str(item.wire["id"])
 
     def add_call(self, name: str, arguments: str, call_id: str | None) -> None:
         """A whole function call."""
-        if self._over_budget():
+        if self._tokens_left() < text_tokens(name):
+            self.cut_off = True
             return
         self._close("completed")
-        call_id = call_id or self.new_id("call")
+        self._text_tokens += text_tokens(name)
+        arguments = self._affordable(arguments)
+        if call_id is None or not _CALL_ID.fullmatch(call_id) or call_id in self.call_ids:
+            # The client could not answer an id that items can't have, or that is there twice.
+            call_id = self.new_id("call")
         item: JsonObject = {
             "id": self.new_id("item"),
             "object": "realtime.item",
@@ -145,15 +162,9 @@ class ResponseRun:
             "output_index": len(self.output) - 1,
             "call_id": call_id,
         }
-        for start in range(0, len(arguments), 24):
-            self.emit(
-                {
-                    "type": "response.function_call_arguments.delta",
-                    **ids,
-                    "delta": arguments[start : start + 24],
-                }
-            )
-        self._text_tokens += text_tokens(name) + text_tokens(arguments)
+        for start in range(0, len(arguments), _ARGUMENT_CHARS):
+            piece = arguments[start : start + _ARGUMENT_CHARS]
+            self.emit({"type": "response.function_call_arguments.delta", **ids, "delta": piece})
         self.emit(
             {
                 "type": "response.function_call_arguments.done",
@@ -162,19 +173,13 @@ class ResponseRun:
                 "arguments": arguments,
             }
         )
-        self._finish_item({**item, "status": "completed", "arguments": arguments})
-
-    @property
-    def cut_off(self) -> bool:
-        """Whether the output budget is used up."""
-        return self._over_budget()
+        status = "incomplete" if self.cut_off else "completed"
+        self._finish_item({**item, "status": status, "arguments": arguments})
 
     def finish(
         self, status: Status, reason: str | None = None, error: JsonObject | None = None
     ) -> None:
         """Closes what is open and ends the response."""
-        if status == "completed" and self._over_budget():
-            status, reason = "incomplete", "max_output_tokens"
         self._close("completed" if status == "completed" else "incomplete")
         details: JsonObject | None = None
         if status != "completed":
@@ -199,10 +204,28 @@ class ResponseRun:
             audio_output_tokens(self.audio_ms),
         )
 
-    def _over_budget(self) -> bool:
+    def _tokens_left(self) -> int:
         limit = self.settings.max_output_tokens
-        used = self._text_tokens + audio_output_tokens(self.audio_ms)
-        return isinstance(limit, int) and used >= limit
+        if not isinstance(limit, int):
+            return _NO_LIMIT
+        return limit - self._text_tokens - audio_output_tokens(self.audio_ms)
+
+    def _affordable(self, text: str) -> str:
+        """As much of a text as the output budget still pays for; it is paid."""
+        kept = text[: max(0, self._tokens_left()) * CHARS_PER_TOKEN]
+        self.cut_off = self.cut_off or len(kept) < len(text)
+        self._text_tokens += text_tokens(kept)
+        return kept
+
+    def _affordable_audio(self, audio: bytes) -> bytes:
+        limit = self.settings.max_output_tokens
+        if not isinstance(limit, int):
+            return audio
+        left_ms = (limit - self._text_tokens) * MS_PER_AUDIO_TOKEN - self.audio_ms
+        count = max(0, int(left_ms * self.bytes_per_ms))
+        kept = audio[: count - count % 2]
+        self.cut_off = self.cut_off or len(kept) < len(audio)
+        return kept
 
     def _object(self, status: str, details: JsonObject | None) -> JsonObject:
         settings = self.settings
@@ -258,7 +281,7 @@ class ResponseRun:
         return {"type": "text", "text": text}
 
     def _add_item(self, wire: JsonObject) -> None:
-        previous = self.last_item_id()
+        previous = self.order[-1] if self.order else None
         self.output.append(wire)
         self.previous_ids.append(previous)
         self.emit(
@@ -304,7 +327,7 @@ class ResponseRun:
     def _finish_item(self, wire: JsonObject) -> None:
         index = len(self.output) - 1
         self.output[index] = wire
-        if self.in_conversation:
+        if self.in_conversation and wire["id"] in self.order:  # the client may have deleted it
             self.emit(
                 {
                     "type": "conversation.item.done",

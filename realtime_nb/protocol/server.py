@@ -16,21 +16,30 @@ names its code, field and ``event_id``, and changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Literal
 
 import msgspec
 
 from realtime_nb.protocol import dialect as dialects
 from realtime_nb.protocol import events as ev
-from realtime_nb.protocol.config import check_response, check_session, merge_session
+from realtime_nb.protocol.checking import checked_event, decoded_append
+from realtime_nb.protocol.config import bytes_per_ms, whole_samples
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.protocol.input_buffer import InputBuffer, SpeechDetector
-from realtime_nb.protocol.items import ItemStore, decode_audio
-from realtime_nb.protocol.problems import Problem, Refused, problem_from
+from realtime_nb.protocol.input_buffer import SpeechDetector
+from realtime_nb.protocol.items import ItemStore
+from realtime_nb.protocol.jobs import CancelResponse, Job, Respond, Transcribe
+from realtime_nb.protocol.listening import Listening
+from realtime_nb.protocol.problems import Problem, Refused
 from realtime_nb.protocol.response import ResponseRun, ResponseSettings, Status
-from realtime_nb.protocol.turns import SpeechStart, SpeechStop
+from realtime_nb.protocol.sessions import (
+    check_response_create,
+    new_session,
+    response_settings,
+    updated_session,
+)
+from realtime_nb.protocol.transcripts import Transcripts
 from realtime_nb.protocol.usage import InputTokens, count_input
 
 __all__ = [
@@ -41,52 +50,10 @@ __all__ = [
     "Transcribe",
 ]
 
-MAX_APPEND_BYTES = 15 * 1024 * 1024
-MAX_HELD_MS = 15 * 60_000
 MAX_PARALLEL_RESPONSES = 8
-_LISTEN_AHEAD_MS = 96
-"""Silence after which a turn is transcribed ahead of its end, for a sooner answer."""
-
-_DEFAULT_INSTRUCTIONS = "You are a helpful, friendly voice agent. Keep your answers short."
-
-
-@dataclass(frozen=True, slots=True)
-class Transcribe:
-    """Turn a user item's audio into text; answer with ``receive_transcript``."""
-
-    item_id: str
-    attempt: int
-    audio: bytes
-    audio_format: JsonObject
-
-
-@dataclass(frozen=True, slots=True)
-class Respond:
-    """Run the model over ``items`` and speak or write what it says."""
-
-    response_id: str
-    items: list[JsonObject]
-    settings: ResponseSettings
-    speed: float
-
-
-@dataclass(frozen=True, slots=True)
-class CancelResponse:
-    """Stop working on a response; what it still produces is ignored."""
-
-    response_id: str
-
-
-Job = Transcribe | Respond | CancelResponse
-
-
-@dataclass(slots=True)
-class _Ahead:
-    """A transcript begun before its turn's end; void once speech goes on."""
-
-    item_id: str
-    attempt: int
-    text: str | None = None
+_TOKENS_PER_MINUTE = 15_000_000
+_MAX_MESSAGE_CHARS = 1_000
+"""Of an error's message or field path, which may quote what the client sent."""
 
 
 class ServerProtocol:
@@ -116,22 +83,28 @@ class ServerProtocol:
         self._dialect_settled = dialect == "beta"
         self.conversation = Conversation()
         self._new_id = new_id
-        self._detector_for = detector_for
         self._conversation_id = new_id("conv")
-        self._session = _new_session(session_type, model, new_id("sess"), expires_at)
-        self._items = ItemStore(self.conversation)
+        self._session = new_session(session_type, model, new_id("sess"), expires_at)
         self._runs: dict[str, ResponseRun] = {}
         self._waiting: list[Respond] = []
-        self._attempts: dict[str, int] = {}
-        self._ahead: _Ahead | None = None
-        self._announced: str | None = None  # id of the user item that is being spoken
-        self._idle_from_ms: float | None = None
         self._cache_of = InputTokens()
-        self._tokens_left = 15_000_000
+        self._tokens_left = _TOKENS_PER_MINUTE
         self._outgoing: list[JsonObject] = []
         self._jobs: list[Job] = []
-        self._buffer = InputBuffer(self._input["format"], detector_for)
-        self._buffer.configure(self._input["turn_detection"])
+        self._items = ItemStore(self.conversation)
+        self._transcripts = Transcripts(
+            self._items, self._emit, self._add_job, self._release_waiting
+        )
+        self._listening = Listening(
+            self._session["audio"]["input"],
+            items=self._items,
+            transcripts=self._transcripts,
+            new_id=new_id,
+            detector_for=detector_for,
+            emit=self._emit,
+            speech_began=self._interrupt,
+            turn_ended=self._respond_to_turn,
+        )
 
     # --- outputs ---
 
@@ -170,7 +143,7 @@ class ServerProtocol:
         try:
             raw = msgspec.json.decode(frame)
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-            message = f"Invalid event: failed to parse JSON value. {error}"
+            message = f"Invalid event: failed to parse JSON value. {str(error)[:200]}"
             self._refuse(Problem("invalid_json", message), None)
             return
         self.receive(raw)
@@ -181,11 +154,11 @@ class ServerProtocol:
             self._refuse(Problem("invalid_event", "An event must be a JSON object."), None)
             return
         event_id = raw.get("event_id")
-        cause = event_id if isinstance(event_id, str) else None
+        cause = event_id if isinstance(event_id, str) and len(event_id) <= 512 else None
         self._settle_dialect(raw)
         for ga in dialects.client_to_ga(raw) if self.dialect == "beta" else [raw]:
             try:
-                self._obey(_checked(ga))
+                self._obey(checked_event(ga))
             except Refused as refused:
                 self._refuse(refused.problem, cause)
 
@@ -200,14 +173,12 @@ class ServerProtocol:
     def _obey(self, event: ev.ClientEvent) -> None:
         match event:
             case ev.AudioBufferAppend():
-                self._append(event)
+                self._listening.append(decoded_append(event))
+                self.conversation.apply(event)
             case ev.AudioBufferCommit():
-                self._commit()
+                self._listening.commit()
             case ev.AudioBufferClear():
-                self._ahead = None
-                self._announced = None
-                self._buffer.take_all()
-                self._emit({"type": "input_audio_buffer.cleared"})
+                self._listening.clear()
             case ev.SessionUpdate():
                 self._update_session(event.session)
             case ev.ItemCreate():
@@ -235,131 +206,28 @@ class ServerProtocol:
 
     # --- session ---
 
-    @property
-    def _input(self) -> JsonObject:
-        side: JsonObject = self._session["audio"]["input"]
-        return side
-
     def _update_session(self, patch: JsonObject) -> None:
-        try:
-            check_session(patch)
-        except msgspec.ValidationError as error:
-            raise Refused(problem_from(error, patch, "session")) from None
-        self._check_locks(patch)
-        old_format = self._input["format"]
-        self._session = merge_session(self._session, patch)
-        if self._input["format"] != old_format:
-            # Positions go on; audio in the old format that nobody committed can't be mixed in.
-            self._buffer = InputBuffer(
-                self._input["format"], self._detector_for, self._buffer.now_ms
-            )
-        if self._input["turn_detection"] is None and self._buffer.speaking:
-            self._announced = None
-        self._buffer.configure(self._input["turn_detection"])
+        self._session = updated_session(self._session, patch, has_spoken=self._has_spoken())
+        audio_input = self._session["audio"]["input"]
+        self._transcripts.reported = audio_input["transcription"] is not None
+        self._listening.configure(audio_input)
         self._emit({"type": "session.updated", "session": self._session})
 
-    def _check_locks(self, patch: JsonObject) -> None:
-        """Refuses what a session can't change, whatever its form."""
-        if patch["type"] != self._session["type"]:
-            message = f"A session of type '{self._session['type']}' can't become '{patch['type']}'."
-            raise Refused(Problem("invalid_value", message, "session.type"))
-        if patch.get("model", self._session.get("model")) != self._session.get("model"):
-            message = "The model of a session can't be changed."
-            raise Refused(Problem("invalid_value", message, "session.model"))
-        _check_modalities(patch.get("output_modalities"), "session.output_modalities")
-        self._check_voice(patch.get("audio", {}).get("output", {}).get("voice"))
+    def _has_spoken(self) -> bool:
+        return any(response.audio_ms for response in self.conversation.responses.values())
 
-    def _check_voice(self, voice: object) -> None:
-        if voice is None or voice == self._session["audio"]["output"]["voice"]:
-            return
-        if any(response.audio_ms for response in self.conversation.responses.values()):
-            message = "Cannot update a conversation's voice if assistant audio is present."
-            raise Refused(Problem("cannot_update_voice", message))
+    # --- turns ---
 
-    # --- input audio ---
-
-    def _append(self, event: ev.AudioBufferAppend) -> None:
-        audio = _decoded(event.audio)
-        if self._buffer.held_ms > MAX_HELD_MS:
-            message = (
-                f"The input audio buffer holds {MAX_HELD_MS // 60_000} minutes of audio that was "
-                "never committed. Commit or clear it; this append was not added."
-            )
-            raise Refused(Problem("input_audio_buffer_full", message))
-        self.conversation.apply(event)
-        for turn_event in self._buffer.append(audio):
-            match turn_event:
-                case SpeechStart():
-                    self._speech_started(turn_event)
-                case SpeechStop():
-                    self._speech_stopped(turn_event)
-                case None:
-                    self._watch_frame()
-
-    def _watch_frame(self) -> None:
-        """What can happen at any frame that starts or stops nothing."""
-        turns = self._buffer.turns
-        if turns is None:
-            return
-        if not turns.speaking:
-            self._check_idle(turns.now_ms)
-        elif turns.silence_ms == 0:
-            self._ahead = None
-        elif turns.silence_ms == _LISTEN_AHEAD_MS and turns.audio_start_ms is not None:
-            self._listen_ahead(turns.audio_start_ms, turns.now_ms)
-        elif self._sounds_finished(turns.silence_ms):
-            self._speech_stopped(turns.stop_now())
-
-    def _listen_ahead(self, start_ms: int, now_ms: int) -> None:
-        assert self._announced is not None
-        attempt = self._next_attempt(self._announced)
-        self._ahead = _Ahead(self._announced, attempt)
-        audio = self._buffer.cut(start_ms, now_ms)
-        self._jobs.append(Transcribe(self._announced, attempt, audio, self._input["format"]))
-
-    def _sounds_finished(self, silence_ms: int) -> bool:
-        """Whether ``semantic_vad`` may end the turn before its longest wait."""
-        detection = self._input["turn_detection"]
-        if detection is None or detection["type"] != "semantic_vad" or self._ahead is None:
-            return False
-        wait_ms = {"low": 1_500, "high": 224}.get(detection["eagerness"], 600)
-        return silence_ms >= wait_ms and _is_whole(self._ahead.text)
-
-    def _speech_started(self, start: SpeechStart) -> None:
-        self._announced = self._new_id("item")
-        self._ahead = None
-        self._idle_from_ms = None
-        self._emit(
-            {
-                "type": "input_audio_buffer.speech_started",
-                "audio_start_ms": start.audio_start_ms,
-                "item_id": self._announced,
-            }
-        )
-        detection = self._input["turn_detection"]
+    def _interrupt(self) -> None:
+        detection = self._session["audio"]["input"]["turn_detection"]
         active = self._active_run()
         if active is not None and detection["interrupt_response"]:
             self._end_run(active, "cancelled", "turn_detected")
 
-    def _speech_stopped(self, stop: SpeechStop) -> None:
-        item_id, self._announced = self._announced, None
-        speech = self.conversation.speech[-1]
-        assert item_id is not None
-        self._emit(
-            {
-                "type": "input_audio_buffer.speech_stopped",
-                "audio_end_ms": stop.audio_end_ms,
-                "item_id": item_id,
-            }
-        )
-        audio = self._buffer.cut(speech.audio_start_ms, stop.audio_end_ms)
-        self._buffer.take_until(stop.audio_end_ms)
-        self._add_spoken(item_id, audio, stop.audio_end_ms - speech.audio_start_ms)
-        self._respond_to_turn()
-
     def _respond_to_turn(self) -> None:
-        detection = self._input["turn_detection"]
-        if self._session["type"] != "realtime" or not detection["create_response"]:
+        if self._session["type"] != "realtime":
+            return
+        if not self._session["audio"]["input"]["turn_detection"]["create_response"]:
             return
         active = self._active_run()
         if active is not None:
@@ -367,147 +235,19 @@ class ServerProtocol:
             return
         self._run_response({})
 
-    def _commit(self) -> None:
-        if self._buffer.held_ms < 100:
-            message = (
-                "Error committing input audio buffer: buffer too small. Expected at least 100ms of "
-                f"audio, but buffer only has {self._buffer.held_ms:.2f}ms of audio."
-            )
-            raise Refused(Problem("input_audio_buffer_commit_empty", message))
-        item_id, self._announced = self._announced or self._new_id("item"), None
-        self._ahead = None
-        held_ms = self._buffer.held_ms
-        audio = self._buffer.take_all()
-        self._add_spoken(item_id, audio, round(held_ms))
-
-    def _add_spoken(self, item_id: str, audio: bytes, duration_ms: int) -> None:
-        """Makes a user item of audio and sees to its transcript."""
-        previous = self._items.last_id
-        self._emit(
-            {
-                "type": "input_audio_buffer.committed",
-                "previous_item_id": previous,
-                "item_id": item_id,
-            }
-        )
-        wire: JsonObject = {
-            "id": item_id,
-            "object": "realtime.item",
-            "type": "message",
-            "status": "completed",
-            "role": "user",
-            "content": [{"type": "input_audio", "transcript": None}],
-        }
-        self._items.add(wire, audio, duration_ms)
-        self._announce_item(wire, previous)
-        ahead, self._ahead = self._ahead, None
-        if ahead is None or ahead.item_id != item_id:
-            self._transcribe(item_id, audio)
-        elif ahead.text is not None:
-            self._transcribed(item_id, ahead.text)
-
-    def _announce_item(self, wire: JsonObject, previous: str | None) -> None:
-        for name in ("conversation.item.added", "conversation.item.done"):
-            self._emit({"type": name, "previous_item_id": previous, "item": wire})
-
-    def _check_idle(self, now_ms: int) -> None:
-        timeout_ms = (self._input["turn_detection"] or {}).get("idle_timeout_ms")
-        if timeout_ms is None or self._idle_from_ms is None or self._active_run() is not None:
-            return
-        start_ms = round(self._idle_from_ms)
-        if now_ms < start_ms + timeout_ms:
-            return
-        self._idle_from_ms = None
-        item_id = self._new_id("item")
-        self._emit(
-            {
-                "type": "input_audio_buffer.timeout_triggered",
-                "audio_start_ms": start_ms,
-                "audio_end_ms": now_ms,
-                "item_id": item_id,
-            }
-        )
-        audio = self._buffer.cut(start_ms, now_ms)
-        self._buffer.take_until(now_ms)
-        if self._buffer.turns is not None:
-            self._buffer.turns.end_turn(now_ms)
-        self._add_spoken(item_id, audio, now_ms - start_ms)
-        self._respond_to_turn()
-
-    # --- transcripts ---
-
-    def _next_attempt(self, item_id: str) -> int:
-        self._attempts[item_id] = self._attempts.get(item_id, 0) + 1
-        return self._attempts[item_id]
-
-    def _transcribe(self, item_id: str, audio: bytes) -> None:
-        attempt = self._next_attempt(item_id)
-        self._jobs.append(Transcribe(item_id, attempt, audio, self._input["format"]))
-
-    def receive_transcript(self, item_id: str, attempt: int, text: str) -> None:
-        """Takes the text of a :class:`Transcribe` job."""
-        if self._attempts.get(item_id) != attempt:
-            return
-        ahead = self._ahead
-        if ahead is not None and (ahead.item_id, ahead.attempt) == (item_id, attempt):
-            ahead.text = text
-        elif item_id != self._announced:
-            self._transcribed(item_id, text)
-
-    def receive_transcript_failure(self, item_id: str, attempt: int, message: str) -> None:
-        """Takes the failure of a :class:`Transcribe` job; the response goes on without the text."""
-        if self._attempts.get(item_id) != attempt:
-            return
-        if self._ahead is not None and self._ahead.item_id == item_id:
-            self._ahead = None
-            return
-        self._items.heard[item_id] = ""
-        if self._input["transcription"] is not None and item_id in self.conversation.items:
-            error = {
-                "type": "transcription_error",
-                "code": "audio_unintelligible",
-                "message": message,
-                "param": None,
-            }
-            self._emit(
-                {
-                    "type": "conversation.item.input_audio_transcription.failed",
-                    "item_id": item_id,
-                    "content_index": 0,
-                    "error": error,
-                }
-            )
-        self._release_waiting()
-
-    def _transcribed(self, item_id: str, text: str) -> None:
-        del self._attempts[item_id]
-        self._items.heard[item_id] = text
-        item = self.conversation.items.get(item_id)
-        if self._input["transcription"] is not None and item is not None:
-            index = self._items.audio_part_index(item_id)
-            ids = {"item_id": item_id, "content_index": index}
-            name = "conversation.item.input_audio_transcription"
-            if text:
-                self._emit({"type": f"{name}.delta", **ids, "delta": text})
-            usage = {"type": "duration", "seconds": round(item.audio_ms / 1000, 3)}
-            self._emit({"type": f"{name}.completed", **ids, "transcript": text, "usage": usage})
-        self._release_waiting()
-
     # --- items ---
 
     def _create_item(self, event: ev.ItemCreate) -> None:
-        wire, audio = self._items.checked(event.item, self._new_id)
+        audio_format = self._session["audio"]["input"]["format"]
+        wire, sound = self._items.checked(event.item, self._new_id)
+        audio = whole_samples(sound, audio_format)
         previous = self._items.position(event.previous_item_id)
-        if event.previous_item_id == "root":
-            self.conversation.first_ids.add(wire["id"])
-        self._items.add(wire, audio, self._ms_of(audio))
+        self._items.add(wire, audio, len(audio) / bytes_per_ms(audio_format))
         self.conversation.apply(ev.ItemCreate(item=wire, previous_item_id=event.previous_item_id))
-        self._announce_item(wire, previous)
+        for name in ("conversation.item.added", "conversation.item.done"):
+            self._emit({"type": name, "previous_item_id": previous, "item": wire})
         if audio:
-            self._transcribe(wire["id"], audio)
-
-    def _ms_of(self, audio: bytes) -> int:
-        return len(audio) // (48 if self._input["format"]["type"] == "audio/pcm" else 8)
+            self._transcripts.request(wire["id"], audio, audio_format)
 
     # --- responses ---
 
@@ -515,15 +255,7 @@ class ServerProtocol:
         return next((run for run in self._runs.values() if run.in_conversation), None)
 
     def _create_response(self, params: JsonObject) -> None:
-        if self._session["type"] != "realtime":
-            message = "A transcription session creates no responses."
-            raise Refused(Problem("invalid_value", message, "type"))
-        try:
-            check_response(params)
-        except msgspec.ValidationError as error:
-            raise Refused(problem_from(error, params, "response")) from None
-        _check_modalities(params.get("output_modalities"), "response.output_modalities")
-        self._check_voice(params.get("audio", {}).get("output", {}).get("voice"))
+        check_response_create(self._session, params, has_spoken=self._has_spoken())
         if params.get("conversation") != "none":
             active = self._active_run()
             if active is not None:
@@ -534,65 +266,62 @@ class ServerProtocol:
         self._run_response(params)
 
     def _run_response(self, params: JsonObject) -> None:
-        settings = self._response_settings(params)
-        items = self._items.context(settings.input_items)
-        session = self._session
-        tokens = count_input(self.conversation.in_order(), settings.instructions, settings.tools)
+        items, audio = self._items.context(), dict[str, bytes]()
+        own = params.get("input")
+        if own is not None:
+            items, audio = self._items.checked_input(own, self._new_id)
+        apart = params.get("conversation") == "none"
+        settings = response_settings(
+            self._session,
+            params,
+            None if apart else self._conversation_id,
+            None if own is None else items,
+        )
+        tokens = self._count_input(items, audio, settings)
         run = ResponseRun(
             id=self._new_id("resp"),
             settings=settings,
             emit=self._emit,
             new_id=self._new_id,
-            last_item_id=lambda: self._items.last_id,
-            bytes_per_ms=48 if settings.output_format["type"] == "audio/pcm" else 8,
+            order=self.conversation.order,
+            bytes_per_ms=bytes_per_ms(settings.output_format),
+            call_ids=self.conversation.calls,
             input_tokens=tokens,
             cached_tokens=tokens.cached_of(self._cache_of),
         )
         if run.in_conversation:
             self._cache_of = tokens
+            self._listening.pause_idle()
         self._runs[run.id] = run
-        self._idle_from_ms = None
         run.start()
-        self._waiting.append(
-            Respond(run.id, items, settings, speed=session["audio"]["output"]["speed"])
-        )
+        input_format = self._session["audio"]["input"]["format"]
+        for item_id, sound in audio.items():
+            self._transcripts.request(item_id, whole_samples(sound, input_format), input_format)
+        speed = self._session["audio"]["output"]["speed"]
+        self._waiting.append(Respond(run.id, items, settings, speed))
         self._release_waiting()
 
-    def _response_settings(self, params: JsonObject) -> ResponseSettings:
-        asked: JsonObject = {**self._session, **params}
-        chosen = {
-            **self._session["audio"]["output"],
-            **params.get("audio", {}).get("output", {}),
-        }
-        apart = params.get("conversation") == "none"
-        return ResponseSettings(
-            instructions=asked["instructions"],
-            tools=[tool for tool in asked["tools"] if tool.get("type") == "function"],
-            tool_choice=asked["tool_choice"],
-            output_modalities=asked["output_modalities"],
-            output_format=chosen["format"],
-            voice=chosen["voice"],
-            max_output_tokens=asked["max_output_tokens"],
-            metadata=params.get("metadata"),
-            conversation_id=None if apart else self._conversation_id,
-            input_items=self._items.checked_input(params.get("input"), self._new_id),
-        )
+    def _count_input(
+        self, items: list[JsonObject], audio: dict[str, bytes], settings: ResponseSettings
+    ) -> InputTokens:
+        per_ms = bytes_per_ms(self._session["audio"]["input"]["format"])
+        records = self._items.records(items)
+        for record in records:
+            if record.id in audio:
+                record.audio_ms = len(audio[record.id]) / per_ms
+        return count_input(records, settings.instructions, settings.tools)
 
     def _release_waiting(self) -> None:
         """Hands out the responses whose user items are all transcribed by now."""
-        still_waiting = []
-        for job in self._waiting:
+        waiting, self._waiting = self._waiting, []
+        for job in waiting:
             if job.response_id not in self._runs:
                 continue
-            if self._items.unheard(job.items):
-                still_waiting.append(job)
+            if any(self._transcripts.awaited(wire["id"]) for wire in job.items):
+                self._waiting.append(job)
             else:
-                self._jobs.append(
-                    Respond(
-                        job.response_id, self._items.with_text(job.items), job.settings, job.speed
-                    )
-                )
-        self._waiting = still_waiting
+                self._jobs.append(replace(job, items=self._items.with_text(job.items)))
+        self._items.forget_unheard_of({wire["id"] for job in self._waiting for wire in job.items})
 
     def _cancel(self, response_id: str | None) -> None:
         run = self._active_run() if response_id is None else self._runs.get(response_id)
@@ -609,26 +338,34 @@ class ServerProtocol:
         error: JsonObject | None = None,
     ) -> None:
         del self._runs[run.id]
-        if status != "completed":
+        if status in ("cancelled", "incomplete"):
             self._jobs.append(CancelResponse(run.id))
         run.finish(status, reason, error)
         if run.in_conversation:
-            now_ms = self.conversation.input_ms
-            played_ms = (run.audio_began_ms or now_ms) + run.audio_ms
-            self._idle_from_ms = max(now_ms, played_ms)
+            now_ms = self._listening.now_ms
+            began_ms = now_ms if run.audio_began_ms is None else run.audio_began_ms
+            self._listening.idle_from(max(now_ms, round(began_ms + run.audio_ms)))
         usage = run.usage or {}
         if not usage.get("total_tokens"):
             return
         self._tokens_left = max(0, self._tokens_left - usage["total_tokens"])
         limit = {
             "name": "tokens",
-            "limit": 15_000_000,
+            "limit": _TOKENS_PER_MINUTE,
             "remaining": self._tokens_left,
             "reset_seconds": 0.0,
         }
         self._emit({"type": "rate_limits.updated", "rate_limits": [limit]})
 
     # --- what the engines made ---
+
+    def receive_transcript(self, item_id: str, attempt: int, text: str) -> None:
+        """Takes the text of a :class:`Transcribe` job."""
+        self._transcripts.receive(item_id, attempt, text)
+
+    def receive_transcript_failure(self, item_id: str, attempt: int, message: str) -> None:
+        """Takes the failure of a :class:`Transcribe` job; the response goes on without the text."""
+        self._transcripts.receive_failure(item_id, attempt, message)
 
     def receive_text(self, response_id: str, delta: str) -> None:
         """Takes a piece of a text answer."""
@@ -642,11 +379,14 @@ class ServerProtocol:
         run = self._runs.get(response_id)
         if run is None:
             return
-        if run.audio_began_ms is None:
-            run.audio_began_ms = self.conversation.input_ms
-        run.add_speech(text, audio)
-        if audio and run.output:
-            self._items.keep_audio(run.output[-1]["id"], audio)
+        sent_ms, now_ms = run.audio_ms, self._listening.now_ms
+        item_id = run.add_speech(text, audio)
+        if run.audio_ms > sent_ms:
+            if run.audio_began_ms is None:
+                run.audio_began_ms = now_ms
+            if item_id is not None:
+                kept = round((run.audio_ms - sent_ms) * run.bytes_per_ms)
+                self._items.keep_audio(item_id, audio[:kept])
         self._check_budget(run)
 
     def receive_call(
@@ -677,10 +417,13 @@ class ServerProtocol:
 
     # --- sending ---
 
+    def _add_job(self, job: Job) -> None:
+        self._jobs.append(job)
+
     def _emit(self, event: JsonObject) -> None:
         raw = {"type": event["type"], "event_id": self._new_id("event"), **event}
         self.conversation.apply(ev.parse_server(raw))
-        if raw["type"] == "conversation.item.done":
+        if raw["type"] in ("conversation.item.added", "conversation.item.done"):
             self._items.update(raw["item"])
         self._outgoing.append(raw)
 
@@ -688,51 +431,12 @@ class ServerProtocol:
         error = {
             "type": problem.type,
             "code": problem.code,
-            "message": problem.message,
-            "param": problem.param,
+            "message": problem.message[:_MAX_MESSAGE_CHARS],
+            "param": problem.param and problem.param[:_MAX_MESSAGE_CHARS],
             "event_id": cause,
         }
-        self._emit({"type": "error", "error": error})
-
-
-def _checked(raw: JsonObject) -> ev.ClientEvent:
-    name = raw.get("type")
-    if name is None:
-        raise Refused(Problem("invalid_event", "The 'type' field is missing."))
-    if not isinstance(name, str) or name not in ev.CLIENT_EVENTS:
-        names = [f"'{known}'" for known in ev.CLIENT_EVENTS]
-        supported = f"{', '.join(names[:-1])} and {names[-1]}"
-        shown = str(name)[:100]
-        message = f"Invalid value: '{shown}'. Supported values are: {supported}."
-        raise Refused(Problem("invalid_value", message, "type"))
-    event_id = raw.get("event_id")
-    if isinstance(event_id, str) and len(event_id) > 512:
-        message = "Invalid 'event_id': string too long. Expected a length <= 512."
-        raise Refused(Problem("string_above_max_length", message, "event_id"))
-    try:
-        event = ev.parse_client(raw)
-    except msgspec.ValidationError as error:
-        raise Refused(problem_from(error, raw, "")) from None
-    assert isinstance(event, ev.ClientEvent)
-    return event
-
-
-def _decoded(payload: ev.Payload) -> bytes:
-    if not isinstance(payload, str):
-        raise Refused(Problem("invalid_type", "Invalid type for 'audio'.", "audio"))
-    if len(payload) > MAX_APPEND_BYTES:
-        message = "Invalid 'audio': one event can carry 15 MiB of audio at most."
-        raise Refused(Problem("string_above_max_length", message, "audio"))
-    return decode_audio(payload, "audio")
-
-
-def _check_modalities(modalities: list[str] | None, param: str) -> None:
-    if modalities is None or modalities in (["text"], ["audio"]):
-        return
-    message = (
-        f"Invalid modalities: {modalities}. Supported combinations are: ['text'] and ['audio']."
-    )
-    raise Refused(Problem("invalid_value", message, param))
+        # Not folded: a client may be refused any number of times.
+        self._outgoing.append({"type": "error", "event_id": self._new_id("event"), "error": error})
 
 
 def _already_active(response_id: str) -> Problem:
@@ -741,61 +445,3 @@ def _already_active(response_id: str) -> Problem:
         "Wait until the response is finished before creating a new one."
     )
     return Problem("conversation_already_has_active_response", message)
-
-
-_DANGLING = frozenset(
-    """a an the and or but so because if um uh er to of for with at in on my your is are was that
-    """.split()  # noqa: SIM905 - a list of words reads better as words
-)
-
-
-def _is_whole(text: str | None) -> bool:
-    """Whether a transcript reads like a finished sentence: no open ending, no trailing filler."""
-    words = (text or "").lower().split()
-    if not words or words[-1].endswith((",", "-", "…", "...")):
-        return False
-    return words[-1].rstrip(".?!") not in _DANGLING
-
-
-def _new_session(
-    session_type: Literal["realtime", "transcription"], model: str, session_id: str, expires_at: int
-) -> JsonObject:
-    """The session that ``session.created`` shows, with the defaults seen on the wire."""
-    pcm = {"type": "audio/pcm", "rate": 24_000}
-    audio_input = {
-        "format": pcm,
-        "transcription": None,
-        "noise_reduction": None,
-        "turn_detection": {"type": "server_vad"},
-    }
-    if session_type == "transcription":
-        session: JsonObject = {
-            "type": "transcription",
-            "object": "realtime.transcription_session",
-            "id": session_id,
-            "expires_at": expires_at,
-            "include": None,
-            "audio": {"input": audio_input},
-        }
-    else:
-        session = {
-            "type": "realtime",
-            "object": "realtime.session",
-            "id": session_id,
-            "model": model,
-            "output_modalities": ["audio"],
-            "instructions": _DEFAULT_INSTRUCTIONS,
-            "tools": [],
-            "tool_choice": "auto",
-            "max_output_tokens": "inf",
-            "tracing": None,
-            "truncation": "auto",
-            "prompt": None,
-            "expires_at": expires_at,
-            "include": None,
-            "audio": {
-                "input": audio_input,
-                "output": {"format": dict(pcm), "voice": "alloy", "speed": 1.0},
-            },
-        }
-    return merge_session(session, {})

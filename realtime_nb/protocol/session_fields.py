@@ -21,7 +21,6 @@ __all__ = [
 ]
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
-Milliseconds = Annotated[int, Meta(ge=0)]
 
 
 class ConfigStruct(
@@ -131,11 +130,17 @@ class AudioInput(ConfigStruct, frozen=True, kw_only=True):
     turn_detection: TurnDetection | None | UnsetType = UNSET
 
 
+class CustomVoice(ConfigStruct, frozen=True, kw_only=True):
+    """A voice that is named by its id."""
+
+    id: str
+
+
 class AudioOutput(ConfigStruct, frozen=True, kw_only=True):
     """``session.audio.output``."""
 
     format: AudioFormat | UnsetType = UNSET
-    voice: str | JsonObject | UnsetType = UNSET
+    voice: str | CustomVoice | UnsetType = UNSET
     speed: Annotated[float, Meta(ge=0.25, le=1.5)] | UnsetType = UNSET
 
 
@@ -150,7 +155,7 @@ class ResponseAudioOutput(ConfigStruct, frozen=True, kw_only=True):
     """``response.audio.output``: there is no speed here."""
 
     format: AudioFormat | UnsetType = UNSET
-    voice: str | JsonObject | UnsetType = UNSET
+    voice: str | CustomVoice | UnsetType = UNSET
 
 
 class ResponseAudio(ConfigStruct, frozen=True, kw_only=True):
@@ -167,22 +172,89 @@ class FunctionTool(ConfigStruct, frozen=True, kw_only=True, tag_field="type", ta
     parameters: JsonObject | None | UnsetType = UNSET
 
 
-class McpTool(Struct, frozen=True, kw_only=True, tag_field="type", tag="mcp"):
-    """A remote MCP server that the Realtime server itself would call; kept as given."""
+class ToolFilter(ConfigStruct, frozen=True, kw_only=True):
+    """Some of a server's tools."""
+
+    tool_names: list[str] | UnsetType = UNSET
+    read_only: bool | UnsetType = UNSET
+
+
+class ApprovalFilter(ConfigStruct, frozen=True, kw_only=True):
+    """Which tools need an approval."""
+
+    always: ToolFilter | UnsetType = UNSET
+    never: ToolFilter | UnsetType = UNSET
+
+
+class McpTool(ConfigStruct, frozen=True, kw_only=True, tag_field="type", tag="mcp"):
+    """A remote MCP server that the Realtime server itself would call."""
 
     server_label: str
+    server_url: str | UnsetType = UNSET
+    server_description: str | UnsetType = UNSET
+    connector_id: str | UnsetType = UNSET
+    tunnel_id: str | UnsetType = UNSET
+    authorization: str | UnsetType = UNSET
+    headers: dict[str, str] | None | UnsetType = UNSET
+    allowed_tools: list[str] | ToolFilter | None | UnsetType = UNSET
+    require_approval: Literal["always", "never"] | ApprovalFilter | None | UnsetType = UNSET
+    defer_loading: bool | UnsetType = UNSET
+    allowed_callers: list[Literal["direct", "programmatic"]] | None | UnsetType = UNSET
 
 
-class NamedChoice(Struct, frozen=True, kw_only=True):
-    """A forced choice of one tool."""
+class FunctionChoice(ConfigStruct, frozen=True, kw_only=True, tag_field="type", tag="function"):
+    """The model must call this function."""
 
-    type: Literal["function", "mcp"]
-    name: str | None = None
-    server_label: str | None = None
+    name: str
+
+
+class McpChoice(ConfigStruct, frozen=True, kw_only=True, tag_field="type", tag="mcp"):
+    """The model must call this server's tool, or one of its tools."""
+
+    server_label: str
+    name: str | None | UnsetType = UNSET
+
+
+class Reasoning(ConfigStruct, frozen=True, kw_only=True):
+    """How much a reasoning model thinks."""
+
+    effort: Literal["minimal", "low", "medium", "high", "xhigh"] | UnsetType = UNSET
+
+
+class TokenLimits(ConfigStruct, frozen=True, kw_only=True):
+    """When the conversation counts as too long."""
+
+    post_instructions: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+
+
+class RetentionRatio(
+    ConfigStruct, frozen=True, kw_only=True, tag_field="type", tag="retention_ratio"
+):
+    """Drops the oldest messages until this share of the limit is left."""
+
+    retention_ratio: Fraction
+    token_limits: TokenLimits | None | UnsetType = UNSET
+
+
+class Tracing(ConfigStruct, frozen=True, kw_only=True):
+    """Names for a trace on the vendor's dashboard."""
+
+    workflow_name: str | None | UnsetType = UNSET
+    group_id: str | None | UnsetType = UNSET
+    metadata: JsonObject | None | UnsetType = UNSET
+
+
+class Prompt(ConfigStruct, frozen=True, kw_only=True):
+    """A prompt template kept at the vendor."""
+
+    id: str
+    version: str | None | UnsetType = UNSET
+    variables: dict[str, str | JsonObject] | None | UnsetType = UNSET
 
 
 Tools = list[FunctionTool | McpTool]
-ToolChoice = Literal["auto", "none", "required"] | NamedChoice
+ToolChoice = Literal["auto", "none", "required"] | FunctionChoice | McpChoice
+Include = list[Literal["item.input_audio_transcription.logprobs"]]
 Modalities = Annotated[list[Literal["text", "audio"]], Meta(min_length=1)]
 MaxTokens = Annotated[int, Meta(ge=1, le=32_768)] | Literal["inf"]
 
@@ -197,12 +269,12 @@ class RealtimeConfig(ConfigStruct, frozen=True, kw_only=True, tag_field="type", 
     tools: Tools | UnsetType = UNSET
     tool_choice: ToolChoice | UnsetType = UNSET
     parallel_tool_calls: bool | UnsetType = UNSET
-    reasoning: JsonObject | None | UnsetType = UNSET
+    reasoning: Reasoning | None | UnsetType = UNSET
     max_output_tokens: MaxTokens | UnsetType = UNSET
-    truncation: Literal["auto", "disabled"] | JsonObject | UnsetType = UNSET
-    tracing: Literal["auto"] | JsonObject | None | UnsetType = UNSET
-    prompt: JsonObject | None | UnsetType = UNSET
-    include: list[str] | None | UnsetType = UNSET
+    truncation: Literal["auto", "disabled"] | RetentionRatio | UnsetType = UNSET
+    tracing: Literal["auto"] | Tracing | None | UnsetType = UNSET
+    prompt: Prompt | None | UnsetType = UNSET
+    include: Include | None | UnsetType = UNSET
 
 
 class TranscriptionAudio(ConfigStruct, frozen=True, kw_only=True):
@@ -217,7 +289,7 @@ class TranscriptionConfig(
     """The fields of a transcription-only session."""
 
     audio: TranscriptionAudio | UnsetType = UNSET
-    include: list[str] | None | UnsetType = UNSET
+    include: Include | None | UnsetType = UNSET
 
 
 Metadata = dict[
@@ -237,10 +309,10 @@ class ResponseConfig(ConfigStruct, frozen=True, kw_only=True):
     tools: Tools | UnsetType = UNSET
     tool_choice: ToolChoice | UnsetType = UNSET
     parallel_tool_calls: bool | UnsetType = UNSET
-    reasoning: JsonObject | None | UnsetType = UNSET
+    reasoning: Reasoning | None | UnsetType = UNSET
     max_output_tokens: MaxTokens | UnsetType = UNSET
     metadata: Annotated[Metadata, Meta(max_length=16)] | None | UnsetType = UNSET
-    prompt: JsonObject | None | UnsetType = UNSET
+    prompt: Prompt | None | UnsetType = UNSET
 
 
 def check_session(session: JsonObject) -> RealtimeConfig | TranscriptionConfig:

@@ -16,7 +16,19 @@ import msgspec
 from realtime_nb.protocol.conversation import Item
 from realtime_nb.protocol.events import JsonObject
 
-__all__ = ["InputTokens", "audio_output_tokens", "count_input", "text_tokens", "usage_object"]
+__all__ = [
+    "CHARS_PER_TOKEN",
+    "MS_PER_AUDIO_TOKEN",
+    "InputTokens",
+    "audio_output_tokens",
+    "count_input",
+    "text_tokens",
+    "usage_object",
+]
+
+CHARS_PER_TOKEN = 4
+MS_PER_AUDIO_TOKEN = 50
+"""Of assistant audio; a token of user audio lasts twice as long."""
 
 _CACHE_BLOCK = 64
 
@@ -38,12 +50,12 @@ class InputTokens:
 
 def text_tokens(text: str) -> int:
     """Estimated tokens of a text."""
-    return -(-len(text) // 4)
+    return -(-len(text) // CHARS_PER_TOKEN)
 
 
 def audio_output_tokens(audio_ms: float) -> int:
     """Tokens of assistant audio."""
-    return round(audio_ms / 50)
+    return round(audio_ms / MS_PER_AUDIO_TOKEN)
 
 
 def count_input(items: Iterable[Item], instructions: str, tools: list[JsonObject]) -> InputTokens:
@@ -55,7 +67,7 @@ def count_input(items: Iterable[Item], instructions: str, tools: list[JsonObject
     for item in items:
         text += text_tokens(item.arguments) + text_tokens(item.output or "")
         if item.role == "user" and item.audio_ms:
-            audio += round(item.audio_ms / 100)
+            audio += round(item.audio_ms / (2 * MS_PER_AUDIO_TOKEN))
         elif item.role == "assistant" and item.audio_ms:
             heard_ms = item.audio_ms if item.truncated_ms is None else item.truncated_ms
             audio += audio_output_tokens(heard_ms)

@@ -1,0 +1,71 @@
+"""Is this an event, and one that can be obeyed? The first look at what a client sent."""
+
+from __future__ import annotations
+
+import msgspec
+
+from realtime_nb.protocol import events as ev
+from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.items import decode_audio
+from realtime_nb.protocol.problems import Problem, Refused, problem_from
+
+__all__ = ["checked_event", "decoded_append"]
+
+MAX_APPEND_BYTES = 15 * 1024 * 1024
+MAX_DEPTH = 64
+"""Levels of objects and lists in an event: whatever is taken in must also be sendable again."""
+
+
+def checked_event(raw: JsonObject) -> ev.ClientEvent:
+    """A client's event as a struct.
+
+    Raises:
+        Refused: it is none, or one with missing, unknown or wrong fields.
+    """
+    name = raw.get("type")
+    if name is None:
+        raise Refused(Problem("invalid_event", "The 'type' field is missing."))
+    if not isinstance(name, str) or name not in ev.CLIENT_EVENTS:
+        names = [f"'{known}'" for known in ev.CLIENT_EVENTS]
+        supported = f"{', '.join(names[:-1])} and {names[-1]}"
+        shown = name[:100] if isinstance(name, str) else type(name).__name__
+        message = f"Invalid value: '{shown}'. Supported values are: {supported}."
+        raise Refused(Problem("invalid_value", message, "type"))
+    event_id = raw.get("event_id")
+    if isinstance(event_id, str) and len(event_id) > 512:
+        message = "Invalid 'event_id': string too long. Expected a length <= 512."
+        raise Refused(Problem("string_above_max_length", message, "event_id"))
+    if _is_too_deep(raw):
+        message = f"Invalid event: it is nested more than {MAX_DEPTH} levels deep."
+        raise Refused(Problem("invalid_event", message))
+    try:
+        event = ev.parse_client(raw)
+    except msgspec.ValidationError as error:
+        raise Refused(problem_from(error, raw, "")) from None
+    assert isinstance(event, ev.ClientEvent)
+    return event
+
+
+def decoded_append(event: ev.AudioBufferAppend) -> bytes:
+    """The audio of an append; ``Refused`` where it is too long or no base64 text."""
+    payload = event.audio
+    if not isinstance(payload, str):
+        raise Refused(Problem("invalid_type", "Invalid type for 'audio'.", "audio"))
+    if len(payload) > MAX_APPEND_BYTES:
+        message = "Invalid 'audio': one event can carry 15 MiB of audio at most."
+        raise Refused(Problem("string_above_max_length", message, "audio"))
+    return decode_audio(payload, "audio")
+
+
+def _is_too_deep(raw: JsonObject) -> bool:
+    level: list[object] = [raw]
+    for _ in range(MAX_DEPTH):
+        level = [
+            value
+            for holder in level
+            for value in (holder.values() if isinstance(holder, dict) else holder)  # type: ignore[attr-defined]
+            if isinstance(value, dict | list)
+        ]
+        if not level:
+            return False
+    return True

@@ -1,0 +1,29 @@
+"""Server events against the types of the ``openai`` package, as strictly as pydantic can."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated, Any
+
+import msgspec
+from openai.types.realtime import RealtimeServerEvent
+from pydantic import Field, TypeAdapter
+
+__all__ = ["VALIDATED", "validate"]
+
+_ADAPTER: TypeAdapter[Any] = TypeAdapter(
+    Annotated[RealtimeServerEvent, Field(discriminator="type")]
+)
+
+VALIDATED: Counter[str] = Counter()
+"""How many events of each type were validated in this run."""
+
+
+def validate(event: dict[str, Any]) -> None:
+    """Raises ``pydantic.ValidationError`` where the event, as it travels, is not of its type.
+
+    This is the union by which ``openai-agents`` reads what a server sends; strict mode adds that
+    numbers must not come as text or the other way round.
+    """
+    _ADAPTER.validate_json(msgspec.json.encode(event), strict=True)
+    VALIDATED[event["type"]] += 1
