@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
 
+from realtime_nb.audio import Samples
 from realtime_nb.plots import Clip, TimelineData, envelope, plot_timeline
 from realtime_nb.recorder import Recorder
 from realtime_nb.recording import load
@@ -25,7 +26,7 @@ def _close_figures() -> Iterator[None]:
     plt.close("all")
 
 
-def noise(samples: int, seed: int = 0) -> np.ndarray:
+def noise(samples: int, seed: int = 0) -> Samples:
     return np.random.default_rng(seed).uniform(-1, 1, samples).astype(np.float32)
 
 
@@ -51,7 +52,7 @@ def test_envelope_is_empty_where_there_is_no_clip() -> None:
 
 
 def test_where_clips_overlap_the_louder_is_seen() -> None:
-    loud, quiet = noise(24_000), noise(24_000) / 8
+    loud, quiet = noise(24_000), noise(24_000) * np.float32(0.125)
 
     low, high = envelope([Clip(0.0, loud), Clip(0.0, quiet)], 1.0, 100)
 
