@@ -12,11 +12,9 @@ from realtime_nb.testing import CountingIds, LoudnessDetector, appends, silence,
 from tests.conformance.ledger import Ledger
 from tests.conformance.validate import validate
 
-__all__ = ["Event", "Peer", "types"]
+__all__ = ["Event", "Peer", "encoded", "types"]
 
 Event = dict[str, Any]
-
-TRANSCRIBED = {"transcription": {"model": "whisper-1"}}
 
 
 def types(events: list[Event]) -> list[str]:

@@ -1,0 +1,106 @@
+"""Transcripts: before and after the answer, ahead of the turn, failed and stale."""
+
+from __future__ import annotations
+
+import pytest
+
+from realtime_nb.protocol.server import Respond, Transcribe
+from realtime_nb.testing import silence, tone
+from tests.protocol.orders import TRANSCRIBED, TRANSCRIPT, TURN
+from tests.protocol.peer import Peer, types
+
+
+@pytest.fixture
+def peer() -> Peer:
+    return Peer()
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_the_transcript_may_come_after_the_answer_began(peer: Peer, late: bool) -> None:
+    peer.update_input(**TRANSCRIBED)
+    peer.say()
+    if late:
+        assert peer.take(Respond) == []
+    heard = peer.hear("hello")
+    assert types(heard) == [f"{TRANSCRIPT}.delta", f"{TRANSCRIPT}.completed"]
+    assert heard[0]["delta"] == heard[1]["transcript"] == "hello"
+    assert peer.responding().items[0]["content"][0]["transcript"] == "hello"
+
+
+def test_without_transcription_in_the_session_no_transcript_is_sent(peer: Peer) -> None:
+    peer.say()
+    assert peer.hear("hello") == []
+    assert peer.responding().items[0]["content"][0]["transcript"] == "hello"
+
+
+def test_nothing_understood_is_an_empty_transcript_without_a_delta(peer: Peer) -> None:
+    peer.update_input(**TRANSCRIBED)
+    peer.say()
+    assert types(peer.hear("")) == [f"{TRANSCRIPT}.completed"]
+
+
+def test_a_failed_transcript_is_told_and_the_answer_goes_on_without_it(peer: Peer) -> None:
+    peer.update_input(**TRANSCRIBED)
+    peer.say()
+    (job,) = peer.take(Transcribe)
+    peer.core.receive_transcript_failure(job.item_id, job.attempt, "No words in it.")
+    (failed,) = peer.collect()
+    assert failed["type"] == f"{TRANSCRIPT}.failed"
+    assert failed["error"]["code"] == "audio_unintelligible"
+    assert peer.responding().items[0]["content"][0]["transcript"] == ""
+    peer.core.receive_transcript(job.item_id, job.attempt, "a second result of one job")
+    assert peer.collect() == []
+
+
+def test_a_turn_is_transcribed_ahead_of_its_end(peer: Peer) -> None:
+    peer.update_input(**TRANSCRIBED)
+    peer.append(tone(640) + silence(96))
+    (ahead,) = peer.take(Transcribe)
+    assert len(ahead.audio) / 48 == 640 + 96
+    assert peer.core.conversation.order == []
+    peer.core.receive_transcript(ahead.item_id, ahead.attempt, "hello")
+    assert peer.collect() == []
+    said = peer.append(silence(160))
+    assert types(said) == [
+        *TURN[1:],
+        f"{TRANSCRIPT}.delta",
+        f"{TRANSCRIPT}.completed",
+        "response.created",
+    ]
+    assert peer.take(Transcribe) == []
+    assert peer.responding().items[0]["content"][0]["transcript"] == "hello"
+
+
+def test_an_early_result_that_arrives_after_the_end_still_counts(peer: Peer) -> None:
+    peer.update_input(**TRANSCRIBED)
+    peer.say()
+    (ahead,) = peer.take(Transcribe)
+    peer.core.receive_transcript(ahead.item_id, ahead.attempt, "hello")
+    assert types(peer.collect()) == [f"{TRANSCRIPT}.delta", f"{TRANSCRIPT}.completed"]
+
+
+def test_an_early_transcript_is_void_when_speech_goes_on(peer: Peer) -> None:
+    peer.update_input(**TRANSCRIBED)
+    peer.append(tone(640) + silence(128))
+    (early,) = peer.take(Transcribe)
+    peer.append(tone(320))
+    peer.core.receive_transcript(early.item_id, early.attempt, "half of it")
+    assert peer.collect() == []
+    assert types(peer.append(silence(256)))[:4] == TURN[1:]
+    (whole,) = peer.take(Transcribe)
+    assert len(whole.audio) > len(early.audio)
+    peer.core.receive_transcript(early.item_id, early.attempt, "half of it")
+    assert peer.collect() == []
+    peer.core.receive_transcript(whole.item_id, whole.attempt, "all of it")
+    assert peer.collect()[1]["transcript"] == "all of it"
+
+
+def test_an_early_failure_is_no_failure_of_the_turn(peer: Peer) -> None:
+    peer.append(tone(640) + silence(128))
+    (early,) = peer.take(Transcribe)
+    peer.append(tone(320))
+    peer.core.receive_transcript_failure(early.item_id, early.attempt, "no")
+    peer.append(silence(256))
+    assert peer.take(Respond) == []  # the answer still waits for the words
+    peer.hear("all of it")
+    assert peer.responding().items[0]["content"][0]["transcript"] == "all of it"
