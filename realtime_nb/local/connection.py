@@ -7,64 +7,62 @@ import logging
 import secrets
 import time
 from collections.abc import Coroutine
-from concurrent.futures import Executor
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import msgspec
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from realtime_nb.audio import decode, format_sample_rate
 from realtime_nb.errors import RealtimeError
-from realtime_nb.local.llm import LLM
+from realtime_nb.local.engines import Backlog, Engines, patience
+from realtime_nb.local.hearing import hear
 from realtime_nb.local.speaking import Pace, respond
-from realtime_nb.local.stt import STT
-from realtime_nb.local.tts import TTS
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.protocol.input_buffer import SpeechDetector
 from realtime_nb.protocol.items import decode_audio
 from realtime_nb.protocol.problems import Refused
 from realtime_nb.protocol.server import CancelResponse, Job, Respond, ServerProtocol, Transcribe
 
-__all__ = ["Connection", "DetectorFactory", "Engines", "new_id"]
+__all__ = ["Connection", "close_socket", "new_id"]
 
 logger = logging.getLogger(__name__)
 
+CLOSE_S = 5.0
+"""How long a client may take to answer a CLOSE; then its connection is cut."""
+
 MAX_UNSENT_BYTES = 64 * 1024 * 1024
-"""What a client may leave unread before its connection is closed."""
+"""A client that leaves more than this unread is closed."""
+
+UNSENT_PAUSE_BYTES = 8 * 1024 * 1024
+"""While more than this is unread, nothing more is taken from the client."""
+
+UNREAD_S = 30.0
+"""A client that takes longer than this to read one event is closed."""
+
+_UNHEARD_PAUSE_BYTES = 32 * 1024 * 1024
+_TRANSCRIPTION_BYTES = 64 * 1024  # what a waiting transcription counts beyond its audio
 
 _PIECE_CHARS = 64_000
 """Base64 of one second; a long append is taken in pieces, so that others are served between."""
 
-
-class DetectorFactory(Protocol):
-    """Makes a speech detector for an audio format."""
-
-    def __call__(self, audio_format: JsonObject) -> SpeechDetector:
-        """A fresh detector."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Engines:
-    """What a server hears, thinks and speaks with.
-
-    ``hearing`` and ``voicing`` are the threads that the blocking engines run in; their sizes bound
-    how much of it happens at once.
-    """
-
-    stt: STT
-    llm: LLM
-    tts: TTS
-    detector_for: DetectorFactory
-    hearing: Executor = field(repr=False)
-    voicing: Executor = field(repr=False)
+_MAX_APPEND_CHARS = 15 * 1024 * 1024 * 4 // 3
 
 
 def new_id(prefix: str) -> str:
     """A fresh id in the shape that the hosted server's ids have."""
     return f"{prefix}_{secrets.token_hex(10)}"
+
+
+async def close_socket(socket: ServerConnection, code: int, reason: str) -> None:
+    """Closes a connection in bounded time, also when the client doesn't read.
+
+    The CLOSE frame waits behind unread data without a limit of its own, so one is set here.
+    """
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await socket.close(code, reason)
+    except TimeoutError:
+        socket.transport.abort()
+        await socket.wait_closed()
 
 
 class Connection:
@@ -92,10 +90,14 @@ class Connection:
         self._engines = engines
         self._pace = pace
         self._session_s = session_s
-        self._unsent: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self._unsent_bytes = 0
+        self._end: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
+        self._outgoing: asyncio.Queue[bytes] = asyncio.Queue()  # bounded by its bytes
+        self._unsent = Backlog(UNSENT_PAUSE_BYTES)
+        self._unheard = Backlog(_UNHEARD_PAUSE_BYTES)
+        self._hearing = asyncio.Lock()  # one transcription at a time: the threads are for everybody
         self._tasks: set[asyncio.Task[None]] = set()
         self._responses: dict[str, asyncio.Task[None]] = {}
+        self._transcriptions: dict[str, asyncio.Task[None]] = {}
         self.core = ServerProtocol(
             model=model,
             new_id=new_id,
@@ -107,83 +109,83 @@ class Connection:
 
     async def serve(self) -> None:
         """Runs the session; returns when the socket is closed. Owns and ends all of its tasks."""
-        writer = asyncio.create_task(self._write())
-        expiry = asyncio.create_task(self._expire())
+        minutes = self._session_s / 60
+        expired = f"Your session hit the maximum duration of {minutes:g} minutes."
+        expiry = asyncio.get_running_loop().call_later(self._session_s, self._finish, 1001, expired)
+        self.core.start()
+        self._pump()
+        reader = self._start(self._read())
+        self._start(self._write())
         try:
-            self.core.start()
-            self._pump()
-            async for frame in self._socket:
-                await self._receive(frame)
-        except ConnectionClosed:
-            pass  # the client is gone, by CLOSE or without one
+            ends: list[asyncio.Future[Any]] = [reader, self._end]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            tasks = [writer, expiry, *self._tasks]
+            expiry.cancel()
+            closing = self._end.result() if self._end.done() else None
+            self._finish(1000, "")
+            tasks = [*self._tasks]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        if closing is not None:
+            await close_socket(self._socket, *closing)
+
+    def _finish(self, code: int, reason: str) -> None:
+        """Ends the session from the server's side; the first reason counts."""
+        if not self._end.done():
+            self._end.set_result((code, reason))
 
     # --- in ---
 
-    async def _receive(self, frame: str | bytes) -> None:
-        for piece in self._pieces(frame):
-            if isinstance(piece, dict):
-                self.core.receive(piece)
-            else:
-                self.core.receive_frame(piece)
-            self._pump()
-            await asyncio.sleep(0)
-
-    def _pieces(self, frame: str | bytes) -> list[str | bytes | JsonObject]:
-        """The frame, or a long append as several: what is heard doesn't depend on the cuts."""
-        if isinstance(frame, bytes) or len(frame) <= 2 * _PIECE_CHARS:
-            return [frame]
+    async def _read(self) -> None:
         try:
-            raw = msgspec.json.decode(frame)
-            if not isinstance(raw, dict) or set(raw) - {"event_id"} != {"type", "audio"}:
-                return [frame]
-            audio = raw["audio"]
-            if raw["type"] != "input_audio_buffer.append" or not isinstance(audio, str):
-                return [frame]
-            decode_audio(audio, "audio")
-        except (msgspec.DecodeError, RecursionError, UnicodeError, Refused):
-            return [frame]
-        cuts = range(0, len(audio), _PIECE_CHARS)
-        return [{**raw, "audio": audio[start : start + _PIECE_CHARS]} for start in cuts]
+            async for frame in self._socket:
+                for piece in _pieces(frame):
+                    if isinstance(piece, dict):
+                        self.core.receive(piece)
+                    else:
+                        self.core.receive_frame(piece)
+                    self._pump()
+                    await asyncio.sleep(0)
+                    await self._unsent.room()
+                    await self._unheard.room()
+        except ConnectionClosed:
+            pass  # the client is gone, by CLOSE or without one
 
     # --- out ---
 
     def _pump(self) -> None:
         """Sends what the core wants sent and starts what it wants done."""
-        for event in self.core.events_to_send():
+        events, jobs = self.core.events_to_send(), self.core.jobs_to_run()
+        if self._end.done():
+            return
+        for event in events:
             frame = msgspec.json.encode(event)
-            self._unsent_bytes += len(frame)
-            self._unsent.put_nowait(frame)
-        for job in self.core.jobs_to_run():
+            self._unsent.add(len(frame))
+            self._outgoing.put_nowait(frame)
+        if self._unsent.amount > MAX_UNSENT_BYTES:
+            self._finish(1013, "The client does not read what it is sent.")
+        for job in jobs:
             self._run(job)
-        if self._unsent_bytes > MAX_UNSENT_BYTES:
-            self._start(self._socket.close(1013, "The client does not read what it is sent."))
-            self._unsent_bytes = 0
 
     async def _write(self) -> None:
-        while (frame := await self._unsent.get()) is not None:
-            try:
-                await self._socket.send(frame, text=True)
-            except ConnectionClosed:
-                return
-            self._unsent_bytes -= len(frame)
-
-    async def _expire(self) -> None:
-        await asyncio.sleep(self._session_s)
-        minutes = self._session_s / 60
-        reason = f"Your session hit the maximum duration of {minutes:g} minutes."
-        await self._socket.close(1001, reason)
+        try:
+            while True:
+                frame = await self._outgoing.get()
+                async with asyncio.timeout(UNREAD_S):
+                    await self._socket.send(frame, text=True)
+                self._unsent.remove(len(frame))
+        except ConnectionClosed:
+            pass  # the reader learns it, too
+        except TimeoutError:
+            self._finish(1013, "The client does not read what it is sent.")
 
     # --- jobs ---
 
     def _run(self, job: Job) -> None:
         match job:
             case Transcribe():
-                self._start(self._transcribe(job))
+                self._start_transcription(job)
             case Respond():
                 self._responses[job.response_id] = self._start(self._respond(job))
             case CancelResponse():
@@ -194,19 +196,39 @@ class Connection:
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
 
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            logger.error("A session ends by a fault of the server", exc_info=error)
+            self._finish(1011, "The server failed; its log says why.")
+
+    def _start_transcription(self, job: Transcribe) -> None:
+        superseded = self._transcriptions.get(job.item_id)
+        if superseded is not None:
+            superseded.cancel()
+        size = len(job.audio) + _TRANSCRIPTION_BYTES
+        self._unheard.add(size)
+        task = self._start(self._transcribe(job))
+        self._transcriptions[job.item_id] = task
+
+        def done(_: object) -> None:
+            self._unheard.remove(size)
+            if self._transcriptions.get(job.item_id) is task:
+                del self._transcriptions[job.item_id]
+
+        task.add_done_callback(done)
+
     async def _transcribe(self, job: Transcribe) -> None:
-        format_type = job.audio_format["type"]
-        odd = len(job.audio) % 2 if format_type == "audio/pcm" else 0
-        pcm = decode(format_type, job.audio[: len(job.audio) - odd])
-        rate = format_sample_rate(format_type)
+        engines = self._engines
         loop = asyncio.get_running_loop()
         try:
-            text = await loop.run_in_executor(
-                self._engines.hearing, self._engines.stt.transcribe, pcm, rate
-            )
+            async with self._hearing, patience("speech recognition", engines.timeout_s):
+                detector = engines.detector_for(job.audio_format)
+                text = await loop.run_in_executor(engines.hearing, hear, job, engines.stt, detector)
         except Exception as error:  # an engine may fail in any way; the session goes on
             logger.exception("Transcription of %s failed", job.item_id)
             self.core.receive_transcript_failure(job.item_id, job.attempt, _words(error))
@@ -215,17 +237,34 @@ class Connection:
         self._pump()
 
     async def _respond(self, job: Respond) -> None:
-        engines = self._engines
         try:
-            await respond(
-                job, self.core, self._pump, engines.llm, engines.tts, engines.voicing, self._pace
-            )
+            await respond(job, self.core, self._pump, self._engines, self._pace)
         except Exception as error:  # as above: the client learns it from response.done
             logger.exception("Response %s failed", job.response_id)
             self.core.receive_response_failure(job.response_id, "server_error", _words(error))
             self._pump()
         finally:
             self._responses.pop(job.response_id, None)
+
+
+def _pieces(frame: str | bytes) -> list[str | bytes | JsonObject]:
+    """The frame, or a long append as several: what is heard doesn't depend on the cuts."""
+    if isinstance(frame, bytes) or len(frame) <= 2 * _PIECE_CHARS:
+        return [frame]
+    try:
+        raw = msgspec.json.decode(frame)
+        if not isinstance(raw, dict) or set(raw) - {"event_id"} != {"type", "audio"}:
+            return [frame]
+        audio = raw["audio"]
+        if raw["type"] != "input_audio_buffer.append" or not isinstance(audio, str):
+            return [frame]
+        if len(audio) > _MAX_APPEND_CHARS:
+            return [frame]  # to be refused as a whole
+        decode_audio(audio, "audio")
+    except (msgspec.DecodeError, RecursionError, UnicodeError, Refused):
+        return [frame]
+    cuts = range(0, len(audio), _PIECE_CHARS)
+    return [{**raw, "audio": audio[start : start + _PIECE_CHARS]} for start in cuts]
 
 
 def _words(error: Exception) -> str:

@@ -13,6 +13,7 @@ import errno
 import hmac
 import http
 import logging
+import math
 import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,8 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.local.connection import Connection, Engines, new_id
+from realtime_nb.local.connection import CLOSE_S, Connection, close_socket, new_id
+from realtime_nb.local.engines import Engines
 from realtime_nb.local.llm import LLM
 from realtime_nb.local.rules import RuleLLM
 from realtime_nb.local.speaking import Pace
@@ -43,8 +45,13 @@ __all__ = ["LocalServer", "serve"]
 
 logger = logging.getLogger(__name__)
 
+# Handshakes that fail and clients that vanish are no news for whoever runs the notebook.
+_wire_logger = logging.getLogger(f"{__name__}.wire")
+_wire_logger.setLevel(logging.CRITICAL)
+
 _PATH = "/v1/realtime"
 _MAX_FRAME_BYTES = 24 * 1024 * 1024  # 15 MiB of audio in base64, and the JSON around it
+_MAX_WAITING_FRAMES = 4
 _KEY_PREFIX = "openai-insecure-api-key."
 
 
@@ -79,8 +86,13 @@ def serve(
     """
     if not 0 <= port <= 65_535:
         raise ConfigurationError(f"port is {port}; give a number from 0 (any free one) to 65535.")
-    if speed <= 0 or session_minutes <= 0:
-        raise ConfigurationError("speed and session_minutes must be greater than 0.")
+    for name, value in (("speed", speed), ("session_minutes", session_minutes)):
+        if not 0 < value < math.inf:
+            raise ConfigurationError(f"{name} is {value}; give a number greater than 0.")
+    if not lead_ms >= 0:
+        raise ConfigurationError(f"lead_ms is {lead_ms}; give milliseconds, 0 or more.")
+    if max_connections < 1:
+        raise ConfigurationError(f"max_connections is {max_connections}; give 1 or more.")
     engines = Engines(
         stt=load_stt(stt) if isinstance(stt, str) else stt,
         llm=llm or RuleLLM(),
@@ -122,6 +134,7 @@ class LocalServer:
         self._pace = pace
         self._session_s = session_s
         self._max_connections = max_connections
+        self._sockets: set[ws.ServerConnection] = set()  # those turned away included
         self._connections: set[Connection] = set()
         self._server: ws.Server | None = None
 
@@ -140,29 +153,38 @@ class LocalServer:
         return len(self._connections)
 
     async def __aenter__(self) -> Self:
-        await self._warm_up()
         try:
-            self._server = await ws.serve(
+            await self._warm_up()
+            self._server = await self._listen()
+        except BaseException:
+            await self._stop_threads()
+            raise
+        self.port = next(iter(self._server.sockets)).getsockname()[1]
+        return self
+
+    async def _listen(self) -> ws.Server:
+        try:
+            return await ws.serve(
                 self._handle,
                 "127.0.0.1",
                 self.port,
                 process_request=self._check_request,
                 select_subprotocol=_chosen_subprotocol,
                 max_size=_MAX_FRAME_BYTES,
+                max_queue=_MAX_WAITING_FRAMES,
                 ping_interval=20,
+                close_timeout=CLOSE_S,
                 compression=None,
                 server_header=None,
+                logger=_wire_logger,
             )
         except OSError as error:
-            self._stop_threads()
-            if error.errno in (errno.EADDRINUSE, errno.EACCES):
-                raise ConfigurationError(
-                    f"Port {self.port} can't be used ({error.strerror}). "
-                    "Choose another one, or 0 for any free port."
-                ) from None
-            raise
-        self.port = next(iter(self._server.sockets)).getsockname()[1]
-        return self
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            raise ConfigurationError(
+                f"Port {self.port} can't be used ({error.strerror}). "
+                "Choose another one, or 0 for any free port."
+            ) from None
 
     async def __aexit__(
         self,
@@ -170,15 +192,29 @@ class LocalServer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
-            self._server = None
-        self._stop_threads()
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()  # 1001 for every client
+            try:
+                async with asyncio.timeout(CLOSE_S + 1):
+                    await server.wait_closed()
+            except TimeoutError:
+                # A client that doesn't read keeps its CLOSE, and everybody else, waiting.
+                for socket in self._sockets:
+                    socket.transport.abort()
+                await server.wait_closed()
+        await self._stop_threads()
 
-    def _stop_threads(self) -> None:
-        self.engines.hearing.shutdown(wait=False, cancel_futures=True)
-        self.engines.voicing.shutdown(wait=False, cancel_futures=True)
+    async def _stop_threads(self) -> None:
+        """Ends the engines' threads, but waits no longer than this for one that hangs."""
+        pools = (self.engines.hearing, self.engines.voicing)
+        for pool in pools:
+            pool.shutdown(wait=False, cancel_futures=True)
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await asyncio.gather(*(asyncio.to_thread(pool.shutdown) for pool in pools))
+        except TimeoutError:
+            logger.warning("An engine is still at work and keeps its thread until it is done.")
 
     async def _warm_up(self) -> None:
         """Loads the models before anybody can connect, so that no first turn is slow."""
@@ -198,14 +234,14 @@ class LocalServer:
 
     def _check_request(self, connection: ws.ServerConnection, request: Request) -> Response | None:
         """Refuses web pages and wrong paths before the upgrade; the token is looked at after it."""
-        if request.headers.get("Origin") is not None:
+        if request.headers.get_all("Origin"):
             return connection.respond(
                 http.HTTPStatus.FORBIDDEN, "This server does not talk to web pages.\n"
             )
-        host = urlsplit(f"//{request.headers.get('Host', '')}").hostname
-        if host not in ("127.0.0.1", "localhost", "::1"):
+        if not _is_this_machine(request.headers.get_all("Host")):
             return connection.respond(http.HTTPStatus.FORBIDDEN, "Wrong host.\n")
-        if urlsplit(request.path).path.rstrip("/") != _PATH:
+        path, _, _ = request.path.partition("?")
+        if path.rstrip("/") != _PATH:
             return connection.respond(
                 http.HTTPStatus.NOT_FOUND, f"The Realtime endpoint is {_PATH}.\n"
             )
@@ -232,9 +268,16 @@ class LocalServer:
         return None
 
     async def _handle(self, socket: ws.ServerConnection) -> None:
+        self._sockets.add(socket)
+        try:
+            await self._serve(socket)
+        finally:
+            self._sockets.discard(socket)
+
+    async def _serve(self, socket: ws.ServerConnection) -> None:
         request = socket.request
         assert request is not None
-        query = parse_qs(urlsplit(request.path).query)
+        query = parse_qs(request.path.partition("?")[2])
         model = query.get("model", [None])[0]
         intent = query.get("intent", [""])[0] or ""
         subprotocols = _subprotocols(request)
@@ -259,6 +302,15 @@ class LocalServer:
             self._connections.discard(connection)
 
 
+def _is_this_machine(hosts: Sequence[str]) -> bool:
+    if len(hosts) != 1:
+        return False
+    try:
+        return urlsplit(f"//{hosts[0]}").hostname in ("127.0.0.1", "localhost", "::1")
+    except ValueError:
+        return False
+
+
 def _subprotocols(request: Request) -> list[str]:
     offered = request.headers.get_all("Sec-WebSocket-Protocol")
     return [name.strip() for line in offered for name in line.split(",")]
@@ -273,15 +325,15 @@ def _chosen_subprotocol(
 
 def _api_key(request: Request, subprotocols: Sequence[str]) -> str | None:
     """The key from the bearer header, Azure's ``api-key`` header or a browser's sub-protocol."""
-    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and bearer.strip():
-        return bearer.strip()
-    if key := request.headers.get("api-key"):
-        return key
-    return next(
-        (name.removeprefix(_KEY_PREFIX) for name in subprotocols if name.startswith(_KEY_PREFIX)),
-        None,
-    )
+    for line in request.headers.get_all("Authorization"):
+        scheme, _, bearer = line.partition(" ")
+        if scheme.lower() == "bearer" and bearer.strip():
+            return bearer.strip()
+    keys = request.headers.get_all("api-key")
+    keys += [
+        name.removeprefix(_KEY_PREFIX) for name in subprotocols if name.startswith(_KEY_PREFIX)
+    ]
+    return next(filter(None, keys), None)
 
 
 def _bytes(key: str) -> bytes:
@@ -307,4 +359,4 @@ async def _turn_away(socket: ws.ServerConnection, problem: Problem) -> None:
     reason = problem.type if problem.code is None else f"{problem.type}.{problem.code}"
     with contextlib.suppress(ConnectionClosed):
         await socket.send(msgspec.json.encode(event), text=True)
-    await socket.close(codes.get(problem.code, 4000), reason)
+    await close_socket(socket, codes.get(problem.code, 4000), reason)

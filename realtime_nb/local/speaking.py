@@ -8,11 +8,12 @@ runs :func:`respond` stops all of them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from realtime_nb.audio import Resampler, encode, format_sample_rate
+from realtime_nb.local.engines import Engines, patience
 from realtime_nb.local.llm import LLM, Call, Request, Text
 from realtime_nb.local.sentences import SentenceStream
 from realtime_nb.local.tts import TTS
@@ -43,21 +44,47 @@ class _Spoken:
     audio: bytes
 
 
+_Sentences = asyncio.Queue[str | Call | None]
+_Speech = asyncio.Queue[_Spoken | Call | None]
+
+
 async def respond(
     job: Respond,
     core: ServerProtocol,
     pump: Callable[[], None],
-    llm: LLM,
-    tts: TTS,
-    executor: Executor,
+    engines: Engines,
     pace: Pace,
 ) -> None:
     """Runs one response and reports what it makes to ``core``; calls ``pump`` after each report.
 
     Args:
-        executor: runs the voice, which blocks.
         pace: of the audio; text answers go out as they are written.
+
+    Raises:
+        Exception: whatever an engine raises, perhaps in an ``ExceptionGroup``.
+        RealtimeError: an engine gave nothing for too long.
     """
+    if job.settings.speaks:
+        sentences, speech = _Sentences(maxsize=4), _Speech(maxsize=2)
+        async with asyncio.TaskGroup() as stages:
+            stages.create_task(_write(job, sentences, engines))
+            stages.create_task(_speak(job, sentences, speech, engines))
+            stages.create_task(_send(job, speech, core, pump, pace))
+    else:
+        async with aclosing(_thoughts(job, engines.llm, engines.timeout_s)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Text):
+                    core.receive_text(job.response_id, piece.delta)
+                else:
+                    core.receive_call(job.response_id, piece.name, piece.arguments, piece.call_id)
+                pump()
+                await asyncio.sleep(0)  # a model that never waits must not stop everybody else
+    core.receive_response_end(job.response_id)
+    pump()
+
+
+async def _thoughts(job: Respond, llm: LLM, timeout_s: float) -> AsyncGenerator[Text | Call]:
+    """What the model says. Its stream is closed at the end, wherever that comes."""
     request = Request(
         items=job.items,
         instructions=job.settings.instructions,
@@ -65,73 +92,63 @@ async def respond(
         tool_choice=job.settings.tool_choice,
         max_output_tokens=job.settings.max_output_tokens,
     )
-    if not job.settings.speaks:
-        async for piece in llm.reply(request):
-            if isinstance(piece, Text):
-                core.receive_text(job.response_id, piece.delta)
-            else:
-                core.receive_call(job.response_id, piece.name, piece.arguments, piece.call_id)
-            pump()
-    else:
-        sentences: asyncio.Queue[str | Call | None] = asyncio.Queue(maxsize=4)
-        spoken: asyncio.Queue[_Spoken | Call | None] = asyncio.Queue(maxsize=2)
-        async with asyncio.TaskGroup() as stages:
-            stages.create_task(_write(llm.reply(request), sentences))
-            stages.create_task(_speak(job, sentences, spoken, tts, executor))
-            stages.create_task(_send(job, spoken, core, pump, pace))
-    core.receive_response_end(job.response_id)
-    pump()
+    stream: AsyncIterator[Text | Call] = llm.reply(request)
+    try:
+        while True:
+            async with patience("language model", timeout_s):
+                try:
+                    piece = await anext(stream)
+                except StopAsyncIteration:
+                    return
+            yield piece
+    finally:
+        if isinstance(stream, AsyncGenerator):
+            await stream.aclose()
 
 
-async def _write(
-    pieces: AsyncIterator[Text | Call], sentences: asyncio.Queue[str | Call | None]
-) -> None:
+async def _write(job: Respond, sentences: _Sentences, engines: Engines) -> None:
     stream = SentenceStream()
-    async for piece in pieces:
-        if isinstance(piece, Text):
-            for sentence in stream.push(piece.delta):
+    async with aclosing(_thoughts(job, engines.llm, engines.timeout_s)) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, Text):
+                for sentence in stream.push(piece.delta):
+                    await sentences.put(sentence)
+                continue
+            for sentence in stream.close():
                 await sentences.put(sentence)
-            continue
-        for sentence in stream.close():
-            await sentences.put(sentence)
-        stream = SentenceStream()
-        await sentences.put(piece)
+            await sentences.put(piece)
     for sentence in stream.close():
         await sentences.put(sentence)
     await sentences.put(None)
 
 
-async def _speak(
-    job: Respond,
-    sentences: asyncio.Queue[str | Call | None],
-    spoken: asyncio.Queue[_Spoken | Call | None],
-    tts: TTS,
-    executor: Executor,
-) -> None:
+async def _speak(job: Respond, sentences: _Sentences, speech: _Speech, engines: Engines) -> None:
     loop = asyncio.get_running_loop()
-    voice = job.settings.voice
-    name = voice if isinstance(voice, str) else str(voice.get("id", "alloy"))
-    format_type = job.settings.output_format["type"]
     while (sentence := await sentences.get()) is not None:
         if isinstance(sentence, Call):
-            await spoken.put(sentence)
+            await speech.put(sentence)
             continue
-        pcm = await loop.run_in_executor(executor, tts.speak, sentence, name, job.speed)
-        await spoken.put(_Spoken(sentence, _on_wire(pcm, tts.sample_rate, format_type)))
-    await spoken.put(None)
+        async with patience("voice", engines.timeout_s):
+            audio = await loop.run_in_executor(engines.voicing, _voiced, sentence, job, engines.tts)
+        await speech.put(_Spoken(sentence, audio))
+    await speech.put(None)
 
 
-def _on_wire(pcm: bytes, sample_rate: int, format_type: str) -> bytes:
-    """Speech of the voice's rate in a session's output format."""
+def _voiced(sentence: str, job: Respond, tts: TTS) -> bytes:
+    """A sentence as speech in the response's output format. Blocks."""
+    voice = job.settings.voice
+    name = voice if isinstance(voice, str) else str(voice.get("id", "alloy"))
+    pcm = tts.speak(sentence, name, job.speed)
+    format_type = job.settings.output_format["type"]
     wire_rate = format_sample_rate(format_type)
-    if sample_rate != wire_rate:
-        pcm = Resampler(sample_rate, wire_rate).process_pcm(pcm, last=True)
+    if tts.sample_rate != wire_rate:
+        pcm = Resampler(tts.sample_rate, wire_rate).process_pcm(pcm, last=True)
     return encode(format_type, pcm)
 
 
 async def _send(
     job: Respond,
-    spoken: asyncio.Queue[_Spoken | Call | None],
+    speech: _Speech,
     core: ServerProtocol,
     pump: Callable[[], None],
     pace: Pace,
@@ -139,22 +156,21 @@ async def _send(
     loop = asyncio.get_running_loop()
     bytes_per_ms = 48 if job.settings.output_format["type"] == "audio/pcm" else 8
     chunk_bytes = _CHUNK_MS * bytes_per_ms
-    began: float | None = None
-    sent_ms = 0.0
-    while (piece := await spoken.get()) is not None:
+    played_out_at = loop.time()  # when a client that plays at once has played all it was sent
+    while (piece := await speech.get()) is not None:
         if isinstance(piece, Call):
             core.receive_call(job.response_id, piece.name, piece.arguments, piece.call_id)
             pump()
             continue
         text = piece.text
         for start in range(0, max(1, len(piece.audio)), chunk_bytes):
-            now = loop.time()
-            began = now if began is None else began
-            ahead_ms = sent_ms - (now - began) * 1000 * pace.speed
-            if ahead_ms > pace.lead_ms:
-                await asyncio.sleep((ahead_ms - pace.lead_ms) / 1000 / pace.speed)
+            ahead_s = played_out_at - loop.time()
+            if (wait_s := ahead_s - pace.lead_ms / 1000 / pace.speed) > 0:
+                await asyncio.sleep(wait_s)
             chunk = piece.audio[start : start + chunk_bytes]
             core.receive_speech(job.response_id, text, chunk)
-            sent_ms += len(chunk) / bytes_per_ms
+            playing_s = len(chunk) / bytes_per_ms / 1000 / pace.speed
+            # What came too late was not played while it was missing.
+            played_out_at = max(played_out_at, loop.time()) + playing_s
             text = ""
             pump()

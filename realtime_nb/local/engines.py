@@ -1,0 +1,91 @@
+"""The engines of a server, and the limits within which they work for its clients."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from realtime_nb.errors import RealtimeError
+from realtime_nb.local.llm import LLM
+from realtime_nb.local.stt import STT
+from realtime_nb.local.tts import TTS
+from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.input_buffer import SpeechDetector
+
+__all__ = ["Backlog", "Engines", "patience"]
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What a server hears, thinks and speaks with.
+
+    Attributes:
+        detector_for: makes a fresh speech detector for a session's audio format.
+        hearing: the threads of ``stt``; their number bounds how much is heard at once.
+        voicing: the threads of ``tts``.
+        timeout_s: an engine that gives nothing for so long has failed.
+    """
+
+    stt: STT
+    llm: LLM
+    tts: TTS
+    detector_for: Callable[[JsonObject], SpeechDetector]
+    hearing: Executor = field(repr=False)
+    voicing: Executor = field(repr=False)
+    timeout_s: float = 90.0
+
+
+@asynccontextmanager
+async def patience(engine: str, seconds: float) -> AsyncIterator[None]:
+    """Waits for an engine, but not forever.
+
+    Raises:
+        RealtimeError: the time is up. A thread that hangs can't be stopped; its result is ignored.
+    """
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise RealtimeError(
+            f"The {engine} gave nothing for {seconds:g} s. "
+            "Try again; if it stays so, restart the server."
+        ) from None
+
+
+class Backlog:
+    """What waits to be worked off. Whoever adds to it waits, between two additions, for room.
+
+    Args:
+        limit: an amount above which there is no room; one addition may go beyond it.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.amount = 0
+        self._room = asyncio.Event()
+        self._room.set()
+
+    def add(self, amount: int) -> None:
+        """More is waiting."""
+        self.amount += amount
+        self._update()
+
+    def remove(self, amount: int) -> None:
+        """Some of it is done."""
+        self.amount -= amount
+        self._update()
+
+    async def room(self) -> None:
+        """Returns once no more than the limit is waiting."""
+        await self._room.wait()
+
+    def _update(self) -> None:
+        if self.amount <= self.limit:
+            self._room.set()
+        else:
+            self._room.clear()

@@ -1,0 +1,45 @@
+"""From the audio of a user item to its words.
+
+A speech-to-text model finds words in anything: Moonshine says "You" to noise. So audio is given to
+it only when the speech detector has heard somebody in it.
+"""
+
+from __future__ import annotations
+
+from realtime_nb.audio import decode, format_sample_rate
+from realtime_nb.local.stt import STT
+from realtime_nb.protocol.input_buffer import SpeechDetector
+from realtime_nb.protocol.jobs import Transcribe
+from realtime_nb.protocol.turns import FRAME_MS
+
+__all__ = ["MIN_SPEECH_MS", "hear"]
+
+MIN_SPEECH_MS = 160
+"""Speech that makes a word: a short one, spoken fast, has 190 ms of it."""
+
+_SPEECH_PROBABILITY = 0.5
+
+
+def hear(job: Transcribe, stt: STT, detector: SpeechDetector) -> str:
+    """The words of an item's audio, ``""`` where nobody speaks in it. Blocks.
+
+    Args:
+        detector: fresh, for the audio's format.
+    """
+    format_type = job.audio_format["type"]
+    sample_rate = format_sample_rate(format_type)
+    sample_bytes = 2 if format_type == "audio/pcm" else 1
+    audio = job.audio[: len(job.audio) // sample_bytes * sample_bytes]
+    if not _has_speech(audio, sample_rate * sample_bytes, detector):
+        return ""
+    return stt.transcribe(decode(format_type, audio), sample_rate)
+
+
+def _has_speech(audio: bytes, second_bytes: int, detector: SpeechDetector) -> bool:
+    speech_ms = 0
+    for start in range(0, len(audio), second_bytes):
+        probabilities = detector.push(audio[start : start + second_bytes])
+        speech_ms += FRAME_MS * sum(p >= _SPEECH_PROBABILITY for p in probabilities)
+        if speech_ms >= MIN_SPEECH_MS:
+            return True
+    return False
