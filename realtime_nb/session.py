@@ -411,11 +411,13 @@ class Session:
     async def settled(self, timeout_s: float = 60.0) -> bool:
         """Waits until nothing is left to be answered, run or heard; False after ``timeout_s``."""
         return await self._until(
-            lambda: not (
-                self._core.busy
-                or self.speaker.playing
-                or self._user_speaks()
-                or self._answer_is_due()
+            lambda: (
+                not (
+                    self._core.busy
+                    or self.speaker.playing
+                    or self._user_speaks()
+                    or self._answer_is_due()
+                )
             ),
             timeout_s,
         )
