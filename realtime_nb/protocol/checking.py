@@ -38,6 +38,9 @@ def checked_event(raw: JsonObject) -> ev.ClientEvent:
     if _is_too_deep(raw):
         message = f"Invalid event: it is nested more than {MAX_DEPTH} levels deep."
         raise Refused(Problem("invalid_event", message))
+    if name == "input_audio_buffer.append" and not isinstance(raw.get("audio", ""), str):
+        # Only recordings have references to audio in its place.
+        raise Refused(Problem("invalid_type", "Invalid type for 'audio'.", "audio"))
     try:
         event = ev.parse_client(raw)
     except msgspec.ValidationError as error:
@@ -47,10 +50,9 @@ def checked_event(raw: JsonObject) -> ev.ClientEvent:
 
 
 def decoded_append(event: ev.AudioBufferAppend) -> bytes:
-    """The audio of an append; ``Refused`` where it is too long or no base64 text."""
+    """The audio of an append; ``Refused`` where it is too long or no base64."""
     payload = event.audio
-    if not isinstance(payload, str):
-        raise Refused(Problem("invalid_type", "Invalid type for 'audio'.", "audio"))
+    assert isinstance(payload, str)
     if len(payload) > MAX_APPEND_BYTES:
         message = "Invalid 'audio': one event can carry 15 MiB of audio at most."
         raise Refused(Problem("string_above_max_length", message, "audio"))

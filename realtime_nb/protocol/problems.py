@@ -103,10 +103,11 @@ def _out_of_range(found: re.Match[str], param: str, got: object) -> Problem:
 
 
 def _wrong_length(found: re.Match[str], param: str) -> Problem:
+    kind = "string" if found["kind"] == "str" else found["kind"]
     short = found["relation"].startswith(">")
-    code = f"{found['kind']}_{'below_min' if short else 'above_max'}_length"
+    code = f"{kind}_{'below_min' if short else 'above_max'}_length"
     message = (
-        f"Invalid '{param}': {found['kind']} too {'short' if short else 'long'}. "
+        f"Invalid '{param}': {kind} too {'short' if short else 'long'}. "
         f"Expected a length {found['relation']} {found['bound']}."
     )
     return Problem(code, message, param)

@@ -71,13 +71,14 @@ def updated_session(session: JsonObject, patch: JsonObject, *, has_spoken: bool)
     Raises:
         Refused: the patch is malformed, or changes what can't be changed.
     """
+    asked = patch.get("type")
+    if asked in ("realtime", "transcription") and asked != session["type"]:
+        message = f"A session of type '{session['type']}' can't become '{asked}'."
+        raise Refused(Problem("invalid_value", message, "session.type"))
     try:
         check_session(patch)
     except msgspec.ValidationError as error:
         raise Refused(problem_from(error, patch, "session")) from None
-    if patch["type"] != session["type"]:
-        message = f"A session of type '{session['type']}' can't become '{patch['type']}'."
-        raise Refused(Problem("invalid_value", message, "session.type"))
     if patch.get("model", session.get("model")) != session.get("model"):
         message = "The model of a session can't be changed."
         raise Refused(Problem("invalid_value", message, "session.model"))

@@ -15,16 +15,22 @@ def peer() -> Peer:
     return Peer()
 
 
-@pytest.mark.parametrize("late", [False, True])
-def test_the_transcript_may_come_after_the_answer_began(peer: Peer, late: bool) -> None:
+def test_the_answer_waits_for_the_words_and_the_client_gets_them(peer: Peer) -> None:
     peer.update_input(**TRANSCRIBED)
     peer.say()
-    if late:
-        assert peer.take(Respond) == []
+    assert peer.take(Respond) == []
     heard = peer.hear("hello")
     assert types(heard) == [f"{TRANSCRIPT}.delta", f"{TRANSCRIPT}.completed"]
     assert heard[0]["delta"] == heard[1]["transcript"] == "hello"
     assert peer.responding().items[0]["content"][0]["transcript"] == "hello"
+
+
+def test_a_transcript_may_come_after_the_answer_to_its_item_was_cancelled(peer: Peer) -> None:
+    peer.update_input(**TRANSCRIBED)
+    peer.say()
+    peer.send("response.cancel")
+    assert types(peer.hear("hello")) == [f"{TRANSCRIPT}.delta", f"{TRANSCRIPT}.completed"]
+    assert peer.take(Respond) == []
 
 
 def test_without_transcription_in_the_session_no_transcript_is_sent(peer: Peer) -> None:
