@@ -24,7 +24,13 @@ import msgspec
 
 from realtime_nb.protocol import dialect as dialects
 from realtime_nb.protocol import events as ev
-from realtime_nb.protocol.conversation import Conversation, FunctionCall, PlaybackReport
+from realtime_nb.protocol.arbiter import ResponseArbiter
+from realtime_nb.protocol.conversation import (
+    Conversation,
+    FunctionCall,
+    PlaybackReport,
+    Response,
+)
 from realtime_nb.protocol.events import JsonObject
 
 __all__ = [
@@ -107,11 +113,15 @@ class ClientProtocol:
         self._outgoing: list[JsonObject] = []
         self._actions: list[Action] = []
         self._updates: deque[str] = deque()
-        self._wanted: deque[JsonObject] = deque()
-        self._creating: JsonObject | None = None
-        self._muted: set[str] = set()
-        self._open_calls: dict[str, set[str]] = {}
-        self._delete_later: dict[str, str] = {}
+        self._arbiter = ResponseArbiter(self.conversation, self.send)
+        self._muted: set[str] = set()  # responses whose audio is not played any more
+        self._mute_next = False
+        self._voiced: dict[str, dict[str, bool]] = {}  # response → item given out → ended
+        self._unheard: dict[str, list[str]] = {}  # response → items to delete once it is done
+        self._calls_seen: set[str] = set()
+        self._open_calls: dict[str, set[str]] = {}  # response → calls without an output
+        self._speaking = False
+        self._turn_ended_s: float | None = None
 
     # --- outputs ---
 
@@ -133,24 +143,31 @@ class ClientProtocol:
     def busy(self) -> bool:
         """Whether a response runs, is on its way, or waits for a tool."""
         return bool(
-            self.conversation.active_response is not None
-            or self._creating is not None
-            or self._wanted
-            or self._open_calls
+            self.conversation.active_response is not None or self._arbiter.busy or self._open_calls
         )
+
+    @property
+    def user_speaking(self) -> bool:
+        """Whether turn detection hears the user right now."""
+        return self._speaking
+
+    @property
+    def turn_ended_s(self) -> float | None:
+        """When the turn ended that the server still owes a response to; None when it owes none."""
+        return self._turn_ended_s
 
     # --- verbs ---
 
     def send(self, event: JsonObject) -> str:
         """Sends an event; returns its ``event_id``, made up where it has none."""
         raw = dict(event)
-        event_id = raw.setdefault("event_id", self._new_id("event"))
+        event_id = str(raw.setdefault("event_id", self._new_id("event")))
         if raw.get("type") == "session.update":
             self._updates.append(event_id)
         elif raw.get("type") == "response.create" and not _apart(raw):
-            self._creating = raw
+            self._arbiter.sent(raw)
         self._outgoing.append(raw)
-        return str(event_id)
+        return event_id
 
     def update(self, session: JsonObject) -> str:
         """Changes the session; UpdateAccepted or UpdateRefused will name the returned id."""
@@ -179,16 +196,21 @@ class ClientProtocol:
         event: JsonObject = {"type": "response.create"}
         if response:
             event["response"] = response
-        if not _apart(event) and (self._creating or self.conversation.active_response):
-            self._wanted.append(event)
-            return
-        self.send(event)
+        if _apart(event):
+            self.send(event)
+        else:
+            self._arbiter.ask(event)
 
     def interrupt(self) -> None:
-        """Stops the agent: cancels its response and flushes playback."""
+        """Stops the agent: cancels its response, drops those that wait, and flushes playback."""
         active = self.conversation.active_response
         if active is not None:
             self.send({"type": "response.cancel", "response_id": active.id})
+        elif self._arbiter.unanswered:
+            # It is cancelled as soon as it begins: servers take events in order.
+            self.send({"type": "response.cancel"})
+            self._mute_next = True
+        self._arbiter.drop()
         self._stop_playback()
 
     # --- what happened ---
@@ -207,6 +229,7 @@ class ClientProtocol:
         for event in events:
             self.conversation.apply(event, t_s)
             if isinstance(event, ev.ServerEvent):
+                self._listen(event, t_s)
                 self._react(event)
         return events
 
@@ -217,125 +240,209 @@ class ClientProtocol:
     def receive_flushed(self, item_id: str, played_ms: float) -> None:
         """Tells the server how much was heard of an item whose playback was stopped."""
         item = self.conversation.items.get(item_id)
-        if item is None or item.truncated_ms is not None:
+        if item is None or item.truncated_ms is not None or item.audio_ms <= 0:
             return
-        whole = item.status != "in_progress" and played_ms >= item.audio_ms - 1
-        if whole or item.audio_ms <= 0:
+        response = self.conversation.responses.get(item.response_id or "")
+        if response is not None and not response.in_conversation:
             return
-        if played_ms < 1:
-            self._delete_unheard(item_id, item.response_id)
+        running = response is not None and response.active
+        final = item.status in ("completed", "incomplete") or not running
+        if final and played_ms >= item.audio_ms - 1:
+            return
+        heard_ms = int(min(played_ms, item.audio_ms))
+        if heard_ms < 1:
+            self._delete_unheard(item_id, response)
             return
         self.send(
             {
                 "type": "conversation.item.truncate",
                 "item_id": item_id,
                 "content_index": 0,
-                "audio_end_ms": int(min(played_ms, item.audio_ms)),
+                "audio_end_ms": heard_ms,
             }
         )
 
-    def receive_tool_output(self, call_id: str, output: str) -> None:
+    def receive_tool_output(self, call: FunctionCall, output: str) -> None:
         """Posts what a function returned; after the last one of a response, asks for the next."""
-        self.create_item({"type": "function_call_output", "call_id": call_id, "output": output})
-        call = self.conversation.calls.get(call_id)
-        open_calls = self._open_calls.get(call.response_id) if call is not None else None
-        if call is None or open_calls is None:
-            return
-        open_calls.discard(call_id)
-        self._finish_calls(call.response_id)
+        self.create_item(
+            {"type": "function_call_output", "call_id": call.call_id, "output": output}
+        )
+        if call.response_id in self._open_calls:
+            self._open_calls[call.response_id].discard(call.call_id)
+            self._finish_calls(call.response_id)
 
-    # --- rules ---
+    # --- rules: the user's turns ---
+
+    def _listen(self, event: ev.ServerEvent, t_s: float) -> None:
+        """Keeps track of whether the user speaks and whether a turn awaits its response."""
+        match event:
+            case ev.SpeechStarted():
+                self._speaking = True
+                self._turn_ended_s = None
+            case ev.SpeechStopped() | ev.AudioBufferTimeoutTriggered():
+                self._speaking = False
+                self._turn_ended_s = t_s if self._turns_are_answered() else None
+            case ev.AudioBufferCommitted() | ev.AudioBufferCleared():
+                # By hand, in the middle of speech: no speech_stopped will come.
+                self._speaking = False
+            case ev.SessionUpdated() if self.conversation.turn_detection is None:
+                self._speaking = False
+            case _:
+                pass
+
+    def _turns_are_answered(self) -> bool:
+        """Whether the server answers the user's turns by itself."""
+        session = self.conversation.session
+        detection = self.conversation.turn_detection
+        if detection is None or session.get("type") == "transcription":
+            return False
+        return detection.get("create_response") is not False
+
+    # --- rules: everything else ---
 
     def _react(self, event: ev.ServerEvent) -> None:
         match event:
-            case ev.OutputAudioDelta(item_id=item_id, delta=str(payload)):
-                if event.response_id not in self._muted:
-                    self._actions.append(PlayAudio(item_id, payload))
+            case ev.OutputAudioDelta():
+                self._audio(event)
             case ev.SpeechStarted():
                 detection = self.conversation.turn_detection or {}
-                if detection.get("interrupt_response", True):
+                if detection.get("interrupt_response") is not False:
                     self._stop_playback()
             case ev.SessionUpdated():
                 if self._updates:
                     self._actions.append(UpdateAccepted(self._updates.popleft()))
             case ev.ResponseCreated():
-                if event.response.get("conversation_id", "") is not None:
-                    self._creating = None
+                self._response_created(event.response)
             case ev.OutputItemDone():
-                self._output_item_done(event)
+                self._output_item_done(event.item, event.response_id)
             case ev.ResponseDone():
-                self._response_done(str(event.response.get("id", "")))
+                self._response_done(event.response)
             case ev.ErrorEvent():
                 self._refused(event)
             case _:
                 pass
 
+    def _audio(self, event: ev.OutputAudioDelta) -> None:
+        response = self.conversation.responses[event.response_id]
+        late = response.status == "cancelled"
+        if late or event.response_id in self._muted or not isinstance(event.delta, str):
+            return
+        self._voiced.setdefault(event.response_id, {})[event.item_id] = False
+        self._actions.append(PlayAudio(event.item_id, event.delta))
+
     def _stop_playback(self) -> None:
-        active = self.conversation.active_response
-        if active is not None:
-            self._muted.add(active.id)
+        self._muted.update(
+            response.id for response in self.conversation.responses.values() if response.active
+        )
         self._actions.append(FlushPlayback())
 
-    def _output_item_done(self, event: ev.OutputItemDone) -> None:
-        item_id = str(event.item.get("id", ""))
-        if event.item.get("type") != "function_call":
-            self._actions.append(EndAudio(item_id))
+    def _response_created(self, response: JsonObject) -> None:
+        if response.get("conversation_id", "") is None:
             return
-        call = self.conversation.calls.get(str(event.item.get("call_id")))
-        if call is None or call.status != "completed" or call.name not in self.answers:
-            return
-        self._open_calls.setdefault(event.response_id, set()).add(call.call_id)
-        self._actions.append(CallTool(call))
+        self._arbiter.created(answers_turn=self._turn_ended_s is not None)
+        self._turn_ended_s = None
+        if self._mute_next:
+            self._muted.add(str(response.get("id", "")))
+            self._mute_next = False
 
-    def _response_done(self, response_id: str) -> None:
-        unheard = self._delete_later.pop(response_id, None)
-        if unheard is not None:
-            self.send({"type": "conversation.item.delete", "item_id": unheard})
+    def _output_item_done(self, item: JsonObject, response_id: str) -> None:
+        if item.get("type") == "function_call":
+            self._call(item, response_id)
+        else:
+            self._end_audio(response_id, str(item.get("id", "")))
+
+    def _end_audio(self, response_id: str, item_id: str) -> None:
+        items = self._voiced.get(response_id, {})
+        if items.get(item_id) is False:
+            items[item_id] = True
+            self._actions.append(EndAudio(item_id))
+
+    def _response_done(self, response: JsonObject) -> None:
+        response_id = str(response.get("id", ""))
+        # Some servers have no output_item events; then this is where everything is.
+        output = response.get("output")
+        for item in output if isinstance(output, list) else []:
+            if isinstance(item, dict):
+                self._output_item_done(item, response_id)
+        for item_id in self._voiced.get(response_id, {}):
+            self._end_audio(response_id, item_id)
+        self._delete_what_nobody_heard(response_id)
+        self._voiced.pop(response_id, None)
+        self._muted.discard(response_id)
+        self._arbiter.done()
         self._finish_calls(response_id)
-        if self._wanted and self._creating is None and not self.conversation.active_response:
-            self.send(self._wanted.popleft())
+
+    # --- rules: functions ---
+
+    def _call(self, item: JsonObject, response_id: str) -> None:
+        """Has a function run, the first time that its call is reported whole."""
+        call_id = item.get("call_id")
+        if not isinstance(call_id, str) or call_id in self._calls_seen:
+            return
+        known = self.conversation.calls.get(call_id) or FunctionCall(call_id)
+        name = str(item.get("name") or known.name)
+        if item.get("status", "completed") != "completed" or name not in self.answers:
+            return
+        self._calls_seen.add(call_id)
+        self._open_calls.setdefault(response_id, set()).add(call_id)
+        arguments = str(item.get("arguments") or known.arguments)
+        item_id = str(item.get("id") or known.item_id)
+        self._actions.append(
+            CallTool(FunctionCall(call_id, name, arguments, item_id, response_id, "completed"))
+        )
 
     def _finish_calls(self, response_id: str) -> None:
         """Asks for the response that speaks about tool outputs, once all of them are posted."""
         response = self.conversation.responses.get(response_id)
-        if self._open_calls.get(response_id) != set():
-            return
-        if response is not None and response.active:
+        if self._open_calls.get(response_id) != set() or (response and response.active):
             return
         del self._open_calls[response_id]
-        if not self._turn_will_be_answered():
+        if not (self._speaking and self._turns_are_answered()):
             self.create_response()
 
-    def _turn_will_be_answered(self) -> bool:
-        """Whether the user speaks right now and the server answers that turn by itself."""
-        speech = self.conversation.speech
-        detection = self.conversation.turn_detection
-        return bool(
-            detection
-            and detection.get("create_response", True)
-            and speech
-            and speech[-1].audio_end_ms is None
-        )
+    # --- rules: what was heard ---
 
-    def _delete_unheard(self, item_id: str, response_id: str | None) -> None:
+    def _delete_what_nobody_heard(self, response_id: str) -> None:
+        """Deletes the items of an interrupted response that never reached the speaker."""
+        response = self.conversation.responses.get(response_id)
+        unheard = self._unheard.pop(response_id, [])
+        if response is not None and response_id in self._muted and response.in_conversation:
+            voiced = self._voiced.get(response_id, {})
+            unheard += [
+                item_id
+                for item_id in response.item_ids
+                if item_id not in voiced and self._was_spoken(item_id)
+            ]
+        for item_id in unheard:
+            self.send({"type": "conversation.item.delete", "item_id": item_id})
+
+    def _was_spoken(self, item_id: str) -> bool:
+        item = self.conversation.items.get(item_id)
+        if item is None or item.type != "message":
+            return False
+        as_audio = any(part.get("type") in ("audio", "output_audio") for part in item.content)
+        return item.audio_ms > 0 or (as_audio and bool(item.text))
+
+    def _delete_unheard(self, item_id: str, response: Response | None) -> None:
         # Nothing of it was heard. A truncation to 0 ms is refused, so the item goes; while its
         # response runs it can't be deleted yet.
-        response = self.conversation.responses.get(response_id or "")
         if response is not None and response.active:
-            self._delete_later[response.id] = item_id
+            self._unheard.setdefault(response.id, []).append(item_id)
         else:
             self.send({"type": "conversation.item.delete", "item_id": item_id})
 
+    # --- rules: refusals ---
+
     def _refused(self, error: ev.ErrorEvent) -> None:
         cause = error.caused_by
-        if self._creating is not None and cause == self._creating["event_id"]:
-            event, self._creating = self._creating, None
-            if error.code == "conversation_already_has_active_response":
-                self._wanted.appendleft(
-                    {key: value for key, value in event.items() if key != "event_id"}
-                )
-        about_session = cause is None and str(error.error.get("param", "")).startswith("session")
-        if cause not in self._updates and about_session and self._updates:
+        param = error.error.get("param")
+        if cause is None and self._updates and str(param or "").startswith("session"):
+            cause = self._updates[0]
+        elif self._arbiter.refused(error):
+            self._mute_next = False
+            return
+        elif cause is None and self._updates and param is None:
+            # A server that names neither event nor field; the update is what hangs on an answer.
             cause = self._updates[0]
         if cause is not None and cause in self._updates:
             self._updates.remove(cause)

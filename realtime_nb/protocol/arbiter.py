@@ -1,0 +1,103 @@
+"""Who may ask for a response, and when: one ``response.create`` at a time.
+
+A server refuses a second response in the default conversation while one runs, and starts some by
+itself when a turn ends. So a request waits for the running response, and one that lost the race
+against the server's own is sent again after it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.events import ErrorEvent, JsonObject
+
+__all__ = ["ResponseArbiter"]
+
+_LOST_RACE = "conversation_already_has_active_response"
+_LOST_RACE_WORDS = "already has an active response"
+
+
+class ResponseArbiter:
+    """The requests for responses of the default conversation.
+
+    A request that was sent stays in flight until a response that was created after it is done:
+    only then can no refusal of it come any more, whoever had asked for that response.
+
+    Args:
+        conversation: tells which response runs.
+        send: sends a ``response.create``; the sender reports it to :meth:`sent`.
+    """
+
+    def __init__(self, conversation: Conversation, send: Callable[[JsonObject], object]) -> None:
+        self._conversation = conversation
+        self._send = send
+        self._waiting: deque[JsonObject] = deque()
+        self._in_flight: JsonObject | None = None
+        self._answered = False
+        self._answered_a_turn = False
+        self._repeat = True
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is in flight or waits."""
+        return self._in_flight is not None or bool(self._waiting)
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether a request was sent and no response was created since."""
+        return self._in_flight is not None and not self._answered
+
+    def ask(self, event: JsonObject) -> None:
+        """Sends a ``response.create`` now, or as soon as the running response is done."""
+        self._waiting.append(event)
+        self._next()
+
+    def sent(self, event: JsonObject) -> None:
+        """Takes note of a request that goes out, with its ``event_id``."""
+        self._in_flight = event
+        self._answered = self._answered_a_turn = False
+        self._repeat = True
+
+    def drop(self) -> None:
+        """Gives up what waits; what is in flight is not repeated."""
+        self._waiting.clear()
+        self._repeat = False
+
+    def created(self, answers_turn: bool) -> None:
+        """A response began; ``answers_turn``: the server owed one to a turn of the user."""
+        self._answered = True
+        self._answered_a_turn = answers_turn
+
+    def done(self) -> None:
+        """A response is over."""
+        if self._answered:
+            self._in_flight = None
+        self._next()
+
+    def refused(self, error: ErrorEvent) -> bool:
+        """Whether the error was about the request in flight, which then is no longer."""
+        if self._in_flight is None:
+            return False
+        lost = error.code == _LOST_RACE or _LOST_RACE_WORDS in error.message
+        if error.caused_by is None:
+            # Some servers don't name the event. A response that answered no turn was ours, so
+            # the error is about something else.
+            ours = not self._answered or (lost and self._answered_a_turn)
+        else:
+            ours = error.caused_by == self._in_flight["event_id"]
+        if not ours:
+            return False
+        event, self._in_flight = self._in_flight, None
+        if lost and self._repeat:
+            again = {key: value for key, value in event.items() if key != "event_id"}
+            self._waiting.appendleft(again)
+        else:
+            self._next()
+        return True
+
+    def _next(self) -> None:
+        free = self._in_flight is None and self._conversation.active_response is None
+        if self._waiting and free:
+            self._send(self._waiting.popleft())
