@@ -33,8 +33,11 @@ class Speaker(Protocol):
     def end(self, item_id: str) -> None:
         """Says that no more audio of the item will come."""
 
-    async def flush(self) -> list[tuple[str, float]]:
-        """Stops now; returns (item_id, played ms) of every item that was not played to its end."""
+    def flush(self) -> Awaitable[list[tuple[str, float]]]:
+        """Stops playback, before it returns: what is written after it is new and stays.
+
+        Awaiting the result gives (item_id, played ms) of every item that was not played to its end.
+        """
         ...
 
     @property
@@ -107,7 +110,7 @@ class SimulatedSpeaker:
                 track.ended = True
         self._work.set()
 
-    async def flush(self) -> list[tuple[str, float]]:
+    def flush(self) -> Awaitable[list[tuple[str, float]]]:
         """See :class:`Speaker`."""
         self._advance()
         now_s = self._clock()
@@ -116,7 +119,9 @@ class SimulatedSpeaker:
         self._run_start_s = None
         for item_id, played_ms in stopped:
             self._report(PlaybackReport(item_id, played_ms, "flushed", now_s))
-        return stopped
+        done: asyncio.Future[list[tuple[str, float]]] = asyncio.get_running_loop().create_future()
+        done.set_result(stopped)
+        return done
 
     async def close(self) -> None:
         """See :class:`Speaker`."""
@@ -187,8 +192,9 @@ class SimulatedSpeaker:
 @dataclass(slots=True)
 class _Clip:
     pcm: bytes
-    done: asyncio.Future[None]
+    done: asyncio.Future[float]
     sent_bytes: int = 0
+    end_byte: int = 0  # in the latest chunk
 
 
 class SimulatedMicrophone:
@@ -200,6 +206,7 @@ class SimulatedMicrophone:
         clock: session time; chunk ``n`` is sent when its last sample would have been recorded.
         speed: session seconds per wall second.
         send: takes each chunk of PCM16 (24 kHz).
+        start_ms: position of the first sample on the input-sample clock.
         chunk_ms: length of a chunk.
     """
 
@@ -208,11 +215,14 @@ class SimulatedMicrophone:
         clock: Clock,
         speed: float,
         send: Callable[[bytes], Awaitable[None]],
+        *,
+        start_ms: float = 0.0,
         chunk_ms: int = 40,
     ) -> None:
         self._clock = clock
         self._speed = speed
         self._send = send
+        self._start_ms = start_ms
         self._chunk_ms = chunk_ms
         self._clips: deque[_Clip] = deque()
         self._worst_late_ms = 0.0
@@ -223,13 +233,16 @@ class SimulatedMicrophone:
         """How late the latest chunk of all was, in ms of session time."""
         return self._worst_late_ms
 
-    async def speak(self, pcm: bytes) -> None:
-        """Speaks a clip after those before it; returns when its last sample was sent."""
+    async def speak(self, pcm: bytes) -> float:
+        """Speaks a clip after those before it.
+
+        Returns, when its last sample was sent, that sample's position on the input-sample clock.
+        """
         clip = _Clip(pcm, asyncio.get_running_loop().create_future())
         self._clips.append(clip)
         if self._task.done():
             await self._task  # raises what ended the stream
-        await clip.done
+        return await clip.done
 
     async def close(self) -> None:
         """Stops streaming; clips that were not spoken are given up."""
@@ -243,13 +256,15 @@ class SimulatedMicrophone:
         sent_ms = 0.0
         try:
             while True:
-                sent_ms += self._chunk_ms
-                late_s = self._clock() - (start_s + sent_ms / 1000)
+                due_s = start_s + (sent_ms + self._chunk_ms) / 1000
+                late_s = self._clock() - due_s
                 if late_s < 0:
                     await asyncio.sleep(-late_s / self._speed)
-                    late_s = self._clock() - (start_s + sent_ms / 1000)
+                    late_s = self._clock() - due_s
                 self._worst_late_ms = max(self._worst_late_ms, late_s * 1000)
                 await self._send(self._next_chunk())
+                self._end_clips(self._start_ms + sent_ms)
+                sent_ms += self._chunk_ms
         except Exception as error:
             for clip in self._clips:
                 if not clip.done.done():
@@ -257,15 +272,19 @@ class SimulatedMicrophone:
             raise
 
     def _next_chunk(self) -> bytes:
+        """The next piece of the clips, which stay in the queue, and silence to fill it up."""
         size = self._chunk_ms * BYTES_PER_MS
         chunk = bytearray()
-        while self._clips and len(chunk) < size:
-            clip = self._clips[0]
+        for clip in self._clips:
             piece = clip.pcm[clip.sent_bytes : clip.sent_bytes + size - len(chunk)]
             clip.sent_bytes += len(piece)
             chunk += piece
-            if clip.sent_bytes >= len(clip.pcm):
-                self._clips.popleft()
-                if not clip.done.done():
-                    clip.done.set_result(None)
+            clip.end_byte = len(chunk)
         return bytes(chunk.ljust(size, b"\0"))
+
+    def _end_clips(self, chunk_ms: float) -> None:
+        """Tells those whose clip was sent; ``chunk_ms``: where the chunk began."""
+        while self._clips and self._clips[0].sent_bytes >= len(self._clips[0].pcm):
+            clip = self._clips.popleft()
+            if not clip.done.done():
+                clip.done.set_result(chunk_ms + clip.end_byte / BYTES_PER_MS)

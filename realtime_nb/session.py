@@ -1,19 +1,16 @@
 """A live session: ``async with rt.connect(…) as session``.
 
-One task reads: it stamps the time, records, folds and hands on, and does nothing else, so that no
-tool and no reader of events can hold it up. One task writes, in order. Tools run as tasks of their
-own. :meth:`Session.close` ends everything that :func:`connect` started, the local server included.
+:func:`connect` opens it, :class:`Session` is what one says and hears in it, and
+:mod:`realtime_nb.driver` keeps it going. :meth:`Session.close` ends everything that belongs to it,
+the local server included.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import math
-import secrets
-import warnings
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,41 +18,35 @@ from typing import Any
 from realtime_nb import tools as tool_set
 from realtime_nb.audio import load_audio, pcm_from_samples
 from realtime_nb.devices import SimulatedMicrophone, SimulatedSpeaker, Speaker
+from realtime_nb.driver import Driver
 from realtime_nb.endpoints import Endpoint, local, resolve
-from realtime_nb.errors import (
-    ConfigurationError,
-    ConnectionFailedError,
-    RealtimeError,
-    RecordingError,
-    ServerError,
-    SessionClosedError,
-)
-from realtime_nb.protocol import client as core
+from realtime_nb.errors import ConfigurationError, ConnectionFailedError, SessionClosedError
+from realtime_nb.inbox import Received
 from realtime_nb.protocol.config import SESSION_OPTIONS, refuse_unknown, session_config
-from realtime_nb.protocol.conversation import Conversation, FunctionCall, PlaybackReport
-from realtime_nb.protocol.events import ErrorEvent, JsonObject, ServerEvent, UnknownEvent
+from realtime_nb.protocol.conversation import Conversation, PlaybackReport
+from realtime_nb.protocol.events import ErrorEvent, JsonObject
 from realtime_nb.recorder import Recorder
 from realtime_nb.transport import Transport, open_websocket
-from realtime_nb.wire_audio import WireDecoder, WireEncoder
 
 __all__ = ["Session", "connect"]
 
-Received = ServerEvent | UnknownEvent
 ToolSource = Iterable[Callable[..., object] | tool_set.Tool | Mapping[str, Any]]
-
-MAX_UNREAD_EVENTS = 4_000
-"""Events kept for ``async for`` while nobody reads; older ones are dropped from it with a warning.
-They are still in the conversation and the recording."""
 
 MAX_UNSENT_APPENDS = 250
 """Microphone chunks that may wait for a slow connection; then :meth:`Session.append` waits."""
 
-ANSWER_DUE_S = 5.0
-"""Wall-clock time in which a server announces the response to a turn that it has heard."""
+GREETING_TIMEOUT_S = 15.0
 
+_ANSWER_DUE_S = 5.0
+"""How long a turn that the server answers by itself counts as busy without its response."""
 
-def _new_id(prefix: str) -> str:
-    return f"{prefix}_{secrets.token_hex(8)}"
+_HEARD_MARGIN_MS = 1_000
+_HEARD_MARGIN_S = 0.3
+"""Silence after a clip (in session time, and on the wall clock) by which the server would have
+said that it hears speech: detection and the way there and back take a part of it."""
+
+_LONGEST_SILENCE_MS = 8_000
+"""Semantic turn detection waits that long at most."""
 
 
 class connect:
@@ -82,6 +73,7 @@ class connect:
     Raises:
         ConfigurationError: at once, for an unknown or impossible option.
         ConnectionFailedError: when it is entered: unreachable, refused, wrong key.
+        RecordingError: when it is entered: the folder can't be written to.
     """
 
     def __init__(
@@ -98,7 +90,7 @@ class connect:
         **options: Any,
     ) -> None:
         refuse_unknown(options, SESSION_OPTIONS)
-        if not 0 < speed < math.inf:
+        if speed <= 0:
             raise ConfigurationError(f"speed is {speed}; give a number greater than 0.")
         if speed != 1.0 and endpoint != "local" and transport is None:
             raise ConfigurationError("speed works on the local server only; others run in life's.")
@@ -124,44 +116,41 @@ class connect:
         traceback: TracebackType | None,
     ) -> None:
         assert self._session is not None
-        await self._session.close(complete=error is None)
+        await self._session.close()
 
     def __await__(self) -> Generator[Any, None, Session]:
         return self._open().__await__()
 
     async def _open(self) -> Session:
-        server = None
-        endpoint = self._endpoint
-        try:
-            if endpoint is None and self._transport is None:
-                from realtime_nb.local.server import serve
-
-                server = await serve(speed=self._speed).__aenter__()
-                endpoint = local(server.url, server.token, self._model)
-            transport = self._transport
-            if transport is None:
-                assert endpoint is not None
-                transport = await open_websocket(endpoint)
-        except BaseException:
-            if server is not None:
-                await server.__aexit__(None, None, None)
-            raise
-        owned = [server] if server is not None else []
-        session = Session(
-            transport,
-            endpoint or Endpoint("ws://memory", kind="local"),
-            tools=self._tools,
-            record=self._record,
-            speed=self._speed,
-            speaker=self._speaker,
-            owned=owned,
-        )
+        async with AsyncExitStack() as opened:
+            transport, endpoint = await self._transport_and_endpoint(opened)
+            opened.push_async_callback(transport.close)
+            session = Session(
+                transport,
+                endpoint,
+                tools=self._tools,
+                record=self._record,
+                speed=self._speed,
+                speaker=self._speaker,
+                owned=opened.pop_all(),
+            )
         try:
             await session.start(self._options)
         except BaseException:
             await session.close()
             raise
         return session
+
+    async def _transport_and_endpoint(self, opened: AsyncExitStack) -> tuple[Transport, Endpoint]:
+        endpoint = self._endpoint
+        if self._transport is not None:
+            return self._transport, endpoint or Endpoint("ws://memory", kind="local")
+        if endpoint is None:
+            from realtime_nb.local.server import serve
+
+            server = await opened.enter_async_context(serve(speed=self._speed))
+            endpoint = local(server.url, server.token, self._model)
+        return await open_websocket(endpoint), endpoint
 
 
 class Session:
@@ -176,49 +165,39 @@ class Session:
         transport: Transport,
         endpoint: Endpoint,
         *,
-        tools: dict[str, tool_set.Tool | dict[str, Any]],
+        tools: Mapping[str, tool_set.Tool | tool_set.Definition],
         record: str | Path | None,
         speed: float,
         speaker: Callable[[Session], Speaker] | None,
-        owned: list[Any],
+        owned: AsyncExitStack,
     ) -> None:
         self.endpoint = endpoint
-        self.tools = tools
         self.speed = speed
-        self._transport = transport
-        self._owned = owned
-        answers = [name for name, tool in tools.items() if isinstance(tool, tool_set.Tool)]
-        self._core = core.ClientProtocol(_new_id, endpoint.dialect, answers)
-        self._loop = asyncio.get_running_loop()
-        self._began = self._loop.time()
-        self._recorder = Recorder(record, self._header()) if record is not None else None
-        self._encoder = WireEncoder("audio/pcm")
-        self._decoder = WireDecoder("audio/pcm")
-        self._formats = ("audio/pcm", "audio/pcm")
-        self._outbox: deque[JsonObject] = deque()
-        self._unsent_appends = 0
-        self._outbox_ready = asyncio.Event()
-        self._outbox_changed = asyncio.Condition()
-        self._unread: deque[Received] = deque(maxlen=MAX_UNREAD_EVENTS)
-        self._unread_dropped = 0
-        self._arrived = asyncio.Event()
-        self._waiters: set[_Waiter] = set()
-        self._updates: dict[str, asyncio.Future[None]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        header: JsonObject = {
+            "endpoint": {"kind": endpoint.kind, "url": endpoint.shown_url},
+            "model": endpoint.model,
+            "dialect": endpoint.dialect,
+            "speed": speed,
+        }
+        self._driver = Driver(
+            transport,
+            endpoint,
+            tools=tools,
+            recorder=Recorder(record, header) if record is not None else None,
+            speed=speed,
+            owned=owned,
+        )
+        self._protocol = self._driver.protocol
         self._microphone: SimulatedMicrophone | None = None
-        self._closing = False
-        self._ended: SessionClosedError | None = None
-        self._failure: RealtimeError | None = None
-        self.speaker: Speaker = (
+        self._input_held = False  # while the server changes the input format
+        self._driver.speaker = (
             speaker(self)
             if speaker is not None
             else SimulatedSpeaker(self.clock, speed, self.playback_report, self.audio_played)
         )
-        self._reader: asyncio.Task[None] | None = None
-        self._writer: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
-        state = "closed" if self._ended is not None else "open"
+        state = "closed" if self.closed else "open"
         return f"<Session {self.endpoint.kind} {self.endpoint.shown_url} {state}>"
 
     # --- what is known ---
@@ -226,29 +205,43 @@ class Session:
     @property
     def conversation(self) -> Conversation:
         """Everything that the events so far have said."""
-        return self._core.conversation
+        return self._protocol.conversation
 
     @property
     def recording(self) -> Path | None:
         """Where the recording is being written, None when nothing is recorded."""
-        return self._recorder.path if self._recorder is not None else None
+        recorder = self._driver.recorder
+        return recorder.path if recorder is not None else None
 
     @property
     def closed(self) -> bool:
         """Whether the connection is over."""
-        return self._ended is not None
+        return self._driver.ended is not None
+
+    @property
+    def speaker(self) -> Speaker:
+        """What plays the agent's voice."""
+        return self._driver.speaker
+
+    @property
+    def tools(self) -> Mapping[str, tool_set.Tool | tool_set.Definition]:
+        """What the model may call, by name."""
+        return self._driver.tools
 
     def clock(self) -> float:
         """Seconds since the session began (session time: ``speed`` times the wall clock's)."""
-        return round((self._loop.time() - self._began) * self.speed, 6)
+        return self._driver.clock()
 
     # --- talking ---
 
     async def say(self, text: str) -> None:
-        """Sends a typed user message and asks for a response to it."""
-        self._check_open()
-        self._core.say(text)
-        self._pump()
+        """Sends a typed user message and asks for a response to it.
+
+        While the agent answers something else, the response waits for that one's end.
+        """
+        self._driver.check_open()
+        self._protocol.say(text)
+        self._driver.pump()
 
     async def play(self, path: str | Path, *, raw_sample_rate: int = 24_000) -> None:
         """Speaks an audio file into the session's microphone, at the pace of life.
@@ -256,7 +249,8 @@ class Session:
         Any format that soundfile reads; headerless ``.raw``/``.pcm`` are PCM16 at
         ``raw_sample_rate``. With turn detection on, the microphone goes on with silence, as a real
         one does; this returns when the server heard the end of the words, or heard none. Without,
-        the audio is committed and a response asked for.
+        it is a key held down: the agent is interrupted, the audio committed and a response asked
+        for.
 
         Raises:
             AudioError: the file is missing, empty or not audio.
@@ -266,27 +260,52 @@ class Session:
 
     async def speak(self, pcm: bytes) -> None:
         """Like :meth:`play`, with PCM16 mono at 24 kHz."""
-        self._check_open()
-        detection = self.conversation.turn_detection
-        if self._microphone is None:
-            self._microphone = SimulatedMicrophone(self.clock, self.speed, self.append)
-        heard_before = self._turns_heard()
-        await self._microphone.speak(pcm)
-        if detection is None:
-            await self.close_microphone()
-            await self.commit()
-            self._core.create_response()
-            self._pump()
-            return
-        silence_ms = detection.get("silence_duration_ms") or 8_000
-        await self._until(
-            lambda: self._turns_heard() > heard_before and not self._user_speaks(),
-            (silence_ms + 1_000) / 1000,
-        )
+        self._driver.check_open()
+        if self.conversation.turn_detection is None:
+            await self._push_to_talk(pcm)
+        else:
+            await self._await_heard(await self._spoken(pcm))
 
-    def _turns_heard(self) -> int:
-        """How many times the server has heard the end of what it took for speech."""
-        return sum(speech.audio_end_ms is not None for speech in self.conversation.speech)
+    async def _push_to_talk(self, pcm: bytes) -> None:
+        if self._protocol.busy or self.speaker.playing:
+            await self.interrupt()
+        if self._microphone is not None:  # it streamed silence while turn detection was on
+            await self.close_microphone()
+            await self.clear()
+        await self._spoken(pcm)
+        await self.close_microphone()
+        await self.commit()
+        await self.create_response()
+
+    async def _spoken(self, pcm: bytes) -> float:
+        """Speaks into the microphone; returns the end's position on the input-sample clock."""
+        if self._microphone is None:
+            self._microphone = SimulatedMicrophone(
+                self.clock, self.speed, self.append, start_ms=self.conversation.input_ms
+            )
+        return await self._microphone.speak(pcm)
+
+    async def _await_heard(self, end_ms: float) -> None:
+        """Waits until the server heard the end of a clip that ended at that position.
+
+        That is when it reports the end of speech at or after it. A clip may also end in silence,
+        or be nothing but silence: then nobody speaks a while after it.
+        """
+        detection = self.conversation.turn_detection or {}
+        window_ms = detection.get("silence_duration_ms") or _LONGEST_SILENCE_MS
+        loop = asyncio.get_running_loop()
+        end_s = loop.time()
+
+        def heard() -> bool:
+            if self._protocol.user_speaking:
+                return False
+            speech = self.conversation.speech
+            if speech and (speech[-1].audio_end_ms or 0) >= end_ms:
+                return True
+            waited = loop.time() - end_s >= _HEARD_MARGIN_S
+            return waited and self.conversation.input_ms >= end_ms + _HEARD_MARGIN_MS
+
+        await self._until(heard, (window_ms + 5 * _HEARD_MARGIN_MS) / 1000)
 
     async def close_microphone(self) -> None:
         """Stops the silence that :meth:`play` leaves running."""
@@ -297,20 +316,26 @@ class Session:
     async def append(self, pcm: bytes) -> None:
         """Sends microphone audio (PCM16 mono, 24 kHz, any length).
 
-        Waits while more than ``MAX_UNSENT_APPENDS`` chunks are unsent, so audio is never dropped.
+        Waits while more than ``MAX_UNSENT_APPENDS`` chunks are unsent, and while the server is
+        changing the input format, so audio is neither dropped nor misread.
+
+        Raises:
+            ConfigurationError: the server wants an audio format that can't be made here.
         """
-        self._check_open()
-        payload = self._encoder.encode(pcm)
-        if not payload:
-            return
-        audio = base64.b64encode(payload).decode("ascii")
-        self._core.send({"type": "input_audio_buffer.append", "audio": audio})
-        self._pump(pcm)
-        if self._unsent_appends > MAX_UNSENT_APPENDS:
-            async with self._outbox_changed:
-                await self._outbox_changed.wait_for(
-                    lambda: self._unsent_appends <= MAX_UNSENT_APPENDS or self.closed
+        self._driver.check_open()
+        while self._input_held or self._driver.outbox.unsent_appends > MAX_UNSENT_APPENDS:
+            await self._driver.inbox.until(
+                lambda: (
+                    not self._input_held
+                    and self._driver.outbox.unsent_appends <= MAX_UNSENT_APPENDS
                 )
+            )
+            self._driver.check_open()
+        payload = self._driver.audio.encode(pcm)
+        if payload:
+            audio = base64.b64encode(payload).decode("ascii")
+            self._protocol.send({"type": "input_audio_buffer.append", "audio": audio})
+            self._driver.pump(pcm)
 
     async def commit(self) -> None:
         """Makes a user item of the appended audio (push-to-talk)."""
@@ -322,69 +347,60 @@ class Session:
 
     async def interrupt(self) -> None:
         """Stops the agent: its response, its voice, and its memory of what was not heard."""
-        self._check_open()
-        self._core.interrupt()
-        self._pump()
+        self._driver.check_open()
+        self._protocol.interrupt()
+        self._driver.act()
+        self._driver.pump()
 
     async def create_response(self, **response: Any) -> None:
         """Asks for a response, as soon as the running one is done; fields as on the wire."""
-        self._check_open()
-        self._core.create_response(response or None)
-        self._pump()
+        self._driver.check_open()
+        self._protocol.create_response(response or None)
+        self._driver.pump()
 
     async def update(self, **options: Any) -> None:
         """Changes session settings; returns when the server confirmed them.
-
-        Takes the options of :func:`connect`, and ``tools``.
 
         Raises:
             ConfigurationError: an unknown or impossible option.
             ServerError: the server refused; nothing was changed.
         """
-        self._check_open()
+        self._driver.check_open()
+        before, after = self.tools, self.tools
         definitions = None
         if "tools" in options:
-            collected = tool_set.collect(options.pop("tools"))
-            definitions = tool_set.definitions(collected)
+            after = tool_set.collect(options.pop("tools"))
+            definitions = tool_set.definitions(after)
         patch = session_config(definitions, **options)
-        if definitions is not None:
-            self.tools = collected
-            self._core.answers = {
-                name for name, tool in collected.items() if isinstance(tool, tool_set.Tool)
-            }
-        await self._update(patch)
+        # Until the server has answered it may call functions of either list.
+        self._driver.tools = {**before, **after}
+        self._input_held = "input_format" in options
+        try:
+            await self._driver.update(patch)
+        except BaseException:
+            self._driver.tools = before
+            raise
+        finally:
+            self._input_held = False
+            self._driver.inbox.changed()
+        self._driver.tools = after
 
     async def send(self, event: JsonObject) -> str:
         """Sends any event of the protocol, as it is; returns its ``event_id``."""
-        self._check_open()
-        event_id = self._core.send(event)
-        self._pump()
+        self._driver.check_open()
+        event_id = self._protocol.send(event)
+        self._driver.pump()
         return event_id
 
     # --- listening ---
 
-    async def __aiter__(self) -> AsyncIterator[Received]:
+    def __aiter__(self) -> AsyncIterator[Received]:
         """Every server event since the session began; ends when the session is closed.
 
         Raises:
             SessionClosedError: the server or the network ended the session.
         """
-        if self._unread_dropped:
-            warnings.warn(
-                f"{self._unread_dropped} events that nobody read are not repeated here; they are "
-                "in session.conversation and in the recording.",
-                stacklevel=2,
-            )
-            self._unread_dropped = 0
-        while True:
-            while self._unread:
-                yield self._unread.popleft()
-            if self._ended is not None:
-                if self._closing or self._ended.close_code == 1000:
-                    return
-                raise self._failure or self._ended
-            self._arrived.clear()
-            await self._arrived.wait()
+        return self._driver.inbox.events()
 
     async def wait_for(
         self, event: str | Callable[[Received], bool], timeout_s: float = 30.0
@@ -395,82 +411,64 @@ class Session:
             TimeoutError: none came in time.
             SessionClosedError: the session ended first.
         """
+        self._driver.check_open()
         wanted = (lambda e: e.type == event) if isinstance(event, str) else event
-        waiter = _Waiter(wanted, self._loop.create_future())
-        self._check_open()
-        self._waiters.add(waiter)
         try:
-            async with asyncio.timeout(timeout_s):
-                return await waiter.found
+            return await self._driver.inbox.wait_for(wanted, timeout_s)
         except TimeoutError:
             name = event if isinstance(event, str) else "such an event"
             raise TimeoutError(f"No {name} within {timeout_s:g} s.") from None
-        finally:
-            self._waiters.discard(waiter)
 
     async def settled(self, timeout_s: float = 60.0) -> bool:
-        """Waits until nothing is left to be answered, run or heard; False after ``timeout_s``."""
+        """Waits until nothing is left to be answered, run or heard; False after ``timeout_s``.
+
+        Raises:
+            SessionClosedError: the session ended first.
+        """
         return await self._until(
             lambda: (
                 not (
-                    self._core.busy
+                    self._protocol.busy
                     or self.speaker.playing
-                    or self._user_speaks()
-                    or self._answer_is_due()
+                    or self._protocol.user_speaking
+                    or self._answer_due()
                 )
             ),
             timeout_s,
         )
 
-    def _answer_is_due(self) -> bool:
-        """Whether the server has ended a turn and is about to announce its response to it."""
-        detection = self.conversation.turn_detection
-        speech = self.conversation.speech
-        if not detection or not detection.get("create_response", True) or not speech:
-            return False
-        stopped_s = speech[-1].stopped_s
-        if stopped_s is None or self.conversation.session.get("type") == "transcription":
-            return False
-        if (self.clock() - stopped_s) / self.speed > ANSWER_DUE_S:
-            return False
-        responses = self.conversation.responses.values()
-        return all(r.created_s is None or r.created_s < stopped_s for r in responses)
-
-    def _user_speaks(self) -> bool:
-        speech = self.conversation.speech
-        return bool(speech) and speech[-1].audio_end_ms is None
+    def _answer_due(self) -> bool:
+        ended_s = self._protocol.turn_ended_s
+        return ended_s is not None and self.clock() - ended_s < _ANSWER_DUE_S * self.speed
 
     async def _until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        """Polls a condition in session time; the session's end ends the wait."""
-        end = self.clock() + timeout_s
-        while not condition():
-            if self.closed:
-                self._check_open()
-            if self.clock() >= end:
-                return False
-            await asyncio.sleep(0.02 / self.speed)
-        return True
+        """Waits for a condition in session time; the session's end ends the wait."""
+        met = await self._driver.inbox.until(condition, timeout_s / self.speed)
+        if not met:
+            self._driver.check_open()
+        return met
 
     # --- beginning and end ---
 
-    async def start(self, options: dict[str, Any]) -> None:
+    async def start(self, options: Mapping[str, Any]) -> None:
         """Waits for the server's greeting and configures the session. Called by :func:`connect`."""
-        self._reader = asyncio.create_task(self._read())
-        self._writer = asyncio.create_task(self._write())
+        self._driver.start()
         first = await self._greeting()
         if isinstance(first, ErrorEvent):
+            message = self.endpoint.without_secrets(first.message)
             raise ConnectionFailedError(
-                f"{self.endpoint.shown_url} refused the session: {first.message}", first.code
+                f"{self.endpoint.shown_url} refused the session: {message}", first.code
             )
-        if "transcription" not in options and self.endpoint.transcription_model is not None:
-            options = {**options, "transcription": self.endpoint.transcription_model}
+        settings = dict(options)
+        if self.endpoint.transcription_model is not None:
+            settings.setdefault("transcription", self.endpoint.transcription_model)
         definitions = tool_set.definitions(self.tools) if self.tools else None
-        await self._update(session_config(definitions, **options))
+        await self._driver.update(session_config(definitions, **settings))
 
     async def _greeting(self) -> Received:
         try:
             return await self.wait_for(
-                lambda event: event.type in ("session.created", "error"), timeout_s=15.0
+                lambda event: event.type in ("session.created", "error"), GREETING_TIMEOUT_S
             )
         except TimeoutError:
             raise ConnectionFailedError(
@@ -479,261 +477,24 @@ class Session:
             ) from None
         except SessionClosedError as closed:
             raise ConnectionFailedError(
-                f"{self.endpoint.shown_url} ended the session at once ({closed})."
+                f"{self.endpoint.shown_url} ended the session at once. {closed}"
             ) from None
 
-    async def _update(self, patch: JsonObject) -> None:
-        event_id = self._core.update(patch)
-        done = self._loop.create_future()
-        self._updates[event_id] = done
-        self._pump()
-        try:
-            async with asyncio.timeout(15.0):
-                await done
-        except TimeoutError:
-            raise ServerError(
-                "The server did not confirm the session's settings in 15 s."
-            ) from None
-        finally:
-            self._updates.pop(event_id, None)
-
-    async def close(self, *, complete: bool = True) -> None:
+    async def close(self) -> None:
         """Ends the session and everything that belongs to it; may be called twice.
-
-        Args:
-            complete: False leaves the recording marked as incomplete, as an ``async with`` block
-                does that ends in an exception.
 
         Raises:
             RecordingError: the recording could not be completed; everything else is ended.
         """
-        if self._closing:
-            return
-        self._closing = True
         await self.close_microphone()
-        await self.speaker.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if not self.closed:
-            await self._drain()
-        await self._transport.close()
-        running = [task for task in (self._reader, self._writer) if task is not None]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        self._end(SessionClosedError("The session was closed here.", 1000))
-        for owned in self._owned:
-            await owned.__aexit__(None, None, None)
-        if self._recorder is not None:
-            ended = self._ended
-            await asyncio.to_thread(
-                self._recorder.close,
-                complete,
-                duration_s=self.clock(),
-                close_code=ended.close_code if ended is not None else None,
-                close_reason=ended.reason if ended is not None else "",
-            )
+        await self._driver.close()
 
-    async def _drain(self) -> None:
-        """Gives what is still unsent a moment to leave."""
-        try:
-            async with asyncio.timeout(2.0), self._outbox_changed:
-                await self._outbox_changed.wait_for(lambda: not self._outbox or self.closed)
-        except TimeoutError:
-            pass
-
-    def _check_open(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-        if self._ended is not None:
-            raise self._ended
-
-    def _end(self, ended: SessionClosedError) -> None:
-        """The connection is over: everybody who waits learns it."""
-        if self._ended is not None:
-            return
-        self._ended = ended
-        for waiter in self._waiters:
-            if not waiter.found.done():
-                waiter.found.set_exception(ended)
-        for future in self._updates.values():
-            if not future.done():
-                future.set_exception(ended)
-        self._arrived.set()
-
-    def _header(self) -> JsonObject:
-        return {
-            "endpoint": {"kind": self.endpoint.kind, "url": self.endpoint.shown_url},
-            "model": self.endpoint.model,
-            "dialect": self.endpoint.dialect,
-            "speed": self.speed,
-        }
-
-    # --- what the devices say ---
+    # --- what the speaker says ---
 
     def playback_report(self, report: PlaybackReport) -> None:
         """Takes a report of the speaker: folds it in and records it."""
-        self._core.receive_playback(report)
-        if self._recorder is not None:
-            self._recording(lambda recorder: recorder.playback(report))
+        self._driver.playback_report(report)
 
     def audio_played(self, item_id: str, pcm: bytes, t_s: float) -> None:
         """Takes audio that the speaker played from ``t_s`` on, for the recording."""
-        self._recording(lambda recorder: recorder.played(item_id, pcm, t_s))
-
-    def _recording(self, write: Callable[[Recorder], None]) -> None:
-        """Records; a recording that fails ends the session, rather than leaving a silent gap."""
-        if self._recorder is None or self._failure is not None:
-            return
-        try:
-            write(self._recorder)
-        except RecordingError as error:
-            self._failure = error
-            self._end(SessionClosedError(f"The session was ended: {error}"))
-            self._start(self._transport.close())
-
-    # --- the tasks ---
-
-    async def _read(self) -> None:
-        while True:
-            try:
-                raw = await self._transport.receive()
-            except SessionClosedError as ended:
-                self._end(ended)
-                async with self._outbox_changed:
-                    self._outbox_changed.notify_all()
-                return
-            self._received(raw, self.clock())
-
-    def _received(self, raw: JsonObject, t_s: float) -> None:
-        pcm = self._audio_of(raw)
-        self._recording(lambda recorder: recorder.event("received", raw, t_s, pcm))
-        events = self._core.receive(raw, t_s)
-        self._follow_formats()
-        for event in events:
-            if len(self._unread) == MAX_UNREAD_EVENTS:
-                self._unread_dropped += 1
-            self._unread.append(event)
-            for waiter in list(self._waiters):
-                waiter.offer(event)
-        self._arrived.set()
-        self._act(pcm)
-        self._pump()
-
-    def _audio_of(self, raw: JsonObject) -> bytes | None:
-        """The PCM16 (24 kHz) in an audio delta, None for everything else."""
-        if raw.get("type") not in ("response.output_audio.delta", "response.audio.delta"):
-            return None
-        try:
-            return self._decoder.decode(base64.b64decode(raw.get("delta", "")))
-        except (ValueError, TypeError):
-            return b""
-
-    def _follow_formats(self) -> None:
-        audio = self.conversation.session.get("audio")
-        sides = audio if isinstance(audio, dict) else {}
-        formats = tuple(
-            ((sides.get(side) or {}).get("format") or {}).get("type", "audio/pcm")
-            for side in ("input", "output")
-        )
-        if formats != self._formats:
-            self._formats = (formats[0], formats[1])
-            self._encoder, self._decoder = WireEncoder(formats[0]), WireDecoder(formats[1])
-
-    def _act(self, pcm: bytes | None) -> None:
-        for action in self._core.actions_to_run():
-            match action:
-                case core.PlayAudio(item_id):
-                    self.speaker.write(item_id, pcm or b"")
-                case core.EndAudio(item_id):
-                    self.speaker.end(item_id)
-                case core.FlushPlayback():
-                    self._start(self._flush())
-                case core.CallTool(call):
-                    self._start(self._run_tool(call))
-                case core.UpdateAccepted(event_id):
-                    self._settle_update(event_id, None)
-                case core.UpdateRefused(event_id, error):
-                    self._settle_update(event_id, error)
-
-    def _settle_update(self, event_id: str, error: ErrorEvent | None) -> None:
-        future = self._updates.get(event_id)
-        if future is None or future.done():
-            return
-        if error is None:
-            future.set_result(None)
-            return
-        param = error.error.get("param")
-        future.set_exception(
-            ServerError(
-                f"The server refused the settings: {error.message}", error.code, param, event_id
-            )
-        )
-
-    async def _flush(self) -> None:
-        for item_id, played_ms in await self.speaker.flush():
-            self._core.receive_flushed(item_id, played_ms)
-        self._pump()
-
-    async def _run_tool(self, call: FunctionCall) -> None:
-        tool = self.tools[call.name]
-        assert isinstance(tool, tool_set.Tool)
-        result = await tool.call(call.arguments)
-        self._core.receive_tool_output(call.call_id, result.output)
-        self._pump()
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def _pump(self, pcm: bytes | None = None) -> None:
-        """Stamps, records and folds what goes out, and queues it for the writer."""
-        for event in self._core.events_to_send():
-            t_s = self.clock()
-            self._core.sent(event, t_s)
-            for wire in self._core.on_wire(event):
-                self._queue(wire, t_s, pcm)
-        if self._outbox:
-            self._outbox_ready.set()
-
-    def _queue(self, wire: JsonObject, t_s: float, pcm: bytes | None) -> None:
-        self._recording(lambda recorder: recorder.event("sent", wire, t_s, pcm))
-        self._outbox.append(wire)
-        if wire["type"] == "input_audio_buffer.append":
-            self._unsent_appends += 1
-
-    async def _write(self) -> None:
-        while True:
-            await self._outbox_ready.wait()
-            self._outbox_ready.clear()
-            while self._outbox:
-                event = self._outbox[0]
-                try:
-                    await self._transport.send(event)
-                except SessionClosedError:
-                    return  # the reader tells everybody
-                self._outbox.popleft()
-                if event["type"] == "input_audio_buffer.append":
-                    self._unsent_appends -= 1
-            async with self._outbox_changed:
-                self._outbox_changed.notify_all()
-
-
-class _Waiter:
-    """Somebody who waits for an event."""
-
-    def __init__(self, wanted: Callable[[Received], bool], found: asyncio.Future[Received]) -> None:
-        self._wanted = wanted
-        self.found = found
-
-    def offer(self, event: Received) -> None:
-        """Ends the wait if this is the event; an error in the condition belongs to who waits."""
-        if self.found.done():
-            return
-        try:
-            if self._wanted(event):
-                self.found.set_result(event)
-        except Exception as error:
-            self.found.set_exception(error)
+        self._driver.audio_played(item_id, pcm, t_s)

@@ -6,12 +6,15 @@ every byte on the wire stands for exactly three samples at 24 kHz, so positions 
 
 from __future__ import annotations
 
+import base64
+
 import numpy as np
 import numpy.typing as npt
 
 from realtime_nb import audio
+from realtime_nb.protocol.events import JsonObject
 
-__all__ = ["WireDecoder", "WireEncoder"]
+__all__ = ["WireAudio", "WireDecoder", "WireEncoder"]
 
 _TAPS = 63
 
@@ -20,7 +23,8 @@ def _low_pass() -> npt.NDArray[np.float64]:
     """A windowed sinc that passes what 8 kHz can carry (up to 3.6 kHz) at a rate of 24 kHz."""
     n = np.arange(_TAPS) - (_TAPS - 1) / 2
     taps: npt.NDArray[np.float64] = np.sinc(2 * 3600 / 24_000 * n) * np.hamming(_TAPS)
-    return taps / taps.sum()
+    taps /= taps.sum()
+    return taps
 
 
 class WireEncoder:
@@ -71,3 +75,63 @@ class WireDecoder:
         samples = np.concatenate([self._history, spread])
         self._history = samples[len(samples) - (_TAPS - 1) :]
         return audio.pcm_from_samples(np.convolve(samples, _low_pass(), mode="valid"))
+
+
+class WireAudio:
+    """Both directions of one session, in the formats that its server says."""
+
+    def __init__(self) -> None:
+        self._formats = dict.fromkeys(("input", "output"), "audio/pcm")
+        self._encoder: WireEncoder | None = None
+        self._decoder: WireDecoder | None = None
+
+    def follow(self, session: JsonObject) -> None:
+        """Takes the formats of the effective session; one that stays keeps its filters' state."""
+        for side, format_type in self._formats.items():
+            audio_format: object = session
+            for key in ("audio", side, "format"):
+                audio_format = audio_format.get(key) if isinstance(audio_format, dict) else None
+            wanted = _format_name(audio_format)
+            if wanted == format_type:
+                continue
+            self._formats[side] = wanted
+            if side == "input":
+                self._encoder = None
+            else:
+                self._decoder = None
+
+    def encode(self, pcm: bytes) -> bytes:
+        """The next stretch of the microphone's 24 kHz PCM16 as payload.
+
+        Raises:
+            ConfigurationError: the server wants a format that can't be made here.
+        """
+        if self._encoder is None:
+            self._encoder = WireEncoder(self._formats["input"])
+        return self._encoder.encode(pcm)
+
+    def decode_delta(self, raw: JsonObject) -> bytes | None:
+        """The 24 kHz PCM16 in an audio delta, None for every other event.
+
+        Raises:
+            ConfigurationError: the server sends a format that can't be read here.
+        """
+        if raw.get("type") not in ("response.output_audio.delta", "response.audio.delta"):
+            return None
+        if self._decoder is None:
+            self._decoder = WireDecoder(self._formats["output"])
+        try:
+            return self._decoder.decode(base64.b64decode(raw.get("delta", "")))
+        except (ValueError, TypeError):
+            return b""
+
+
+def _format_name(audio_format: object) -> str:
+    """The type of a session's ``format`` object; PCM at another rate than 24 kHz says so."""
+    if not isinstance(audio_format, dict):
+        return "audio/pcm"
+    name = str(audio_format.get("type", "audio/pcm"))
+    rate = audio_format.get("rate")
+    if name == "audio/pcm" and rate not in (None, 24_000):
+        return f"{name} at {rate} Hz"
+    return name
