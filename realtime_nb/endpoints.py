@@ -8,11 +8,14 @@ from typing import Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from realtime_nb.errors import ConfigurationError
+from realtime_nb.redaction import REMOVED
 
 __all__ = ["DEFAULT_MODEL", "Endpoint", "azure", "local", "openai", "resolve"]
 
 DEFAULT_MODEL = "gpt-realtime-2.1"
 _LOCAL_MODEL = "local"
+_SECRET_CHARS = 6
+"""A value of fewer characters is no key, and taking it out would only spoil the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,22 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         """Refuses what can't be a Realtime URL."""
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("ws", "wss") or not parts.hostname:
+        try:
+            parts = urlsplit(self.url)
+            usable = parts.scheme in ("ws", "wss") and bool(parts.hostname)
+            usable = usable and parts.port != 0  # looking at it raises for a port that is none
+        except ValueError:
+            usable = False
+        if not usable:
+            # Only what can't be a key is shown of it.
+            shown = self.url.split("?")[0].split("@")[-1]
             raise ConfigurationError(
-                f"{self.url!r} is not a Realtime URL. Use 'local', 'openai', or a URL such as "
+                f"{shown!r} is not a Realtime URL. Use 'local', 'openai', or a URL such as "
                 "ws://127.0.0.1:8000/v1/realtime."
             )
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.shown_url!r}, model={self.model!r}, kind={self.kind!r})"
 
     @property
     def connect_url(self) -> str:
@@ -60,6 +73,17 @@ class Endpoint:
         host = parts.hostname or ""
         place = f"{host}:{parts.port}" if parts.port else host
         return urlunsplit((parts.scheme, place, parts.path, "", ""))
+
+    def without_secrets(self, text: str) -> str:
+        """What somebody else wrote, without the keys that we connect with."""
+        parts = urlsplit(self.url)
+        query = dict(parse_qsl(parts.query))
+        secrets = [value.removeprefix("Bearer ") for value in self.headers.values()]
+        secrets += [parts.password or "", *(query[name] for name in query if name != "model")]
+        for secret in secrets:
+            if len(secret) >= _SECRET_CHARS:
+                text = text.replace(secret, REMOVED)
+        return text
 
 
 def openai(model: str | None = None, api_key: str | None = None) -> Endpoint:

@@ -6,6 +6,7 @@ Replay and tests put something else behind the same three methods, and nothing a
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Protocol
 
 import msgspec
@@ -23,7 +24,13 @@ from realtime_nb.protocol.events import JsonObject
 
 __all__ = ["MemoryTransport", "Transport", "WebSocketTransport", "memory_pair", "open_websocket"]
 
+_CLOSE_TIMEOUT_S = 3.0
 _MAX_FRAME_BYTES = 64 * 1024 * 1024  # a retrieved item carries all of its audio
+
+
+# At debug level websockets writes the headers of the handshake into its log, key included.
+_websocket_logger = logging.getLogger(f"{__name__}.websocket")
+_websocket_logger.addFilter(lambda record: record.levelno > logging.DEBUG)
 
 
 class Transport(Protocol):
@@ -80,6 +87,13 @@ def _ended(closed: ConnectionClosed) -> SessionClosedError:
     return SessionClosedError(f"The connection was closed ({code}{words}).", code, reason)
 
 
+class _Connect(connect):
+    """Opens a WebSocket where it was told to: a redirect could take the key to another host."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
 async def open_websocket(endpoint: Endpoint, timeout_s: float = 15.0) -> WebSocketTransport:
     """Connects to an endpoint.
 
@@ -88,13 +102,15 @@ async def open_websocket(endpoint: Endpoint, timeout_s: float = 15.0) -> WebSock
     """
     where = endpoint.shown_url
     try:
-        socket = await connect(
+        socket = await _Connect(
             endpoint.connect_url,
             additional_headers=endpoint.headers,
             max_size=_MAX_FRAME_BYTES,
             max_queue=256,
             compression=None,
             open_timeout=timeout_s,
+            close_timeout=_CLOSE_TIMEOUT_S,
+            logger=_websocket_logger,
             # Realtime servers ping us; pinging them too would only add a way to fail.
             ping_interval=None,
             # A conversation must not wander off to a proxy or another host with the key.
@@ -103,7 +119,7 @@ async def open_websocket(endpoint: Endpoint, timeout_s: float = 15.0) -> WebSock
     except InvalidStatus as error:
         status = error.response.status_code
         body = (error.response.body or b"").decode("utf-8", "replace").strip()[:200]
-        words = f": {body}" if body else ""
+        words = f": {endpoint.without_secrets(body)}" if body else ""
         raise ConnectionFailedError(
             f"{where} refused the connection with HTTP {status}{words}. "
             "Check the URL, the model and the key.",
@@ -115,7 +131,8 @@ async def open_websocket(endpoint: Endpoint, timeout_s: float = 15.0) -> WebSock
         ) from None
     except (OSError, InvalidHandshake, InvalidURI) as error:
         raise ConnectionFailedError(
-            f"Can't connect to {where}: {error}. Is the server running there?"
+            f"Can't connect to {where}: {endpoint.without_secrets(str(error))}. "
+            "Is the server running there?"
         ) from None
     return WebSocketTransport(socket)
 
@@ -124,7 +141,7 @@ class MemoryTransport:
     """One end of a pair in memory; see :func:`memory_pair`."""
 
     def __init__(self) -> None:
-        self._inbox: asyncio.Queue[JsonObject | SessionClosedError] = asyncio.Queue()
+        self._inbox: asyncio.Queue[JsonObject | None] = asyncio.Queue()  # None: it is over
         self._peer: MemoryTransport | None = None
         self._closed: SessionClosedError | None = None
 
@@ -140,23 +157,23 @@ class MemoryTransport:
         self._peer._inbox.put_nowait(copy)
 
     async def receive(self) -> JsonObject:
-        """See :class:`Transport`."""
-        if self._closed is not None and self._inbox.empty():
-            raise self._closed
+        """See :class:`Transport`. What was sent before the end is still received."""
         event = await self._inbox.get()
-        if isinstance(event, SessionClosedError):
-            self._closed = event
-            raise event
+        if event is None:
+            self._inbox.put_nowait(None)  # for whoever asks again
+            assert self._closed is not None
+            raise self._closed
         return event
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Ends both ends with a close code."""
-        if self._closed is not None:
-            return
-        self._closed = SessionClosedError(f"The connection was closed ({code}).", code, reason)
-        self._inbox.put_nowait(self._closed)
-        if self._peer is not None:
-            self._peer._inbox.put_nowait(self._closed)
+        for end in (self, self._peer):
+            if end is not None and end._closed is None:
+                words = f": {reason}" if reason else ""
+                end._closed = SessionClosedError(
+                    f"The connection was closed ({code}{words}).", code, reason
+                )
+                end._inbox.put_nowait(None)
 
 
 def memory_pair() -> tuple[MemoryTransport, MemoryTransport]:
