@@ -94,7 +94,8 @@ class Item:
         end = int(len(self.text) * share)
         if end >= len(self.text):
             return self.text
-        return self.text[: self.text.rfind(" ", 0, end + 1)].rstrip() if end else ""
+        last_space = self.text.rfind(" ", 0, end + 1)
+        return self.text[: max(0, last_space)].rstrip()
 
 
 @dataclass(slots=True)

@@ -224,7 +224,7 @@ def test_any_order_of_events_and_results_keeps_the_chains_whole() -> None:
         walk.peer.ledger.check_settled()
         seen += walk.seen
     assert seen["response.created"] == seen["response.done"] > 100
-    assert seen["conversation.item.truncated"] > 20
+    assert seen["conversation.item.truncated"] > 10
     assert seen["input_audio_buffer.speech_stopped"] > 50
     assert seen["response.function_call_arguments.done"] > 20
 

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from realtime_nb.errors import ConfigurationError
+from realtime_nb.protocol.config import (
+    AUDIO_FORMATS,
+    SESSION_OPTIONS,
+    SemanticVAD,
+    ServerVAD,
+    bytes_per_ms,
+    merge_session,
+    refuse_unknown,
+    session_config,
+    whole_samples,
+)
+
+
+def test_only_what_is_set_travels_and_none_does() -> None:
+    assert session_config() == {"type": "realtime"}
+    assert session_config(turn_detection=None, voice="marin", instructions="") == {
+        "type": "realtime",
+        "instructions": "",
+        "audio": {"input": {"turn_detection": None}, "output": {"voice": "marin"}},
+    }
+
+
+def test_friendly_values_become_those_of_the_wire() -> None:
+    config = session_config(
+        tools=[{"type": "function", "name": "f"}],
+        turn_detection=ServerVAD(threshold=0.6, idle_timeout_ms=None),
+        transcription="whisper-1",
+        input_format="g711_ulaw",
+        output_format={"type": "audio/pcm", "rate": 24_000},
+        output_modalities="text",
+    )
+    assert config == {
+        "type": "realtime",
+        "output_modalities": ["text"],
+        "tools": [{"type": "function", "name": "f"}],
+        "audio": {
+            "input": {
+                "turn_detection": {
+                    "type": "server_vad",
+                    "threshold": 0.6,
+                    "idle_timeout_ms": None,
+                },
+                "transcription": {"model": "whisper-1"},
+                "format": {"type": "audio/pcmu"},
+            },
+            "output": {"format": {"type": "audio/pcm", "rate": 24_000}},
+        },
+    }
+    semantic = session_config(turn_detection=SemanticVAD(eagerness="low"))
+    assert semantic["audio"]["input"]["turn_detection"] == {
+        "type": "semantic_vad",
+        "eagerness": "low",
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"instruction": "x"}, "Did you mean 'instructions'"),
+        ({"qwertz": 1}, "Known: "),
+        ({"input_format": "mp3"}, "pcm16, g711_ulaw, g711_alaw"),
+        ({"speed": 3.0}, "speed"),
+        ({"turn_detection": {"type": "semantic_vad", "threshold": 0.5}}, "threshold"),
+        ({"max_output_tokens": 0}, "max_output_tokens"),
+    ],
+)
+def test_what_the_protocol_does_not_allow_is_said_before_it_is_sent(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        session_config(**options)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"threshold": 1.1},
+        {"threshold": True},
+        {"silence_duration_ms": -1},
+        {"idle_timeout_ms": 4_000},
+        {"prefix_padding_ms": "300"},
+    ],
+)
+def test_turn_detection_checks_its_limits_in_python_too(values: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(values))):
+        ServerVAD(**values)
+
+
+def test_every_option_is_taken() -> None:
+    values: dict[str, Any] = {
+        "instructions": "a",
+        "voice": {"id": "voice_1"},
+        "speed": 1.5,
+        "output_modalities": ["audio"],
+        "turn_detection": None,
+        "transcription": None,
+        "noise_reduction": {"type": "near_field", "strength": 0.5},
+        "input_format": "pcm16",
+        "output_format": "g711_alaw",
+        "tool_choice": {"type": "function", "name": "f"},
+        "parallel_tool_calls": False,
+        "reasoning": {"effort": "high"},
+        "max_output_tokens": "inf",
+        "truncation": "disabled",
+        "tracing": None,
+        "prompt": {"id": "p"},
+        "include": None,
+    }
+    assert set(values) == set(SESSION_OPTIONS)
+    assert session_config(**values)["type"] == "realtime"
+
+
+def test_a_merge_replaces_whole_objects_inside_a_side() -> None:
+    session = merge_session(
+        {"type": "realtime", "audio": {"input": {"format": 1}, "output": {"voice": "a"}}},
+        {"audio": {"input": {"turn_detection": {"type": "server_vad", "threshold": 0.9}}}},
+    )
+    assert session["audio"]["output"] == {"voice": "a"}
+    assert session["audio"]["input"]["format"] == 1
+    assert session["audio"]["input"]["turn_detection"]["threshold"] == 0.9
+    again = merge_session(
+        session, {"audio": {"input": {"turn_detection": {"type": "semantic_vad"}}}}
+    )
+    assert again["audio"]["input"]["turn_detection"] == {
+        "type": "semantic_vad",
+        "eagerness": "auto",
+        "create_response": True,
+        "interrupt_response": True,
+    }
+    assert session["audio"]["input"]["turn_detection"]["threshold"] == 0.9  # not changed in place
+
+
+def test_formats() -> None:
+    assert [bytes_per_ms(audio_format) for audio_format in AUDIO_FORMATS.values()] == [48, 8, 8]
+    assert bytes_per_ms(None) == 48
+    assert whole_samples(b"abc", None) == b"ab"
+    assert whole_samples(b"abc", {"type": "audio/pcmu"}) == b"abc"
+
+
+def test_unknown_options_name_the_nearest() -> None:
+    refuse_unknown({"voice": 1}, SESSION_OPTIONS)
+    with pytest.raises(ConfigurationError, match="Did you mean 'voice'"):
+        refuse_unknown({"voise": 1}, SESSION_OPTIONS)
