@@ -26,7 +26,7 @@ from realtime_nb.recording import Recording, load
 from realtime_nb.session import Session, ToolSource, connect
 from realtime_nb.user_turns import Turn, find_turns
 
-__all__ = ["Line", "TalkCall", "TalkResult", "TalkTurn", "talk"]
+__all__ = ["Line", "TalkCall", "TalkResult", "TalkTurn", "heard_items", "talk", "until_heard_for"]
 
 TRANSCRIPT_TIMEOUT_S = 10.0
 _POLL_S = 0.02
@@ -184,12 +184,12 @@ async def _converse(
     problems: list[str] = []
     for number, clip in enumerate(clips, start=1):
         turns, answers = _turns_taken(session), len(session.conversation.responses)
-        heard_before = _heard(session)
+        heard_before = heard_items(session)
         if session.conversation.turn_detection is None:
             await session.interrupt()  # who holds the button down does not want to listen
         await session.speak(clip.pcm)
         if barge_in_s is not None and number < len(clips):
-            in_time = await _until_heard_for(session, heard_before, barge_in_s, timeout_s)
+            in_time = await until_heard_for(session, heard_before, barge_in_s, timeout_s)
         else:
             in_time = await session.settled(timeout_s)
         if _turns_taken(session) == turns:
@@ -207,18 +207,26 @@ def _turns_taken(session: Session) -> int:
     return sum(item.committed_s is not None for item in session.conversation.items.values())
 
 
-def _heard(session: Session) -> set[str]:
+def heard_items(session: Session) -> set[str]:
     """The agent's messages that were heard, if only in part."""
     items = session.conversation.items.values()
     return {item.id for item in items if item.played_s is not None}
 
 
-async def _until_heard_for(
+async def until_heard_for(
     session: Session, heard_before: set[str], duration_s: float, timeout_s: float
 ) -> bool:
-    """Waits until a new answer began to be heard that long ago, or until there can't be one."""
+    """Waits until a new answer began to be heard that long ago.
+
+    Args:
+        heard_before: what :func:`heard_items` said earlier; the answer is none of these.
+        duration_s: in session time, as ``timeout_s``.
+
+    Returns:
+        Whether that was in time; also True when nothing is under way that could be heard.
+    """
     end_s = session.clock() + timeout_s
-    while not (new := _heard(session) - heard_before):
+    while not (new := heard_items(session) - heard_before):
         if await session.settled(timeout_s=0):
             return True
         if session.clock() >= end_s:

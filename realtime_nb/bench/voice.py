@@ -17,6 +17,7 @@ from realtime_nb.protocol.config import ServerVAD
 from realtime_nb.protocol.turns import FRAME_MS, TurnSettings
 from realtime_nb.recording import load
 from realtime_nb.session import Session, connect
+from realtime_nb.talk import heard_items, until_heard_for
 
 __all__ = ["TARGET_MS", "run"]
 
@@ -26,6 +27,7 @@ TARGET_MS = 150
 SILENCE_MS = 200
 _SAMPLES = Path(__file__).parents[1] / "samples"
 _PAUSE_MS = 400
+_LISTEN_S = 0.3
 _STAGES = {
     "stop_to_first_audio_ms": "speech_stopped received → first audio",
     "beyond_window_ms": "end of speech + silence window → first audio",
@@ -90,17 +92,10 @@ async def _converse(clips: Sequence[bytes], folder: str) -> Path:
 
 
 async def _take_turn(session: Session, clip: bytes) -> None:
-    """Speaks, waits for the answer to begin, and stops it."""
-    first_audio = asyncio.create_task(
-        session.wait_for("response.output_audio.delta", timeout_s=60.0)
-    )
-    try:
-        await session.speak(clip)
-        await first_audio
-    except TimeoutError:
-        return  # is counted as not answered
-    finally:
-        first_audio.cancel()
+    """Speaks, hears the answer begin, and stops it."""
+    heard_before = heard_items(session)
+    await session.speak(clip)
+    await until_heard_for(session, heard_before, _LISTEN_S, timeout_s=60.0)
     await session.interrupt()
     await session.settled()
 
