@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -55,14 +56,21 @@ def new_id(prefix: str) -> str:
 async def close_socket(socket: ServerConnection, code: int, reason: str) -> None:
     """Closes a connection in bounded time, also when the client doesn't read.
 
-    The CLOSE frame waits behind unread data without a limit of its own, so one is set here.
+    The CLOSE frame waits behind unread data without a limit of its own, so one is set here. The
+    client's answer to it comes behind all that it sent before, which is read and dropped.
     """
+    closing = asyncio.create_task(socket.close(code, reason))
     try:
         async with asyncio.timeout(CLOSE_S):
-            await socket.close(code, reason)
+            with contextlib.suppress(ConnectionClosed):
+                async for _ in socket:
+                    pass
+            await closing
     except TimeoutError:
         socket.transport.abort()
         await socket.wait_closed()
+    finally:
+        closing.cancel()
 
 
 class Connection:
@@ -97,7 +105,7 @@ class Connection:
         self._hearing = asyncio.Lock()  # one transcription at a time: the threads are for everybody
         self._tasks: set[asyncio.Task[None]] = set()
         self._responses: dict[str, asyncio.Task[None]] = {}
-        self._transcriptions: dict[str, asyncio.Task[None]] = {}
+        self._attempts: dict[str, int] = {}  # the latest transcription of each item that waits
         self.core = ServerProtocol(
             model=model,
             new_id=new_id,
@@ -207,33 +215,31 @@ class Connection:
             self._finish(1011, "The server failed; its log says why.")
 
     def _start_transcription(self, job: Transcribe) -> None:
-        superseded = self._transcriptions.get(job.item_id)
-        if superseded is not None:
-            superseded.cancel()
         size = len(job.audio) + _TRANSCRIPTION_BYTES
         self._unheard.add(size)
+        self._attempts[job.item_id] = job.attempt
         task = self._start(self._transcribe(job))
-        self._transcriptions[job.item_id] = task
-
-        def done(_: object) -> None:
-            self._unheard.remove(size)
-            if self._transcriptions.get(job.item_id) is task:
-                del self._transcriptions[job.item_id]
-
-        task.add_done_callback(done)
+        task.add_done_callback(lambda _: self._unheard.remove(size))
 
     async def _transcribe(self, job: Transcribe) -> None:
         engines = self._engines
         loop = asyncio.get_running_loop()
         try:
-            async with self._hearing, patience("speech recognition", engines.timeout_s):
-                detector = engines.detector_for(job.audio_format)
-                text = await loop.run_in_executor(engines.hearing, hear, job, engines.stt, detector)
+            async with self._hearing:
+                if self._attempts[job.item_id] != job.attempt:
+                    return  # speech went on meanwhile, and the longer turn is to be heard
+                async with patience("speech recognition", engines.timeout_s):
+                    detector = engines.detector_for(job.audio_format)
+                    text = await loop.run_in_executor(
+                        engines.hearing, hear, job, engines.stt, detector
+                    )
         except Exception as error:  # an engine may fail in any way; the session goes on
             logger.exception("Transcription of %s failed", job.item_id)
             self.core.receive_transcript_failure(job.item_id, job.attempt, _words(error))
         else:
             self.core.receive_transcript(job.item_id, job.attempt, text)
+        if self._attempts.get(job.item_id) == job.attempt:
+            del self._attempts[job.item_id]
         self._pump()
 
     async def _respond(self, job: Respond) -> None:

@@ -1,0 +1,120 @@
+"""Engines for tests of the server: they say what they are told, fail and hang when told to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from realtime_nb.local.engines import Engines
+from realtime_nb.local.llm import LLM, ScriptedLLM
+from realtime_nb.local.server import LocalServer
+from realtime_nb.local.speaking import Pace
+from realtime_nb.local.stt import STT
+from realtime_nb.local.tts import TTS
+from realtime_nb.testing import LoudnessDetector, tone
+
+__all__ = ["FakeSTT", "FakeTTS", "fake_engines", "fake_server"]
+
+
+class FakeSTT:
+    """Understands the same in everything.
+
+    Args:
+        says: the text, or what makes it from the audio; may raise.
+        gate: what every call waits for.
+    """
+
+    name = "fake-stt"
+
+    def __init__(
+        self,
+        says: str | Callable[[bytes], str] = "hello there",
+        gate: threading.Event | None = None,
+    ) -> None:
+        self.says = says
+        self.gate = gate
+        self.calls: list[tuple[int, int]] = []  # bytes, sample rate
+        self.called = threading.Event()
+
+    def transcribe(self, pcm: bytes, sample_rate: int) -> str:
+        self.calls.append((len(pcm), sample_rate))
+        self.called.set()
+        if self.gate is not None:
+            assert self.gate.wait(20)
+        return self.says if isinstance(self.says, str) else self.says(pcm)
+
+
+class FakeTTS:
+    """Hums for a while instead of speaking.
+
+    Args:
+        audio_ms: for every sentence.
+        gate: waits for it before the sentences from ``gated_from`` on.
+        error: raised by every call.
+    """
+
+    name = "fake-tts"
+
+    def __init__(
+        self,
+        audio_ms: float = 500,
+        sample_rate: int = 24_000,
+        gate: threading.Event | None = None,
+        gated_from: int = 0,
+        error: Exception | None = None,
+    ) -> None:
+        self.sample_rate = sample_rate
+        self.audio_ms = audio_ms
+        self.gate = gate
+        self.gated_from = gated_from
+        self.error = error
+        self.calls: list[tuple[str, str, float]] = []
+        self.called = threading.Event()
+
+    def speak(self, text: str, voice: str, speed: float = 1.0) -> bytes:
+        self.calls.append((text, voice, speed))
+        self.called.set()
+        if self.error is not None:
+            raise self.error
+        if self.gate is not None and len(self.calls) > self.gated_from:
+            assert self.gate.wait(20)
+        return tone(self.audio_ms * self.sample_rate / 24_000)
+
+
+def fake_engines(
+    stt: STT | None = None,
+    llm: LLM | None = None,
+    tts: TTS | None = None,
+    timeout_s: float = 30.0,
+) -> Engines:
+    return Engines(
+        stt=stt or FakeSTT(),
+        llm=llm or ScriptedLLM([]),
+        tts=tts or FakeTTS(),
+        detector_for=LoudnessDetector,
+        hearing=ThreadPoolExecutor(2, thread_name_prefix="realtime_nb-hearing"),
+        voicing=ThreadPoolExecutor(2, thread_name_prefix="realtime_nb-voicing"),
+        timeout_s=timeout_s,
+    )
+
+
+def fake_server(
+    stt: STT | None = None,
+    llm: LLM | None = None,
+    tts: TTS | None = None,
+    *,
+    timeout_s: float = 30.0,
+    pace: Pace | None = None,
+    session_s: float = 3_600.0,
+    max_connections: int = 200,
+) -> LocalServer:
+    """A server without models; its conversations run a hundred times faster than life."""
+    return LocalServer(
+        fake_engines(stt, llm, tts, timeout_s),
+        port=0,
+        token="a-token",
+        pace=pace or Pace(speed=100.0),
+        session_s=session_s,
+        max_connections=max_connections,
+    )

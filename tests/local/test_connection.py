@@ -1,0 +1,474 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from realtime_nb.local import connection as connection_module
+from realtime_nb.local.connection import Connection
+from realtime_nb.local.llm import Call, Request, ScriptedLLM, Text
+from realtime_nb.local.server import LocalServer
+from realtime_nb.local.speaking import Pace
+from realtime_nb.protocol.server import ServerProtocol
+from realtime_nb.testing import silence, tone
+from tests.local.fake_engines import FakeSTT, FakeTTS, fake_server
+from tests.local.raw_client import RawClient, joined, turn
+
+TRANSCRIBED = {"audio": {"input": {"transcription": {"model": "whisper-1"}}}}
+COMPLETED = "conversation.item.input_audio_transcription.completed"
+
+
+@asynccontextmanager
+async def session(**server: Any) -> AsyncIterator[RawClient]:
+    async with fake_server(**server) as running, joined(running) as client:
+        yield client
+
+
+def connection_of(server: LocalServer) -> Connection:
+    (connection,) = server._connections
+    return connection
+
+
+async def all_work_done(connection: Connection) -> None:
+    """Waits until only the reader and the writer are left."""
+    async with asyncio.timeout(20):
+        while work := [
+            task for task in connection._tasks if _does(task) not in ("_read", "_write")
+        ]:
+            await asyncio.wait(work)
+
+
+def _does(task: asyncio.Task[None]) -> str:
+    return str(getattr(task.get_coro(), "__name__", ""))
+
+
+# --- Turns ---
+
+
+async def test_a_spoken_turn() -> None:
+    stt = FakeSTT("What is it?")
+    llm = ScriptedLLM([lambda request: str(request.items[-1]["content"][0]["transcript"])])
+    async with session(stt=stt, llm=llm) as client:
+        await client.update(**TRANSCRIBED)
+        await client.append(turn())
+        done = await client.until("response.done")
+    assert client.of(COMPLETED)[0]["transcript"] == "What is it?"
+    (item,) = done["response"]["output"]
+    assert item["content"][0]["transcript"] == "What is it?"
+    client.ledger.check_settled()
+
+
+async def test_a_response_waits_for_the_words_of_the_turn() -> None:
+    gate = threading.Event()
+    requests: list[Request] = []
+
+    def answer(request: Request) -> str:
+        requests.append(request)
+        return "Yes."
+
+    async with session(stt=FakeSTT("Late words.", gate), llm=ScriptedLLM([answer])) as client:
+        await client.append(turn())
+        await client.until("response.created")
+        assert requests == []
+        gate.set()
+        await client.until("response.done")
+    assert requests[0].items[-1]["content"][0]["transcript"] == "Late words."
+
+
+@pytest.mark.parametrize(
+    ("format_type", "rate"), [("audio/pcm", 24_000), ("audio/pcmu", 8_000), ("audio/pcma", 8_000)]
+)
+async def test_the_speech_engine_gets_the_audio_at_the_format_s_rate(
+    format_type: str, rate: int
+) -> None:
+    from realtime_nb.audio import encode
+
+    stt = FakeSTT()
+    form = {"type": format_type} | ({"rate": 24_000} if rate == 24_000 else {})
+    async with session(stt=stt) as client:
+        await client.update(
+            audio={
+                "input": {"format": form, "turn_detection": None, **TRANSCRIBED["audio"]["input"]}
+            }
+        )
+        await client.append(encode(format_type, tone(500, sample_rate=rate)))
+        await client.send("input_audio_buffer.commit")
+        completed = await client.until(COMPLETED)
+    assert stt.calls == [(rate, rate)]  # half a second of 16-bit samples
+    assert completed["usage"] == {"type": "duration", "seconds": 0.5}
+
+
+@pytest.mark.parametrize(("speech_ms", "heard"), [(100, ""), (400, "you")])
+async def test_where_nobody_speaks_no_words_are_found(speech_ms: int, heard: str) -> None:
+    stt = FakeSTT("you")
+    async with session(stt=stt) as client:
+        await client.update(**TRANSCRIBED)
+        await client.append(turn(speech_ms))
+        while not client.of(COMPLETED):
+            await client.receive()
+    assert client.of(COMPLETED)[0]["transcript"] == heard
+    assert len(stt.calls) >= 1 if heard else stt.calls == []
+
+
+async def test_a_superseded_transcription_is_not_run() -> None:
+    gate = threading.Event()
+    stt = FakeSTT(gate=gate)
+    async with session(stt=stt) as client:
+        await client.update(audio={"input": {"turn_detection": {"type": "semantic_vad"}}})
+        await client.append(silence(100) + 6 * (tone(300) + silence(200)))
+        await client.send("input_audio_buffer.clear")
+        await client.until("input_audio_buffer.cleared")
+        gate.set()
+        await client.ask()
+    assert len(stt.calls) <= 2  # that which ran when the others came, and the last one
+
+
+async def test_many_transcriptions_do_not_take_all_threads() -> None:
+    gate = threading.Event()
+    gated, free = FakeSTT(gate=gate), "others"
+
+    def hears(pcm: bytes) -> str:
+        return "mine" if len(pcm) == len(tone(600)) else free
+
+    gated.says = hears
+    async with fake_server(stt=gated) as server, joined(server) as greedy:
+        await greedy.update(audio={"input": {"turn_detection": None}})
+        for _ in range(20):
+            await greedy.append(tone(500))
+            await greedy.send("input_audio_buffer.commit")
+        await asyncio.to_thread(gated.called.wait, 20)
+        async with joined(server) as modest:
+            await modest.update(audio={"input": {"turn_detection": None}})
+            gated.called.clear()
+            await modest.append(tone(600))
+            await modest.send("input_audio_buffer.commit")
+            assert await asyncio.to_thread(gated.called.wait, 20)
+            lengths = [length for length, _ in gated.calls]
+            gate.set()
+    assert lengths == [len(tone(500)), len(tone(600))]
+
+
+# --- Engines that fail ---
+
+
+async def test_a_failing_speech_engine(caplog: pytest.LogCaptureFixture) -> None:
+    calls = []
+
+    def fails_first(pcm: bytes) -> str:
+        calls.append(pcm)
+        if len(calls) == 1:
+            raise ValueError("secret details")
+        return "heard"
+
+    async with session(stt=FakeSTT(fails_first), llm=ScriptedLLM(["One.", "Two."])) as client:
+        await client.update(
+            audio={"input": {"turn_detection": None, **TRANSCRIBED["audio"]["input"]}}
+        )
+        for answer in ("failed", "completed"):
+            await client.append(tone(500))
+            await client.send("input_audio_buffer.commit")
+            event = await client.until(f"conversation.item.input_audio_transcription.{answer}")
+        assert event["transcript"] == "heard"
+        assert (await client.ask())["status"] == "completed"
+    error = client.of("conversation.item.input_audio_transcription.failed")[0]["error"]
+    assert "ValueError" in error["message"]
+    assert "secret" not in error["message"]
+    assert "secret details" in caplog.text
+
+
+async def test_a_speech_engine_that_hangs() -> None:
+    gate = threading.Event()
+    async with session(stt=FakeSTT(gate=gate), timeout_s=0.05) as client:
+        await client.update(**TRANSCRIBED)
+        await client.append(turn())
+        done = await client.until("response.done")
+        gate.set()
+    assert done["response"]["status"] == "completed"
+    (failed,) = client.of("conversation.item.input_audio_transcription.failed")
+    assert "gave nothing for 0.05 s" in failed["error"]["message"]
+
+
+@pytest.mark.parametrize("broken", ["model", "voice", "hanging voice", "hanging model"])
+async def test_a_failing_answer_fails_alone(broken: str) -> None:
+    gate = threading.Event()
+
+    class Model:
+        name = "model"
+        asked = 0
+
+        async def reply(self, request: Request) -> AsyncIterator[Text | Call]:
+            self.asked += 1
+            if self.asked == 1 and broken == "model":
+                raise ValueError("secret")
+            if self.asked == 1 and broken == "hanging model":
+                await asyncio.Event().wait()
+            yield Text("Hello.")
+
+    tts = FakeTTS(error=OSError("secret") if broken == "voice" else None)
+    tts.gate = gate if broken == "hanging voice" else None
+    async with session(llm=Model(), tts=tts, timeout_s=0.1) as client:
+        failed = await client.ask()
+        tts.error = tts.gate = None
+        gate.set()
+        completed = await client.ask()
+    assert failed["status"] == "failed"
+    assert failed["status_details"]["type"] == "failed"
+    error = failed["status_details"]["error"]
+    assert error["code"] == "server_error"
+    assert "secret" not in json.dumps(failed)
+    assert completed["status"] == "completed"
+    assert client.of("error") == []
+    client.ledger.check_settled()
+
+
+# --- Cancelling ---
+
+
+async def test_a_cancelled_response_stops_its_engines() -> None:
+    tts = FakeTTS(audio_ms=2_000)
+    script = " ".join(f"Sentence number {number}." for number in range(50))
+    server = fake_server(llm=ScriptedLLM([script, "Next."]), tts=tts, pace=Pace(200, speed=1))
+    async with server, joined(server) as client:
+        await client.send("response.create")
+        await client.until("response.output_audio.delta")
+        await client.send("response.cancel")
+        done = await client.until("response.done")
+        assert done["response"]["status"] == "cancelled"
+        await all_work_done(connection_of(server))
+        spoken = len(tts.calls)
+        assert spoken <= 5
+        assert (await client.ask())["status"] == "completed"
+    assert [text for text, _, _ in tts.calls[spoken:]] == ["Next."]
+    assert all(text.startswith("Sentence") for text, _, _ in tts.calls[:spoken])
+
+
+async def test_a_response_that_is_cancelled_at_once_never_asks_the_model() -> None:
+    asked: list[Request] = []
+
+    def answer(request: Request) -> str:
+        asked.append(request)
+        return "No."
+
+    async with fake_server(llm=ScriptedLLM([answer])) as server, joined(server) as client:
+        connection = connection_of(server)
+        connection.core.receive({"type": "response.create"})
+        connection.core.receive({"type": "response.cancel"})
+        connection._pump()
+        done = await client.until("response.done")
+        await all_work_done(connection_of(server))
+    assert done["response"]["status_details"]["reason"] == "client_cancelled"
+    assert asked == []
+
+
+async def test_the_output_budget_ends_a_response() -> None:
+    script = " ".join(["Many words follow here."] * 30)
+    async with fake_server(llm=ScriptedLLM([script, "Next."])) as server, joined(server) as client:
+        done = await client.ask(max_output_tokens=20)
+        assert done["status"] == "incomplete"
+        assert done["status_details"]["reason"] == "max_output_tokens"
+        await all_work_done(connection_of(server))
+        assert (await client.ask())["status"] == "completed"
+
+
+async def test_a_client_that_leaves_stops_everything() -> None:
+    gate = threading.Event()
+    tts = FakeTTS(gate=gate)
+    async with fake_server(llm=ScriptedLLM(["One. Two. Three."]), tts=tts) as server:
+        async with joined(server) as client:
+            await client.send("response.create")
+            await asyncio.to_thread(tts.called.wait, 20)
+            tasks = connection_of(server)._tasks.copy()
+        async with asyncio.timeout(20):
+            await asyncio.gather(*tasks, return_exceptions=True)
+        gate.set()
+        async with joined(server):
+            assert server.connections == 1
+    assert len(tts.calls) == 1
+
+
+# --- Sessions side by side ---
+
+
+async def test_two_sessions_share_nothing() -> None:
+    llm = ScriptedLLM([lambda request: f"{len(request.items)} {request.instructions}"] * 4)
+    async with fake_server(llm=llm) as server, joined(server) as one, joined(server) as two:
+        await one.update(instructions="Be one.", output_modalities=["text"])
+        await two.update(instructions="Be two.", output_modalities=["text"])
+        await one.write("extra")
+        answers = [await client.ask() for client in (one, two, one)]
+    texts = [answer["output"][0]["content"][0]["text"] for answer in answers]
+    assert texts == ["2 Be one.", "1 Be two.", "4 Be one."]
+    ids = [{event["event_id"] for event in client.events} for client in (one, two)]
+    assert ids[0].isdisjoint(ids[1])
+
+
+async def test_one_second_of_an_append_at_a_time() -> None:
+    """A long append is the same as short ones, and leaves room for others in between."""
+    async with fake_server() as server, joined(server) as client, joined(server) as other:
+        connection = next(
+            c
+            for c in server._connections
+            if c._socket.remote_address == client.socket.local_address
+        )
+        taken: list[int] = []
+        receive = connection.core.receive
+
+        def noted(raw: object) -> None:
+            assert isinstance(raw, dict)
+            taken.append(len(raw["audio"]))
+            receive(raw)
+
+        connection.core.receive = noted  # type: ignore[method-assign]
+        await client.append(silence(3_000) + turn() + silence(3_000) + b"\0")
+        stopped = await client.until("input_audio_buffer.speech_stopped")
+        assert (await other.ask())["status"] == "completed"
+    assert max(taken) == 64_000
+    assert len(taken) == 7
+    assert stopped["audio_end_ms"] == 3_744
+    # The tone begins at 3,100, in the frame that begins at 3,072.
+    assert client.of("input_audio_buffer.speech_started")[0]["audio_start_ms"] == 2_772
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"type": "input_audio_buffer.append", "audio": "!" * 200_000},
+        {"type": "input_audio_buffer.append", "audio": ["A" * 200_000]},
+        {"type": "input_audio_buffer.append", "audio": "A" * 200_001},
+        {"type": "input_audio_buffer.append", "audio": "AAAA", "more": "A" * 200_000},
+        {"type": "input_audio_buffer.append", "audio": "A" * (15 * 1024 * 1024 * 4 // 3 + 4)},
+        {"type": "x" * 200_000, "audio": "AAAA"},
+        {"audio": "A" * 200_000},
+        ["A" * 200_000],
+        "A" * 200_000,
+    ],
+)
+async def test_a_long_frame_that_is_wrong_is_refused_once(frame: object) -> None:
+    async with session() as client:
+        await client.socket.send(json.dumps(frame))
+        await client.until("error")
+        await client.send("input_audio_buffer.clear")
+        await client.until("input_audio_buffer.cleared")
+    assert client.kinds == ["session.created", "error", "input_audio_buffer.cleared"]
+    assert len(json.dumps(client.events[1])) < 5_000
+
+
+# --- Clients that do not read ---
+
+
+UNREAD = (1013, "The client does not read what it is sent.")
+
+
+async def add_long_item(client: RawClient) -> str:
+    """A user item of a minute; returns its audio, almost 4 MB, as ``retrieved`` will give it."""
+    audio = base64.b64encode(tone(60_000)).decode()
+    content = [{"type": "input_audio", "audio": audio}]
+    item = {"type": "message", "role": "user", "content": content, "id": "long"}
+    await client.send("conversation.item.create", item=item)
+    await client.until("conversation.item.done")
+    return audio
+
+
+async def test_what_a_client_does_not_read_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "UNREAD_S", 0.3)
+    async with fake_server() as server, joined(server, reads=False) as client:
+        connection = connection_of(server)
+        length = len(await add_long_item(client))
+        peak = 0
+        add = connection._unsent.add
+
+        def noted(amount: int) -> None:
+            nonlocal peak
+            add(amount)
+            peak = max(peak, connection._unsent.amount)
+
+        connection._unsent.add = noted  # type: ignore[method-assign]
+        for _ in range(40):
+            await client.send("conversation.item.retrieve", item_id="long")
+        async with joined(server) as other:
+            assert (await other.ask())["status"] == "completed"
+            ended = asyncio.create_task(asyncio.wait([connection._end]))
+            await asyncio.wait_for(ended, 20)
+            assert await client.close_code() == UNREAD
+            assert (await other.ask())["status"] == "completed"
+    assert peak > connection_module.UNSENT_PAUSE_BYTES
+    assert peak < connection_module.UNSENT_PAUSE_BYTES + length + 1_000
+
+
+async def test_more_than_the_limit_unread_ends_the_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection_module, "MAX_UNSENT_BYTES", 100_000)
+    server = fake_server(tts=FakeTTS(5_000), pace=Pace(60_000, 1))
+    async with server, joined(server) as client:
+        await client.send("response.create")
+        assert await client.close_code() == UNREAD
+
+
+async def test_a_client_that_never_reads_again_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "UNREAD_S", 0.1)
+    monkeypatch.setattr(connection_module, "CLOSE_S", 0.1)
+    async with fake_server() as server, joined(server, reads=False) as client:
+        connection = connection_of(server)
+        await add_long_item(client)
+        for _ in range(40):
+            await client.send("conversation.item.retrieve", item_id="long")
+        async with asyncio.timeout(20):
+            await connection._socket.wait_closed()
+        client.socket.transport.abort()
+
+
+async def test_large_answers_are_no_overflow() -> None:
+    async with session() as client:
+        audio = await add_long_item(client)
+        for _ in range(30):
+            await client.send("conversation.item.retrieve", item_id="long")
+        retrieved = await client.until("conversation.item.retrieved", times=30)
+    assert retrieved["item"]["content"][0]["audio"] == audio
+
+
+# --- The end ---
+
+
+async def test_a_session_expires() -> None:
+    async with session(session_s=0.2) as client:
+        assert await client.close_code() == (
+            1001,
+            "Your session hit the maximum duration of 0.00333333 minutes.",
+        )
+
+
+async def test_a_fault_in_the_core_ends_only_its_session(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    receive = ServerProtocol.receive_frame
+
+    def faulty(core: ServerProtocol, frame: str | bytes) -> None:
+        if "fault" in str(frame):
+            raise AssertionError("a fault")
+        receive(core, frame)
+
+    monkeypatch.setattr(ServerProtocol, "receive_frame", faulty)
+    async with fake_server() as server, joined(server) as one, joined(server) as two:
+        await one.send("fault")
+        assert (await one.close_code())[0] == 1011
+        assert (await two.ask())["status"] == "completed"
+    assert "a fault" in caplog.text
+
+
+async def test_a_fault_while_an_answer_is_taken_ends_the_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def faulty(core: ServerProtocol, item_id: str, attempt: int, text: str) -> None:
+        raise AssertionError("a fault")
+
+    monkeypatch.setattr(ServerProtocol, "receive_transcript", faulty)
+    async with session() as client:
+        await client.append(turn())
+        assert (await client.close_code())[0] == 1011
