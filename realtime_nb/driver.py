@@ -120,23 +120,26 @@ class Driver:
         """Starts to read and write."""
         self._wire_tasks = [asyncio.create_task(work) for work in (self._read(), self._write())]
 
-    async def close(self) -> None:
+    async def close(self, complete: bool = True) -> None:
         """Ends the session and everything that belongs to it, even when it is cancelled meanwhile.
+
+        Args:
+            complete: whether the recording is whole; the first call decides.
 
         Raises:
             RecordingError: the recording could not be completed; everything else is ended.
         """
         if self._closing is None:
-            self._closing = asyncio.create_task(self._close())
+            self._closing = asyncio.create_task(self._close(complete))
         try:
             await asyncio.shield(self._closing)
         except asyncio.CancelledError:
             await asyncio.wait([self._closing])
             raise
 
-    async def _close(self) -> None:
+    async def _close(self, complete: bool) -> None:
         async with AsyncExitStack() as steps:  # the last one first, each whatever the others raise
-            steps.push_async_callback(self._close_recorder)
+            steps.push_async_callback(self._close_recorder, complete)
             steps.push_async_callback(self._owned.aclose)
             steps.push_async_callback(self._end_tasks)
             steps.push_async_callback(self._transport.close)
@@ -156,12 +159,13 @@ class Driver:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._end(SessionClosedError("The session was closed here.", 1000))
 
-    async def _close_recorder(self) -> None:
+    async def _close_recorder(self, complete: bool) -> None:
         if self.recorder is None:
             return
         ended = self._ended or SessionClosedError("")
         await asyncio.to_thread(
             self.recorder.close,
+            complete,
             duration_s=self.clock(),
             close_code=ended.close_code,
             close_reason=ended.reason,

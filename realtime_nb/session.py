@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import math
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -90,7 +91,7 @@ class connect:
         **options: Any,
     ) -> None:
         refuse_unknown(options, SESSION_OPTIONS)
-        if speed <= 0:
+        if not 0 < speed < math.inf:
             raise ConfigurationError(f"speed is {speed}; give a number greater than 0.")
         if speed != 1.0 and endpoint != "local" and transport is None:
             raise ConfigurationError("speed works on the local server only; others run in life's.")
@@ -116,7 +117,7 @@ class connect:
         traceback: TracebackType | None,
     ) -> None:
         assert self._session is not None
-        await self._session.close()
+        await self._session.close(complete=error is None)
 
     def __await__(self) -> Generator[Any, None, Session]:
         return self._open().__await__()
@@ -480,14 +481,18 @@ class Session:
                 f"{self.endpoint.shown_url} ended the session at once. {closed}"
             ) from None
 
-    async def close(self) -> None:
+    async def close(self, *, complete: bool = True) -> None:
         """Ends the session and everything that belongs to it; may be called twice.
+
+        Args:
+            complete: False leaves the recording marked as incomplete. So does an ``async with``
+                block that is left by an exception.
 
         Raises:
             RecordingError: the recording could not be completed; everything else is ended.
         """
         await self.close_microphone()
-        await self._driver.close()
+        await self._driver.close(complete)
 
     # --- what the speaker says ---
 
