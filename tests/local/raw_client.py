@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -17,7 +17,7 @@ from realtime_nb.testing import silence, tone
 from tests.conformance.ledger import Ledger
 from tests.conformance.validate import validate
 
-__all__ = ["Event", "RawClient", "joined", "turn"]
+__all__ = ["Event", "RawClient", "become_true", "joined", "turn"]
 
 Event = dict[str, Any]
 
@@ -25,6 +25,13 @@ Event = dict[str, Any]
 def turn(speech_ms: float = 400, pause_ms: float = 400) -> bytes:
     """What the detector of the fakes takes for one turn."""
     return silence(100) + tone(speech_ms) + silence(pause_ms)
+
+
+async def become_true(condition: Callable[[], bool]) -> None:
+    """Lets everything else run until the condition holds."""
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.001)
 
 
 class RawClient:
