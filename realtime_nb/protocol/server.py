@@ -16,7 +16,6 @@ names its code, field and ``event_id``, and changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Literal
 
 import msgspec
@@ -32,15 +31,13 @@ from realtime_nb.protocol.items import ItemStore
 from realtime_nb.protocol.jobs import CancelResponse, Job, Respond, Transcribe
 from realtime_nb.protocol.listening import Listening
 from realtime_nb.protocol.problems import Problem, Refused
-from realtime_nb.protocol.response import ResponseRun, ResponseSettings, Status
+from realtime_nb.protocol.responses import Responses
 from realtime_nb.protocol.sessions import (
     check_response_create,
     new_session,
-    response_settings,
     updated_session,
 )
 from realtime_nb.protocol.transcripts import Transcripts
-from realtime_nb.protocol.usage import InputTokens, count_input
 
 __all__ = [
     "CancelResponse",
@@ -50,8 +47,6 @@ __all__ = [
     "Transcribe",
 ]
 
-MAX_PARALLEL_RESPONSES = 8
-_TOKENS_PER_MINUTE = 15_000_000
 _MAX_MESSAGE_CHARS = 1_000
 """Of an error's message or field path, which may quote what the client sent."""
 
@@ -85,16 +80,10 @@ class ServerProtocol:
         self._new_id = new_id
         self._conversation_id = new_id("conv")
         self._session = new_session(session_type, model, new_id("sess"), expires_at)
-        self._runs: dict[str, ResponseRun] = {}
-        self._waiting: list[Respond] = []
-        self._cache_of = InputTokens()
-        self._tokens_left = _TOKENS_PER_MINUTE
         self._outgoing: list[JsonObject] = []
         self._jobs: list[Job] = []
         self._items = ItemStore(self.conversation)
-        self._transcripts = Transcripts(
-            self._items, self._emit, self._add_job, self._release_waiting
-        )
+        self._transcripts = Transcripts(self._items, self._emit, self._add_job, self._words_known)
         self._listening = Listening(
             self._session["audio"]["input"],
             items=self._items,
@@ -102,8 +91,18 @@ class ServerProtocol:
             new_id=new_id,
             detector_for=detector_for,
             emit=self._emit,
-            speech_began=self._interrupt,
-            turn_ended=self._respond_to_turn,
+            speech_began=self._speech_began,
+            turn_ended=self._turn_ended,
+        )
+        self._responses = Responses(
+            self.conversation,
+            self._conversation_id,
+            items=self._items,
+            transcripts=self._transcripts,
+            listening=self._listening,
+            new_id=new_id,
+            emit=self._emit,
+            start=self._add_job,
         )
 
     # --- outputs ---
@@ -202,7 +201,7 @@ class ServerProtocol:
             case ev.ResponseCreate():
                 self._create_response(event.response or {})
             case ev.ResponseCancel():
-                self._cancel(event.response_id)
+                self._responses.cancel(event.response_id)
 
     # --- session ---
 
@@ -218,22 +217,34 @@ class ServerProtocol:
 
     # --- turns ---
 
-    def _interrupt(self) -> None:
-        detection = self._session["audio"]["input"]["turn_detection"]
-        active = self._active_run()
-        if active is not None and detection["interrupt_response"]:
-            self._end_run(active, "cancelled", "turn_detected")
+    def _speech_began(self) -> None:
+        if self._session["type"] == "realtime" and self._detection["interrupt_response"]:
+            self._responses.interrupt()
 
-    def _respond_to_turn(self) -> None:
-        if self._session["type"] != "realtime":
+    def _turn_ended(self) -> None:
+        if self._session["type"] != "realtime" or not self._detection["create_response"]:
             return
-        if not self._session["audio"]["input"]["turn_detection"]["create_response"]:
-            return
-        active = self._active_run()
-        if active is not None:
-            self._refuse(_already_active(active.id), None)
-            return
-        self._run_response({})
+        try:
+            self._responses.check_room(apart=False)
+        except Refused as refused:
+            self._refuse(refused.problem, None)
+        else:
+            self._responses.begin(self._session, {})
+
+    @property
+    def _detection(self) -> JsonObject:
+        detection: JsonObject = self._session["audio"]["input"]["turn_detection"]
+        return detection
+
+    # --- responses ---
+
+    def _create_response(self, params: JsonObject) -> None:
+        check_response_create(self._session, params, has_spoken=self._has_spoken())
+        self._responses.check_room(apart=params.get("conversation") == "none")
+        self._responses.begin(self._session, params)
+
+    def _words_known(self) -> None:
+        self._responses.release()
 
     # --- items ---
 
@@ -249,114 +260,6 @@ class ServerProtocol:
         if audio:
             self._transcripts.request(wire["id"], audio, audio_format)
 
-    # --- responses ---
-
-    def _active_run(self) -> ResponseRun | None:
-        return next((run for run in self._runs.values() if run.in_conversation), None)
-
-    def _create_response(self, params: JsonObject) -> None:
-        check_response_create(self._session, params, has_spoken=self._has_spoken())
-        if params.get("conversation") != "none":
-            active = self._active_run()
-            if active is not None:
-                raise Refused(_already_active(active.id))
-        elif len(self._runs) >= MAX_PARALLEL_RESPONSES:
-            message = f"{MAX_PARALLEL_RESPONSES} responses are running. Wait until one is done."
-            raise Refused(Problem("rate_limit_exceeded", message))
-        self._run_response(params)
-
-    def _run_response(self, params: JsonObject) -> None:
-        items, audio = self._items.context(), dict[str, bytes]()
-        own = params.get("input")
-        if own is not None:
-            items, audio = self._items.checked_input(own, self._new_id)
-        apart = params.get("conversation") == "none"
-        settings = response_settings(
-            self._session,
-            params,
-            None if apart else self._conversation_id,
-            None if own is None else items,
-        )
-        tokens = self._count_input(items, audio, settings)
-        run = ResponseRun(
-            id=self._new_id("resp"),
-            settings=settings,
-            emit=self._emit,
-            new_id=self._new_id,
-            order=self.conversation.order,
-            bytes_per_ms=bytes_per_ms(settings.output_format),
-            call_ids=self.conversation.calls,
-            input_tokens=tokens,
-            cached_tokens=tokens.cached_of(self._cache_of),
-        )
-        if run.in_conversation:
-            self._cache_of = tokens
-            self._listening.pause_idle()
-        self._runs[run.id] = run
-        run.start()
-        input_format = self._session["audio"]["input"]["format"]
-        for item_id, sound in audio.items():
-            self._transcripts.request(item_id, whole_samples(sound, input_format), input_format)
-        speed = self._session["audio"]["output"]["speed"]
-        self._waiting.append(Respond(run.id, items, settings, speed))
-        self._release_waiting()
-
-    def _count_input(
-        self, items: list[JsonObject], audio: dict[str, bytes], settings: ResponseSettings
-    ) -> InputTokens:
-        per_ms = bytes_per_ms(self._session["audio"]["input"]["format"])
-        records = self._items.records(items)
-        for record in records:
-            if record.id in audio:
-                record.audio_ms = len(audio[record.id]) / per_ms
-        return count_input(records, settings.instructions, settings.tools)
-
-    def _release_waiting(self) -> None:
-        """Hands out the responses whose user items are all transcribed by now."""
-        waiting, self._waiting = self._waiting, []
-        for job in waiting:
-            if job.response_id not in self._runs:
-                continue
-            if any(self._transcripts.awaited(wire["id"]) for wire in job.items):
-                self._waiting.append(job)
-            else:
-                self._jobs.append(replace(job, items=self._items.with_text(job.items)))
-        self._items.forget_unheard_of({wire["id"] for job in self._waiting for wire in job.items})
-
-    def _cancel(self, response_id: str | None) -> None:
-        run = self._active_run() if response_id is None else self._runs.get(response_id)
-        if run is None:
-            message = "Cancellation failed: no active response found"
-            raise Refused(Problem("response_cancel_not_active", message))
-        self._end_run(run, "cancelled", "client_cancelled")
-
-    def _end_run(
-        self,
-        run: ResponseRun,
-        status: Status,
-        reason: str | None = None,
-        error: JsonObject | None = None,
-    ) -> None:
-        del self._runs[run.id]
-        if status in ("cancelled", "incomplete"):
-            self._jobs.append(CancelResponse(run.id))
-        run.finish(status, reason, error)
-        if run.in_conversation:
-            now_ms = self._listening.now_ms
-            began_ms = now_ms if run.audio_began_ms is None else run.audio_began_ms
-            self._listening.idle_from(max(now_ms, round(began_ms + run.audio_ms)))
-        usage = run.usage or {}
-        if not usage.get("total_tokens"):
-            return
-        self._tokens_left = max(0, self._tokens_left - usage["total_tokens"])
-        limit = {
-            "name": "tokens",
-            "limit": _TOKENS_PER_MINUTE,
-            "remaining": self._tokens_left,
-            "reset_seconds": 0.0,
-        }
-        self._emit({"type": "rate_limits.updated", "rate_limits": [limit]})
-
     # --- what the engines made ---
 
     def receive_transcript(self, item_id: str, attempt: int, text: str) -> None:
@@ -369,51 +272,25 @@ class ServerProtocol:
 
     def receive_text(self, response_id: str, delta: str) -> None:
         """Takes a piece of a text answer."""
-        run = self._runs.get(response_id)
-        if run is not None:
-            run.add_text(delta)
-            self._check_budget(run)
+        self._responses.add_text(response_id, delta)
 
     def receive_speech(self, response_id: str, text: str, audio: bytes) -> None:
         """Takes speech in the response's output format, with the words that begin in it."""
-        run = self._runs.get(response_id)
-        if run is None:
-            return
-        sent_ms, now_ms = run.audio_ms, self._listening.now_ms
-        item_id = run.add_speech(text, audio)
-        if run.audio_ms > sent_ms:
-            if run.audio_began_ms is None:
-                run.audio_began_ms = now_ms
-            if item_id is not None:
-                kept = round((run.audio_ms - sent_ms) * run.bytes_per_ms)
-                self._items.keep_audio(item_id, audio[:kept])
-        self._check_budget(run)
+        self._responses.add_speech(response_id, text, audio)
 
     def receive_call(
         self, response_id: str, name: str, arguments: str, call_id: str | None = None
     ) -> None:
         """Takes a function call of the model."""
-        run = self._runs.get(response_id)
-        if run is not None:
-            run.add_call(name, arguments, call_id)
-            self._check_budget(run)
+        self._responses.add_call(response_id, name, arguments, call_id)
 
     def receive_response_end(self, response_id: str) -> None:
         """The model and its voice are done."""
-        run = self._runs.get(response_id)
-        if run is not None:
-            self._end_run(run, "completed")
+        self._responses.end(response_id)
 
     def receive_response_failure(self, response_id: str, code: str, message: str) -> None:
         """The model or its voice failed; the session goes on."""
-        run = self._runs.get(response_id)
-        if run is not None:
-            error = {"type": "server_error", "code": code, "message": message}
-            self._end_run(run, "failed", error=error)
-
-    def _check_budget(self, run: ResponseRun) -> None:
-        if run.cut_off:
-            self._end_run(run, "incomplete", "max_output_tokens")
+        self._responses.fail(response_id, code, message)
 
     # --- sending ---
 
@@ -437,11 +314,3 @@ class ServerProtocol:
         }
         # Not folded: a client may be refused any number of times.
         self._outgoing.append({"type": "error", "event_id": self._new_id("event"), "error": error})
-
-
-def _already_active(response_id: str) -> Problem:
-    message = (
-        f"Conversation already has an active response in progress: {response_id}. "
-        "Wait until the response is finished before creating a new one."
-    )
-    return Problem("conversation_already_has_active_response", message)

@@ -221,7 +221,7 @@ objects = st.recursive(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(list(SERVER_EVENTS)), objects), max_size=6))
 def test_whatever_a_server_sends_the_fold_goes_on(events: list[tuple[str, dict[str, Any]]]) -> None:
     conversation = fold(*({**fields, "type": kind} for kind, fields in events))

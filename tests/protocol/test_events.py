@@ -60,7 +60,7 @@ def test_a_server_event_is_read_liberally() -> None:
     assert ev.dump(malformed) is malformed.raw
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.sampled_from([*ev.SERVER_EVENTS, "?"]), st.dictionaries(st.text(max_size=5), trees))
 def test_reading_what_a_server_sends_never_fails(kind: str, fields: dict[str, Any]) -> None:
     raw = {**fields, "type": kind}
