@@ -47,7 +47,6 @@ _UsageProblem = cast("type[Exception]", typer.BadParameter.__mro__[2])
 app = typer.Typer(
     help="Build, tune and study voice agents that speak the OpenAI Realtime protocol.",
     add_completion=False,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -69,9 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: those of the command line unless given.
     """
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
         code = app(
-            args=None if arguments is None else list(arguments),
+            args=given or ["--help"],
             prog_name=PROGRAM,
             standalone_mode=False,
         )

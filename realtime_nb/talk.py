@@ -22,6 +22,7 @@ from realtime_nb.audio import SAMPLE_RATE, load_audio, pcm_from_samples
 from realtime_nb.endpoints import Endpoint
 from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.protocol import events as ev
+from realtime_nb.protocol.conversation import Item
 from realtime_nb.recording import Recording, load
 from realtime_nb.session import Session, ToolSource, connect
 from realtime_nb.user_turns import Turn, find_turns
@@ -108,6 +109,10 @@ class _Clip:
     path: Path
     pcm: bytes = field(repr=False)
 
+    @property
+    def duration_s(self) -> float:
+        return len(self.pcm) / 2 / SAMPLE_RATE
+
 
 async def talk(
     audio: Sequence[str | Path],
@@ -149,6 +154,8 @@ async def talk(
         raise ConfigurationError("There is nothing to say: name at least one audio file.")
     if barge_in_s is not None and not 0 <= barge_in_s < math.inf:
         raise ConfigurationError(f"barge-in is {barge_in_s}; give seconds, 0 or more.")
+    if Path(out).exists() and not Path(out).is_dir():
+        raise ConfigurationError(f"{out} is a file; name a folder for the recordings.")
     clips = await asyncio.to_thread(_read, audio, raw_sample_rate)
     connection = connect(endpoint, tools=tools, record=out, speed=speed, **options)
     async with connection as session:
@@ -182,22 +189,32 @@ async def _converse(
 ) -> list[str]:
     """Speaks the clips; returns what did not happen that should have."""
     problems: list[str] = []
-    for number, clip in enumerate(clips, start=1):
-        turns, answers = _turns_taken(session), len(session.conversation.responses)
-        heard_before = heard_items(session)
-        if session.conversation.turn_detection is None:
-            await session.interrupt()  # who holds the button down does not want to listen
-        await session.speak(clip.pcm)
-        if barge_in_s is not None and number < len(clips):
-            in_time = await until_heard_for(session, heard_before, barge_in_s, timeout_s)
-        else:
-            in_time = await session.settled(timeout_s)
-        if _turns_taken(session) == turns:
-            problems.append(f"No speech was heard in {clip.path}.")
-        elif len(session.conversation.responses) == answers:
-            problems.append(f"There was no answer to {clip.path}.")
-        elif not in_time:
-            problems.append(f"The answer to {clip.path} was not over after {timeout_s:g} s.")
+    speaking: list[asyncio.Task[None]] = []
+    try:
+        for number, clip in enumerate(clips, start=1):
+            turns, answers = _turns_taken(session), len(session.conversation.responses)
+            heard_before = heard_items(session)
+            speech = asyncio.create_task(session.speak(clip.pcm))
+            speaking.append(speech)
+            if barge_in_s is not None and number < len(clips):
+                # The answer may begin while the file still goes on, with silence at its end.
+                answered = await until_heard_for(
+                    session, heard_before, barge_in_s, timeout_s + clip.duration_s, speech
+                )
+            else:
+                await speech
+                answered = await session.settled(timeout_s)
+            if _turns_taken(session) == turns:
+                problems.append(f"No speech was heard in {clip.path}.")
+            elif len(session.conversation.responses) == answers:
+                problems.append(f"There was no answer to {clip.path}.")
+            elif not answered:
+                problems.append(f"The answer to {clip.path} was not over after {timeout_s:g} s.")
+        await asyncio.gather(*speaking)
+    finally:
+        for task in speaking:
+            task.cancel()
+        await asyncio.gather(*speaking, return_exceptions=True)
     if not await _transcribed(session):
         problems.append(f"A transcript did not come within {TRANSCRIPT_TIMEOUT_S:g} s.")
     return problems + _failed_responses(session)
@@ -214,28 +231,40 @@ def heard_items(session: Session) -> set[str]:
 
 
 async def until_heard_for(
-    session: Session, heard_before: set[str], duration_s: float, timeout_s: float
+    session: Session,
+    heard_before: set[str],
+    duration_s: float,
+    timeout_s: float,
+    speech: asyncio.Task[None] | None = None,
 ) -> bool:
     """Waits until a new answer began to be heard that long ago.
 
     Args:
-        heard_before: what :func:`heard_items` said earlier; the answer is none of these.
+        heard_before: what :func:`heard_items` said earlier; the answer is none of these. Nor is
+            it one that was interrupted meanwhile, as when a file goes on after a pause.
         duration_s: in session time, as ``timeout_s``.
+        speech: what is to be answered, while it goes on.
 
     Returns:
         Whether that was in time; also True when nothing is under way that could be heard.
     """
     end_s = session.clock() + timeout_s
-    while not (new := heard_items(session) - heard_before):
-        if await session.settled(timeout_s=0):
+    while session.clock() < end_s:
+        new = heard_items(session) - heard_before
+        items = (session.conversation.items[item_id] for item_id in new)
+        began_s = min((i.played_s for i in items if i.played_s and not _cut_short(i)), default=None)
+        if began_s is not None:
+            if session.clock() >= began_s + duration_s:
+                return True
+        elif (speech is None or speech.done()) and await session.settled(timeout_s=0):
             return True
-        if session.clock() >= end_s:
-            return False
         await asyncio.sleep(_POLL_S / session.speed)
-    items = session.conversation.items
-    began_s = min(items[item_id].played_s or 0.0 for item_id in new)
-    await asyncio.sleep(max(0.0, began_s + duration_s - session.clock()) / session.speed)
-    return True
+    return False
+
+
+def _cut_short(item: Item) -> bool:
+    stopped = item.stopped_s is not None and (item.played_ms or 0.0) < item.audio_ms
+    return item.interrupted or stopped
 
 
 async def _transcribed(session: Session) -> bool:
