@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import quote
 
 from realtime_nb.errors import ConfigurationError, MissingExtraError
 
@@ -52,7 +53,9 @@ def open_lab(browser: bool = True, port: int | None = None) -> int:
 
 def jupyter_command(notebook: Path, browser: bool, port: int | None) -> list[str]:
     """The command that opens a notebook, and its folder, in JupyterLab."""
-    command = [sys.executable, "-m", "jupyterlab", str(notebook)]
+    command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={notebook.parent}"]
+    # Not as an argument of its own: then the URL that is printed would not lead to it.
+    command.append(f"--LabApp.default_url=/lab/tree/{quote(notebook.name)}")
     if not browser:
         command.append("--no-browser")
     if port is not None:
