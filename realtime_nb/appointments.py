@@ -37,6 +37,7 @@ Name = Annotated[str, Field(description="Full name of the patient.", min_length=
 SLOT_MINUTES = 30
 SLOTS = tuple(f"{hour:02}:{minute:02}" for hour in range(9, 17) for minute in (0, SLOT_MINUTES))
 ALTERNATIVES = 3
+LOOK_AHEAD_DAYS = 28
 _FRIDAY = 4
 
 _TABLE = """
@@ -90,14 +91,15 @@ class AppointmentBook:
         """
         closed = self._closed(date)
         if closed:
-            return {"error": closed}
+            return self._refused_day(closed, date)
         free = self._free(date)
-        day = _spoken_day(date)
+        if not free:
+            return self._refused_day(f"{_spoken_day(date)} is full.", date)
         return {
             "date": date,
             "service_type": service_type,
             "free_times": free,
-            "message": f"On {day} there is {_spoken_times(free)}." if free else f"{day} is full.",
+            "message": f"On {_spoken_day(date)} there is {_spoken_times(free)}.",
         }
 
     def book_appointment(
@@ -109,9 +111,12 @@ class AppointmentBook:
             service_type: The kind of appointment.
         """
         name = " ".join(patient_name.split())
-        refusal = self._closed(date) or _no_slot(time) or ("" if name else "A name is needed.")
-        if refusal:
-            return {"error": refusal}
+        if closed := self._closed(date):
+            return self._refused_day(closed, date)
+        if no_slot := _no_slot(time):
+            return self._refused_time(no_slot, date, time)
+        if not name:
+            return {"error": "A name is needed."}
         row = {
             "confirmation_id": secrets.token_hex(4).upper(),
             "date": date,
@@ -127,7 +132,8 @@ class AppointmentBook:
                     row,
                 )
         except sqlite3.IntegrityError:
-            return self._taken(date, time)
+            taken = f"{time} on {_spoken_day(date)} is taken."
+            return self._refused_time(taken, date, time)
         return {
             "status": "booked",
             **row,
@@ -170,16 +176,39 @@ class AppointmentBook:
             taken = {row["time"] for row in rows}
         return [slot for slot in SLOTS if slot not in taken]
 
-    def _taken(self, date: str, time: str) -> dict[str, Any]:
+    def _refused_time(self, reason: str, date: str, time: str) -> dict[str, Any]:
+        """A refusal with the free times of the day that are nearest."""
         free = sorted(
             self._free(date), key=lambda slot: (abs(_minutes(slot) - _minutes(time)), slot)
         )
+        if not free:
+            return self._refused_day(f"{reason} That day is full.", date)
         near = sorted(free[:ALTERNATIVES])
-        offer = f"Near it there is {_spoken_times(near)}." if near else "That day is full."
+        return {"error": f"{reason} Near it there is {_joined(near)}.", "alternatives": near}
+
+    def _refused_day(self, reason: str, date: str) -> dict[str, Any]:
+        """A refusal with the next day that has a free time."""
+        day = self._next_free_day(date)
+        if not day:
+            return {"error": reason, "alternatives": []}
         return {
-            "error": f"{time} on {_spoken_day(date)} is taken. {offer}",
-            "alternatives": near,
+            "error": f"{reason} The next free day is {_spoken_day(day)}.",
+            "alternatives": [day],
         }
+
+    def _next_free_day(self, date: str) -> str:
+        today = self.clock()
+        try:
+            start = max(datetime.date.fromisoformat(date), today)
+        except ValueError:
+            start = today
+        try:
+            last = (start + datetime.timedelta(days=LOOK_AHEAD_DAYS)).toordinal()
+        except OverflowError:
+            last = datetime.date.max.toordinal()
+        ahead = map(datetime.date.fromordinal, range(start.toordinal(), last + 1))
+        open_days = (day.isoformat() for day in ahead if day.weekday() <= _FRIDAY)
+        return next((day for day in open_days if self._free(day)), "")
 
 
 def _no_slot(time: str) -> str:
@@ -208,7 +237,10 @@ def _spoken_times(times: list[str]) -> str:
             runs[-1].append(time)
         else:
             runs.append([time])
-    parts = [part for run in runs for part in _run(run)]
+    return _joined([part for run in runs for part in _run(run)])
+
+
+def _joined(parts: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime_nb.appointments import SERVICES, SLOTS, AppointmentBook
@@ -73,27 +73,46 @@ def test_a_taken_slot_is_refused_with_the_nearest_free_ones(book: AppointmentBoo
 def test_a_full_day_says_so(book: AppointmentBook) -> None:
     for slot in SLOTS:
         assert "error" not in book.book_appointment(TUESDAY, slot, "Ada Lovelace")
-    assert book.check_appointment_availability(TUESDAY)["message"] == (
-        "Tuesday, November 24 is full."
-    )
+    assert book.check_appointment_availability(TUESDAY) == {
+        "error": "Tuesday, November 24 is full. The next free day is Wednesday, November 25.",
+        "alternatives": ["2026-11-25"],
+    }
     assert book.book_appointment(TUESDAY, "09:00", "Grace Hopper") == {
-        "error": "09:00 on Tuesday, November 24 is taken. That day is full.",
-        "alternatives": [],
+        "error": "09:00 on Tuesday, November 24 is taken. That day is full. The next free day is "
+        "Wednesday, November 25.",
+        "alternatives": ["2026-11-25"],
     }
 
 
 @pytest.mark.parametrize(
-    ("date", "words"),
+    ("date", "words", "instead"),
     [
-        ("2026-11-28", "On Saturday, November 28 we are closed"),
-        ("2026-11-20", "Friday, November 20 is in the past. Today is Sunday, November 22."),
-        ("2026-02-30", "no day of the calendar"),
+        ("2026-11-28", "On Saturday, November 28 we are closed", ["2026-11-30"]),
+        (
+            "2026-11-20",
+            "Friday, November 20 is in the past. Today is Sunday, November 22. The next free day "
+            "is Monday, November 23.",
+            ["2026-11-23"],
+        ),
+        ("2026-02-30", "no day of the calendar", ["2026-11-23"]),
+        ("9999-12-26", "On Sunday, December 26 we are closed", ["9999-12-27"]),
+        ("9999-12-31", "full", []),
     ],
 )
-def test_days_that_can_not_be_booked(book: AppointmentBook, date: str, words: str) -> None:
-    assert words in book.check_appointment_availability(date)["error"]
-    assert words in book.book_appointment(date, "10:00", "Ada Lovelace")["error"]
-    assert book.bookings() == []
+def test_a_day_that_can_not_be_booked_is_refused_with_the_next_one(
+    book: AppointmentBook, date: str, words: str, instead: list[str]
+) -> None:
+    if words == "full":
+        for slot in SLOTS:
+            book.book_appointment(date, slot, "Grace Hopper")
+    before = book.bookings()
+    for refused in (
+        book.check_appointment_availability(date),
+        book.book_appointment(date, "10:00", "Ada Lovelace"),
+    ):
+        assert words in refused["error"]
+        assert refused["alternatives"] == instead
+    assert book.bookings() == before
 
 
 def test_today_can_be_booked(tmp_path: Path) -> None:
@@ -101,13 +120,23 @@ def test_today_can_be_booked(tmp_path: Path) -> None:
     assert book.book_appointment(TUESDAY, "10:00", "Ada Lovelace")["status"] == "booked"
 
 
-@pytest.mark.parametrize("time", ["08:30", "17:00", "10:15", "25:00"])
-def test_only_slots_can_be_booked(book: AppointmentBook, time: str) -> None:
+@pytest.mark.parametrize(
+    ("time", "near"),
+    [
+        ("08:30", ["09:00", "09:30", "10:00"]),
+        ("17:00", ["15:30", "16:00", "16:30"]),
+        ("10:15", ["09:30", "10:00", "10:30"]),
+        ("25:00", ["15:30", "16:00", "16:30"]),
+    ],
+)
+def test_only_slots_can_be_booked(book: AppointmentBook, time: str, near: list[str]) -> None:
     refused = book.book_appointment(TUESDAY, time, "Ada Lovelace")
     assert refused == {
         "error": f"No appointment starts at {time}. They start every 30 minutes from 09:00 to "
-        "16:30."
+        f"16:30. Near it there is {near[0]}, {near[1]} and {near[2]}.",
+        "alternatives": near,
     }
+    assert book.bookings() == []
 
 
 def test_a_blank_name_is_refused(book: AppointmentBook) -> None:
@@ -126,6 +155,7 @@ def test_of_many_threads_that_want_one_slot_exactly_one_gets_it(book: Appointmen
     assert len(book.bookings()) == 1
 
 
+@settings(deadline=None)  # it writes to a disk
 @given(taken=st.sets(st.sampled_from(SLOTS), max_size=15))
 def test_free_and_taken_are_the_whole_day(
     tmp_path_factory: pytest.TempPathFactory, taken: set[str]
