@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from realtime_nb.local.llm import Call, Request, Text, word_deltas
+from realtime_nb.local.offered import offered, with_choice
 from realtime_nb.local.small_talk import echo, greeting, offer, result_sentence, small_talk
 from realtime_nb.local.tool_arguments import Parameter, ToolSpec, Turn, fill, question, read_tool
 from realtime_nb.local.tool_matching import best_match
@@ -27,6 +28,10 @@ LAST_TURNS = 8
 LONGEST_TURN = 800  # characters
 MOST_MISSES = 3
 
+SHORT_ANSWER = 4  # words
+_TAKES = re.compile(r"\b(?:take|have|book|choose|do|prefer|want|like)\b", re.I)
+_OTHER_DAY = re.compile(r"\b(?:how|what) about\b|^\W*(?:and|or|then|okay|ok|no)\b", re.I)
+_RANGE = re.compile(r"\b(?:after|before|between|until|till|from)\b", re.I)
 _ABANDON = re.compile(
     r"\b(?:never ?mind|forget (?:it|that|about)|cancel (?:that|it)|stop|drop it|leave it)\b", re.I
 )
@@ -94,6 +99,8 @@ class _Dialogue:
     calls: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
     earlier: tuple[str, dict[str, Any]] = ("", {})
     failed: bool = False
+    refused: tuple[str, dict[str, Any]] = ("", {})
+    offered: list[str] = field(default_factory=list)
 
     @property
     def today(self) -> datetime.date:
@@ -116,11 +123,20 @@ class _Dialogue:
             arguments = _json(str(item.get("arguments") or "{}"))
             known = arguments if isinstance(arguments, dict) else {}
             self.calls[str(item.get("call_id"))] = (str(item.get("name")), known)
+            called = self._named(str(item.get("name")))
+            said = self.turns if called and called.looks_up else []
             self._start_over()
+            self.turns = [turn for turn in said if not _RANGE.search(turn.text)]
         elif kind == "function_call_output":
             self.earlier = self.calls.get(str(item.get("call_id")), ("", {}))
             output = _json(str(item.get("output") or ""))
             self.failed = isinstance(output, dict) and bool(output.get("error"))
+            self.offered = offered(output)
+            if self.failed or self.refused[0] == self.earlier[0]:
+                self.refused = self.earlier if self.failed else ("", {})
+
+    def _named(self, name: str) -> ToolSpec | None:
+        return next((tool for tool in self.tools if tool.name == name), None)
 
     def _start_over(self) -> None:
         self.tool, self.turns, self.asked, self.misses = None, [], (), 0
@@ -128,45 +144,69 @@ class _Dialogue:
     def _hear(self, text: str, last: bool = False) -> str | Call:
         if not re.search(r"\w", text):
             return "Sorry, I did not hear any words. Could you say it again?"
+        text = with_choice(text, self.offered, self.failed)
         matched = best_match(
             self.tools, text, lambda tool: len(fill(tool, [Turn(text)], self.today))
         )
         chat = small_talk(text, self.now, self.last_answer, self.offers)
-        if self.tool and not matched and _ABANDON.search(text):
+        if not matched and _ABANDON.search(text) and (self.tool or self.refused[0]):
             self._start_over()
+            self.refused, self.failed = ("", {}), False
             return "All right, I dropped that. What else can I do?"
         if matched and (self.tool or not chat or matched.named):
             self._turn_to(matched.tool)
         turn = Turn(text, self.asked)
-        if self.tool is None and not chat:
+        if self.tool is None and (not chat or _TAKES.search(text)):
             turn = self._meant_without_words(turn, last)
         self.turns = [*self.turns, turn][-LAST_TURNS:]
         if self.tool is None:
             self.turns[-1] = Turn(text, about=False)
-            return chat or echo(text, self.tools)
+            return chat or echo(text)
         return self._proceed(self.tool, turn, chat, fresh=bool(matched))
 
     def _turn_to(self, tool: ToolSpec) -> None:
         if self.tool is not tool:
+            if self.tool is None and tool.name == self.earlier[0]:  # asked anew
+                self.turns = [Turn(turn.text, about=False) for turn in self.turns]
             self.tool, self.asked, self.misses = tool, (), 0
 
     def _meant_without_words(self, turn: Turn, last: bool) -> Turn:
-        """After a failed call another value is enough; a forced choice needs no words at all."""
-        name, known = self.earlier
-        for tool in self.tools if self.failed else ():
-            asked = tuple(each.name for each in tool.parameters if each.kind in ("day", "time"))
-            answer = Turn(turn.text, asked)
-            said = fill(tool, [answer], self.today)
-            if tool.name == name and any(known.get(key) != said[key] for key in said):
+        """After a call another value is enough; a forced choice needs no words at all."""
+        for tool in self.tools:
+            short = self.failed or len(turn.text.split()) <= SHORT_ANSWER
+            answer = Turn(turn.text, _dates_of(tool) if short else ())
+            if self._follows(tool, answer):
                 self._turn_to(tool)
                 return answer
         if last and self.tools and self.choice not in ("auto", "none"):
             self._turn_to(self.tools[0])
         return turn
 
+    def _follows(self, tool: ToolSpec, turn: Turn) -> bool:
+        """Whether a turn goes on from the last call: another value for it, or the next step.
+
+        After a refusal that is any other value. After a look-up it is another day to look at
+        ("how about Friday?"), or a time for the function that needs what was looked up.
+        """
+        name, known = self.earlier
+        said = fill(tool, [turn], self.today)
+        if self.failed:
+            return tool.name == name and any(known.get(key) != said[key] for key in said)
+        before = self._named(name)
+        if before is None or not before.looks_up:
+            return False
+        news = [key for key in _dates_of(tool) if key in said and known.get(key) != said[key]]
+        if tool is before:
+            return bool(news and (_OTHER_DAY.search(turn.text) or turn.asked))
+        shared = {each.name for each in before.parameters if each.required}
+        further = {each.name for each in tool.parameters if each.required} - shared
+        return bool(further & set(news)) and shared <= {each.name for each in tool.parameters}
+
     def _proceed(self, tool: ToolSpec, turn: Turn, chat: str | None, fresh: bool) -> str | Call:
         """Call the function, or ask for what is missing."""
-        values = {**self._known_before(tool), **fill(tool, self.turns, self.today)}
+        values = {**self._known_before(tool, fresh), **fill(tool, self.turns, self.today)}
+        if (tool.name, values) == self.refused:  # the same again would be refused again
+            values = {key: values[key] for key in values if key not in _dates_of(tool)}
         missing = [each for each in tool.parameters if each.required and each.name not in values]
         if not missing:
             ordered = {
@@ -188,12 +228,18 @@ class _Dialogue:
     def _ask(self, missing: Sequence[Parameter]) -> None:
         self.asked, self.misses = tuple(each.name for each in missing[:3]), 0
 
-    def _known_before(self, tool: ToolSpec) -> dict[str, Any]:
-        """What was said for the last call holds on if it failed, or if another function follows."""
-        name, known = self.earlier
-        if self.failed != (name == tool.name):
-            return {}
+    def _known_before(self, tool: ToolSpec, fresh: bool) -> dict[str, Any]:
+        """What holds on: what was refused, and what was said for a call of another function."""
+        name, said = self.earlier
+        known = self.refused[1] if self.refused[0] == tool.name else {}
+        if not self.failed and (name != tool.name or not fresh):
+            known = {**known, **said}
         return {each.name: known[each.name] for each in tool.parameters if each.name in known}
+
+
+def _dates_of(tool: ToolSpec) -> tuple[str, ...]:
+    kinds = ("day", "weekday", "time", "moment")
+    return tuple(each.name for each in tool.parameters if each.kind in kinds)
 
 
 def _text_of(item: dict[str, Any]) -> str:

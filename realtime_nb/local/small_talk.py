@@ -7,14 +7,15 @@ import re
 from collections.abc import Callable, Sequence
 
 from realtime_nb.local.spoken import clock_words, day_words, number_words, speakable
-from realtime_nb.local.tool_arguments import ToolSpec
+from realtime_nb.local.tool_arguments import LOOKING_UP, ToolSpec
 
 __all__ = ["echo", "greeting", "offer", "result_sentence", "small_talk"]
 
 LONGEST_COUNT = 30
-LONGEST_ECHO = 10
+SHORT_ECHO, LONGEST_ECHO = 8, 12  # words
 LONGEST_OFFER = 6
 MOST_FIELDS = 6
+_EDGES = re.compile(r"^[\s,;:.!?…–—-]+|[\s,;:.!?…–—-]+$")
 _VERB_FIRST = re.compile(
     r"(?:book|check|get|find|look|show|list|set|turn|switch|cancel|change|send|make|add|create|play"
     r"|roll|tell|give|search|calculate|compute|order|schedule|reserve|move|convert|start|count"
@@ -60,12 +61,13 @@ def _phrase(tool: ToolSpec) -> str:
     return sentence[0].lower() + sentence[1:]
 
 
-def echo(text: str, tools: Sequence[ToolSpec]) -> str:
-    """The answer to anything else: what was heard, and what to ask for instead."""
-    words = text.strip().rstrip(".!?").split()
-    heard = " ".join(words[:LONGEST_ECHO]) + (", and so on" if len(words) > LONGEST_ECHO else "")
-    instead = f"to {_phrase(tools[0])}" if tools else "what I can do"
-    return f"I heard you. You said: {heard}. I only follow fixed rules, so ask me {instead}."
+def echo(text: str) -> str:
+    """The answer to anything else: what was heard, in one sentence, and what to ask for instead."""
+    words = [word for word in text.split() if re.search(r"\w", word)]
+    heard = _EDGES.sub("", " ".join(words[:LONGEST_ECHO]))
+    heard += ", and so on" if len(words) > LONGEST_ECHO else ""
+    hint = "I follow fixed rules, so ask" if len(words) <= SHORT_ECHO else "Ask me"
+    return f"I heard you. You said: {heard}. {hint} what I can do."
 
 
 def _now(match: re.Match[str], today: datetime.date, last_answer: str, offers: str) -> str:
@@ -131,7 +133,7 @@ _TALK: tuple[tuple[re.Pattern[str], _Responder], ...] = tuple(
         ),
         (r"\b(?:good ?bye|bye|see you|good night)\b", _says("Goodbye! Talk to you soon.")),
         (
-            r"^(?:no|nope|nothing)(?: thanks| thank you| more| else| not really)*$",
+            r"^(?:no|nope|nothing)(?: thanks| thank you| nothing| more| else| not really)*$",
             _says("All right, then. I am here if you need me."),
         ),
         (r"\b(?:thanks|thank you|cheers)\b", _says("You are welcome. Is there anything else?")),
@@ -185,8 +187,8 @@ def _spoken_object(value: dict[str, object], tool_words: str) -> str:
     for key in ("message", "summary", "answer", "result", "text"):
         said = value.get(key)
         if isinstance(said, str) and said.strip():
-            action = not re.match(r"(?:check|get|find|look|list|search|show|tell)\b", tool_words)
-            return f"{'Done' if action else 'Here it is'}. {_sentence(_plain(said))}"
+            opening = "Here it is" if LOOKING_UP.match(tool_words) else "Done"
+            return f"{opening}. {_sentence(_plain(said))}"
     return f"Here it is. {_sentence(_fields(value) or 'There is nothing')}"
 
 

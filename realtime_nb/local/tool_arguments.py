@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,12 +22,25 @@ from realtime_nb.local.entities import (
     find_places,
     find_times,
     find_yes_no,
+    wants_weekday,
+    weekday_value,
 )
 
-__all__ = ["Kind", "Parameter", "ToolSpec", "Turn", "fill", "question", "read_tool"]
+__all__ = ["LOOKING_UP", "Kind", "Parameter", "ToolSpec", "Turn", "fill", "question", "read_tool"]
 
 Kind = Literal[
-    "name", "day", "time", "moment", "place", "choice", "flag", "number", "phone", "email", "text"
+    "name",
+    "day",
+    "weekday",
+    "time",
+    "moment",
+    "place",
+    "choice",
+    "flag",
+    "number",
+    "phone",
+    "email",
+    "text",
 ]
 
 _PERSON_WORDS = frozenset(
@@ -37,6 +50,7 @@ _PERSON_WORDS = frozenset(
 _PLACE_WORDS = frozenset(
     {"city", "location", "place", "town", "country", "destination", "origin", "region"}
 )
+LOOKING_UP = re.compile(r"(?:check|get|find|look|list|search|show|tell)\b")
 _COUNTS = frozenset({"count", "number", "n", "quantity", "amount", "times"})
 _FILLERS = re.compile(
     r"""^(?:\W*\b(?:um+|uh+|well|okay|ok|yes|please|it's|it\ is|that's|the)\b)*\W*
@@ -68,8 +82,12 @@ class Parameter:
     @property
     def choices(self) -> list[Any]:
         """The values that are allowed, if there is a list of them."""
-        choices = self.schema.get("enum")
-        return list(choices) if isinstance(choices, list) else []
+        return _choices(self.schema)
+
+    @property
+    def hint(self) -> str:
+        """What the schema says about the value in words and by example."""
+        return _hint(self.schema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +102,11 @@ class ToolSpec:
     def words(self) -> str:
         """The name as it is said: "book_appointment" → "book appointment"."""
         return re.sub(r"(?<=[a-z])(?=[A-Z])|[_-]+", " ", self.name).lower().strip()
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether it only tells something; what was said for it holds on after the call."""
+        return bool(LOOKING_UP.match(self.words))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +164,8 @@ def _resolved(value: object, root: Mapping[str, Any]) -> dict[str, Any]:
 
 def _kind(name: str, schema: Mapping[str, Any]) -> Kind | None:
     declared = schema.get("type", "string")
+    if declared == "string" and wants_weekday(_name_words(name), _choices(schema), _hint(schema)):
+        return "weekday"
     if schema.get("enum"):
         return "choice"
     if declared == "boolean":
@@ -150,8 +175,22 @@ def _kind(name: str, schema: Mapping[str, Any]) -> Kind | None:
     return _text_kind(name, schema) if declared == "string" else None
 
 
+def _name_words(name: str) -> set[str]:
+    return set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
+
+
+def _choices(schema: Mapping[str, Any]) -> list[Any]:
+    choices = schema.get("enum")
+    return list(choices) if isinstance(choices, list) else []
+
+
+def _hint(schema: Mapping[str, Any]) -> str:
+    parts = (schema.get(key) for key in ("format", "description", "examples", "example", "default"))
+    return " ".join(str(part) for part in parts if part)
+
+
 def _text_kind(name: str, schema: Mapping[str, Any]) -> Kind:
-    words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
+    words = _name_words(name)
     hint = f"{schema.get('format', '')} {schema.get('description', '')}"
     if schema.get("format") == "date-time" or "datetime" in words or {"date", "time"} <= words:
         return "moment"
@@ -199,7 +238,12 @@ def fill(tool: ToolSpec, turns: Sequence[Turn], today: datetime.date) -> dict[st
         said = _listen(tool, turn, today)
         day = said.days[-1].value if said.days else day
         time = said.times[-1].value if said.times else time
-        for kind, found in (("day", said.days), ("time", said.times), ("name", said.names)):
+        for kind, found in (
+            ("day", said.days),
+            ("weekday", said.days),
+            ("time", said.times),
+            ("name", said.names),
+        ):
             wanted = [each for each in tool.parameters if each.kind == kind]
             filled.update(_in_order(wanted, found, turn, filled))
         if turn.about:
@@ -225,10 +269,13 @@ def _in_order(
         open_ = [each for each in wanted if each.name in turn.asked]
         open_ = open_ or [each for each in wanted if each.name not in filled] or list(wanted)
         pairs = [(open_[0], found[-1])]
-    return {parameter.name: _written(each.value, parameter) for parameter, each in pairs}
+    written = {parameter.name: _written(each.value, parameter) for parameter, each in pairs}
+    return {name: value for name, value in written.items() if value is not None}
 
 
-def _written(value: object, parameter: Parameter) -> str:
+def _written(value: object, parameter: Parameter) -> str | None:
+    if parameter.kind == "weekday" and isinstance(value, datetime.date):
+        return weekday_value(value, parameter.choices, parameter.hint)
     if isinstance(value, datetime.time):
         return value.strftime("%H:%M:%S" if parameter.schema.get("format") == "time" else "%H:%M")
     return str(value)
@@ -293,15 +340,24 @@ def _other(parameter: Parameter, tool: ToolSpec, turn: Turn, said: _Said) -> Any
 
 def _choice(choices: Sequence[Any], text: str) -> Any:
     """The allowed value that was said last: in one word or several, singular or plural."""
-    words = [_squeezed(word) for word in re.findall(r"[\w'-]+", text)]
+    said = re.findall(r"[\w'-]+", text)
+    for form in (_squeezed, _stemmed):  # "have them cleaned" means "cleaning" if nothing else does
+        best = _said_last(choices, said, form)
+        if best is not None:
+            return best
+    return _numeric_choice(choices, text)
+
+
+def _said_last(choices: Sequence[Any], said: Sequence[str], form: Callable[[str], str]) -> Any:
+    words = [form(word) for word in said]
     best, where = None, -1
     for value in choices:
-        target = _squeezed(str(value))
+        target = form(str(value))
         for size in (1, 2, 3):
             for start in range(len(words) - size + 1):
                 if "".join(words[start : start + size]) == target and start > where:
                     best, where = value, start
-    return _numeric_choice(choices, text) if best is None else best
+    return best
 
 
 def _numeric_choice(choices: Sequence[Any], text: str) -> Any:
@@ -313,6 +369,13 @@ def _numeric_choice(choices: Sequence[Any], text: str) -> Any:
 def _squeezed(word: str) -> str:
     letters = re.sub(r"[\W_]", "", word.lower())
     return letters[:-1] if len(letters) > 3 and letters.endswith("s") else letters
+
+
+def _stemmed(word: str) -> str:
+    letters = _squeezed(word)
+    if letters in ("morning", "evening"):
+        return letters
+    return re.sub(r"(?<=\w{4})(?:ing|ed)$", "", letters)
 
 
 _OFF = frozenset({"off", "disable", "disabled", "deactivate"})
@@ -384,7 +447,7 @@ def _single_question(tool: ToolSpec, parameter: Parameter) -> str:
 def _question_part(parameter: Parameter) -> str:
     words = parameter.words
     match parameter.kind:
-        case "day":
+        case "day" | "weekday":
             return "on which day"
         case "time":
             return "at what time"

@@ -55,10 +55,21 @@ _NOT_A_REQUEST = re.compile(  # a book to read is not a booking
     r"\b(?:an?|the|this|that|my|your|his|her|their|good|of|read(?:ing)?)\s+books?\b", re.I
 )
 _QUESTION = re.compile(
-    r"\b(?:do you have|have you got|(?:is|are) there|what|when|which|how (?:is|are)|whether)\b",
+    r"^\W*any(?:thing)?\b"
+    r"|\b(?:do you have|have you got|(?:is|are) there|what|when|which|how (?:is|are)|whether)\b",
     re.I,
 )
-_WISH = re.compile(r"\b(?:need|want|like|get|have|looking for|come in)\b", re.I)
+_WISH = re.compile(
+    r"\b(?:needs?|want|like|get|have|looking for|come in"
+    r"|(?:put|pencil|sign|fit|squeeze) (?:me|us|him|her|them) (?:down|in|up))\b",
+    re.I,
+)
+_ANYTHING_FREE = re.compile(
+    r"\b(?:is there|do you have|have you got) (?:any|some)thing "
+    r"(?:on|for|at|in|before|after|between|around|left|this|next|tomorrow|today|(?:\w+day)\b)",
+    re.I,
+)
+_CHECKUP = re.compile(r"\bcheck[\s-]+(up)\b", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +91,9 @@ def best_match(
         text: What was said.
         filled: How many arguments of a function the text gives.
     """
-    request = _Request(_NOT_A_REQUEST.sub(" ", text))
-    matches = [_match(tool, request, filled) for tool in tools]
+    request = _Request(_CHECKUP.sub(r"check\1", _NOT_A_REQUEST.sub(" ", text)))
+    able = [tool for tool in tools if request.undoing <= _words_of(tool.words)]
+    matches = [_match(tool, request, filled) for tool in able]
     fitting = [
         match
         for match in matches
@@ -95,8 +107,11 @@ class _Request:
 
     def __init__(self, text: str) -> None:
         self.literal = _literal_words(text)
-        self.meanings = _words_of(text)
+        free = _words("available") if _ANYTHING_FREE.search(text) else frozenset()
+        self.meanings = _words_of(text) | free
         self.implied = _implied(text, self.meanings)
+        # To cancel is no task for a function that books.
+        self.undoing = self.meanings & {"cancel"}
 
 
 def _match(tool: ToolSpec, request: _Request, filled: Callable[[ToolSpec], int]) -> Match:
@@ -107,7 +122,7 @@ def _match(tool: ToolSpec, request: _Request, filled: Callable[[ToolSpec], int])
     vague = frozenset() if literal & _CHECKING else frozenset({"check"})
     said = {word for word in name - vague if _heard(word, request.meanings)}
     implied = ((request.implied | (request.meanings & vague)) & _verbs_of(tool)) - said
-    described = (_words_of(tool.description) - name - vague) & request.meanings
+    described = (_words_of(_description(tool)) - name - vague) & request.meanings
     score = (
         NAME_WORD * len(said)
         + LITERAL_WORD * len(literal)
@@ -119,6 +134,12 @@ def _match(tool: ToolSpec, request: _Request, filled: Callable[[ToolSpec], int])
     return Match(tool, score, len(said))
 
 
+def _description(tool: ToolSpec) -> str:
+    """What the function says of itself, with the values that it lists."""
+    values = [str(each) for parameter in tool.parameters for each in parameter.choices]
+    return " ".join([tool.description, *values]).replace("_", " ")
+
+
 def _heard(word: str, spoken: frozenset[str]) -> bool:
     if word in spoken:
         return True
@@ -127,10 +148,12 @@ def _heard(word: str, spoken: frozenset[str]) -> bool:
 
 def _implied(text: str, spoken: frozenset[str]) -> frozenset[str]:
     """A question asks to check something, a wish without another verb to make it."""
-    if spoken & {"make", "check", "cancel", "change", "send", "switch", "order"}:
+    if spoken & {"make", "cancel", "change", "send", "switch", "order"}:
         return frozenset()
     if _QUESTION.search(text):
         return frozenset({"check"})
+    if _literal_words(text) & _LOOKING:
+        return frozenset()
     return frozenset({"make"}) if _WISH.search(text) else frozenset()
 
 
@@ -153,14 +176,16 @@ def _meaning(word: str) -> str:
 
 
 def _stem(word: str) -> str:
-    for ending, replacement in (("ies", "y"), ("ing", ""), ("ed", ""), ("es", "e"), ("s", "")):
-        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
-            word = word[: -len(ending)] + replacement
-            break
+    for endings in ((("ies", "y"), ("es", "e"), ("s", "")), (("ing", ""), ("ed", ""))):
+        for ending, replacement in endings:
+            if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
+                word = word[: -len(ending)] + replacement
+                break
     if len(word) > 4 and word[-1] == word[-2]:
         word = word[:-1]
     return word[:-1] if word.endswith("e") and len(word) > 3 else word
 
 
+_LOOKING = _words("check find look lookup search query fetch show list")
 _CHECKING = frozenset(_GROUPS["check"].split())
 _MEANINGS = {_stem(word): meaning for meaning, words in _GROUPS.items() for word in words.split()}

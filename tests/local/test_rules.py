@@ -5,11 +5,12 @@ import datetime
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
 from realtime_nb.appointments import AppointmentBook
 from realtime_nb.local.llm import Call, Request, Text
@@ -212,6 +213,187 @@ def test_after_a_refusal_another_time_is_enough(practice: Talk) -> None:
     assert practice.calls[-1] == ("book_appointment", {**WANTED, "time": "10:30"})
 
 
+def test_after_a_look_up_a_time_is_enough_to_go_on(practice: Talk) -> None:
+    practice.say("Is there anything free on Tuesday?")
+    assert practice.say("Ten o'clock, then.") == "All right. What name should I book it under?"
+    practice.say("Ada Lovelace.")
+    assert practice.calls[1:] == [("book_appointment", WANTED)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "time"),
+    [
+        ("anything free", "Book the one at half-past nine, please, for Ada Lovelace.", "09:30"),
+        ("anything free", "Great, I'll take two o'clock. It's for Ada Lovelace.", "14:00"),
+        ("anything free", "Can I have the nine o'clock for my wife Ada Lovelace?", "09:00"),
+        ("anything free", "Let's do 10:30. Name is Ada Lovelace.", "10:30"),
+        ("anything free", "The earliest one, please, for Ada Lovelace.", "09:00"),
+        ("anything free", "Thank you, I take the last one. My name is Ada Lovelace.", "16:30"),
+        ("ten o'clock still free", "Yes, please book it for Ada Lovelace.", "10:00"),
+        ("anything free at ten", "My name is Ada Lovelace, book it.", "10:00"),
+    ],
+)
+def test_a_booking_takes_the_rest_from_the_look_up(
+    practice: Talk, first: str, second: str, time: str
+) -> None:
+    practice.say(f"Is {first} on Tuesday?")
+    assert practice.say(second).startswith("Done.")
+    assert practice.calls[1:] == [("book_appointment", {**WANTED, "time": time})]
+
+
+@pytest.mark.parametrize("text", ["How about the 25th?", "And on Wednesday?", "Wednesday?"])
+def test_after_a_look_up_another_day_is_looked_up(practice: Talk, text: str) -> None:
+    practice.say("Is there anything free on Tuesday for a cleaning?")
+    practice.say(text)
+    practice.say("Then at nine, for Ada Lovelace.")
+    wednesday = {"date": "2026-11-25", "service_type": "cleaning"}
+    assert practice.calls[1:] == [
+        ("check_appointment_availability", wednesday),
+        ("book_appointment", {**WANTED, **wednesday, "time": "09:00"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Thank you, that's all.",
+        "He was not an ill disposed young man.",
+        "Ten of clubs.",
+        "What time is it?",
+        "My name is Ada Lovelace.",
+        "I know, see you on Friday.",
+        "Nobody came to the party on Friday, I heard.",
+    ],
+)
+def test_after_a_look_up_other_speech_calls_nothing(practice: Talk, text: str) -> None:
+    practice.say("Is there anything free on Tuesday?")
+    practice.say(text)
+    assert len(practice.calls) == 1
+
+
+def test_a_limit_is_no_time_to_book(practice: Talk) -> None:
+    practice.say("Is there anything free between nine and eleven on Tuesday?")
+    assert practice.say("Book it for Ada Lovelace.") == "All right. At what time?"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "refusal", "answer", "booked"),
+    [
+        (
+            "Tuesday at twelve",
+            "Noon on Tuesday, November twenty-fourth is taken. Near it there is eleven in the "
+            "morning, eleven thirty in the morning and twelve thirty in the afternoon.",
+            "Yes, the second one please.",
+            ("2026-11-24", "11:30"),
+        ),
+        ("Tuesday at twelve", "Noon on", "The first.", ("2026-11-24", "11:00")),
+        ("Tuesday at twelve", "Noon on", "At ten, then.", ("2026-11-24", "10:00")),
+        ("Tuesday at twelve", "Noon on", "Rather on Friday.", ("2026-11-27", "12:00")),
+        (
+            "Sunday at ten",
+            "On Sunday, November twenty-ninth we are closed. We are open Monday to Friday. The "
+            "next free day is Monday, November thirtieth.",
+            "Yes, please.",
+            ("2026-11-30", "10:00"),
+        ),
+        ("Sunday at ten", "On Sunday", "Okay, Monday then.", ("2026-11-30", "10:00")),
+        ("Sunday at ten", "On Sunday", "This Monday at nine.", ("2026-11-23", "09:00")),
+        (
+            "yesterday at ten",
+            "Saturday, November twenty-first is in the past. Today is Sunday, November "
+            "twenty-second. The next free day is Monday, November twenty-third.",
+            "That's fine.",
+            ("2026-11-23", "10:00"),
+        ),
+        ("yesterday at ten", "Saturday", "I meant tomorrow.", ("2026-11-23", "10:00")),
+        (
+            "Monday at eight in the evening",
+            "No appointment starts at eight in the evening. They start every thirty minutes from "
+            "nine in the morning to four thirty in the afternoon. Near it there is three thirty in "
+            "the afternoon, four in the afternoon and four thirty in the afternoon.",
+            "Then the last one.",
+            ("2026-11-23", "16:30"),
+        ),
+    ],
+)
+def test_a_refusal_names_what_there_is_instead_and_that_can_be_taken(
+    practice: Talk, wanted: str, refusal: str, answer: str, booked: tuple[str, str]
+) -> None:
+    practice.say("Book Tuesday at twelve for Grace Hopper.")
+    assert practice.say(f"Book {wanted} for Ada Lovelace.").startswith(f"Sorry. {refusal}")
+    assert practice.say(answer).startswith("Done.")
+    date, time = booked
+    assert practice.calls[-1] == ("book_appointment", {**WANTED, "date": date, "time": time})
+
+
+def test_a_look_up_after_a_refusal_keeps_the_name(practice: Talk) -> None:
+    practice.say("Book an appointment yesterday at ten for Ada Lovelace.")
+    practice.say("What is free on Tuesday?")
+    practice.say("Okay, book the one at ten.")
+    assert practice.calls[-1] == ("book_appointment", WANTED)
+
+
+def test_what_was_refused_is_not_tried_again(practice: Talk) -> None:
+    practice.say("Book an appointment yesterday at ten for Ada Lovelace.")
+    assert practice.say("Book the appointment.") == "All right. On which day and at what time?"
+    assert practice.say("Tuesday at ten.").startswith("Done.")
+
+
+def test_a_refusal_can_be_left_at_that(practice: Talk) -> None:
+    practice.say("Book an appointment yesterday at ten for Ada Lovelace.")
+    assert practice.say("Never mind.") == "All right, I dropped that. What else can I do?"
+    practice.say("Tuesday at ten.")
+    assert len(practice.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("turns", "expected"),
+    [
+        (
+            ["I'd like to book a check-up on Wednesday at ten.", "No, make it Tuesday."],
+            {"service_type": "checkup"},
+        ),
+        (["Book an appointment on Tuesday at nine.", "Actually at ten."], {}),
+        (["Book an appointment on Tuesday at nine.", "Make it ten."], {}),
+        (["I need a cleaning.", "Tuesday.", "10 a.m."], {"service_type": "cleaning"}),
+        (
+            ["I would like to have my teeth cleaned tomorrow at ten.", "No, sorry, on the 24th."],
+            {"service_type": "cleaning"},
+        ),
+        (["Please put me down for Tuesday morning at ten."], {}),
+        (["I need to see the dentist on Monday, no, Tuesday at ten o'clock."], {}),
+    ],
+)
+def test_wishes_and_corrections(practice: Talk, turns: list[str], expected: dict[str, str]) -> None:
+    for turn in turns:
+        practice.say(turn)
+    assert practice.say("Under Ada Lovelace.").startswith("Done.")
+    assert practice.calls == [("book_appointment", {**WANTED, **expected})]
+
+
+def test_a_function_that_needs_a_list_is_never_called() -> None:
+    def book_many(days: list[str]) -> str:
+        """Book several days."""
+        return ""
+
+    talk = Talk([book_many])
+    assert talk.say("Book several days, Monday and Tuesday.").startswith("I heard you.")
+    assert talk.calls == []
+
+
+def test_a_weekday_is_given_where_one_is_wanted() -> None:
+    days: list[str] = []
+
+    def opening_hours(day: Annotated[str, Field(description="A day, such as monday.")]) -> str:
+        """Tell the opening hours of a day of the week."""
+        days.append(day)
+        return "Nine to five."
+
+    talk = Talk([opening_hours])
+    assert talk.say("What are the opening hours on Tuesday?") == "Nine to five."
+    assert days == ["tuesday"]
+
+
 def test_after_a_booking_nothing_of_it_is_used_again(practice: Talk) -> None:
     practice.say("Book an appointment for Grace Hopper on Tuesday at ten.")
     assert practice.say("Book another appointment.") == (
@@ -245,9 +427,9 @@ def test_free_speech_calls_nothing(practice: Talk, text: str) -> None:
 
 
 def test_free_speech_is_said_back_at_some_length(practice: Talk) -> None:
-    assert practice.say("He was not an ill disposed young man.") == (
-        "I heard you. You said: He was not an ill disposed young man. I only follow fixed rules, "
-        "so ask me to check appointment availability."
+    assert practice.say("He was not an ill disposed young man,") == (
+        "I heard you. You said: He was not an ill disposed young man. I follow fixed rules, so ask "
+        "what I can do."
     )
     long = practice.say("one " * 50)
     assert "and so on" in long

@@ -39,6 +39,16 @@ def filled(tool_spec: ToolSpec, *turns: str | Turn) -> dict[str, Any]:
         ("start", {"type": "string", "description": "HH:MM"}, "time"),
         ("at", {"type": "string", "format": "date-time"}, "moment"),
         ("startDateTime", {"type": "string"}, "moment"),
+        ("day", {"description": "A day of the week, such as monday."}, "weekday"),
+        ("day", {"description": "For example Friday"}, "weekday"),
+        ("day", {"examples": ["mon", "tue"]}, "weekday"),
+        ("dayOfWeek", {"type": "string"}, "weekday"),
+        ("weekday", {}, "weekday"),
+        ("when", {"enum": ["Mon", "Tue", "Wed"]}, "weekday"),
+        ("day", {"description": "The day, as YYYY-MM-DD"}, "day"),
+        ("day", {"description": "A weekday such as Monday, 2026-11-23."}, "day"),
+        ("day", {"enum": ["today", "monday"]}, "choice"),
+        ("day", {"type": "integer", "description": "Day of the week, 1 to 7"}, "number"),
         ("city", {"type": "string"}, "place"),
         ("phone_number", {"type": "string"}, "phone"),
         ("email", {"type": "string"}, "email"),
@@ -57,14 +67,50 @@ def test_what_an_argument_means_is_read_from_its_schema(
     assert spec({name: schema}).parameters[0].kind == kind
 
 
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"description": "A day of the week, such as monday."}, "tuesday"),
+        ({"description": "Day of the week, e.g. Monday"}, "Tuesday"),
+        ({"description": "A day of the week: MONDAY to FRIDAY"}, "TUESDAY"),
+        ({"description": "A weekday."}, "Tuesday"),
+        ({"description": "A weekday.", "examples": ["mon"]}, "tue"),
+        ({"enum": ["monday", "tuesday", "wednesday"]}, "tuesday"),
+        ({"enum": ["MO", "TU", "WE"]}, "TU"),
+        ({"enum": ["Mon", "Tues", "Wed"]}, "Tues"),
+        ({"enum": ["saturday", "sunday"]}, None),
+    ],
+)
+@pytest.mark.parametrize("text", ["on Tuesday", "on the 24th", "in two days"])
+def test_a_weekday_is_written_as_its_schema_shows_it(
+    schema: dict[str, Any], value: str | None, text: str
+) -> None:
+    assert filled(spec({"day": schema}), text) == ({} if value is None else {"day": value})
+
+
+def test_a_weekday_is_asked_for_as_a_day() -> None:
+    read = spec({"day": {"description": "A day of the week"}}, ["day"])
+    assert question(read, list(read.parameters)) == "On which day?"
+
+
 def test_references_are_followed() -> None:
     read = spec({"colour": {"$ref": "#/$defs/Colour"}})
     assert read.parameters[0].choices == ["red", "blue"]
 
 
 def test_a_function_that_needs_what_can_not_be_said_is_left_out() -> None:
-    parameters = {"properties": {"points": {"type": "array"}}, "required": ["points"]}
-    assert read_tool({"type": "function", "name": "f", "parameters": parameters}) is None
+    for schema in (
+        {"type": "array", "items": {"type": "string"}},
+        {"type": "object", "properties": {"a": {"type": "string"}}},
+        {"anyOf": [{"type": "array"}, {"type": "null"}]},
+        {"type": ["object", "null"]},
+    ):
+        parameters = {"properties": {"points": schema}, "required": ["points"]}
+        definition = {"type": "function", "name": "f", "parameters": parameters}
+        assert read_tool(definition) is None
+        assert read_tool({**definition, "parameters": {**parameters, "required": []}}) == ToolSpec(
+            "f", "", ()
+        )
     assert read_tool({"type": "mcp", "server_label": "x"}) is None
     assert read_tool({"type": "function"}) is None
 
@@ -81,11 +127,16 @@ def test_a_definition_without_parameters_has_none() -> None:
         ("two checkups", "check_up"),
         ("the deep cleaning", "deep_cleaning"),
         ("a deep cleaning, no, a check up", "check_up"),
+        ("I want them deep cleaned", "deep_cleaning"),
     ],
 )
 def test_choices_are_heard_in_their_variants(text: str, value: str) -> None:
     read = spec({"service": {"enum": ["check_up", "deep_cleaning"]}})
     assert filled(read, text) == {"service": value}
+
+
+def test_a_choice_that_only_looks_alike_is_not_heard() -> None:
+    assert filled(spec({"part": {"enum": ["morning", "evening"]}}), "even more") == {}
 
 
 def test_a_choice_of_numbers_may_be_said_in_words() -> None:

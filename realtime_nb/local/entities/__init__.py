@@ -22,6 +22,7 @@ from realtime_nb.local.entities.found import Found, Span, overlaps
 from realtime_nb.local.entities.names import find_names, find_places, title_name
 from realtime_nb.local.entities.numbers import find_numbers, find_yes_no
 from realtime_nb.local.entities.times import find_times
+from realtime_nb.local.entities.weekdays import wants_weekday, weekday_value
 
 __all__ = [
     "Found",
@@ -34,4 +35,6 @@ __all__ = [
     "find_yes_no",
     "overlaps",
     "title_name",
+    "wants_weekday",
+    "weekday_value",
 ]

@@ -114,7 +114,7 @@ _NEAR_DAYS = {"yesterday": -1, "tomorrow": 1, "day after tomorrow": 2}
 
 
 def _near(match: re.Match[str], today: datetime.date) -> datetime.date:
-    words = " ".join(match["word"].lower().split())
+    words = " ".join(match["word"].lower().replace("-", "").split())
     return today + datetime.timedelta(days=_NEAR_DAYS.get(words, 0))
 
 
@@ -165,8 +165,9 @@ _DAY_RULES: tuple[_DayRule, ...] = (
     (pattern(r"\b(?:the\s+)?(?P<day>\d\d?(?:st|nd|rd|th))\b(?!\s+floor|\s+time)"), _day_of_month),
     (
         pattern(
-            rf"""\b(?:on|for|by|until|from)\s+the\s+(?P<day>{ORDINAL})\b
-            (?!\s+(?:floor|time|one|half|part))"""
+            rf"""\b(?:on|for|by|until|from|about)\s+the\s+
+            (?P<day>{ORDINAL}|(?:twenty|thirty)[\s-](?:{ONES}))\b
+            (?!\s+(?:floor|time|one|half|part|people))"""
         ),
         _day_of_month,
     ),
@@ -178,7 +179,7 @@ _DAY_RULES: tuple[_DayRule, ...] = (
     ),
     (
         pattern(
-            r"""\b(?P<word>day\s+after\s+tomorrow|tomorrow|yesterday|today|tonight
+            r"""\b(?P<word>day\s+after\s+to-?morrow|to-?morrow|yesterday|to-?day|to-?night
             |this\s+(?:morning|afternoon|evening))\b"""
         ),
         _near,

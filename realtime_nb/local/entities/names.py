@@ -16,11 +16,17 @@ def _words(text: str) -> frozenset[str]:
 
 
 _NAME_WORD = re.compile(r"[^\W\d_](?:\.(?=\s)|[^\W\d_]*(?:['’-][^\W\d_]+)*)")
+_RELATION = r"""(?:my|our|his|her)\s+(?:\w+\s+)?(?:daughter|son|wife|husband|mother|father|mom|mum
+    |dad|sister|brother|grandmother|grandfather|grandma|grandpa|child|boy|girl|kid|baby|partner|friend
+    |colleague|boss|neighbou?r|aunt|uncle|niece|nephew|cousin|client|patient)(?![\w'])[\s,]*"""
+_FOR_ANOTHER = pattern(rf"\bfor\s+{_RELATION}")
 _INTRODUCED = pattern(
-    r"""\b(?:(?:my|the|full|patient(?:'s)?|his|her)\s+(?:full\s+)?name(?:\s+is|'s|\s+was)
-    |call\s+me|(?:under|in|on)\s+the\s+name(?:\s+of)?|^name\s+is)[\s,:]+"""
+    r"""\b(?:(?:my|the|full|\w+'s|his|her|their)\s+(?:full\s+)?name(?:\s+is|'s|\s+was)
+    |call\s+me|(?:under|in|on)\s+the\s+name(?:\s+of)?|(?:^|[.!?,;]\s*)name\s+is)[\s,:]+"""
 )
-_HINTED = pattern(r"\b(?:this\s+is|i\s?'?m|i\s+am|it'?s|it\s+is|for|under|as)\s+")
+_HINTED = pattern(
+    rf"\b(?:(?:this\s+is|i\s?'?m|i\s+am|it'?s|it\s+is|for|under|as|(?:my|the)\s+name)\s+|{_RELATION})"
+)
 _PLACED = pattern(r"\b(?:in|at|for|to|from|near|of|into|around)\s+(?:the\s+city\s+of\s+)?")
 _TITLES = _words("dr doctor mr mister mrs ms miss professor")
 _PARTICLES = _words("van von der den de del della la le di da al bin ibn")
@@ -44,7 +50,7 @@ _NO_NAME = _words(
 ).union(SMALL_NUMBERS, map(str.lower, WEEKDAYS))
 _LEADING = pattern(
     r"""^(?:[\s,.!…]*\b(?:yes|yeah|yep|sure|okay|ok|um+|uh+|er+|well|oh|so|hi|hello|please|certainly
-    |(?:my|the)\s+name\s+is|my\s+name's|that\s+is|that's|that\s+would\s+be|it'?s|it\s+is|it\s+would\s+be
+    |(?:my|the)\s+name(?:\s+is)?|my\s+name's|that\s+is|that's|that\s+would\s+be|it'?s|it\s+is|it\s+would\s+be
     |i\s+am|i'm|this\s+is|under|for|in|use|put|make\s+it)\b[\s,.:]*)+"""
 )
 _TRAILING = pattern(
@@ -55,13 +61,16 @@ _TRAILING = pattern(
 def find_names(text: str, ignore: Sequence[Span] = (), asked: bool = False) -> list[Found[str]]:
     """Names of people: after "my name is", and capitalised after "this is", "I'm", "for" and such.
 
+    Somebody who gives their own name and speaks "for my daughter Lily" means Lily.
+
     Args:
         text: What was said.
         ignore: Places to leave out, such as those of dates.
         asked: The text answers "What name?", so it may be nothing but a name.
     """
     text = text.replace("’", "'")
-    found = _names_after(_INTRODUCED, text, ignore, strict=False)
+    found = _names_after(_FOR_ANOTHER, text, ignore, strict=True)
+    found = found or _names_after(_INTRODUCED, text, ignore, strict=False)
     found = found or _names_after(_HINTED, text, ignore, strict=True)
     if not found and asked:
         found = list(_answered_name(text, ignore))
@@ -75,14 +84,14 @@ def _names_after(
     return [name for name in names if name and not overlaps(name.span, ignore)]
 
 
-def _name_at(text: str, start: int, strict: bool) -> Found[str] | None:
+def _name_at(text: str, start: int, strict: bool, alone: bool = False) -> Found[str] | None:
     words: list[re.Match[str]] = []
     position = start
     while len(words) < 4 and (match := _NAME_WORD.match(text, position)):
         word = match[0].replace("’", "'")
         is_title = not words and word.lower().rstrip(".") in _TITLES
         if not is_title:
-            if not _may_be_name(word, words, strict):
+            if not _may_be_name(word, [] if alone else words, strict):
                 break
             words.append(match)
         position = match.end() + (1 if is_title and text[match.end() :].startswith(".") else 0)
@@ -117,7 +126,7 @@ def _answered_name(text: str, ignore: Sequence[Span]) -> Iterator[Found[str]]:
             if not inner:
                 continue
             at = position + piece.start() + piece[0].index(inner)
-            name = _name_at(text, at, strict=False)
+            name = _name_at(text, at, strict=False, alone=True)
             if name and name.end == at + len(inner):
                 yield name
         position = end
@@ -129,10 +138,17 @@ def _strip_fillers(text: str) -> str:
 
 def title_name(name: str) -> str:
     """A name with capitals: "ada o'brien" → "Ada O'Brien"; capitals that are there stay."""
-    words = " ".join(name.replace("’", "'").split())
-    if words != words.lower():
-        return words
-    return re.sub(r"(?:^|(?<=[\s'-]))[^\W\d_](?=\w|$|[\s.'-])", lambda m: m[0].upper(), words)
+    first, *others = name.replace("’", "'").split()
+    keep = _PARTICLES if first != first.lower() else ()
+    return " ".join(
+        [_capitals(first), *(each if each in keep else _capitals(each) for each in others)]
+    )
+
+
+def _capitals(word: str) -> str:
+    if word != word.lower():
+        return word
+    return re.sub(r"(?:^|(?<=['-]))[^\W\d_](?=\w|$|[.'-])", lambda m: m[0].upper(), word)
 
 
 def find_places(text: str, ignore: Sequence[Span] = (), asked: bool = False) -> list[Found[str]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from realtime_nb.local.entities.found import Found, Span, any_of, overlaps, pattern
 from realtime_nb.local.entities.numbers import CARDINAL, ONES, words_value
-from realtime_nb.local.spoken import SMALL_NUMBERS
+from realtime_nb.local.spoken import ORDINALS, SMALL_NUMBERS
 
 __all__ = ["find_times"]
 
@@ -17,16 +17,22 @@ _HOUR = (
 )
 _MINUTE = rf"""(?:(?:oh|o|zero)[\s-]+(?:{ONES})|[0-5]\d\b
     |(?:twenty|thirty|forty|fifty)(?:[\s-]+(?:{ONES}))?|{any_of(SMALL_NUMBERS[10:])})"""
+_TWELVE = f"(?:{any_of(SMALL_NUMBERS[1:13])})"
+_NO_PRONOUN = "".join(  # "the first one" is no hour
+    rf"(?<!\b{word}\s)"
+    for word in ("the", "this", "that", "another", "any", "which", "last", "next", *ORDINALS[:5])
+)
 _OCLOCK = r"(?:\s*o\s?['’]?\s?clock)"
 _PART = r"""(?:\s*(?P<part>a\.?\s?m\b\.?|p\.?\s?m\b\.?
     |(?:in\s+the\s+|this\s+)(?:early\s+|late\s+)?(?:morning|afternoon|evening)
     |at\s+night|tonight)(?!\w))"""
-_AT = r"""\b(?:at|around|by|before|after|until|till|from|between|starting|for|to|and|or)\s+
+_AT = r"""\b(?:at|around|by|before|after|until|till|from|between|starting|for|to|and|or|the|take
+    |make\s+it|make\s+that)\s+(?:about\s+|around\s+)?"""
+_AT_BARE = r"""\b(?:at|around|by|before|after|until|till|make\s+it|make\s+that)\s+
     (?:about\s+|around\s+)?"""
-_AT_BARE = r"\b(?:at|around|by|before|after|until|till)\s+(?:about\s+|around\s+)?"
 _COUNTED = r"""(?!\s*(?:%|-|percent|(?:more\s+)?(?:minutes?|hours?|seconds?|days?|weeks?|months?
     |years?|people|persons?|guests?|dollars?|euros?|pounds?|miles?|meters?|metres?|degrees?|times|hundred
-    |thousand|point)\b))"""
+    |thousand|point|of)\b))"""
 _TimeRule = tuple[re.Pattern[str], Callable[[re.Match[str]], tuple[int, int]]]
 
 
@@ -142,7 +148,7 @@ _TIME_RULES: tuple[_TimeRule, ...] = (
         pattern(
             rf"""(?<!from\s)\b(?P<clock>(?:(?P<step>half|(?:a\s+)?quarter
             |five|ten|twenty|twenty[\s-]five|5|10|20|25|(?:{CARDINAL}|[0-5]?\d)(?=\s+minutes?\b))
-            (?:\s+minutes?)?)\s+(?P<direction>past|after|to|before|till)\s+
+            (?:\s+minutes?)?)[\s-]+(?P<direction>past|after|to|before|till)[\s-]+
             (?P<hour>noon|midday|midnight|{_HOUR}))\b{_OCLOCK}?{_PART}?"""
         ),
         _relative,
@@ -154,6 +160,10 @@ _TIME_RULES: tuple[_TimeRule, ...] = (
         _worded,
     ),
     (pattern(rf"\b(?P<clock>(?P<hour>{_HOUR})[\s-]+(?P<minute>{_MINUTE}))\b{_PART}"), _worded),
+    (  # a hyphen says as much as "at": "nine-thirty, please"
+        pattern(rf"\b(?P<clock>(?P<hour>{_TWELVE})-(?P<minute>{_MINUTE}))\b{_COUNTED}"),
+        _worded,
+    ),
     (
         pattern(r"\b(?P<clock>(?:(?:12|twelve)\s+(?:o'clock\s+)?)?(?:noon|midday|midnight))\b"),
         _named,
@@ -164,5 +174,5 @@ _TIME_RULES: tuple[_TimeRule, ...] = (
 )
 _ANSWER_RULES: tuple[_TimeRule, ...] = (
     (pattern(rf"\b(?P<clock>(?P<hour>{_HOUR})[\s-]+(?P<minute>{_MINUTE}))\b{_COUNTED}"), _worded),
-    (pattern(rf"\b(?P<clock>(?P<hour>{_HOUR}))\b{_COUNTED}"), _worded),
+    (pattern(rf"{_NO_PRONOUN}\b(?P<clock>(?P<hour>{_HOUR}))\b{_COUNTED}"), _worded),
 )
