@@ -2,7 +2,7 @@
 
 A server refuses a second response in the default conversation while one runs, and starts some by
 itself when a turn ends. So a request waits for the running response, and one that lost the race
-against the server's own is sent again after it.
+against the server's own is sent again after it, as is the server's own when it lost against ours.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import ErrorEvent, JsonObject
 
-__all__ = ["ResponseArbiter"]
+__all__ = ["ResponseArbiter", "lost_race"]
 
 _LOST_RACE = "conversation_already_has_active_response"
 _LOST_RACE_WORDS = "already has an active response"
@@ -80,7 +80,7 @@ class ResponseArbiter:
         """Whether the error was about the request in flight, which then is no longer."""
         if self._in_flight is None:
             return False
-        lost = error.code == _LOST_RACE or _LOST_RACE_WORDS in error.message
+        lost = lost_race(error)
         if error.caused_by is None:
             # Some servers don't name the event. A response that answered no turn was ours, so
             # the error is about something else.
@@ -101,3 +101,8 @@ class ResponseArbiter:
         free = self._in_flight is None and self._conversation.active_response is None
         if self._waiting and free:
             self._send(self._waiting.popleft())
+
+
+def lost_race(error: ErrorEvent) -> bool:
+    """Whether the server refused a response because another one runs."""
+    return error.code == _LOST_RACE or _LOST_RACE_WORDS in error.message

@@ -24,7 +24,7 @@ import msgspec
 
 from realtime_nb.protocol import dialect as dialects
 from realtime_nb.protocol import events as ev
-from realtime_nb.protocol.arbiter import ResponseArbiter
+from realtime_nb.protocol.arbiter import ResponseArbiter, lost_race
 from realtime_nb.protocol.conversation import (
     Conversation,
     FunctionCall,
@@ -440,6 +440,11 @@ class ClientProtocol:
             cause = self._updates[0]
         elif self._arbiter.refused(error):
             self._mute_next = False
+            return
+        elif cause is None and lost_race(error) and self._turn_ended_s is not None:
+            # The server's own answer to the user's turn lost against a response of ours.
+            self._turn_ended_s = None
+            self.create_response()
             return
         elif cause is None and self._updates and param is None:
             # A server that names neither event nor field; the update is what hangs on an answer.

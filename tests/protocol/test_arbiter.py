@@ -1,0 +1,149 @@
+"""Who may ask for a response, and when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.protocol.client_side import Client
+
+LOST = "conversation_already_has_active_response"
+LOST_WORDS = "Conversation already has an active response in progress: resp_1."
+CREATE = {"type": "response.create"}
+
+
+@pytest.fixture
+def client() -> Client:
+    client = Client()
+    client.configured()
+    return client
+
+
+def asked(client: Client, name: str) -> dict[str, Any]:
+    client.create_response({"instructions": name})
+    return {"type": "response.create", "response": {"instructions": name}}
+
+
+def test_the_first_request_goes_out_at_once(client: Client) -> None:
+    first = asked(client, "first")
+    assert client.sends() == [first]
+    assert client.busy
+
+
+def test_requests_wait_for_each_other_and_go_out_in_order(client: Client) -> None:
+    first, second, third = (asked(client, name) for name in ("first", "second", "third"))
+    assert client.sends() == [first]
+    client.response_begins("resp_1")
+    assert client.sends() == []
+    client.response_ends("resp_1")
+    assert client.sends() == [second]
+    client.response_begins("resp_2")
+    client.response_ends("resp_2", "cancelled")
+    assert client.sends() == [third]
+    client.response_begins("resp_3")
+    client.response_ends("resp_3", "failed")
+    assert client.sends() == []
+    assert not client.busy
+
+
+def test_a_response_that_the_server_began_is_waited_for_too(client: Client) -> None:
+    client.response_begins("resp_1")
+    request = asked(client, "mine")
+    assert client.sends() == []
+    client.response_ends("resp_1")
+    assert client.sends() == [request]
+
+
+@pytest.mark.parametrize("before_the_refusal", [True, False])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_lost_race_is_run_again(client: Client, before_the_refusal: bool, named: bool) -> None:
+    request = asked(client, "mine")
+    [sent] = client.events_to_send()
+    client.user_starts()
+    client.user_stops()
+    if before_the_refusal:
+        client.response_begins("resp_1")  # the server's answer to the turn
+    client.refuses(LOST, sent["event_id"] if named else None, LOST_WORDS)
+    if not before_the_refusal:
+        client.response_begins("resp_1")
+    assert client.sends() == []
+    client.response_ends("resp_1")
+    [again] = client.events_to_send()
+    assert {key: again[key] for key in ("type", "response")} == request
+    assert again["event_id"] != sent["event_id"]
+    client.response_begins("resp_2")
+    client.response_ends("resp_2")
+    assert client.sends() == []
+    assert not client.busy
+
+
+def test_a_lost_race_is_recognised_by_its_words(client: Client) -> None:
+    asked(client, "mine")
+    [sent] = client.events_to_send()
+    client.response_begins("resp_1")
+    client.refuses(None, sent["event_id"], LOST_WORDS)
+    client.response_ends("resp_1")
+    assert client.sends_types() == ["response.create"]
+
+
+def test_a_turn_whose_answer_lost_the_race_is_answered_later(client: Client) -> None:
+    asked(client, "mine")
+    client.sends()
+    client.response_begins("resp_1")  # ours: no turn was waiting for it
+    client.user_starts()
+    client.user_stops()
+    client.refuses(LOST, None, LOST_WORDS)  # of the server's own attempt to answer the turn
+    assert client.turn_ended_s is None
+    assert client.sends() == []
+    client.response_ends("resp_1")
+    assert client.sends() == [CREATE]  # a plain one, not ours again
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_request_refused_for_good_makes_room_for_the_next(client: Client, named: bool) -> None:
+    asked(client, "bad")
+    second = asked(client, "second")
+    [sent] = client.events_to_send()
+    client.refuses("invalid_value", sent["event_id"] if named else None)
+    assert client.sends() == [second]
+
+
+def test_a_refusal_of_something_else_changes_nothing(client: Client) -> None:
+    asked(client, "mine")
+    client.sends()
+    asked(client, "second")
+    client.refuses("item_delete_invalid_item_id", "event_of_another")
+    assert client.sends() == []
+    assert client.busy
+
+
+def test_responses_apart_do_not_wait_and_are_not_waited_for(client: Client) -> None:
+    client.create_response({"conversation": "none"})
+    client.create_response({"conversation": "none"})
+    assert client.sends_types() == ["response.create"] * 2
+    client.response_begins("resp_apart", conversation=None)
+    request = asked(client, "mine")
+    assert client.sends() == [request]
+
+
+def test_a_request_sent_as_raw_event_counts(client: Client) -> None:
+    client.send(CREATE)
+    second = asked(client, "second")
+    assert client.sends() == [CREATE]
+    client.response_begins("resp_1")
+    client.response_ends("resp_1")
+    assert client.sends() == [second]
+
+
+def test_dropped_requests_are_neither_sent_nor_repeated(client: Client) -> None:
+    asked(client, "mine")
+    asked(client, "waits")
+    [sent] = client.events_to_send()
+    client.interrupt()
+    assert client.sends() == [{"type": "response.cancel"}]
+    client.response_begins("resp_1")
+    client.refuses(LOST, sent["event_id"], LOST_WORDS)
+    client.response_ends("resp_1")
+    assert client.sends() == []
+    assert not client.busy

@@ -1,0 +1,627 @@
+"""The client core by hand: tools, interruptions, updates, lenient reading."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from realtime_nb.protocol import events as ev
+from realtime_nb.protocol.client import (
+    CallTool,
+    EndAudio,
+    FlushPlayback,
+    PlayAudio,
+    UpdateAccepted,
+    UpdateRefused,
+)
+from realtime_nb.protocol.conversation import PlaybackReport
+from tests.protocol.client_side import SERVER_VAD, Client
+
+
+@pytest.fixture
+def client() -> Client:
+    client = Client(answers=["book", "look_up"])
+    client.configured()
+    return client
+
+
+def truncate(item_id: str, audio_end_ms: int) -> dict[str, Any]:
+    return {
+        "type": "conversation.item.truncate",
+        "item_id": item_id,
+        "content_index": 0,
+        "audio_end_ms": audio_end_ms,
+    }
+
+
+def delete(item_id: str) -> dict[str, Any]:
+    return {"type": "conversation.item.delete", "item_id": item_id}
+
+
+def output(client: Client, call_id: str, text: str = "ok") -> None:
+    """Takes the call that the client wants run and answers it."""
+    [call] = [call for call in client.called if call.call_id == call_id]  # type: ignore[attr-defined]
+    client.receive_tool_output(call, text)
+
+
+def calls(client: Client) -> list[str]:
+    """Ids of the calls to run now; they are kept for :func:`output`."""
+    found = [action.call for action in client.does() if isinstance(action, CallTool)]
+    client.called = [*getattr(client, "called", []), *found]  # type: ignore[attr-defined]
+    return [call.call_id for call in found]
+
+
+# --- talking ---
+
+
+def test_say_is_an_item_and_a_request(client: Client) -> None:
+    item_id = client.say("Hello")
+    message = {"type": "message", "role": "user", "id": item_id}
+    content = [{"type": "input_text", "text": "Hello"}]
+    assert client.sends() == [
+        {"type": "conversation.item.create", "item": {**message, "content": content}},
+        {"type": "response.create"},
+    ]
+
+
+def test_an_item_keeps_the_id_that_it_has(client: Client) -> None:
+    assert client.create_item({"type": "message", "id": "mine"}) == "mine"
+
+
+def test_an_event_keeps_the_id_that_it_has_and_its_sender_his_dict(client: Client) -> None:
+    event = {"type": "input_audio_buffer.clear"}
+    assert client.send({**event, "event_id": "mine"}) == "mine"
+    event_id = client.send(event)
+    assert event == {"type": "input_audio_buffer.clear"}
+    assert [sent["event_id"] for sent in client.events_to_send()] == ["mine", event_id]
+
+
+def test_what_is_handed_out_is_handed_out_once(client: Client) -> None:
+    client.say("Hello")
+    client.speaks()
+    assert client.sends()
+    assert client.does()
+    assert client.sends() == []
+    assert client.does() == []
+
+
+def test_a_beta_server_is_spoken_to_in_beta() -> None:
+    client = Client(dialect="beta")
+    client.update({"type": "realtime", "audio": {"output": {"voice": "ash"}}})
+    [event] = client.events_to_send()
+    [wire] = client.on_wire(event)
+    assert wire["session"] == {"voice": "ash"}
+    client.hears("session.updated", session={"voice": "ash", "turn_detection": None})
+    assert client.conversation.session["audio"]["output"] == {"voice": "ash"}
+    assert client.does() == [UpdateAccepted(event["event_id"])]
+
+
+def test_malformed_events_are_sent_all_the_same(client: Client) -> None:
+    client.send({"type": "input_audio_buffer.append", "audio": 17})
+    assert client.sends_types() == ["input_audio_buffer.append"]
+    assert client.conversation.unknown_events == 1
+
+
+# --- updates ---
+
+
+def test_an_update_is_accepted_by_the_next_session_updated(client: Client) -> None:
+    first, second = client.update({}), client.update({})
+    client.hears("session.updated", session={})
+    assert client.does() == [UpdateAccepted(first)]
+    client.hears("session.updated", session={})
+    assert client.does() == [UpdateAccepted(second)]
+    client.hears("session.updated", session={})
+    assert client.does() == []
+
+
+def refusals(client: Client) -> list[str]:
+    return [action.event_id for action in client.does() if isinstance(action, UpdateRefused)]
+
+
+def test_a_named_refusal_is_of_that_update(client: Client) -> None:
+    first, second = client.update({}), client.update({})
+    client.refuses("invalid_value", second)
+    assert refusals(client) == [second]
+    client.hears("session.updated", session={})
+    assert client.does() == [UpdateAccepted(first)]
+
+
+@pytest.mark.parametrize("param", ["session.audio.input", None])
+def test_an_anonymous_refusal_is_of_the_oldest_update(client: Client, param: str | None) -> None:
+    first, second = client.update({}), client.update({})
+    client.refuses("unknown_parameter", None, param=param)
+    assert refusals(client) == [first]
+    client.hears("session.updated", session={})
+    assert client.does() == [UpdateAccepted(second)]
+
+
+def test_errors_about_other_things_refuse_no_update(client: Client) -> None:
+    client.update({})
+    client.refuses("invalid_value", None, param="item.content")
+    client.refuses("invalid_value", "another")
+    client.refuses("response_cancel_not_active", "another", param=None)
+    assert client.does() == []
+
+
+def test_an_anonymous_error_is_of_the_response_before_it_is_of_the_update(client: Client) -> None:
+    client.create_response()
+    client.update({})
+    client.refuses("server_error", None)
+    assert client.does() == []
+    assert not client.busy
+
+
+# --- functions ---
+
+
+def test_a_call_runs_once_and_its_output_is_followed_by_one_response(client: Client) -> None:
+    client.response_begins("resp")
+    client.call("resp", "call_1", "book")
+    assert calls(client) == ["call_1"]
+    item = {"type": "function_call", "call_id": "call_1", "name": "book", "arguments": '{"x": 1}'}
+    client.response_ends("resp", output=[{**item, "id": "item_call_1", "status": "completed"}])
+    assert calls(client) == []
+    assert client.busy
+    output(client, "call_1", "done")
+    created, request = client.sends()
+    assert created["item"] | {"id": ""} == {
+        "type": "function_call_output",
+        "call_id": "call_1",
+        "output": "done",
+        "id": "",
+    }
+    assert request == {"type": "response.create"}
+
+
+def test_the_call_carries_what_the_model_wrote(client: Client) -> None:
+    client.response_begins("resp")
+    client.call("resp", "call_1", "book")
+    [action] = client.does()
+    assert isinstance(action, CallTool)
+    call = action.call
+    assert (call.name, call.arguments, call.response_id) == ("book", '{"x": 1}', "resp")
+
+
+def test_an_output_may_be_posted_while_the_response_runs(client: Client) -> None:
+    client.response_begins("resp")
+    client.call("resp", "call_1", "book")
+    calls(client)
+    output(client, "call_1")
+    assert client.sends_types() == ["conversation.item.create"]
+    assert client.busy
+    client.response_ends("resp")
+    assert client.sends_types() == ["response.create"]
+
+
+def test_several_calls_get_one_response_after_the_last_output(client: Client) -> None:
+    client.response_begins("resp")
+    client.call("resp", "call_1", "book")
+    client.call("resp", "call_2", "look_up")
+    assert calls(client) == ["call_1", "call_2"]
+    output(client, "call_2")
+    client.response_ends("resp")
+    assert client.sends_types() == ["conversation.item.create"]
+    output(client, "call_1")
+    assert client.sends_types() == ["conversation.item.create", "response.create"]
+
+
+@pytest.mark.parametrize("status", ["incomplete", "in_progress"])
+def test_calls_that_are_not_whole_never_run(client: Client, status: str) -> None:
+    client.response_begins("resp")
+    client.call("resp", "call_1", "book", status)
+    client.response_ends("resp", "cancelled")
+    assert calls(client) == []
+    assert client.sends() == []
+    assert not client.busy
+
+
+def test_functions_that_are_not_ours_are_left_to_the_reader(client: Client) -> None:
+    client.response_begins("resp")
+    client.call("resp", "call_1", "somebody_elses")
+    client.response_ends("resp")
+    assert calls(client) == []
+    assert client.sends() == []
+    assert not client.busy
+
+
+def test_after_a_barge_in_the_output_is_still_posted(client: Client) -> None:
+    client.response_begins("resp")
+    client.call("resp", "call_1", "book")
+    calls(client)
+    client.user_starts()
+    client.response_ends("resp", "cancelled")
+    client.sends()
+    output(client, "call_1")
+    # The server answers the turn that is being spoken, and the output with it.
+    assert client.sends_types() == ["conversation.item.create"]
+    assert not client.busy
+
+
+def test_an_output_between_a_turn_and_its_answer_gets_a_response_of_its_own(
+    client: Client,
+) -> None:
+    client.response_begins("resp")
+    client.call("resp", "call_1", "book")
+    calls(client)
+    client.response_ends("resp")
+    client.user_starts()
+    client.user_stops()
+    output(client, "call_1")
+    [_, request] = client.events_to_send()
+    client.response_begins("resp_of_the_turn")
+    client.refuses("conversation_already_has_active_response", request["event_id"])
+    client.response_ends("resp_of_the_turn")
+    assert client.sends_types() == ["response.create"]
+
+
+def test_calls_of_a_server_without_output_item_events_run_from_response_done(
+    client: Client,
+) -> None:
+    client.response_begins("resp")
+    client.hears(
+        "response.function_call_arguments.done", call_id="call_1", item_id="i", arguments="{}"
+    )
+    assert calls(client) == []
+    item = {"type": "function_call", "call_id": "call_1", "name": "book", "arguments": "{}"}
+    client.response_ends("resp", output=[item, "nonsense", {"type": "function_call"}])
+    assert calls(client) == ["call_1"]
+    output(client, "call_1")
+    assert client.sends_types() == ["conversation.item.create", "response.create"]
+
+
+def test_an_output_for_a_call_nobody_knows_is_just_posted(client: Client) -> None:
+    client.response_begins("resp")
+    client.call("resp", "call_1", "book")
+    calls(client)
+    client.response_ends("resp")
+    output(client, "call_1")
+    client.sends()
+    output(client, "call_1", "again")
+    assert client.sends_types() == ["conversation.item.create"]
+
+
+# --- playback ---
+
+
+def test_audio_is_played_and_ends_with_its_item(client: Client) -> None:
+    client.speaks()
+    assert [type(action) for action in client.does()] == [PlayAudio]
+    client.item_ends("resp", "agent")
+    client.response_ends("resp", output=[{"id": "agent", "type": "message"}])
+    assert client.does() == [EndAudio("agent")]
+
+
+def test_audio_ends_with_the_response_where_there_are_no_item_events(client: Client) -> None:
+    client.response_begins("resp")
+    client.audio("resp", "agent", 100)
+    client.does()
+    client.response_ends("resp")
+    assert client.does() == [EndAudio("agent")]
+
+
+def test_items_without_audio_have_no_end_of_audio(client: Client) -> None:
+    client.response_begins("resp")
+    client.item_begins("resp", "agent")
+    client.item_ends("resp", "agent")
+    client.response_ends("resp")
+    assert client.does() == []
+
+
+# --- interruption ---
+
+
+def flushed(client: Client, *items: tuple[str, float]) -> list[dict[str, Any]]:
+    """The device stopped, and what the client sends then."""
+    assert FlushPlayback() in client.does()
+    for item_id, played_ms in items:
+        client.receive_playback(PlaybackReport(item_id, played_ms, "flushed", 1.0))
+        client.receive_flushed(item_id, played_ms)
+    return client.sends()
+
+
+def test_a_barge_in_stops_playback_and_says_what_was_heard(client: Client) -> None:
+    client.speaks(ms=1_000)
+    client.user_starts()
+    assert flushed(client, ("agent", 412.9)) == [truncate("agent", 412)]
+
+
+def test_never_more_is_said_to_be_heard_than_was_received(client: Client) -> None:
+    client.speaks(ms=1_000)
+    client.user_starts()
+    assert flushed(client, ("agent", 1_030.0)) == [truncate("agent", 1_000)]
+
+
+def test_an_answer_that_is_complete_but_still_playing_is_truncated(client: Client) -> None:
+    client.spoken_whole()
+    client.user_starts()
+    assert flushed(client, ("agent", 300.0)) == [truncate("agent", 300)]
+
+
+def test_what_was_heard_to_its_end_is_left_alone(client: Client) -> None:
+    client.spoken_whole()
+    client.user_starts()
+    assert flushed(client, ("agent", 999.5)) == []
+
+
+def test_an_item_is_truncated_once(client: Client) -> None:
+    client.spoken_whole()
+    client.user_starts()
+    assert flushed(client, ("agent", 300.0)) == [truncate("agent", 300)]
+    client.hears("conversation.item.truncated", item_id="agent", audio_end_ms=300)
+    client.user_starts()
+    assert flushed(client, ("agent", 300.0)) == []
+
+
+def test_an_item_of_which_nothing_was_heard_is_deleted_when_its_response_is_done(
+    client: Client,
+) -> None:
+    client.speaks()
+    client.user_starts()
+    assert flushed(client, ("agent", 0.0)) == []
+    client.response_ends("resp", "cancelled")
+    assert client.sends() == [delete("agent")]
+
+
+def test_an_unheard_item_of_a_finished_response_is_deleted_at_once(client: Client) -> None:
+    client.spoken_whole()
+    client.user_starts()
+    assert flushed(client, ("agent", 0.4)) == [delete("agent")]
+
+
+def test_all_items_of_an_interrupted_response_are_looked_after(client: Client) -> None:
+    client.speaks("resp", "first")
+    client.item_ends("resp", "first")
+    for name in ("second", "third"):
+        client.item_begins("resp", name)
+        client.audio("resp", name, 500)
+        client.item_ends("resp", name)
+    client.user_starts()
+    sent = flushed(client, ("first", 200.0), ("second", 0.0), ("third", 0.0))
+    assert sent == [truncate("first", 200)]
+    client.response_ends("resp", "cancelled")
+    assert client.sends() == [delete("second"), delete("third")]
+
+
+def test_late_audio_of_an_interrupted_response_is_dropped(client: Client) -> None:
+    client.speaks()
+    client.user_starts()
+    client.does()
+    client.audio("resp", "agent", 500)
+    assert client.does() == []
+    client.response_ends("resp", "cancelled")
+    client.does()
+    client.audio("resp", "agent", 500)
+    assert client.does() == []
+
+
+def test_an_item_whose_audio_came_too_late_to_be_heard_is_deleted(client: Client) -> None:
+    client.response_begins("resp")
+    client.item_begins("resp", "agent")
+    client.interrupt()
+    client.audio("resp", "agent", 500)
+    assert client.does() == [FlushPlayback()]
+    client.item_ends("resp", "agent", "incomplete")
+    client.response_ends("resp", "cancelled")
+    assert client.sends() == [
+        {"type": "response.cancel", "response_id": "resp"},
+        delete("agent"),
+    ]
+
+
+def test_a_text_answer_that_is_interrupted_stays(client: Client) -> None:
+    client.response_begins("resp")
+    client.item_begins("resp", "agent")
+    ids = {"response_id": "resp", "item_id": "agent"}
+    client.hears("response.output_text.delta", delta="Read", **ids)
+    client.interrupt()
+    content = [{"type": "output_text", "text": "Read"}]
+    client.item_ends("resp", "agent", "incomplete", content=content)
+    client.response_ends("resp", "cancelled")
+    assert client.sends_types() == ["response.cancel"]
+
+
+def test_without_interrupt_response_speech_stops_nothing() -> None:
+    client = Client()
+    client.configured({**SERVER_VAD, "interrupt_response": False})
+    client.speaks()
+    client.user_starts()
+    client.audio("resp", "agent", 100)
+    assert [type(action) for action in client.does()] == [PlayAudio, PlayAudio]
+
+
+@pytest.mark.parametrize("value", [None, "absent"])
+def test_a_server_that_does_not_say_whether_it_interrupts_does(value: str | None) -> None:
+    client = Client()
+    detection = {"type": "server_vad"} if value == "absent" else {"interrupt_response": None}
+    client.configured(detection)
+    client.speaks()
+    client.user_starts()
+    assert FlushPlayback() in client.does()
+
+
+def test_audio_apart_from_the_conversation_is_stopped_but_not_truncated(client: Client) -> None:
+    client.response_begins("resp", conversation=None)
+    client.item_begins("resp", "agent")
+    client.audio("resp", "agent", 500)
+    client.user_starts()
+    client.audio("resp", "agent", 500)
+    assert [type(action) for action in client.does()] == [PlayAudio, FlushPlayback]
+    client.receive_flushed("agent", 100.0)
+    client.response_ends("resp")
+    assert client.sends() == []
+
+
+def test_the_next_response_is_played_again(client: Client) -> None:
+    client.speaks()
+    client.user_starts()
+    client.response_ends("resp", "cancelled")
+    client.does()
+    client.speaks("resp_2", "agent_2")
+    assert [type(action) for action in client.does()] == [PlayAudio]
+
+
+def test_interrupting_by_hand_cancels_flushes_and_truncates(client: Client) -> None:
+    client.speaks()
+    client.interrupt()
+    assert flushed(client, ("agent", 100.0)) == [
+        {"type": "response.cancel", "response_id": "resp"},
+        truncate("agent", 100),
+    ]
+
+
+def test_interrupting_a_finished_answer_only_stops_its_playback(client: Client) -> None:
+    client.spoken_whole()
+    client.interrupt()
+    assert flushed(client, ("agent", 100.0)) == [truncate("agent", 100)]
+
+
+def test_interrupting_before_the_response_began_silences_it(client: Client) -> None:
+    client.create_response()
+    client.interrupt()
+    assert client.sends_types() == ["response.create", "response.cancel"]
+    client.speaks()
+    assert client.does() == [FlushPlayback()]
+    client.response_ends("resp", "cancelled")
+    assert client.sends() == [delete("agent")]
+    client.speaks("resp_2", "agent_2")
+    assert [type(action) for action in client.does()] == [PlayAudio]
+
+
+def test_a_refused_request_does_not_silence_the_next_response(client: Client) -> None:
+    client.create_response()
+    client.interrupt()
+    create, _ = client.events_to_send()
+    client.refuses("server_error", create["event_id"])
+    client.does()
+    client.speaks()
+    assert [type(action) for action in client.does()] == [PlayAudio]
+
+
+def test_interrupting_when_nothing_happens_sends_nothing(client: Client) -> None:
+    client.interrupt()
+    assert client.sends() == []
+
+
+def test_positions_of_g711_count_its_bytes() -> None:
+    client = Client()
+    client.configured(type="audio/pcmu")
+    client.speaks(ms=1_000)  # 48,000 bytes: 6 s of G.711
+    client.user_starts()
+    assert flushed(client, ("agent", 9_000.0)) == [truncate("agent", 6_000)]
+
+
+# --- the user's turns ---
+
+
+def turn_state(client: Client) -> tuple[bool, bool]:
+    """Whether the user speaks, and whether a turn is owed a response."""
+    return client.user_speaking, client.turn_ended_s is not None
+
+
+def test_a_turn_that_the_server_answers_is_owed_a_response(client: Client) -> None:
+    assert turn_state(client) == (False, False)
+    client.user_starts()
+    assert turn_state(client) == (True, False)
+    client.user_stops()
+    assert turn_state(client) == (False, True)
+    client.response_begins("resp")
+    assert turn_state(client) == (False, False)
+
+
+@pytest.mark.parametrize(
+    "detection", [{**SERVER_VAD, "create_response": False}, None], ids=["asks for it", "off"]
+)
+def test_a_turn_that_the_client_answers_is_owed_nothing(detection: Any) -> None:
+    client = Client()
+    client.configured(detection)
+    client.user_starts()
+    client.user_stops()
+    assert client.turn_ended_s is None
+
+
+def test_a_transcription_session_owes_no_response() -> None:
+    client = Client()
+    audio = {"input": {"turn_detection": SERVER_VAD}}
+    client.hears("session.created", session={"type": "transcription", "audio": audio})
+    client.user_starts()
+    client.user_stops()
+    assert client.turn_ended_s is None
+
+
+def test_an_idle_timeout_is_owed_a_response(client: Client) -> None:
+    client.hears("input_audio_buffer.timeout_triggered", audio_start_ms=0, audio_end_ms=6_000)
+    assert client.turn_ended_s is not None
+
+
+@pytest.mark.parametrize("end", ["committed", "cleared"])
+def test_a_turn_ended_by_hand_is_over_without_speech_stopped(client: Client, end: str) -> None:
+    client.user_starts()
+    client.hears(f"input_audio_buffer.{end}", item_id="u")
+    assert not client.user_speaking
+
+
+def test_turning_detection_off_ends_the_turn(client: Client) -> None:
+    client.user_starts()
+    session = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
+    client.hears("session.updated", session=session)
+    assert not client.user_speaking
+
+
+# --- lenient reading ---
+
+
+def test_events_that_nobody_knows_pass_through(client: Client) -> None:
+    [event] = client.hears("conversation.item.speaker", speaker="A")
+    assert isinstance(event, ev.UnknownEvent)
+    assert event.raw == {"type": "conversation.item.speaker", "speaker": "A"}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"type": None},
+        {"type": 5},
+        {},
+        {"type": "response.output_audio.delta", "delta": 17},
+        {"type": "response.done", "response": "no object"},
+        {"type": "response.done", "response": {"id": None, "output": "none"}},
+        {"type": "error", "error": {}},
+        {"type": "session.updated", "session": {"audio": []}},
+        {"type": "response.output_item.done", "item": {}},
+        {"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 5},
+    ],
+)
+def test_malformed_events_do_no_harm(client: Client, raw: dict[str, Any]) -> None:
+    client.receive(raw, 1.0)
+    client.speaks("resp", "agent")
+    assert [type(action) for action in client.does()] == [PlayAudio]
+    client.response_ends("resp")
+
+
+@pytest.mark.parametrize("details", ["cancelled_by_user", {"reason": "cancelled_by_user"}])
+def test_status_details_may_be_a_string(client: Client, details: Any) -> None:
+    client.response_begins("resp")
+    client.response_ends("resp", "cancelled", status_details=details)
+    assert client.conversation.responses["resp"].reason == "cancelled_by_user"
+
+
+def test_items_may_be_announced_as_created(client: Client) -> None:
+    item = {"id": "u", "type": "message", "role": "user", "status": "completed", "content": []}
+    names = [event.type for event in client.hears("conversation.item.created", item=item)]
+    assert names == ["conversation.item.added", "conversation.item.done"]
+    assert client.conversation.order == ["u"]
+
+
+@pytest.mark.parametrize("code", [404, None])
+def test_codes_may_be_numbers_or_missing(client: Client, code: int | None) -> None:
+    client.refuses(code, None)
+    assert client.conversation.errors[-1].code == (None if code is None else "404")
+
+
+def test_beta_names_are_understood_from_any_server(client: Client) -> None:
+    client.response_begins("resp")
+    names = client.hears("response.audio.delta", response_id="resp", item_id="a", delta="AAAA")
+    assert [event.type for event in names] == ["response.output_audio.delta"]
+    assert client.does() == [PlayAudio("a", "AAAA")]
