@@ -139,12 +139,12 @@ def test_half_a_sample_waits_for_its_other_half(peer: Peer) -> None:
 
 
 def test_detection_turned_on_in_the_middle_of_a_sample_hears_the_same(peer: Peer) -> None:
-    audio = silence(500) + tone(640) + silence(320)
+    faint = b"\x64\x00" * 24_000  # 100, but 25,600 to who begins with the second byte
     peer.update_input(**NO_VAD)
-    peer.append(audio[:4_801], piece_bytes=4_801)
+    peer.append(faint[:4_801], piece_bytes=4_801)
     peer.update_input(**vad())
-    said = peer.append(audio[4_801:])
-    assert types(said)[:5] == TURN
+    assert peer.append(faint[4_801:], piece_bytes=1) == []
+    assert types(peer.append(tone(640) + silence(320)))[:5] == TURN
     assert all(len(job.audio) % 2 == 0 for job in peer.take(Transcribe))
 
 
@@ -294,6 +294,13 @@ def test_speech_stops_the_idle_clock_and_its_interruption_does_not_restart_it(pe
     said = peer.say()
     assert "response.done" in types(said)
     assert peer.append(silence(20_000)) == []
+
+
+def test_the_idle_clock_stands_while_an_answer_is_made(peer: Peer) -> None:
+    peer.update_input(**vad(idle_timeout_ms=5_000))
+    peer.answer(audio_ms=1_000)
+    peer.send("response.create")
+    assert peer.append(silence(10_000)) == []
 
 
 def test_a_response_out_of_band_leaves_the_idle_clock_alone(peer: Peer) -> None:

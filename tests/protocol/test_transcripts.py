@@ -6,7 +6,7 @@ import pytest
 
 from realtime_nb.protocol.server import Respond, Transcribe
 from realtime_nb.testing import silence, tone
-from tests.protocol.orders import TRANSCRIBED, TRANSCRIPT, TURN
+from tests.protocol.orders import TRANSCRIBED, TRANSCRIPT, TURN, vad
 from tests.protocol.peer import Peer, types
 
 
@@ -108,5 +108,27 @@ def test_an_early_failure_is_no_failure_of_the_turn(peer: Peer) -> None:
     peer.core.receive_transcript_failure(early.item_id, early.attempt, "no")
     peer.append(silence(256))
     assert peer.take(Respond) == []  # the answer still waits for the words
+    peer.hear("all of it")
+    assert peer.responding().items[0]["content"][0]["transcript"] == "all of it"
+
+
+def test_a_failure_ahead_of_the_end_is_tried_again_at_the_end(peer: Peer) -> None:
+    peer.append(tone(640) + silence(128))
+    (early,) = peer.take(Transcribe)
+    peer.core.receive_transcript_failure(early.item_id, early.attempt, "no")
+    peer.append(silence(128))
+    (whole,) = peer.take(Transcribe)
+    assert whole.item_id == early.item_id
+    peer.core.receive_transcript(whole.item_id, whole.attempt, "hello")
+    peer.collect()
+    assert peer.responding().items[0]["content"][0]["transcript"] == "hello"
+
+
+def test_an_early_transcript_is_void_even_if_the_turn_then_ends_at_once(peer: Peer) -> None:
+    peer.append(tone(640) + silence(128))
+    peer.hear("half of it")
+    peer.update_input(**vad(silence_duration_ms=64))
+    peer.append(tone(320) + silence(64))
+    assert peer.take(Respond) == []
     peer.hear("all of it")
     assert peer.responding().items[0]["content"][0]["transcript"] == "all of it"
