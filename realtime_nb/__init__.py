@@ -44,7 +44,7 @@ _HOMES = {
     "serve": "local.server",
     "Recording": "recording",
     "load": "recording",
-    "doctor": "doctor",
+    "doctor": "diagnosis",
 }
 """Every public name and the module that it lives in."""
 
@@ -75,7 +75,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from realtime_nb.doctor import doctor
+    from realtime_nb.diagnosis import doctor
     from realtime_nb.endpoints import Endpoint, azure
     from realtime_nb.errors import (
         AudioError,

@@ -40,6 +40,7 @@ PROGRAM = "realtime-nb"
 BENCHMARKS = ("vad", "voice")
 TOKEN_VARIABLE = "REALTIME_NB_TOKEN"
 _TIMELINE_CELLS = 72
+_INTERRUPTED = 128 + 2  # as shells report the signal of Ctrl-C
 
 # Some releases of typer bring their own click, so the base of its errors is taken from typer.
 _UsageProblem = cast("type[Exception]", typer.BadParameter.__mro__[2])
@@ -76,12 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             standalone_mode=False,
         )
         sys.stdout.flush()
-        return code if isinstance(code, int) else 0
     except (_UsageProblem, RealtimeError, OSError) as error:
         return _failed(error)
     except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:  # also typer's own way to say it
         _complain("interrupted.")
-        return 130
+    return code if isinstance(code, int) else 0
 
 
 def _failed(error: Exception) -> int:
@@ -406,7 +408,7 @@ def doctor(as_json: AsJson = False) -> None:
 
     The exit code is 0 when a conversation with the local server works.
     """
-    from realtime_nb.doctor import doctor as examine
+    from realtime_nb.diagnosis import doctor as examine
 
     report = examine()
     if as_json:

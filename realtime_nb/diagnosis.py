@@ -1,6 +1,8 @@
 """What works on this machine, and what to do about the rest: ``rt.doctor()``.
 
 Nothing is taken for granted: models are loaded and used, a server is started and talked with.
+
+(A module of the name ``doctor`` would take the place of the function as ``realtime_nb.doctor``.)
 """
 
 from __future__ import annotations
