@@ -1,0 +1,330 @@
+"""Base of the widgets: messages between the kernel and the page that no running cell holds up.
+
+A widget's messages are handled on the thread that the front end chose for them, a subshell where
+there is one, so they arrive while a cell runs. Two faults of ipykernel are worked round for our own
+comms only:
+
+- ipykernel 7.4 sends a comm's messages to the shell that last wrote on it, that is the main thread;
+- every message fires IPython's ``pre_execute`` and ``post_execute``, and with matplotlib's inline
+  back end that shows and closes the figure that a running cell is still drawing.
+
+One page at a time speaks for a widget: the *owner*. After a reload, or in a second browser window,
+another page takes over. The messages for it are of kind ``link-…``; ``realtime_nb/widgets/link.js``
+is the page's side.
+"""
+
+from __future__ import annotations
+
+import difflib
+import html
+import re
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, cast
+
+import anywidget
+import traitlets
+
+from realtime_nb.errors import ConfigurationError
+
+__all__ = ["LiveWidget", "Message", "SelfTest", "module_text"]
+
+Message: TypeAlias = dict[str, Any]
+"""A JSON object with a ``kind``; the rest depends on it."""
+
+_FOLDER = Path(__file__).parent
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w.]+)";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async )?(?:class|function|const|let)\b)", re.MULTILINE)
+_SELFTEST_S = 1.5
+
+
+class _Comm(Protocol):
+    """What of ipykernel's comm is touched."""
+
+    def handle_msg(self, msg: Mapping[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """Whether messages from the page arrive while a cell runs, see `LiveWidget.selftest`."""
+
+    live_while_cells_run: bool | None
+    """None: nobody answered, or the question could not be asked."""
+    thread: str | None
+    """Name of the thread that handled the page's answer."""
+    idle_ms: float | None
+    """Round trip kernel → page → kernel when the page opened the widget."""
+    blocked_ms: float | None
+    """The same while the calling cell waited; None if the answer had to wait for its end."""
+    words: str
+    """The result in one line."""
+
+    def __str__(self) -> str:
+        return self.words
+
+
+@cache
+def module_text(name: str) -> str:
+    """An ES module of this folder, with what it imports from this folder put in its place.
+
+    A page gets a widget's code as one text, from which nothing can be imported.
+    """
+    included: set[str] = set()
+
+    def include(match: re.Match[str]) -> str:
+        if match[1] in included:
+            return ""
+        included.add(match[1])
+        text = (_FOLDER / match[1]).read_text(encoding="utf-8")
+        return _EXPORT.sub("", _IMPORT.sub(include, text))
+
+    return _IMPORT.sub(include, (_FOLDER / name).read_text(encoding="utf-8"))
+
+
+class LiveWidget(anywidget.AnyWidget):
+    """A widget that trades messages with its page at any time, from any thread.
+
+    Subclasses override `on_message`, `on_page` and `summary`. Without a kernel everything works and
+    nothing is sent.
+
+    Args:
+        settings: values of the widget's settings (its public traits), and ipywidgets' ``layout``.
+
+    Raises:
+        ConfigurationError: a setting that the widget does not have.
+    """
+
+    _css = _FOLDER / "theme.css"
+
+    def __init__(self, **settings: object) -> None:
+        self._check_settings(settings)
+        self._page: str | None = None
+        self._page_heard_s = 0.0
+        self._claims: dict[str, float] = {}
+        self._pings: dict[str, tuple[float, threading.Event]] = {}
+        self._idle_ms: float | None = None
+        self._handled_on: threading.Thread | None = None
+        self._send_lock = threading.RLock()
+        super().__init__(**settings)
+
+    # --- messages ---------------------------------------------------------------------------------
+
+    def post(self, message: Message, buffers: Sequence[bytes] = ()) -> None:
+        """Sends a message to the page, from any thread; after `close` it does nothing.
+
+        Messages keep the order in which they were posted.
+        """
+        with self._send_lock:
+            if self.comm is None:
+                return
+            try:
+                self.send(message, list(buffers))
+            except Exception:
+                # The kernel's sockets close before its threads end.
+                if self.comm is not None and not sys.is_finalizing():
+                    raise
+
+    def on_message(self, message: Message, buffers: list[memoryview]) -> None:
+        """A message from the page. Runs on the comm's thread: hand over, don't work here."""
+
+    def on_page(self) -> None:
+        """Another page speaks for this widget from now on: what the old one had is gone."""
+
+    @property
+    def page(self) -> str | None:
+        """Id of the page that speaks for this widget; None while there is none."""
+        return self._page
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the page was last heard of; inf if never."""
+        return time.monotonic() - self._page_heard_s if self._page_heard_s else float("inf")
+
+    @property
+    def waits_for_cells(self) -> bool | None:
+        """Whether the page's messages wait for running cells; None until one has come."""
+        if self._handled_on is None:
+            return None
+        return self._handled_on is threading.main_thread()
+
+    # --- self-test --------------------------------------------------------------------------------
+
+    def selftest(self, timeout_s: float = _SELFTEST_S) -> SelfTest:
+        """Asks the page for a sign of life while the calling cell holds the main thread.
+
+        Called from another thread it measures the same round trip, and judges by the thread that
+        the answer is handled on. Takes at most ``timeout_s``.
+        """
+        answered = self._ping()
+        began_s = time.monotonic()
+        in_time = answered.wait(timeout_s)
+        blocked_ms = (time.monotonic() - began_s) * 1000 if in_time else None
+        return self._judge(blocked_ms)
+
+    def _judge(self, blocked_ms: float | None) -> SelfTest:
+        handled_on = self._handled_on
+        name = handled_on.name if handled_on is not None else None
+        waits = handled_on is threading.main_thread()
+        if blocked_ms is not None and not waits:
+            words = f"Audio goes on while cells run (page and back: {blocked_ms:.0f} ms)."
+            return SelfTest(True, name, self._idle_ms, blocked_ms, words)
+        if handled_on is None and blocked_ms is None:
+            words = (
+                "No page has answered. Show the widget in a cell of its own, wait until it is "
+                f"there, then test again. If it is there: {_why_cells_block()}"
+            )
+            return SelfTest(None, None, None, None, words)
+        words = f"Audio will pause while cells run: {_why_cells_block()}"
+        return SelfTest(False, name, self._idle_ms, blocked_ms, words)
+
+    def _ping(self) -> threading.Event:
+        identity, answered = uuid.uuid4().hex, threading.Event()
+        while len(self._pings) >= 16:  # unanswered ones
+            self._pings.pop(next(iter(self._pings)))
+        self._pings[identity] = (time.monotonic(), answered)
+        self.post({"kind": "link-ping", "id": identity})
+        return answered
+
+    # --- the page that owns the widget ------------------------------------------------------------
+
+    def _receive(self, message: Message, buffers: list[memoryview]) -> None:
+        self._handled_on = threading.current_thread()
+        page = message.get("page")
+        if page is not None and page == self._page:
+            self._page_heard_s = time.monotonic()
+        handler = {
+            "link-hello": self._on_hello,
+            "link-claim": self._on_claim,
+            "link-bye": self._on_bye,
+            "link-pong": self._on_pong,
+            "link-here": _ignore,
+        }.get(str(message.get("kind")))
+        if handler is None:
+            self.on_message(message, buffers)
+        else:
+            handler(message)
+
+    def _on_hello(self, message: Message) -> None:
+        """A page shows the widget. It becomes the owner unless the owner answers."""
+        page, now_s = str(message["page"]), time.monotonic()
+        asked_s = self._claims.pop(page, None)
+        if self._page in (None, page):
+            self._own(page)
+        elif asked_s is None:
+            self._claims = {page: now_s}
+            self.post({"kind": "link-who", "page": self._page})
+        elif self._page_heard_s < asked_s:
+            self._own(page)
+        if self._idle_ms is None:
+            self._ping()
+
+    def _on_claim(self, message: Message) -> None:
+        self._own(str(message["page"]))
+
+    def _on_bye(self, message: Message) -> None:
+        if message["page"] == self._page:
+            self._page = None
+            self.on_page()
+
+    def _on_pong(self, message: Message) -> None:
+        sent_s, answered = self._pings.pop(str(message.get("id")), (0.0, None))
+        if answered is None:
+            return
+        if self._idle_ms is None:
+            self._idle_ms = (time.monotonic() - sent_s) * 1000
+        answered.set()
+
+    def _own(self, page: str) -> None:
+        before, self._page = self._page, page
+        self._page_heard_s = time.monotonic()
+        self.post({"kind": "link-owner", "page": page})
+        if before != page:
+            self.on_page()
+
+    # --- kernel -----------------------------------------------------------------------------------
+
+    @traitlets.observe("comm")
+    def _free_comm(self, change: Mapping[str, Any]) -> None:
+        if change["new"] is None:
+            return
+        comm = cast(_Comm, change["new"])
+        if hasattr(comm, "_reply_subshell_for"):  # ipykernel 7.4: keep the front end's choice
+            comm._reply_subshell_for = _front_ends_choice
+        if not hasattr(comm, "handle_msg"):
+            return
+
+        def handle_msg(msg: Mapping[str, Any]) -> None:
+            data = msg["content"]["data"]
+            if data.get("method") == "custom" and "kind" in (data.get("content") or {}):
+                self._receive(data["content"], list(msg.get("buffers") or []))
+            else:
+                self._handle_msg(msg)
+
+        comm.handle_msg = handle_msg  # type: ignore[method-assign]
+
+    # --- settings and saved notebooks -------------------------------------------------------------
+
+    @classmethod
+    def setting_names(cls) -> list[str]:
+        """What the constructor takes beside its named arguments."""
+        inherited = set(anywidget.AnyWidget.class_trait_names())
+        return sorted(
+            name
+            for name in cls.class_trait_names(sync=True)
+            if name not in inherited and not name.startswith("_")
+        )
+
+    @classmethod
+    def _check_settings(cls, settings: Mapping[str, object]) -> None:
+        known = [*cls.setting_names(), "layout"]
+        for name in settings:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"Did you mean {near[0]!r}?" if near else f"It has {', '.join(known)}."
+                raise ConfigurationError(f"{cls.__name__} has no setting {name!r}. {hint}")
+
+    def summary(self) -> str:
+        """What a saved notebook shows in place of the widget: plain text, no audio, no secret."""
+        return f"{type(self).__name__} (shown while its kernel runs)"
+
+    def _repr_mimebundle_(
+        self, **kwargs: Any
+    ) -> tuple[dict[str, object], dict[str, object]] | None:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is None:
+            return None
+        data, metadata = bundle
+        text = self.summary()
+        page = f'<div style="white-space: pre-wrap">{html.escape(text)}</div>'
+        return {**data, "text/plain": text, "text/html": page}, metadata
+
+
+def _front_ends_choice(_data: object, default: str | None) -> str | None:
+    return default
+
+
+def _ignore(_message: Message) -> None:
+    pass
+
+
+def _why_cells_block() -> str:
+    """The remedy where messages are handled on the main thread."""
+    ipykernel = sys.modules.get("ipykernel")
+    if ipykernel is None:
+        return "there is no Jupyter kernel here."
+    version = str(ipykernel.__version__)
+    if int(version.split(".")[0]) < 7:
+        return (
+            f"ipykernel {version} handles what the page sends between cells only. "
+            "Install ipykernel 7 or newer and restart the kernel."
+        )
+    return (
+        "the front end sends everything to the main thread. Use JupyterLab 4.4 or Notebook 7.4 or "
+        'newer, with the setting "commsOverSubshells" as it comes (perCommTarget).'
+    )
