@@ -161,7 +161,7 @@ class Speaker(LiveWidget):
             item.ended = True
             self._send_pending(item_id, item, soon=True)
             if item.sent > item.gone:
-                self._send({"kind": "end", "item": item_id})
+                self._order({"kind": "end", "item": item_id})
                 return
             item.finished = True  # no page has any of it
         self._tell(
@@ -194,7 +194,7 @@ class Speaker(LiveWidget):
             timer.daemon, timer.name = True, "realtime_nb flush"
             self._flushes[identity] = _Flush(future, items, timer)
             timer.start()
-            self._send({"kind": "flush", "id": identity})
+            self._order({"kind": "flush", "id": identity})
         return future
 
     def duck(self, on: bool) -> None:
@@ -202,7 +202,7 @@ class Speaker(LiveWidget):
         with self._lock:
             if on != self._ducked:
                 self._ducked = on
-                self._send({"kind": "duck", "on": on})
+                self._order({"kind": "duck", "on": on})
 
     @property
     def playing(self) -> bool:
@@ -348,11 +348,11 @@ class Speaker(LiveWidget):
         while due and item.pending:
             piece = bytes(item.pending[:_LARGEST_BYTES])
             del item.pending[:_LARGEST_BYTES]
-            self._send({"kind": "audio", "item": item_id, "start": item.sent}, piece)
+            self._order({"kind": "audio", "item": item_id, "start": item.sent}, piece)
             item.sent += len(piece) // 2
             self._sent_s = now_s
 
-    def _send(self, message: Message, *buffers: bytes) -> None:
+    def _order(self, message: Message, *buffers: bytes) -> None:
         self.post({**message, "page": self.page}, buffers)
 
     def _lose(self, item_id: str, item: _Item, samples: int) -> PlaybackReport:
