@@ -30,7 +30,7 @@ def turn(speech_ms: float = 400, pause_ms: float = 400) -> bytes:
 async def become_true(condition: Callable[[], bool]) -> None:
     """Lets everything else run until the condition holds."""
     async with asyncio.timeout(20):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.001)
 
 
