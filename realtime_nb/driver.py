@@ -16,8 +16,14 @@ from typing import Any
 
 from realtime_nb.devices import Speaker
 from realtime_nb.endpoints import Endpoint
-from realtime_nb.errors import RealtimeError, RecordingError, ServerError, SessionClosedError
-from realtime_nb.inbox import Inbox
+from realtime_nb.errors import (
+    ConnectionFailedError,
+    RealtimeError,
+    RecordingError,
+    ServerError,
+    SessionClosedError,
+)
+from realtime_nb.inbox import Inbox, Received
 from realtime_nb.outbox import Outbox
 from realtime_nb.protocol import client as core
 from realtime_nb.protocol.conversation import FunctionCall, PlaybackReport
@@ -31,10 +37,15 @@ __all__ = ["Driver"]
 
 logger = logging.getLogger(__name__)
 
+GREETING_TIMEOUT_S = 15.0
 UPDATE_TIMEOUT_S = 15.0
 _DRAIN_TIMEOUT_S = 2.0
 _EVENTS_AT_ONCE = 16
 """Events taken without letting other tasks run, however many are there."""
+
+
+def _is_greeting(event: Received) -> bool:
+    return event.type in ("session.created", "error")
 
 
 def _new_id(prefix: str) -> str:
@@ -79,6 +90,7 @@ class Driver:
         self.recorder = recorder
         self.tools = tools
         self._transport = transport
+        self._endpoint = endpoint
         self._speed = speed
         self._owned = owned
         self._loop = asyncio.get_running_loop()
@@ -116,9 +128,27 @@ class Driver:
 
     # --- beginning and end ---
 
-    def start(self) -> None:
-        """Starts to read and write."""
+    async def start(self) -> None:
+        """Starts to read and write, and waits for the server's greeting.
+
+        Raises:
+            ConnectionFailedError: the server refused the session, or said nothing of the kind.
+        """
         self._wire_tasks = [asyncio.create_task(work) for work in (self._read(), self._write())]
+        where = self._endpoint.shown_url
+        try:
+            first = await self.inbox.wait_for(_is_greeting, GREETING_TIMEOUT_S)
+        except TimeoutError:
+            raise ConnectionFailedError(
+                f"{where} accepted the connection but sent no session.created. "
+                "Does it speak the Realtime protocol?"
+            ) from None
+        except SessionClosedError as closed:
+            words = self._endpoint.without_secrets(str(closed))
+            raise ConnectionFailedError(f"{where} ended the session at once. {words}") from None
+        if isinstance(first, ErrorEvent):
+            message = self._endpoint.without_secrets(first.message)
+            raise ConnectionFailedError(f"{where} refused the session: {message}", first.code)
 
     async def close(self, complete: bool = True) -> None:
         """Ends the session and everything that belongs to it, even when it is cancelled meanwhile.

@@ -21,11 +21,11 @@ from realtime_nb.audio import load_audio, pcm_from_samples
 from realtime_nb.devices import SimulatedMicrophone, SimulatedSpeaker, Speaker
 from realtime_nb.driver import Driver
 from realtime_nb.endpoints import Endpoint, local, resolve
-from realtime_nb.errors import ConfigurationError, ConnectionFailedError, SessionClosedError
+from realtime_nb.errors import ConfigurationError
 from realtime_nb.inbox import Received
 from realtime_nb.protocol.config import SESSION_OPTIONS, refuse_unknown, session_config
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
-from realtime_nb.protocol.events import ErrorEvent, JsonObject
+from realtime_nb.protocol.events import JsonObject
 from realtime_nb.recorder import Recorder
 from realtime_nb.transport import Transport, open_websocket
 
@@ -35,8 +35,6 @@ ToolSource = Iterable[Callable[..., object] | tool_set.Tool | Mapping[str, Any]]
 
 MAX_UNSENT_APPENDS = 250
 """Microphone chunks that may wait for a slow connection; then :meth:`Session.append` waits."""
-
-GREETING_TIMEOUT_S = 15.0
 
 _ANSWER_DUE_S = 5.0
 """How long a turn that the server answers by itself counts as busy without its response."""
@@ -453,33 +451,12 @@ class Session:
 
     async def start(self, options: Mapping[str, Any]) -> None:
         """Waits for the server's greeting and configures the session. Called by :func:`connect`."""
-        self._driver.start()
-        first = await self._greeting()
-        if isinstance(first, ErrorEvent):
-            message = self.endpoint.without_secrets(first.message)
-            raise ConnectionFailedError(
-                f"{self.endpoint.shown_url} refused the session: {message}", first.code
-            )
+        await self._driver.start()
         settings = dict(options)
         if self.endpoint.transcription_model is not None:
             settings.setdefault("transcription", self.endpoint.transcription_model)
         definitions = tool_set.definitions(self.tools) if self.tools else None
         await self._driver.update(session_config(definitions, **settings))
-
-    async def _greeting(self) -> Received:
-        try:
-            return await self.wait_for(
-                lambda event: event.type in ("session.created", "error"), GREETING_TIMEOUT_S
-            )
-        except TimeoutError:
-            raise ConnectionFailedError(
-                f"{self.endpoint.shown_url} accepted the connection but sent no session.created. "
-                "Does it speak the Realtime protocol?"
-            ) from None
-        except SessionClosedError as closed:
-            raise ConnectionFailedError(
-                f"{self.endpoint.shown_url} ended the session at once. {closed}"
-            ) from None
 
     async def close(self, *, complete: bool = True) -> None:
         """Ends the session and everything that belongs to it; may be called twice.
