@@ -195,13 +195,12 @@ class TurnDetector:
         return self.stop_now() if self._silent_frames >= self._silence_frames else None
 
     def _step_idle(self, probability: float) -> SpeechStart | None:
-        # A frame that ends before the floor is part of audio that was committed or cleared.
-        heard = probability >= self._threshold and self._now_ms > self._floor_ms
+        # A frame that begins before the floor holds audio that was committed or cleared.
+        heard = probability >= self._threshold and self._now_ms - FRAME_MS >= self._floor_ms
         self._speech_frames = self._speech_frames + 1 if heard else 0
         if self._speech_frames < self._min_speech_frames:
             return None
-        # After a commit in the middle of a frame, that frame begins before the floor.
-        onset_ms = max(self._floor_ms, self._now_ms - self._speech_frames * FRAME_MS)
+        onset_ms = self._now_ms - self._speech_frames * FRAME_MS
         start_ms = max(self._floor_ms, onset_ms - self._settings.prefix_padding_ms)
         self._audio_start_ms = start_ms
         self._speech_frames = 0
