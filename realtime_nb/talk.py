@@ -322,8 +322,8 @@ def _line(session: Session, event: ev.ServerEvent | ev.UnknownEvent) -> tuple[st
             return ("agent", text.strip()) if text.strip() else None
         case ev.ItemTruncated(item_id=item_id, audio_end_ms=heard_ms):
             item = conversation.items.get(item_id)
-            heard = f": {item.heard_text!r}" if item is not None else ""
-            return "note", f"interrupted; {heard_ms / 1000:.1f} s were heard{heard}"
+            heard = f", heard: {item.heard_text}" if item is not None and item.heard_text else ""
+            return "note", f"interrupted after {heard_ms / 1000:.1f} s{heard}"
         case ev.ItemDeleted():
             return "note", "interrupted before anything was heard"
         case ev.ItemAdded(item={"type": "function_call_output", "call_id": call_id}):

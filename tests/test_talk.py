@@ -60,7 +60,9 @@ async def test_a_recorded_voice_is_answered_and_recorded(tmp_path: Path) -> None
     assert recording.conversation.transcript()[-1] == ("assistant", turn.agent)
 
 
-async def test_an_appointment_is_booked(tmp_path: Path, spoken: Speaker) -> None:
+@pytest.mark.parametrize("silence_ms", [200, 700])
+async def test_an_appointment_is_booked(tmp_path: Path, spoken: Speaker, silence_ms: int) -> None:
+    """In one turn, or in two where the pause within the sentence ends the first."""
     book = AppointmentBook(tmp_path / "book.sqlite")
 
     result = await talk(
@@ -68,7 +70,7 @@ async def test_an_appointment_is_booked(tmp_path: Path, spoken: Speaker) -> None
         tools=book.tools(),
         out=tmp_path,
         speed=SPEED,
-        turn_detection=rt.ServerVAD(silence_duration_ms=700),
+        turn_detection=rt.ServerVAD(silence_duration_ms=silence_ms),
     )
 
     rows = [(row["patient_name"], row["time"]) for row in book.bookings()]
