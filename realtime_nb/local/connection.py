@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from realtime_nb.errors import RealtimeError
 from realtime_nb.local.engines import Backlog, Engines, patience
@@ -23,7 +24,7 @@ from realtime_nb.protocol.items import decode_audio
 from realtime_nb.protocol.problems import Refused
 from realtime_nb.protocol.server import CancelResponse, Job, Respond, ServerProtocol, Transcribe
 
-__all__ = ["Connection", "close_socket", "new_id"]
+__all__ = ["Connection", "close_socket", "cut", "new_id"]
 
 logger = logging.getLogger(__name__)
 
@@ -67,10 +68,16 @@ async def close_socket(socket: ServerConnection, code: int, reason: str) -> None
                     pass
             await closing
     except TimeoutError:
-        socket.transport.abort()
+        cut(socket)
         await socket.wait_closed()
     finally:
         closing.cancel()
+
+
+def cut(socket: ServerConnection) -> None:
+    """Ends a connection at once, whatever was still to be sent."""
+    if socket.protocol.state is not State.CLOSED:  # aborting a transport that is gone can fail
+        socket.transport.abort()
 
 
 class Connection:

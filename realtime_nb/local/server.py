@@ -28,7 +28,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.local.connection import CLOSE_S, Connection, close_socket, new_id
+from realtime_nb.local.connection import CLOSE_S, Connection, close_socket, cut, new_id
 from realtime_nb.local.engines import Engines
 from realtime_nb.local.llm import LLM
 from realtime_nb.local.rules import RuleLLM
@@ -201,7 +201,7 @@ class LocalServer:
             except TimeoutError:
                 # A client that doesn't read keeps its CLOSE, and everybody else, waiting.
                 for socket in self._sockets:
-                    socket.transport.abort()
+                    cut(socket)
                 await server.wait_closed()
         await self._stop_threads()
 
