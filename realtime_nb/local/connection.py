@@ -160,20 +160,26 @@ class Connection:
                         self.core.receive(piece)
                     else:
                         self.core.receive_frame(piece)
-                    self._pump()
+                    refused = self._pump()
                     await asyncio.sleep(0)
                     await self._unsent.room()
                     await self._unheard.room()
+                    if "input_audio_buffer_full" in refused:
+                        break  # once for the whole append
         except ConnectionClosed:
             pass  # the client is gone, by CLOSE or without one
 
     # --- out ---
 
-    def _pump(self) -> None:
-        """Sends what the core wants sent and starts what it wants done."""
+    def _pump(self) -> list[str | None]:
+        """Sends what the core wants sent and starts what it wants done.
+
+        Returns:
+            The codes of the errors among what was sent.
+        """
         events, jobs = self.core.events_to_send(), self.core.jobs_to_run()
         if self._end.done():
-            return
+            return []
         for event in events:
             frame = msgspec.json.encode(event)
             self._unsent.add(len(frame))
@@ -182,6 +188,7 @@ class Connection:
             self._finish(1013, "The client does not read what it is sent.")
         for job in jobs:
             self._run(job)
+        return [event["error"]["code"] for event in events if event["type"] == "error"]
 
     async def _write(self) -> None:
         try:
@@ -233,7 +240,7 @@ class Connection:
         loop = asyncio.get_running_loop()
         try:
             async with self._hearing:
-                if self._attempts[job.item_id] != job.attempt:
+                if self._attempts.get(job.item_id) != job.attempt:
                     return  # speech went on meanwhile, and the longer turn is to be heard
                 async with patience("speech recognition", engines.timeout_s):
                     detector = engines.detector_for(job.audio_format)

@@ -51,7 +51,7 @@ _Speech = asyncio.Queue[_Spoken | Call | None]
 async def respond(
     job: Respond,
     core: ServerProtocol,
-    pump: Callable[[], None],
+    pump: Callable[[], object],
     engines: Engines,
     pace: Pace,
 ) -> None:
@@ -150,7 +150,7 @@ async def _send(
     job: Respond,
     speech: _Speech,
     core: ServerProtocol,
-    pump: Callable[[], None],
+    pump: Callable[[], object],
     pace: Pace,
 ) -> None:
     loop = asyncio.get_running_loop()

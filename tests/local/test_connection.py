@@ -359,6 +359,19 @@ async def test_a_long_frame_that_is_wrong_is_refused_once(frame: object) -> None
     assert len(json.dumps(client.events[1])) < 5_000
 
 
+async def test_a_full_buffer_is_told_once() -> None:
+    async with session() as client:
+        await client.update(audio={"input": {"turn_detection": None}})
+        for _ in range(3):
+            await client.append(silence(5.2 * 60_000))
+        await client.append(silence(100))
+        await client.until("error", times=2)
+        await client.send("input_audio_buffer.clear")
+        await client.until("input_audio_buffer.cleared")
+    codes = [event["error"]["code"] for event in client.of("error")]
+    assert codes == ["input_audio_buffer_full"] * 2
+
+
 # --- Clients that do not read ---
 
 
