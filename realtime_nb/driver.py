@@ -8,6 +8,7 @@ time. A failure in any of them ends the session, so that nobody waits for what w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -150,31 +151,35 @@ class Driver:
             message = self._endpoint.without_secrets(first.message)
             raise ConnectionFailedError(f"{where} refused the session: {message}", first.code)
 
-    async def close(self, complete: bool = True) -> None:
+    async def close(self, first: Callable[[], Awaitable[None]], complete: bool) -> None:
         """Ends the session and everything that belongs to it, even when it is cancelled meanwhile.
 
         Args:
+            first: what is to be ended before the rest.
             complete: whether the recording is whole; the first call decides.
 
         Raises:
             RecordingError: the recording could not be completed; everything else is ended.
         """
         if self._closing is None:
-            self._closing = asyncio.create_task(self._close(complete))
+            self._closing = asyncio.create_task(self._close(first, complete))
         try:
             await asyncio.shield(self._closing)
         except asyncio.CancelledError:
-            await asyncio.wait([self._closing])
+            while not self._closing.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([self._closing])
             raise
 
-    async def _close(self, complete: bool) -> None:
+    async def _close(self, first: Callable[[], Awaitable[None]], complete: bool) -> None:
         async with AsyncExitStack() as steps:  # the last one first, each whatever the others raise
-            steps.push_async_callback(self._close_recorder, complete)
             steps.push_async_callback(self._owned.aclose)
+            steps.push_async_callback(self._close_recorder, complete)
             steps.push_async_callback(self._end_tasks)
             steps.push_async_callback(self._transport.close)
             steps.push_async_callback(self._drain)
             steps.push_async_callback(self.speaker.close)
+            steps.push_async_callback(first)
 
     async def _drain(self) -> None:
         """Gives what is still unsent a moment to leave."""

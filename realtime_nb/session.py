@@ -124,19 +124,25 @@ class connect:
         async with AsyncExitStack() as opened:
             transport, endpoint = await self._transport_and_endpoint(opened)
             opened.push_async_callback(transport.close)
+            recorder = None
+            if self._record is not None:
+                recorder = Recorder(self._record, _header(endpoint, self._speed))
+                opened.callback(recorder.close, complete=False)  # unless the session did
+            owned = AsyncExitStack()
             session = Session(
                 transport,
                 endpoint,
                 tools=self._tools,
-                record=self._record,
+                recorder=recorder,
                 speed=self._speed,
                 speaker=self._speaker,
-                owned=opened.pop_all(),
+                owned=owned,
             )
+            owned.push_async_exit(opened.pop_all())
         try:
             await session.start(self._options)
         except BaseException:
-            await session.close(complete=False)
+            await session.close()
             raise
         return session
 
@@ -152,6 +158,16 @@ class connect:
         return await open_websocket(endpoint), endpoint
 
 
+def _header(endpoint: Endpoint, speed: float) -> JsonObject:
+    """What a recording says of its session."""
+    return {
+        "endpoint": {"kind": endpoint.kind, "url": endpoint.shown_url},
+        "model": endpoint.model,
+        "dialect": endpoint.dialect,
+        "speed": speed,
+    }
+
+
 class Session:
     """A conversation with a Realtime server. Made by :func:`connect`.
 
@@ -165,24 +181,18 @@ class Session:
         endpoint: Endpoint,
         *,
         tools: Mapping[str, tool_set.Tool | tool_set.Definition],
-        record: str | Path | None,
+        recorder: Recorder | None,
         speed: float,
         speaker: Callable[[Session], Speaker] | None,
         owned: AsyncExitStack,
     ) -> None:
         self.endpoint = endpoint
         self.speed = speed
-        header: JsonObject = {
-            "endpoint": {"kind": endpoint.kind, "url": endpoint.shown_url},
-            "model": endpoint.model,
-            "dialect": endpoint.dialect,
-            "speed": speed,
-        }
         self._driver = Driver(
             transport,
             endpoint,
             tools=tools,
-            recorder=Recorder(record, header) if record is not None else None,
+            recorder=recorder,
             speed=speed,
             owned=owned,
         )
@@ -468,8 +478,7 @@ class Session:
         Raises:
             RecordingError: the recording could not be completed; everything else is ended.
         """
-        await self.close_microphone()
-        await self._driver.close(complete)
+        await self._driver.close(self.close_microphone, complete)
 
     # --- what the speaker says ---
 
