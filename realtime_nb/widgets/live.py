@@ -33,7 +33,7 @@ import traitlets
 
 from realtime_nb.errors import ConfigurationError
 
-__all__ = ["LiveWidget", "Message", "SelfTest", "module_text"]
+__all__ = ["LiveWidget", "Message", "SelfTest", "check_range", "module_text"]
 
 Message: TypeAlias = dict[str, Any]
 """A JSON object with a ``kind``; the rest depends on it."""
@@ -67,6 +67,12 @@ class SelfTest:
 
     def __str__(self) -> str:
         return self.words
+
+
+def check_range(name: str, value: object, least: int, most: int) -> None:
+    """Raises ConfigurationError unless a setting is a whole number within its range."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ConfigurationError(f"{name} goes from {least} to {most}, not {value!r}.")
 
 
 @cache

@@ -1,1 +1,524 @@
-export default {};
+// @ts-check
+/**
+ * The microphone of a page, see `realtime_nb/widgets/microphone.py`.
+ *
+ * One capture per page and widget, however often the widget is shown. Another widget drives it
+ * through what `initialize` returns, which anywidget hands out:
+ *
+ *     const { exports: microphone } = await host.getWidget(model.get("microphone"));
+ *     microphone.attach(signal);                   // a view that shows it; the last one to go stops it
+ *     microphone.subscribe((state) => { … }, signal);
+ *     button.addEventListener("click", () => microphone.start());   // start(), stop(), mute(on)
+ *
+ * `microphone` is a `MicrophoneApi` (below). When somebody starts or stops to speak, the document
+ * gets a `realtime-nb:gate` event with `detail: {microphone: key, open}`, which speakers follow.
+ */
+import { Link } from "./link.js";
+
+/**
+ * @typedef {"off"|"asking"|"on"|"denied"|"missing"|"insecure"|"suspended"|"ended"} Status
+ * @typedef {{status: Status, error: string, muted: boolean, level: number, speaking: boolean,
+ *   devices: {id: string, label: string}[], applied: Record<string, unknown>}} State
+ * @typedef {{state: State, start(): Promise<void>, stop(): void, mute(on: boolean): void,
+ *   attach(signal: AbortSignal): void,
+ *   subscribe(listener: (state: State) => void, signal: AbortSignal): void}} MicrophoneApi
+ */
+
+const SILENT_DBFS = -95;
+const SILENT_AFTER_MS = 5000;
+const PAINT_EVERY_MS = 70;
+const LEAVE_AFTER_MS = 1000;
+const SWITCHES = /** @type {const} */ ([
+  ["echo_cancellation", "echoCancellation", "Echo cancellation"],
+  ["noise_suppression", "noiseSuppression", "Noise suppression"],
+  ["auto_gain_control", "autoGainControl", "Automatic gain"],
+]);
+
+/** Words for a failed request for the microphone. @param {unknown} failure @returns {[Status, string]} */
+function explain(failure) {
+  const name = failure instanceof Error || failure instanceof DOMException ? failure.name : "";
+  switch (name) {
+    case "NotAllowedError":
+      return [
+        "denied",
+        "The browser does not let this page use the microphone. Allow it beside the page's address, then press Talk again.",
+      ];
+    case "SecurityError":
+      return [
+        "insecure",
+        "This page sits in a frame that may not use the microphone. Open the notebook in a tab of its own.",
+      ];
+    case "NotFoundError":
+    case "OverconstrainedError":
+      return ["missing", "There is no microphone. Connect one, then press Talk again."];
+    case "NotReadableError":
+    case "AbortError":
+      return [
+        "missing",
+        "The microphone can't be read: another program may use it. Close that, then press Talk again.",
+      ];
+    default:
+      return ["missing", `The microphone can't be used (${String(failure)}).`];
+  }
+}
+
+/** Owner of the page's microphone. */
+class Capture {
+  /** @param {import("./link.js").Model} model @param {AbortSignal} signal */
+  constructor(model, signal) {
+    this._model = model;
+    this._signal = signal;
+    /** @type {Set<() => void>} */
+    this._listeners = new Set();
+    this._views = 0;
+    this._attempt = 0;
+    /** @type {MediaStream | null} */
+    this._stream = null;
+    /** @type {AudioContext | null} */
+    this._context = null;
+    /** @type {AudioWorkletNode | null} */
+    this._node = null;
+    this._soundMs = 0; // when there was last something to hear
+    this._paintMs = 0;
+    /** @type {State} */
+    this.state = {
+      status: "off",
+      error: "",
+      muted: Boolean(model.get("muted")),
+      level: -100,
+      speaking: false,
+      devices: [],
+      applied: {},
+    };
+    this._link = new Link(model, signal, {
+      message: (message) => this._order(message),
+      yielded: () => this.stop(),
+      lost: () => this._lose(),
+    });
+    for (const name of ["device_id", ...SWITCHES.map(([trait]) => trait)]) {
+      model.on(`change:${name}`, () => this._restart());
+    }
+    model.on("change:muted", () => this._applyMute());
+    model.on("change:chunk_ms", () => this._tell({ kind: "chunk", ms: model.get("chunk_ms") }));
+    signal.addEventListener("abort", () => this._close());
+    globalThis.navigator?.mediaDevices?.addEventListener?.("devicechange", () => this._list(), {
+      signal,
+    });
+  }
+
+  /** Called from a click, or by the kernel. */
+  async start() {
+    if (["asking", "on"].includes(this.state.status)) return;
+    if (this.state.status === "suspended" && this._context) {
+      await this._context.resume();
+      return;
+    }
+    this._close();
+    this._link.claim();
+    const attempt = ++this._attempt;
+    if (!globalThis.isSecureContext || !navigator.mediaDevices?.getUserMedia) {
+      this._set({
+        status: "insecure",
+        error:
+          "The browser gives the microphone only to pages from https:// or from localhost. Open the notebook at such an address.",
+      });
+      return;
+    }
+    this._set({ status: "asking", error: "" });
+    try {
+      const stream = await this._request();
+      if (attempt !== this._attempt || this._signal.aborted) {
+        for (const track of stream.getTracks()) track.stop();
+        return;
+      }
+      this._stream = stream;
+      await this._open(stream, attempt);
+    } catch (failure) {
+      if (attempt !== this._attempt) return;
+      this._close();
+      const [status, error] = explain(failure);
+      this._set({ status, error });
+    }
+  }
+
+  /** Hands out the last words and lets go of the microphone. */
+  stop() {
+    if (this.state.status === "off") return;
+    this._close();
+    this._set({ status: "off", error: "" });
+  }
+
+  /** A muted microphone goes on with silence. @param {boolean} on */
+  mute(on) {
+    this._model.set("muted", on);
+    this._model.save_changes();
+    this._applyMute();
+  }
+
+  /** @param {AbortSignal} signal ends when the view goes */
+  attach(signal) {
+    this._views++;
+    signal.addEventListener("abort", () => {
+      this._views--;
+      setTimeout(() => {
+        if (this._views === 0) this.stop();
+      }, LEAVE_AFTER_MS);
+    });
+  }
+
+  /** @param {(state: State) => void} listener @param {AbortSignal} signal */
+  subscribe(listener, signal) {
+    const call = () => listener(this.state);
+    this._listeners.add(call);
+    signal.addEventListener("abort", () => this._listeners.delete(call));
+    call();
+  }
+
+  /** @returns {Promise<MediaStream>} */
+  async _request() {
+    const id = this._model.get("device_id");
+    /** @type {MediaTrackConstraints} */
+    const wanted = { channelCount: 1 };
+    for (const [trait, constraint] of SWITCHES)
+      wanted[constraint] = Boolean(this._model.get(trait));
+    if (id) {
+      try {
+        return await navigator.mediaDevices.getUserMedia({
+          audio: { ...wanted, deviceId: { exact: id } },
+        });
+      } catch (failure) {
+        // The chosen device is gone: any other is better than none.
+        if (
+          !(failure instanceof Error) ||
+          !["OverconstrainedError", "NotFoundError"].includes(failure.name)
+        )
+          throw failure;
+      }
+    }
+    return navigator.mediaDevices.getUserMedia({ audio: wanted });
+  }
+
+  /** @param {MediaStream} stream @param {number} attempt */
+  async _open(stream, attempt) {
+    // At the device's own rate: at another one browsers refuse, or leave gaps.
+    const context = new AudioContext({ latencyHint: "interactive" });
+    this._context = context;
+    const url = URL.createObjectURL(
+      new Blob([this._model.get("_worklet")], { type: "text/javascript" }),
+    );
+    try {
+      await context.audioWorklet.addModule(url);
+    } finally {
+      URL.revokeObjectURL(url);
+    }
+    if (attempt !== this._attempt) return;
+    const node = new AudioWorkletNode(context, "realtime-nb-capture", {
+      processorOptions: { chunkMs: this._model.get("chunk_ms") },
+      outputChannelCount: [1],
+    });
+    this._node = node;
+    const capture = `${this._link.page}.${attempt}`;
+    node.port.onmessage = ({ data }) => this._take(data, capture);
+    this._applyMute();
+    // Only what leads to the destination is sure to be rendered; the node's output is silence.
+    context.createMediaStreamSource(stream).connect(node).connect(context.destination);
+    const [track] = stream.getAudioTracks();
+    track.addEventListener("ended", () => this._unplug(attempt), { signal: this._signal });
+    context.addEventListener("statechange", () => this._follow(attempt), { signal: this._signal });
+    this._soundMs = performance.now();
+    this._set({ applied: this._readBack(track, context) });
+    context.resume().catch(() => {});
+    this._follow(attempt);
+    await this._list();
+  }
+
+  /** @param {MediaStreamTrack} track @param {AudioContext} context */
+  _readBack(track, context) {
+    const settings = track.getSettings();
+    /** @type {Record<string, unknown>} */
+    const applied = { device: track.label, sample_rate: context.sampleRate };
+    for (const [trait, constraint] of SWITCHES) applied[trait] = settings[constraint] ?? null;
+    return applied;
+  }
+
+  /** The context runs, or waits for a press. @param {number} attempt */
+  _follow(attempt) {
+    if (attempt !== this._attempt || !this._context) return;
+    if (this._context.state === "running") this._set({ status: "on", error: "" });
+    else {
+      this._set({
+        status: "suspended",
+        error:
+          "The browser holds the microphone back until you press something in the page: press Talk.",
+      });
+    }
+  }
+
+  /** @param {number} attempt */
+  _unplug(attempt) {
+    if (attempt !== this._attempt) return;
+    this._close();
+    this._set({
+      status: "ended",
+      error: "The microphone was unplugged or taken away. Connect it, then press Talk again.",
+    });
+  }
+
+  /** @param {any} event of the worklet @param {string} capture */
+  _take(event, capture) {
+    if (event.kind === "gate") this._gate(event.open);
+    else if (event.kind === "chunk") {
+      const { seq, position, t, pcm } = event;
+      this._link.send({ kind: "audio", capture, seq, position, t }, [pcm.buffer]);
+      this._meter(event.level);
+    }
+  }
+
+  /** @param {boolean} open */
+  _gate(open) {
+    this.state.speaking = open;
+    const detail = { microphone: this._model.get("_key"), open };
+    document.dispatchEvent(new CustomEvent("realtime-nb:gate", { detail }));
+    this._changed();
+  }
+
+  /** @param {number} level */
+  _meter(level) {
+    const now = performance.now();
+    if (level > SILENT_DBFS || this.state.muted) {
+      this._soundMs = now;
+      if (this.state.status === "on" && this.state.error) this._set({ error: "" });
+    } else if (
+      now - this._soundMs > SILENT_AFTER_MS &&
+      this.state.status === "on" &&
+      !this.state.error
+    ) {
+      this._set({
+        error:
+          "The microphone is on and gives nothing but silence. Is it muted in the system, or is another device meant?",
+      });
+    }
+    this.state.level = level;
+    if (now - this._paintMs < PAINT_EVERY_MS) return;
+    this._paintMs = now;
+    this._changed();
+  }
+
+  async _list() {
+    const devices = (await navigator.mediaDevices?.enumerateDevices?.()) ?? [];
+    this._set({
+      devices: devices
+        .filter(({ kind, label }) => kind === "audioinput" && label)
+        .map(({ deviceId, label }) => ({ id: deviceId, label })),
+    });
+  }
+
+  /** @param {{kind: string}} message from the kernel */
+  _order(message) {
+    if (message.kind === "start") this.start();
+    else if (message.kind === "stop") this.stop();
+  }
+
+  _restart() {
+    if (!["on", "suspended"].includes(this.state.status)) return;
+    this._close();
+    this.state.status = "off";
+    this.start();
+  }
+
+  _applyMute() {
+    this.state.muted = Boolean(this._model.get("muted"));
+    this._tell({ kind: "mute", on: this.state.muted });
+    this._changed();
+  }
+
+  /** @param {object} order for the worklet */
+  _tell(order) {
+    this._node?.port.postMessage(order);
+  }
+
+  /** The kernel is gone. */
+  _lose() {
+    if (this.state.status === "off") return;
+    this._close();
+    Object.assign(this.state, {
+      status: "off",
+      error: "The kernel has gone, so the microphone was switched off. Run the cell again.",
+    });
+    this._changed();
+  }
+
+  _close() {
+    this._attempt++;
+    this._tell({ kind: "stop" }); // the rest of a chunk still comes
+    for (const track of this._stream?.getTracks() ?? []) track.stop();
+    const context = this._context;
+    this._stream = this._context = this._node = null;
+    if (context) setTimeout(() => context.close().catch(() => {}), 100);
+    if (this.state.speaking) this._gate(false);
+    this.state.level = -100;
+  }
+
+  /** @param {Partial<State>} change */
+  _set(change) {
+    Object.assign(this.state, change);
+    const { status, error, devices, applied } = this.state;
+    this._link.send({ kind: "state", status, error, devices, applied });
+    this._changed();
+  }
+
+  _changed() {
+    for (const listener of this._listeners) listener();
+  }
+}
+
+/** @param {string} tag @param {Record<string, string>} [attributes] @param {...(string | Node)} content */
+function element(tag, attributes = {}, ...content) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...content);
+  return made;
+}
+
+/** @param {import("./link.js").Model} model @param {MicrophoneApi} microphone @param {AbortSignal} signal */
+function devicePicker(model, microphone, signal) {
+  const select = /** @type {HTMLSelectElement} */ (element("select", { class: "rtnb-select" }));
+  select.addEventListener(
+    "change",
+    () => {
+      model.set("device_id", select.value);
+      model.save_changes();
+    },
+    { signal },
+  );
+  let shown = "";
+  microphone.subscribe(({ devices }) => {
+    const wanted = model.get("device_id");
+    const state = JSON.stringify([devices, wanted]);
+    if (state === shown) return;
+    shown = state;
+    const others = devices.filter(({ id }) => id !== "default");
+    const choices = [{ id: "", label: "The browser's choice" }, ...others];
+    select.replaceChildren(
+      ...choices.map(({ id, label }) => element("option", { value: id }, label)),
+    );
+    select.value = choices.some(({ id }) => id === wanted) ? wanted : "";
+  }, signal);
+  return element("label", { class: "rtnb-field" }, "Device ", select);
+}
+
+/** A switch and what the browser made of it. @param {import("./link.js").Model} model @param {MicrophoneApi} microphone @param {string} trait @param {string} label @param {AbortSignal} signal */
+function processingSwitch(model, microphone, trait, label, signal) {
+  const box = /** @type {HTMLInputElement} */ (element("input", { type: "checkbox" }));
+  const applied = element("span", { class: "rtnb-quiet" });
+  const show = () => (box.checked = Boolean(model.get(trait)));
+  box.addEventListener(
+    "change",
+    () => {
+      model.set(trait, box.checked);
+      model.save_changes();
+    },
+    { signal },
+  );
+  model.on(`change:${trait}`, show);
+  show();
+  microphone.subscribe((state) => {
+    const value = state.applied[trait];
+    const differs = state.status === "on" && value !== model.get(trait);
+    applied.textContent = differs
+      ? ` (the browser: ${value ? "on" : value === false ? "off" : "unknown"})`
+      : "";
+  }, signal);
+  return element("label", { class: "rtnb-field" }, box, ` ${label}`, applied);
+}
+
+/** @param {MicrophoneApi} microphone @param {AbortSignal} signal */
+function meter(microphone, signal) {
+  const bar = element("span", { class: "rtnb-meter-bar" });
+  const whole = element(
+    "span",
+    {
+      class: "rtnb-meter",
+      role: "meter",
+      "aria-label": "Microphone level in decibels",
+      "aria-valuemin": "-60",
+      "aria-valuemax": "0",
+    },
+    bar,
+  );
+  microphone.subscribe(({ level, speaking }) => {
+    const part = Math.max(0, Math.min(1, (level + 60) / 60));
+    bar.style.transform = `scaleX(${part.toFixed(3)})`;
+    whole.setAttribute("aria-valuenow", String(Math.round(Math.max(-60, level))));
+    whole.classList.toggle("rtnb-speaking", speaking);
+  }, signal);
+  return whole;
+}
+
+// Called once per widget and page.
+export default () => {
+  /** @type {Capture} */
+  let microphone;
+  return {
+    /** @param {{model: import("./link.js").Model, signal: AbortSignal}} props @returns {MicrophoneApi} */
+    initialize({ model, signal }) {
+      microphone = new Capture(model, signal);
+      return microphone;
+    },
+
+    /** @param {{model: import("./link.js").Model, el: HTMLElement, signal: AbortSignal}} props */
+    render({ model, el, signal }) {
+      microphone.attach(signal);
+
+      const talk = element("button", { class: "rtnb-button rtnb-main", type: "button" }, "Talk");
+      const mute = element(
+        "button",
+        { class: "rtnb-button", type: "button", "aria-pressed": "false" },
+        "Mute",
+      );
+      const status = element("span", { class: "rtnb-quiet" });
+      const problem = element("div", { class: "rtnb-problem", role: "alert" });
+      const busy = () => ["on", "asking", "suspended"].includes(microphone.state.status);
+      talk.addEventListener(
+        "click",
+        () =>
+          microphone.state.status === "suspended" || !busy()
+            ? microphone.start()
+            : microphone.stop(),
+        { signal },
+      );
+      mute.addEventListener("click", () => microphone.mute(!microphone.state.muted), { signal });
+      microphone.subscribe((state) => {
+        const on = busy() && state.status !== "suspended";
+        const words =
+          state.status === "on"
+            ? state.muted
+              ? "muted"
+              : "listening"
+            : state.status === "asking"
+              ? "asking the browser"
+              : "";
+        if (talk.textContent !== (on ? "Stop" : "Talk")) talk.textContent = on ? "Stop" : "Talk";
+        if (status.textContent !== words) status.textContent = words;
+        if (problem.textContent !== state.error) problem.textContent = state.error;
+        mute.setAttribute("aria-pressed", String(state.muted));
+      }, signal);
+
+      const settings = element(
+        "details",
+        { class: "rtnb-details" },
+        element("summary", {}, "Microphone settings"),
+        devicePicker(model, microphone, signal),
+        ...SWITCHES.map(([trait, , label]) =>
+          processingSwitch(model, microphone, trait, label, signal),
+        ),
+      );
+      el.classList.add("rtnb");
+      el.append(
+        element("div", { class: "rtnb-row" }, talk, mute, meter(microphone, signal), status),
+        problem,
+        settings,
+      );
+    },
+  };
+};

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -11,8 +12,7 @@ import numpy as np
 import traitlets
 
 from realtime_nb.audio import level_dbfs
-from realtime_nb.errors import ConfigurationError
-from realtime_nb.widgets.live import LiveWidget, Message, module_text
+from realtime_nb.widgets.live import LiveWidget, Message, check_range, module_text
 
 __all__ = ["Lateness", "Microphone", "MicrophoneStatistics"]
 
@@ -81,6 +81,7 @@ class Microphone(LiveWidget):
     """
 
     _esm = module_text("microphone.js")
+    _key = traitlets.Unicode().tag(sync=True)  # speakers follow this microphone's gate by it
     _worklet = traitlets.Unicode(module_text("capture.worklet.js")).tag(sync=True)
 
     status = traitlets.Enum(_STATES, "off")
@@ -109,9 +110,7 @@ class Microphone(LiveWidget):
         stale_ms: float = 1000.0,
         **settings: object,
     ) -> None:
-        chunk_ms = settings.get("chunk_ms", 40)
-        if not (isinstance(chunk_ms, int) and 20 <= chunk_ms <= 100):
-            raise ConfigurationError(f"chunk_ms goes from 20 to 100, not {chunk_ms!r}.")
+        check_range("chunk_ms", settings.get("chunk_ms", 40), 20, 100)
         self._on_audio = on_audio
         self._on_problem = on_problem
         self._stale_ms = stale_ms
@@ -122,6 +121,7 @@ class Microphone(LiveWidget):
         self._level_set_s = 0.0
         self._statistics = MicrophoneStatistics()
         self._receiving = threading.Lock()
+        self._key = uuid.uuid4().hex
         super().__init__(**settings)
 
     @property
@@ -137,12 +137,13 @@ class Microphone(LiveWidget):
         self.post({"kind": "start", "page": self.page})
 
     def stop(self) -> None:
-        """Asks the page to stop; the last words still come, then ``status`` is ``"off"``."""
+        """Asks the page to stop. What is on its way still comes."""
         self.post({"kind": "stop"})
 
     def close(self) -> None:
         """Stops the microphone and takes the widget out of the page."""
-        self.stop()
+        if self.comm is not None:
+            self.stop()
         super().close()
 
     def on_message(self, message: Message, buffers: list[memoryview]) -> None:

@@ -1,1 +1,251 @@
-export default {};
+// @ts-check
+/**
+ * The loudspeaker of a page, see `realtime_nb/widgets/speaker.py`.
+ *
+ * One player per page and widget, however often the widget is shown. Another widget drives it through
+ * what `initialize` returns, which anywidget hands out:
+ *
+ *     const { exports: speaker } = await host.getWidget(model.get("speaker"));
+ *     button.addEventListener("click", () => speaker.unlock());   // browsers want a press before sound
+ *     speaker.subscribe((state) => { … }, signal);
+ *
+ * `speaker` is a `SpeakerApi` (below).
+ */
+import { Link } from "./link.js";
+
+/**
+ * @typedef {"off"|"ready"|"playing"|"suspended"|"insecure"} Status
+ * @typedef {{status: Status, error: string, ducked: boolean, underruns: number}} State
+ * @typedef {{state: State, unlock(): Promise<void>, duck(on: boolean): void,
+ *   subscribe(listener: (state: State) => void, signal: AbortSignal): void}} SpeakerApi
+ */
+
+const RATE = 24000;
+
+/** Owner of the page's player. */
+class Playback {
+  /** @param {import("./link.js").Model} model @param {AbortSignal} signal */
+  constructor(model, signal) {
+    this._model = model;
+    this._signal = signal;
+    /** @type {Set<() => void>} */
+    this._listeners = new Set();
+    /** @type {AudioContext | null} */
+    this._context = null;
+    /** @type {Promise<AudioWorkletNode> | null} */
+    this._node = null;
+    this._asked = false; // the kernel wants it quiet
+    this._speaking = false; // the person speaks
+    /** @type {State} */
+    this.state = { status: "off", error: "", ducked: false, underruns: 0 };
+    this._link = new Link(model, signal, {
+      message: (message, buffers) => this._order(message, buffers),
+      yielded: () => this._close(),
+      lost: () => this._close(),
+    });
+    model.on("change:prebuffer_ms", () => {
+      if (this._node) this._tell({ kind: "prebuffer", ms: model.get("prebuffer_ms") });
+    });
+    document.addEventListener("realtime-nb:gate", (event) => this._hear(event), { signal });
+    signal.addEventListener("abort", () => this._close());
+  }
+
+  /** Called from a click: from then on the browser lets the page sound. */
+  async unlock() {
+    this._link.claim();
+    if (await this._open()) await this._context?.resume();
+  }
+
+  /** @param {boolean} on */
+  duck(on) {
+    this._asked = on;
+    this._applyDuck();
+  }
+
+  /** @param {(state: State) => void} listener @param {AbortSignal} signal */
+  subscribe(listener, signal) {
+    const call = () => listener(this.state);
+    this._listeners.add(call);
+    signal.addEventListener("abort", () => this._listeners.delete(call));
+    call();
+  }
+
+  /** @param {any} message from the kernel @param {DataView[]} buffers */
+  _order(message, buffers) {
+    if (message.kind === "duck") this.duck(message.on);
+    else if (message.kind === "audio") {
+      // The buffer is a piece of the whole message: the worklet gets a copy of its own.
+      const { buffer, byteOffset, byteLength } = buffers[0];
+      const pcm = new Int16Array(buffer.slice(byteOffset, byteOffset + byteLength));
+      this._tell({ kind: "audio", item: message.item, start: message.start, pcm }, [pcm.buffer]);
+    } else if (message.kind === "end") this._tell({ kind: "end", item: message.item });
+    else if (message.kind === "flush") this._tell({ kind: "flush", id: message.id });
+  }
+
+  /** @param {object} order for the worklet @param {Transferable[]} [transfer] */
+  async _tell(order, transfer = []) {
+    const node = await this._open();
+    node?.port.postMessage(order, transfer);
+  }
+
+  /** @returns {Promise<AudioWorkletNode | null>} null: this page can't sound */
+  async _open() {
+    if (this._signal.aborted) return null;
+    if (!globalThis.isSecureContext) {
+      this._set({
+        status: "insecure",
+        error:
+          "The browser plays live audio only on pages from https:// or from localhost. Open the notebook at such an address.",
+      });
+      return null;
+    }
+    this._node ??= this._make();
+    return this._node;
+  }
+
+  /** @returns {Promise<AudioWorkletNode>} */
+  async _make() {
+    const context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
+    this._context = context;
+    const url = URL.createObjectURL(
+      new Blob([this._model.get("_worklet")], { type: "text/javascript" }),
+    );
+    try {
+      await context.audioWorklet.addModule(url);
+    } finally {
+      URL.revokeObjectURL(url);
+    }
+    const node = new AudioWorkletNode(context, "realtime-nb-playback", {
+      numberOfInputs: 0,
+      outputChannelCount: [1],
+      processorOptions: { prebufferMs: this._model.get("prebuffer_ms") },
+    });
+    node.port.onmessage = ({ data }) => this._report(data);
+    node.connect(context.destination);
+    context.addEventListener("statechange", () => this._follow(), { signal: this._signal });
+    for (const press of ["pointerdown", "keydown"]) {
+      document.addEventListener(press, () => this._wake(), { signal: this._signal });
+    }
+    this._follow();
+    return node;
+  }
+
+  /** Any press in the page lets a waiting player sound. */
+  _wake() {
+    if (this._context?.state === "suspended") this._context.resume().catch(() => {});
+  }
+
+  _follow() {
+    if (!this._context) return;
+    const playing = this.state.status === "playing";
+    if (this._context.state === "running")
+      this._set({ status: playing ? "playing" : "ready", error: "" });
+    else {
+      this._set({
+        status: "suspended",
+        error: "The browser holds the sound back until you press something in the page.",
+      });
+    }
+  }
+
+  /** @param {any} event of the worklet */
+  _report(event) {
+    const sent = this._link.send(event);
+    if (!sent) return;
+    if (event.kind === "started") this._set({ status: "playing" });
+    else if (event.kind === "underrun") {
+      this.state.underruns++;
+      this._changed();
+    } else if (event.kind === "finished" || event.kind === "flushed")
+      this._set({ status: "ready" });
+  }
+
+  /** The person speaks, or has stopped: no need to ask the kernel. @param {Event} event */
+  _hear(event) {
+    const { microphone, open } = /** @type {CustomEvent} */ (event).detail;
+    if (!microphone || microphone !== this._model.get("_gate")) return;
+    this._speaking = open;
+    this._applyDuck();
+  }
+
+  _applyDuck() {
+    const on = this._asked || this._speaking;
+    if (on === this.state.ducked) return;
+    this.state.ducked = on;
+    if (this._node) this._tell({ kind: "duck", on });
+    this._changed();
+  }
+
+  _close() {
+    const context = this._context;
+    this._node?.then((node) => node.port.postMessage({ kind: "stop" })).catch(() => {});
+    this._context = this._node = null;
+    context?.close().catch(() => {});
+    Object.assign(this.state, { status: "off", error: "" });
+    this._changed();
+  }
+
+  /** @param {Partial<State>} change */
+  _set(change) {
+    Object.assign(this.state, change);
+    const { status, error } = this.state;
+    const latency = (this._context?.outputLatency ?? 0) * 1000;
+    this._link.send({ kind: "state", status, error, output_latency_ms: latency });
+    this._changed();
+  }
+
+  _changed() {
+    for (const listener of this._listeners) listener();
+  }
+}
+
+/** @param {string} tag @param {Record<string, string>} [attributes] @param {...(string | Node)} content */
+function element(tag, attributes = {}, ...content) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...content);
+  return made;
+}
+
+const WORDS = {
+  off: "silent",
+  ready: "silent",
+  playing: "playing",
+  suspended: "waiting",
+  insecure: "",
+};
+
+// Called once per widget and page.
+export default () => {
+  /** @type {Playback} */
+  let speaker;
+  return {
+    /** @param {{model: import("./link.js").Model, signal: AbortSignal}} props @returns {SpeakerApi} */
+    initialize({ model, signal }) {
+      speaker = new Playback(model, signal);
+      return speaker;
+    },
+
+    /** @param {{model: import("./link.js").Model, el: HTMLElement, signal: AbortSignal}} props */
+    render({ el, signal }) {
+      const unlock = element("button", { class: "rtnb-button", type: "button" }, "Allow sound");
+      const status = element("span", { class: "rtnb-quiet" });
+      const problem = element("div", { class: "rtnb-problem", role: "alert" });
+      unlock.addEventListener("click", () => speaker.unlock(), { signal });
+      speaker.subscribe((state) => {
+        const gaps = state.underruns
+          ? `, ${state.underruns} ${state.underruns === 1 ? "gap" : "gaps"}`
+          : "";
+        const words = `${WORDS[state.status]}${state.ducked ? ", lowered" : ""}${gaps}`;
+        unlock.hidden = !["off", "suspended"].includes(state.status);
+        if (status.textContent !== words) status.textContent = words;
+        if (problem.textContent !== state.error) problem.textContent = state.error;
+      }, signal);
+      el.classList.add("rtnb");
+      el.append(
+        element("div", { class: "rtnb-row" }, element("span", {}, "Speaker"), status, unlock),
+        problem,
+      );
+    },
+  };
+};

@@ -11,8 +11,9 @@ from typing import Literal, NotRequired, TypedDict
 
 import traitlets
 
-from realtime_nb.errors import AudioError, ConfigurationError
-from realtime_nb.widgets.live import LiveWidget, Message, module_text
+from realtime_nb.errors import AudioError
+from realtime_nb.widgets.live import LiveWidget, Message, check_range, module_text
+from realtime_nb.widgets.microphone import Microphone
 
 __all__ = ["PlaybackReport", "Speaker", "SpeakerStatistics"]
 
@@ -110,12 +111,10 @@ class Speaker(LiveWidget):
     def __init__(
         self,
         on_report: Callable[[PlaybackReport], None] | None = None,
-        gate: LiveWidget | None = None,
+        gate: Microphone | None = None,
         **settings: object,
     ) -> None:
-        prebuffer_ms = settings.get("prebuffer_ms", 150)
-        if not (isinstance(prebuffer_ms, int) and 60 <= prebuffer_ms <= 1000):
-            raise ConfigurationError(f"prebuffer_ms goes from 60 to 1000, not {prebuffer_ms!r}.")
+        check_range("prebuffer_ms", settings.get("prebuffer_ms", 150), 60, 1000)
         self._on_report = on_report
         self._items: dict[str, _Item] = {}
         self._flushes: dict[int, _Flush] = {}
@@ -124,9 +123,8 @@ class Speaker(LiveWidget):
         self._sent_s = 0.0
         self._statistics = SpeakerStatistics()
         self._lock = threading.RLock()
+        self._gate = gate._key if gate is not None else ""
         super().__init__(**settings)
-        if gate is not None:
-            self._gate = gate.model_id
 
     # --- playing ----------------------------------------------------------------------------------
 
@@ -225,10 +223,11 @@ class Speaker(LiveWidget):
 
     def close(self) -> None:
         """Stops playback and takes the widget out of the page."""
-        with self._lock:
-            flushes = list(self._flushes)
-        for identity in flushes:
-            self._settle(identity, None)
+        if self.comm is not None:
+            with self._lock:
+                flushes = list(self._flushes)
+            for identity in flushes:
+                self._settle(identity, None)
         super().close()
 
     def summary(self) -> str:
@@ -282,23 +281,34 @@ class Speaker(LiveWidget):
             item = self._items.get(item_id)
             if item is None:
                 return
-            item.played = max(item.played, int(message["played"]))
-            item.reported_s = time.monotonic()
-            item.started = True
-            report = PlaybackReport(
-                kind=kind, item_id=item_id, played_samples=item.played, page_time_ms=message["t"]
-            )
-            if kind == "finished":
-                item.finished = True
-                self._drop_old_items()
-            elif kind == "underrun":
-                silent = report["silent_samples"] = int(message["silent"])
-                self._statistics = replace(
-                    self._statistics,
-                    underruns=self._statistics.underruns + 1,
-                    silent_ms=self._statistics.silent_ms + silent / _SAMPLES_PER_MS,
-                )
+            if kind == "unplayed":
+                report = self._lose(item_id, item, int(message["samples"]))
+            else:
+                report = self._note(item_id, item, message)
         self._tell(report)
+
+    def _note(self, item_id: str, item: _Item, message: Message) -> PlaybackReport:
+        """Counts what the page says of an item that it plays."""
+        item.played = max(item.played, int(message["played"]))
+        item.reported_s = time.monotonic()
+        item.started = True
+        report = PlaybackReport(
+            kind=message["kind"],
+            item_id=item_id,
+            played_samples=item.played,
+            page_time_ms=message["t"],
+        )
+        if message["kind"] == "finished":
+            item.finished = True
+            self._drop_old_items()
+        elif message["kind"] == "underrun":
+            silent = report["silent_samples"] = int(message["silent"])
+            self._statistics = replace(
+                self._statistics,
+                underruns=self._statistics.underruns + 1,
+                silent_ms=self._statistics.silent_ms + silent / _SAMPLES_PER_MS,
+            )
+        return report
 
     def _settle(
         self, identity: int, played: dict[str, int] | None, page_time_ms: float | None = None

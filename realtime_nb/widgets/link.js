@@ -1,0 +1,92 @@
+// @ts-check
+/**
+ * The page's side of `realtime_nb.widgets.live`: messages with the kernel, and which page speaks for
+ * a widget that several show. Included in the widgets that use it, for a page gets one text each.
+ */
+
+/**
+ * @typedef {{get(name: string): any, set(name: string, value: unknown): void, save_changes(): void,
+ *   send(message: object, callbacks?: unknown, buffers?: ArrayBuffer[]): void,
+ *   on(name: string, callback: (...args: any[]) => void): void,
+ *   off(name?: string | null, callback?: ((...args: any[]) => void) | null): void}} Model
+ * @typedef {{message(message: any, buffers: DataView[]): void, yielded(): void, lost(): void}} LinkHandlers
+ */
+
+const SECOND_HELLO_MS = 700;
+
+/** Messages between one widget's model and its Python object. */
+export class Link {
+  /**
+   * @param {Model} model
+   * @param {AbortSignal} signal ends the link
+   * @param {LinkHandlers} handlers `message`: something for this page; `yielded`: another page took
+   *   over; `lost`: the kernel is gone, nothing can be sent
+   */
+  constructor(model, signal, handlers) {
+    this.page = Math.random().toString(16).slice(2) + Date.now().toString(16);
+    this.owns = false;
+    this._model = model;
+    this._signal = signal;
+    this._handlers = handlers;
+    this._receive = this._receive.bind(this);
+    model.on("msg:custom", this._receive);
+    model.on("comm_live_status_update", () => handlers.lost());
+    globalThis.addEventListener?.("pagehide", () => this._leave(), { signal });
+    const again = setTimeout(() => this.owns || this.send({ kind: "link-hello" }), SECOND_HELLO_MS);
+    signal.addEventListener("abort", () => {
+      clearTimeout(again);
+      model.off("msg:custom", this._receive);
+    });
+    this.send({ kind: "link-hello" });
+  }
+
+  /**
+   * Sends a message with this page's id and time.
+   * @param {object} message
+   * @param {ArrayBuffer[]} [buffers]
+   * @returns {boolean} whether there is still a kernel to send to
+   */
+  send(message, buffers = []) {
+    if (this._signal.aborted) return false;
+    try {
+      this._model.send({ t: Date.now(), ...message, page: this.page }, undefined, buffers);
+      return true;
+    } catch {
+      this._handlers.lost();
+      return false;
+    }
+  }
+
+  /** The person uses the widget here: this page speaks for it from now on. */
+  claim() {
+    if (this.owns) return;
+    this.owns = true;
+    this.send({ kind: "link-claim" });
+  }
+
+  _leave() {
+    if (this.owns) this.send({ kind: "link-bye" });
+  }
+
+  /** @param {any} message @param {DataView[]} buffers */
+  _receive(message, buffers) {
+    switch (message.kind) {
+      case "link-ping":
+        this.send({ kind: "link-pong", id: message.id });
+        break;
+      case "link-who":
+        if (message.page === this.page) this.send({ kind: "link-here" });
+        break;
+      case "link-owner": {
+        const owned = this.owns;
+        this.owns = message.page === this.page;
+        if (owned && !this.owns) this._handlers.yielded();
+        break;
+      }
+      default:
+        if (!message.page || message.page === this.page) {
+          this._handlers.message(message, buffers);
+        }
+    }
+  }
+}
