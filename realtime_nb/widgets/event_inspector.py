@@ -1,0 +1,169 @@
+"""Every event of a session, to look through while it runs or afterwards."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, Literal, Protocol
+
+from realtime_nb.protocol.events import JsonObject
+from realtime_nb.widgets.event_summaries import KeptEvent, summary_of, without_audio
+from realtime_nb.widgets.live import Message, module_text
+from realtime_nb.widgets.view import Outgoing, View
+
+__all__ = ["MAX_EVENTS", "EventInspector", "EventLine"]
+
+MAX_EVENTS = 200_000
+"""Events that are kept; the oldest go first."""
+
+_ROWS_PER_MESSAGE = 2_500
+_MAX_PAYLOADS = 200
+_MAX_PAYLOAD_CHARACTERS = 500_000
+
+
+class EventLine(Protocol):
+    """An event with the time and the way it went, as recordings hold them."""
+
+    @property
+    def t_s(self) -> float: ...  # noqa: D102
+    @property
+    def direction(self) -> Literal["sent", "received"]: ...  # noqa: D102
+    @property
+    def event(self) -> JsonObject: ...  # noqa: D102
+
+
+class _EventSource(Protocol):
+    def raw_events(self) -> Iterator[EventLine]: ...
+
+
+class EventInspector(View):
+    """A table of events: filter, search, pause, fold, look into each.
+
+    ::
+
+        rt.EventInspector(rt.load("recordings/…"))      # what was recorded
+
+        inspector = rt.EventInspector()                 # what is added
+        inspector.add("sent", {"type": "response.create"}, t_s=1.25)
+
+    Args:
+        source: A recording, or events as its ``raw_events()`` gives them.
+    """
+
+    _esm = module_text("event_inspector.js")
+
+    def __init__(
+        self, source: _EventSource | Iterable[EventLine] | None = None, **settings: object
+    ) -> None:
+        self._events: deque[KeptEvent] = deque(maxlen=MAX_EVENTS)
+        self._adding = threading.Lock()
+        self._next_seq = 0
+        self._sent_seq = 0
+        super().__init__(**settings)
+        if source is not None:
+            lines = source if isinstance(source, Iterable) else source.raw_events()
+            for line in lines:
+                self.add(line.direction, line.event, line.t_s)
+
+    def add(
+        self, direction: Literal["sent", "received"], event: Mapping[str, Any], t_s: float
+    ) -> None:
+        """Adds an event; cheap, and from any thread.
+
+        Args:
+            direction: As seen from the client.
+            event: As it is on the wire, in either dialect, or as a recording holds it. It is kept,
+                but for the audio in it.
+            t_s: When it crossed the wire, in seconds since the session began.
+        """
+        kept = without_audio(event)
+        with self._adding:
+            self._events.append(KeptEvent(self._next_seq, t_s, direction == "sent", *kept))
+            self._next_seq += 1
+        self._feed.changed()
+
+    def clear(self) -> None:
+        """Forgets all events; the next begins anew."""
+        with self._adding:
+            self._events.clear()
+            self._next_seq = self._sent_seq = 0
+        self._start_afresh()
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    @property
+    def dropped(self) -> int:
+        """How many of the oldest events had to go."""
+        return self._next_seq - len(self._events)
+
+    def _changes(self, afresh: bool) -> Iterator[Outgoing]:
+        if afresh:
+            self._sent_seq = 0
+            yield {"kind": "reset"}, ()
+        while True:
+            with self._adding:
+                first = self.dropped
+                begin = max(self._sent_seq, first)
+                lost = begin - self._sent_seq
+                rows = self._slice(begin - first, begin - first + _ROWS_PER_MESSAGE)
+                self._sent_seq = begin + len(rows)
+            if not rows:
+                return
+            yield (
+                {"kind": "events", "lost": lost, "rows": [summary_of(event) for event in rows]},
+                (),
+            )
+
+    def _answer(self, request: Message) -> Iterator[Outgoing]:
+        seqs = request.get("seqs")
+        if request.get("kind") != "fetch" or not isinstance(seqs, list):
+            return
+        wanted = [seq for seq in seqs if isinstance(seq, int)][:_MAX_PAYLOADS]
+        found = [event.event for seq in wanted for event in self._find(seq)]
+        text, note = _as_json(found, one=len(seqs) == 1)
+        if len(found) < len(seqs):
+            note = f"{len(found)} of {len(seqs)} events; the others are too many or too old."
+        yield {"kind": "payload", "id": request.get("id"), "json": text, "note": note}, ()
+
+    def _find(self, seq: int) -> list[KeptEvent]:
+        with self._adding:
+            place = seq - self.dropped
+            return self._slice(place, place + 1) if place >= 0 else []
+
+    def _slice(self, begin: int, end: int) -> list[KeptEvent]:
+        """A few of the events; from the nearer end, since a deque is slow in its middle."""
+        count = len(self._events)
+        end = min(end, count)
+        if begin < count // 2:
+            return list(islice(self._events, begin, end))
+        last_first = list(islice(reversed(self._events), count - end, count - begin))
+        return last_first[::-1]
+
+    def summary(self) -> str:
+        """How many events there are."""
+        events = list(self._events)
+        if not events:
+            return "Event inspector: no events yet"
+        sent = sum(event.sent for event in events)
+        errors = sum(event.event.get("type") == "error" for event in events)
+        return (
+            f"Event inspector: {len(events):,} events in {events[-1].t_s - events[0].t_s:.1f} s, "
+            f"{sent:,} sent, {len(events) - sent:,} received"
+            + (f", {errors:,} of them errors" if errors else "")
+        )
+
+
+def _as_json(events: list[JsonObject], *, one: bool) -> tuple[str, str]:
+    """The events as JSON text, and what there is to say about it."""
+    if not events:
+        return "", "This event is no longer kept."
+    content: object = events[0] if one else events
+    text = json.dumps(content, indent=2, ensure_ascii=False, default=str)
+    if len(text) > _MAX_PAYLOAD_CHARACTERS:
+        left_out = len(text) - _MAX_PAYLOAD_CHARACTERS
+        return text[:_MAX_PAYLOAD_CHARACTERS], f"{left_out:,} characters more are not shown."
+    return text, ""

@@ -1,0 +1,308 @@
+"""What was said, heard and called, on one time axis."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeVar
+
+from realtime_nb.input_clock import InputClock
+from realtime_nb.plots import TimelineData
+from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.widgets.live import Message, module_text
+from realtime_nb.widgets.view import Outgoing, View
+from realtime_nb.widgets.waves import POINT_BYTES, POINTS_PER_S, Outline, outline
+
+__all__ = ["Timeline"]
+
+MAX_POINTS = 3600 * POINTS_PER_S * 2
+"""Points of all waves that are kept: an hour of both voices. The oldest clips go first."""
+
+MAX_MARKS = 1_000
+"""Marks of each kind that are kept in sight: the last."""
+
+_PAUSE_S = 0.25
+_LONGEST_CLIP_S = 60.0
+_TRIES = 5
+
+_T = TypeVar("_T")
+Lane = Literal["user", "agent"]
+Mark = dict[str, object]
+
+
+class _TimelineSource(Protocol):
+    @property
+    def _timeline(self) -> TimelineData: ...
+
+
+@dataclass(slots=True)
+class _Clip:
+    """A stretch of audio.
+
+    Attributes:
+        start_s: Where it begins; None while that is not known.
+        heard_s: How much of it was played; None for all there is up to now.
+        posted: Points that the page has.
+        told: (start_s, heard_s) as the page knows them.
+    """
+
+    id: int
+    lane: Lane
+    start_s: float | None = None
+    heard_s: float | None = None
+    outline: Outline = field(default_factory=Outline)
+    posted: int = 0
+    told: tuple[float | None, float | None] | None = None
+
+
+class Timeline(View):
+    """The user's voice with the speech in it, the agent's as it was played, functions, errors.
+
+    ::
+
+        rt.Timeline(rt.load("recordings/…"))                # whole, to zoom into
+
+        timeline = rt.Timeline()                            # live: the last 20 s
+        timeline.add_input(pcm, t_s)
+        timeline.add_output(item_id, pcm)
+        timeline.update(session.conversation)
+
+    Args:
+        source: A recording, or what ``plot_timeline`` takes.
+        on_click: Called with a position in seconds when it is clicked, on a thread of its own.
+    """
+
+    _esm = module_text("timeline.js")
+
+    def __init__(
+        self,
+        source: _TimelineSource | TimelineData | None = None,
+        *,
+        on_click: Callable[[float], None] | None = None,
+        **settings: object,
+    ) -> None:
+        self._on_click = on_click
+        self._adding = threading.Lock()
+        self._clips: list[_Clip] = []
+        self._by_item: dict[str, _Clip] = {}
+        self._next_id = 0
+        self._clock = InputClock()
+        self._input_ms = 0.0
+        self._now_s = 0.0
+        self._live = source is None
+        self._conversation: Conversation | None = None
+        self._marks: dict[str, Mark] = {}
+        self._told_marks: dict[str, Mark] = {}
+        super().__init__(**settings)
+        if source is not None:
+            self._fill(source if isinstance(source, TimelineData) else source._timeline)
+
+    def add_input(self, pcm: bytes, t_s: float) -> None:
+        """Adds what the microphone sent.
+
+        Args:
+            pcm: PCM16 mono at 24 kHz.
+            t_s: When it was sent: its last sample is from then.
+        """
+        length_s = len(pcm) / 2 / 24_000
+        with self._adding:
+            self._input_ms += length_s * 1000
+            self._clock.add(t_s, self._input_ms)
+            last = next((clip for clip in reversed(self._clips) if clip.lane == "user"), None)
+            if last is None or _is_apart(last, t_s - length_s):
+                last = self._new_clip("user", t_s - length_s)
+            last.outline.push(pcm)
+            self._now_s = max(self._now_s, t_s)
+        self._feed.changed()
+
+    def add_output(self, item_id: str, pcm: bytes) -> None:
+        """Adds audio of the agent, as soon as it is there; :meth:`update` says when it is played.
+
+        Args:
+            item_id: The assistant item.
+            pcm: PCM16 mono at 24 kHz, which follows what came of that item before.
+        """
+        with self._adding:
+            clip = self._by_item.get(item_id)
+            if clip is None:
+                clip = self._by_item[item_id] = self._new_clip("agent", None)
+            clip.outline.push(pcm)
+        self._feed.changed()
+
+    def update(self, conversation: Conversation, t_s: float | None = None) -> None:
+        """Shows the speech, playback, functions and errors of a conversation; cheap.
+
+        Args:
+            conversation: The live one; it may go on changing.
+            t_s: The present, in seconds since the session began. Without it the present is the
+                time of the last input.
+        """
+        self._conversation = conversation
+        if t_s is not None:
+            self._now_s = max(self._now_s, t_s)
+        self._feed.changed()
+
+    def clear(self) -> None:
+        """Begins anew."""
+        with self._adding:
+            self._clips.clear()
+            self._by_item.clear()
+            self._marks.clear()
+            self._clock = InputClock()
+            self._input_ms = self._now_s = 0.0
+            self._conversation = None
+        self._start_afresh()
+
+    def summary(self) -> str:
+        """What there is on it, in numbers."""
+        if not self._clips and not self._marks:
+            return "Timeline: nothing yet"
+        kinds = [mark["kind"] for mark in self._marks.values()]
+        facts = [f"{self._now_s:.1f} s"]
+        for kind, noun in (("speech", "stretch"), ("call", "function call"), ("error", "error")):
+            count = kinds.count(kind)
+            plural = noun + ("es" if noun == "stretch" else "s")
+            words = f"{count} {noun if count == 1 else plural}"
+            facts.append(f"{words} of speech" if kind == "speech" else words)
+        return "Timeline: " + ", ".join(facts)
+
+    # --- what is on it ---
+
+    def _new_clip(self, lane: Lane, start_s: float | None) -> _Clip:
+        clip = _Clip(self._next_id, lane, start_s)
+        self._next_id += 1
+        self._clips.append(clip)
+        total = sum(one.outline.count for one in self._clips)
+        while total > MAX_POINTS and len(self._clips) > 1:
+            dropped = self._clips.pop(0)
+            total -= dropped.outline.count
+        if len(self._by_item) > len(self._clips):
+            kept = {one.id for one in self._clips}
+            self._by_item = {key: one for key, one in self._by_item.items() if one.id in kept}
+        return clip
+
+    def _fill(self, data: TimelineData) -> None:
+        """Takes a whole session."""
+        layers = (
+            ("user", None, data.user),
+            ("agent", None, data.agent),
+            ("agent", 0.0, data.unheard),
+        )
+        for lane, heard_s, clips in layers:
+            for clip in clips:
+                made = self._new_clip("user" if lane == "user" else "agent", clip.start_s)
+                made.outline.points += outline(clip.samples)
+                made.heard_s = heard_s
+        self._now_s = data.duration_s
+        for index, (start_s, end_s) in enumerate(data.padded):
+            onset_s, offset_s = data.detected[index] if index < len(data.detected) else (None, None)
+            self._mark("speech", index, start_s, end_s, onset_s=onset_s, offset_s=offset_s)
+        for index, (start_s, output_s, name) in enumerate(data.calls):
+            self._mark("call", index, start_s, output_s, name=name)
+        for index, t_s in enumerate(data.errors):
+            self._mark("error", index, t_s)
+
+    def _mark(
+        self, kind: str, index: int, t_s: float | None, end_s: float | None = None, **facts: object
+    ) -> None:
+        if t_s is None or math.isnan(t_s):
+            return
+        mark: Mark = {"id": f"{kind} {index}", "kind": kind, "t_s": round(t_s, 4)}
+        mark["end_s"] = _known(end_s)
+        mark |= {key: _known(value) for key, value in facts.items()}
+        self._marks[f"{kind} {index}"] = mark
+
+    def _fold(self, conversation: Conversation) -> None:
+        """Brings marks and clips up to what the conversation says."""
+        wall = self._clock.wall
+        for index, heard in _last(conversation.speech):
+            end_ms, offset_ms = heard.audio_end_ms, heard.offset_ms
+            self._mark(
+                "speech",
+                index,
+                wall(heard.audio_start_ms),
+                None if end_ms is None else wall(end_ms),
+                onset_s=wall(heard.onset_ms),
+                offset_s=None if offset_ms is None else wall(offset_ms),
+            )
+        for index, call in _last(list(conversation.calls.values())):
+            begin_s = call.started_s if call.done_s is None else call.done_s
+            self._mark("call", index, begin_s, call.output_s, name=call.name)
+        for index, error in _last(conversation.errors):
+            self._mark("error", index, error.t_s, name=error.message[:200])
+        for item_id, clip in self._by_item.items():
+            item = conversation.items.get(item_id)
+            if item is None:
+                clip.heard_s = clip.heard_s if clip.start_s is not None else 0.0
+                continue
+            clip.start_s = item.played_s if item.played_s is not None else item.stopped_s
+            if item.stopped_s is not None:
+                clip.heard_s = (item.played_ms or 0.0) / 1000
+        while len(self._marks) > 3 * MAX_MARKS:
+            self._marks.pop(next(iter(self._marks)))
+
+    # --- what the page is told ---
+
+    def _changes(self, afresh: bool) -> Iterator[Outgoing]:
+        with self._adding:
+            for _ in range(_TRIES):
+                try:
+                    if self._conversation is not None:
+                        self._fold(self._conversation)
+                    break
+                except RuntimeError:  # a dictionary grew while it was read
+                    self._feed.changed()
+            if afresh:
+                self._told_marks = {}
+                for clip in self._clips:
+                    clip.posted, clip.told = 0, None
+            marks = [mark for key, mark in self._marks.items() if self._told_marks.get(key) != mark]
+            self._told_marks = dict(self._marks)
+            parts = [part for clip in self._clips if (part := _part(clip)) is not None]
+            now_s = self._now_s
+        message: Message = {
+            "kind": "reset" if afresh else "more",
+            "now_s": round(now_s, 4),
+            "live": self._live,
+            "marks": marks,
+            "clips": [facts for facts, _ in parts],
+        }
+        yield message, [b"".join(points for _, points in parts)]
+
+    def _answer(self, request: Message) -> Iterator[Outgoing]:
+        t_s = request.get("t_s")
+        if request["kind"] == "click" and isinstance(t_s, int | float) and self._on_click:
+            self._on_click(float(t_s))
+        yield from ()
+
+
+def _part(clip: _Clip) -> tuple[dict[str, object], bytes] | None:
+    """What the page doesn't know of a clip, which begins somewhere."""
+    told = (clip.start_s, clip.heard_s)
+    if clip.start_s is None or (clip.posted == clip.outline.count and clip.told == told):
+        return None
+    points = bytes(clip.outline.points[clip.posted * POINT_BYTES :])
+    clip.posted, clip.told = clip.outline.count, told
+    facts = {"id": clip.id, "lane": clip.lane, "start_s": round(clip.start_s, 4)}
+    return {**facts, "heard_s": clip.heard_s, "count": len(points) // POINT_BYTES}, points
+
+
+def _is_apart(clip: _Clip, t_s: float) -> bool:
+    """Whether audio of that moment belongs into a clip of its own."""
+    duration_s = clip.outline.duration_s
+    return duration_s > _LONGEST_CLIP_S or t_s - (clip.start_s or 0.0) - duration_s > _PAUSE_S
+
+
+def _last(values: list[_T]) -> Iterator[tuple[int, _T]]:
+    """The last of them, with their places."""
+    first = max(0, len(values) - MAX_MARKS)
+    return ((place, values[place]) for place in range(first, len(values)))
+
+
+def _known(value: object) -> object:
+    """The value, rounded; None for NaN, which JSON has no word for."""
+    if isinstance(value, float):
+        return None if math.isnan(value) else round(value, 4)
+    return value

@@ -1,0 +1,91 @@
+"""Who said what, as it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+from typing import Protocol
+
+from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.widgets.live import module_text
+from realtime_nb.widgets.transcript_rows import Row, rows, text_of
+from realtime_nb.widgets.view import Outgoing, View
+
+__all__ = ["Transcript"]
+
+_DEFAULTS = {field.name: field.default for field in fields(Row)}
+_TRIES = 5
+
+
+class _ConversationSource(Protocol):
+    @property
+    def conversation(self) -> Conversation: ...
+
+
+class Transcript(View):
+    """The words of a conversation, its function calls, and what of the agent's was not heard.
+
+    ::
+
+        rt.Transcript(session)                     # live
+        rt.Transcript(rt.load("recordings/…"))     # afterwards
+
+    Args:
+        source: A conversation, or a session or recording, which has one. Call :meth:`update` when
+            it has changed.
+    """
+
+    _esm = module_text("transcript.js")
+
+    def __init__(
+        self, source: Conversation | _ConversationSource | None = None, **settings: object
+    ) -> None:
+        self._conversation = Conversation()
+        self._shown: dict[str, Row] = {}
+        self._order: list[str] = []
+        super().__init__(**settings)
+        if source is not None:
+            self.update(source if isinstance(source, Conversation) else source.conversation)
+
+    def update(self, conversation: Conversation | None = None) -> None:
+        """Shows what has changed, soon; cheap, and from any thread.
+
+        Args:
+            conversation: Another one than before, None: the same.
+        """
+        if conversation is not None:
+            self._conversation = conversation
+        self._feed.changed()
+
+    def summary(self) -> str:
+        """The transcript as text."""
+        return "\n".join(map(text_of, rows(self._conversation))) or "Transcript: no words yet"
+
+    def _changes(self, afresh: bool) -> Iterator[Outgoing]:
+        current = {row.id: row for row in self._rows()}
+        order = list(current)
+        if afresh:
+            self._shown, self._order = {}, []
+        changed = [row for row in current.values() if self._shown.get(row.id) != row]
+        if not (afresh or changed or order != self._order):
+            return
+        message: dict[str, object] = {"kind": "rows", "changed": [_compact(row) for row in changed]}
+        if afresh or order != self._order:
+            message["order"] = order
+        self._shown, self._order = current, order
+        yield message, ()
+
+    def _rows(self) -> list[Row]:
+        """The rows, while another thread may be changing the conversation."""
+        for _ in range(_TRIES):
+            try:
+                return rows(self._conversation)
+            except RuntimeError:  # a dictionary grew while it was read
+                continue
+        self._feed.changed()
+        return [self._shown[row_id] for row_id in self._order]
+
+
+def _compact(row: Row) -> dict[str, object]:
+    """The row without what is as usual."""
+    return {key: value for key, value in asdict(row).items() if value != _DEFAULTS[key]}

@@ -1,0 +1,94 @@
+"""What the widgets that only show something have in common."""
+
+from __future__ import annotations
+
+import threading
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from realtime_nb.widgets.feed import Feed
+from realtime_nb.widgets.live import LiveWidget, Message
+
+__all__ = ["Outgoing", "View"]
+
+Outgoing = tuple[Message, Sequence[bytes]]
+"""A message for the page and its binary buffers."""
+
+MAX_UNSEEN = 600
+"""Messages that the page may leave unconfirmed; then it is taken to be gone. It confirms every
+fiftieth, and there are about ten a second."""
+
+_MAX_REQUESTS = 100
+_FOLDER = Path(__file__).parent
+
+
+class View(LiveWidget):
+    """A widget that is told of changes and shows them, at most ten times a second.
+
+    Nothing is sent before a page asked for it, and no more once the page is gone; one that comes
+    back gets everything anew. What is shown is in no trait, hence not in the saved notebook.
+    """
+
+    _css: str = "".join((_FOLDER / name).read_text("utf-8") for name in ("theme.css", "views.css"))  # type: ignore[assignment]
+
+    def __init__(self, **settings: object) -> None:
+        self._listening = False
+        self._afresh = False
+        self._unseen = 0
+        self._requests: deque[Message] = deque(maxlen=_MAX_REQUESTS)
+        self._receiving = threading.Lock()
+        self._feed = Feed(self._send_changes)
+        super().__init__(**settings)
+
+    def flush(self) -> None:
+        """Sends what has changed now, instead of within the next tenth of a second."""
+        self._feed.flush()
+
+    def close(self) -> None:
+        """Ends the widget and its views."""
+        self._feed.close()
+        super().close()
+
+    def on_message(self, message: Message, buffers: list[memoryview]) -> None:
+        """Takes a message of the page: ``show`` (it has nothing yet), ``seen`` or a request."""
+        with self._receiving:
+            self._unseen = 0
+            if message["kind"] == "show" or not self._listening:
+                self._listening = self._afresh = True
+            if message["kind"] not in ("show", "seen"):
+                self._requests.append(message)
+        self._feed.changed()
+
+    @abstractmethod
+    def _changes(self, afresh: bool) -> Iterator[Outgoing]:
+        """What the page doesn't know yet; everything if ``afresh``."""
+
+    def _answer(self, request: Message) -> Iterator[Outgoing]:
+        """What there is to say to a request of the page."""
+        return iter(())
+
+    def _start_afresh(self) -> None:
+        """Has the page forget what it knows."""
+        with self._receiving:
+            self._afresh = True
+        self._feed.changed()
+
+    def _send_changes(self) -> None:
+        if not self._listening:
+            return
+        with self._receiving:
+            afresh, self._afresh = self._afresh, False
+            requests = list(self._requests)
+            self._requests.clear()
+        for request in requests:
+            self._send_all(self._answer(request))
+        self._send_all(self._changes(afresh))
+
+    def _send_all(self, messages: Iterator[Outgoing]) -> None:
+        for message, buffers in messages:
+            self.post(message, buffers)
+            self._unseen += 1
+        if self._unseen > MAX_UNSEEN:
+            self._listening = False
