@@ -153,5 +153,5 @@ def resolve(
             "rt.azure(…) or rt.Endpoint(…)."
         )
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-    default_model = None if "model=" in urlsplit(endpoint).query else DEFAULT_MODEL
+    default_model = None if "model=" in endpoint.partition("?")[2] else DEFAULT_MODEL
     return Endpoint(endpoint, model or default_model, headers)
