@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 import threading
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,7 +20,7 @@ from realtime_nb.local.speaking import Pace
 from realtime_nb.protocol.server import ServerProtocol
 from realtime_nb.testing import silence, tone
 from tests.local.fake_engines import FakeSTT, FakeTTS, fake_server
-from tests.local.raw_client import RawClient, joined, turn
+from tests.local.raw_client import RawClient, become_true, joined, turn
 
 TRANSCRIBED = {"audio": {"input": {"transcription": {"model": "whisper-1"}}}}
 COMPLETED = "conversation.item.input_audio_transcription.completed"
@@ -408,7 +410,11 @@ async def test_what_a_client_does_not_read_is_bounded(monkeypatch: pytest.Monkey
             assert (await other.ask())["status"] == "completed"
             ended = asyncio.create_task(asyncio.wait([connection._end]))
             await asyncio.wait_for(ended, 20)
+            loop = asyncio.get_running_loop()
+            began = loop.time()
             assert await client.close_code() == UNREAD
+            await become_true(lambda: server.connections == 1)
+            assert loop.time() - began < connection_module.CLOSE_S / 2
             assert (await other.ask())["status"] == "completed"
     assert peak > connection_module.UNSENT_PAUSE_BYTES
     assert peak < connection_module.UNSENT_PAUSE_BYTES + length + 1_000
@@ -432,9 +438,34 @@ async def test_a_client_that_never_reads_again_is_cut_off(monkeypatch: pytest.Mo
         await add_long_item(client)
         for _ in range(40):
             await client.send("conversation.item.retrieve", item_id="long")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(2):
             await connection._socket.wait_closed()
         client.socket.transport.abort()
+
+
+async def test_audio_that_waits_for_its_words_is_bounded() -> None:
+    gate = threading.Event()
+    stt = FakeSTT(gate=gate)
+    async with fake_server(stt=stt) as server, joined(server) as client:
+        await client.update(audio={"input": {"turn_detection": None}})
+        connection = connection_of(server)
+        limit, minute = connection._unheard.limit, tone(60_000)
+        appending = asyncio.create_task(append_and_commit(client, minute, 20))
+        await become_true(lambda: connection._unheard.amount > limit)
+        for _ in range(50):
+            await asyncio.sleep(0.001)
+        assert connection._unheard.amount < limit + 1.1 * len(minute)
+        gate.set()
+        await appending
+        await client.until("input_audio_buffer.committed", times=20)
+        await become_true(lambda: connection._unheard.amount == 0)
+    assert len(stt.calls) == 20
+
+
+async def append_and_commit(client: RawClient, audio: bytes, times: int) -> None:
+    for _ in range(times):
+        await client.append(audio)
+        await client.send("input_audio_buffer.commit")
 
 
 async def test_large_answers_are_no_overflow() -> None:
@@ -447,6 +478,28 @@ async def test_large_answers_are_no_overflow() -> None:
 
 
 # --- The end ---
+
+
+async def test_a_session_that_is_over_leaves_nothing() -> None:
+    async with fake_server() as server:
+        async with joined(server) as client:
+            await client.append(turn())
+            await client.until("response.done")
+            reference = weakref.ref(connection_of(server))
+        await become_true(lambda: server.connections == 0)
+        gc.collect()
+        assert reference() is None
+
+
+async def test_after_its_end_a_session_starts_nothing() -> None:
+    llm = ScriptedLLM([lambda request: pytest.fail("asked")])
+    async with fake_server(llm=llm) as server:
+        async with joined(server):
+            connection = connection_of(server)
+        await become_true(lambda: server.connections == 0)
+        connection.core.receive({"type": "response.create"})
+        assert connection._pump() == []
+        assert connection._tasks == set()
 
 
 async def test_a_session_expires() -> None:

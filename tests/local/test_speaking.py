@@ -308,6 +308,22 @@ class CountingLLM:
             self.closed = True
 
 
+async def test_the_model_s_stream_is_closed_even_where_somebody_else_holds_it() -> None:
+    class Holding(CountingLLM):
+        def reply(self, request: Request) -> AsyncIterator[Text | Call]:
+            self.stream = super().reply(request)
+            return self.stream
+
+    llm = Holding()
+    stage = Stage()
+    running = asyncio.create_task(stage.run(fake_engines(llm=llm), Pace(lead_ms=0, speed=1)))
+    await stage.until("response.output_audio.delta")
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert llm.closed
+
+
 @pytest.mark.parametrize("llm_kind", [CountingLLM, None])
 async def test_cancelling_stops_all_stages(llm_kind: type[CountingLLM] | None) -> None:
     llm: LLM = llm_kind() if llm_kind else WaitingLLM(Text("First. Now"), Text(" never."))
