@@ -1,4 +1,4 @@
-"""The event inspector in Chromium: a hundred thousand events, scrolled, and events that stream in."""
+"""The event inspector in Chromium: very many events, scrolling, and events that stream in."""
 
 from __future__ import annotations
 

@@ -138,6 +138,8 @@ class EventInspector(View):
         """A few of the events; from the nearer end, since a deque is slow in its middle."""
         count = len(self._events)
         end = min(end, count)
+        if begin >= end:
+            return []
         if begin < count // 2:
             return list(islice(self._events, begin, end))
         last_first = list(islice(reversed(self._events), count - end, count - begin))

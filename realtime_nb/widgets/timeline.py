@@ -234,8 +234,9 @@ class Timeline(View):
             self._mark("error", index, error.t_s, name=error.message[:200])
         for item_id, clip in self._by_item.items():
             item = conversation.items.get(item_id)
-            if item is None:
-                clip.heard_s = clip.heard_s if clip.start_s is not None else 0.0
+            if item is None:  # not there yet, or deleted
+                if clip.start_s is not None and clip.heard_s is None:
+                    clip.heard_s = max(0.0, self._now_s - clip.start_s)
                 continue
             clip.start_s = item.played_s if item.played_s is not None else item.stopped_s
             if item.stopped_s is not None:

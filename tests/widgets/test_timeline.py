@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from realtime_nb.errors import ConfigurationError
+from realtime_nb.plots import (
+    AGENT_COLOUR,
+    CALL_COLOUR,
+    ERROR_COLOUR,
+    SPEECH_COLOUR,
+    USER_COLOUR,
+    Clip,
+    TimelineData,
+)
+from realtime_nb.protocol.conversation import Conversation, PlaybackReport
+from realtime_nb.recorder import Recorder
+from realtime_nb.recording import load
+from realtime_nb.testing import silence, tone
+from realtime_nb.widgets import timeline as timeline_module
+from realtime_nb.widgets.timeline import Timeline
+from tests.scripted_session import LiveSession, three_turns
+from tests.widgets.pages import ListeningPage
+
+
+@pytest.fixture
+def timeline() -> Iterator[Timeline]:
+    widget = Timeline()
+    yield widget
+    widget.close()
+
+
+def taken(page: ListeningPage) -> dict[str, Any]:
+    [message] = page.take()
+    assert len(page.buffers[0]) == 4 * sum(clip["count"] for clip in message["clips"])
+    return message
+
+
+def marks(message: dict[str, Any]) -> dict[str, Any]:
+    return {mark["id"]: mark for mark in message["marks"]}
+
+
+def test_the_microphone_as_it_streams(timeline: Timeline) -> None:
+    page = ListeningPage(timeline)
+    page.say("show")
+    for n in range(5):
+        timeline.add_input(tone(40), 1.0 + (n + 1) * 0.04)
+    message = taken(page)
+    assert (message["kind"], message["live"], message["now_s"]) == ("reset", True, 1.2)
+    [clip] = message["clips"]
+    assert (clip["lane"], clip["start_s"], clip["count"]) == ("user", 1.0, 20)
+    timeline.add_input(tone(40), 1.24)
+    message = taken(page)
+    assert (message["kind"], message["clips"][0]["count"]) == ("more", 4)
+    assert message["clips"][0]["id"] == clip["id"]
+
+
+def test_after_a_pause_a_clip_of_its_own(timeline: Timeline) -> None:
+    page = ListeningPage(timeline)
+    page.say("show")
+    timeline.add_input(tone(100), 1.1)
+    timeline.add_input(tone(100), 1.3)
+    timeline.add_input(tone(100), 5.1)
+    assert [clip["start_s"] for clip in taken(page)["clips"]] == [1.0, 5.0]
+
+
+def test_the_agents_voice_is_where_it_is_played(timeline: Timeline) -> None:
+    page = ListeningPage(timeline)
+    page.say("show")
+    conversation = Conversation()
+    timeline.add_output("a", tone(1_000))
+    timeline.update(conversation, 3.0)
+    assert taken(page)["clips"] == []
+    conversation.apply_playback(PlaybackReport("a", 0, "started", 3.2))
+    timeline.add_output("a", tone(500))
+    timeline.update(conversation, 3.3)
+    [clip] = taken(page)["clips"]
+    assert (clip["lane"], clip["start_s"], clip["heard_s"], clip["count"]) == (
+        *("agent", 3.2, None),
+        150,
+    )
+    conversation.apply_playback(PlaybackReport("a", 400, "flushed", 3.6))
+    [clip] = taken(page)["clips"]
+    assert (clip["start_s"], clip["heard_s"], clip["count"]) == (3.2, 0.4, 0)
+
+
+def test_marks_of_a_live_session(timeline: Timeline) -> None:
+    """Speech is where the audio of its position was sent, as the recording's tables have it."""
+    page = ListeningPage(timeline)
+    page.say("show")
+    live = LiveSession()
+    live.received(0.1, "session.created", session={"audio": {"input": {"turn_detection": VAD}}})
+    for n in range(50):
+        timeline.add_input(silence(20), 2.0 + (n + 1) / 50)
+    live.received(2.9, "input_audio_buffer.speech_started", audio_start_ms=200, item_id="u")
+    timeline.update(live.conversation)
+    speech = marks(taken(page))["speech 0"]
+    assert (speech["t_s"], speech["onset_s"], speech["end_s"]) == (2.2, 2.5, None)
+    live.received(3.0, "input_audio_buffer.speech_stopped", audio_end_ms=960, item_id="u")
+    live.received(3.1, "error", error={"code": "x", "message": "No <b>way</b>."})
+    message = taken(page)
+    assert marks(message)["speech 0"]["end_s"] == 2.96
+    assert marks(message)["speech 0"]["offset_s"] == pytest.approx(2.96 - 0.224)
+    assert marks(message)["error 0"]["name"] == "No <b>way</b>."
+    timeline.update(live.conversation)
+    assert taken(page)["marks"] == []
+
+
+VAD = {"type": "server_vad", "prefix_padding_ms": 300, "silence_duration_ms": 200}
+
+
+def test_functions(timeline: Timeline) -> None:
+    page = ListeningPage(timeline)
+    page.say("show")
+    live = LiveSession()
+    item = {"id": "c", "type": "function_call", "name": "f", "call_id": "x", "arguments": "{}"}
+    live.response_begins(1.0, "r")
+    live.received(1.1, "response.output_item.done", item=item, response_id="r", output_index=0)
+    timeline.update(live.conversation)
+    call = marks(taken(page))["call 0"]
+    assert (call["t_s"], call["end_s"], call["name"]) == (1.1, None, "f")
+    output = {"type": "function_call_output", "call_id": "x", "output": "1"}
+    live.sent(1.4, "conversation.item.create", item=output)
+    assert marks(taken(page))["call 0"]["end_s"] == 1.4
+
+
+def test_a_page_that_comes_back_gets_all(timeline: Timeline) -> None:
+    page = ListeningPage(timeline)
+    page.say("show")
+    timeline.add_input(tone(100), 1.1)
+    taken(page)
+    timeline.add_input(tone(100), 1.2)
+    page.say("show")
+    message = taken(page)
+    assert (message["kind"], message["clips"][0]["count"]) == ("reset", 20)
+
+
+def test_after_clear_it_begins_anew(timeline: Timeline) -> None:
+    page = ListeningPage(timeline)
+    page.say("show")
+    timeline.add_input(tone(100), 100.0)
+    timeline.clear()
+    message = taken(page)
+    assert (message["kind"], message["clips"], message["now_s"]) == ("reset", [], 0.0)
+
+
+def test_the_oldest_audio_goes(timeline: Timeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeline_module, "MAX_POINTS", 100)
+    page = ListeningPage(timeline)
+    page.say("show")
+    for n in range(20):
+        timeline.add_input(tone(100), 10.0 * (n + 1))
+        timeline.add_output(f"item{n}", tone(100))
+    kept = taken(page)["clips"]
+    assert sum(clip["count"] for clip in kept) <= 110
+    assert max(clip["start_s"] for clip in kept) == pytest.approx(199.9)
+    assert len(timeline._by_item) <= len(timeline._clips) <= 12
+
+
+def test_a_long_stretch_is_kept_in_pieces(timeline: Timeline) -> None:
+    """Else an open microphone would be one clip, of which nothing can be dropped."""
+    page = ListeningPage(timeline)
+    page.say("show")
+    for n in range(130):
+        timeline.add_input(silence(1_000), float(n + 1))
+    starts = [clip["start_s"] for clip in taken(page)["clips"]]
+    assert starts == [0.0, 61.0, 122.0]
+
+
+def test_a_recording_is_drawn_as_its_plot_is(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, {})
+    three_turns(LiveSession(recorder))
+    recorder.close()
+    recording = load(recorder.path)
+    timeline = Timeline(recording)
+    page = ListeningPage(timeline)
+    page.say("show")
+    message = taken(page)
+    assert (message["live"], message["now_s"]) == (False, round(recording.duration_s, 4))
+    lanes = [(clip["lane"], clip["heard_s"]) for clip in message["clips"]]
+    assert set(lanes) == {("user", None), ("agent", None), ("agent", 0.0)}
+    kinds = [mark["kind"] for mark in message["marks"]]
+    assert {kind: kinds.count(kind) for kind in kinds} == {"speech": 2, "call": 1, "error": 1}
+    assert timeline.summary().endswith("2 stretches of speech, 1 function call, 1 error")
+    timeline.close()
+
+
+def test_what_is_not_known_is_null() -> None:
+    data = TimelineData(
+        2.0,
+        user=[Clip(0.0, np.zeros(2_400, np.float32))],
+        padded=[(0.5, float("nan")), (float("nan"), 1.0)],
+        detected=[(0.6, float("nan"))],
+    )
+    timeline = Timeline(data)
+    page = ListeningPage(timeline)
+    page.say("show")
+    message = taken(page)
+    json.dumps(message, allow_nan=False)
+    assert [mark["id"] for mark in message["marks"]] == ["speech 0"]
+    timeline.close()
+
+
+def test_a_click_is_reported() -> None:
+    clicks: list[float] = []
+    timeline = Timeline(on_click=clicks.append)
+    page = ListeningPage(timeline)
+    page.say("show")
+    page.say("click", t_s=3.5)
+    page.say("click", t_s="soon")
+    page.take()
+    assert clicks == [3.5]
+    timeline.close()
+
+
+def test_its_colours_are_those_of_the_plots() -> None:
+    text = (Path(timeline_module.__file__).parent / "timeline.js").read_text("utf-8")
+    css = (Path(timeline_module.__file__).parent / "views.css").read_text("utf-8")
+    for colour in (USER_COLOUR, SPEECH_COLOUR, AGENT_COLOUR, CALL_COLOUR, ERROR_COLOUR):
+        assert f'"{colour}"' in text
+    for colour in (USER_COLOUR, AGENT_COLOUR, CALL_COLOUR):
+        assert colour.lower() in css
+
+
+def test_the_saved_notebook(timeline: Timeline) -> None:
+    timeline.add_input(tone(100), 1.1)
+    bundle = timeline._repr_mimebundle_()
+    assert bundle is not None
+    assert bundle[0]["text/plain"] == (
+        "Timeline: 1.1 s, 0 stretches of speech, 0 function calls, 0 errors"
+    )
+
+
+def test_an_unknown_keyword_is_refused_by_name() -> None:
+    with pytest.raises(ConfigurationError, match="window"):
+        Timeline(window_s=3)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from realtime_nb.errors import ConfigurationError
+from realtime_nb.widgets.view import MAX_UNSEEN, Outgoing, View
+from tests.widgets.pages import ListeningPage
+
+
+class Counter(View):
+    """Shows a number."""
+
+    _esm = "export default {}"
+
+    def __init__(self, **settings: object) -> None:
+        self.number = 0
+        self.asked: list[object] = []
+        super().__init__(**settings)
+
+    def _changes(self, afresh: bool) -> Iterator[Outgoing]:
+        yield {"kind": "number", "number": self.number, "afresh": afresh}, ()
+
+    def _answer(self, request: dict[str, object]) -> Iterator[Outgoing]:
+        self.asked.append(request["kind"])
+        yield {"kind": "answer"}, ()
+
+
+@pytest.fixture
+def counter() -> Iterator[Counter]:
+    widget = Counter()
+    yield widget
+    widget.close()
+
+
+def test_nothing_is_sent_before_a_page_asks(counter: Counter) -> None:
+    page = ListeningPage(counter)
+    assert page.take() == []
+    page.say("show")
+    assert [message["afresh"] for message in page.take()] == [True]
+    assert [message["afresh"] for message in page.take()] == [False]
+
+
+def test_requests_are_answered_when_it_sends_and_in_order(counter: Counter) -> None:
+    page = ListeningPage(counter)
+    page.say("show")
+    page.say("fetch")
+    page.say("click")
+    assert counter.asked == []
+    assert [message["kind"] for message in page.take()] == ["answer", "answer", "number"]
+    assert counter.asked == ["fetch", "click"]
+
+
+def test_a_page_that_is_gone_gets_nothing_and_one_that_returns_everything(
+    counter: Counter,
+) -> None:
+    page = ListeningPage(counter)
+    page.say("show")
+    sent = sum(len(page.take()) for _ in range(2 * MAX_UNSEEN))
+    assert sent == MAX_UNSEEN + 1
+    page.say("seen")
+    assert [message["afresh"] for message in page.take()] == [True]
+
+
+def test_a_page_that_confirms_goes_on_getting(counter: Counter) -> None:
+    page = ListeningPage(counter)
+    page.say("show")
+    for number in range(2 * MAX_UNSEEN):
+        assert len(page.take()) == 1
+        if number % 50 == 0:
+            page.say("seen")
+
+
+def test_an_unknown_setting_is_refused_by_name() -> None:
+    with pytest.raises(ConfigurationError, match="colour"):
+        Counter(colour="red")
+
+
+def test_what_is_shown_is_in_no_state(counter: Counter) -> None:
+    counter.number = 123_456_789
+    assert "123456789" not in str(counter.get_state())
