@@ -38,7 +38,7 @@ _HOMES = {
     "Endpoint": "endpoints",
     "azure": "endpoints",
     "Session": "session",
-    "connect": "session",
+    "connect": "connecting",
     "tool": "tools",
     "LocalServer": "local.server",
     "serve": "local.server",
@@ -75,6 +75,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from realtime_nb.connecting import connect
     from realtime_nb.diagnosis import doctor
     from realtime_nb.endpoints import Endpoint, azure
     from realtime_nb.errors import (
@@ -92,7 +93,7 @@ if TYPE_CHECKING:
     from realtime_nb.protocol.config import SemanticVAD, ServerVAD
     from realtime_nb.protocol.conversation import Conversation
     from realtime_nb.recording import Recording, load
-    from realtime_nb.session import Session, connect
+    from realtime_nb.session import Session
     from realtime_nb.tools import tool
 
 

@@ -258,7 +258,7 @@ def _local_server() -> tuple[Status, str, str]:
 
 
 async def _conversation() -> tuple[Status, str, str]:
-    from realtime_nb.session import connect
+    from realtime_nb.connecting import connect
 
     began = time.perf_counter()
     async with connect("local", speed=_SPEED) as session:

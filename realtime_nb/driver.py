@@ -13,7 +13,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, Literal, Protocol
 
 from realtime_nb.devices import Speaker
 from realtime_nb.endpoints import Endpoint
@@ -34,7 +34,7 @@ from realtime_nb.tools import Definition, Tool
 from realtime_nb.transport import Transport
 from realtime_nb.wire_audio import WireAudio
 
-__all__ = ["Driver"]
+__all__ = ["Driver", "Observer"]
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,21 @@ def _is_greeting(event: Received) -> bool:
 
 def _new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(8)}"
+
+
+class Observer(Protocol):
+    """Somebody who is shown what a session does, as its recorder is: a widget, a meter.
+
+    Calls come on the session's loop and must return at once.
+    """
+
+    def event(
+        self, direction: Literal["sent", "received"], raw: JsonObject, t_s: float, pcm: bytes | None
+    ) -> None:
+        """An event crossed the wire; ``pcm``: its audio as PCM16 at 24 kHz."""
+
+    def playback(self, report: PlaybackReport) -> None:
+        """The speaker reported something."""
 
 
 class Driver:
@@ -70,6 +85,7 @@ class Driver:
         outbox: what is on its way to the server.
         audio: the session's audio formats.
         speaker: plays the agent's voice; to be set before :meth:`start`.
+        observers: are shown every event and playback report, after the recorder and the fold.
     """
 
     speaker: Speaker
@@ -89,6 +105,7 @@ class Driver:
         self.outbox = Outbox(transport.send, self.inbox.changed)
         self.audio = WireAudio()
         self.recorder = recorder
+        self.observers: list[Observer] = []
         self.tools = tools
         self._transport = transport
         self._endpoint = endpoint
@@ -255,6 +272,7 @@ class Driver:
         self._recording(lambda recorder: recorder.event("received", raw, t_s, pcm))
         events = self.protocol.receive(raw, t_s)
         self.audio.follow(self.protocol.conversation.session)
+        self._observe(lambda observer: observer.event("received", raw, t_s, pcm))
         for event in events:
             self.inbox.put(event)
         self.act(pcm)
@@ -275,6 +293,7 @@ class Driver:
 
     def _record_sent(self, wire: JsonObject, t_s: float, pcm: bytes | None) -> None:
         self._recording(lambda recorder: recorder.event("sent", wire, t_s, pcm))
+        self._observe(lambda observer: observer.event("sent", wire, t_s, pcm))
 
     async def _write(self) -> None:
         try:
@@ -360,11 +379,21 @@ class Driver:
         """Takes a report of the speaker: folds it in and records it."""
         self.protocol.receive_playback(report)
         self._recording(lambda recorder: recorder.playback(report))
+        self._observe(lambda observer: observer.playback(report))
         self.inbox.changed()
 
     def audio_played(self, item_id: str, pcm: bytes, t_s: float) -> None:
         """Takes audio that the speaker played from ``t_s`` on, for the recording."""
         self._recording(lambda recorder: recorder.played(item_id, pcm, t_s))
+
+    def _observe(self, show: Callable[[Observer], None]) -> None:
+        """Shows something to the observers; one that fails is dropped, the session goes on."""
+        for observer in list(self.observers):
+            try:
+                show(observer)
+            except Exception:
+                logger.exception("%r failed and is shown nothing more", observer)
+                self.observers.remove(observer)
 
     def _recording(self, write: Callable[[Recorder], None]) -> None:
         """Records; a recording that fails ends the session, rather than leaving a silent gap."""

@@ -22,6 +22,7 @@ from realtime_nb.endpoints import local
 from realtime_nb.local.llm import Call, ScriptedLLM
 from realtime_nb.local.server import LocalServer
 from realtime_nb.local.speaking import Pace
+from realtime_nb.protocol.conversation import PlaybackReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session import MAX_UNSENT_APPENDS
 from realtime_nb.testing import (
@@ -913,3 +914,45 @@ async def test_a_conversation_with_the_local_server(tmp_path: Path) -> None:
         await open_websocket(local(url, "any"))
     assert session.recording is not None
     assert len(rt.load(session.recording).turns) == 2
+
+
+class _Watcher:
+    def __init__(self, *, fails: bool = False) -> None:
+        self.seen: list[tuple[str, str]] = []
+        self.reports: list[PlaybackReport] = []
+        self._fails = fails
+
+    def event(self, direction: str, raw: JsonObject, t_s: float, pcm: bytes | None) -> None:
+        self.seen.append((direction, str(raw["type"])))
+        if self._fails:
+            raise ValueError("an observer's own mistake")
+
+    def playback(self, report: PlaybackReport) -> None:
+        self.reports.append(report)
+
+
+async def test_observers_are_shown_what_crosses_the_wire_and_what_is_played() -> None:
+    watcher = _Watcher()
+    async with MemoryServer() as server, rt.connect(transport=server.transport) as session:
+        session.observe(watcher)
+
+        await session.say("Hi")
+        await session.settled()
+
+    assert ("sent", "response.create") in watcher.seen
+    assert ("received", "response.done") in watcher.seen
+    assert [report.kind for report in watcher.reports] == ["started", "finished"]
+
+
+async def test_an_observer_that_fails_is_dropped_and_the_session_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    watcher = _Watcher(fails=True)
+    async with MemoryServer() as server, rt.connect(transport=server.transport) as session:
+        session.observe(watcher)
+
+        await session.say("Hi")
+
+        assert await session.settled()
+    assert len(watcher.seen) == 1
+    assert "shown nothing more" in caplog.text

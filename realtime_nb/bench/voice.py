@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from realtime_nb.audio import SAMPLE_RATE, Samples, load_audio, pcm_from_samples
+from realtime_nb.connecting import connect
 from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.protocol.config import ServerVAD
 from realtime_nb.protocol.turns import FRAME_MS, TurnSettings
 from realtime_nb.recording import load
-from realtime_nb.session import Session, connect
+from realtime_nb.session import Session
 from realtime_nb.talk import heard_items, until_heard_for
 
 __all__ = ["TARGET_MS", "run"]

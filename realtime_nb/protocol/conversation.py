@@ -44,7 +44,7 @@ class Conversation:
     Attributes:
         session: the effective session, as the server last sent it.
         items: by id; ``order`` lists their ids in conversation order.
-        responses: by id, in order of creation.
+        responses: by id, in order of creation; ``running`` lists the ids of those that still run.
         speech: what turn detection heard.
         calls: function calls by ``call_id``.
         input_ms: audio appended so far, in ms of the input-sample clock.
@@ -54,6 +54,7 @@ class Conversation:
     items: dict[str, Item] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     responses: dict[str, Response] = field(default_factory=dict)
+    running: list[str] = field(default_factory=list)
     speech: list[Speech] = field(default_factory=list)
     calls: dict[str, FunctionCall] = field(default_factory=dict)
     errors: list[ErrorRecord] = field(default_factory=list)
@@ -74,10 +75,8 @@ class Conversation:
     @property
     def active_response(self) -> Response | None:
         """The running response of the default conversation, None when there is none."""
-        for response in reversed(self.responses.values()):
-            if response.active and response.in_conversation:
-                return response
-        return None
+        running = (self.responses[response_id] for response_id in reversed(self.running))
+        return next((response for response in running if response.in_conversation), None)
 
     @property
     def turn_detection(self) -> JsonObject | None:
@@ -298,6 +297,7 @@ class Conversation:
     def _response(self, response_id: str) -> Response:
         if response_id not in self.responses:
             self.responses[response_id] = Response(response_id)
+            self.running.append(response_id)
         return self.responses[response_id]
 
     def _response_changed(
@@ -306,6 +306,8 @@ class Conversation:
         raw = event.response
         response = self._response(str(raw.get("id", "")))
         response.status = str(raw.get("status", response.status))
+        if not response.active and response.id in self.running:
+            self.running.remove(response.id)
         response.metadata = _object_of(raw, "metadata") or response.metadata
         modalities = raw.get("output_modalities")
         if isinstance(modalities, list):
