@@ -1,0 +1,159 @@
+"""A real JupyterLab and a real Chromium whose microphone plays a file.
+
+``lab`` is one server for the whole run, cut off from the user's own Jupyter. ``open_page`` starts a
+browser with a given microphone and opens a new notebook; `LabPage` runs cells in it. All of it is
+marked ``e2e``; a test that needs another ipykernel is marked ``kernels`` besides.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import venv
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from realtime_nb.bench.lab_page import (
+    Lab,
+    LabPage,
+    chromium,
+    open_browser,
+    open_notebook,
+    running_lab,
+)
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Playwright
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One JupyterLab for the whole run."""
+    pytest.importorskip("jupyterlab")
+    with running_lab(tmp_path_factory.mktemp("jupyter")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    """For one module only: while it runs, no asyncio loop can run in this thread."""
+    api = pytest.importorskip("playwright.sync_api")
+    if chromium() is None:
+        pytest.skip("Chromium is not installed")
+    with api.sync_playwright() as running:
+        yield running
+
+
+class OpenPage(Protocol):
+    """Opens a new notebook in a new browser; the arguments are those of `open_browser`."""
+
+    def __call__(
+        self,
+        microphone: Path | None = None,
+        kernel: str = "python3",
+        allow: bool = True,
+        flags: Sequence[str] = (),
+        host: str = "127.0.0.1",
+        size: tuple[int, int] = (1100, 800),
+    ) -> LabPage: ...
+
+
+@pytest.fixture
+def open_page(
+    lab: Lab, playwright: Playwright, request: pytest.FixtureRequest
+) -> Iterator[OpenPage]:
+    """Pages of this test; their kernels and browsers end with it."""
+    opened: list[LabPage] = []
+    stem = "".join(c if c.isalnum() else "_" for c in request.node.name)
+
+    def open_one(
+        microphone: Path | None = None,
+        kernel: str = "python3",
+        allow: bool = True,
+        flags: Sequence[str] = (),
+        host: str = "127.0.0.1",
+        size: tuple[int, int] = (1100, 800),
+    ) -> LabPage:
+        browser = open_browser(playwright, microphone, allow, flags)
+        name = lab.notebook(f"{stem}_{len(opened)}.ipynb", kernel)
+        try:
+            opened.append(open_notebook(browser, lab, name, host, size))
+        except BaseException:
+            browser.close()
+            raise
+        return opened[-1]
+
+    yield open_one
+    for page in opened:
+        browser = page.page.context.browser
+        if not page.page.is_closed():
+            page.shut_down_kernel()
+        assert browser is not None
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pictures go: $REALTIME_NB_SCREENSHOTS, or a folder of this run."""
+    wanted = os.environ.get("REALTIME_NB_SCREENSHOTS")
+    folder = Path(wanted) if wanted else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f"screenshots: {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def kernel(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Installs an ipykernel in an environment of its own; returns its kernelspec's name.
+
+    ``kernel("ipykernel==7.3.*")``. The environment sees this one's packages, except ipykernel.
+    $REALTIME_NB_KERNELS names a folder that keeps the environments from run to run.
+    """
+    kept = os.environ.get("REALTIME_NB_KERNELS")
+    folder = Path(kept) if kept else tmp_path_factory.mktemp("kernels")
+
+    def install(requirement: str) -> str:
+        name = "".join(c if c.isalnum() else "-" for c in requirement).strip("-")
+        python = folder / name / "bin" / "python"
+        if not python.exists():
+            venv.create(folder / name, with_pip=True)
+            pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            subprocess.run([*pip, requirement], check=True)
+            # Its own ipykernel comes first on the path, then the packages of this environment.
+            site = next((folder / name / "lib").glob("python*/site-packages"))
+            others = next(path for path in sys.path if path.endswith("site-packages"))
+            project = Path(__file__).parents[2]
+            (site / "tested.pth").write_text(f"{others}\n{project}\n", encoding="utf-8")
+        spec = {
+            "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            "display_name": name,
+            "language": "python",
+            "metadata": {"debugger": False},
+        }
+        if _version(python) >= (7,):
+            spec["kernel_protocol_version"] = "5.5"
+        place = lab.data / "kernels" / name.lower()
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+        return name.lower()
+
+    return install
+
+
+def _version(python: Path) -> tuple[int, ...]:
+    code = "import ipykernel; print(*ipykernel.version_info[:2])"
+    found = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
+    return tuple(int(part) for part in found.stdout.split())

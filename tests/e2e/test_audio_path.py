@@ -1,0 +1,462 @@
+"""Sound between a page and its kernel, in a real JupyterLab with a real browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soundfile
+
+from realtime_nb.audio import SAMPLE_RATE, load_audio
+from realtime_nb.bench.lab_page import Lab, LabPage, wait_for_notebook
+from tests.e2e.conftest import OpenPage
+
+Samples = npt.NDArray[np.float64]
+
+DATA = Path(__file__).parents[1] / "data"
+DEVICE_RATE = 44_100  # of Chromium's fake microphone: a file at this rate passes it unchanged
+RAW = "echo_cancellation=False, noise_suppression=False, auto_gain_control=False"
+WIDGETS = f"""
+import threading, time
+import numpy as np
+from realtime_nb.widgets.microphone import Microphone
+from realtime_nb.widgets.speaker import Speaker
+chunks, problems, reports = [], [], []
+microphone = Microphone(
+    lambda pcm, position: chunks.append((position, pcm)), problems.append, {RAW}
+)
+speaker = Speaker(reports.append, gate=microphone)
+"""
+
+
+def speech_with_noise(seconds: float) -> Samples:
+    """Recorded speech over steady noise, so that every stretch of it can be told from any other."""
+    pieces = [load_audio(path, DEVICE_RATE) for path in sorted(DATA.glob("austen_*.wav"))]
+    speech = np.concatenate(pieces).astype(np.float64)
+    speech = np.resize(speech, int(seconds * DEVICE_RATE))
+    white = np.random.default_rng(5).standard_normal(len(speech) + 7)
+    noise = 0.02 * np.convolve(white, np.hanning(8), "valid")  # little above 8 kHz
+    silence = np.zeros(DEVICE_RATE)
+    return np.concatenate([silence, 0.5 * speech + noise[: len(speech)], silence])
+
+
+@pytest.fixture
+def spoken(tmp_path: Path) -> Callable[[float], Path]:
+    """Writes a WAV for the microphone of so many seconds."""
+
+    def write(seconds: float) -> Path:
+        path = tmp_path / "microphone.wav"
+        soundfile.write(path, speech_with_noise(seconds), DEVICE_RATE, subtype="PCM_16")
+        return path
+
+    return write
+
+
+def show_widgets(page: LabPage) -> None:
+    page.run(WIDGETS)
+    page.show("display(microphone, speaker)")
+    page.page.get_by_role("button", name="Talk").wait_for()
+    page.page.get_by_text("Speaker", exact=True).wait_for()
+
+
+def received(page: LabPage, folder: Path) -> tuple[Samples, Samples]:
+    """Positions of the chunks in the kernel, and their audio in one piece."""
+    page.run(
+        f"""
+taken = list(chunks)
+np.savez({str(folder / "received.npz")!r}, position=[c[0] for c in taken],
+         pcm=np.frombuffer(b"".join(c[1] for c in taken), "<i2"))"""
+    )
+    with np.load(folder / "received.npz") as found:
+        return found["position"], found["pcm"] / 32768
+
+
+def lags(heard: Samples, wav: Path, window_s: float = 0.25) -> tuple[list[int], float]:
+    """Where each window of what was heard is in the file, and the least likeness of one.
+
+    Places are in samples at 24 kHz after the first window's, which may begin between two samples:
+    the fraction that fits best holds for all.
+    """
+    said = np.asarray(load_audio(wav, SAMPLE_RATE), np.float64)
+    tried = [_lags(heard, _shifted(said, fraction / 16), window_s) for fraction in range(16)]
+    return max(tried, key=lambda result: result[1])
+
+
+def _lags(heard: Samples, said: Samples, window_s: float) -> tuple[list[int], float]:
+    size, reach = int(window_s * SAMPLE_RATE), SAMPLE_RATE // 4
+    first = int(np.argmax(np.abs(heard) > 0.01))
+    begin = first - int(np.argmax(np.abs(said) > 0.01))
+    found, least = [], 1.0
+    for at in range(first + reach, len(heard) - size, size):
+        here = at - begin
+        if here > len(said) - size - reach - SAMPLE_RATE:  # the silence at the end
+            break
+        window, around = heard[at : at + size], said[here - reach : here + size + reach]
+        product = _correlate(around, window)
+        best = int(np.argmax(product))
+        energy = np.linalg.norm(around[best : best + size]) * np.linalg.norm(window)
+        found.append(best - reach)
+        least = min(least, float(product[best] / energy))
+    return found, least
+
+
+def _shifted(samples: Samples, by: float) -> Samples:
+    """Delayed by a part of a sample."""
+    spectrum = np.fft.rfft(samples)
+    turn = np.exp(-2j * np.pi * np.fft.rfftfreq(len(samples)) * by)
+    return np.asarray(np.fft.irfft(spectrum * turn, len(samples)))
+
+
+def _correlate(longer: Samples, shorter: Samples) -> Samples:
+    size = 1 << int(np.ceil(np.log2(len(longer) + len(shorter))))
+    spectrum = np.fft.rfft(longer, size) * np.conj(np.fft.rfft(shorter, size))
+    return np.asarray(np.fft.irfft(spectrum, size)[: len(longer) - len(shorter) + 1])
+
+
+def assert_every_sample_once(page: LabPage, folder: Path, wav: Path, at_least_s: float) -> None:
+    positions, heard = received(page, folder)
+    statistics = json.loads(
+        page.run(
+            "import json, dataclasses; print(json.dumps(dataclasses.asdict(microphone.statistics)))"
+        )
+    )
+    assert 0 == statistics["lost_samples"] == statistics["repeated_samples"]
+    assert statistics["stale_dropped_ms"] == 0
+    assert np.all(np.diff(positions) == 960)
+    assert len(heard) >= at_least_s * SAMPLE_RATE
+    found, alike = lags(heard, wav)
+    assert len(found) >= 3 * at_least_s
+    assert max(found) == min(found), f"the file's time slips: {found}"
+    assert alike > 0.99
+
+
+def test_each_sample_arrives_once_idle_and_while_cells_run(
+    open_page: OpenPage, spoken: Callable[[float], Path], tmp_path: Path
+) -> None:
+    wav = spoken(18)
+    page = open_page(wav)
+    show_widgets(page)
+    page.page.get_by_role("button", name="Talk").click()
+    page.wait_for("len(chunks) >= 10")
+    page.page.wait_for_timeout(4000)  # the kernel rests: what it hears now, it hears idle
+    page.run("before = len(chunks)\ntime.sleep(5)\nasleep = len(chunks) - before")
+    page.run(
+        "before, until = len(chunks), time.monotonic() + 5\n"
+        "while time.monotonic() < until: sum(range(1000))\n"
+        "computing = len(chunks) - before"
+    )
+    counts = page.run("print(asleep, computing, microphone.waits_for_cells)").split()
+    assert counts[2] == "False"
+    assert int(counts[0]) >= 120  # of 125 chunks in 5 s
+    assert int(counts[1]) >= 115
+    page.page.get_by_role("button", name="Stop").click()
+    page.wait_for("microphone.status == 'off'")
+    assert_every_sample_once(page, tmp_path, wav, 13)
+    assert page.run("print(problems)").strip() == "[]"
+
+
+@pytest.mark.slow
+def test_sixty_seconds_arrive_whole(
+    open_page: OpenPage, spoken: Callable[[float], Path], tmp_path: Path
+) -> None:
+    wav = spoken(62)
+    page = open_page(wav)
+    show_widgets(page)
+    page.page.get_by_role("button", name="Talk").click()
+    page.wait_for("chunks and chunks[-1][0] >= 60 * 24000", timeout_s=90)
+    page.page.get_by_role("button", name="Stop").click()
+    page.wait_for("microphone.status == 'off'")
+    assert_every_sample_once(page, tmp_path, wav, 60)
+
+
+def test_what_is_played_is_counted_and_a_flush_tells_where_it_stopped(open_page: OpenPage) -> None:
+    page = open_page()
+    show_widgets(page)
+    page.run("tone = (3000 * np.sin(np.arange(24000) / 8)).astype('<i2').tobytes()")
+    page.run("for i in range(0, len(tone), 1920): speaker.write('one', tone[i:i + 1920])")
+    page.run("speaker.end('one')")
+    page.wait_for("any(r['kind'] == 'finished' for r in reports)")
+    kinds = json.loads(page.run("import json; print(json.dumps(reports))"))
+    assert [r["kind"] for r in kinds if r["kind"] != "progress"] == ["started", "finished"]
+    assert kinds[-1]["played_samples"] == 24000
+    took_ms = (kinds[-1]["page_time_ms"] - kinds[0]["page_time_ms"]) / 1000
+    assert 0.9 < took_ms < 1.2
+
+    page.run("for _ in range(10): speaker.write('two', tone)")
+    page.wait_for("speaker.played_ms('two') >= 1000")
+    page.run("began = time.perf_counter(); told = speaker.flush().result(5)")
+    page.run("took_ms = (time.perf_counter() - began) * 1000")
+    told, playing, statistics = json.loads(
+        page.run("print(json.dumps([told, speaker.playing, speaker.statistics.underruns]))")
+    )
+    assert [item for item, _ in told] == ["two"]
+    assert 1000 <= told[0][1] < 2000
+    assert playing is False
+    assert statistics == 0
+    page.run("speaker.write('two', tone); speaker.write('three', tone); speaker.end('three')")
+    page.wait_for("reports[-1]['kind'] == 'finished' and reports[-1]['item_id'] == 'three'")
+    assert page.run("print(reports[-1]['played_samples'])").strip() == "24000"
+    lost = json.loads(
+        page.run("print(json.dumps([r for r in reports if r['kind'] == 'unplayed']))")
+    )
+    assert [(r["item_id"], r["unplayed_samples"]) for r in lost] == [("two", 24000)]
+
+
+def test_playback_goes_on_while_a_cell_computes(open_page: OpenPage) -> None:
+    page = open_page()
+    show_widgets(page)
+    page.run(
+        """
+def speak():
+    began = time.monotonic()
+    for i in range(60):  # as a model that is 0.3 s ahead
+        speaker.write("answer", bytes(4800))
+        time.sleep(max(0, began + (i - 2) * 0.1 - time.monotonic()))
+    speaker.end("answer")
+speaking = threading.Thread(target=speak); speaking.start()
+until = time.monotonic() + 7
+while time.monotonic() < until: sum(range(1000))
+over = [r["kind"] for r in reports]"""
+    )
+    assert page.run("print(over[-1], speaker.statistics.underruns)").strip() == "finished 0"
+
+
+def test_speech_lowers_the_speaker_in_the_page(
+    open_page: OpenPage, spoken: Callable[[float], Path]
+) -> None:
+    page = open_page(spoken(10))
+    show_widgets(page)
+    page.run("speaker.write('answer', bytes(48000 * 20))")
+    page.wait_for("speaker.playing")
+    assert page.page.get_by_text("lowered").count() == 0
+    page.page.get_by_role("button", name="Talk").click()
+    page.page.get_by_text("playing, lowered").wait_for()
+
+
+def test_shown_twice_there_is_one_microphone(
+    open_page: OpenPage, spoken: Callable[[float], Path]
+) -> None:
+    page = open_page(spoken(10))
+    show_widgets(page)
+    page.show("display(microphone)")
+    buttons = page.page.get_by_role("button", name="Talk")
+    page.wait_in_page("() => document.querySelectorAll('.rtnb-main').length === 2")
+    buttons.last.click()
+    page.wait_for("len(chunks) > 5")
+    assert page.page.get_by_role("button", name="Stop").count() == 2
+    assert page.page.evaluate("[opened.tracks.length, opened.contexts.length]") == [1, 1]
+    page.page.get_by_role("button", name="Stop").first.click()
+    page.wait_in_page("() => opened.tracks.every((track) => track.readyState === 'ended')")
+    page.wait_for("microphone.status == 'off'")
+
+
+def test_a_reloaded_page_takes_over(open_page: OpenPage, spoken: Callable[[float], Path]) -> None:
+    page = open_page(spoken(20))
+    show_widgets(page)
+    page.page.get_by_role("button", name="Talk").click()
+    page.wait_for("len(chunks) > 5")
+    page.run("speaker.write('answer', bytes(48000 * 30))")
+    page.wait_for("speaker.played_ms('answer') > 500")
+    page.run("first = microphone.page")
+    page.save()
+    page.page.reload()
+    page = wait_for_notebook(page.page)
+    page.page.get_by_role("button", name="Talk").wait_for()
+    page.wait_for("microphone.page not in (None, first) and microphone.status == 'off'")
+    page.wait_for("speaker.page is not None and reports[-1]['kind'] == 'unplayed'")
+    page.run("chunks.clear(); speaker.write('answer', bytes(48000)); speaker.end('answer')")
+    page.wait_for("reports[-1]['kind'] == 'finished'")
+    assert str(31 * 24000) == page.run("print(reports[-1]['played_samples'])").strip()
+    page.page.get_by_role("button", name="Talk").click()
+    page.wait_for("len(chunks) > 5 and chunks[0][0] == 0")
+
+
+@pytest.mark.parametrize("how", ["restarted", "killed", "shut down"])
+def test_the_microphone_goes_off_with_its_kernel(
+    open_page: OpenPage, spoken: Callable[[float], Path], how: str
+) -> None:
+    page = open_page(spoken(20))
+    show_widgets(page)
+    page.page.get_by_role("button", name="Talk").click()
+    page.wait_for("len(chunks) > 5")
+    page.run("speaker.write('answer', bytes(48000 * 30))")
+    page.wait_for("speaker.playing")
+    session = "jupyterapp.shell.currentWidget.sessionContext"
+    if how == "restarted":
+        page.page.evaluate(f"() => {session}.session.kernel.restart()")
+    elif how == "killed":
+        page.start("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    else:
+        page.page.evaluate(f"() => {session}.shutdown()")
+    page.wait_in_page("() => opened.tracks.every((track) => track.readyState === 'ended')")
+    page.wait_in_page("() => opened.contexts.every((context) => context.state === 'closed')")
+
+
+def test_without_its_view_the_microphone_goes_off(
+    open_page: OpenPage, spoken: Callable[[float], Path]
+) -> None:
+    page = open_page(spoken(20))
+    page.run(WIDGETS)
+    index = page.show("display(microphone)")
+    page.page.get_by_role("button", name="Talk").click()
+    page.wait_for("len(chunks) > 5")
+    page.page.evaluate(
+        "(index) => jupyterapp.shell.currentWidget.content.widgets[index].outputArea.model.clear()",
+        index,
+    )
+    page.wait_in_page("() => opened.tracks.every((track) => track.readyState === 'ended')")
+    page.wait_for("microphone.status == 'off'")
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "options"),
+    [
+        ("denied", "Allow it beside the page's address", {"allow": False, "fake": True}),
+        ("missing", "There is no microphone", {}),
+        ("insecure", "https:// or from localhost", {"host": "insecure.test"}),
+    ],
+)
+def test_why_there_is_no_microphone_is_said_in_words(
+    open_page: OpenPage, status: str, words: str, options: dict[str, object]
+) -> None:
+    flags = ["--use-fake-device-for-media-stream"] if options.get("fake") else []
+    host = str(options.get("host", "127.0.0.1"))
+    page = open_page(allow=bool(options.get("allow", True)), flags=flags, host=host)
+    page.run(WIDGETS)
+    page.show("display(microphone, speaker)")
+    page.page.get_by_role("button", name="Talk").click()
+    page.page.get_by_role("alert").filter(has_text=words).wait_for()
+    page.wait_for(f"microphone.status == {status!r} and problems == [microphone.error]")
+    if status == "insecure":
+        page.run("speaker.write('answer', bytes(48000))")
+        page.wait_for("speaker.status == 'insecure' and 'https://' in speaker.error")
+
+
+def test_an_unplugged_and_a_silent_microphone_are_told(open_page: OpenPage, tmp_path: Path) -> None:
+    wav = tmp_path / "silence.wav"
+    soundfile.write(wav, np.zeros(DEVICE_RATE * 30), DEVICE_RATE, subtype="PCM_16")
+    page = open_page(wav)
+    show_widgets(page)
+    page.page.get_by_role("button", name="Talk").click()
+    page.page.get_by_role("alert").filter(has_text="nothing but silence").wait_for(timeout=15000)
+    page.wait_for("microphone.status == 'on' and 'silence' in problems[-1]")
+    page.page.evaluate("() => opened.tracks[0].dispatchEvent(new Event('ended'))")
+    page.page.get_by_role("alert").filter(has_text="unplugged").wait_for()
+    page.wait_for("microphone.status == 'ended' and 'unplugged' in problems[-1]")
+
+
+def test_muted_it_delivers_silence_and_settings_come_back(
+    open_page: OpenPage, spoken: Callable[[float], Path]
+) -> None:
+    page = open_page(spoken(20))
+    show_widgets(page)
+    page.page.get_by_role("button", name="Talk").click()
+    page.wait_for("any(np.frombuffer(c[1], '<i2').any() for c in chunks)")
+    page.page.get_by_role("button", name="Mute").click()
+    page.wait_for(
+        "microphone.muted and not any(np.frombuffer(c[1], '<i2').any() for c in chunks[-5:])"
+    )
+    page.run("microphone.muted = False")
+    page.wait_in_page("() => document.querySelector('[aria-pressed=false]') !== null")
+    page.page.get_by_text("Microphone settings").click()
+    page.page.get_by_label("Noise suppression").check()
+    page.wait_for(
+        "microphone.applied.get('noise_suppression') is True and microphone.status == 'on'"
+    )
+    page.run("microphone.chunk_ms = 100")
+    page.wait_for("len(chunks[-1][1]) == 4800")
+    ids = json.loads(
+        page.run("import json; print(json.dumps([d['id'] for d in microphone.devices]))")
+    )
+    page.page.get_by_label("Device").select_option(ids[-1])
+    page.wait_for(f"microphone.device_id == {ids[-1]!r} and microphone.status == 'on'")
+
+
+def test_a_figure_that_a_cell_still_draws_stays(
+    open_page: OpenPage, spoken: Callable[[float], Path]
+) -> None:
+    page = open_page(spoken(20))
+    page.run("%matplotlib inline")
+    show_widgets(page)
+    page.page.get_by_role("button", name="Talk").click()
+    page.wait_for("len(chunks) > 5")
+    index = page.start(
+        "import matplotlib.pyplot as plt\n"
+        "plt.plot([1, 2]); before = len(chunks); time.sleep(1); plt.plot([2, 1])\n"
+        "print(len(plt.gca().lines), len(chunks) > before)"
+    )
+    assert page.result(index).strip() == "2 True"
+    pictures = [o for o in page.outputs(index) if "image/png" in o.get("data", {})]
+    assert len(pictures) == 1
+
+
+def test_how_they_look(
+    open_page: OpenPage, spoken: Callable[[float], Path], screenshots: Path
+) -> None:
+    page = open_page(spoken(25))
+    show_widgets(page)
+    page.page.get_by_role("button", name="Talk").click()
+    page.run("speaker.write('answer', bytes(48000 * 60))")
+    page.page.get_by_text("Microphone settings").click()
+    page.page.get_by_text("playing, lowered").wait_for()
+    page.page.screenshot(path=screenshots / "audio_light.png")
+    page.theme("JupyterLab Dark")
+    page.page.screenshot(path=screenshots / "audio_dark.png")
+    page.page.get_by_role("button", name="Mute").focus()
+    page.page.set_viewport_size({"width": 480, "height": 700})
+    page.page.screenshot(path=screenshots / "audio_narrow.png")
+    widths = page.page.evaluate(
+        "() => [...document.querySelectorAll('.rtnb')].map((e) => e.scrollWidth - e.clientWidth)"
+    )
+    assert all(width <= 0 for width in widths)
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize(
+    ("requirement", "live"),
+    [
+        ("ipykernel==6.31.*", False),
+        ("ipykernel==7.3.*", True),
+        ("ipykernel==7.4.*", True),
+        ("ipykernel", True),
+    ],
+)
+def test_kernels(
+    open_page: OpenPage,
+    lab: Lab,
+    kernel: Callable[[str], str],
+    spoken: Callable[[float], Path],
+    requirement: str,
+    live: bool,
+) -> None:
+    page = open_page(spoken(20), kernel=kernel(requirement))
+    version = page.run("import ipykernel; print(ipykernel.__version__)").strip()
+    if "==" in requirement:
+        assert version.startswith(requirement.split("==")[1].rstrip("*"))
+    show_widgets(page)
+    page.run(
+        "speaker.write('warm', bytes(960)); speaker.end('warm')"
+    )  # a send from the main thread
+    page.page.get_by_role("button", name="Talk").click()
+    page.page.get_by_text("listening").wait_for()
+    verdict = page.run("result = microphone.selftest(); print(result)").strip()
+    page.run("before = len(chunks)\ntime.sleep(3)\nasleep = len(chunks) - before")
+    asleep = int(page.run("print(asleep)"))
+    print(version, verdict, asleep)
+    if live:
+        assert verdict.startswith("Audio goes on while cells run")
+        assert asleep >= 70
+        assert (
+            page.run("print(microphone.statistics.stale_dropped_ms, problems)").strip() == "0.0 []"
+        )
+    else:
+        assert verdict.startswith("Audio will pause while cells run: ipykernel 6.31")
+        assert asleep == 0
+        page.page.wait_for_timeout(500)
+        page.wait_for(
+            "microphone.statistics.stale_dropped_ms > 1000 and 'too late' in problems[-1]"
+        )
