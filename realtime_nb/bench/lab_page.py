@@ -174,6 +174,7 @@ print({expression})"""
         )
         body = f'body[data-jp-theme-light="{str(not dark).lower()}"]'
         self.page.wait_for_selector(body, state="attached")
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def save(self) -> None:
         """Saves the notebook."""

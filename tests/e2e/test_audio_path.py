@@ -407,6 +407,7 @@ def test_how_they_look(
     page.theme("JupyterLab Dark")
     page.page.screenshot(path=screenshots / "audio_dark.png")
     page.page.get_by_role("button", name="Mute").focus()
+    page.page.evaluate("() => jupyterapp.commands.execute('application:toggle-left-area')")
     page.page.set_viewport_size({"width": 480, "height": 700})
     page.page.screenshot(path=screenshots / "audio_narrow.png")
     widths = page.page.evaluate(

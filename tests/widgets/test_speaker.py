@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime_nb.errors import AudioError, ConfigurationError
+from realtime_nb.widgets.microphone import Microphone
+from realtime_nb.widgets.speaker import PlaybackReport, Speaker
+from tests.widgets.conftest import FakePage
+
+SECOND = 48_000  # bytes
+
+
+class Played:
+    def __init__(self) -> None:
+        self.reports: list[PlaybackReport] = []
+        self.speaker = Speaker(self.reports.append)
+        self.page = FakePage(self.speaker)
+        self.page.hello()
+
+    def tell(self, kind: str, item: str, played: int, **more: Any) -> None:
+        self.page.send({"kind": kind, "item": item, "played": played, "t": 5.0, **more})
+
+    def audio(self, item: str) -> tuple[bytes, list[int]]:
+        sent = [(m, b[0]) for m, b in self.page.messages() if m["kind"] == "audio"]
+        mine = [(m["start"], pcm) for m, pcm in sent if m["item"] == item]
+        return b"".join(pcm for _, pcm in mine), [start for start, _ in mine]
+
+    def kinds(self) -> list[tuple[str, str, int]]:
+        return [(r["kind"], r["item_id"], r["played_samples"]) for r in self.reports]
+
+
+@pytest.fixture
+def played() -> Iterator[Played]:
+    made = Played()
+    yield made
+    made.speaker.close()
+
+
+@given(st.lists(st.integers(0, 20_000), max_size=30))
+def test_whatever_the_pieces_everything_is_sent_once_in_order(sizes: list[int]) -> None:
+    played = Played()
+    whole = b""
+    for i, size in enumerate(sizes):
+        pcm = bytes([i % 256]) * (2 * size)
+        whole += pcm
+        played.speaker.write("a", pcm)
+    played.speaker.end("a")
+    sent, starts = played.audio("a")
+    assert sent == whole
+    assert starts == sorted(set(starts))
+    if whole:
+        assert starts[0] == 0
+        assert played.page.got("end")[0]["item"] == "a"
+    played.speaker.close()
+
+
+def test_small_pieces_are_joined_and_large_ones_cut(played: Played) -> None:
+    for _ in range(1000):  # 20 s in pieces of 20 ms
+        played.speaker.write("a", bytes(960))
+    played.speaker.write("b", bytes(20 * SECOND))
+    _, small = played.audio("a")
+    _, large = played.audio("b")
+    assert len(small) <= 210
+    assert len(large) == 10
+
+
+def test_reports_are_kept_and_handed_on(played: Played) -> None:
+    played.speaker.write("a", bytes(SECOND))
+    played.speaker.end("a")
+    playing = [played.speaker.playing]
+    assert played.speaker.statistics.buffered_ms == 1000
+    played.tell("started", "a", 0)
+    playing.append(played.speaker.playing)
+    played.tell("progress", "a", 6000, buffered=18000)
+    assert played.speaker.played_ms("a") == 250
+    assert played.speaker.statistics.buffered_ms == 750
+    played.tell("underrun", "a", 12000, silent=2400)
+    played.tell("finished", "a", 24000)
+    assert [*playing, played.speaker.playing] == [False, True, False]
+    assert played.speaker.statistics.underruns == 1
+    assert played.speaker.statistics.silent_ms == 100
+    assert [kind for kind, _, _ in played.kinds()] == [
+        "started",
+        "progress",
+        "underrun",
+        "finished",
+    ]
+    assert played.reports[2]["silent_samples"] == 2400
+    assert played.reports[0]["page_time_ms"] == 5.0
+    assert played.speaker.played_ms("unknown") == 0
+
+
+def test_a_flush_is_what_the_page_says(played: Played) -> None:
+    played.speaker.write("a", bytes(SECOND))
+    played.speaker.end("a")
+    played.speaker.write("b", bytes(SECOND))
+    played.tell("finished", "a", 24000)
+    played.tell("started", "b", 0)
+    played.speaker.write("c", bytes(SECOND))
+    told = played.speaker.flush()
+    assert not told.done()
+    identity = played.page.got("flush")[0]["id"]
+    played.page.send({"kind": "flushed", "id": identity, "played": [["b", 2400], ["c", 0]]})
+    assert told.result(0) == [("b", 100.0), ("c", 0.0)]
+    assert played.kinds()[-2:] == [("flushed", "b", 2400), ("flushed", "c", 0)]
+    assert not played.speaker.playing
+    assert played.speaker.statistics.buffered_ms == 0
+
+
+def test_a_flush_with_nothing_to_stop_is_over_at_once(played: Played) -> None:
+    assert played.speaker.flush().result(0) == []
+    assert played.page.got("flush") == []
+
+
+def test_a_page_that_does_not_answer_leaves_an_estimate(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime_nb.widgets.speaker._FLUSH_LIMIT_S", 0.05)
+    played.speaker.write("a", bytes(10 * SECOND))
+    played.speaker.write("b", bytes(10 * SECOND))
+    played.tell("started", "a", 0)
+    played.tell("progress", "a", 24000)
+    ((first, at_ms), second) = played.speaker.flush().result(5)
+    assert first == "a"
+    assert 1000 <= at_ms < 3000
+    assert second == ("b", 0.0)
+    identity = played.page.got("flush")[0]["id"]
+    played.page.send({"kind": "flushed", "id": identity, "played": [["a", 30000]]})  # too late
+
+
+def test_audio_of_a_flushed_item_is_refused_aloud(played: Played) -> None:
+    played.speaker.write("a", bytes(SECOND))
+    played.speaker.flush()
+    played.speaker.write("a", bytes(SECOND))
+    played.speaker.end("a")
+    assert len(played.audio("a")[0]) == SECOND
+    assert played.page.got("end") == []
+    assert played.reports[-1]["kind"] == "unplayed"
+    assert played.reports[-1]["unplayed_samples"] == 24000
+    assert played.speaker.statistics.unplayed_ms == 1000
+
+
+def test_what_the_page_can_not_hold_is_told(played: Played) -> None:
+    played.speaker.write("a", bytes(SECOND))
+    played.page.send({"kind": "unplayed", "item": "a", "samples": 24000})
+    assert played.reports[-1]["unplayed_samples"] == 24000
+
+
+def test_after_a_reload_what_comes_is_played_at_its_position(played: Played) -> None:
+    played.speaker.write("a", bytes(2 * SECOND))
+    played.tell("started", "a", 0)
+    played.tell("progress", "a", 12000)
+    told = played.speaker.flush()
+    played.speaker.write("b", bytes(2 * SECOND))
+    played.page = FakePage(played.speaker, "second")
+    played.page.send({"kind": "link-claim"})
+    assert told.result(0)[0][0] == "a", "the old page will not answer any more"
+    assert played.kinds()[-1] == ("unplayed", "b", 0)
+    assert played.reports[-1]["unplayed_samples"] == 48000
+    played.speaker.write("b", bytes(SECOND))
+    assert played.audio("b")[1][-1] == 48000
+    assert played.page.messages()[-1][0]["page"] == "second"
+    FakePage(played.speaker, "third").send({"kind": "link-claim"})
+    assert played.reports[-1]["unplayed_samples"] == 24000, "what went before is not lost twice"
+    played.speaker.end("b")
+    assert played.kinds()[-1] == ("finished", "b", 0), "no page has any of it"
+
+
+def test_ducking_is_sent_once(played: Played) -> None:
+    for on in (True, True, False):
+        played.speaker.duck(on)
+    assert [message["on"] for message in played.page.got("duck")] == [True, False]
+
+
+def test_states_of_the_page(played: Played) -> None:
+    state = {"kind": "state", "status": "suspended", "error": "Press.", "output_latency_ms": 30.0}
+    played.page.send(state)
+    assert (played.speaker.status, played.speaker.error) == ("suspended", "Press.")
+    assert played.speaker.statistics.output_latency_ms == 30
+    FakePage(played.speaker, "other").send({**state, "status": "ready"})
+    assert played.speaker.status == "suspended"
+
+
+def test_old_items_are_forgotten(played: Played) -> None:
+    for i in range(2000):
+        played.speaker.write(f"item {i}", bytes(960))
+        played.speaker.end(f"item {i}")
+        played.tell("finished", f"item {i}", 480)
+    assert len(played.speaker._items) <= 257
+
+
+def test_closing_ends_a_flush(played: Played) -> None:
+    played.speaker.write("a", bytes(SECOND))
+    told = played.speaker.flush()
+    played.speaker.close()
+    assert told.result(0) == [("a", 0.0)]
+    played.speaker.write("a", bytes(SECOND))
+
+
+def test_it_follows_a_microphones_gate() -> None:
+    microphone = Microphone()
+    assert Speaker(gate=microphone)._gate == microphone._key != ""
+
+
+def test_bad_input() -> None:
+    with pytest.raises(AudioError, match="two bytes per sample"):
+        Speaker().write("a", b"abc")
+    with pytest.raises(ConfigurationError, match="prebuffer_ms goes from 60 to 1000"):
+        Speaker(prebuffer_ms=10)
+    with pytest.raises(ConfigurationError, match="no setting 'volume'"):
+        Speaker(volume=1)
