@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import json
 import queue
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from realtime_nb.bench.lab_page import chromium
 from realtime_nb.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def open_browser() -> Iterator[Browser]:
         raise ConfigurationError(
             "Playwright is not installed. Run: pip install playwright"
         ) from None
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+    path = chromium()
     if path is None:
         raise ConfigurationError(
             "Chromium is not installed. Run: apt-get install chromium, or put a Chromium on PATH."

@@ -443,6 +443,7 @@ function createView(store, el, signal) {
     selected = entries[at];
     const top = at * ROW_HEIGHT;
     const height = scroller.clientHeight;
+    spacer.style.height = `${entries.length * ROW_HEIGHT}px`;  // else it can't scroll that far
     if (top < scroller.scrollTop) scroller.scrollTop = top;
     else if (top + ROW_HEIGHT > scroller.scrollTop + height) {
       scroller.scrollTop = top + ROW_HEIGHT - height;

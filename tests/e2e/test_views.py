@@ -1,0 +1,470 @@
+"""Transcript, event inspector and timeline in Chromium: what is seen, and what keys and pointer do.
+
+The pages here have no Jupyter around them; ``test_in_jupyterlab`` shows all three in a notebook.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from realtime_nb.bench.inspector import stream
+from realtime_nb.bench.view_page import ViewPage, open_browser, open_view
+from realtime_nb.protocol.conversation import PlaybackReport
+from realtime_nb.recorder import Recorder
+from realtime_nb.recording import Recording, load
+from realtime_nb.testing import tone
+from realtime_nb.widgets.event_inspector import EventInspector
+from realtime_nb.widgets.timeline import Timeline
+from realtime_nb.widgets.transcript import Transcript
+from realtime_nb.widgets.view import View
+from tests.scripted_session import LiveSession, three_turns
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator
+
+EVIL = "<img src=x onerror='window.hacked = true'><b>bold</b>"
+THEMES = Path("share/jupyter/lab/themes/@jupyterlab")
+HARMLESS = "window.hacked === undefined && document.querySelector('#view :is(img, b b)') === null"
+
+Show = Callable[..., ViewPage]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    pytest.importorskip("playwright.sync_api")
+    if shutil.which("chromium") is None:
+        pytest.skip("Chromium is not installed")
+    with open_browser() as running:
+        yield running
+
+
+@pytest.fixture
+def show(browser: Browser) -> Iterator[Show]:
+    """Shows a widget; pages and widgets end with the test, and no script may have failed."""
+    problems: list[str] = []
+    with ExitStack() as stack:
+
+        def one(widget: View, **options: Any) -> ViewPage:
+            stack.callback(widget.close)
+            view = stack.enter_context(open_view(browser, widget, **options))
+            view.page.on("pageerror", lambda error: problems.append(str(error)))
+            view.page.set_default_timeout(5_000)
+            return view
+
+        yield one
+    assert problems == []
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    recorder = Recorder(tmp_path_factory.mktemp("recordings"), {})
+    live = LiveSession(recorder)
+    three_turns(live)
+    refused = {"type": "realtime", "instructions": EVIL}
+    live.sent(15.7, "session.update", event_id="mine_1", session=refused)
+    error = {"code": "invalid_value", "message": f"Invalid: {EVIL}", "event_id": "mine_1"}
+    live.received(15.75, "error", error=error)
+    recorder.close()
+    return load(recorder.path)
+
+
+def words(view: ViewPage, selector: str) -> list[str]:
+    return [text.strip() for text in view.page.locator(selector).all_inner_texts()]
+
+
+# --- transcript ---
+
+
+def say(live: LiveSession, n: int, text: str) -> None:
+    content = [{"type": "input_text", "text": text}]
+    item = {"id": f"u{n}", "type": "message", "role": "user", "content": content}
+    live.received(float(n), "conversation.item.added", item=item)
+
+
+def test_a_transcript_as_it_is_said(show: Show) -> None:
+    live = LiveSession()
+    transcript = Transcript(live.conversation)
+    view = show(transcript)
+    log = view.page.get_by_role("log", name="Transcript")
+    assert log.get_attribute("aria-live") == "polite"
+    live.received(0.5, "input_audio_buffer.speech_started", audio_start_ms=0, item_id="u")
+    transcript.update()
+    view.until("document.querySelector('.rtnb-user.rtnb-pending') !== null")
+    assert "speaking" in log.inner_text()
+    live.user_item(1.0, "u", "Hello.")
+    live.response_begins(1.1, "r")
+    item = {"id": "a", "type": "message", "role": "assistant", "status": "in_progress"}
+    live.received(1.2, "conversation.item.added", item={**item, "content": []})
+    ids: dict[str, Any] = {"response_id": "r", "item_id": "a", "content_index": 0}
+    for delta in ("One two", " three four", f" {EVIL}"):
+        live.received(1.3, "response.output_audio_transcript.delta", delta=delta, **ids)
+        transcript.update()
+        view.until(
+            "(text) => document.querySelector('[role=log]').textContent.includes(text)", delta
+        )
+    live.received(1.4, "response.output_audio.delta", delta="AAAA" * 16_000, **ids)
+    live.received(2.0, "conversation.item.truncated", content_index=0, item_id="a", audio_end_ms=80)
+    transcript.update()
+    view.until("document.querySelector('.rtnb-agent s')?.textContent.includes('three')")
+    assert "interrupted after 0.1 s" in log.inner_text()
+    assert words(view, ".rtnb-who") == ["you", "agent"]
+    assert view.page.evaluate(HARMLESS)
+
+
+def test_a_transcript_that_is_read_is_not_moved(show: Show) -> None:
+    live = LiveSession()
+    for n in range(60):
+        say(live, n, f"Sentence {n}.")
+    transcript = Transcript(live.conversation)
+    view = show(transcript)
+    at_end = """() => {
+      const log = document.querySelector("[role=log]");
+      return log.scrollTop > 0 && log.scrollHeight - log.scrollTop - log.clientHeight < 2;
+    }"""
+    view.until(at_end)
+    log = view.page.get_by_role("log")
+    log.hover()
+    view.page.mouse.wheel(0, -400)
+    view.until(f"!({at_end})()")
+    before = log.evaluate("(log) => log.scrollTop")
+    say(live, 60, "Another.")
+    transcript.update()
+    view.until("document.querySelector('[role=log]').textContent.includes('Another.')")
+    assert log.evaluate("(log) => log.scrollTop") == before
+    view.page.get_by_role("button", name="Latest").click()
+    view.until(at_end)
+    say(live, 61, "The last.")
+    transcript.update()
+    view.until("document.querySelector('[role=log]').textContent.includes('The last.')")
+    view.until(at_end)
+
+
+# --- event inspector ---
+
+
+def rows(view: ViewPage) -> Locator:
+    return view.page.locator(".rtnb-events-row:visible")
+
+
+def shown(view: ViewPage, text: str) -> None:
+    view.until(
+        "(t) => document.querySelector('.rtnb-events-count').textContent.startsWith(t)", text
+    )
+
+
+def details(view: ViewPage) -> Any:
+    view.until("/^[{[]/.test(document.querySelector('pre')?.textContent ?? '')")
+    return json.loads(view.page.locator("pre").inner_text())
+
+
+def selected(view: ViewPage) -> str:
+    chosen = view.page.locator(".rtnb-events-row[aria-selected=true]")
+    assert chosen.count() == 1
+    active = view.page.get_by_role("grid").get_attribute("aria-activedescendant")
+    assert chosen.get_attribute("id") == active
+    return chosen.inner_text()
+
+
+def test_a_hundred_thousand_events(show: Show) -> None:
+    inspector = EventInspector()
+    for n, (direction, event) in enumerate(stream(100_000)):
+        inspector.add("sent" if direction == "sent" else "received", event, n / 200)
+    view = show(inspector)
+    shown(view, "100,000 events")
+    view.page.get_by_role("button", name="Fold").click()
+    view.until("document.querySelector('[role=grid]').ariaRowCount === '100001'")
+    view.page.get_by_role("grid").focus()
+    for key, time in (("Home", "0.000"), ("End", "499.995"), ("PageUp", "499.94")):
+        view.page.keyboard.press(key)
+        assert selected(view).startswith(time)
+        assert view.page.locator("#view *").count() <= 300
+    view.page.get_by_label("Search").fill("resp_001234")
+    shown(view, "34 of 100,000")
+    assert view.page.get_by_role("row").count() <= 40
+
+
+def test_live_events_arrive_all(show: Show) -> None:
+    inspector = EventInspector()
+    view = show(inspector)
+    for n, (direction, event) in enumerate(stream(3_000)):
+        inspector.add("sent" if direction == "sent" else "received", event, n / 200)
+        if n % 500 == 0:
+            shown(view, f"{n + 1:,} events")
+    shown(view, "3,000 events")
+    assert view.posted < 100
+
+
+def test_keys_lead_through_the_table(show: Show, recording: Recording) -> None:
+    view = show(EventInspector(recording))
+    shown(view, "8")
+    view.page.get_by_role("grid").focus()
+    view.page.keyboard.press("Home")
+    assert "session.created" in selected(view)
+    view.page.keyboard.press("ArrowDown")
+    assert "session.update" in selected(view)
+    view.page.keyboard.press("Enter")
+    assert details(view)["session"]["instructions"] == "Be brief."
+    view.page.keyboard.press("Escape")
+    view.until("document.querySelector('.rtnb-event').hidden")
+    for _ in range(2):
+        view.page.keyboard.press("ArrowDown")
+    assert "▸ input_audio_buffer.append" in selected(view)
+    view.page.keyboard.press("ArrowRight")
+    view.until("document.querySelector('.rtnb-child') !== null")
+    assert "▾ input_audio_buffer.append" in selected(view)
+    view.page.keyboard.press("ArrowLeft")
+    view.until("document.querySelector('.rtnb-child:not([hidden])') === null")
+    view.page.keyboard.press("Enter")
+    assert len(details(view)) > 10
+
+
+def test_an_error_leads_to_its_cause_and_back(show: Show, recording: Recording) -> None:
+    view = show(EventInspector(recording))
+    shown(view, "8")
+    view.page.get_by_label("Search").fill("invalid_value")
+    shown(view, "1 of")
+    rows(view).first.click()
+    assert details(view)["error"]["event_id"] == "mine_1"
+    view.page.get_by_role("button", name="caused by").click()
+    assert details(view)["session"]["instructions"] == EVIL
+    assert "session.update" in selected(view)
+    view.page.get_by_role("button", name="refused by").click()
+    assert "error" in selected(view)
+    assert view.page.evaluate(HARMLESS)
+
+
+def test_filters(show: Show, recording: Recording) -> None:
+    view = show(EventInspector(recording))
+    shown(view, "8")
+    total = len(list(recording.raw_events()))
+    view.page.get_by_role("button", name="received").click()
+    sent = sum(line.direction == "sent" for line in recording.raw_events())
+    shown(view, f"{sent} of {total}")
+    view.page.get_by_role("button", name="received").click()
+    shown(view, f"{total} events")
+    view.page.get_by_role("button", name="Types").click()
+    view.page.get_by_role("button", name="None").click()
+    shown(view, f"0 of {total}")
+    view.page.get_by_label("response.created").check()
+    shown(view, f"6 of {total}")
+    view.page.get_by_role("button", name="All", exact=True).click()
+    shown(view, f"{total} events")
+    view.page.get_by_label("Search").fill("call_1")
+    view.until("document.querySelectorAll('.rtnb-events-row:not([hidden])').length === 5")
+    rows(view).first.click()
+    view.page.get_by_role("button", name="resp_2").click()
+    view.until("document.querySelectorAll('.rtnb-events-row:not([hidden])').length === 2")
+    view.page.get_by_role("button", name="Stop filtering by resp_2").click()
+    view.until("document.querySelectorAll('.rtnb-events-row:not([hidden])').length === 5")
+
+
+def test_paused_it_stands_still_and_then_catches_up(show: Show) -> None:
+    inspector = EventInspector()
+    inspector.add("sent", {"type": "first"}, 0.0)
+    view = show(inspector)
+    shown(view, "1 events")
+    view.page.get_by_role("button", name="Pause").click()
+    inspector.add("sent", {"type": "second"}, 1.0)
+    shown(view, "1 events · 1 new")
+    assert rows(view).count() == 1
+    view.page.get_by_role("button", name="Pause").click()
+    shown(view, "2 events")
+    view.until("document.querySelectorAll('.rtnb-events-row:not([hidden])').length === 2")
+
+
+def test_copied_json_is_the_event(show: Show, recording: Recording) -> None:
+    view = show(EventInspector(recording))
+    view.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    shown(view, "8")
+    view.page.get_by_role("grid").focus()
+    view.page.keyboard.press("Home")
+    view.page.keyboard.press("Enter")
+    event = details(view)
+    view.page.get_by_role("button", name="Copy JSON").click()
+    view.page.get_by_text("Copied").wait_for()
+    assert json.loads(view.page.evaluate("navigator.clipboard.readText()")) == event
+
+
+def test_without_a_kernel_the_summary_stays(show: Show) -> None:
+    inspector = EventInspector()
+    inspector.add("received", {"type": "response.output_text.done", "text": "All there is"}, 0.0)
+    view = show(inspector)
+    shown(view, "1 events")
+    inspector.close()
+    rows(view).first.click()
+    view.page.get_by_text("The kernel does not answer").wait_for(timeout=8_000)
+    assert view.page.locator("pre").inner_text() == "All there is"
+
+
+# --- timeline ---
+
+# How many pixels of the canvas are close to a colour, in a part of it.
+PIXELS = """([red, green, blue, left, right]) => {
+  const canvas = document.querySelector("canvas");
+  const begin = Math.round(left * canvas.width);
+  const width = Math.max(1, Math.round((right - left) * canvas.width));
+  const {data} = canvas.getContext("2d").getImageData(begin, 0, width, canvas.height);
+  let count = 0;
+  for (let at = 0; at < data.length; at += 4) {
+    const far = [red, green, blue].map((value, n) => Math.abs(data[at + n] - value));
+    if (data[at + 3] > 200 && Math.max(...far) < 10) count += 1;
+  }
+  return count;
+}"""
+# Time goes on for half a second, and the mark moves with it.
+POINT_AT_ERROR = """([clientX, clientY]) => {
+  const event = new PointerEvent("pointermove", {clientX, clientY});
+  document.querySelector("canvas").dispatchEvent(event);
+  return document.querySelector(".rtnb-timeline-status").textContent.includes("onerror");
+}"""
+AGENT = (0xD5, 0x5E, 0x00)
+CALL = (0x00, 0x9E, 0x73)
+
+
+def label(view: ViewPage) -> str:
+    return view.page.locator("canvas").get_attribute("aria-label") or ""
+
+
+def labelled(view: ViewPage, text: str) -> None:
+    view.until("(t) => document.querySelector('canvas').ariaLabel?.includes(t)", text)
+
+
+def test_a_recordings_timeline(show: Show, recording: Recording) -> None:
+    clicks: list[float] = []
+    view = show(Timeline(recording, on_click=clicks.append))
+    labelled(view, "0:00 to 0:16: 2 stretches of speech, 1 function calls, 2 errors")
+    assert view.page.evaluate(PIXELS, [*AGENT, 0, 1]) > 500
+    assert view.page.evaluate(PIXELS, [*CALL, 0.45, 0.6]) > 50
+    assert view.page.evaluate(PIXELS, [*CALL, 0.7, 1]) == 0
+    canvas = view.page.locator("canvas")
+    box = canvas.bounding_box()
+    assert box is not None
+    middle = box["x"] + 44 + (box["width"] - 44) / 2
+    view.page.mouse.click(middle, box["y"] + 30)
+    view.until("document.activeElement.tagName === 'CANVAS'")
+    while not clicks:
+        view.page.wait_for_timeout(20)
+    assert clicks == [pytest.approx(recording.duration_s / 2, abs=0.05)]
+    view.page.mouse.wheel(0, -700)  # in, about the pointer
+    labelled(view, "0:06 to 0:09")
+    view.page.mouse.down()
+    view.page.mouse.move(middle + 400, box["y"] + 30, steps=4)
+    view.page.mouse.up()
+    labelled(view, "0:04 to 0:08")
+    view.page.keyboard.press("ArrowRight")
+    view.page.keyboard.press("End")
+    labelled(view, "to 0:16")
+    view.page.keyboard.press("0")
+    labelled(view, "0:00 to 0:16")
+    view.page.get_by_role("button", name="Zoom in").click()
+    labelled(view, "0:04 to 0:12")
+    assert len(clicks) == 1
+
+
+def test_a_page_that_is_scrolled_does_not_get_stuck(show: Show, recording: Recording) -> None:
+    view = show(Timeline(recording))
+    labelled(view, "2 stretches")
+    before = label(view)
+    view.page.locator("canvas").hover()
+    view.page.mouse.wheel(0, -700)
+    view.page.evaluate(
+        "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
+    assert label(view) == before
+
+
+def test_a_live_timeline(show: Show) -> None:
+    timeline = Timeline()
+    live = LiveSession()
+    view = show(timeline)
+    view.page.evaluate("""() => {
+      const {clearRect} = CanvasRenderingContext2D.prototype;
+      window.draws = [];
+      CanvasRenderingContext2D.prototype.clearRect = function (...box) {
+        window.draws.push(performance.now());
+        return clearRect.apply(this, box);
+      };
+    }""")
+    timeline.add_output("a", tone(2_000))
+    live.conversation.apply_playback(PlaybackReport("a", 0, "started", 20.5))
+    for n in range(50):
+        timeline.add_input(tone(40, level=0.2), 20 + (n + 1) * 0.04)
+        timeline.update(live.conversation)
+        view.pump()
+        view.page.wait_for_timeout(40)
+    labelled(view, "0:02 to 0:22")
+    # It began 1.5 s before the end of 20 s; what is not yet played is not in sight.
+    assert view.page.evaluate(PIXELS, [*AGENT, 0.0, 0.9]) == 0
+    assert view.page.evaluate(PIXELS, [*AGENT, 0.94, 1.0]) > 500
+    gaps = view.page.evaluate("window.draws.slice(1).map((t, n) => t - window.draws[n])")
+    assert len(gaps) > 10
+    assert sum(gaps) / len(gaps) > 45
+    live.conversation.apply_playback(PlaybackReport("a", 500, "flushed", 21.5))
+    timeline.update(live.conversation, 24.0)
+    labelled(view, "0:04 to 0:24")
+    view.page.keyboard.press("Tab")
+    view.page.keyboard.press("ArrowLeft")
+    view.page.get_by_role("button", name="Live").click()
+    view.page.get_by_role("button", name="Live").wait_for(state="hidden")
+
+
+def test_words_in_a_timeline_are_only_words(show: Show, recording: Recording) -> None:
+    timeline = Timeline()
+    live = LiveSession()
+    live.received(1.0, "error", error={"code": "x", "message": EVIL})
+    timeline.update(live.conversation, 20.0)
+    view = show(timeline)
+    labelled(view, "1 errors")
+    box = view.page.locator("canvas").bounding_box()
+    assert box is not None
+    x, y = box["x"] + 44 + (box["width"] - 44) * 0.5 / 20, box["y"] + 127
+    view.until(POINT_AT_ERROR, [x, y])
+    assert view.page.evaluate(HARMLESS)
+
+
+# --- all ---
+
+
+def test_a_closed_view_leaves_nothing(show: Show, recording: Recording) -> None:
+    for widget in (Transcript(recording), EventInspector(recording), Timeline(recording)):
+        view = show(widget)
+        view.until("document.querySelector('.rtnb') !== null")
+        view.page.evaluate("window.close_view()")
+        widget.flush()
+        view.pump()
+        view.page.keyboard.press("End")
+        view.page.set_viewport_size({"width": 500, "height": 400})
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [860, 400])
+def test_pictures(
+    show: Show, recording: Recording, screenshots: Path, theme: str, width: int
+) -> None:
+    """Nothing is wider than its cell; the pictures are for looking at."""
+    import sys
+
+    css = Path(sys.prefix) / THEMES / f"theme-{theme}-extension" / "index.css"
+    style = css.read_text("utf-8") if css.exists() else ""
+    head = f"<style>{style} body {{ background: var(--jp-layout-color0) }}</style>"
+    ready = "document.querySelector('.rtnb-said, canvas, .rtnb-event') !== null"
+    for kind in (Transcript, EventInspector, Timeline):
+        view = show(kind(recording), width=width, height=600, head=head)
+        if kind is EventInspector:
+            shown(view, "8")
+            view.page.get_by_role("grid").focus()
+            view.page.keyboard.press("End")
+            view.page.keyboard.press("Enter")
+            details(view)
+        view.until(ready)
+        if kind is Timeline:
+            labelled(view, "2 stretches")
+        assert view.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        view.page.screenshot(path=screenshots / f"{kind.__name__.lower()}-{theme}-{width}.png")
