@@ -118,7 +118,7 @@ class connect:
         try:
             await session.start(self._options)
         except BaseException:
-            await session.close()
+            await session.close(complete=False)
             raise
         return session
 

@@ -23,25 +23,24 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import os
 import re
 import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import msgspec
 
-from realtime_nb.audio import SAMPLE_RATE, GrowingWav
+from realtime_nb.audio import SAMPLE_RATE
 from realtime_nb.errors import RecordingError
 from realtime_nb.protocol.conversation import PlaybackReport
 from realtime_nb.protocol.events import JsonObject, payload_bytes
+from realtime_nb.recorder_files import AudioChunk, Entry, OpenFiles, write_json
 from realtime_nb.redaction import may_hold_secrets, without_secrets
 
 __all__ = ["FORMAT", "FORMAT_VERSION", "Recorder", "RecorderStatistics"]
@@ -86,26 +85,6 @@ class RecorderStatistics:
     behind_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Audio:
-    file: str
-    pcm: bytes
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """One step of the writer: audio first, then the line that may refer to it."""
-
-    audio: tuple[_Audio, ...]
-    file: str = ""
-    line: bytes = b""
-
-    @property
-    def size(self) -> int:
-        return len(self.line) + sum(len(chunk.pcm) for chunk in self.audio)
-
-
 class Recorder:
     """Writes one session into a new folder ``folder/YYYYMMDD-HHMMSS-xxxxxx``.
 
@@ -127,7 +106,7 @@ class Recorder:
     def __init__(self, folder: str | Path, header: JsonObject) -> None:
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._queue: deque[_Entry] = deque()
+        self._queue: deque[Entry] = deque()
         self._queued_bytes = 0
         self._oldest_s: float | None = None  # when the first of the queue was taken
         self._writing_s: float | None = None  # the same of what is being written
@@ -142,8 +121,8 @@ class Recorder:
         try:
             self.path = _new_folder(Path(folder))
             self._header = _session_header(header)
-            _write_json(self.path / "session.json", {**self._header, "complete": False})
-            self._files = _Files(self.path)
+            write_json(self.path / "session.json", {**self._header, "complete": False})
+            self._files = OpenFiles(self.path)
         except OSError as error:
             raise RecordingError(
                 f"No recording can be written to {folder}: {_reason(error)}. "
@@ -173,10 +152,10 @@ class Recorder:
         """
         with self._lock:
             self._check()
-            audio: list[_Audio] = []
+            audio: list[AudioChunk] = []
             line = {"seq": self._events, "t": round(t_s, 6), "dir": direction, "event": raw}
             encoded = self._encoded_event(line, pcm, audio)
-            self._put(_Entry(tuple(audio), "events.jsonl", encoded))
+            self._put(Entry(tuple(audio), "events.jsonl", encoded))
             self._events += 1
 
     def playback(self, report: PlaybackReport) -> None:
@@ -194,7 +173,7 @@ class Recorder:
                 "kind": report.kind,
                 "after": self._events - 1,
             }
-            self._put(_Entry((), "playback.jsonl", _encoded(line)))
+            self._put(Entry((), "playback.jsonl", _encoded(line)))
 
     def played(self, item_id: str, pcm: bytes, t_s: float) -> None:
         """Take audio (PCM16, 24 kHz) of an item whose first sample was played at ``t_s``.
@@ -212,9 +191,9 @@ class Recorder:
             if item_id == self._played_item and start - end <= JOIN_SAMPLES:
                 start = end
             self._played_item = item_id
-            chunk = _Audio("output.wav", self._whole_samples("output.wav", pcm), start)
+            chunk = AudioChunk("output.wav", self._whole_samples("output.wav", pcm), start)
             self._lengths["output.wav"] = start + len(chunk.pcm) // 2
-            self._put(_Entry((chunk,)))
+            self._put(Entry((chunk,)))
 
     def label(self, t_s: float, text: str) -> None:
         """Take a mark that a person made at ``t_s``.
@@ -224,7 +203,7 @@ class Recorder:
         """
         with self._lock:
             self._check()
-            self._put(_Entry((), "labels.jsonl", _encoded({"t": t_s, "text": text})))
+            self._put(Entry((), "labels.jsonl", _encoded({"t": t_s, "text": text})))
 
     def close(self, complete: bool = True, **footer: object) -> None:
         """Write what is left, mark the recording as complete and add ``footer`` to session.json.
@@ -264,7 +243,7 @@ class Recorder:
         if self._closing:
             raise RecordingError(f"The recording {self.path} is closed; begin a new one.")
 
-    def _put(self, entry: _Entry) -> None:
+    def _put(self, entry: Entry) -> None:
         size = entry.size
         if self._queued_bytes + size > QUEUE_BYTES:
             self._fail(f"the disk is too slow, {self._queued_bytes / 1e6:.0f} MB wait for it")
@@ -283,7 +262,7 @@ class Recorder:
                 "for more, begin a new recording on a disk with room."
             )
 
-    def _encoded_event(self, line: JsonObject, pcm: bytes | None, audio: list[_Audio]) -> bytes:
+    def _encoded_event(self, line: JsonObject, pcm: bytes | None, audio: list[AudioChunk]) -> bytes:
         """The line without audio and secrets; what audio it had is added to ``audio``."""
         event: JsonObject = line["event"]
         name = event.get("type")
@@ -304,7 +283,7 @@ class Recorder:
             encoded = _encoded(line)
         return encoded
 
-    def _without_audio(self, value: object, pcm: bytes | None, audio: list[_Audio]) -> object:
+    def _without_audio(self, value: object, pcm: bytes | None, audio: list[AudioChunk]) -> object:
         """A copy in which every ``audio`` string is a reference into items.wav."""
         if isinstance(value, list):
             return [self._without_audio(part, pcm, audio) for part in value]
@@ -317,9 +296,11 @@ class Recorder:
             for key, part in value.items()
         }
 
-    def _refer(self, file: str, payload: str, pcm: bytes | None, audio: list[_Audio]) -> JsonObject:
+    def _refer(
+        self, file: str, payload: str, pcm: bytes | None, audio: list[AudioChunk]
+    ) -> JsonObject:
         whole = self._whole_samples(file, _decoded(payload) if pcm is None else pcm)
-        chunk = _Audio(file, whole, self._lengths[file])
+        chunk = AudioChunk(file, whole, self._lengths[file])
         audio.append(chunk)
         samples = len(whole) // 2
         self._lengths[file] += samples
@@ -360,7 +341,7 @@ class Recorder:
                 self._fail(_reason(error))
                 self._queue.clear()
 
-    def _write_entries(self, entries: Iterable[_Entry]) -> int:
+    def _write_entries(self, entries: Iterable[Entry]) -> int:
         written = 0
         for entry in entries:
             self._files.add(entry)
@@ -380,84 +361,13 @@ class Recorder:
         if self._problem is not None:
             ending["problem"] = self._problem
         try:
-            _write_json(self.path / "session.json", {**self._header, **without_secrets(ending)})
+            write_json(self.path / "session.json", {**self._header, **without_secrets(ending)})
         except OSError as error:
             self._fail(_reason(error))
 
 
-class _Files:
-    """The open files of a recording; one thread owns them.
-
-    What is added waits until `flush`: a few large writes, because each write lets go of the
-    interpreter and may wait long for its turn when other threads are busy.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.waiting_bytes = 0
-        self._path = path
-        self._wavs: dict[str, GrowingWav] = {}
-        self._audio: dict[str, list[_Audio]] = {}
-        self._lines: dict[str, list[bytes]] = {}
-        for name in ("input.wav", "received.wav", "output.wav"):
-            self._wav(name)
-        logs = ("events.jsonl", "playback.jsonl", "labels.jsonl")
-        self._logs = {name: (path / name).open("ab", buffering=0) for name in logs}
-
-    def _wav(self, name: str) -> GrowingWav:
-        if name not in self._wavs:
-            self._wavs[name] = GrowingWav(self._path / name, SAMPLE_RATE)
-        return self._wavs[name]
-
-    def add(self, entry: _Entry) -> None:
-        self.waiting_bytes += entry.size
-        for chunk in entry.audio:
-            self._audio.setdefault(chunk.file, []).append(chunk)
-        if entry.file:
-            self._lines.setdefault(entry.file, []).append(entry.line)
-
-    def flush(self) -> None:
-        """Hand everything to the operating system, audio before the lines that refer to it."""
-        for name, chunks in self._audio.items():
-            wav = self._wav(name)
-            for start, pcm in _joined(chunks):
-                wav.pad_to(start)
-                wav.append(pcm)
-            wav.flush()
-        for name, lines in self._lines.items():
-            _write_all(self._logs[name], b"\n".join(lines) + b"\n")
-        self._audio.clear()
-        self._lines.clear()
-        self.waiting_bytes = 0
-
-    def close(self) -> None:
-        with ExitStack() as stack:
-            for wav in self._wavs.values():
-                stack.callback(wav.close)
-            for log in self._logs.values():
-                stack.callback(log.close)
-
-
 def _reason(error: Exception) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error) or repr(error)
-
-
-def _joined(chunks: Iterable[_Audio]) -> Iterator[tuple[int, bytes]]:
-    """Starts and PCM of chunks that follow one another, as one."""
-    start = end = 0
-    pieces: list[bytes] = []
-    for chunk in chunks:
-        if chunk.start != end:
-            yield start, b"".join(pieces)
-            start, pieces = chunk.start, []
-        pieces.append(chunk.pcm)
-        end = chunk.start + len(chunk.pcm) // 2
-    yield start, b"".join(pieces)
-
-
-def _write_all(file: BinaryIO, content: bytes) -> None:
-    remaining = memoryview(content)
-    while remaining:
-        remaining = remaining[file.write(remaining) :]
 
 
 def _new_folder(folder: Path) -> Path:
@@ -478,13 +388,6 @@ def _session_header(header: JsonObject) -> JsonObject:
         "sample_rates": dict.fromkeys(_WAV_FILES, SAMPLE_RATE),
         "clocks": _CLOCKS,
     }
-
-
-def _write_json(path: Path, content: JsonObject) -> None:
-    """Replaces the file at once: a reader sees the old or the new one."""
-    draft = path.with_suffix(".part")
-    draft.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
-    os.replace(draft, path)
 
 
 def _encoded(line: object) -> bytes:
