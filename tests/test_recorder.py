@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from realtime_nb import recorder as recorder_module
+from realtime_nb import recorder_files
 from realtime_nb.audio import GrowingWav, read_wav_pcm
 from realtime_nb.errors import RecordingError
 from realtime_nb.protocol.conversation import PlaybackReport
@@ -262,7 +263,7 @@ class HeldWav(GrowingWav):
 def test_slow_disk_ends_the_recording_with_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder_module, "GrowingWav", HeldWav)
+    monkeypatch.setattr(recorder_files, "GrowingWav", HeldWav)
     monkeypatch.setattr(recorder_module, "QUEUE_BYTES", 10 * len(PCM))
     HeldWav.released.clear()
     HeldWav.reached.clear()
@@ -301,7 +302,7 @@ def test_disk_error_is_raised_by_close_when_no_call_came_before(
         def append(self, pcm: bytes) -> None:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(recorder_module, "GrowingWav", FullWav)
+    monkeypatch.setattr(recorder_files, "GrowingWav", FullWav)
     recorder = Recorder(tmp_path, {})
     recorder.event("sent", {"type": "input_audio_buffer.append", "audio": base64_of(PCM)}, 0.0)
 
