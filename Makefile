@@ -14,8 +14,9 @@ lab: $(VENV)/.lab
 talk: $(VENV)/.lab
 	$(BIN)/realtime-nb talk realtime_nb/samples/austen_0880.wav
 
-## every test
+## every test; installs a browser and PortAudio where they are missing
 test: $(VENV)/.dev
+	scripts/system-packages.sh
 	$(BIN)/python -m pytest
 
 ## format, lint and types, without changing anything
