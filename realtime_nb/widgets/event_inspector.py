@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.widgets.event_summaries import KeptEvent, summary_of, without_audio
 from realtime_nb.widgets.live import Message, module_text
-from realtime_nb.widgets.view import Outgoing, View
+from realtime_nb.widgets.view import LiveSession, Outgoing, View
 
 __all__ = ["MAX_EVENTS", "EventInspector", "EventLine"]
 
@@ -44,26 +44,31 @@ class EventInspector(View):
 
     ::
 
+        rt.EventInspector(session)                      # from now on
         rt.EventInspector(rt.load("recordings/…"))      # what was recorded
 
         inspector = rt.EventInspector()                 # what is added
         inspector.add("sent", {"type": "response.create"}, t_s=1.25)
 
     Args:
-        source: A recording, or events as its ``raw_events()`` gives them.
+        source: A session, a recording, or events as a recording's ``raw_events()`` gives them.
     """
 
     _esm = module_text("event_inspector.js")
 
     def __init__(
-        self, source: _EventSource | Iterable[EventLine] | None = None, **settings: object
+        self,
+        source: LiveSession | _EventSource | Iterable[EventLine] | None = None,
+        **settings: object,
     ) -> None:
         self._events: deque[KeptEvent] = deque(maxlen=MAX_EVENTS)
         self._adding = threading.Lock()
         self._next_seq = 0
         self._sent_seq = 0
         super().__init__(**settings)
-        if source is not None:
+        if isinstance(source, LiveSession):
+            self._watch(source)
+        elif source is not None:
             lines = source if isinstance(source, Iterable) else source.raw_events()
             for line in lines:
                 self.add(line.direction, line.event, line.t_s)
@@ -99,6 +104,11 @@ class EventInspector(View):
     def dropped(self) -> int:
         """How many of the oldest events had to go."""
         return self._next_seq - len(self._events)
+
+    def _on_event(
+        self, direction: Literal["sent", "received"], raw: JsonObject, t_s: float, pcm: bytes | None
+    ) -> None:
+        self.add(direction, raw, t_s)
 
     def _changes(self, afresh: bool) -> Iterator[Outgoing]:
         if afresh:

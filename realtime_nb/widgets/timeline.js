@@ -127,7 +127,6 @@ function createStore(send) {
   let live = true;
   let now = 0;
   let base = -Infinity;  // of the session's clock over the page's
-  let receivedAt = -Infinity;
 
   /** @param {any} facts @param {Int16Array} points */
   function addClip({ id, lane, start_s, heard_s }, points) {
@@ -160,18 +159,26 @@ function createStore(send) {
     }
   }
 
+  /** Up to when time goes on without a message: a moment, and while the agent is heard. */
+  function horizon() {
+    let end = now + LONGEST_WAIT_S;
+    for (const { lane, heard, start, count } of clips.values()) {
+      if (lane === "agent" && heard === null) end = Math.max(end, start + count / POINTS_PER_S);
+    }
+    return end;
+  }
+
   return {
     clips,
     marks,
     watchers,
     peaks,
     get live() { return live; },
-    /** Whether time goes on: messages come. */
-    get moving() { return live && performance.now() - receivedAt < LONGEST_WAIT_S * 1000; },
+    /** Whether time goes on. */
+    get moving() { return live && base + performance.now() / 1000 < horizon(); },
     /** The present on the session's clock. */
     get now() {
-      if (!live) return now;
-      return Math.max(now, Math.min(base + performance.now() / 1000, now + LONGEST_WAIT_S));
+      return live ? Math.max(now, Math.min(base + performance.now() / 1000, horizon())) : now;
     },
     /** @param {number} t_s */
     click: (t_s) => send({ kind: "click", t_s }),
@@ -195,9 +202,8 @@ function createStore(send) {
       for (const mark of message.marks) marks.set(mark.id, mark);
       dropOldest();
       if (message.now_s > now) {
-        receivedAt = performance.now();
         // Messages are late by this much or that; the least late ones tell the time.
-        base = Math.max(base - 0.002, message.now_s - receivedAt / 1000);
+        base = Math.max(base - 0.002, message.now_s - performance.now() / 1000);
       }
       now = message.now_s;
       for (const watcher of watchers) watcher();

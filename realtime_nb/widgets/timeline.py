@@ -10,9 +10,10 @@ from typing import Literal, Protocol, TypeVar
 
 from realtime_nb.input_clock import InputClock
 from realtime_nb.plots import TimelineData
-from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.conversation import Conversation, PlaybackReport
+from realtime_nb.protocol.events import JsonObject
 from realtime_nb.widgets.live import Message, module_text
-from realtime_nb.widgets.view import Outgoing, View
+from realtime_nb.widgets.view import LiveSession, Outgoing, View
 from realtime_nb.widgets.waves import POINT_BYTES, POINTS_PER_S, Outline, outline
 
 __all__ = ["Timeline"]
@@ -62,15 +63,16 @@ class Timeline(View):
 
     ::
 
+        rt.Timeline(session)                                # from now on: the last 20 s
         rt.Timeline(rt.load("recordings/…"))                # whole, to zoom into
 
-        timeline = rt.Timeline()                            # live: the last 20 s
+        timeline = rt.Timeline()                            # what is added
         timeline.add_input(pcm, t_s)
         timeline.add_output(item_id, pcm)
         timeline.update(session.conversation)
 
     Args:
-        source: A recording, or what ``plot_timeline`` takes.
+        source: A session, a recording, or what ``plot_timeline`` takes.
         on_click: Called with a position in seconds when it is clicked, on a thread of its own.
     """
 
@@ -78,7 +80,7 @@ class Timeline(View):
 
     def __init__(
         self,
-        source: _TimelineSource | TimelineData | None = None,
+        source: LiveSession | _TimelineSource | TimelineData | None = None,
         *,
         on_click: Callable[[float], None] | None = None,
         **settings: object,
@@ -91,12 +93,16 @@ class Timeline(View):
         self._clock = InputClock()
         self._input_ms = 0.0
         self._now_s = 0.0
-        self._live = source is None
+        self._live = source is None or isinstance(source, LiveSession)
         self._conversation: Conversation | None = None
         self._marks: dict[str, Mark] = {}
         self._told_marks: dict[str, Mark] = {}
         super().__init__(**settings)
-        if source is not None:
+        if isinstance(source, LiveSession):
+            self._conversation = source.conversation
+            self._input_ms = source.conversation.input_ms
+            self._watch(source)
+        elif source is not None:
             self._fill(source if isinstance(source, TimelineData) else source._timeline)
 
     def add_input(self, pcm: bytes, t_s: float) -> None:
@@ -140,9 +146,7 @@ class Timeline(View):
                 time of the last input.
         """
         self._conversation = conversation
-        if t_s is not None:
-            self._now_s = max(self._now_s, t_s)
-        self._feed.changed()
+        self._go_on(self._now_s if t_s is None else t_s)
 
     def clear(self) -> None:
         """Begins anew."""
@@ -243,6 +247,22 @@ class Timeline(View):
                 clip.heard_s = (item.played_ms or 0.0) / 1000
         while len(self._marks) > 3 * MAX_MARKS:
             self._marks.pop(next(iter(self._marks)))
+
+    def _on_event(
+        self, direction: Literal["sent", "received"], raw: JsonObject, t_s: float, pcm: bytes | None
+    ) -> None:
+        if pcm is not None and raw.get("type") == "input_audio_buffer.append":
+            self.add_input(pcm, t_s)
+        elif pcm is not None and isinstance(raw.get("item_id"), str):
+            self.add_output(raw["item_id"], pcm)
+        self._go_on(t_s)
+
+    def _on_playback(self, report: PlaybackReport) -> None:
+        self._go_on(report.t_s)
+
+    def _go_on(self, t_s: float) -> None:
+        self._now_s = max(self._now_s, t_s)
+        self._feed.changed()
 
     # --- what the page is told ---
 

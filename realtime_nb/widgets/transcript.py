@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, fields
-from typing import Protocol
+from typing import Literal, Protocol
 
-from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.conversation import Conversation, PlaybackReport
+from realtime_nb.protocol.events import JsonObject
 from realtime_nb.widgets.live import module_text
 from realtime_nb.widgets.transcript_rows import Row, rows, text_of
-from realtime_nb.widgets.view import Outgoing, View
+from realtime_nb.widgets.view import LiveSession, Outgoing, View
 
 __all__ = ["Transcript"]
 
@@ -31,8 +32,8 @@ class Transcript(View):
         rt.Transcript(rt.load("recordings/…"))     # afterwards
 
     Args:
-        source: A conversation, or a session or recording, which has one. Call :meth:`update` when
-            it has changed.
+        source: A session, which is followed; a recording; or a conversation, whose changes are
+            shown when :meth:`update` is called.
     """
 
     _esm = module_text("transcript.js")
@@ -44,8 +45,12 @@ class Transcript(View):
         self._shown: dict[str, Row] = {}
         self._order: list[str] = []
         super().__init__(**settings)
-        if source is not None:
-            self.update(source if isinstance(source, Conversation) else source.conversation)
+        if isinstance(source, Conversation):
+            self.update(source)
+        elif source is not None:
+            self.update(source.conversation)
+        if isinstance(source, LiveSession):
+            self._watch(source)
 
     def update(self, conversation: Conversation | None = None) -> None:
         """Shows what has changed, soon; cheap, and from any thread.
@@ -60,6 +65,14 @@ class Transcript(View):
     def summary(self) -> str:
         """The transcript as text."""
         return "\n".join(map(text_of, rows(self._conversation))) or "Transcript: no words yet"
+
+    def _on_event(
+        self, direction: Literal["sent", "received"], raw: JsonObject, t_s: float, pcm: bytes | None
+    ) -> None:
+        self._feed.changed()
+
+    def _on_playback(self, report: PlaybackReport) -> None:
+        self._feed.changed()
 
     def _changes(self, afresh: bool) -> Iterator[Outgoing]:
         current = {row.id: row for row in self._rows()}

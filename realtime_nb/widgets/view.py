@@ -5,13 +5,17 @@ from __future__ import annotations
 import threading
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
 
+from realtime_nb.protocol.conversation import Conversation, PlaybackReport
+from realtime_nb.protocol.events import JsonObject
 from realtime_nb.widgets.feed import Feed
 from realtime_nb.widgets.live import LiveWidget, Message
 
-__all__ = ["Outgoing", "View"]
+__all__ = ["LiveSession", "Outgoing", "SessionObserver", "View"]
 
 Outgoing = tuple[Message, Sequence[bytes]]
 """A message for the page and its binary buffers."""
@@ -22,6 +26,34 @@ fiftieth, and there are about ten a second."""
 
 _MAX_REQUESTS = 100
 _FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SessionObserver:
+    """What a session shows its events and playback reports to."""
+
+    on_event: Callable[[Literal["sent", "received"], JsonObject, float, bytes | None], None]
+    on_playback: Callable[[PlaybackReport], None]
+
+    def event(
+        self, direction: Literal["sent", "received"], raw: JsonObject, t_s: float, pcm: bytes | None
+    ) -> None:
+        """An event crossed the wire; ``pcm``: its audio at 24 kHz."""
+        self.on_event(direction, raw, t_s, pcm)
+
+    def playback(self, report: PlaybackReport) -> None:
+        """The speaker reported something."""
+        self.on_playback(report)
+
+
+@runtime_checkable
+class LiveSession(Protocol):
+    """What a view needs of an open session."""
+
+    @property
+    def conversation(self) -> Conversation: ...  # noqa: D102
+
+    def observe(self, observer: SessionObserver) -> None: ...  # noqa: D102
 
 
 class View(LiveWidget):
@@ -60,6 +92,18 @@ class View(LiveWidget):
             if message["kind"] not in ("show", "seen"):
                 self._requests.append(message)
         self._feed.changed()
+
+    def _watch(self, session: LiveSession) -> None:
+        """Is shown what the session does from now on."""
+        session.observe(SessionObserver(self._on_event, self._on_playback))
+
+    def _on_event(
+        self, direction: Literal["sent", "received"], raw: JsonObject, t_s: float, pcm: bytes | None
+    ) -> None:
+        """An event of the session that is watched."""
+
+    def _on_playback(self, report: PlaybackReport) -> None:
+        """What the speaker of the session that is watched reports."""
 
     @abstractmethod
     def _changes(self, afresh: bool) -> Iterator[Outgoing]:

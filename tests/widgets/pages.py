@@ -1,13 +1,51 @@
-"""A page that only listens, for tests of what widgets send."""
+"""A page that only listens and a session that only tells, for tests of what widgets send."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from realtime_nb.widgets.view import View
+from realtime_nb.protocol.conversation import Conversation, PlaybackReport
+from realtime_nb.session import Session
+from realtime_nb.widgets.view import LiveSession, SessionObserver, View
+from tests import scripted_session
 
-__all__ = ["ListeningPage"]
+__all__ = ["ListeningPage", "ToldSession"]
+
+
+def as_live(session: Session) -> LiveSession:
+    """For the type checker: a real session is what a view takes."""
+    return session
+
+
+class ToldSession:
+    """Shows its observers what a test has happen, after the fold."""
+
+    def __init__(self) -> None:
+        self.script = scripted_session.LiveSession()
+        self.observers: list[SessionObserver] = []
+
+    @property
+    def conversation(self) -> Conversation:
+        return self.script.conversation
+
+    def observe(self, observer: SessionObserver) -> None:
+        self.observers.append(observer)
+
+    def received(self, t_s: float, type: str, pcm: bytes | None = None, **fields: Any) -> None:
+        self.script.received(t_s, type, **fields)
+        for observer in self.observers:
+            observer.event("received", {"type": type, **fields}, t_s, pcm)
+
+    def sent(self, t_s: float, type: str, pcm: bytes | None = None, **fields: Any) -> None:
+        self.script.sent(t_s, type, **fields)
+        for observer in self.observers:
+            observer.event("sent", {"type": type, **fields}, t_s, pcm)
+
+    def playback(self, report: PlaybackReport) -> None:
+        self.conversation.apply_playback(report)
+        for observer in self.observers:
+            observer.playback(report)
 
 
 class ListeningPage:
@@ -19,8 +57,12 @@ class ListeningPage:
         self._widget = widget
         widget._feed.close()
         widget._feed._closed = False
-        widget._feed.changed = lambda: None  # type: ignore[method-assign]
+        self.changes = 0
+        widget._feed.changed = self._changed  # type: ignore[method-assign]
         widget.post = self._take  # type: ignore[method-assign]
+
+    def _changed(self) -> None:
+        self.changes += 1
 
     def _take(self, message: dict[str, Any], buffers: Sequence[bytes] = ()) -> None:
         self.messages.append(message)

@@ -13,7 +13,7 @@ from realtime_nb.recording import load
 from realtime_nb.widgets import event_inspector
 from realtime_nb.widgets.event_inspector import EventInspector
 from tests.scripted_session import LiveSession, three_turns
-from tests.widgets.pages import ListeningPage
+from tests.widgets.pages import ListeningPage, ToldSession
 
 
 @pytest.fixture
@@ -135,6 +135,21 @@ def test_after_clear_it_begins_anew(inspector: EventInspector) -> None:
     messages = page.take()
     assert messages[0] == {"kind": "reset"}
     assert (seqs(messages), len(inspector)) == ([0], 1)
+
+
+def test_a_session_is_followed() -> None:
+    session = ToldSession()
+    inspector = EventInspector(session)
+    page = ListeningPage(inspector)
+    page.say("show")
+    session.sent(1.0, "response.create")
+    session.received(1.5, "response.created", response={"id": "resp_1"})
+    rows = page.take()[1]["rows"]
+    assert [row[1:4] for row in rows] == [
+        [1000.0, 1, "response.create"],
+        [1500.0, 0, "response.created"],
+    ]
+    inspector.close()
 
 
 def test_a_recording_and_its_events_show_the_same(tmp_path: Path) -> None:

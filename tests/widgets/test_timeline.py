@@ -25,7 +25,7 @@ from realtime_nb.testing import silence, tone
 from realtime_nb.widgets import timeline as timeline_module
 from realtime_nb.widgets.timeline import Timeline
 from tests.scripted_session import LiveSession, three_turns
-from tests.widgets.pages import ListeningPage
+from tests.widgets.pages import ListeningPage, ToldSession
 
 
 @pytest.fixture
@@ -127,6 +127,24 @@ def test_functions(timeline: Timeline) -> None:
     output = {"type": "function_call_output", "call_id": "x", "output": "1"}
     live.sent(1.4, "conversation.item.create", item=output)
     assert marks(taken(page))["call 0"]["end_s"] == 1.4
+
+
+def test_a_session_is_followed() -> None:
+    session = ToldSession()
+    timeline = Timeline(session)
+    page = ListeningPage(timeline)
+    page.say("show")
+    session.sent(1.1, "input_audio_buffer.append", tone(100), audio="AAAA")
+    ids: dict[str, Any] = {"response_id": "r", "item_id": "a", "content_index": 0}
+    session.received(1.2, "response.output_audio.delta", tone(200), delta="AAAA", **ids)
+    session.playback(PlaybackReport("a", 0, "started", 1.3))
+    message = taken(page)
+    assert (message["live"], message["now_s"]) == (True, 1.3)
+    assert [(clip["lane"], clip["start_s"], clip["count"]) for clip in message["clips"]] == [
+        ("user", 1.0, 10),
+        ("agent", 1.3, 20),
+    ]
+    timeline.close()
 
 
 def test_a_page_that_comes_back_gets_all(timeline: Timeline) -> None:

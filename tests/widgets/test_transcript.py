@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.recorder import Recorder
 from realtime_nb.recording import load
 from realtime_nb.widgets.transcript import Transcript
 from tests.scripted_session import LiveSession, three_turns
-from tests.widgets.pages import ListeningPage
+from tests.widgets.pages import ListeningPage, ToldSession
 
 
 def say(live: LiveSession, t_s: float, item_id: str, text: str, after: str | None = None) -> None:
@@ -108,6 +108,21 @@ def test_a_conversation_that_grows_meanwhile() -> None:
     for message in page.take():
         shown |= {row["id"]: row for row in message["changed"]}
     assert f"u{total - 1}" in shown
+    transcript.close()
+
+
+def test_a_session_is_followed() -> None:
+    session = ToldSession()
+    transcript = Transcript(session)
+    page = ListeningPage(transcript)
+    content = [{"type": "input_text", "text": "Hello."}]
+    item = {"id": "a", "type": "message", "role": "user", "content": content}
+    session.received(1.0, "conversation.item.added", item=item)
+    assert page.changes == 1
+    page.say("show")
+    assert [row["text"] for row in page.take()[0]["changed"]] == ["Hello."]
+    session.playback(PlaybackReport("a", 0, "started", 2.0))
+    assert page.changes == 3
     transcript.close()
 
 
