@@ -45,15 +45,21 @@ _HOMES = {
     "Recording": "recording",
     "load": "recording",
     "doctor": "diagnosis",
+    "Agent": "agent",
+    "EventInspector": "widgets.event_inspector",
+    "Timeline": "widgets.timeline",
+    "Transcript": "widgets.transcript",
 }
 """Every public name and the module that it lives in."""
 
 __all__ = [
+    "Agent",
     "AudioError",
     "ConfigurationError",
     "ConnectionFailedError",
     "Conversation",
     "Endpoint",
+    "EventInspector",
     "LocalServer",
     "MissingExtraError",
     "RealtimeError",
@@ -64,7 +70,9 @@ __all__ = [
     "ServerVAD",
     "Session",
     "SessionClosedError",
+    "Timeline",
     "ToolError",
+    "Transcript",
     "__version__",
     "azure",
     "connect",
@@ -75,6 +83,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from realtime_nb.agent import Agent
     from realtime_nb.connecting import connect
     from realtime_nb.diagnosis import doctor
     from realtime_nb.endpoints import Endpoint, azure
@@ -95,6 +104,9 @@ if TYPE_CHECKING:
     from realtime_nb.recording import Recording, load
     from realtime_nb.session import Session
     from realtime_nb.tools import tool
+    from realtime_nb.widgets.event_inspector import EventInspector
+    from realtime_nb.widgets.timeline import Timeline
+    from realtime_nb.widgets.transcript import Transcript
 
 
 def __getattr__(name: str) -> object:

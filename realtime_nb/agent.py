@@ -7,22 +7,25 @@ returns a :class:`~realtime_nb.background.Pending`: ``await`` it, or leave it al
 from __future__ import annotations
 
 import asyncio
+import atexit
+import contextlib
 import logging
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from realtime_nb import audio as audio_files
 from realtime_nb import connecting
-from realtime_nb.agent_audio import AgentAudio, BrowserAudio, FileAudio
+from realtime_nb.agent_audio import AgentAudio, BrowserAudio, FileAudio, HostAudio
 from realtime_nb.background import Pending, io_thread
 from realtime_nb.connecting import ToolSource
 from realtime_nb.devices import Speaker
-from realtime_nb.endpoints import Endpoint
+from realtime_nb.endpoints import Endpoint, resolve
 from realtime_nb.errors import RealtimeError, SessionClosedError
 from realtime_nb.input_clock import InputClock
-from realtime_nb.protocol.config import ServerVAD
+from realtime_nb.protocol.config import VOICES, ServerVAD, session_config
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session import Session
@@ -36,6 +39,14 @@ __all__ = ["Agent"]
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_BYTES_PER_MS = 48
+_LEAST_COMMIT_MS = 100  # servers refuse less
+_LONGEST_SILENCE_MS = 8_000  # that semantic turn detection waits for
+_SILENCE_MARGIN_MS = 400
+_CLOSE_TIMEOUT_S = 10.0
+_COUNT_EVERY_S = 0.5
+_ON_PURPOSE = 1000
 
 
 class Agent:
@@ -85,13 +96,17 @@ class Agent:
         self._endpoint = endpoint
         self._connecting(None)  # refuses what can't be meant, before anything is shown
         self._thread = io_thread()
-        self._lock = threading.Lock()
+        self._changing = asyncio.Lock()
         self._session: Session | None = None
         self._opening: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._push_to_talk = push_to_talk
+        self._wants_to_talk = False
         self._clock = InputClock()
         self._input_ms = 0.0
+        self._uncommitted_ms = 0.0
+        self._counted_s = 0.0
+        self._spoken_to = False  # by voice, and not answered yet
         self._last_conversation = Conversation()
         self._last_recording: Path | None = None
         self._audio = self._audio_for(audio)
@@ -105,8 +120,10 @@ class Agent:
             timeline=self.timeline,
             microphone=getattr(self._audio, "microphone", None),
             speaker=getattr(self._audio, "page_speaker", None),
-            endpoint=endpoint if isinstance(endpoint, str) else endpoint.kind,
+            endpoint=_label(endpoint, model, api_key),
             push_to_talk=push_to_talk,
+            voices=list(VOICES),
+            settings=_shown(self._options),
         )
 
     def __repr__(self) -> str:
@@ -117,13 +134,11 @@ class Agent:
 
     def _audio_for(self, audio: str | Path) -> AgentAudio:
         if audio == "browser":
-            return BrowserAudio(self._thread.loop, self._problem)
+            return BrowserAudio(self._thread, self._problem, self._hushed)
         if audio == "host":
-            from realtime_nb.host_agent_audio import HostAudio
-
-            return HostAudio(self._thread.loop, self._problem)
+            return HostAudio(self._thread, self._problem)
         audio_files.load_audio(audio)  # says now what is wrong with it
-        return FileAudio(Path(audio), self._problem)
+        return FileAudio(Path(audio), self._problem, self._hushed)
 
     # --- what is known ---
 
@@ -164,7 +179,7 @@ class Agent:
         return self._run(self._talk())
 
     def stop(self) -> Pending[None]:
-        """Closes the microphone; with ``push_to_talk`` the turn ends and is answered."""
+        """Closes the microphone: the user's turn ends, and is answered."""
         return self._run(self._stop())
 
     def mute(self, muted: bool = True) -> Pending[None]:
@@ -172,12 +187,12 @@ class Agent:
         return self._run(self._mute(muted))
 
     def say(self, text: str) -> Pending[None]:
-        """Sends a typed message and asks for an answer."""
+        """Sends a typed message and asks for an answer (connecting first, where needed)."""
         return self._run(self._with_session(lambda session: session.say(text)))
 
     def interrupt(self) -> Pending[None]:
         """Stops the agent's answer."""
-        return self._run(self._with_session(lambda session: session.interrupt()))
+        return self._run(self._interrupt())
 
     def update(self, **options: Any) -> Pending[None]:
         """Changes session settings, now and for later sessions."""
@@ -188,31 +203,36 @@ class Agent:
         return self._run(self._with_session(lambda session: session.send(event)))
 
     def settled(self, timeout_s: float = 60.0) -> Pending[bool]:
-        """Waits until nothing is left to be answered, run or heard; False after ``timeout_s``."""
-        return self._run(self._with_session(lambda session: session.settled(timeout_s)))
+        """Waits until nothing is left to be said, answered, run or heard; False after
+        ``timeout_s``."""
+        return self._run(self._settled(timeout_s))
 
     def close(self) -> None:
         """Ends the session and takes the panel out of the page. Waits until both are done."""
         if self._thread.running:
-            self._run(self._close()).result(15.0)
+            self._run(self._close()).result(_CLOSE_TIMEOUT_S)
+        self._audio.close()
         for widget in (self.panel, self.transcript, self.events, self.timeline):
             widget.close()
-        close_audio = getattr(self._audio, "close", None)
-        if close_audio is not None:
-            close_audio()
 
     # --- on the I/O thread ---
 
     def _run(self, work: Coroutine[Any, Any, T]) -> Pending[T]:
-        pending = self._thread.run(self._saying_why(work))
-        return pending
+        return self._thread.run(self._saying_why(work))
 
     async def _saying_why(self, work: Coroutine[Any, Any, T]) -> T:
         """Lets the panel say what went wrong, too: nobody may be waiting for the result."""
         try:
             return await work
+        except SessionClosedError as error:
+            if error.close_code != _ON_PURPOSE:
+                self._problem(str(error))
+            raise
         except RealtimeError as error:
             self._problem(str(error))
+            raise
+        except Exception as error:
+            self._problem(f"Something here failed: {error!r}")
             raise
 
     def _connecting(self, speaker: Callable[[Session], Speaker] | None) -> connecting.connect:
@@ -229,16 +249,24 @@ class Agent:
             return
         if self._opening is None or self._opening.done():
             self._opening = asyncio.create_task(self._open_once())
-        await asyncio.shield(self._opening)
+        opening = self._opening
+        await asyncio.wait([opening])
+        if opening.cancelled():
+            raise SessionClosedError("It was disconnected before the session was open.", 1000)
+        opening.result()
 
     async def _open_once(self) -> None:
-        self.panel.set(state="connecting", error="")
-        try:
-            session = await self._connecting(self._audio.speaker)
-        except RealtimeError:
-            self.panel.set(state="disconnected", connected=False)
-            raise
-        self._clock, self._input_ms = InputClock(), 0.0
+        async with self._changing:
+            self.panel.set(state="connecting", error="")
+            try:
+                session = await self._connecting(self._audio.speaker)
+            except BaseException:
+                self.panel.set(state="disconnected")
+                raise
+            await self._opened(session)
+
+    async def _opened(self, session: Session) -> None:
+        self._clock, self._input_ms, self._uncommitted_ms = InputClock(), 0.0, 0.0
         self.events.clear()
         self.timeline.clear()
         self._session = session
@@ -248,55 +276,106 @@ class Agent:
         self.transcript.update(session.conversation)
         await self._audio.start(session)
         self._watching = asyncio.create_task(self._watch(session))
-        self.panel.set(state="listening", connected=True, error="")
+        _open_agents.add(self)
+        self._show_settings()
+        self.panel.set(state="listening", connected=True, error="", latency_ms=None)
 
     async def _watch(self, session: Session) -> None:
         """Notices when the session ends by itself."""
-        words = ""
+        words = "The server ended the session. Press Connect for a new one."
         try:
             async for _ in session:
                 pass
-        except (SessionClosedError, RealtimeError) as error:
-            words = f"The session ended: {error}"
+        except RealtimeError as error:
+            words = f"The session ended: {error} Press Connect for a new one."
+        self._watching = None
         if self._session is session:
-            self._watching = None
-            await self._close()
-            if words:
-                self._problem(words)
+            await self._end_session()
+            self._problem(words)
 
     async def _close(self) -> None:
+        self._wants_to_talk = False
+        opening = self._opening
+        if opening is not None and not opening.done():
+            opening.cancel()
+            await asyncio.wait([opening])
+        self.panel.set(error="")
+        async with self._changing:
+            await self._end_session()
+
+    async def _end_session(self) -> None:
         session, self._session = self._session, None
         watching, self._watching = self._watching, None
         if watching is not None:
             watching.cancel()
-        await self._audio.stop()
-        if session is not None:
-            await session.close()
-        self.panel.set(state="disconnected", connected=False, talking=False)
-        self.timeline.update(self._last_conversation)
+        self._wants_to_talk = False
+        try:
+            await self._audio.stop()
+            if session is not None:
+                await session.close()
+        finally:
+            _open_agents.discard(self)
+            self._count_events()
+            self.timeline.update(self._last_conversation)
+            self.transcript.update()
+            self.panel.set(state="disconnected", connected=False, talking=False)
 
     async def _with_session(self, use: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
         await self._open()
-        assert self._session is not None
+        if self._session is None:
+            raise SessionClosedError("The session was closed meanwhile.", _ON_PURPOSE)
+        self.panel.set(error="")
         return await use(self._session)
 
     async def _talk(self) -> None:
-        await self._open()
-        assert self._session is not None
+        self._wants_to_talk = True
+        try:
+            await self._with_session(self._open_microphone)
+        except BaseException:
+            self._wants_to_talk = False
+            await self._audio.hush()
+            raise
+
+    async def _open_microphone(self, session: Session) -> None:
+        if not self._wants_to_talk:
+            return  # Stop was pressed while it was connecting
         if self._push_to_talk:
-            if self.status in ("speaking", "thinking"):
-                await self._session.interrupt()
-            await self._session.clear()
+            if session.busy or session.speaker.playing:
+                await session.interrupt()
+            if self._uncommitted_ms:
+                await session.clear()
         await self._audio.talk()
-        self.panel.set(talking=True, error="")
+        self.panel.set(talking=True)
 
     async def _stop(self) -> None:
+        was_talking, self._wants_to_talk = self._wants_to_talk, False
         await self._audio.hush()
         self.panel.set(talking=False)
         session = self._session
-        if self._push_to_talk and session is not None and not session.closed:
+        if session is None or session.closed or not was_talking:
+            return
+        if session.conversation.turn_detection is None:
+            await self._end_turn(session)
+        else:
+            await self._send_silence(session)
+
+    async def _end_turn(self, session: Session) -> None:
+        """The key is let go: what was said until now is a turn, if it is long enough for one."""
+        if self._uncommitted_ms >= _LEAST_COMMIT_MS:
             await session.commit()
             await session.create_response()
+        elif self._uncommitted_ms:
+            await session.clear()
+
+    async def _send_silence(self, session: Session) -> None:
+        """Without the silence after them, the server would wait for more words for ever."""
+        detection = session.conversation.turn_detection or {}
+        window_ms = detection.get("silence_duration_ms") or _LONGEST_SILENCE_MS
+        await session.append(bytes(_BYTES_PER_MS * (window_ms + _SILENCE_MARGIN_MS)))
+
+    async def _interrupt(self) -> None:
+        if self._session is not None and self.connected:
+            await self._session.interrupt()
 
     async def _mute(self, muted: bool) -> None:
         self._audio.mute(muted)
@@ -304,15 +383,39 @@ class Agent:
 
     async def _update(self, options: dict[str, Any]) -> None:
         session = self._session
-        if session is not None and not session.closed:
-            await session.update(**dict(options))
-        tools = options.pop("tools", None)
-        if tools is not None:
-            self._tools = list(tools)
-        self._options = {**self._options, **options}
+        try:
+            if session is not None and not session.closed:
+                await session.update(**dict(options))
+            tools = options.pop("tools", None)
+            connecting.connect(**{**self._options, **options})  # refuses what can't be meant
+            self._options = {**self._options, **options}
+            if tools is not None:
+                self._tools = list(tools)
+            self.panel.set(error="")
+        finally:
+            self._show_settings()
+
+    async def _settled(self, timeout_s: float) -> bool:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._audio.spoken()
+        except TimeoutError:
+            return False
+        if self._session is None:
+            return True
+        return await self._session.settled(timeout_s)
 
     def _problem(self, words: str) -> None:
         self.panel.set(error=words)
+
+    def _hushed(self) -> None:
+        """The microphone is off: the person, the browser or the end of a file did it."""
+        self.panel.set(talking=False)
+
+    def _show_settings(self) -> None:
+        session = self._session
+        shown = _shown(self._options) if session is None else _effective(session.conversation)
+        self.panel.show_settings(shown)
 
     # --- what the panel asks for ---
 
@@ -326,39 +429,63 @@ class Agent:
             "mute": lambda: self.mute(bool(value)),
             "interrupt": self.interrupt,
             "say": lambda: self.say(str(value)),
-            "update": lambda: self.update(**_settings(value)),
+            "update": lambda: self._run(self._update_from_panel(dict(value))),
         }
         command = commands.get(name)
         if command is not None:
             command()
 
+    async def _update_from_panel(self, settings: dict[str, Any]) -> None:
+        detection = settings.pop("turn_detection", None)
+        if detection is not None:
+            settings["turn_detection"] = ServerVAD(**detection)
+        await self._update(settings)
+
     # --- what the session shows its observers ---
 
-    def event(self, direction: str, raw: JsonObject, t_s: float, pcm: bytes | None) -> None:
+    def event(
+        self,
+        direction: Literal["sent", "received"],
+        raw: JsonObject,
+        t_s: float,
+        pcm: bytes | None,
+    ) -> None:
         """An event crossed the wire."""
-        self.events.add("sent" if direction == "sent" else "received", raw, t_s)
+        self.events.add(direction, raw, t_s)
         name = raw.get("type")
         if name == "input_audio_buffer.append" and pcm is not None:
-            self._input_ms += len(pcm) / 48
+            self._input_ms += len(pcm) / _BYTES_PER_MS
+            self._uncommitted_ms += len(pcm) / _BYTES_PER_MS
             self._clock.add(t_s, self._input_ms)
             self.timeline.add_input(pcm, t_s)
+        elif name in ("input_audio_buffer.commit", "input_audio_buffer.clear"):
+            self._uncommitted_ms = 0.0
+        elif name in ("input_audio_buffer.speech_stopped", "conversation.item.create"):
+            self._spoken_to = direction == "received"
         elif pcm is not None and isinstance(raw.get("item_id"), str):
             self.timeline.add_output(raw["item_id"], pcm)
+        if t_s - self._counted_s >= _COUNT_EVERY_S:
+            self._counted_s = t_s
+            self._count_events()
         self._show(t_s)
 
     def playback(self, report: PlaybackReport) -> None:
         """The speaker reported something."""
-        if report.kind == "started":
+        if report.kind == "started" and self._spoken_to:
+            self._spoken_to = False
             self._show_latency(report)
         self._show(report.t_s)
 
     def _show(self, t_s: float) -> None:
         session = self._session
-        if session is None:
+        if session is None or session.closed:
             return
         self.transcript.update()
         self.timeline.update(session.conversation, t_s)
         self.panel.set(state=_state(session))
+
+    def _count_events(self) -> None:
+        self.panel.set(event_count=len(self.events))
 
     def _show_latency(self, report: PlaybackReport) -> None:
         """Voice to voice: from the end of the user's words to the first sound of the answer."""
@@ -379,10 +506,46 @@ def _state(session: Session) -> str:
     return "thinking" if session.busy else "listening"
 
 
-def _settings(value: Any) -> dict[str, Any]:
-    """The panel's settings as options of `update`."""
-    settings = dict(value)
-    detection = settings.pop("turn_detection", None)
-    if detection is not None:
-        settings["turn_detection"] = ServerVAD(**detection)
-    return settings
+def _label(endpoint: str | Endpoint, model: str | None, api_key: str | None) -> str:
+    """What the panel calls the endpoint; never with a key."""
+    found = resolve(endpoint, model, api_key)
+    if found is None:
+        return "local"
+    return found.shown_url if found.kind == "url" else found.kind
+
+
+def _shown(options: dict[str, Any]) -> JsonObject:
+    """Settings as the panel shows them before there is a session."""
+    patch = session_config(**{k: v for k, v in options.items() if k != "transport"})
+    return _fields(patch)
+
+
+def _effective(conversation: Conversation) -> JsonObject:
+    return _fields(conversation.session)
+
+
+def _fields(session: JsonObject) -> JsonObject:
+    sound = session.get("audio", {})
+    detection = sound.get("input", {}).get("turn_detection", {})
+    return {
+        "instructions": session.get("instructions", ""),
+        "voice": sound.get("output", {}).get("voice", ""),
+        "turn_detection": detection,
+    }
+
+
+# --- the end of Python ---
+
+_open_agents: weakref.WeakSet[Agent] = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    """Ends the sessions that are still open, so that their recordings are whole."""
+    for agent in list(_open_agents):
+        with contextlib.suppress(Exception):
+            agent.disconnect().result(_CLOSE_TIMEOUT_S)
+
+
+# Before the thread pools are shut down, which is earlier than atexit's functions run: closing a
+# session still needs them.
+getattr(threading, "_register_atexit", atexit.register)(_close_all)

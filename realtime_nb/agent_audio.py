@@ -7,31 +7,38 @@ a bounded queue; what a stall piles up beyond it is dropped, counted and said.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
+from realtime_nb.background import IoThread
 from realtime_nb.devices import SimulatedSpeaker, Speaker
-from realtime_nb.errors import RealtimeError
-from realtime_nb.protocol.conversation import PlaybackReport
+from realtime_nb.errors import ConfigurationError, RealtimeError
+from realtime_nb.host_audio import HostMicrophone, HostSpeaker
+from realtime_nb.page_speaker import BrowserSpeaker
 from realtime_nb.session import Session
 from realtime_nb.widgets.microphone import Microphone
 from realtime_nb.widgets.speaker import PlaybackReport as PageReport
 from realtime_nb.widgets.speaker import Speaker as PageSpeaker
 
-__all__ = ["AgentAudio", "BrowserAudio", "FileAudio", "QueuedInput"]
+__all__ = ["AgentAudio", "BrowserAudio", "FileAudio", "HostAudio", "QueuedInput"]
 
 MAX_QUEUED_MS = 2_000
 """Microphone audio that may wait for the session; more is dropped and reported."""
 
 _BYTES_PER_MS = 48
-_SAMPLES_PER_MS = 24
+_PAGE_DUE_S = 3.0
+_OFF_DUE_S = 0.5
+_LAST_CHUNK_S = 0.1
+_OPEN = ("asking", "on", "suspended")
 
 
 class AgentAudio(Protocol):
-    """A microphone and a speaker for one agent. All methods run on the I/O thread."""
+    """A microphone and a speaker for one agent.
 
-    kind: str
+    All methods run on the I/O thread, except ``close``.
+    """
 
     def speaker(self, session: Session) -> Speaker:
         """The speaker of a session that is being opened."""
@@ -47,58 +54,73 @@ class AgentAudio(Protocol):
         """Opens the microphone."""
 
     async def hush(self) -> None:
-        """Closes the microphone."""
+        """Closes the microphone; what it heard until now has been sent when this is done."""
+
+    async def spoken(self) -> None:
+        """Waits while there is a file left to be spoken."""
 
     def mute(self, muted: bool) -> None:
         """Keeps the microphone open, but silent."""
+
+    def close(self) -> None:
+        """Frees what outlives a session."""
 
 
 class QueuedInput:
     """Audio on its way from a device's thread into a session.
 
     Args:
-        loop: the session's loop.
+        thread: where the session is.
         problem: takes words for people when audio had to be dropped.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, problem: Callable[[str], None]) -> None:
-        self._loop = loop
+    def __init__(self, thread: IoThread, problem: Callable[[str], None]) -> None:
+        self._thread = thread
         self._problem = problem
         self._queue: asyncio.Queue[bytes] = asyncio.Queue()
         self._queued_bytes = 0
-        self._dropped_bytes = 0
         self._task: asyncio.Task[None] | None = None
+        self.dropped_ms = 0.0
         self.open = False
 
     def push(self, pcm: bytes) -> None:
         """Takes a chunk, on any thread."""
-        self._loop.call_soon_threadsafe(self._put, pcm)
+        self._thread.call(self.put, pcm)
+
+    def put(self, pcm: bytes) -> None:
+        """Takes a chunk, on the I/O thread."""
+        if self._task is None or not self.open:
+            return
+        if self._queued_bytes > MAX_QUEUED_MS * _BYTES_PER_MS:
+            if not self.dropped_ms:
+                self._problem("The connection is too slow: microphone audio is being dropped.")
+            self.dropped_ms += len(pcm) / _BYTES_PER_MS
+            return
+        self._queued_bytes += len(pcm)
+        self._queue.put_nowait(pcm)
 
     def start(self, send: Callable[[bytes], Awaitable[None]]) -> None:
         """Sends what comes from now on."""
+        self.dropped_ms = 0.0
         self._task = asyncio.create_task(self._send(send))
+
+    async def sent(self) -> None:
+        """Waits until everything taken so far is on its way."""
+        if self._task is None:
+            return
+        empty = asyncio.create_task(self._queue.join())
+        await asyncio.wait({empty, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        empty.cancel()
 
     async def stop(self) -> None:
         """Sends nothing any more and forgets what waits."""
         task, self._task = self._task, None
+        self.open = False
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        while not self._queue.empty():
-            self._queue.get_nowait()
+        self._queue = asyncio.Queue()
         self._queued_bytes = 0
-
-    def _put(self, pcm: bytes) -> None:
-        if self._task is None or not self.open:
-            return
-        if self._queued_bytes > MAX_QUEUED_MS * _BYTES_PER_MS:
-            if not self._dropped_bytes:
-                self._problem("The connection is too slow: microphone audio is being dropped.")
-            self._dropped_bytes += len(pcm)
-            return
-        self._dropped_bytes = 0
-        self._queued_bytes += len(pcm)
-        self._queue.put_nowait(pcm)
 
     async def _send(self, send: Callable[[bytes], Awaitable[None]]) -> None:
         while True:
@@ -108,23 +130,36 @@ class QueuedInput:
                 await send(pcm)
             except RealtimeError:
                 return  # the session is over; whoever watches it says so
+            self._queue.task_done()
 
 
 class BrowserAudio:
-    """The microphone and the speaker of the page that shows the agent."""
+    """The microphone and the speaker of the page that shows the agent.
 
-    kind = "browser"
+    Args:
+        thread: where the session is.
+        problem: takes words for people.
+        ended: called on the I/O thread when the microphone goes off without having been told to.
+    """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, problem: Callable[[str], None]) -> None:
-        self._input = QueuedInput(loop, problem)
-        self._loop = loop
+    def __init__(
+        self, thread: IoThread, problem: Callable[[str], None], ended: Callable[[], None]
+    ) -> None:
+        self._input = QueuedInput(thread, problem)
+        self._thread = thread
+        self._problem = problem
+        self._ended = ended
+        self._off = asyncio.Event()
+        self._tested = False
+        self._test: asyncio.Task[None] | None = None
         self._speaker: BrowserSpeaker | None = None
-        self.microphone = Microphone(lambda pcm, position: self._input.push(pcm), problem)
+        self.microphone = Microphone(lambda pcm, position: self._input.push(pcm), self._tell)
+        self.microphone.observe(self._status, "status")
         self.page_speaker = PageSpeaker(self._report, gate=self.microphone)
 
     def speaker(self, session: Session) -> Speaker:
         """See `AgentAudio`."""
-        self._speaker = BrowserSpeaker(self.page_speaker, session)
+        self._speaker = BrowserSpeaker(self.page_speaker, session, self._problem)
         return self._speaker
 
     async def start(self, session: Session) -> None:
@@ -133,19 +168,49 @@ class BrowserAudio:
 
     async def stop(self) -> None:
         """See `AgentAudio`."""
-        await self.hush()
+        self._input.open = False
+        self.microphone.stop()
         await self._input.stop()
-        self._speaker = None
+        if self._test is not None:
+            self._test.cancel()
 
     async def talk(self) -> None:
-        """See `AgentAudio`. The page opens its microphone on the same press of the button."""
+        """See `AgentAudio`. The page opens its microphone on the same press of the button.
+
+        Raises:
+            ConfigurationError: no page shows the agent.
+        """
+        for _ in range(int(_PAGE_DUE_S / 0.05)):
+            if self.microphone.page is not None:
+                break
+            await asyncio.sleep(0.05)
+        else:
+            raise ConfigurationError(
+                "No page shows this agent, so it has no microphone. Show it as the last line of a "
+                'cell, or take audio="host" or the path of a sound file.'
+            )
+        self._off.clear()
         self._input.open = True
         self.microphone.start()
+        if not self._tested:
+            self._tested = True
+            self._test = asyncio.create_task(self._selftest())
 
     async def hush(self) -> None:
         """See `AgentAudio`."""
+        if not self._input.open:
+            return
         self.microphone.stop()
+        if self.microphone.status in _OPEN:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._off.wait(), _OFF_DUE_S)
+            # The page says "off" at once; the rest of the last chunk is still under way.
+            await asyncio.sleep(_LAST_CHUNK_S)
         self._input.open = False
+        await self._input.sent()
+
+    async def spoken(self) -> None:
+        """See `AgentAudio`."""
 
     def mute(self, muted: bool) -> None:
         """See `AgentAudio`."""
@@ -156,82 +221,99 @@ class BrowserAudio:
         self.microphone.close()
         self.page_speaker.close()
 
+    async def _selftest(self) -> None:
+        """Says so if audio has to wait for running cells."""
+        result = await asyncio.to_thread(self.microphone.selftest)
+        if self.microphone.waits_for_cells:
+            self._problem(str(result))
+
+    def _tell(self, words: str) -> None:
+        if words != self.microphone.error:  # which the page shows by itself
+            self._problem(words)
+
+    def _status(self, change: dict[str, str]) -> None:
+        if change["old"] in _OPEN and change["new"] not in _OPEN:
+            self._thread.call(self._went_off)
+
+    def _went_off(self) -> None:
+        self._off.set()
+        self._ended()
+
     def _report(self, report: PageReport) -> None:
-        self._loop.call_soon_threadsafe(self._take, report)
+        self._thread.call(self._take, report)
 
     def _take(self, report: PageReport) -> None:
         if self._speaker is not None:
             self._speaker.take(report)
 
 
-class BrowserSpeaker:
-    """The page's speaker as a session sees it: counts in session time, and what was heard."""
+class HostAudio:
+    """The microphone and the speaker of the computer that the kernel runs on."""
 
-    def __init__(self, page: PageSpeaker, session: Session) -> None:
-        self._page = page
-        self._session = session
-        self._heard: dict[str, bytearray] = {}  # written and not known to be played yet
-        self._positions: dict[str, int] = {}  # bytes that were handed to the recording
+    def __init__(self, thread: IoThread, problem: Callable[[str], None]) -> None:
+        self._input = QueuedInput(thread, problem)
+        self._problem = problem
+        self._microphone = HostMicrophone(self._input.put, loop=thread.loop, on_problem=problem)
 
-    @property
-    def playing(self) -> bool:
-        """See `devices.Speaker`."""
-        return bool(self._heard)
+    def speaker(self, session: Session) -> Speaker:
+        """See `AgentAudio`. Half duplex: nothing here cancels the agent's own echo."""
+        return HostSpeaker(
+            session.clock,
+            session.playback_report,
+            session.audio_played,
+            half_duplex=self._microphone.silence,
+            on_problem=self._problem,
+        )
 
-    def write(self, item_id: str, pcm: bytes) -> None:
-        """See `devices.Speaker`."""
-        self._heard.setdefault(item_id, bytearray()).extend(pcm)
-        self._page.write(item_id, pcm)
+    async def start(self, session: Session) -> None:
+        """See `AgentAudio`."""
+        self._input.start(session.append)
 
-    def end(self, item_id: str) -> None:
-        """See `devices.Speaker`."""
-        self._page.end(item_id)
+    async def stop(self) -> None:
+        """See `AgentAudio`."""
+        await self.hush()
+        await self._input.stop()
 
-    def flush(self) -> Awaitable[list[tuple[str, float]]]:
-        """See `devices.Speaker`."""
-        return asyncio.wrap_future(self._page.flush())
+    async def talk(self) -> None:
+        """See `AgentAudio`."""
+        self._input.open = True
+        await asyncio.to_thread(self._microphone.start)
 
-    async def close(self) -> None:
-        """See `devices.Speaker`."""
-        await self.flush()
+    async def hush(self) -> None:
+        """See `AgentAudio`."""
+        await asyncio.to_thread(self._microphone.stop)
+        await asyncio.sleep(0)  # what it still hands over is waiting on this loop
+        self._input.open = False
+        await self._input.sent()
 
-    def take(self, report: PageReport) -> None:
-        """Takes what the page tells of playback."""
-        kind, item_id = report["kind"], report["item_id"]
-        if kind == "unplayed":
-            return
-        now_s = self._session.clock()
-        self._keep(item_id, report["played_samples"], now_s)
-        if kind in ("finished", "flushed"):
-            self._heard.pop(item_id, None)
-            self._positions.pop(item_id, None)
-        if kind != "progress":
-            played_ms = report["played_samples"] / _SAMPLES_PER_MS
-            self._session.playback_report(PlaybackReport(item_id, played_ms, kind, now_s))
+    async def spoken(self) -> None:
+        """See `AgentAudio`."""
 
-    def _keep(self, item_id: str, played_samples: int, now_s: float) -> None:
-        """Hands what was played since the last report to the recording."""
-        audio = self._heard.get(item_id)
-        if audio is None:
-            return
-        start = self._positions.get(item_id, 0)
-        pcm = bytes(audio[start : 2 * played_samples])
-        if pcm:
-            self._positions[item_id] = start + len(pcm)
-            start_s = round(max(0.0, now_s - len(pcm) / _BYTES_PER_MS / 1000), 6)
-            self._session.audio_played(item_id, pcm, start_s)
+    def mute(self, muted: bool) -> None:
+        """See `AgentAudio`."""
+        self._microphone.muted = muted
+
+    def close(self) -> None:
+        """See `AgentAudio`."""
+        self._microphone.stop()
 
 
 class FileAudio:
-    """A file instead of a voice: it is spoken each time that the agent is asked to listen."""
+    """A file instead of a voice: it is spoken each time that the agent is asked to listen.
 
-    kind = "file"
+    Args:
+        path: of the file.
+        problem: takes words for people.
+        ended: called when the file was spoken to its end.
+    """
 
-    def __init__(self, path: Path, problem: Callable[[str], None]) -> None:
+    def __init__(
+        self, path: Path, problem: Callable[[str], None], ended: Callable[[], None]
+    ) -> None:
         self._path = path
         self._problem = problem
+        self._ended = ended
         self._session: Session | None = None
-        self._muted = False
         self._speaking: asyncio.Task[None] | None = None
 
     def speaker(self, session: Session) -> Speaker:
@@ -251,26 +333,34 @@ class FileAudio:
 
     async def talk(self) -> None:
         """See `AgentAudio`."""
-        if self._session is None or self._muted:
-            return
         await self.hush()
-        self._speaking = asyncio.create_task(self._speak(self._session))
+        if self._session is not None:
+            self._speaking = asyncio.create_task(self._speak(self._session))
+
+    async def hush(self) -> None:
+        """See `AgentAudio`."""
+        task, self._speaking = self._speaking, None
+        if task is None:
+            return
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close_microphone()
+
+    async def spoken(self) -> None:
+        """See `AgentAudio`."""
+        if self._speaking is not None:
+            await asyncio.wait([self._speaking])
+
+    def mute(self, muted: bool) -> None:
+        """A file has no more to say than it says."""
+
+    def close(self) -> None:
+        """See `AgentAudio`."""
 
     async def _speak(self, session: Session) -> None:
         try:
             await session.play(self._path)
         except RealtimeError as error:
             self._problem(str(error))
-
-    async def hush(self) -> None:
-        """See `AgentAudio`."""
-        task, self._speaking = self._speaking, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            if self._session is not None:
-                await self._session.close_microphone()
-
-    def mute(self, muted: bool) -> None:
-        """See `AgentAudio`."""
-        self._muted = muted
+        self._ended()

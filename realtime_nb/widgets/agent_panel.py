@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import traitlets
@@ -13,6 +14,8 @@ from realtime_nb.widgets.live import LiveWidget, Message, module_text
 __all__ = ["AgentPanel"]
 
 _STATES = ["disconnected", "connecting", "listening", "hearing", "thinking", "speaking"]
+_FOLDER = Path(__file__).parent
+_STYLES = ("theme.css", "views.css", "agent_panel.css")
 
 
 class AgentPanel(LiveWidget):
@@ -24,10 +27,11 @@ class AgentPanel(LiveWidget):
             comm's thread; it must only hand over.
         transcript, events, timeline: the views in the panel.
         microphone, speaker: the page's audio, None where the agent's audio is elsewhere.
-        settings: ``endpoint`` (a label) and ``push_to_talk``.
+        settings: ``endpoint`` (a label), ``push_to_talk``, ``voices`` and ``settings``.
     """
 
     _esm = module_text("agent_panel.js")
+    _css: str = "".join((_FOLDER / name).read_text("utf-8") for name in _STYLES)  # type: ignore[assignment]
 
     state = traitlets.Enum(_STATES, "disconnected").tag(sync=True)
     """What the agent does."""
@@ -40,8 +44,13 @@ class AgentPanel(LiveWidget):
     endpoint = traitlets.Unicode().tag(sync=True)
     latency_ms = traitlets.Int(None, allow_none=True).tag(sync=True)
     """Voice to voice, of the last answer."""
+    event_count = traitlets.Int(0).tag(sync=True)
+    voices = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    """What can be chosen."""
+    settings = traitlets.Dict().tag(sync=True)
+    """``instructions``, ``voice`` and ``turn_detection`` as they are in force."""
     children = traitlets.Dict().tag(sync=True)
-    """Model ids of the views and the audio, by name."""
+    """References to the views and the audio, by name, as anywidget's ``host.getWidget`` takes."""
 
     def __init__(
         self,
@@ -55,9 +64,7 @@ class AgentPanel(LiveWidget):
         **settings: object,
     ) -> None:
         self._on_command = on_command
-        self._transcript = transcript
-        self._setting = threading.Lock()
-        super().__init__(**settings)
+        self._setting = threading.RLock()
         parts = {
             "transcript": transcript,
             "events": events,
@@ -65,16 +72,24 @@ class AgentPanel(LiveWidget):
             "microphone": microphone,
             "speaker": speaker,
         }
-        self.children = {
-            name: widget.model_id for name, widget in parts.items() if widget is not None
+        references = {
+            name: f"anywidget:{widget.model_id}"
+            for name, widget in parts.items()
+            if widget is not None
         }
+        super().__init__(**settings, children=references)
 
     def set(self, **values: Any) -> None:
-        """Sets traits, from any thread, one caller at a time."""
+        """Sets traits, from any thread, one caller at a time; does nothing after `close`."""
         with self._setting:
             for name, value in values.items():
                 if getattr(self, name) != value:
                     setattr(self, name, value)
+
+    def show_settings(self, settings: dict[str, Any]) -> None:
+        """Shows what is in force, also where the person has just tried something else."""
+        revision = int(self.settings.get("revision", 0)) + 1
+        self.set(settings={**settings, "revision": revision})
 
     def on_message(self, message: Message, buffers: list[memoryview]) -> None:
         """Takes what the person wants."""
