@@ -12,7 +12,13 @@ import numpy as np
 import traitlets
 
 from realtime_nb.audio import level_dbfs
-from realtime_nb.widgets.live import LiveWidget, Message, check_range, module_text
+from realtime_nb.widgets.live import (
+    LiveWidget,
+    Message,
+    check_range,
+    module_text,
+    switch_quickly,
+)
 
 __all__ = ["Lateness", "Microphone", "MicrophoneStatistics"]
 
@@ -144,6 +150,7 @@ class Microphone(LiveWidget):
         """Stops the microphone and takes the widget out of the page."""
         if self.comm is not None:
             self.stop()
+            switch_quickly(self._key, False)
         super().close()
 
     def on_message(self, message: Message, buffers: list[memoryview]) -> None:
@@ -160,6 +167,7 @@ class Microphone(LiveWidget):
         with self._receiving:
             self._capture = None
             self._lateness = Lateness()
+        switch_quickly(self._key, False)
         self.status, self.error, self.level_dbfs = "off", "", _SILENCE_DBFS
 
     def summary(self) -> str:
@@ -170,6 +178,7 @@ class Microphone(LiveWidget):
         self._lateness.late_ms(message["t"], time.monotonic())
         self.devices = message["devices"]
         self.applied = message["applied"]
+        switch_quickly(self._key, message["status"] == "on")
         problem = message["error"] if message["error"] != self.error else ""
         self.error, self.status = message["error"], message["status"]
         if self.status != "on":

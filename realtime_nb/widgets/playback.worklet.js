@@ -37,8 +37,10 @@ export class Player {
     this._resampler = deviceRate === RATE ? null : new Resampler(RATE, deviceRate);
     this._taken = new Float32Array(STEP);
     this._converted = new Float32Array(this._resampler?.capacity(STEP) ?? 0);
-    /** @type {number[]} */
+    /** @type {number[]} that the next rendering carries out */
     this._flushes = [];
+    /** @type {(() => void)[]} what came after them */
+    this._held = [];
     /** @type {{item: Item, pcm: Int16Array, offset: number}[]} */
     this._queue = [];
     /** @type {Map<string, Item>} */
@@ -58,6 +60,10 @@ export class Player {
 
   /** @param {string} id @param {number} start position of the first sample @param {Int16Array} pcm */
   write(id, start, pcm) {
+    if (this._flushes.length) {
+      this._held.push(() => this.write(id, start, pcm));
+      return;
+    }
     if (this._queued + pcm.length > MOST_QUEUED) {
       this._report({ kind: "unplayed", item: id, samples: pcm.length });
       return;
@@ -74,16 +80,25 @@ export class Player {
 
   /** No more audio will come for an item. @param {string} id */
   end(id) {
+    if (this._flushes.length) {
+      this._held.push(() => this.end(id));
+      return;
+    }
     const item = this._items.get(id);
     if (!item) return;
     item.ended = true;
     this._finish(item);
   }
 
-  /** Stops at once, with a fade, and forgets the queue. @param {number} id comes back in the report */
-  flush(id) {
+  /**
+   * Stops, with a fade, and forgets the queue; what is written from now on plays after it.
+   * @param {number} id comes back in the report
+   * @param {boolean} [silent] nothing is rendered at present, so there is nothing to fade
+   */
+  flush(id, silent = false) {
     this._flushes.push(id);
-    if (!this._sounding) this._acknowledge();
+    this._held = [];
+    if (!this._sounding || silent) this._acknowledge();
   }
 
   /** @param {Float32Array} out filled, at the device's rate */
@@ -233,6 +248,7 @@ export class Player {
     this._flushes = [];
     this._clear();
     for (const id of flushes) this._report({ kind: "flushed", id, played, samples: dropped });
+    for (const order of this._held.splice(0)) order();
   }
 
   /** Applies the gain and a closing fade. @param {Float32Array} out @param {number} fade samples */
@@ -280,7 +296,7 @@ class PlaybackProcessor extends AudioWorkletProcessor {
     const player = this._player;
     if (order.kind === "audio") player.write(order.item, order.start, order.pcm);
     else if (order.kind === "end") player.end(order.item);
-    else if (order.kind === "flush") player.flush(order.id);
+    else if (order.kind === "flush") player.flush(order.id, order.silent);
     else if (order.kind === "duck") player.ducked = order.on;
     else if (order.kind === "prebuffer") player.prebuffer = (RATE / 1000) * order.ms;
     else if (order.kind === "stop") this._running = false;

@@ -34,6 +34,7 @@ class Playback {
     this._context = null;
     /** @type {Promise<AudioWorkletNode> | null} */
     this._node = null;
+    this._playing = false;
     this._asked = false; // the kernel wants it quiet
     this._speaking = false; // the person speaks
     /** @type {State} */
@@ -79,7 +80,10 @@ class Playback {
       const pcm = new Int16Array(buffer.slice(byteOffset, byteOffset + byteLength));
       this._tell({ kind: "audio", item: message.item, start: message.start, pcm }, [pcm.buffer]);
     } else if (message.kind === "end") this._tell({ kind: "end", item: message.item });
-    else if (message.kind === "flush") this._tell({ kind: "flush", id: message.id });
+    else if (message.kind === "flush") {
+      const silent = this._context?.state === "suspended";
+      this._tell({ kind: "flush", id: message.id, silent });
+    }
   }
 
   /** @param {object} order for the worklet @param {Transferable[]} [transfer] */
@@ -135,12 +139,12 @@ class Playback {
     if (this._context?.state === "suspended") this._context.resume().catch(() => {});
   }
 
+  /** Shows what the context does. */
   _follow() {
     if (!this._context) return;
-    const playing = this.state.status === "playing";
-    if (this._context.state === "running")
-      this._set({ status: playing ? "playing" : "ready", error: "" });
-    else {
+    if (this._context.state === "running") {
+      this._set({ status: this._playing ? "playing" : "ready", error: "" });
+    } else {
       this._set({
         status: "suspended",
         error: "The browser holds the sound back until you press something in the page.",
@@ -152,12 +156,13 @@ class Playback {
   _report(event) {
     const sent = this._link.send(event);
     if (!sent) return;
-    if (event.kind === "started") this._set({ status: "playing" });
-    else if (event.kind === "underrun") {
+    if (event.kind === "underrun") {
       this.state.underruns++;
       this._changed();
-    } else if (event.kind === "finished" || event.kind === "flushed")
-      this._set({ status: "ready" });
+    } else if (["started", "finished", "flushed"].includes(event.kind)) {
+      this._playing = event.kind === "started";
+      this._follow();
+    }
   }
 
   /** The person speaks, or has stopped: no need to ask the kernel. @param {Event} event */
@@ -180,6 +185,7 @@ class Playback {
     const context = this._context;
     this._node?.then((node) => node.port.postMessage({ kind: "stop" })).catch(() => {});
     this._context = this._node = null;
+    this._playing = false;
     context?.close().catch(() => {});
     Object.assign(this.state, { status: "off", error: "" });
     this._changed();

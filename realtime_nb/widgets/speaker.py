@@ -24,6 +24,9 @@ _PIECE_BYTES = 100 * _BYTES_PER_MS
 _LARGEST_BYTES = 2000 * _BYTES_PER_MS
 _SEND_EVERY_S = 0.05
 _FLUSH_LIMIT_S = 0.5
+# More than a network packet holds: what goes before it is sent on, where it would wait for the
+# page's acknowledgement of earlier packets (Nagle's algorithm, up to 40 ms).
+_PUSH = bytes(65_536)
 _KEPT_ITEMS = 256
 
 
@@ -120,6 +123,7 @@ class Speaker(LiveWidget):
         self._flushes: dict[int, _Flush] = {}
         self._flush_count = 0
         self._ducked = False
+        self._left = False
         self._sent_s = 0.0
         self._statistics = SpeakerStatistics()
         self._lock = threading.RLock()
@@ -144,7 +148,7 @@ class Speaker(LiveWidget):
             if item.open:
                 item.written += len(pcm) // 2
                 item.pending += pcm
-                self._send_pending(item_id, item, soon=False)
+                report = self._send_pending(item_id, item, soon=False)
             else:
                 report = self._lose(item_id, item, len(pcm) // 2)
         if report is not None:
@@ -157,11 +161,13 @@ class Speaker(LiveWidget):
             if item.ended or not item.open:
                 return
             item.ended = True
-            self._send_pending(item_id, item, soon=True)
+            report = self._send_pending(item_id, item, soon=True)
             if item.sent > item.gone:
                 self._order({"kind": "end", "item": item_id})
                 return
             item.finished = True  # no page has any of it
+        if report is not None:
+            self._tell(report)
         self._tell(
             PlaybackReport(
                 kind="finished", item_id=item_id, played_samples=item.played, page_time_ms=None
@@ -193,6 +199,7 @@ class Speaker(LiveWidget):
             self._flushes[identity] = _Flush(future, items, timer)
             timer.start()
             self._order({"kind": "flush", "id": identity})
+            self._order({"kind": "push"}, _PUSH)
         return future
 
     def duck(self, on: bool) -> None:
@@ -253,6 +260,7 @@ class Speaker(LiveWidget):
         """What the old page had not played yet will not be; the new one plays what comes."""
         reports = []
         with self._lock:
+            self._left = self.page is None
             for identity in list(self._flushes):
                 self._settle(identity, None)
             for item_id, item in self._items.items():
@@ -351,16 +359,27 @@ class Speaker(LiveWidget):
     def _item(self, item_id: str) -> _Item:
         return self._items.setdefault(item_id, _Item())
 
-    def _send_pending(self, item_id: str, item: _Item, soon: bool) -> None:
-        """Sends what is held, in pieces neither so small nor so large that the way suffers."""
+    def _send_pending(self, item_id: str, item: _Item, soon: bool) -> PlaybackReport | None:
+        """Sends what is held, in pieces neither so small nor so large that the way suffers.
+
+        Once the page has said that it goes, a Jupyter server would keep all of it for nobody: then
+        it is lost, and told.
+        """
         now_s = time.monotonic()
         due = soon or now_s - self._sent_s >= _SEND_EVERY_S or len(item.pending) >= _PIECE_BYTES
+        if self._left and item.pending:
+            samples = len(item.pending) // 2
+            item.pending.clear()
+            item.sent += samples
+            item.gone = item.sent
+            return self._lose(item_id, item, samples)
         while due and item.pending:
             piece = bytes(item.pending[:_LARGEST_BYTES])
             del item.pending[:_LARGEST_BYTES]
             self._order({"kind": "audio", "item": item_id, "start": item.sent}, piece)
             item.sent += len(piece) // 2
             self._sent_s = now_s
+        return None
 
     def _order(self, message: Message, *buffers: bytes) -> None:
         self.post({**message, "page": self.page}, buffers)

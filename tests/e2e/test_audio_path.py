@@ -225,6 +225,22 @@ over = [r["kind"] for r in reports]"""
     assert page.run("print(over[-1], speaker.statistics.underruns)").strip() == "finished 0"
 
 
+def test_sound_that_the_browser_holds_back_waits_for_a_press(open_page: OpenPage) -> None:
+    page = open_page()
+    show_widgets(page)
+    page.run("speaker.write('one', bytes(48000 * 5))")
+    page.wait_for("speaker.playing")
+    page.page.evaluate("() => opened.contexts[0].suspend()")
+    page.page.get_by_role("alert").filter(has_text="until you press something").wait_for()
+    page.wait_for("speaker.status == 'suspended'")
+    told = page.run("print(speaker.flush().result(2))")
+    assert "'one'" in told
+    page.run("speaker.write('two', bytes(48000)); speaker.end('two')")
+    page.page.get_by_role("button", name="Allow sound").click()
+    page.wait_for("reports[-1]['kind'] == 'finished' and reports[-1]['item_id'] == 'two'")
+    page.wait_for("speaker.status == 'ready' and speaker.error == ''")
+
+
 def test_speech_lowers_the_speaker_in_the_page(
     open_page: OpenPage, spoken: Callable[[float], Path]
 ) -> None:

@@ -135,6 +135,32 @@ for (const blocks of [0, 1, 5, 18]) {
   });
 }
 
+test("what is written before a flush was rendered plays after it", () => {
+  const { made, heard, render, kinds } = player();
+  made.write("a", 0, ramp(4000));
+  render(2);
+  made.flush(1);
+  made.write("b", 0, ramp(2400));
+  made.end("b");
+  made.flush(2);
+  made.write("c", 0, ramp(2400));
+  made.end("c");
+  render(20);
+  assert.deepEqual(
+    heard.slice(3 * 128, 3 * 128 + 2176).map((value) => Math.round(value * 32768)),
+    [...ramp(2176)],
+  );
+  assert.deepEqual(kinds(), ["started a", "flushed", "flushed", "started c", "finished c"]);
+});
+
+test("where nothing is rendered a flush is acknowledged at once", () => {
+  const { made, render, of } = player();
+  made.write("a", 0, ramp(4000));
+  render(2);
+  made.flush(1, true);
+  assert.deepEqual(of("flushed")[0].played, [["a", 256]]);
+});
+
 test("after a flush the next item starts as the first one did", () => {
   const { made, heard, render, kinds } = player();
   made.write("a", 0, ramp(4000));

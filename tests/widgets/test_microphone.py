@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -143,6 +144,20 @@ def test_states_of_the_page_become_traits_and_problems_are_told_once(heard: Hear
     assert (microphone.status, microphone.error) == ("on", "")
 
 
+def test_while_a_microphone_is_on_threads_take_quick_turns() -> None:
+    usual = sys.getswitchinterval()
+    state = {"kind": "state", "devices": [], "applied": {}, "error": ""}
+    several = [Heard(), Heard()]
+    for heard in several:
+        heard.page.send({**state, "status": "on"})
+        heard.page.send({**state, "status": "on"})
+    assert sys.getswitchinterval() == pytest.approx(0.001)
+    several[0].page.send({**state, "status": "ended"})
+    assert sys.getswitchinterval() == pytest.approx(0.001), "the other one is still on"
+    several[1].microphone.close()
+    assert sys.getswitchinterval() == pytest.approx(usual)
+
+
 def test_another_page_is_not_listened_to_and_a_new_one_starts_off(heard: Heard) -> None:
     state = {"kind": "state", "devices": [], "applied": {}, "status": "on", "error": ""}
     heard.page.send(state)
@@ -202,9 +217,7 @@ def test_saved_state_holds_no_audio_and_no_names_of_devices(heard: Heard) -> Non
     devices = [{"id": "1", "label": "Ann's headset"}]
     state = {"kind": "state", "status": "on", "error": "", "applied": {"device": "Ann's headset"}}
     heard.page.send({**state, "devices": devices})
-    saved = json.dumps(heard.microphone._get_embed_state()) + str(
-        heard.microphone._repr_mimebundle_()
-    )
-    assert "headset" not in saved
-    wanted: Callable[[str], bool] = saved.__contains__
-    assert wanted("echo_cancellation")
+    saved = json.dumps(heard.microphone._get_embed_state())
+    assert "headset" not in saved + str(heard.microphone._repr_mimebundle_())
+    assert "echo_cancellation" in saved
+    heard.microphone.close()

@@ -171,6 +171,27 @@ def test_after_a_reload_what_comes_is_played_at_its_position(played: Played) -> 
     assert played.kinds()[-1] == ("finished", "b", 0), "no page has any of it"
 
 
+def test_without_a_page_audio_is_not_piled_up_for_nobody(played: Played) -> None:
+    played.page.send({"kind": "link-bye"})
+    played.speaker.write("a", bytes(SECOND))
+    played.speaker.end("a")
+    assert played.audio("a") == (b"", [])
+    assert played.kinds() == [("unplayed", "a", 0), ("finished", "a", 0)]
+    played.speaker.write("b", bytes(SECOND))
+    FakePage(played.speaker, "new").hello()
+    played.speaker.write("b", bytes(SECOND))
+    assert played.audio("b")[1] == [24000]
+    assert played.speaker.statistics.unplayed_ms == 2000
+
+
+def test_a_flush_is_pushed_through_the_network(played: Played) -> None:
+    played.speaker.write("a", bytes(SECOND))
+    played.speaker.flush()
+    *_, flush, push = played.page.messages()
+    assert flush[0]["kind"] == "flush"
+    assert len(push[1][0]) > 65_000
+
+
 def test_ducking_is_sent_once(played: Played) -> None:
     for on in (True, True, False):
         played.speaker.duck(on)
