@@ -409,7 +409,7 @@ function createView(store, el, signal) {
     cells[1].textContent = previous && !entry.child ? deltaText(Math.max(0, first.t - previous.t)) : "";
     cells[2].textContent = first.sent ? "↑" : "↓";
     cells[2].setAttribute("aria-label", first.sent ? "sent" : "received");
-    cells[3].textContent = members ? `${entry.expanded ? "▾" : "▸"} ${first.type} ×${members.length}` : first.type;
+    cells[3].textContent = members ? `${entry.expanded ? "▾" : "▸"} ${members.length}× ${first.type}` : first.type;
     cells[4].textContent = entry.text;
     cells[5].textContent = sizeText(entry.bytes);
   }

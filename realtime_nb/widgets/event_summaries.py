@@ -94,7 +94,7 @@ def summary_of(kept: KeptEvent) -> list[object]:
         _text(event.get("call_id")) or _text(item.get("call_id")),
         _text(error.get("event_id")),
         kept.audio_bytes or len(_text(event.get("delta")).encode()),
-        _said(event, item, response, error)[:_TEXT_CHARACTERS],
+        "" if kept.audio_bytes else _said(event, item, response, error)[:_TEXT_CHARACTERS],
     ]
 
 

@@ -215,10 +215,10 @@ def test_keys_lead_through_the_table(show: Show, recording: Recording) -> None:
     view.until("document.querySelector('.rtnb-event').hidden")
     for _ in range(2):
         view.page.keyboard.press("ArrowDown")
-    assert "▸ input_audio_buffer.append" in selected(view)
+    assert "▸ 53× input_audio_buffer.append" in selected(view)
     view.page.keyboard.press("ArrowRight")
     view.until("document.querySelector('.rtnb-child') !== null")
-    assert "▾ input_audio_buffer.append" in selected(view)
+    assert "▾ 53× input_audio_buffer.append" in selected(view)
     view.page.keyboard.press("ArrowLeft")
     view.until("document.querySelector('.rtnb-child:not([hidden])') === null")
     view.page.keyboard.press("Enter")

@@ -83,6 +83,8 @@ def test_the_fields_of_a_summary() -> None:
     error = {"code": "invalid_value", "message": "No.", "event_id": "mine_1"}
     summary = summary_of(KeptEvent(8, 0.0, False, {"type": "error", "error": error}, 0))
     assert summary[8:] == ["mine_1", 0, "invalid_value: No."]
+    audio, audio_bytes = without_audio({"type": "response.output_audio.delta", "delta": AUDIO})
+    assert summary_of(KeptEvent(9, 0.0, False, audio, audio_bytes))[9:] == [1024, ""]
     delta = {"type": "response.output_text.delta", "delta": "é"}
     assert summary_of(KeptEvent(9, 0.0, False, delta, 0))[9:] == [2, "é"]
 
