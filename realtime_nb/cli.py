@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["main", "run"]
 
 PROGRAM = "realtime-nb"
-BENCHMARKS = ("vad", "voice")
+BENCHMARKS = ("inspector", "notebook", "vad", "voice")
 TOKEN_VARIABLE = "REALTIME_NB_TOKEN"
 _TIMELINE_CELLS = 72
 _INTERRUPTED = 128 + 2  # as shells report the signal of Ctrl-C
