@@ -49,11 +49,12 @@ recording = load({str(recorded)!r})
 
 
 def wait_for_views(page: LabPage) -> None:
-    page.wait_in_page("document.querySelectorAll('.rtnb-said').length === 7")
-    page.wait_in_page("document.querySelector('canvas')?.ariaLabel?.includes('2 stretches')")
-    page.wait_in_page(
-        "/^8.. events/.test(document.querySelector('.rtnb-events-count')?.textContent)"
-    )
+    for shown in (
+        "document.querySelectorAll('.rtnb-said').length === 7",
+        "document.querySelector('canvas')?.ariaLabel?.includes('2 stretches')",
+        "/^8.. events/.test(document.querySelector('.rtnb-events-count')?.textContent)",
+    ):
+        page.wait_in_page(shown, timeout_s=60)
 
 
 def test_a_recording_and_the_page_reloaded(
