@@ -304,10 +304,10 @@ async def test_half_duplex_silences_the_microphone_while_the_agent_speaks(cable:
     await until(lambda: len(cable.loud) == 2)
 
     assert cable.loud == [True, False]
-    assert 0.15 < asyncio.get_running_loop().time() - ended_s < 0.6
-    # The loop is told of the first block when the cable has carried it already; a room takes
-    # longer, and so do real devices.
-    assert len(cable.sound()) < 60 * BYTES_PER_MS
+    assert 0.15 < asyncio.get_running_loop().time() - ended_s < 2
+    # The loop is told of the first block when the cable has carried it already (a room takes
+    # longer, and so do real devices), and later on a busy machine.
+    assert len(cable.sound()) < 250 * BYTES_PER_MS
 
 
 async def test_a_stalled_loop_drops_the_oldest_and_says_so(
@@ -395,6 +395,44 @@ async def test_times_are_those_of_the_ear(speaking: Speaking) -> None:
         [0.06, 0.08, 0.1, 0.12, 0.14, 0.16]
     )
     assert bytes(speaking.fake.heard[: len(pcm)]) == pcm
+
+
+async def test_blocks_that_come_unevenly_were_played_without_a_gap(speaking: Speaking) -> None:
+    speaking.speaker.write("a", noise(200))
+    speaking.speaker.end("a")
+    for late_s in (
+        0.0,
+        0.004,
+        -0.003,
+        0.002,
+        -0.003,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+    ):
+        speaking.fake.now_s += late_s
+        await speaking.step()
+    times = [t_s for _, _, t_s in speaking.played]
+    assert len(times) == 10
+    assert np.diff(times) == pytest.approx([0.02] * 9)
+
+
+async def test_an_item_that_has_ended_may_be_written_again(speaking: Speaking) -> None:
+    for seed in range(2):
+        speaking.speaker.write("a", noise(130, seed))
+        speaking.speaker.end("a")
+
+    await speaking.step(20)
+
+    assert [report.kind for report in speaking.reports] == ["started", "finished"] * 2
+    assert bytes(speaking.fake.heard).strip(b"\0") == noise(130) + noise(130, seed=1)
 
 
 async def test_a_device_that_tells_no_time_is_late_by_its_latency(fake: FakeSoundDevice) -> None:
@@ -573,18 +611,42 @@ async def test_a_speaker_that_is_gone_is_reported_and_keeps_nobody_waiting(
     fake: FakeSoundDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(host_devices, "LOOK_S", 0.05)
-    monkeypatch.setattr(host_audio, "FLUSH_TIMEOUT_S", 0.02)
     speaking = Speaking(fake)
-    speaking.speaker.write("a", noise(500))
-    await speaking.step(5)
-
-    stopped = await asyncio.wait_for(speaking.speaker.flush(), 2)
-    assert stopped == [("a", 100.0)]
     speaking.speaker.write("b", noise(500))
     await until(lambda: not speaking.speaker.playing)
 
     assert speaking.problems == ["The speaker takes no audio any more. Is it still plugged in?"]
     assert speaking.said()[-1][:3] == ("b", "flushed", 0.0)
+    await speaking.speaker.close()
+
+
+async def test_a_flush_does_not_wait_for_a_device_that_has_stopped(
+    speaking: Speaking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_audio, "FLUSH_TIMEOUT_S", 0.02)
+    speaking.speaker.write("a", noise(500))
+    await speaking.step(5)
+
+    stopped = await asyncio.wait_for(speaking.speaker.flush(), 1)
+
+    assert stopped == [("a", 100.0)]
+    assert speaking.problems == []
+
+
+async def test_half_duplex_lasts_when_the_agent_goes_on(
+    fake: FakeSoundDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_audio, "ECHO_TAIL_S", 0.05)
+    loud: list[bool] = []
+    speaking = Speaking(fake, half_duplex=loud.append)
+    speaking.speaker.write("a", noise(120))
+    await speaking.step(11)  # the tail begins
+    speaking.speaker.write("a", noise(500))
+    await speaking.step(1)
+
+    await asyncio.sleep(0.1)  # longer than the tail
+
+    assert loud == [True]
     await speaking.speaker.close()
 
 
@@ -706,6 +768,13 @@ async def test_while_muted_nothing_is_sent_nor_kept(listening: Listening) -> Non
     await asyncio.sleep(0)
     assert listening.chunks == [before, after]
     assert listening.problems == []
+
+
+async def test_what_waits_is_not_sent_once_it_is_muted(listening: Listening) -> None:
+    listening.say(noise(200))
+    listening.microphone.muted = True
+    await asyncio.sleep(0)
+    assert listening.chunks == []
 
 
 async def test_silenced_it_goes_on_with_silence(listening: Listening) -> None:
