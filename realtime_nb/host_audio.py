@@ -59,7 +59,8 @@ def _wake(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None
 class HostMicrophone:
     """Records the microphone of this computer as PCM16 mono at 24 kHz.
 
-    While it is muted nothing is sent at all, and the input clock stands still.
+    While it is muted it goes on with silence, as the browser's does, so that turn detection hears
+    the end of what was said before.
 
     Args:
         on_audio: takes the chunks, on the loop's thread.
@@ -141,9 +142,7 @@ class HostMicrophone:
         self._calls += 1
         if status.input_overflow:
             self.overflows += 1
-        if self.muted:
-            return
-        pcm = bytes(len(data)) if self._silenced else bytes(data)
+        pcm = bytes(len(data)) if self._silenced or self.muted else bytes(data)
         self._blocks.append((self._recorded, pcm))  # drops the oldest when it is full
         self._recorded += 1
         if not self._woken:
@@ -157,9 +156,8 @@ class HostMicrophone:
             if number > self._taken:
                 self._dropped(number - self._taken)
             self._taken = number + 1
-            self._chunk += self._resampler.process_pcm(pcm)
-        if self.muted:
-            self._chunk.clear()
+            # What waits when the microphone is muted is not to be heard any more either.
+            self._chunk += self._resampler.process_pcm(bytes(len(pcm)) if self.muted else pcm)
         self._tell_overflows()
         while len(self._chunk) >= self._chunk_bytes:
             self._send(self._chunk_bytes)

@@ -329,10 +329,11 @@ class Recording:
         """Draw who spoke when, what turn detection heard, and which functions ran."""
         from realtime_nb.plots import plot_timeline
 
-        return plot_timeline(self._timeline, ax)
+        return plot_timeline(self.timeline_data, ax)
 
     @cached_property
-    def _timeline(self) -> TimelineData:
+    def timeline_data(self) -> TimelineData:
+        """What :meth:`plot_timeline` draws: audio, speech, calls and errors on one time axis."""
         from realtime_nb.plots import Clip, TimelineData
 
         conversation, clock = self.conversation, self.input_clock

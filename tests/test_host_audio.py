@@ -757,8 +757,8 @@ async def test_after_a_longer_stall_the_oldest_is_dropped(listening: Listening) 
     ]
 
 
-async def test_while_muted_nothing_is_sent_nor_kept(listening: Listening) -> None:
-    before, secret, after = noise(40), noise(200, seed=1), noise(40, seed=2)
+async def test_while_muted_there_is_silence_and_nothing_is_kept(listening: Listening) -> None:
+    before, secret, after = noise(40), noise(80, seed=1), noise(40, seed=2)
     listening.say(before)
     await asyncio.sleep(0)
     listening.microphone.muted = True
@@ -766,15 +766,15 @@ async def test_while_muted_nothing_is_sent_nor_kept(listening: Listening) -> Non
     listening.microphone.muted = False  # before the loop has looked
     listening.say(after)
     await asyncio.sleep(0)
-    assert listening.chunks == [before, after]
+    assert listening.chunks == [before, bytes(1_920), bytes(1_920), after]
     assert listening.problems == []
 
 
-async def test_what_waits_is_not_sent_once_it_is_muted(listening: Listening) -> None:
-    listening.say(noise(200))
+async def test_what_waits_is_not_heard_once_it_is_muted(listening: Listening) -> None:
+    listening.say(noise(80))
     listening.microphone.muted = True
     await asyncio.sleep(0)
-    assert listening.chunks == []
+    assert listening.chunks == [bytes(1_920), bytes(1_920)]
 
 
 async def test_silenced_it_goes_on_with_silence(listening: Listening) -> None:

@@ -35,7 +35,7 @@ Mark = dict[str, object]
 
 class _TimelineSource(Protocol):
     @property
-    def _timeline(self) -> TimelineData: ...
+    def timeline_data(self) -> TimelineData: ...
 
 
 @dataclass(slots=True)
@@ -103,7 +103,7 @@ class Timeline(View):
             self._input_ms = source.conversation.input_ms
             self._watch(source)
         elif source is not None:
-            self._fill(source if isinstance(source, TimelineData) else source._timeline)
+            self._fill(source if isinstance(source, TimelineData) else source.timeline_data)
 
     def add_input(self, pcm: bytes, t_s: float) -> None:
         """Adds what the microphone sent.
