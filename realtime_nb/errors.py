@@ -3,7 +3,7 @@
 ::
 
     RealtimeError
-    ├── ConfigurationError      what was asked for can't be meant: unknown option, missing key, bad value
+    ├── ConfigurationError      what was asked for can't be meant: unknown option, missing key
     │   └── MissingExtraError   an optional dependency is not installed; names the install line
     ├── AudioError              a file or buffer that is not the audio it should be
     ├── ConnectionFailedError   no session could be opened: unreachable, refused, wrong key or token
