@@ -8,31 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import concurrent.futures.thread  # noqa: F401 - its end of pools is registered, to come after ours
 import contextlib
 import logging
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from realtime_nb import audio as audio_files
 from realtime_nb import connecting
 from realtime_nb.agent_audio import AgentAudio, BrowserAudio, FileAudio, HostAudio
+from realtime_nb.agent_views import AgentViews, settings_shown
 from realtime_nb.background import Pending, io_thread
 from realtime_nb.connecting import ToolSource
 from realtime_nb.devices import Speaker
 from realtime_nb.endpoints import Endpoint, resolve
 from realtime_nb.errors import RealtimeError, SessionClosedError
-from realtime_nb.input_clock import InputClock
-from realtime_nb.protocol.config import VOICES, ServerVAD, session_config
-from realtime_nb.protocol.conversation import Conversation, PlaybackReport
+from realtime_nb.protocol.config import SESSION_OPTIONS, VOICES, ServerVAD, session_config
+from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session import Session
 from realtime_nb.widgets.agent_panel import AgentPanel
-from realtime_nb.widgets.event_inspector import EventInspector
-from realtime_nb.widgets.timeline import Timeline
-from realtime_nb.widgets.transcript import Transcript
 
 __all__ = ["Agent"]
 
@@ -45,7 +43,6 @@ _LEAST_COMMIT_MS = 100  # servers refuse less
 _LONGEST_SILENCE_MS = 8_000  # that semantic turn detection waits for
 _SILENCE_MARGIN_MS = 400
 _CLOSE_TIMEOUT_S = 10.0
-_COUNT_EVERY_S = 0.5
 _ON_PURPOSE = 1000
 
 
@@ -102,17 +99,13 @@ class Agent:
         self._watching: asyncio.Task[None] | None = None
         self._push_to_talk = push_to_talk
         self._wants_to_talk = False
-        self._clock = InputClock()
-        self._input_ms = 0.0
-        self._uncommitted_ms = 0.0
-        self._counted_s = 0.0
-        self._spoken_to = False  # by voice, and not answered yet
         self._last_conversation = Conversation()
         self._last_recording: Path | None = None
         self._audio = self._audio_for(audio)
-        self.transcript = Transcript()
-        self.events = EventInspector()
-        self.timeline = Timeline()
+        self._views = AgentViews()
+        self.transcript = self._views.transcript
+        self.events = self._views.events
+        self.timeline = self._views.timeline
         self.panel = AgentPanel(
             self._command,
             transcript=self.transcript,
@@ -123,8 +116,9 @@ class Agent:
             endpoint=_label(endpoint, model, api_key),
             push_to_talk=push_to_talk,
             voices=list(VOICES),
-            settings=_shown(self._options),
+            settings=settings_shown(session_config(**_session_options(options))),
         )
+        self._views.panel = self.panel
 
     def __repr__(self) -> str:
         return f"<Agent {self.panel.endpoint}, {self.status}>"
@@ -266,14 +260,10 @@ class Agent:
             await self._opened(session)
 
     async def _opened(self, session: Session) -> None:
-        self._clock, self._input_ms, self._uncommitted_ms = InputClock(), 0.0, 0.0
-        self.events.clear()
-        self.timeline.clear()
         self._session = session
         self._last_conversation = session.conversation
         self._last_recording = session.recording
-        session.observe(self)
-        self.transcript.update(session.conversation)
+        self._views.follow(session)
         await self._audio.start(session)
         self._watching = asyncio.create_task(self._watch(session))
         _open_agents.add(self)
@@ -315,9 +305,7 @@ class Agent:
                 await session.close()
         finally:
             _open_agents.discard(self)
-            self._count_events()
-            self.timeline.update(self._last_conversation)
-            self.transcript.update()
+            self._views.update()
             self.panel.set(state="disconnected", connected=False, talking=False)
 
     async def _with_session(self, use: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
@@ -342,7 +330,7 @@ class Agent:
         if self._push_to_talk:
             if session.busy or session.speaker.playing:
                 await session.interrupt()
-            if self._uncommitted_ms:
+            if self._views.uncommitted_ms:
                 await session.clear()
         await self._audio.talk()
         self.panel.set(talking=True)
@@ -361,10 +349,10 @@ class Agent:
 
     async def _end_turn(self, session: Session) -> None:
         """The key is let go: what was said until now is a turn, if it is long enough for one."""
-        if self._uncommitted_ms >= _LEAST_COMMIT_MS:
+        if self._views.uncommitted_ms >= _LEAST_COMMIT_MS:
             await session.commit()
             await session.create_response()
-        elif self._uncommitted_ms:
+        elif self._views.uncommitted_ms:
             await session.clear()
 
     async def _send_silence(self, session: Session) -> None:
@@ -414,8 +402,12 @@ class Agent:
 
     def _show_settings(self) -> None:
         session = self._session
-        shown = _shown(self._options) if session is None else _effective(session.conversation)
-        self.panel.show_settings(shown)
+        shown = (
+            session_config(**_session_options(self._options))
+            if session is None
+            else session.conversation.session
+        )
+        self.panel.show_settings(settings_shown(shown))
 
     # --- what the panel asks for ---
 
@@ -441,70 +433,6 @@ class Agent:
             settings["turn_detection"] = ServerVAD(**detection)
         await self._update(settings)
 
-    # --- what the session shows its observers ---
-
-    def event(
-        self,
-        direction: Literal["sent", "received"],
-        raw: JsonObject,
-        t_s: float,
-        pcm: bytes | None,
-    ) -> None:
-        """An event crossed the wire."""
-        self.events.add(direction, raw, t_s)
-        name = raw.get("type")
-        if name == "input_audio_buffer.append" and pcm is not None:
-            self._input_ms += len(pcm) / _BYTES_PER_MS
-            self._uncommitted_ms += len(pcm) / _BYTES_PER_MS
-            self._clock.add(t_s, self._input_ms)
-            self.timeline.add_input(pcm, t_s)
-        elif name in ("input_audio_buffer.commit", "input_audio_buffer.clear"):
-            self._uncommitted_ms = 0.0
-        elif name in ("input_audio_buffer.speech_stopped", "conversation.item.create"):
-            self._spoken_to = direction == "received"
-        elif pcm is not None and isinstance(raw.get("item_id"), str):
-            self.timeline.add_output(raw["item_id"], pcm)
-        if t_s - self._counted_s >= _COUNT_EVERY_S:
-            self._counted_s = t_s
-            self._count_events()
-        self._show(t_s)
-
-    def playback(self, report: PlaybackReport) -> None:
-        """The speaker reported something."""
-        if report.kind == "started" and self._spoken_to:
-            self._spoken_to = False
-            self._show_latency(report)
-        self._show(report.t_s)
-
-    def _show(self, t_s: float) -> None:
-        session = self._session
-        if session is None or session.closed:
-            return
-        self.transcript.update()
-        self.timeline.update(session.conversation, t_s)
-        self.panel.set(state=_state(session))
-
-    def _count_events(self) -> None:
-        self.panel.set(event_count=len(self.events))
-
-    def _show_latency(self, report: PlaybackReport) -> None:
-        """Voice to voice: from the end of the user's words to the first sound of the answer."""
-        speech = self.conversation.speech
-        offset_ms = speech[-1].offset_ms if speech else None
-        if offset_ms is None:
-            return
-        latency_ms = (report.t_s - self._clock.wall(offset_ms)) * 1000
-        if 0 <= latency_ms < 30_000:
-            self.panel.set(latency_ms=round(latency_ms))
-
-
-def _state(session: Session) -> str:
-    if session.user_speaking:
-        return "hearing"
-    if session.speaker.playing:
-        return "speaking"
-    return "thinking" if session.busy else "listening"
-
 
 def _label(endpoint: str | Endpoint, model: str | None, api_key: str | None) -> str:
     """What the panel calls the endpoint; never with a key."""
@@ -514,24 +442,8 @@ def _label(endpoint: str | Endpoint, model: str | None, api_key: str | None) -> 
     return found.shown_url if found.kind == "url" else found.kind
 
 
-def _shown(options: dict[str, Any]) -> JsonObject:
-    """Settings as the panel shows them before there is a session."""
-    patch = session_config(**{k: v for k, v in options.items() if k != "transport"})
-    return _fields(patch)
-
-
-def _effective(conversation: Conversation) -> JsonObject:
-    return _fields(conversation.session)
-
-
-def _fields(session: JsonObject) -> JsonObject:
-    sound = session.get("audio", {})
-    detection = sound.get("input", {}).get("turn_detection", {})
-    return {
-        "instructions": session.get("instructions", ""),
-        "voice": sound.get("output", {}).get("voice", ""),
-        "turn_detection": detection,
-    }
+def _session_options(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name in SESSION_OPTIONS}
 
 
 # --- the end of Python ---

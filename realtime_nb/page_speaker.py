@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from time import monotonic
 
 from realtime_nb.devices import SimulatedSpeaker
 from realtime_nb.protocol.conversation import PlaybackReport
 from realtime_nb.session import Session
+from realtime_nb.widgets.microphone import Lateness
 from realtime_nb.widgets.speaker import PlaybackReport as PageReport
 from realtime_nb.widgets.speaker import Speaker as PageSpeaker
 
@@ -46,6 +48,7 @@ class BrowserSpeaker:
         self._kept_bytes: dict[str, int] = {}  # of those, what the recording has
         self._stopped: set[str] = set()
         self._heard_of = False
+        self._lateness = Lateness()
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -93,7 +96,7 @@ class BrowserSpeaker:
         kind, item_id = report["kind"], report["item_id"]
         if kind == "unplayed" or item_id not in self._waiting:
             return
-        now_s = self._session.clock()
+        now_s = self._happened_s(report)
         self._keep(item_id, report["played_samples"], now_s)
         if kind in ("finished", "flushed"):
             self._forget(item_id)
@@ -104,6 +107,14 @@ class BrowserSpeaker:
     @property
     def _usable(self) -> bool:
         return self._page.page is not None and self._page.status != "insecure"
+
+    def _happened_s(self, report: PageReport) -> float:
+        """When the page saw it, on the session's clock, which runs at the pace of life here."""
+        now_s, page_time_ms = self._session.clock(), report["page_time_ms"]
+        if page_time_ms is None:
+            return now_s
+        late_ms = self._lateness.late_ms(page_time_ms, monotonic())
+        return round(max(0.0, now_s - late_ms / 1000), 6)
 
     async def _flushed(
         self, page: Awaitable[list[tuple[str, float]]], clocked: Awaitable[list[tuple[str, float]]]

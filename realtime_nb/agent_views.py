@@ -1,0 +1,143 @@
+"""What an agent's panel shows of its session: an observer that hands on to the widgets."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from realtime_nb.input_clock import InputClock
+from realtime_nb.protocol.conversation import PlaybackReport
+from realtime_nb.protocol.events import JsonObject
+from realtime_nb.session import Session
+from realtime_nb.widgets.agent_panel import AgentPanel
+from realtime_nb.widgets.event_inspector import EventInspector
+from realtime_nb.widgets.timeline import Timeline
+from realtime_nb.widgets.transcript import Transcript
+
+__all__ = ["AgentViews", "settings_shown"]
+
+_BYTES_PER_MS = 48
+_COUNT_EVERY_S = 0.5
+_LONGEST_LATENCY_MS = 30_000
+
+
+class AgentViews:
+    """The widgets in the panel, as an observer of the session that they show.
+
+    Attributes:
+        panel: shows state, latency and the number of events; to be set before :meth:`follow`.
+        uncommitted_ms: audio that was appended since the last commit.
+    """
+
+    panel: AgentPanel
+
+    def __init__(self) -> None:
+        self.transcript = Transcript()
+        self.events = EventInspector()
+        self.timeline = Timeline()
+        self.uncommitted_ms = 0.0
+        self._session: Session | None = None
+        self._clock = InputClock()
+        self._input_ms = 0.0
+        self._counted_s = 0.0
+        self._turn_due = False  # a turn has ended that has no response yet
+        self._unanswered = False  # the user spoke, and has heard nothing yet
+
+    def follow(self, session: Session) -> None:
+        """Shows a session from its beginning."""
+        self._session = session
+        self._clock, self._input_ms, self.uncommitted_ms = InputClock(), 0.0, 0.0
+        self._counted_s = 0.0
+        self._turn_due = self._unanswered = False
+        self.events.clear()
+        self.timeline.clear()
+        self.transcript.update(session.conversation)
+        self.panel.set(latency_ms=None)
+        session.observe(self)
+
+    def update(self) -> None:
+        """Shows what is now."""
+        self.panel.set(event_count=len(self.events))
+        if self._session is not None:
+            self.transcript.update()
+            self.timeline.update(self._session.conversation)
+
+    def event(
+        self,
+        direction: Literal["sent", "received"],
+        raw: JsonObject,
+        t_s: float,
+        pcm: bytes | None,
+    ) -> None:
+        """An event crossed the wire."""
+        self.events.add(direction, raw, t_s)
+        self._follow_turns(direction, str(raw.get("type")))
+        if raw.get("type") == "input_audio_buffer.append" and pcm is not None:
+            self._add_input(pcm, t_s)
+        elif pcm is not None and isinstance(raw.get("item_id"), str):
+            self.timeline.add_output(raw["item_id"], pcm)
+        if t_s - self._counted_s >= _COUNT_EVERY_S:
+            self._counted_s = t_s
+            self.panel.set(event_count=len(self.events))
+        self._show(t_s)
+
+    def playback(self, report: PlaybackReport) -> None:
+        """The speaker reported something."""
+        if report.kind == "started" and self._unanswered:
+            self._unanswered = False
+            self._show_latency(report)
+        self._show(report.t_s)
+
+    def _follow_turns(self, direction: str, name: str) -> None:
+        if name in ("input_audio_buffer.commit", "input_audio_buffer.clear"):
+            self.uncommitted_ms = 0.0
+        elif name == "input_audio_buffer.speech_stopped":
+            self._turn_due = self._unanswered = True
+        elif name == "conversation.item.create" and direction == "sent":
+            self._unanswered = False
+        elif name in ("response.created", "input_audio_buffer.speech_started", "error"):
+            self._turn_due = False
+
+    def _add_input(self, pcm: bytes, t_s: float) -> None:
+        length_ms = len(pcm) / _BYTES_PER_MS
+        self._input_ms += length_ms
+        self.uncommitted_ms += length_ms
+        self._clock.add(t_s, self._input_ms)
+        self.timeline.add_input(pcm, t_s)
+
+    def _show(self, t_s: float) -> None:
+        session = self._session
+        if session is None or session.closed:
+            return
+        self.transcript.update()
+        self.timeline.update(session.conversation, t_s)
+        self.panel.set(state=self._state(session))
+
+    def _state(self, session: Session) -> str:
+        if session.user_speaking:
+            return "hearing"
+        if session.speaker.playing:
+            return "speaking"
+        detection = session.conversation.turn_detection or {}
+        due = self._turn_due and detection.get("create_response") is not False
+        return "thinking" if session.busy or due else "listening"
+
+    def _show_latency(self, report: PlaybackReport) -> None:
+        """Voice to voice: from the end of the user's words to the first sound of the answer."""
+        assert self._session is not None
+        speech = self._session.conversation.speech
+        offset_ms = speech[-1].offset_ms if speech else None
+        if offset_ms is None:
+            return
+        latency_ms = (report.t_s - self._clock.wall(offset_ms)) * 1000
+        if 0 <= latency_ms < _LONGEST_LATENCY_MS:
+            self.panel.set(latency_ms=round(latency_ms))
+
+
+def settings_shown(session: JsonObject) -> JsonObject:
+    """What the panel's settings show of a session, or of a patch of one."""
+    sound = session.get("audio", {})
+    return {
+        "instructions": session.get("instructions", ""),
+        "voice": sound.get("output", {}).get("voice", ""),
+        "turn_detection": sound.get("input", {}).get("turn_detection", {}),
+    }

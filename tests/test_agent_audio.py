@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import comm
+import pytest
+
+from realtime_nb import agent_audio
+from realtime_nb.agent_audio import MAX_QUEUED_MS, BrowserAudio, FileAudio, HostAudio, QueuedInput
+from realtime_nb.background import IoThread
+from realtime_nb.errors import ConfigurationError, SessionClosedError
+from realtime_nb.session import Session
+from tests.widgets.conftest import FakeComm, FakePage
+
+CHUNK = bytes(1920)
+WAIT_S = 10.0
+
+
+class Ears:
+    """A session as far as a microphone needs it."""
+
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+        self.closed = False
+        self.free = asyncio.Event()
+        self.free.set()
+
+    async def append(self, pcm: bytes) -> None:
+        if self.closed:
+            raise SessionClosedError("It is over.")
+        await self.free.wait()
+        self.heard.append(pcm)
+
+
+@pytest.fixture(autouse=True)
+def fake_comms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comm, "create_comm", FakeComm)
+
+
+@pytest.fixture
+def thread() -> Iterator[IoThread]:
+    made = IoThread("test-io")
+    yield made
+    made.stop()
+
+
+def on(thread: IoThread, work: Any) -> Any:
+    return thread.run(work).result(WAIT_S)
+
+
+# --- what waits on the way ---
+
+
+def test_audio_waits_for_its_turn_and_no_longer_than_two_seconds(thread: IoThread) -> None:
+    problems: list[str] = []
+    queued, ears = QueuedInput(thread, problems.append), Ears()
+
+    async def talk() -> None:
+        queued.put(CHUNK)  # not open yet
+        queued.start(ears.append)
+        queued.put(CHUNK)
+        queued.open = True
+        ears.free.clear()
+        for _ in range(2 * MAX_QUEUED_MS // 40):
+            queued.put(CHUNK)
+            await asyncio.sleep(0)
+        assert queued.dropped_ms > 0
+        ears.free.set()
+        await queued.sent()
+
+    on(thread, talk())
+    assert MAX_QUEUED_MS <= 40 * len(ears.heard) <= MAX_QUEUED_MS + 120
+    assert 40 * len(ears.heard) + queued.dropped_ms == 2 * MAX_QUEUED_MS
+    assert len(problems) == 1
+    assert "too slow" in problems[0]
+    on(thread, queued.stop())
+
+
+def test_nobody_waits_for_audio_that_a_closed_session_will_not_take(thread: IoThread) -> None:
+    queued, ears = QueuedInput(thread, print), Ears()
+
+    async def talk() -> None:
+        queued.start(ears.append)
+        queued.open = ears.closed = True
+        queued.put(CHUNK)
+        queued.put(CHUNK)
+        await queued.sent()
+        await queued.stop()
+        await queued.sent()
+
+    on(thread, talk())
+    assert ears.heard == []
+
+
+# --- the page ---
+
+
+class Talking:
+    """An agent's audio in a page that isn't there."""
+
+    def __init__(self, thread: IoThread) -> None:
+        self.problems: list[str] = []
+        self.ended = 0
+        self.thread = thread
+        self.audio = BrowserAudio(thread, self.problems.append, self._ended)
+        self.page = FakePage(self.audio.microphone)
+        self.ears = Ears()
+        on(thread, self.audio.start(self.ears))  # type: ignore[arg-type]
+
+    def _ended(self) -> None:
+        self.ended += 1
+
+    def tell(self, status: str, error: str = "") -> None:
+        state = {"status": status, "error": error, "devices": [], "applied": {}}
+        self.page.send({"kind": "state", **state})
+
+    def speak(self, position: int) -> None:
+        chunk = {"capture": "c", "seq": position // 960, "position": position}
+        self.page.send({"kind": "audio", **chunk}, [CHUNK])
+
+    def close(self) -> None:
+        on(self.thread, self.audio.stop())
+        self.audio.close()
+
+
+@pytest.fixture
+def talking(thread: IoThread) -> Iterator[Talking]:
+    made = Talking(thread)
+    yield made
+    made.close()
+
+
+def test_what_the_page_hears_gets_into_the_session(talking: Talking) -> None:
+    talking.page.hello()
+    talking.speak(0)  # nobody has asked it to
+    on(talking.thread, talking.audio.talk())
+    talking.tell("on")
+    talking.speak(960)
+    talking.speak(1920)
+    hush = talking.thread.run(talking.audio.hush())
+    _until(lambda: bool(talking.page.got("stop")))
+    talking.tell("off")
+    talking.speak(2880)  # was under way
+    hush.result(WAIT_S)
+    talking.speak(3840)
+    assert len(talking.ears.heard) == 3
+    assert len(talking.page.got("start")) == 1
+    assert talking.ended == 1
+
+
+def test_without_a_page_there_is_no_microphone(
+    talking: Talking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent_audio, "_PAGE_DUE_S", 0.1)
+    with pytest.raises(ConfigurationError, match="No page shows this agent"):
+        on(talking.thread, talking.audio.talk())
+    on(talking.thread, talking.audio.hush())
+
+
+def test_a_microphone_that_goes_off_is_noticed_and_said_once(talking: Talking) -> None:
+    talking.page.hello()
+    on(talking.thread, talking.audio.talk())
+    talking.tell("on")
+    talking.tell("ended", "It was unplugged.")
+    _until(lambda: talking.ended == 1)
+    assert talking.audio.microphone.error == "It was unplugged."
+    assert talking.problems == []  # the page says it itself
+
+
+def test_muting_is_the_pages_affair(talking: Talking) -> None:
+    talking.audio.mute(True)
+    assert talking.audio.microphone.muted
+
+
+def test_a_page_that_waits_for_cells_is_told_of(
+    talking: Talking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talking.page.hello()  # handled on this, the main thread
+    monkeypatch.setattr(talking.audio.microphone, "selftest", lambda: "Audio will pause.")
+    on(talking.thread, talking.audio.talk())
+    _until(lambda: talking.problems == ["Audio will pause."])
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    async def look() -> None:
+        while not condition():  # noqa: ASYNC110 - it happens on another thread
+            await asyncio.sleep(0.005)
+
+    asyncio.run(asyncio.wait_for(look(), WAIT_S))
+
+
+# --- a file ---
+
+
+class Stage:
+    """A session that is played files to."""
+
+    def __init__(self) -> None:
+        self.played: list[Path] = []
+        self.closed_microphones = 0
+        self.end = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def play(self, path: Path) -> None:
+        self.played.append(path)
+        await self.end.wait()
+        if self.error is not None:
+            raise self.error
+
+    async def close_microphone(self) -> None:
+        self.closed_microphones += 1
+
+
+def test_a_file_is_spoken_whenever_it_is_asked_for(thread: IoThread) -> None:
+    problems, ended, stage = list[str](), list[bool](), Stage()
+    audio = FileAudio(Path("voice.wav"), problems.append, lambda: ended.append(True))
+
+    async def talk() -> None:
+        await audio.talk()  # no session: nobody to talk to
+        await audio.start(_as_session(stage))
+        await audio.talk()
+        await asyncio.sleep(0)
+        await audio.talk()  # begins anew
+        stage.end.set()
+        await audio.spoken()
+        assert ended == [True]
+        stage.error = SessionClosedError("It is over.")
+        await audio.talk()
+        await audio.spoken()
+        await audio.stop()
+
+    on(thread, talk())
+    assert stage.played == [Path("voice.wav")] * 3
+    assert stage.closed_microphones == 3
+    assert problems == ["It is over."]
+
+
+def _as_session(stage: Any) -> Session:
+    session: Session = stage
+    return session
+
+
+# --- this machine ---
+
+
+def test_without_a_sound_card_the_words_say_what_to_do(
+    thread: IoThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object) -> None:
+        raise ConfigurationError("There is no microphone.")
+
+    monkeypatch.setattr("realtime_nb.host_audio.open_stream", none)
+    audio = HostAudio(thread, print)
+    with pytest.raises(ConfigurationError, match="no microphone"):
+        on(thread, audio.talk())
+    on(thread, audio.stop())
+    audio.mute(True)
+    audio.close()

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from realtime_nb.errors import ConfigurationError
+from realtime_nb.widgets.agent_panel import AgentPanel
+from realtime_nb.widgets.event_inspector import EventInspector
+from realtime_nb.widgets.microphone import Microphone
+from realtime_nb.widgets.timeline import Timeline
+from realtime_nb.widgets.transcript import Transcript
+from tests.widgets.conftest import FakePage
+
+Wish = tuple[str, Any]
+
+
+class Shown:
+    """A panel and what the person wanted."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.wishes: list[Wish] = []
+        self.parts = (Transcript(), EventInspector(), Timeline())
+        transcript, events, timeline = self.parts
+        self.microphone = Microphone()
+        self.panel = AgentPanel(
+            lambda name, value: self.wishes.append((name, value)),
+            transcript=transcript,
+            events=events,
+            timeline=timeline,
+            microphone=self.microphone,
+            **settings,
+        )
+
+    def close(self) -> None:
+        for widget in (self.panel, self.microphone, *self.parts):
+            widget.close()
+
+
+@pytest.fixture
+def shown() -> Iterator[Shown]:
+    made = Shown(endpoint="local")
+    yield made
+    made.close()
+
+
+def test_it_refers_to_its_parts_as_pages_find_them(shown: Shown) -> None:
+    transcript, events, timeline = shown.parts
+    assert shown.panel.children == {
+        "transcript": f"anywidget:{transcript.model_id}",
+        "events": f"anywidget:{events.model_id}",
+        "timeline": f"anywidget:{timeline.model_id}",
+        "microphone": f"anywidget:{shown.microphone.model_id}",
+    }
+
+
+def test_it_hands_on_what_the_person_wants_and_nothing_else(shown: Shown) -> None:
+    page = FakePage(shown.panel)
+    page.send({"kind": "command", "name": "say", "value": "Hello"})
+    page.send({"kind": "command", "name": "talk"})
+    page.send({"kind": "something"})
+    assert shown.wishes == [("say", "Hello"), ("talk", None)]
+
+
+def test_setting_what_is_already_so_sends_nothing(shown: Shown) -> None:
+    sent = shown.panel.comm.sent
+    shown.panel.set(state="listening", connected=True)
+    count = len(sent)
+    shown.panel.set(state="listening", connected=True)
+    assert len(sent) == count
+    assert shown.panel.state == "listening"
+
+
+def test_settings_are_shown_again_although_they_are_the_same(shown: Shown) -> None:
+    sent = shown.panel.comm.sent
+    shown.panel.show_settings({"voice": "sage"})
+    count = len(sent)
+    shown.panel.show_settings({"voice": "sage"})
+    assert len(sent) == count + 1
+
+
+def test_after_closing_it_can_still_be_told(shown: Shown) -> None:
+    shown.panel.close()
+    shown.panel.set(state="disconnected", error="gone")
+    assert shown.panel.error == "gone"
+
+
+def test_a_saved_notebook_says_what_was_here(shown: Shown) -> None:
+    shown.panel.set(error="<b>something</b>")
+    assert shown.panel.summary() == "Agent (local). Run the cell to talk to it."
+    bundle = shown.panel._repr_mimebundle_()
+    assert bundle is not None
+    assert "Agent (local)" in str(bundle[0]["text/html"])
+
+
+def test_an_unknown_setting_is_refused_by_name() -> None:
+    with pytest.raises(ConfigurationError, match="endpont"):
+        Shown(endpont="local")
+
+
+def test_its_code_needs_nothing_from_elsewhere() -> None:
+    assert "\nimport " not in f"\n{AgentPanel._esm}"
+    assert "innerHTML" not in str(AgentPanel._esm)
