@@ -66,6 +66,8 @@ TESTED_WITH = {
     "connecting": "session",
     "driver": "session",
     "recorder_files": "recorder",
+    "bench.lab_page": "e2e.audio_path",
+    "bench.notebook": "e2e.audio_path",
     "recording_files": "recording",
     "redaction": "recorder",
     "input_clock": "analysis",
