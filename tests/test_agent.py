@@ -203,6 +203,7 @@ def test_an_answer_can_be_interrupted(make: MakeAgent) -> None:
     until(lambda: item.played_s is not None and session.clock() > item.played_s + 0.1)
     agent.interrupt().result(WAIT_S)
     assert agent.settled().result(WAIT_S)
+    until(lambda: item.truncated_ms is not None)
     assert item.truncated_ms is not None
     assert 100 <= item.truncated_ms < 400
 
@@ -257,7 +258,8 @@ def test_the_buttons_do_what_the_verbs_do(make: MakeAgent) -> None:
     press(agent, "interrupt")
     press(agent, "an unknown wish")
     press(agent, "disconnect")
-    until(lambda: not agent.connected)
+    until(lambda: agent.status == "disconnected")
+    assert not agent.connected
     assert agent.panel.error == ""
     assert agent.panel.event_count == len(agent.events) > 10
 
