@@ -248,6 +248,11 @@ function compose(commands, signal) {
   });
   const send = element("button", { type: "submit", class: "rtnb-button", text: "Send" });
   const form = element("form", { class: "rtnb-compose" }, field, send);
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing) return;
+    event.preventDefault(); // JupyterLab does, too, and then nothing would be sent
+    form.requestSubmit();
+  }, { signal });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const text = field.value.trim();
@@ -372,20 +377,27 @@ function alertLine() {
 /** Space to talk and Escape to stop the answer, unless something else wants them.
  * @param {HTMLElement} root @param {TalkKey} key @param {Commands} commands @param {AbortSignal} signal */
 function keyboard(root, key, commands, signal) {
+  let bySpace = false;
+  const letGo = () => {
+    bySpace = false;
+    key.release();
+  };
   root.addEventListener("keydown", (event) => {
     if (event.key === "Escape") commands.command("interrupt");
     if (event.key !== " " || !takesSpace(event.target)) return;
     event.preventDefault();
-    if (!event.repeat) key.press();
+    if (event.repeat) return;
+    bySpace = true;
+    key.press();
   }, { signal });
   root.addEventListener("keyup", (event) => {
     if (event.key !== " " || !takesSpace(event.target)) return;
     event.preventDefault(); // a button would be clicked now
-    key.release();
+    letGo();
   }, { signal });
   // A key that is let go elsewhere is let go.
-  root.addEventListener("focusout", () => key.release(), { signal });
-  globalThis.addEventListener("blur", () => key.release(), { signal });
+  root.addEventListener("focusout", () => { if (bySpace) letGo(); }, { signal });
+  globalThis.addEventListener("blur", letGo, { signal });
 }
 
 /** @param {{model: PanelModel, el: HTMLElement, signal: AbortSignal, host: Host}} view */

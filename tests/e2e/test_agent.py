@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +15,12 @@ import pytest
 import soundfile
 
 from realtime_nb.audio import SAMPLE_RATE, load_audio
-from realtime_nb.bench.lab_page import LabPage
+from realtime_nb.bench.lab_page import Lab, LabPage, open_browser, wait_for_notebook
 from realtime_nb.local.stt import load_stt
 from tests.e2e.conftest import OpenPage
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Playwright
 
 DATA = Path(__file__).parents[1] / "data"
 DEVICE_RATE = 44_100  # of Chromium's fake microphone
@@ -194,3 +198,263 @@ def interrupted_ms(heard: Pcm) -> float:
     quiet = np.convolve(heard != 0, np.ones(SAMPLE_RATE // 2), "valid") == 0
     rest = np.flatnonzero(quiet)
     return float(rest[0] if len(rest) else len(heard)) / 24
+
+
+def test_typed_messages_and_settings(open_page: OpenPage, says: Callable[..., Path]) -> None:
+    page = open_page(says(YOUNG_MAN), size=(1100, 1000))
+    show_agent(page)
+    field = page.page.get_by_role("textbox", name="Message")
+    field.fill("Please count to three")
+    field.press("Enter")  # connects, too
+    wait_for_words(page, "Please count to three", "one, two, three")
+    page.page.get_by_role("tab", name="Settings").click()
+    page.page.get_by_label("Instructions").fill("You are a tailor.")
+    page.page.get_by_label("Instructions").blur()
+    page.wait_for("agent.conversation.session['instructions'] == 'You are a tailor.'")
+    slider = page.page.get_by_role("slider", name="Silence")
+    slider.fill("750")
+    page.wait_for("agent.conversation.turn_detection['silence_duration_ms'] == 750")
+    assert ask(page, "agent.conversation.turn_detection['threshold']") == 0.5
+    page.page.get_by_label("Noise suppression").uncheck()
+    page.wait_for("agent._audio.microphone.noise_suppression is False")
+    press(page, "Talk")
+    page.wait_for("agent._audio.microphone.applied.get('noise_suppression') is False")
+    page.page.get_by_role("tab", name="Events").click()
+    page.page.get_by_role("row").first.wait_for()
+
+
+def test_push_to_talk_with_the_button_and_with_the_space_bar(
+    open_page: OpenPage, says: Callable[..., Path]
+) -> None:
+    page = open_page(says(YOUNG_MAN))
+    show_agent(page, '"local", push_to_talk=True')
+    connect(page)
+    talk = page.page.get_by_role("button", name="Talk", exact=True)
+    talk.hover()
+    page.page.mouse.down()
+    page.page.get_by_role("button", name="Stop", exact=True).wait_for()
+    page.wait_for("agent._views.uncommitted_ms > 3900")
+    page.page.mouse.up()
+    wait_for_words(page, "he was not an", "you said")
+    page.wait_for("agent.settled().result(30)", timeout_s=40)
+    cells = page.page.evaluate("() => jupyterapp.shell.currentWidget.content.widgets.length")
+    waiting = page.start("while agent._views.uncommitted_ms < 3900: time.sleep(0.02)")
+    page.page.get_by_label("Voice agent").focus()
+    page.page.keyboard.down("Space")
+    page.result(waiting)
+    page.page.keyboard.up("Space")
+    log = page.page.get_by_role("log")
+    log.get_by_text("you said", exact=False).nth(1).wait_for()
+    assert ask(page, "agent.conversation.errors") == []
+    # A space in a message is a space.
+    page.page.get_by_role("textbox", name="Message").press_sequentially("a b")
+    assert page.page.get_by_role("textbox", name="Message").input_value() == "a b"
+    assert page.page.get_by_role("button", name="Talk", exact=True).count() == 1
+    added = page.page.evaluate("() => jupyterapp.shell.currentWidget.content.widgets.length")
+    assert added - cells == 2  # those of this test, none by a shortcut of JupyterLab's
+
+
+def test_shown_twice_it_has_one_microphone(open_page: OpenPage, says: Callable[..., Path]) -> None:
+    page = open_page(says(YOUNG_MAN), size=(1100, 1500))
+    show_agent(page)
+    page.show("agent")
+    page.wait_in_page("() => document.querySelectorAll('.rtnb-panel').length === 2")
+    page.page.get_by_role("button", name="Talk", exact=True).last.click()
+    page.wait_in_page(
+        "() => [...document.querySelectorAll('[data-talk]')].every((b) => b.textContent === 'Stop')"
+    )
+    page.page.get_by_role("log").get_by_text("young man").nth(1).wait_for(timeout=20_000)
+    assert page.page.evaluate("opened.tracks.length") == 1
+    page.page.get_by_role("button", name="Stop", exact=True).first.click()
+    page.wait_in_page("() => opened.tracks.every((track) => track.readyState === 'ended')")
+
+
+def test_a_reloaded_page_goes_on(open_page: OpenPage, says: Callable[..., Path]) -> None:
+    page = open_page(says(YOUNG_MAN))
+    show_agent(page)
+    connect(page)
+    press(page, "Talk")
+    wait_for_words(page, "young man", "you said")
+    page.save()
+    page.page.reload()
+    page = wait_for_notebook(page.page)
+    page.page.get_by_role("button", name="Disconnect", exact=True).wait_for()
+    wait_for_words(page, "young man", "you said")
+    page.wait_for("agent.connected and not agent.panel.talking")
+    page.wait_for("agent.settled().result(20)", timeout_s=30)
+    press(page, "Talk")
+    page.page.get_by_role("log").get_by_text("you said", exact=False).nth(1).wait_for(
+        timeout=20_000
+    )
+    page.wait_for("agent.settled().result(20)", timeout_s=30)
+
+
+def test_a_saved_notebook_holds_no_audio_and_no_key(
+    open_page: OpenPage, lab: Lab, says: Callable[..., Path]
+) -> None:
+    page = open_page(says(YOUNG_MAN))
+    page.run(
+        "from pathlib import Path\n"
+        "import realtime_nb as rt\n"
+        "from realtime_nb.background import io_thread\n"
+        "server = io_thread().run(rt.serve().__aenter__()).result(20)\n"
+        "Path('key').write_text(server.token)"
+    )
+    show_agent(page, "server.url, api_key=server.token")
+    connect(page)
+    press(page, "Talk")
+    wait_for_words(page, "young man", "you said")
+    page.wait_for("agent.settled().result(20)", timeout_s=30)
+    page.save()
+    path = next(lab.folder.glob("test_a_saved_notebook*.ipynb"))
+    page.wait_in_page("() => !jupyterapp.shell.currentWidget.context.model.dirty")
+    saved = path.read_text()
+    assert "Agent (ws://127.0.0.1" in saved  # what stays in place of the panel
+    assert (lab.folder / "key").read_text() not in saved
+    assert "young man" not in saved
+    assert re.search(r"[A-Za-z0-9+/]{120}", saved) is None
+    assert "application/vnd.jupyter.widget-state+json" not in saved
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ('"ws://127.0.0.1:9/v1/realtime", api_key="sk-wrong"', "127.0.0.1:9"),
+        ("server.url, api_key='sk-wrong'", "key"),
+    ],
+    ids=["unreachable", "wrong key"],
+)
+def test_why_it_does_not_connect_is_said_in_the_panel(
+    open_page: OpenPage, arguments: str, words: str
+) -> None:
+    page = open_page()
+    page.run(
+        "import realtime_nb as rt\n"
+        "from realtime_nb.background import io_thread\n"
+        "server = io_thread().run(rt.serve().__aenter__()).result(20)"
+    )
+    show_agent(page, arguments)
+    press(page, "Talk")
+    page.page.get_by_role("alert").filter(has_text=words).wait_for()
+    page.page.get_by_text("disconnected", exact=True).wait_for()
+    page.page.get_by_role("button", name="Talk", exact=True).wait_for()
+    assert "sk-wrong" not in page.page.get_by_label("Voice agent").inner_text()
+
+
+def test_a_server_that_goes_is_told_and_a_denied_microphone_too(open_page: OpenPage) -> None:
+    page = open_page(allow=False, flags=["--use-fake-device-for-media-stream"])
+    page.run(
+        "import realtime_nb as rt\n"
+        "from realtime_nb.background import io_thread\n"
+        "server = io_thread().run(rt.serve().__aenter__()).result(20)"
+    )
+    show_agent(page, "server.url, api_key=server.token")
+    connect(page)
+    press(page, "Talk")
+    page.page.get_by_role("alert").filter(has_text="does not let this page").wait_for()
+    page.page.get_by_role("button", name="Talk", exact=True).wait_for()
+    page.run("io_thread().run(server.__aexit__(None, None, None)).result(20)")
+    page.page.get_by_text("disconnected", exact=True).wait_for()
+    page.wait_for("'Press Connect' in agent.panel.error")
+    assert ask(page, "rt.load(agent.recording).complete") is True
+
+
+def test_a_restarted_kernel_leaves_a_whole_recording_and_no_microphone(
+    open_page: OpenPage, lab: Lab, says: Callable[..., Path]
+) -> None:
+    page = open_page(says(YOUNG_MAN))
+    show_agent(page, '"local", record="restarted"')
+    connect(page)
+    press(page, "Talk")
+    wait_for_words(page, "young man")
+    page.page.evaluate(
+        "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+    )
+    page.wait_in_page("() => opened.tracks.every((track) => track.readyState === 'ended')")
+    page.run("print(1)")
+    (recording,) = (lab.folder / "restarted").iterdir()
+    header = json.loads((recording / "session.json").read_text())
+    assert header["complete"] is True
+
+
+def test_in_notebook_7(
+    lab: Lab, open_browser_at: Callable[..., Page], says: Callable[..., Path]
+) -> None:
+    name = lab.notebook("seven.ipynb")
+    content = json.loads((lab.folder / name).read_text())
+    source = 'import realtime_nb as rt\nagent = rt.Agent("local")\nagent'
+    content["cells"] = [
+        {
+            "cell_type": "code",
+            "id": "one",
+            "source": source,
+            "metadata": {},
+            "outputs": [],
+            "execution_count": None,
+        }
+    ]
+    (lab.folder / name).write_text(json.dumps(content))
+    page = open_browser_at(says(YOUNG_MAN), f"{lab.url}/notebooks/{name}")
+    page.get_by_text("Python 3", exact=False).first.wait_for()
+    page.get_by_text("rt.Agent", exact=False).first.click()
+    page.keyboard.press("Shift+Enter")
+    page.get_by_role("button", name="Connect", exact=True).click()
+    page.get_by_text("listening", exact=True).wait_for()
+    page.get_by_role("button", name="Talk", exact=True).click()
+    log = page.get_by_role("log")
+    log.get_by_text("young man").first.wait_for(timeout=20_000)
+    log.get_by_text("you said", exact=False).first.wait_for(timeout=20_000)
+    page.get_by_text("speaking", exact=True).wait_for()
+
+
+@pytest.fixture
+def open_browser_at(playwright: Playwright) -> Iterator[Callable[..., Page]]:
+    """Opens an address in a browser with a microphone."""
+    opened: list[Browser] = []
+
+    def open_one(microphone: Path, address: str) -> Page:
+        opened.append(open_browser(playwright, microphone))
+        page = opened[-1].new_page(viewport={"width": 1000, "height": 900})
+        page.goto(address)
+        return page
+
+    yield open_one
+    for browser in opened:
+        browser.close()
+
+
+def test_how_it_looks(open_page: OpenPage, says: Callable[..., Path], screenshots: Path) -> None:
+    page = open_page(says(YOUNG_MAN, 3.0, AMIABLE), size=(1100, 900))
+    page.page.evaluate("() => jupyterapp.commands.execute('application:toggle-left-area')")
+    page.run(
+        "import realtime_nb as rt\n"
+        "def weather(city: str) -> str:\n"
+        '    "Tells the weather in a city."\n'
+        "    return f'Sun in {city}'"
+    )
+    show_agent(page, '"local", tools=[weather], instructions="You are a friendly receptionist."')
+    page.page.screenshot(path=screenshots / "agent_begin.png")
+    connect(page)
+    press(page, "Talk")
+    wait_for_words(page, "young man", "amiable himself")
+    page.page.screenshot(path=screenshots / "agent_light.png")
+    page.page.get_by_role("tab", name="Settings").click()
+    page.page.screenshot(path=screenshots / "agent_settings.png")
+    page.page.get_by_role("tab", name="Events").click()
+    page.page.get_by_role("row").first.wait_for()
+    page.page.screenshot(path=screenshots / "agent_events.png")
+    page.page.get_by_role("tab", name="Transcript").click()
+    page.theme("JupyterLab Dark")
+    page.page.get_by_role("button", name="Mute", exact=True).focus()
+    page.page.screenshot(path=screenshots / "agent_dark.png")
+    page.page.set_viewport_size({"width": 530, "height": 900})  # the cell has 400 px then
+    for tab in ("Settings", "Transcript"):
+        page.page.get_by_role("tab", name=tab).click()
+        wide = page.page.evaluate(
+            """() => [...document.querySelectorAll(".rtnb-panel, .rtnb-panel *")]
+                 .filter((e) => e.clientWidth && e.scrollWidth > e.clientWidth + 1
+                   && getComputedStyle(e).overflowX === "visible")
+                 .map((e) => e.className || e.tagName)"""
+        )
+        assert wide == []
+        page.page.screenshot(path=screenshots / f"agent_narrow_{tab.lower()}.png")
