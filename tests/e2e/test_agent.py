@@ -207,7 +207,7 @@ def test_typed_messages_and_settings(open_page: OpenPage, says: Callable[..., Pa
     field.fill("Please count to three")
     field.press("Enter")  # connects, too
     wait_for_words(page, "Please count to three", "one, two, three")
-    page.page.get_by_role("tab", name="Settings").click()
+    page.page.get_by_role("tab", name="Settings", exact=True).click()
     page.page.get_by_label("Instructions").fill("You are a tailor.")
     page.page.get_by_label("Instructions").blur()
     page.wait_for("agent.conversation.session['instructions'] == 'You are a tailor.'")
@@ -437,19 +437,24 @@ def test_how_it_looks(open_page: OpenPage, says: Callable[..., Path], screenshot
     connect(page)
     press(page, "Talk")
     wait_for_words(page, "young man", "amiable himself")
+    press(page, "Stop")
+    page.page.get_by_role("textbox", name="Message").fill("What is the weather in Paris?")
+    press(page, "Send")
+    wait_for_words(page, "Sun in Paris")
+    page.page.get_by_text("speaking", exact=True).wait_for()
     page.page.screenshot(path=screenshots / "agent_light.png")
-    page.page.get_by_role("tab", name="Settings").click()
+    page.page.get_by_role("tab", name="Settings", exact=True).click()
     page.page.screenshot(path=screenshots / "agent_settings.png")
     page.page.get_by_role("tab", name="Events").click()
     page.page.get_by_role("row").first.wait_for()
     page.page.screenshot(path=screenshots / "agent_events.png")
-    page.page.get_by_role("tab", name="Transcript").click()
+    page.page.get_by_role("tab", name="Transcript", exact=True).click()
     page.theme("JupyterLab Dark")
     page.page.get_by_role("button", name="Mute", exact=True).focus()
     page.page.screenshot(path=screenshots / "agent_dark.png")
     page.page.set_viewport_size({"width": 530, "height": 900})  # the cell has 400 px then
     for tab in ("Settings", "Transcript"):
-        page.page.get_by_role("tab", name=tab).click()
+        page.page.get_by_role("tab", name=tab, exact=True).click()
         wide = page.page.evaluate(
             """() => [...document.querySelectorAll(".rtnb-panel, .rtnb-panel *")]
                  .filter((e) => e.clientWidth && e.scrollWidth > e.clientWidth + 1
