@@ -24,6 +24,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	scripts/check-js.sh
 
 ## the benchmarks, on this machine
 bench: $(VENV)/.dev

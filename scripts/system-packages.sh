@@ -19,6 +19,7 @@ need chromium chromium
 need jackd jackd2
 need jack_connect jack-example-tools
 need node nodejs
+need npx npm
 ldconfig -p 2>/dev/null | grep -q 'libportaudio\.so\.2' || missing+=(libportaudio2)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
