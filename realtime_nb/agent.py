@@ -19,13 +19,14 @@ from typing import Any, TypeVar
 
 from realtime_nb import audio as audio_files
 from realtime_nb import connecting
+from realtime_nb import tools as tool_set
 from realtime_nb.agent_audio import AgentAudio, BrowserAudio, FileAudio, HostAudio
 from realtime_nb.agent_views import AgentViews, settings_shown
 from realtime_nb.background import Pending, io_thread
 from realtime_nb.connecting import ToolSource
 from realtime_nb.devices import Speaker
 from realtime_nb.endpoints import Endpoint, resolve
-from realtime_nb.errors import RealtimeError, SessionClosedError
+from realtime_nb.errors import ConfigurationError, RealtimeError, SessionClosedError
 from realtime_nb.protocol.config import SESSION_OPTIONS, VOICES, ServerVAD, session_config
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
@@ -85,6 +86,11 @@ class Agent:
         api_key: str | None = None,
         **options: Any,
     ) -> None:
+        if "speed" in options:
+            raise ConfigurationError(
+                "An agent talks at the pace of life. For the speed of its voice use "
+                "agent.update(speed=…) while it is connected."
+            )
         if push_to_talk:
             options["turn_detection"] = None
         self._options = options
@@ -333,7 +339,13 @@ class Agent:
             if self._views.uncommitted_ms:
                 await session.clear()
         await self._audio.talk()
-        self.panel.set(talking=True)
+        await self._hush_unless_wanted()
+
+    async def _hush_unless_wanted(self) -> None:
+        if self._wants_to_talk:
+            self.panel.set(talking=True)
+        else:
+            await self._audio.hush()
 
     async def _stop(self) -> None:
         was_talking, self._wants_to_talk = self._wants_to_talk, False
@@ -374,11 +386,11 @@ class Agent:
         try:
             if session is not None and not session.closed:
                 await session.update(**dict(options))
-            tools = options.pop("tools", None)
-            connecting.connect(**{**self._options, **options})  # refuses what can't be meant
-            self._options = {**self._options, **options}
-            if tools is not None:
-                self._tools = list(tools)
+            tools = list(options.pop("tools", self._tools))
+            session_config(**options)  # refuses what can't be meant
+            tool_set.collect(tools)
+            options.pop("speed", None)  # connect() calls something else so
+            self._options, self._tools = {**self._options, **options}, tools
             self.panel.set(error="")
         finally:
             self._show_settings()
@@ -453,9 +465,9 @@ _open_agents: weakref.WeakSet[Agent] = weakref.WeakSet()
 
 def _close_all() -> None:
     """Ends the sessions that are still open, so that their recordings are whole."""
-    for agent in list(_open_agents):
+    for ending in [agent.disconnect() for agent in list(_open_agents)]:
         with contextlib.suppress(Exception):
-            agent.disconnect().result(_CLOSE_TIMEOUT_S)
+            ending.result(_CLOSE_TIMEOUT_S)
 
 
 # Before the thread pools are shut down, which is earlier than atexit's functions run: closing a

@@ -204,8 +204,8 @@ class BrowserAudio:
         if self.microphone.status in _OPEN:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._off.wait(), _OFF_DUE_S)
-            # The page says "off" at once; the rest of the last chunk is still under way.
-            await asyncio.sleep(_LAST_CHUNK_S)
+        # The page says "off" at once; the rest of the last chunk is still under way.
+        await asyncio.sleep(_LAST_CHUNK_S)
         self._input.open = False
         await self._input.sent()
 

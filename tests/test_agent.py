@@ -221,6 +221,9 @@ def test_settings_change_now_and_for_later_sessions(make: MakeAgent) -> None:
     agent.connect().result(WAIT_S)
     assert (agent.conversation.turn_detection or {})["threshold"] == 0.8
     assert agent.conversation.session["audio"]["output"]["voice"] == "sage"
+    agent.update(speed=1.2).result(WAIT_S)
+    agent.disconnect().result(WAIT_S)
+    agent.connect().result(WAIT_S)
     sent = agent.send({"type": "input_audio_buffer.clear"}).result(WAIT_S)
     assert sent.startswith("event")
 
@@ -286,6 +289,8 @@ def test_what_is_shown_and_saved_holds_neither_key_nor_words(make: MakeAgent) ->
 def test_unknown_options_are_refused_at_once() -> None:
     with pytest.raises(rt.ConfigurationError, match="Did you mean 'instructions'"):
         Agent("local", instruction="Be brief.")
+    with pytest.raises(rt.ConfigurationError, match="pace of life"):
+        Agent("local", speed=2.0)
     with pytest.raises(rt.ConfigurationError, match="Unknown endpoint"):
         Agent("lokal")
     with pytest.raises(rt.AudioError, match=r"nowhere\.wav"):
@@ -343,6 +348,16 @@ def test_disconnecting_while_connecting_withdraws_it(make: MakeAgent) -> None:
     with pytest.raises(rt.SessionClosedError):
         connecting.result(WAIT_S)
     assert (agent.status, agent.panel.error, agent.connected) == ("disconnected", "", False)
+
+
+def test_stop_while_connecting_keeps_the_microphone_shut(make: MakeAgent) -> None:
+    agent = make()
+    talking = agent.talk()
+    agent.stop().result(WAIT_S)
+    talking.result(WAIT_S)
+    assert agent.connected
+    assert agent.panel.talking is False
+    assert agent.conversation.input_ms == 0
 
 
 def test_many_at_once_open_one_session(make: MakeAgent, server: Server) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,10 @@ from realtime_nb import agent_audio
 from realtime_nb.agent_audio import MAX_QUEUED_MS, BrowserAudio, FileAudio, HostAudio, QueuedInput
 from realtime_nb.background import IoThread
 from realtime_nb.errors import ConfigurationError, SessionClosedError
+from realtime_nb.protocol.conversation import PlaybackReport
 from realtime_nb.session import Session
+from realtime_nb.testing import tone
+from tests.fake_sounddevice import FakeSoundDevice
 from tests.widgets.conftest import FakeComm, FakePage
 
 CHUNK = bytes(1920)
@@ -151,6 +156,20 @@ def test_what_the_page_hears_gets_into_the_session(talking: Talking) -> None:
     assert talking.ended == 1
 
 
+def test_the_rest_of_the_last_chunk_is_waited_for_also_when_the_page_was_faster(
+    talking: Talking,
+) -> None:
+    talking.page.hello()
+    on(talking.thread, talking.audio.talk())
+    talking.tell("on")
+    talking.tell("off")  # the person pressed Stop there
+    hush = talking.thread.run(talking.audio.hush())
+    _until(lambda: bool(talking.page.got("stop")))
+    talking.speak(0)
+    hush.result(WAIT_S)
+    assert len(talking.ears.heard) == 1
+
+
 def test_without_a_page_there_is_no_microphone(
     talking: Talking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +263,59 @@ def _as_session(stage: Any) -> Session:
 
 
 # --- this machine ---
+
+
+@pytest.fixture
+def sound(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSoundDevice]:
+    module = FakeSoundDevice()
+    monkeypatch.setitem(sys.modules, "sounddevice", module)
+    with module.running():
+        yield module
+
+
+class Room(Ears):
+    """A session whose clock and ears a sound card needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reports: list[PlaybackReport] = []
+
+    def clock(self) -> float:
+        return time.monotonic()
+
+    def playback_report(self, report: PlaybackReport) -> None:
+        self.reports.append(report)
+
+    def audio_played(self, item_id: str, pcm: bytes, t_s: float) -> None:
+        pass
+
+
+def test_the_sound_card_hears_and_is_deaf_while_the_agent_speaks(
+    thread: IoThread, sound: FakeSoundDevice
+) -> None:
+    problems: list[str] = []
+    audio, room = HostAudio(thread, problems.append), Room()
+
+    async def talk() -> None:
+        speaker = audio.speaker(_as_session(room))
+        await audio.start(_as_session(room))
+        await audio.talk()
+        speaker.write("a", tone(300))
+        speaker.end("a")
+        while speaker.playing:  # noqa: ASYNC110 - its end is reported on another thread
+            await asyncio.sleep(0.005)
+        await audio.hush()
+        heard = len(room.heard)
+        await speaker.close()
+        await audio.stop()
+        assert len(room.heard) == heard > 0
+
+    on(thread, talk())
+    assert [report.kind for report in room.reports] == ["started", "finished"]
+    assert any(sound.heard)
+    assert not any(b"".join(room.heard))  # its own voice, which the cable brings back
+    assert problems == []
+    assert all(stream.closed for stream in sound.streams)
 
 
 def test_without_a_sound_card_the_words_say_what_to_do(
