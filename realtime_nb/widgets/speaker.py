@@ -23,7 +23,7 @@ _BYTES_PER_MS = 48
 _PIECE_BYTES = 100 * _BYTES_PER_MS
 _LARGEST_BYTES = 2000 * _BYTES_PER_MS
 _SEND_EVERY_S = 0.05
-_FLUSH_LIMIT_S = 0.5
+_FLUSH_LIMIT_S = 1.5
 # More than a network packet holds: what goes before it is sent on, where it would wait for the
 # page's acknowledgement of earlier packets (Nagle's algorithm, up to 40 ms).
 _PUSH = bytes(65_536)
@@ -179,7 +179,7 @@ class Speaker(LiveWidget):
 
         Returns:
             A future of ``(item_id, played_ms)`` of each item that was not finished, in the order
-            written. The page answers with what it really played; if it takes longer than 0.5 s,
+            written. The page answers with what it really played; if it takes longer than 1.5 s,
             the result is an estimate from its last report.
         """
         future: Future[list[tuple[str, float]]] = Future()
