@@ -118,7 +118,9 @@ class Recording:
         """What there is to say in a line, but for the duration."""
         if self._samples is not None:
             return {"content": "audio only"}
-        server = [str(self.header[key]) for key in ("endpoint", "model") if self.header.get(key)]
+        endpoint, model = self.header.get("endpoint"), self.header.get("model")
+        kind = endpoint.get("kind") if isinstance(endpoint, dict) else endpoint
+        server = [str(name) for name in dict.fromkeys((kind, model)) if name]
         facts = {
             "server": " ".join(server),
             "turns": _counted(len(self.turns), "turn"),
