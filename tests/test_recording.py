@@ -22,7 +22,11 @@ matplotlib.use("Agg")
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> LiveSession:
-    header = {"endpoint": "local", "model": "<echo>", "dialect": "ga"}
+    header = {
+        "endpoint": {"kind": "local", "url": "ws://127.0.0.1:1"},
+        "model": "<echo>",
+        "dialect": "ga",
+    }
     recorder = Recorder(tmp_path_factory.mktemp("recordings"), header)
     live = LiveSession(recorder)
     three_turns(live)
