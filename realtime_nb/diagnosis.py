@@ -124,6 +124,19 @@ class Report:
         )
         return f"<table>{rows}</table><p>{html.escape(self._verdict)}</p>"
 
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """In a notebook, the page adds what it finds about itself; a saved one keeps the table."""
+        if not _has_front_end():
+            return None
+        from realtime_nb.widgets.page_check import Line, PageCheck
+
+        lines = [Line(check.mark, check.name, check.text) for check in self.checks]
+        bundle = PageCheck(lines, self._verdict)._repr_mimebundle_(**kwargs)
+        if bundle is None:
+            return None
+        static = {"text/plain": repr(self), "text/html": self._repr_html_()}
+        return {**bundle[0], **static}, bundle[1]
+
 
 def doctor() -> Report:
     """Looks at everything that realtime_nb uses; takes some seconds.
@@ -310,6 +323,13 @@ def _key(name: str, endpoint: str) -> Check:
     if os.environ.get(name):
         return Check(name, "ok", f"is set; used by {endpoint} only", needed=False)
     return Check(name, "missing", "is not set", f"only {endpoint} needs it", needed=False)
+
+
+def _has_front_end() -> bool:
+    """Whether this is a Jupyter kernel, whose cells are shown in a page."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None
 
 
 def _version(package: str) -> str:
