@@ -38,6 +38,7 @@ PHASES = {
 _SAMPLES = Path(__file__).parents[1] / "samples"
 _MICROPHONE_RATE = 44_100  # of Chromium's fake microphone
 _FLUSHES = 20
+_COLUMNS = {"capture → kernel": "capture", "capture → server": "server", "flush": "flush"}
 
 # Page and kernel share a machine, hence a clock: the time of a chunk is that of its last sample.
 _SETUP = """
@@ -77,22 +78,55 @@ def stop(times):
         flushes.append((time.perf_counter() - began) * 1000)
 """
 
+# The local server runs in this process: what it takes from its socket is met there, and looked up
+# among what the page sent. Chunks that nobody wanted (the session was not ready) are passed over.
+_AGENT = """
+import base64, collections, json, time
+import realtime_nb as rt
+from realtime_nb.protocol.server import ServerProtocol
+
+sent, ways = collections.deque(maxlen=1000), []
+agent = rt.Agent("local", record=None)
+microphone, receive = agent._audio.microphone, ServerProtocol.receive
+take = microphone.on_message
+
+def taken(message, buffers):
+    if message["kind"] == "audio":
+        sent.append((message["t"], bytes(buffers[0])))
+    take(message, buffers)
+
+def received(server, event):
+    if event["type"] == "input_audio_buffer.append":
+        now, pcm = time.time() * 1000, base64.b64decode(event["audio"])
+        while sent:
+            t, chunk = sent.popleft()
+            if chunk == pcm:
+                ways.append(now - t)
+                break
+    receive(server, event)
+
+microphone.on_message, ServerProtocol.receive = taken, received
+display(agent)
+"""
+
 
 def run(seconds: float = 8.0, chunk_ms: int = 40) -> dict[str, Figures]:
     """Measures the way of the audio and prints a table.
 
     In each phase the microphone and the speaker are on. Capture → kernel is the time from a
     chunk's last sample to its handler in Python; a flush is timed from its call to the page's
-    answer, while the microphone streams.
+    answer, while the microphone streams. Capture → server goes on to the moment when the server of
+    ``rt.Agent("local")`` takes that chunk from its socket, in a conversation: the agent hears,
+    answers and speaks meanwhile. Page, kernel and server share this machine's clock.
 
     Args:
         seconds: length of each phase.
         chunk_ms: length of a microphone chunk.
 
     Returns:
-        Of each phase ``capture_p50_ms``, ``capture_p95_ms``, ``lost_samples``,
-        ``underruns_per_minute``, ``page_cpu`` (of one core, 1 is all); of the idle and the busy
-        one also ``flush_p50_ms`` and ``flush_p95_ms``.
+        Of each phase ``capture_p50_ms``, ``capture_p95_ms``, ``server_p50_ms``, ``server_p95_ms``,
+        ``lost_samples``, ``underruns_per_minute``, ``page_cpu`` (of one core, 1 is all); of the
+        idle and the busy one also ``flush_p50_ms`` and ``flush_p95_ms``.
 
     Raises:
         MissingExtraError: playwright or JupyterLab is missing.
@@ -116,7 +150,11 @@ def run(seconds: float = 8.0, chunk_ms: int = 40) -> dict[str, Figures]:
             try:
                 page = open_notebook(browser, lab, lab.notebook("bench.ipynb"))
                 figures = _measure(page, seconds, chunk_ms)
-                page.shut_down_kernel()
+                _leave(page)
+                page = open_notebook(browser, lab, lab.notebook("agent.ipynb"))
+                for name, row in _measure_agent(page, seconds).items():
+                    figures[name] |= row
+                _leave(page)
             finally:
                 browser.close()
     _print_table(figures, seconds, chunk_ms)
@@ -144,6 +182,37 @@ def _measure(page: LabPage, seconds: float, chunk_ms: int) -> dict[str, Figures]
     return figures
 
 
+def _leave(page: LabPage) -> None:
+    page.shut_down_kernel()
+    page.page.context.close()
+
+
+def _measure_agent(page: LabPage, seconds: float) -> dict[str, Figures]:
+    page.run(_AGENT)
+    page.page.get_by_role("button", name="Connect", exact=True).click()
+    page.wait_for("agent.connected", timeout_s=60)
+    page.page.get_by_role("button", name="Talk", exact=True).click()
+    page.wait_for("len(ways) > 20")
+    return {name: _to_server(page, cell, seconds) for name, cell in PHASES.items()}
+
+
+def _to_server(page: LabPage, cell: str, seconds: float) -> Figures:
+    page.run("ways.clear()")
+    _meanwhile(page, cell, seconds)
+    way_ms = _told(page, "print(json.dumps(ways))")
+    return {
+        "server_p50_ms": float(np.percentile(way_ms, 50)),
+        "server_p95_ms": float(np.percentile(way_ms, 95)),
+    }
+
+
+def _meanwhile(page: LabPage, cell: str, seconds: float) -> None:
+    if cell:
+        page.run(cell.format(seconds=seconds))
+    else:
+        page.page.wait_for_timeout(seconds * 1000)
+
+
 def _phase(page: LabPage, cell: str, seconds: float) -> Figures:
     page.run(
         f"speaking = threading.Thread(target=speak, args=({seconds},)); speaking.start()\n"
@@ -151,10 +220,7 @@ def _phase(page: LabPage, cell: str, seconds: float) -> Figures:
         "ways.clear()"
     )
     began_s, cpu_s = time.monotonic(), _renderer_cpu_s(page)
-    if cell:
-        page.run(cell.format(seconds=seconds))
-    else:
-        page.page.wait_for_timeout(seconds * 1000)
+    _meanwhile(page, cell, seconds)
     cpu = (_renderer_cpu_s(page) - cpu_s) / (time.monotonic() - began_s)
     way_ms, underruns, lost = _told(
         page,
@@ -203,14 +269,18 @@ def _renderer_cpu_s(page: LabPage) -> float:
 
 def _print_table(figures: dict[str, Figures], seconds: float, chunk_ms: int) -> None:
     print(f"page and kernel, {chunk_ms}-ms chunks, {seconds:.0f} s of each")
-    head = "".join(f"{title:>18}" for title in ("capture → kernel", "flush"))
+    head = "".join(f"{title:>18}" for title in _COLUMNS)
     print(f"  {'':12}{head}{'underruns':>12}{'lost':>9}{'page CPU':>10}")
-    units = "".join(f"{'p50 / p95 ms':>18}" for _ in range(2))
+    units = "".join(f"{'p50 / p95 ms':>18}" for _ in _COLUMNS)
     print(f"  {'':12}{units}{'per minute':>12}{'samples':>9}{'of a core':>10}")
     for name, row in figures.items():
-        way = f"{row['capture_p50_ms']:.0f} / {row['capture_p95_ms']:.0f}"
-        flush = "–"
-        if "flush_p50_ms" in row:
-            flush = f"{row['flush_p50_ms']:.0f} / {row['flush_p95_ms']:.0f}"
-        print(f"  {name:12}{way:>18}{flush:>18}{row['underruns_per_minute']:>12.1f}", end="")
+        pairs = (_pair(row, figure) for figure in _COLUMNS.values())
+        print(f"  {name:12}{''.join(pairs)}{row['underruns_per_minute']:>12.1f}", end="")
         print(f"{row['lost_samples']:>9.0f}{row['page_cpu']:>10.0%}")
+
+
+def _pair(row: Figures, figure: str) -> str:
+    told = "–"
+    if f"{figure}_p50_ms" in row:
+        told = f"{row[f'{figure}_p50_ms']:.0f} / {row[f'{figure}_p95_ms']:.0f}"
+    return f"{told:>18}"
