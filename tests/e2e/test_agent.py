@@ -307,7 +307,7 @@ def test_a_saved_notebook_holds_no_audio_and_no_key(
     wait_for_words(page, "young man", "you said")
     page.wait_for("agent.settled().result(20)", timeout_s=30)
     page.save()
-    path = next(lab.folder.glob("test_a_saved_notebook*.ipynb"))
+    path = lab.folder / page.page.url.rpartition("/")[2]
     page.wait_in_page("() => !jupyterapp.shell.currentWidget.context.model.dirty")
     saved = path.read_text()
     assert "Agent (ws://127.0.0.1" in saved  # what stays in place of the panel

@@ -111,10 +111,7 @@ def test_a_saved_notebook_holds_the_summary_and_no_event(
     page = open_page()
     show_recording(page, recorded)
     page.save()
-    [saved] = [
-        path for path in lab.folder.glob("*.ipynb") if path.stem.startswith("test_a_saved_notebook")
-    ]
-    text = saved.read_text("utf-8")
+    text = (lab.folder / page.page.url.rpartition("/")[2]).read_text("utf-8")
     assert "Event inspector: 8" in text
     assert "Which slots are free?" in text  # the transcript's own summary
     for kept_away in ("Be brief.", "speech_started", "turn_detection"):
