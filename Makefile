@@ -14,7 +14,7 @@ lab: $(VENV)/.lab
 talk: $(VENV)/.lab
 	$(BIN)/realtime-nb talk realtime_nb/samples/austen_0880.wav
 
-## every test; installs a browser and PortAudio where they are missing
+## the tests, but for the slow ones (pytest -m slow, -m kernels); installs a browser and PortAudio
 test: $(VENV)/.dev
 	scripts/system-packages.sh
 	$(BIN)/python -m pytest
