@@ -3,7 +3,8 @@
 A recording is a folder::
 
     session.json     what it is a recording of; rewritten once, when it is closed
-    events.jsonl     {"seq", "t", "dir": "sent" | "received", "event"}; audio is in the WAV files
+    events.jsonl     {"seq", "t", "dir": "sent" | "received", "event"}; audio is in the WAV files;
+                     "captured" where it is known when the device took the last sample of an append
     input.wav        what was sent to the server, on the input-sample clock
     received.wav     the agent's audio as it was received
     output.wav       what was played: sample i at i / 24,000 s, silence explicit
@@ -137,6 +138,7 @@ class Recorder:
         raw: JsonObject,
         t_s: float,
         pcm: bytes | None = None,
+        captured_s: float | None = None,
     ) -> None:
         """Take an event as it crossed the wire, in either dialect.
 
@@ -146,6 +148,8 @@ class Recorder:
             t_s: When, in seconds since the session began, rounded to microseconds.
             pcm: The audio that it carries as PCM16 at 24 kHz; without it, the payload is taken to
                 be that.
+            captured_s: When the device took the last sample of that audio, on the clock of
+                ``t_s``, where it is known.
 
         Raises:
             RecordingError: Recording has failed or was closed.
@@ -154,6 +158,8 @@ class Recorder:
             self._check()
             audio: list[AudioChunk] = []
             line = {"seq": self._events, "t": round(t_s, 6), "dir": direction, "event": raw}
+            if captured_s is not None:
+                line["captured"] = round(captured_s, 6)
             encoded = self._encoded_event(line, pcm, audio)
             self._put(Entry(tuple(audio), "events.jsonl", encoded))
             self._events += 1

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from realtime_nb.plots import TimelineData
+    from realtime_nb.voices import Voices
 
 __all__ = ["RecordedEvent", "Recording", "load"]
 
@@ -158,7 +159,7 @@ class Recording:
     def _folded(self) -> tuple[Conversation, InputClock]:
         conversation, clock = Conversation(), InputClock()
         dialect = self.header.get("dialect")
-        reports = self._playback_lines
+        reports = self.playback
         applied = 0
         for line in self.raw_events():
             while applied < len(reports) and reports[applied].after < line.seq:
@@ -173,7 +174,8 @@ class Recording:
         return conversation, clock
 
     @cached_property
-    def _playback_lines(self) -> list[PlaybackLine]:
+    def playback(self) -> list[PlaybackLine]:
+        """What the playing device reported, in order."""
         if self._samples is not None:
             return []
         lines = read_lines(self.path / "playback.jsonl", PlaybackLine)
@@ -208,7 +210,20 @@ class Recording:
             else:
                 self.problems.append(f"{name}: line {number} can't be read and is left out.")
 
+    @property
+    def simulated(self) -> bool:
+        """Whether its answers came from the local server, whose latencies are its own."""
+        endpoint = self.header.get("endpoint")
+        return isinstance(endpoint, dict) and endpoint.get("kind") == "local"
+
     # --- audio ---
+
+    @cached_property
+    def voices(self) -> Voices:
+        """Who is audible when, as an offline detector finds it."""
+        from realtime_nb.voices import find_voices
+
+        return find_voices(self)
 
     @cached_property
     def input(self) -> Samples:
@@ -247,7 +262,7 @@ class Recording:
         stated = self.header.get("duration_s")
         if isinstance(stated, int | float) and not isinstance(stated, bool):
             return float(stated)
-        reported_s = max((line.t for line in self._playback_lines), default=0.0)
+        reported_s = max((line.t for line in self.playback), default=0.0)
         return max(self._last_s, reported_s, self._wav_samples("output.wav") / SAMPLE_RATE)
 
     # --- tables ---

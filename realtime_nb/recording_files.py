@@ -38,12 +38,15 @@ class RecordedEvent(msgspec.Struct, frozen=True, rename={"t_s": "t", "direction"
         t_s: when it crossed the wire, in seconds since the session began.
         direction: as seen from the client.
         event: as it was on the wire, but for audio and secrets.
+        captured: when the device took the last sample of an append, on the clock of ``t_s``, where
+            that is known.
     """
 
     seq: int
     t_s: float
     direction: Literal["sent", "received"]
     event: JsonObject
+    captured: float | None = None
 
 
 class PlaybackLine(msgspec.Struct, frozen=True):

@@ -113,6 +113,17 @@ def test_given_pcm_is_stored_and_the_size_on_the_wire_kept(tmp_path: Path) -> No
     }
 
 
+def test_time_of_capture_is_kept_where_it_is_known(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, {})
+    event = {"type": "input_audio_buffer.append", "audio": base64_of(PCM)}
+    recorder.event("sent", event, 1.25, captured_s=1.2000004)
+    recorder.event("sent", event, 1.27)
+    recorder.close()
+
+    assert [line.get("captured") for line in lines(recorder.path / "events.jsonl")] == [1.2, None]
+    assert [event.captured for event in load(recorder.path).raw_events()] == [1.2, None]
+
+
 def test_half_a_sample_waits_for_the_next_chunk(tmp_path: Path) -> None:
     pieces = [PCM[:5], PCM[5:6], PCM[6:]]
     events = [{"type": "response.output_audio.delta", "delta": base64_of(p)} for p in pieces]

@@ -13,6 +13,7 @@ import soundfile
 from realtime_nb.audio import pcm_from_samples, read_wav_pcm, ulaw_encode
 from realtime_nb.errors import AudioError, RecordingError
 from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.recorded import Recorded
 from realtime_nb.recorder import Recorder
 from realtime_nb.recording import Recording, load
 from tests.scripted_session import DATA, LiveSession, session, three_turns
@@ -56,6 +57,20 @@ def test_loads_what_was_recorded(live: LiveSession, folder: Path) -> None:
     assert recording.duration_s == 16.2
     assert recording.header["model"] == "<echo>"
     assert live.conversation.unknown_events == 2  # one of a later version, one malformed
+
+
+def test_is_what_analyses_take(folder: Path) -> None:
+    recorded: Recorded = load(folder)
+
+    assert recorded.simulated
+    assert [(line.kind, line.item_id) for line in recorded.playback] == [
+        ("started", "agent_1"),
+        ("finished", "agent_1"),
+        ("started", "agent_2"),
+        ("finished", "agent_2"),
+        ("started", "agent_3"),
+        ("flushed", "agent_3"),
+    ]
 
 
 def test_audio_is_float_and_lies_where_it_should(folder: Path) -> None:
