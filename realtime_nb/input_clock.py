@@ -1,4 +1,4 @@
-"""When the audio at a position of the input-sample clock was sent."""
+"""When the audio at a position of the input-sample clock was captured, and when it was sent."""
 
 from __future__ import annotations
 
@@ -14,34 +14,64 @@ _PACE = 1.1
 
 @dataclass(slots=True)
 class InputClock:
-    """When the audio at a position of the input-sample clock was sent.
+    """When the audio at a position of the input-sample clock was captured, and when it was sent.
 
     It is built from the ``input_audio_buffer.append`` events: each gives one point, the time at
-    which it was sent and all audio sent up to and with it.
+    which it was sent and all audio sent up to and with it. Where a device told when it took the
+    last sample of a chunk, that is the third of the point; where none did, the last sample of a
+    chunk counts as captured when the chunk was sent, so that what the way from the device to the
+    socket took is not seen.
     """
 
     times_s: list[float] = field(default_factory=list)
     totals_ms: list[float] = field(default_factory=list)
+    captured_s: list[float] = field(default_factory=list)
 
-    def add(self, t_s: float, total_ms: float) -> None:
-        """Take one append, sent at ``t_s``, that brought the audio to ``total_ms``."""
+    def add(self, t_s: float, total_ms: float, captured_s: float | None = None) -> None:
+        """Take one append, sent at ``t_s``, that brought the audio to ``total_ms``.
+
+        Its last sample was captured at ``captured_s``: not after it was sent, whatever a device's
+        clock says, and not before that of the append before it.
+        """
+        moment_s = t_s if captured_s is None else min(captured_s, t_s)
+        if self.captured_s:
+            moment_s = max(moment_s, self.captured_s[-1])
         self.times_s.append(t_s)
         self.totals_ms.append(total_ms)
+        self.captured_s.append(moment_s)
 
     def wall(self, ms: float) -> float:
-        """Return when the sample at ``ms`` was there to be sent, in seconds; NaN if it never was.
+        """Return when the sample at ``ms`` was captured, in seconds; NaN if it never was sent.
 
-        The last sample of a chunk is from the moment at which the chunk was sent, those before it
-        from as much earlier, though never from before the chunk that came before.
+        Samples of a chunk are from as much earlier than its last as they lie before it, though
+        never from before the chunk that came before.
         """
+        index = self._chunk(ms)
+        if index is None:
+            return math.nan
+        t_s = self.captured_s[index] - (self.totals_ms[index] - ms) / 1000
+        return t_s if index == 0 else max(t_s, self.captured_s[index - 1])
+
+    def sent(self, ms: float) -> float:
+        """Return when the chunk that holds the sample at ``ms`` was sent; NaN if it never was."""
+        index = self._chunk(ms)
+        return math.nan if index is None else self.times_s[index]
+
+    def sent_after(self, captured_s: float) -> float:
+        """Return when what was captured at that moment was sent; NaN if it never was."""
+        index = bisect_left(self.captured_s, captured_s)
+        if math.isnan(captured_s) or index == len(self.captured_s):
+            return math.nan
+        return self.times_s[index]
+
+    def _chunk(self, ms: float) -> int | None:
         index = bisect_left(self.totals_ms, ms)
         if not ms >= 0 or index == len(self.totals_ms):  # also NaN
-            return math.nan
-        t_s = self.times_s[index] - (self.totals_ms[index] - ms) / 1000
-        return t_s if index == 0 else max(t_s, self.times_s[index - 1])
+            return None
+        return index
 
     def real_time(self, start_ms: float, end_ms: float) -> bool:
-        """Whether that stretch was sent about as fast as it was spoken.
+        """Whether that stretch came in about as fast as it was spoken.
 
         Faster than 1.1 times real time, with 250 ms allowed for uneven delivery, is a file that was
         pushed in; nobody waited for an answer to it in the way that latency means.
@@ -50,14 +80,14 @@ class InputClock:
         last = bisect_left(self.totals_ms, end_ms)
         if last >= len(self.totals_ms):
             return False
-        took_s = self.times_s[last] - self.times_s[first]
+        took_s = self.captured_s[last] - self.captured_s[first]
         return (end_ms - start_ms) / 1000 <= took_s * _PACE + _BURST_S
 
     def stretches(self, pause_s: float = 0.25) -> list[tuple[float, float, float]]:
-        """Return (t_s, start_ms, end_ms) of each stretch that was sent without a longer pause."""
+        """Return (t_s, start_ms, end_ms) of each stretch that came in without a longer pause."""
         found: list[tuple[float, float, float]] = []
         end_s = previous_ms = 0.0
-        for t_s, total_ms in zip(self.times_s, self.totals_ms, strict=True):
+        for t_s, total_ms in zip(self.captured_s, self.totals_ms, strict=True):
             length_s = (total_ms - previous_ms) / 1000
             if found and t_s - length_s - end_s < pause_s:
                 begin_s, start_ms, _ = found[-1]
