@@ -8,12 +8,12 @@
  *
  * @typedef {import("./link.js").Model} PanelModel
  * @typedef {import("./microphone.js").MicrophoneApi} MicrophoneApi
- * @typedef {import("./microphone.js").State} MicrophoneState
  * @typedef {import("./speaker.js").SpeakerApi} SpeakerApi
  * @typedef {{exports: any, render(view: {el: HTMLElement, signal: AbortSignal}): Promise<void>}} Part
  * @typedef {{getWidget(reference: string): Promise<Part>, getModel(reference: string): Promise<PanelModel>}} Host
  * @typedef {{command(name: string, value?: unknown): void}} Commands
  */
+import { devicePicker, levelMeter, processingSwitches, say } from "./microphone_controls.js";
 import { element } from "./view.js";
 
 const STATE_WORDS = {
@@ -25,13 +25,7 @@ const SLIDERS = /** @type {const} */ ([
   ["silence_duration_ms", "Silence", 100, 2000, 50, 200, " ms"],
   ["prefix_padding_ms", "Padding", 0, 1000, 50, 300, " ms"],
 ]);
-const SWITCHES = /** @type {const} */ ([
-  ["echo_cancellation", "Echo cancellation"],
-  ["noise_suppression", "Noise suppression"],
-  ["auto_gain_control", "Automatic gain"],
-]);
 const MICROPHONE_OPEN = ["asking", "on"];
-const SILENT_DBFS = -60;
 
 /** How long the agent took to answer. @param {number | null | undefined} ms */
 export function latencyText(ms) {
@@ -50,11 +44,6 @@ export function takesSpace(target) {
   if (!node?.closest) return false;
   if (node.closest("[data-talk]")) return true;
   return !node.closest("input, textarea, select, button, summary, canvas, [role=grid], [role=tab]");
-}
-
-/** Changes an element's text only if it is another one. @param {Element} node @param {string} text */
-function say(node, text) {
-  if (node.textContent !== text) node.textContent = text;
 }
 
 /** @param {string} name @param {Record<string, string>} [attributes] */
@@ -132,11 +121,7 @@ function head(model, key, commands, signal) {
   const connect = button("Connect");
   const talk = button("Talk", { "data-talk": "" });
   const mute = button("Mute", { "aria-pressed": "false" });
-  const level = element("span", { class: "rtnb-meter-bar" });
-  const meter = element("span", {
-    class: "rtnb-meter", role: "meter", "aria-label": "Microphone level in decibels",
-    "aria-valuemin": SILENT_DBFS, "aria-valuemax": 0, "aria-valuenow": SILENT_DBFS,
-  }, level);
+  const meter = levelMeter();
   const isOpen = () => model.get("connected") || model.get("state") === "connecting";
 
   connect.addEventListener("click", () => {
@@ -176,20 +161,14 @@ function head(model, key, commands, signal) {
     talk.classList.toggle("rtnb-main", Boolean(model.get("connected")) && !key.talking);
     talk.title = key.byHolding ? "Hold it, or the space bar, while you speak" : "Space bar";
     mute.setAttribute("aria-pressed", String(Boolean(model.get("muted"))));
-    meter.hidden = key.microphone === null;
+    meter.node.hidden = key.microphone === null;
   };
   follow(model, ["state", "connected", "talking", "muted", "endpoint", "latency_ms", "push_to_talk"], paint);
   return {
     node: element("div", { class: "rtnb-panel-head" }, state, where,
-      element("div", { class: "rtnb-panel-buttons" }, connect, talk, mute, meter)),
+      element("div", { class: "rtnb-panel-buttons" }, connect, talk, mute, meter.node)),
     paint,
-    /** @param {MicrophoneState} microphone */
-    paintLevel(microphone) {
-      const part = Math.max(0, Math.min(1, 1 - microphone.level / SILENT_DBFS));
-      level.style.transform = `scaleX(${part.toFixed(3)})`;
-      meter.setAttribute("aria-valuenow", String(Math.round(Math.max(SILENT_DBFS, microphone.level))));
-      meter.classList.toggle("rtnb-speaking", microphone.speaking);
-    },
+    paintLevel: meter.paint,
   };
 }
 
@@ -323,40 +302,8 @@ function turnSettings(model, commands, signal) {
 
 /** @param {PanelModel} model of the microphone @param {MicrophoneApi} microphone @param {AbortSignal} signal */
 function microphoneSettings(model, microphone, signal) {
-  const device = element("select", { class: "rtnb-select" });
-  /** @param {string} name @param {unknown} value */
-  const set = (name, value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
-  device.addEventListener("change", () => set("device_id", device.value), { signal });
-  const switches = SWITCHES.map(([name, label]) => {
-    const box = element("input", { type: "checkbox" });
-    const applied = element("span", { class: "rtnb-quiet" });
-    box.addEventListener("change", () => set(name, box.checked), { signal });
-    /** @param {MicrophoneState} state */
-    const paint = (state) => {
-      box.checked = Boolean(model.get(name));
-      const value = state.applied[name];
-      const differs = state.status === "on" && value !== box.checked;
-      say(applied, differs ? `(the browser: ${value === null ? "unknown" : value ? "on" : "off"})` : "");
-    };
-    model.on(`change:${name}`, () => paint(microphone.state));
-    return { row: element("label", { class: "rtnb-field" }, box, ` ${label} `, applied), paint };
-  });
-  let listed = "";
-  microphone.subscribe((state) => {
-    for (const { paint } of switches) paint(state);
-    const wanted = model.get("device_id");
-    const now = JSON.stringify([state.devices, wanted]);
-    if (now === listed) return;
-    listed = now;
-    const choices = [{ id: "", label: "The browser's choice" }, ...state.devices.filter(({ id }) => id !== "default")];
-    device.replaceChildren(...choices.map(({ id, label }) => element("option", { value: id, text: label })));
-    device.value = choices.some(({ id }) => id === wanted) ? wanted : "";
-  }, signal);
   return element("fieldset", {}, element("legend", { text: "Microphone" }),
-    element("label", { class: "rtnb-field" }, "Device ", device), ...switches.map(({ row }) => row));
+    devicePicker(model, microphone, signal), ...processingSwitches(model, microphone, signal));
 }
 
 /** The first of some texts that says anything, in a line that screen readers announce. */

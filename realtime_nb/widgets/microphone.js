@@ -14,6 +14,8 @@
  * gets a `realtime-nb:gate` event with `detail: {microphone: key, open}`, which speakers follow.
  */
 import { Link } from "./link.js";
+import { SWITCHES, devicePicker, levelMeter, processingSwitches, say } from "./microphone_controls.js";
+import { element } from "./view.js";
 
 /**
  * @typedef {"off"|"asking"|"on"|"denied"|"missing"|"insecure"|"suspended"|"ended"} Status
@@ -28,11 +30,6 @@ const SILENT_DBFS = -95;
 const SILENT_AFTER_MS = 5000;
 const PAINT_EVERY_MS = 70;
 const LEAVE_AFTER_MS = 1000;
-const SWITCHES = /** @type {const} */ ([
-  ["echo_cancellation", "echoCancellation", "Echo cancellation"],
-  ["noise_suppression", "noiseSuppression", "Noise suppression"],
-  ["auto_gain_control", "autoGainControl", "Automatic gain"],
-]);
 
 /** Words for a failed request for the microphone. @param {unknown} failure @returns {[Status, string]} */
 function explain(failure) {
@@ -372,89 +369,6 @@ class Capture {
   }
 }
 
-/** @param {string} tag @param {Record<string, string>} [attributes] @param {...(string | Node)} content */
-function element(tag, attributes = {}, ...content) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...content);
-  return made;
-}
-
-/** @param {import("./link.js").Model} model @param {MicrophoneApi} microphone @param {AbortSignal} signal */
-function devicePicker(model, microphone, signal) {
-  const select = /** @type {HTMLSelectElement} */ (element("select", { class: "rtnb-select" }));
-  select.addEventListener(
-    "change",
-    () => {
-      model.set("device_id", select.value);
-      model.save_changes();
-    },
-    { signal },
-  );
-  let shown = "";
-  microphone.subscribe(({ devices }) => {
-    const wanted = model.get("device_id");
-    const state = JSON.stringify([devices, wanted]);
-    if (state === shown) return;
-    shown = state;
-    const others = devices.filter(({ id }) => id !== "default");
-    const choices = [{ id: "", label: "The browser's choice" }, ...others];
-    select.replaceChildren(
-      ...choices.map(({ id, label }) => element("option", { value: id }, label)),
-    );
-    select.value = choices.some(({ id }) => id === wanted) ? wanted : "";
-  }, signal);
-  return element("label", { class: "rtnb-field" }, "Device ", select);
-}
-
-/** A switch and what the browser made of it. @param {import("./link.js").Model} model @param {MicrophoneApi} microphone @param {string} trait @param {string} label @param {AbortSignal} signal */
-function processingSwitch(model, microphone, trait, label, signal) {
-  const box = /** @type {HTMLInputElement} */ (element("input", { type: "checkbox" }));
-  const applied = element("span", { class: "rtnb-quiet" });
-  const show = () => (box.checked = Boolean(model.get(trait)));
-  box.addEventListener(
-    "change",
-    () => {
-      model.set(trait, box.checked);
-      model.save_changes();
-    },
-    { signal },
-  );
-  model.on(`change:${trait}`, show);
-  show();
-  microphone.subscribe((state) => {
-    const value = state.applied[trait];
-    const differs = state.status === "on" && value !== model.get(trait);
-    applied.textContent = differs
-      ? ` (the browser: ${value ? "on" : value === false ? "off" : "unknown"})`
-      : "";
-  }, signal);
-  return element("label", { class: "rtnb-field" }, box, ` ${label}`, applied);
-}
-
-/** @param {MicrophoneApi} microphone @param {AbortSignal} signal */
-function meter(microphone, signal) {
-  const bar = element("span", { class: "rtnb-meter-bar" });
-  const whole = element(
-    "span",
-    {
-      class: "rtnb-meter",
-      role: "meter",
-      "aria-label": "Microphone level in decibels",
-      "aria-valuemin": "-60",
-      "aria-valuemax": "0",
-    },
-    bar,
-  );
-  microphone.subscribe(({ level, speaking }) => {
-    const part = Math.max(0, Math.min(1, (level + 60) / 60));
-    bar.style.transform = `scaleX(${part.toFixed(3)})`;
-    whole.setAttribute("aria-valuenow", String(Math.round(Math.max(-60, level))));
-    whole.classList.toggle("rtnb-speaking", speaking);
-  }, signal);
-  return whole;
-}
-
 // Called once per widget and page.
 export default () => {
   /** @type {Capture} */
@@ -470,12 +384,11 @@ export default () => {
     render({ model, el, signal }) {
       microphone.attach(signal);
 
-      const talk = element("button", { class: "rtnb-button rtnb-main", type: "button" }, "Talk");
-      const mute = element(
-        "button",
-        { class: "rtnb-button", type: "button", "aria-pressed": "false" },
-        "Mute",
-      );
+      const talk = element("button", { class: "rtnb-button rtnb-main", type: "button", text: "Talk" });
+      const mute = element("button", {
+        class: "rtnb-button", type: "button", "aria-pressed": "false", text: "Mute",
+      });
+      const meter = levelMeter();
       const status = element("span", { class: "rtnb-quiet" });
       const problem = element("div", { class: "rtnb-problem", role: "alert" });
       const busy = () => ["on", "asking", "suspended"].includes(microphone.state.status);
@@ -498,24 +411,23 @@ export default () => {
             : state.status === "asking"
               ? "asking the browser"
               : "";
-        if (talk.textContent !== (on ? "Stop" : "Talk")) talk.textContent = on ? "Stop" : "Talk";
-        if (status.textContent !== words) status.textContent = words;
-        if (problem.textContent !== state.error) problem.textContent = state.error;
+        say(talk, on ? "Stop" : "Talk");
+        say(status, words);
+        say(problem, state.error);
+        meter.paint(state);
         mute.setAttribute("aria-pressed", String(state.muted));
       }, signal);
 
       const settings = element(
         "details",
         { class: "rtnb-details" },
-        element("summary", {}, "Microphone settings"),
+        element("summary", { text: "Microphone settings" }),
         devicePicker(model, microphone, signal),
-        ...SWITCHES.map(([trait, , label]) =>
-          processingSwitch(model, microphone, trait, label, signal),
-        ),
+        ...processingSwitches(model, microphone, signal),
       );
       el.classList.add("rtnb");
       el.append(
-        element("div", { class: "rtnb-row" }, talk, mute, meter(microphone, signal), status),
+        element("div", { class: "rtnb-row" }, talk, mute, meter.node, status),
         problem,
         settings,
       );

@@ -12,6 +12,7 @@
  * `speaker` is a `SpeakerApi` (below).
  */
 import { Link } from "./link.js";
+import { element } from "./view.js";
 
 /**
  * @typedef {"off"|"ready"|"playing"|"suspended"|"insecure"} Status
@@ -205,14 +206,6 @@ class Playback {
   }
 }
 
-/** @param {string} tag @param {Record<string, string>} [attributes] @param {...(string | Node)} content */
-function element(tag, attributes = {}, ...content) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...content);
-  return made;
-}
-
 const WORDS = {
   off: "silent",
   ready: "silent",
@@ -234,7 +227,7 @@ export default () => {
 
     /** @param {{model: import("./link.js").Model, el: HTMLElement, signal: AbortSignal}} props */
     render({ el, signal }) {
-      const unlock = element("button", { class: "rtnb-button", type: "button" }, "Allow sound");
+      const unlock = element("button", { class: "rtnb-button", type: "button", text: "Allow sound" });
       const status = element("span", { class: "rtnb-quiet" });
       const problem = element("div", { class: "rtnb-problem", role: "alert" });
       unlock.addEventListener("click", () => speaker.unlock(), { signal });
@@ -249,7 +242,7 @@ export default () => {
       }, signal);
       el.classList.add("rtnb");
       el.append(
-        element("div", { class: "rtnb-row" }, element("span", {}, "Speaker"), status, unlock),
+        element("div", { class: "rtnb-row" }, element("span", { text: "Speaker" }), status, unlock),
         problem,
       );
     },

@@ -4,11 +4,19 @@ import { readFileSync } from "node:fs";
 const folder = new URL("../../realtime_nb/widgets/", import.meta.url);
 const IMPORT = /^import \{[^}]*\} from "\.\/([\w.]+)";\n/gm;
 
+/** @param {string} name @param {Set<string>} included names that are there already @returns {string} */
+function whole(name, included) {
+  const text = readFileSync(new URL(name, folder), "utf8");
+  return text.replace(IMPORT, (_, other) => {
+    if (included.has(other)) return "";
+    included.add(other);
+    return whole(other, included);
+  });
+}
+
 /** @param {string} name @returns {Promise<any>} */
 export function load(name) {
-  const text = readFileSync(new URL(name, folder), "utf8").replace(IMPORT, (_, other) =>
-    readFileSync(new URL(other, folder), "utf8"),
-  );
+  const text = whole(name, new Set());
   return import(`data:text/javascript;base64,${Buffer.from(text).toString("base64")}`);
 }
 
