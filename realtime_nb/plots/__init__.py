@@ -1,0 +1,32 @@
+"""Pictures of sessions, drawn with matplotlib.
+
+A plot takes values and, if given, the axes to draw into, and returns the axes. The colours are
+after Okabe and Ito's palette and hold on white and on black; all else takes the colours of the
+style in use.
+"""
+
+from __future__ import annotations
+
+from realtime_nb.plots.style import (
+    AGENT_COLOUR,
+    CALL_COLOUR,
+    ERROR_COLOUR,
+    NEUTRAL_COLOUR,
+    SPEECH_COLOUR,
+    USER_COLOUR,
+)
+from realtime_nb.plots.timeline import Clip, Span, TimelineData, envelope, plot_timeline
+
+__all__ = [
+    "AGENT_COLOUR",
+    "CALL_COLOUR",
+    "ERROR_COLOUR",
+    "NEUTRAL_COLOUR",
+    "SPEECH_COLOUR",
+    "USER_COLOUR",
+    "Clip",
+    "Span",
+    "TimelineData",
+    "envelope",
+    "plot_timeline",
+]

@@ -1,0 +1,398 @@
+"""Who spoke when, what turn detection heard, when the model answered and which functions ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from realtime_nb.audio import SAMPLE_RATE, Samples
+from realtime_nb.plots import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "Clip",
+    "Span",
+    "TimelineData",
+    "envelope",
+    "plot_timeline",
+    "quiet_scale",
+    "response_kinds",
+]
+
+Span = tuple[float, float]
+"""Start and end in seconds."""
+
+_HALF_HEIGHT = 0.46
+_RESPONSE_HALF_HEIGHT = 0.07
+_CALL_HALF_HEIGHT = 0.09
+_QUIET = 0.05
+"""A lane in which nothing is louder than this is not blown up to full height."""
+_DETECTED = "speech, detected"
+_SPEECH_ALPHA = 0.25
+_MOST_CROWDED_CALLS = 12
+"""With more calls, only those get their name that have the room until the next begins."""
+_LONGEST_LABEL = 28
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Samples (24 kHz) and where they begin on the time axis, in seconds."""
+
+    start_s: float
+    samples: Samples
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineData:
+    """What a timeline shows. All times are seconds since the session began.
+
+    Attributes:
+        duration_s: length of the axis.
+        user: what the microphone sent.
+        agent: what was played.
+        unheard: the agent's audio that was not, from where it would have been.
+        padded: speech as the server reported it, padding and silence window included.
+        detected: the same without them.
+        calls: (arguments whole, output sent or None, name).
+        errors: when the server refused something.
+        responses: (``response.created``, ``response.done``, status).
+        labels: (when, text): marks made by people.
+    """
+
+    duration_s: float
+    user: Sequence[Clip] = ()
+    agent: Sequence[Clip] = ()
+    unheard: Sequence[Clip] = ()
+    padded: Sequence[Span] = ()
+    detected: Sequence[Span] = ()
+    calls: Sequence[tuple[float, float | None, str]] = ()
+    errors: Sequence[float] = ()
+    responses: Sequence[tuple[float, float, str]] = ()
+    labels: Sequence[tuple[float, str]] = ()
+
+
+# --- what is drawn --------------------------------------------------------------------------------
+
+
+def envelope(
+    clips: Iterable[Clip], duration_s: float, bins: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return the lowest and the highest sample in each of ``bins`` equal parts of the time axis.
+
+    Both have shape (bins,), and NaN where no clip is.
+    """
+    low = np.full(bins, np.nan, np.float32)
+    high = low.copy()
+    bin_samples = duration_s * SAMPLE_RATE / bins
+    for clip in clips:
+        offset = clip.start_s * SAMPLE_RATE
+        first = max(0, int(offset / bin_samples))
+        last = min(bins, int(np.ceil((offset + len(clip.samples)) / bin_samples)))
+        edges = np.rint(np.arange(first, last) * bin_samples - offset).astype(np.int64)
+        edges, kept = np.unique(np.clip(edges, 0, None), return_index=True)
+        inside = edges < len(clip.samples)
+        edges, places = edges[inside], first + kept[inside]
+        if len(edges) == 0:
+            continue
+        end = min(len(clip.samples), round(last * bin_samples - offset))
+        samples = clip.samples[: max(end, int(edges[-1]) + 1)]
+        low[places] = np.fmin(low[places], np.minimum.reduceat(samples, edges))
+        high[places] = np.fmax(high[places], np.maximum.reduceat(samples, edges))
+    return low, high
+
+
+def quiet_scale(
+    envelopes: Iterable[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]],
+) -> float:
+    """Return what to multiply a lane's samples with so that its loudest is 1; silence stays low."""
+    peaks = [float(np.fmax.reduce(np.fmax(-low, high))) for low, high in envelopes]
+    return 1 / float(np.fmax.reduce([_QUIET, *peaks]))
+
+
+def response_kinds(
+    responses: Iterable[tuple[float, float, str]],
+) -> Iterator[tuple[str, str, float, list[Span]]]:
+    """Yield (name, colour, opacity, spans) for completed, cut-short and failed responses."""
+    looks = {
+        "response": (style.NEUTRAL_COLOUR, 1.0),
+        "response, cut short": (style.NEUTRAL_COLOUR, 0.45),
+        "response, failed": (style.ERROR_COLOUR, 1.0),
+    }
+    spans: dict[str, list[Span]] = {name: [] for name in looks}
+    for start_s, end_s, status in responses:
+        kind = {"completed": "response", "failed": "response, failed"}.get(status)
+        spans[kind or "response, cut short"].append((start_s, end_s))
+    for name, (colour, alpha) in looks.items():
+        if spans[name]:
+            yield name, colour, alpha, spans[name]
+
+
+@dataclass(frozen=True, slots=True)
+class _Lanes:
+    """The middles of the lanes, from the top; None where there is nothing to show."""
+
+    labels: float | None
+    user: float
+    agent: float
+    responses: float | None
+    calls: float | None
+    bottom: float
+    top: float
+
+    @classmethod
+    def of(cls, data: TimelineData) -> _Lanes:
+        user, agent = 2.3, 1.2
+        bottom = agent - _HALF_HEIGHT - 0.08
+        responses = calls = None
+        if data.responses:
+            responses = bottom - 0.1
+            bottom = responses - _RESPONSE_HALF_HEIGHT - 0.08
+        if data.calls or data.errors:
+            calls = bottom - 0.2
+            bottom = calls - 0.42
+        labels = user + _HALF_HEIGHT + 0.2 if data.labels else None
+        top = user + _HALF_HEIGHT + (0.4 if data.labels else 0.08)
+        return cls(labels, user, agent, responses, calls, bottom, top)
+
+    def names(self) -> dict[str, float]:
+        """What to write beside them."""
+        lanes = {
+            "labels": self.labels,
+            "you": self.user,
+            "agent": self.agent,
+            "responses": self.responses,
+            "tools": self.calls,
+        }
+        return {name: middle for name, middle in lanes.items() if middle is not None}
+
+
+# --- drawing --------------------------------------------------------------------------------------
+
+
+def plot_timeline(data: TimelineData, ax: Axes | None = None) -> Axes:
+    """Draw who spoke when, what turn detection heard and which functions ran.
+
+    The upper lane is the microphone, with speech as reported (light) and as detected (darker); the
+    one below is the agent as it was played, with what was never heard faded; then the model's
+    responses; bars are function calls, crosses are errors, dotted lines marks made by people.
+
+    However long the session, each pixel shows the lowest and the highest sample under it.
+    """
+    duration_s = max(data.duration_s, 0.1)
+    lanes = _Lanes.of(data)
+    ax = style.axes_or_new(ax, 0.75 + 0.84 * (lanes.top - lanes.bottom))
+    bins = int(max(200, style.size_px(ax)[0] * 2))  # two per pixel, for dense screens
+    ax.set_xlim(0, duration_s)
+    ax.set_ylim(lanes.bottom, lanes.top)
+    _draw_speech(ax, lanes.user, data)
+    _draw_wave(ax, lanes.user, style.USER_COLOUR, [(data.user, 1.0, "")], duration_s, bins)
+    layers = [(data.unheard, 0.45, "not heard"), (data.agent, 1.0, "")]
+    _draw_wave(ax, lanes.agent, style.AGENT_COLOUR, layers, duration_s, bins)
+    if lanes.responses is not None:
+        _draw_responses(ax, lanes.responses, data.responses, duration_s / bins)
+    if lanes.calls is not None:
+        _draw_calls(ax, lanes.calls, data.calls, duration_s, bins)
+        _draw_errors(ax, lanes.calls, data.errors)
+    if lanes.labels is not None:
+        _draw_labels(ax, lanes, data.labels, duration_s, bins)
+    _dress(ax, lanes, duration_s)
+    return ax
+
+
+def _draw_speech(ax: Axes, middle: float, data: TimelineData) -> None:
+    for spans, label in ((data.padded, "speech, padded"), (data.detected, _DETECTED)):
+        whole = np.array([span for span in spans if span[1] > span[0]])
+        if len(whole):
+            style.bars(
+                ax,
+                whole[:, 0],
+                whole[:, 1],
+                middle - _HALF_HEIGHT,
+                middle + _HALF_HEIGHT,
+                facecolors=style.SPEECH_COLOUR,
+                alpha=_SPEECH_ALPHA,
+                label=label,
+            )
+
+
+def _draw_wave(
+    ax: Axes,
+    middle: float,
+    colour: str,
+    layers: Sequence[tuple[Sequence[Clip], float, str]],
+    duration_s: float,
+    bins: int,
+) -> None:
+    """Draws (clips, opacity, label) one over the other, at one scale."""
+    envelopes = [
+        (envelope(clips, duration_s, bins), alpha, label) for clips, alpha, label in layers if clips
+    ]
+    scale = _HALF_HEIGHT * quiet_scale(edges for edges, *_ in envelopes)
+    times_s = (np.arange(bins) + 0.5) * duration_s / bins
+    for (low, high), alpha, label in envelopes:
+        ax.fill_between(
+            times_s,
+            middle + scale * low,
+            middle + scale * high,
+            facecolor=colour,
+            edgecolor=colour,
+            linewidth=0.6,
+            alpha=alpha,
+            label=label or None,
+        )
+
+
+def _draw_responses(
+    ax: Axes, middle: float, responses: Sequence[tuple[float, float, str]], least_s: float
+) -> None:
+    for name, colour, alpha, spans in response_kinds(responses):
+        edges = np.array(spans)
+        style.bars(
+            ax,
+            edges[:, 0],
+            np.fmax(edges[:, 1], edges[:, 0] + least_s),
+            middle - _RESPONSE_HALF_HEIGHT,
+            middle + _RESPONSE_HALF_HEIGHT,
+            facecolors=colour,
+            alpha=alpha,
+            label=None if name == "response" else name,  # its lane is named
+        )
+
+
+def _draw_calls(
+    ax: Axes,
+    middle: float,
+    calls: Sequence[tuple[float, float | None, str]],
+    duration_s: float,
+    bins: int,
+) -> None:
+    bottom = middle - _CALL_HALF_HEIGHT
+    in_order = sorted(calls, key=lambda call: call[0])
+    for answered in (True, False):
+        spans = [
+            (start_s, duration_s if end_s is None else max(end_s, start_s + duration_s / bins))
+            for start_s, end_s, _ in in_order
+            if (end_s is not None) == answered
+        ]
+        if spans:
+            starts_s, ends_s = zip(*spans, strict=True)
+            style.bars(
+                ax,
+                starts_s,
+                ends_s,
+                bottom,
+                bottom + 2 * _CALL_HALF_HEIGHT,
+                facecolors=style.CALL_COLOUR,
+                edgecolors=style.CALL_COLOUR,
+                linewidths=1,
+                alpha=1.0 if answered else 0.4,
+            )
+    for left_s, text in _call_names(in_order, duration_s, 14 * duration_s / bins):
+        ax.annotate(
+            text,
+            (left_s, bottom),
+            xytext=(0, -2),
+            textcoords="offset points",
+            va="top",
+            fontsize="small",
+        )
+
+
+def _call_names(
+    calls: Sequence[tuple[float, float | None, str]], duration_s: float, letter_s: float
+) -> Iterator[tuple[float, str]]:
+    """Where to write which names, so that none covers another."""
+    free_s = 0.0
+    followers_s = [start_s for start_s, *_ in calls[1:]] + [duration_s]
+    for (start_s, end_s, name), next_s in zip(calls, followers_s, strict=True):
+        time = "no output" if end_s is None else style.duration_text(end_s - start_s)
+        text = f"{name}, {time}"
+        width_s = len(text) * letter_s
+        left_s = max(0.0, min(start_s, duration_s - width_s))
+        crowded = len(calls) > _MOST_CROWDED_CALLS and start_s + width_s > min(next_s, duration_s)
+        if left_s >= free_s and not crowded:
+            free_s = left_s + width_s
+            yield left_s, text
+
+
+def _draw_errors(ax: Axes, middle: float, errors: Sequence[float]) -> None:
+    if errors:
+        ax.scatter(
+            errors,
+            [middle] * len(errors),
+            marker="X",
+            s=60,
+            facecolors=style.ERROR_COLOUR,
+            edgecolors=ax.get_facecolor(),
+            linewidths=0.8,
+            zorder=3,
+            label="error",
+        )
+
+
+def _draw_labels(
+    ax: Axes, lanes: _Lanes, labels: Sequence[tuple[float, str]], duration_s: float, bins: int
+) -> None:
+    """Dotted lines through all lanes; those that have the room for their text reach up to it."""
+    import matplotlib.pyplot as plt
+
+    texts = dict(_label_texts(sorted(labels), duration_s, 14 * duration_s / bins))
+    ends = [
+        lanes.top if index in texts else lanes.user + _HALF_HEIGHT for index in range(len(labels))
+    ]
+    ax.vlines(
+        [t_s for t_s, _ in sorted(labels)],
+        lanes.bottom,
+        ends,
+        colors=plt.rcParams["text.color"],
+        linestyles=(0, (1, 1.5)),
+        linewidth=0.9,
+        alpha=style.MUTED,
+    )
+    for t_s, text, side in texts.values():
+        ax.annotate(
+            text,
+            (t_s, lanes.labels or lanes.top),
+            xytext=(3 if side == "left" else -3, 0),
+            textcoords="offset points",
+            ha=side,
+            va="center",
+            fontsize="small",
+            parse_math=False,
+        )
+
+
+def _label_texts(
+    labels: Sequence[tuple[float, str]], duration_s: float, letter_s: float
+) -> Iterator[tuple[int, tuple[float, str, Literal["left", "right"]]]]:
+    """Which labels are written out, where and how aligned, so that none covers another."""
+    free_s = 0.0
+    for index, (t_s, text) in enumerate(labels):
+        short = text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1].rstrip()}…"
+        width_s = (len(short) + 1) * letter_s
+        if t_s >= free_s and t_s + width_s <= duration_s:
+            free_s = t_s + width_s
+            yield index, (t_s, short, "left")
+        elif t_s - width_s >= free_s:  # it ends beyond the axis
+            free_s = t_s
+            yield index, (t_s, short, "right")
+
+
+def _dress(ax: Axes, lanes: _Lanes, duration_s: float) -> None:
+    names = lanes.names()
+    ax.set_yticks(list(names.values()), list(names))
+    style.strip_frame(ax, grid="x")
+    style.time_axis(ax, duration_s)
+    style.legend_above(ax)
+    legend = ax.get_legend()
+    if legend is not None:
+        for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
+            # In the lane it lies over the padded speech.
+            if handle is not None and text.get_text() == _DETECTED:
+                handle.set_alpha(2 * _SPEECH_ALPHA - _SPEECH_ALPHA**2)
