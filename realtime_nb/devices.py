@@ -205,7 +205,7 @@ class SimulatedMicrophone:
     Args:
         clock: session time; chunk ``n`` is sent when its last sample would have been recorded.
         speed: session seconds per wall second.
-        send: takes each chunk of PCM16 (24 kHz).
+        send: takes each chunk of PCM16 (24 kHz), and when its last sample was due.
         start_ms: position of the first sample on the input-sample clock.
         chunk_ms: length of a chunk.
     """
@@ -214,7 +214,7 @@ class SimulatedMicrophone:
         self,
         clock: Clock,
         speed: float,
-        send: Callable[[bytes], Awaitable[None]],
+        send: Callable[[bytes, float], Awaitable[None]],
         *,
         start_ms: float = 0.0,
         chunk_ms: int = 40,
@@ -262,7 +262,7 @@ class SimulatedMicrophone:
                     await asyncio.sleep(-late_s / self._speed)
                     late_s = self._clock() - due_s
                 self._worst_late_ms = max(self._worst_late_ms, late_s * 1000)
-                await self._send(self._next_chunk())
+                await self._send(self._next_chunk(), due_s)
                 self._end_clips(self._start_ms + sent_ms)
                 sent_ms += self._chunk_ms
         except Exception as error:

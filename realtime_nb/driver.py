@@ -280,19 +280,27 @@ class Driver:
 
     # --- out ---
 
-    def pump(self, pcm: bytes | None = None) -> None:
-        """Stamps, records and folds what goes out, and queues it; ``pcm``: of its audio."""
+    def pump(self, pcm: bytes | None = None, captured_s: float | None = None) -> None:
+        """Stamps, records and folds what goes out, and queues it.
+
+        Args:
+            pcm: the audio of an append that is among it.
+            captured_s: when the last sample of that was captured, where it is known.
+        """
         for event in self.protocol.events_to_send():
             t_s = self.clock()
             self.protocol.sent(event, t_s)
-            appended = pcm if event.get("type") == "input_audio_buffer.append" else None
+            appended = event.get("type") == "input_audio_buffer.append"
+            audio = (pcm, captured_s) if appended else (None, None)
             for wire in self.protocol.on_wire(event):
-                self._record_sent(wire, t_s, appended)
+                self._record_sent(wire, t_s, *audio)
                 self.outbox.put(wire)
         self.inbox.changed()
 
-    def _record_sent(self, wire: JsonObject, t_s: float, pcm: bytes | None) -> None:
-        self._recording(lambda recorder: recorder.event("sent", wire, t_s, pcm))
+    def _record_sent(
+        self, wire: JsonObject, t_s: float, pcm: bytes | None, captured_s: float | None
+    ) -> None:
+        self._recording(lambda recorder: recorder.event("sent", wire, t_s, pcm, captured_s))
         self._observe(lambda observer: observer.event("sent", wire, t_s, pcm))
 
     async def _write(self) -> None:

@@ -206,8 +206,11 @@ class Session:
         if microphone is not None:
             await microphone.close()
 
-    async def append(self, pcm: bytes) -> None:
+    async def append(self, pcm: bytes, captured_s: float | None = None) -> None:
         """Sends microphone audio (PCM16 mono, 24 kHz, any length).
+
+        ``captured_s`` is when its last sample was captured, by :meth:`clock`, where the device
+        knows: with it, the recording tells the way to the socket from the server's part.
 
         Waits while more than ``MAX_UNSENT_APPENDS`` chunks are unsent, and while the server is
         changing the input format, so audio is neither dropped nor misread.
@@ -228,7 +231,7 @@ class Session:
         if payload:
             audio = base64.b64encode(payload).decode("ascii")
             self._protocol.send({"type": "input_audio_buffer.append", "audio": audio})
-            self._driver.pump(pcm)
+            self._driver.pump(pcm, captured_s)
 
     async def commit(self) -> None:
         """Makes a user item of the appended audio (push-to-talk)."""

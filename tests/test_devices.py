@@ -255,14 +255,16 @@ class Sent:
         began = loop.time()
         self.clock: Clock = lambda: (loop.time() - began) * speed
         self.chunks: list[tuple[float, bytes]] = []
+        self.captured_s: list[float] = []
         self.stall_s: dict[int, float] = {}
         self.fail_at: int | None = None
         self.microphone = SimulatedMicrophone(self.clock, speed, self.take, start_ms=start_ms)
 
-    async def take(self, chunk: bytes) -> None:
+    async def take(self, chunk: bytes, captured_s: float) -> None:
         if len(self.chunks) == self.fail_at:
             raise SessionClosedError("over")
         self.chunks.append((self.clock(), chunk))
+        self.captured_s.append(captured_s)
         await asyncio.sleep(self.stall_s.get(len(self.chunks), 0))
 
     @property
@@ -307,6 +309,7 @@ async def test_a_stall_is_caught_up_with_so_that_no_error_adds_up() -> None:
     assert [t_s for t_s, _ in sent.chunks][-1] == pytest.approx(2.0)
     assert sent.audio == pcm(2_000)
     assert sent.microphone.worst_late_ms == pytest.approx(460)
+    assert sent.captured_s == pytest.approx([0.04 * n for n in range(1, 51)])  # nonetheless
     await sent.microphone.close()
 
 

@@ -370,6 +370,21 @@ async def test_holding_the_key_down_interrupts_the_agent() -> None:
 
 
 @virtual
+async def test_the_recording_knows_when_audio_was_captured(tmp_path: Path) -> None:
+    async with ScriptedServer() as server:
+        session = await scripted(server, record=tmp_path)
+        await asyncio.sleep(1)
+        for captured_s in (0.9, None):
+            await session.append(silence(100), captured_s)
+            await server.expect("input_audio_buffer.append")
+            await asyncio.sleep(1)
+        await session.close()
+    assert session.recording is not None
+    appends = [line for line in rt.load(session.recording).raw_events() if "audio" in line.event]
+    assert [(line.t_s, line.captured) for line in appends] == [(1.0, 0.9), (2.0, None)]
+
+
+@virtual
 async def test_while_the_input_format_changes_no_audio_is_sent() -> None:
     async with ScriptedServer() as server:
         session = await scripted(server)
