@@ -224,7 +224,7 @@ class BrowserAudio:
     async def _selftest(self) -> None:
         """Says so if audio has to wait for running cells."""
         result = await asyncio.to_thread(self.microphone.selftest)
-        if self.microphone.waits_for_cells:
+        if result.live_while_cells_run is False:
             self._problem(str(result))
 
     def _tell(self, words: str) -> None:

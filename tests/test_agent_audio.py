@@ -17,6 +17,7 @@ from realtime_nb.errors import ConfigurationError, SessionClosedError
 from realtime_nb.protocol.conversation import PlaybackReport
 from realtime_nb.session import Session
 from realtime_nb.testing import tone
+from realtime_nb.widgets.live import SelfTest
 from tests.fake_sounddevice import FakeSoundDevice
 from tests.widgets.conftest import FakeComm, FakePage
 
@@ -194,13 +195,20 @@ def test_muting_is_the_pages_affair(talking: Talking) -> None:
     assert talking.audio.microphone.muted
 
 
+@pytest.mark.parametrize(
+    ("live", "said"),
+    [(False, ["Audio will pause."]), (True, []), (None, [])],
+    ids=["waits", "does not", "silent"],
+)
 def test_a_page_that_waits_for_cells_is_told_of(
-    talking: Talking, monkeypatch: pytest.MonkeyPatch
+    talking: Talking, monkeypatch: pytest.MonkeyPatch, live: bool | None, said: list[str]
 ) -> None:
-    talking.page.hello()  # handled on this, the main thread
-    monkeypatch.setattr(talking.audio.microphone, "selftest", lambda: "Audio will pause.")
+    talking.page.hello()
+    result = SelfTest(live, "MainThread", 1.0, None, "Audio will pause.")
+    monkeypatch.setattr(talking.audio.microphone, "selftest", lambda: result)
     on(talking.thread, talking.audio.talk())
-    _until(lambda: talking.problems == ["Audio will pause."])
+    _until(lambda: talking.audio._test is not None and talking.audio._test.done())
+    assert talking.problems == said
 
 
 def _until(condition: Callable[[], bool]) -> None:

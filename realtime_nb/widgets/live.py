@@ -48,7 +48,9 @@ Message: TypeAlias = dict[str, Any]
 _FOLDER = Path(__file__).parent
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w.]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:class|function|const|let)\b)", re.MULTILINE)
-_SELFTEST_S = 1.5
+_SELFTEST_S = 2.5
+_ASKED_TIMES = 4
+_ASK_AGAIN_S = 0.4
 _QUICK_S = 0.001
 
 
@@ -75,6 +77,31 @@ class SelfTest:
 
     def __str__(self) -> str:
         return self.words
+
+
+class _Answer:
+    """The page's answer to one or more pings, filled in on the thread that handles it."""
+
+    def __init__(self) -> None:
+        self.asked_s = time.monotonic()
+        self.thread: threading.Thread | None = None
+        self.took_ms: float | None = None
+        self.came = threading.Event()
+        self.came_beside_cells = threading.Event()
+
+    @property
+    def waits(self) -> bool:
+        """Whether it was handled where it waits for cells."""
+        return self.thread is threading.main_thread()
+
+    def take(self, took_ms: float) -> None:
+        """An answer has come; the first one that needn't wait for cells counts."""
+        if self.came_beside_cells.is_set():
+            return
+        self.thread, self.took_ms = threading.current_thread(), took_ms
+        self.came.set()
+        if not self.waits:
+            self.came_beside_cells.set()
 
 
 _switching = threading.Lock()
@@ -143,7 +170,7 @@ class LiveWidget(anywidget.AnyWidget):
         self._page: str | None = None
         self._page_heard_s = 0.0
         self._claims: dict[str, float] = {}
-        self._pings: dict[str, tuple[float, threading.Event]] = {}
+        self._pings: dict[str, tuple[float, _Answer]] = {}
         self._idle_ms: float | None = None
         self._handled_on: threading.Thread | None = None
         self._send_lock = threading.RLock()
@@ -194,38 +221,47 @@ class LiveWidget(anywidget.AnyWidget):
     def selftest(self, timeout_s: float = _SELFTEST_S) -> SelfTest:
         """Asks the page for a sign of life while the calling cell holds the main thread.
 
-        Called from another thread it measures the same round trip, and judges by the thread that
-        the answer is handled on. Takes at most ``timeout_s``.
+        Until the front end has made a new widget's subshell, its messages take the main way, so the
+        page is asked a few times before that is believed. Called from another thread it measures
+        the same round trip, and judges by the thread that the answer is handled on. Takes at most
+        ``timeout_s``, and much less where audio goes on.
         """
-        answered = self._ping()
-        began_s = time.monotonic()
-        in_time = answered.wait(timeout_s)
-        blocked_ms = (time.monotonic() - began_s) * 1000 if in_time else None
-        return self._judge(blocked_ms)
+        answer = _Answer()
+        until_s = answer.asked_s + timeout_s
+        for _ in range(_ASKED_TIMES):
+            self._ping(answer)
+            if answer.came_beside_cells.wait(min(_ASK_AGAIN_S, _left_s(until_s))):
+                break
+            if not _left_s(until_s):
+                break
+        answer.came.wait(_left_s(until_s))
+        return self._judge(answer)
 
-    def _judge(self, blocked_ms: float | None) -> SelfTest:
-        handled_on = self._handled_on
+    def _judge(self, answer: _Answer) -> SelfTest:
+        handled_on = answer.thread or self._handled_on
         name = handled_on.name if handled_on is not None else None
-        waits = handled_on is threading.main_thread()
-        if blocked_ms is not None and not waits:
-            words = f"Audio goes on while cells run (page and back: {blocked_ms:.0f} ms)."
-            return SelfTest(True, name, self._idle_ms, blocked_ms, words)
-        if handled_on is None and blocked_ms is None:
+        took_ms = answer.took_ms
+        if took_ms is not None and not answer.waits:
+            words = f"Audio goes on while cells run (page and back: {took_ms:.0f} ms)."
+            return SelfTest(True, name, self._idle_ms, took_ms, words)
+        if handled_on is None:
             words = (
                 "No page has answered. Show the widget in a cell of its own, wait until it is "
                 f"there, then test again. If it is there: {_why_cells_block()}"
             )
             return SelfTest(None, None, None, None, words)
+        if handled_on is not threading.main_thread():
+            words = "The page did not answer in time. Is it still open? Then test again."
+            return SelfTest(None, name, self._idle_ms, None, words)
         words = f"Audio will pause while cells run: {_why_cells_block()}"
-        return SelfTest(False, name, self._idle_ms, blocked_ms, words)
+        return SelfTest(False, name, self._idle_ms, took_ms, words)
 
-    def _ping(self) -> threading.Event:
-        identity, answered = uuid.uuid4().hex, threading.Event()
+    def _ping(self, answer: _Answer) -> None:
+        identity = uuid.uuid4().hex
         while len(self._pings) >= 16:  # unanswered ones
             self._pings.pop(next(iter(self._pings)))
-        self._pings[identity] = (time.monotonic(), answered)
+        self._pings[identity] = (time.monotonic(), answer)
         self.post({"kind": "link-ping", "id": identity})
-        return answered
 
     # --- the page that owns the widget ------------------------------------------------------------
 
@@ -258,7 +294,7 @@ class LiveWidget(anywidget.AnyWidget):
         elif self._page_heard_s < asked_s:
             self._own(page)
         if self._idle_ms is None:
-            self._ping()
+            self._ping(_Answer())
 
     def _on_claim(self, message: Message) -> None:
         self._own(str(message["page"]))
@@ -269,12 +305,13 @@ class LiveWidget(anywidget.AnyWidget):
             self.on_page()
 
     def _on_pong(self, message: Message) -> None:
-        sent_s, answered = self._pings.pop(str(message.get("id")), (0.0, None))
-        if answered is None:
+        sent_s, answer = self._pings.pop(str(message.get("id")), (0.0, None))
+        if answer is None:
             return
+        took_ms = (time.monotonic() - sent_s) * 1000
         if self._idle_ms is None:
-            self._idle_ms = (time.monotonic() - sent_s) * 1000
-        answered.set()
+            self._idle_ms = took_ms
+        answer.take(took_ms)
 
     def _own(self, page: str) -> None:
         before, self._page = self._page, page
@@ -343,6 +380,10 @@ class LiveWidget(anywidget.AnyWidget):
 
 def _front_ends_choice(_data: object, default: str | None) -> str | None:
     return default
+
+
+def _left_s(until_s: float) -> float:
+    return max(0.0, until_s - time.monotonic())
 
 
 def _ignore(_message: Message) -> None:

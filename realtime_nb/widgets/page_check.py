@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,8 +13,6 @@ from realtime_nb.widgets.live import LiveWidget, Message, SelfTest, module_text
 __all__ = ["Line", "PageCheck", "page_lines"]
 
 _ANSWER_S = 5.0
-_MORE_TESTS = 3
-_BETWEEN_TESTS_S = 0.4
 _ORIGIN_REMEDY = "open the notebook from an https:// address, or from localhost"
 
 
@@ -57,18 +54,8 @@ class PageCheck(LiveWidget):
         return "\n".join([*(" ".join(line) for line in self._known), self._verdict])
 
     def _answer(self, found: Message) -> None:
-        lines = page_lines(found, self._test())
+        lines = page_lines(found, self.selftest(_ANSWER_S))
         self.post({"kind": "lines", "page": found["page"], "lines": [list(line) for line in lines]})
-
-    def _test(self) -> SelfTest:
-        """Until the front end has made a new widget's subshell, its messages take the main way."""
-        test = self.selftest(_ANSWER_S)
-        for _ in range(_MORE_TESTS):
-            if test.live_while_cells_run or test.blocked_ms is None:
-                break
-            time.sleep(_BETWEEN_TESTS_S)
-            test = self.selftest(_ANSWER_S)
-        return test
 
 
 def page_lines(found: Mapping[str, object], test: SelfTest) -> list[Line]:

@@ -15,6 +15,7 @@ import pytest
 import traitlets
 
 from realtime_nb.errors import ConfigurationError
+from realtime_nb.widgets import live
 from realtime_nb.widgets.live import LiveWidget, Message, module_text
 from tests.widgets.conftest import FakeComm, FakePage
 
@@ -200,8 +201,8 @@ class Answering(FakeComm):
         if content.get("kind") == "link-ping":
             pong = {"kind": "link-pong", "id": content["id"], "page": "page"}
             message = {"content": {"data": {"method": "custom", "content": pong}}, "buffers": []}
-            if self.thread:
-                threading.Thread(target=self.handle_msg, args=(message,), name=self.thread).start()
+            if thread := self.thread:
+                threading.Thread(target=self.handle_msg, args=(message,), name=thread).start()
             else:
                 self.handle_msg(message)
 
@@ -215,8 +216,29 @@ def test_selftest_live(monkeypatch: pytest.MonkeyPatch) -> None:
     assert re.fullmatch(r"Audio goes on while cells run \(page and back: \d+ ms\)\.", str(result))
 
 
+def test_selftest_waits_for_a_subshell_that_comes_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first answers of a page that has just appeared take the main way."""
+    monkeypatch.setattr(comm, "create_comm", Answering)
+    monkeypatch.setattr(live, "_ASK_AGAIN_S", 0.01)
+    ways = ["", "", "subshell"]
+    monkeypatch.setattr(Answering, "thread", property(lambda _: ways.pop(0)))
+    result = Lamp().selftest()
+    assert (result.live_while_cells_run, result.thread, ways) == (True, "subshell", [])
+
+
+def test_selftest_of_a_page_that_falls_silent(lamp: Lamp) -> None:
+    page = FakePage(lamp)
+    sender = threading.Thread(target=page.send, args=({"kind": "touch"},), name="subshell")
+    sender.start()
+    sender.join()
+    result = lamp.selftest(0.01)
+    assert (result.live_while_cells_run, result.thread) == (None, "subshell")
+    assert str(result).startswith("The page did not answer in time.")
+
+
 def test_selftest_on_the_main_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comm, "create_comm", Answering)
+    monkeypatch.setattr(live, "_ASK_AGAIN_S", 0.001)
     monkeypatch.setattr(Answering, "thread", "")
     monkeypatch.setitem(
         sys.modules, "ipykernel", SimpleNamespace(__version__="6.31.0", version_info=(6, 31, 0))

@@ -114,21 +114,6 @@ def test_a_page_that_tells_what_it_found_gets_its_lines(monkeypatch: pytest.Monk
     widget.close()
 
 
-def test_a_subshell_that_comes_late_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_check, "_BETWEEN_TESTS_S", 0.0)
-    widget = PageCheck([], "")
-    for tests, last in (
-        ([WAITING, LIVE], LIVE),
-        ([WAITING] * 4, WAITING),
-        ([SILENT], SILENT),
-    ):
-        left = list(tests)
-        monkeypatch.setattr(widget, "selftest", lambda _, left=left: left.pop(0))
-        assert widget._test() is last
-        assert left == []
-    widget.close()
-
-
 def test_the_page_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     began: list[threading.Thread] = []
     monkeypatch.setattr(threading.Thread, "start", lambda thread: began.append(thread))
