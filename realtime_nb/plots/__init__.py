@@ -7,6 +7,8 @@ style in use.
 
 from __future__ import annotations
 
+from realtime_nb.plots.lanes import plot_lanes
+from realtime_nb.plots.latency import plot_latency
 from realtime_nb.plots.style import (
     AGENT_COLOUR,
     CALL_COLOUR,
@@ -16,6 +18,8 @@ from realtime_nb.plots.style import (
     USER_COLOUR,
 )
 from realtime_nb.plots.timeline import Clip, Span, TimelineData, envelope, plot_timeline
+from realtime_nb.plots.usage import plot_cost, plot_usage
+from realtime_nb.plots.waterfall import plot_waterfall
 
 __all__ = [
     "AGENT_COLOUR",
@@ -28,5 +32,10 @@ __all__ = [
     "Span",
     "TimelineData",
     "envelope",
+    "plot_cost",
+    "plot_lanes",
+    "plot_latency",
     "plot_timeline",
+    "plot_usage",
+    "plot_waterfall",
 ]

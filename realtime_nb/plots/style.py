@@ -33,6 +33,7 @@ __all__ = [
     "counted",
     "duration_text",
     "legend_above",
+    "letter_px",
     "size_px",
     "strip_frame",
     "time_axis",
@@ -53,7 +54,9 @@ MUTED = 0.7
 SIMULATED = "Latencies of the local server on this machine, not of a hosted service."
 
 _WIDTH_IN = 10.0
-_CAPTION_LETTERS = 120
+_LETTER_EM = 0.58
+"""Width of a usual letter, as a share of the size of the type."""
+_SMALL = 0.833
 _TICK_STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 
 
@@ -71,6 +74,14 @@ def size_px(ax: Axes) -> tuple[float, float]:
     """Return width and height of the axes in pixels."""
     extent = ax.get_window_extent()
     return float(extent.width), float(extent.height)
+
+
+def letter_px(ax: Axes, size_pt: float | None = None) -> float:
+    """Return about how wide a letter is, in pixels: of small type, unless told its size."""
+    import matplotlib.pyplot as plt
+
+    size_pt = plt.rcParams["font.size"] * _SMALL if size_pt is None else size_pt
+    return float(_LETTER_EM * size_pt * ax.figure.dpi / 72)
 
 
 def bars(
@@ -134,7 +145,7 @@ def caption(ax: Axes, sentences: Iterable[str]) -> None:
     text = " ".join(sentence for sentence in sentences if sentence)
     if text:
         ax.annotate(
-            textwrap.fill(text, _CAPTION_LETTERS),
+            textwrap.fill(text, int(max(30, size_px(ax)[0] / letter_px(ax)))),
             (0.0, 0.0),
             xycoords=("axes fraction", ax.xaxis.label),
             xytext=(0, -3),

@@ -160,14 +160,14 @@ class _Lanes:
         top = user + _HALF_HEIGHT + (0.4 if data.labels else 0.08)
         return cls(labels, user, agent, responses, calls, bottom, top)
 
-    def names(self) -> dict[str, float]:
+    def names(self, lowest: str) -> dict[str, float]:
         """What to write beside them."""
         lanes = {
             "labels": self.labels,
             "you": self.user,
             "agent": self.agent,
             "responses": self.responses,
-            "tools": self.calls,
+            lowest: self.calls,
         }
         return {name: middle for name, middle in lanes.items() if middle is not None}
 
@@ -201,7 +201,7 @@ def plot_timeline(data: TimelineData, ax: Axes | None = None) -> Axes:
         _draw_errors(ax, lanes.calls, data.errors)
     if lanes.labels is not None:
         _draw_labels(ax, lanes, data.labels, duration_s, bins)
-    _dress(ax, lanes, duration_s)
+    _dress(ax, lanes.names("tools" if data.calls else "errors"), duration_s)
     return ax
 
 
@@ -384,8 +384,7 @@ def _label_texts(
             yield index, (t_s, short, "right")
 
 
-def _dress(ax: Axes, lanes: _Lanes, duration_s: float) -> None:
-    names = lanes.names()
+def _dress(ax: Axes, names: dict[str, float], duration_s: float) -> None:
     ax.set_yticks(list(names.values()), list(names))
     style.strip_frame(ax, grid="x")
     style.time_axis(ax, duration_s)

@@ -1,0 +1,157 @@
+"""How long users waited for answers: every turn, or the distribution of many."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from realtime_nb.plots import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["plot_latency"]
+
+FEWEST_OF_A_DISTRIBUTION = 20
+"""With fewer turns every one is shown: percentiles of so few say little."""
+
+_BAND = 0.78
+"""Height of a group's drawing; the rest of its row is space."""
+_MARKS = ((50, "left", "top"), (90, "right", "bottom"), (95, "left", "top"))
+"""Percentiles, and on which side of the curve there is room for their names."""
+
+
+def plot_latency(latency: pd.DataFrame, ax: Axes | None = None, *, simulated: bool = False) -> Axes:
+    """Draw the latencies of turns with function calls and of those without, apart.
+
+    Fewer than 20 turns of a kind are shown one by one, interrupted ones hollow, with their median.
+    From 20 on it is the share of turns that were answered within a time, with p50, p90 and p95.
+
+    Args:
+        latency: Columns as in :func:`realtime_nb.analysis.latency`.
+        ax: Where to draw; without it, a new figure.
+        simulated: Whether to say that the latencies are the local server's.
+    """
+    known = latency[latency["latency_ms"].notna()]
+    called = known["had_calls"].to_numpy(bool)
+    groups = [
+        (name, colour, table)
+        for name, colour, table in (
+            ("without calls", style.AGENT_COLOUR, known[~called]),
+            ("with calls", style.CALL_COLOUR, known[called]),
+        )
+        if len(table)
+    ]
+    ax = style.axes_or_new(ax, 0.9 + 1.3 * max(1, len(groups)))
+    reach_ms = max(1.0, float(known["latency_ms"].max()) if len(known) else 0.0)
+    ax.set_xlim(min(0.0, float(known["latency_ms"].min()) if len(known) else 0.0), reach_ms * 1.12)
+    ax.set_ylim(-0.12, max(1, len(groups)) - 0.02)
+    for row, (_, colour, table) in enumerate(reversed(groups)):
+        if len(table) < FEWEST_OF_A_DISTRIBUTION:
+            _draw_points(ax, table, row, colour)
+        else:
+            _draw_distribution(ax, np.sort(table["latency_ms"].to_numpy(float)), row, colour)
+    ax.set_yticks(
+        [row + _BAND / 2 for row in range(len(groups))],
+        [f"{name}\nn = {len(table)}" for name, _, table in reversed(groups)],
+    )
+    _explain_hollow(ax, groups)
+    style.strip_frame(ax, grid="x")
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.set_xlabel("time from the end of the user's speech to the answer's first sound (ms)")
+    style.caption(ax, [style.SIMULATED if simulated else "", _missing(latency)])
+    if not groups:
+        nothing = "no turn has a latency"
+        ax.text(0.5, 0.5, nothing, transform=ax.transAxes, ha="center", alpha=style.MUTED)
+    return ax
+
+
+def _draw_points(ax: Axes, table: pd.DataFrame, row: int, colour: str) -> None:
+    """Every turn, shifted up and down so that equal ones stay apart; the same every time."""
+    values_ms = table["latency_ms"].to_numpy(float)
+    shifts = np.modf(np.arange(1, len(values_ms) + 1) * 0.618034)[0]  # evenly spread, in any number
+    heights = row + _BAND * (0.2 + 0.6 * shifts)
+    hollow = table["interrupted"].to_numpy(bool)
+    face = [ax.get_facecolor() if empty else colour for empty in hollow]
+    ax.scatter(
+        values_ms, heights, s=36, facecolors=face, edgecolors=colour, linewidths=1.4, zorder=3
+    )
+    median_ms = float(np.median(values_ms))
+    ax.vlines(median_ms, row, row + _BAND, colors=colour, linewidth=1.2, alpha=0.8)
+    ax.annotate(
+        f"median {median_ms:,.0f}",
+        (median_ms, row + _BAND),
+        xytext=(3, 0),
+        textcoords="offset points",
+        va="bottom",
+        fontsize="small",
+    )
+    slowest = int(np.argmax(values_ms))
+    if len(values_ms) > 2:
+        ax.annotate(
+            f"turn {int(table['turn'].iloc[slowest])}",
+            (values_ms[slowest], heights[slowest]),
+            xytext=(7, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize="small",
+            alpha=style.MUTED,
+        )
+
+
+def _explain_hollow(ax: Axes, groups: list[tuple[str, str, pd.DataFrame]]) -> None:
+    """A legend, where there is a hollow point."""
+    from matplotlib.lines import Line2D
+
+    hollow = [
+        colour
+        for _, colour, table in groups
+        if len(table) < FEWEST_OF_A_DISTRIBUTION and table["interrupted"].any()
+    ]
+    if hollow:
+        mark = Line2D(
+            [],
+            [],
+            marker="o",
+            markersize=6,
+            markeredgewidth=1.4,
+            markerfacecolor="none",
+            color=hollow[0],
+            linestyle="",
+            label="interrupted",
+        )
+        style.legend_above(ax, [mark])
+
+
+def _draw_distribution(ax: Axes, values_ms: npt.NDArray[np.float64], row: int, colour: str) -> None:
+    """The empirical distribution function of sorted values, filled."""
+    count = len(values_ms)
+    shares = row + _BAND * np.arange(count + 1) / count
+    edges_ms = np.concatenate([values_ms[:1], values_ms])
+    ax.fill_between(edges_ms, row, shares, step="post", facecolor=colour, alpha=0.18, linewidth=0)
+    ax.plot(edges_ms, shares, drawstyle="steps-post", color=colour, linewidth=1.6)
+    for percentile, side, edge in _MARKS:
+        at_ms = float(np.percentile(values_ms, percentile))
+        height = row + _BAND * percentile / 100
+        ax.vlines(at_ms, row, height, colors=colour, linewidth=1, linestyles=(0, (2, 2)))
+        ax.plot([at_ms], [height], marker="o", markersize=5, color=colour)
+        ax.annotate(
+            f"p{percentile} {at_ms:,.0f}",
+            (at_ms, height),
+            xytext=(6 if side == "left" else -6, -3 if edge == "top" else 1),
+            textcoords="offset points",
+            ha=side,
+            va=edge,
+            fontsize="small",
+        )
+
+
+def _missing(latency: pd.DataFrame) -> str:
+    notes = latency.loc[latency["latency_ms"].isna(), "latency_note"].fillna("unknown")
+    if notes.empty:
+        return ""
+    reasons = [f"{reason} ({count})" for reason, count in notes.value_counts().items()]
+    return f"Not counted: {style.counted(len(notes), 'turn')}: {', '.join(reasons)}."

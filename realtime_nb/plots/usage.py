@@ -1,0 +1,250 @@
+"""What responses took in and gave out, in tokens and in money."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from realtime_nb.plots import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+__all__ = ["plot_cost", "plot_usage"]
+
+_CACHED_ALPHA = 0.5
+_MOST_EDGED_BARS = 100
+"""More bars than this touch each other, or their gaps would be all that is seen."""
+
+Numbers = npt.NDArray[np.float64]
+
+
+def plot_usage(usage: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw the tokens of each response, one on top of the other, and the growth of the context.
+
+    From below: the input that came from the cache (faint) and the fresh one, text and audio each,
+    up to the line, which is the whole input; above it the output. What a server doesn't split is
+    grey.
+
+    Args:
+        usage: Columns as in :func:`realtime_nb.analysis.usage`.
+        ax: Where to draw; without it, a new figure.
+    """
+    ax = style.axes_or_new(ax, 3.0)
+    counted = usage[usage["input_tokens"].notna() | usage["output_tokens"].notna()]
+    places = np.arange(1, len(counted) + 1, dtype=float)
+    bottoms = np.zeros(len(counted))
+    context = counted["input_tokens"].fillna(0).to_numpy(float)
+    handles: list[Artist] = []
+    for name, tokens, colour, alpha in _stack(counted):
+        if tokens.any():
+            handles.append(_draw_bars(ax, places, bottoms, tokens, name, colour, alpha))
+        bottoms += tokens
+    _limit(ax, len(counted), float(bottoms.max(initial=0.0)))
+    if len(counted):
+        handles.append(_draw_context(ax, context))
+    _dress(ax, "response", "tokens")
+    ax.yaxis.set_major_formatter("{x:,.0f}")
+    style.legend_above(ax, handles[::-1], columns=8)
+    style.caption(ax, [_growth(context), _uncounted(len(usage) - len(counted))])
+    return ax
+
+
+def _stack(usage: pd.DataFrame) -> list[tuple[str, Numbers, str, float]]:
+    """(name, tokens, colour, opacity) from the lowest; they add up to all tokens."""
+
+    def tokens(column: str) -> Numbers:
+        return usage[column].fillna(0).to_numpy(float)
+
+    cached = {kind: tokens(f"cached_{kind}_tokens") for kind in ("text", "audio")}
+    # Of a cache that isn't told apart by modality, neither is what is left.
+    split = np.abs(cached["text"] + cached["audio"] - tokens("cached_tokens")) < 0.5
+    cached = {kind: np.where(split, part, 0.0) for kind, part in cached.items()}
+    fresh = {
+        kind: np.where(split, np.clip(tokens(f"input_{kind}_tokens") - cached[kind], 0, None), 0.0)
+        for kind in ("text", "audio")
+    }
+    output = {kind: tokens(f"output_{kind}_tokens") for kind in ("text", "audio")}
+    inputs = sum(cached.values()) + sum(fresh.values())
+    other_input = np.clip(tokens("input_tokens") - inputs, 0, None)
+    other_output = np.clip(tokens("output_tokens") - sum(output.values()), 0, None)
+    text, audio = style.USER_COLOUR, style.CALL_COLOUR
+    return [
+        ("cached text", cached["text"], text, _CACHED_ALPHA),
+        ("cached audio", cached["audio"], audio, _CACHED_ALPHA),
+        ("other input", other_input, style.NEUTRAL_COLOUR, 0.6),
+        ("text in", fresh["text"], text, 1.0),
+        ("audio in", fresh["audio"], audio, 1.0),
+        ("text out", output["text"], style.ERROR_COLOUR, 1.0),
+        ("audio out", output["audio"], style.AGENT_COLOUR, 1.0),
+        ("other output", other_output, style.NEUTRAL_COLOUR, 1.0),
+    ]
+
+
+def _draw_bars(
+    ax: Axes,
+    places: Numbers,
+    bottoms: Numbers,
+    heights: Numbers,
+    name: str,
+    colour: str,
+    alpha: float = 1.0,
+) -> Artist:
+    half_width = 0.38 if len(places) <= _MOST_EDGED_BARS else 0.5
+    return style.bars(
+        ax,
+        places - half_width,
+        places + half_width,
+        bottoms,
+        bottoms + heights,
+        facecolors=colour,
+        alpha=alpha,
+        label=name,
+    )
+
+
+def _draw_context(ax: Axes, context: Numbers) -> Artist:
+    import matplotlib.pyplot as plt
+
+    edges = np.arange(len(context) + 1) + 0.5
+    return ax.stairs(
+        context,
+        edges,
+        baseline=None,
+        color=plt.rcParams["text.color"],
+        linewidth=1.1,
+        label="context (all input)",
+    )
+
+
+def _growth(context: Numbers) -> str:
+    if len(context) < 2:
+        return ""
+    slope = np.polyfit(np.arange(len(context)), context, 1)[0]
+    return (
+        f"Context: {context[0]:,.0f} tokens in the first response, {context[-1]:,.0f} in the last; "
+        f"{slope:+,.0f} per response on average."
+    )
+
+
+def _uncounted(count: int) -> str:
+    return f"Of {style.counted(count, 'response')} the server told no usage." if count else ""
+
+
+# --- cost -----------------------------------------------------------------------------------------
+
+
+def plot_cost(costs: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw what each turn cost, and on an axis at the right what the session cost up to then.
+
+    Args:
+        costs: Columns ``turn``, ``kind`` (``response`` or ``transcription``), ``usd`` and, if
+            there, ``model``. What belongs to no turn stands at 0. Rows whose ``usd`` is NaN are not
+            counted; the picture names their models.
+        ax: Where to draw; without it, a new figure.
+    """
+    ax = style.axes_or_new(ax, 2.8)
+    priced = costs[costs["usd"].notna()]
+    turns = priced["turn"].fillna(0).to_numpy(float)
+    first = float(turns.min(initial=1.0))
+    places = np.arange(first, turns.max(initial=1.0) + 1)
+    bottoms = np.zeros(len(places))
+    handles: list[Artist] = []
+    for kind, colour in (
+        ("response", style.AGENT_COLOUR),
+        ("transcription", style.USER_COLOUR),
+    ):
+        rows = (priced["kind"] == kind).to_numpy(bool)
+        usd = np.zeros(len(places))
+        np.add.at(usd, (turns[rows] - first).astype(int), priced["usd"].to_numpy(float)[rows])
+        if rows.any():
+            handles.append(_draw_bars(ax, places, bottoms, usd, f"{kind}s", colour))
+        bottoms += usd
+    _limit(ax, len(places), 1.15 * float(bottoms.max(initial=0.0)), first)
+    _dress(ax, "turn", "USD per turn")
+    if len(priced):
+        handles.append(_draw_cumulative(ax, places, np.cumsum(bottoms)))
+        ax.yaxis.set_major_formatter(_money(ax.get_ylim()[1]))
+    else:
+        ax.set_yticks([])
+    style.legend_above(ax, handles)
+    _say_unpriced(ax, costs[costs["usd"].isna()], alone=not len(priced))
+    return ax
+
+
+def _draw_cumulative(ax: Axes, places: Numbers, cumulative_usd: Numbers) -> Artist:
+    import matplotlib.pyplot as plt
+    from matplotlib.ticker import MaxNLocator
+
+    ink = plt.rcParams["text.color"]
+    right = ax.twinx()
+    (line,) = right.step(
+        np.append(places - 0.5, places[-1] + 0.5),
+        np.append(0.0, cumulative_usd),
+        where="pre",
+        color=ink,
+        linewidth=1.3,
+        label="so far (right axis)",
+    )
+    total_usd = float(cumulative_usd[-1])
+    right.set_ylim(0, max(total_usd * 1.12, 1e-9))
+    right.set_ylabel("USD so far")
+    right.yaxis.set_major_formatter(_money(total_usd))
+    right.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    for side in ("top", "left", "bottom"):
+        right.spines[side].set_visible(False)
+    right.annotate(
+        f"{_money(total_usd / 10)(total_usd, 0)} in all",
+        (places[-1] + 0.5, total_usd),
+        xytext=(-4, 3),
+        textcoords="offset points",
+        ha="right",
+        va="bottom",
+        fontsize="small",
+    )
+    return line
+
+
+def _money(highest_usd: float) -> Callable[[float, float], str]:
+    """How to write sums up to so much: with cents, or as many digits as small ones need."""
+    digits = 2 if highest_usd <= 0 else max(2, 1 - math.floor(math.log10(highest_usd)))
+    return lambda usd, _position: f"${usd:,.{digits}f}"
+
+
+def _say_unpriced(ax: Axes, unpriced: pd.DataFrame, alone: bool) -> None:
+    if unpriced.empty:
+        return
+    models = "unknown model"
+    if "model" in unpriced:
+        models = ", ".join(sorted({str(name) for name in unpriced["model"].dropna()})) or models
+    text = f"no price for {models}: {style.counted(len(unpriced), 'row')} not counted"
+    if alone:
+        ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center")
+    else:
+        style.caption(ax, [f"{text[0].upper()}{text[1:]}."])
+
+
+# --- both -----------------------------------------------------------------------------------------
+
+
+def _limit(ax: Axes, count: int, highest: float, first: float = 1.0) -> None:
+    ax.set_xlim(first - 0.6, first + max(count, 1) - 0.4)
+    ax.set_ylim(0, highest * 1.08 or 1.0)
+
+
+def _dress(ax: Axes, x_label: str, y_label: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    style.strip_frame(ax, grid="y")
+    ax.spines["left"].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    ax.xaxis.set_major_locator(MaxNLocator(20, integer=True, steps=[1, 2, 5, 10]))
+    ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    ax.set_xlabel(x_label)
+    ax.set_ylabel(y_label)

@@ -1,0 +1,180 @@
+"""Where the time went between a user's last word and the agent's first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from realtime_nb.analysis import LATENCY_PARTS
+from realtime_nb.plots import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+__all__ = ["plot_waterfall"]
+
+_PART_COLOURS = {
+    "uplink_ms": style.NEUTRAL_COLOUR,
+    "endpoint_wait_ms": style.USER_COLOUR,
+    "commit_wait_ms": style.ERROR_COLOUR,
+    "model_first_audio_ms": style.AGENT_COLOUR,
+    "playout_ms": style.CALL_COLOUR,
+}
+_UNSPLIT = "not split"
+_ROW_IN = 0.27
+_MOST_ROWS_IN = 6.5
+_READABLE_ROW_PX = 11.0
+_BAR_HALF_HEIGHT = 0.36
+_THIN_BAR_HALF_HEIGHT = 0.46
+
+
+def plot_waterfall(
+    latency: pd.DataFrame, ax: Axes | None = None, *, simulated: bool = False
+) -> Axes:
+    """Draw a bar for each turn, from the end of the user's speech to the answer's first sample.
+
+    A bar's parts add up to the total beside it. Turns with function calls and those that were
+    interrupted say so; turns without a latency say why, in a fainter text. When there are too many
+    turns to write to, marks at the ends of the bars take the place of the words.
+
+    Args:
+        latency: Columns as in :func:`realtime_nb.analysis.latency`.
+        ax: Where to draw; without it, a figure as high as the turns need.
+        simulated: Whether to say that the latencies are the local server's.
+    """
+    rows = len(latency)
+    ax = style.axes_or_new(ax, min(max(rows, 2) * _ROW_IN, _MOST_ROWS_IN) + 1.1)
+    row_px = style.size_px(ax)[1] / max(rows, 1)
+    readable = row_px >= _READABLE_ROW_PX
+    totals_ms = latency["latency_ms"].to_numpy(float)
+    ax.set_xlim(0, max(1.0, np.nanmax(totals_ms, initial=0.0)) * 1.05)
+    ax.set_ylim(rows - 0.4, -0.6)
+    handles = _draw_parts(ax, latency, totals_ms, readable)
+    if readable:
+        _write_to_rows(ax, latency, row_px)
+    else:
+        handles += _mark_rows(ax, latency)
+    _name_rows(ax, latency, row_px)
+    style.strip_frame(ax, grid="x")
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.set_xlabel("time since the user's speech ended (ms)")
+    style.legend_above(ax, handles, right=False)
+    notes = "" if readable else _notes(latency)
+    style.caption(ax, [style.SIMULATED if simulated else "", notes])
+    return ax
+
+
+def _draw_parts(
+    ax: Axes, latency: pd.DataFrame, totals_ms: npt.NDArray[np.float64], readable: bool
+) -> list[Artist]:
+    parts_ms = latency[list(LATENCY_PARTS)].to_numpy(float)
+    middles = np.arange(len(latency), dtype=float)
+    half_height = _BAR_HALF_HEIGHT if readable else _THIN_BAR_HALF_HEIGHT
+    split = ~np.isnan(parts_ms).any(axis=1)
+    ends_ms = np.cumsum(parts_ms[split], axis=1)
+    handles: list[Artist] = []
+    for index, part in enumerate(LATENCY_PARTS):
+        drawn = style.bars(
+            ax,
+            ends_ms[:, index] - parts_ms[split, index],
+            ends_ms[:, index],
+            middles[split] - half_height,
+            middles[split] + half_height,
+            facecolors=_PART_COLOURS.get(part, style.NEUTRAL_COLOUR),
+            edgecolors=ax.get_facecolor(),
+            linewidths=0.6 if readable else 0,
+            label=part.removesuffix("_ms").replace("_", " "),
+        )
+        handles.append(drawn)
+    unsplit = ~split & ~np.isnan(totals_ms)
+    if unsplit.any():
+        drawn = style.bars(
+            ax,
+            0.0,
+            totals_ms[unsplit],
+            middles[unsplit] - half_height,
+            middles[unsplit] + half_height,
+            facecolors=style.NEUTRAL_COLOUR,
+            alpha=0.5,
+            label=_UNSPLIT,
+        )
+        handles.append(drawn)
+    return handles
+
+
+def _write_to_rows(ax: Axes, latency: pd.DataFrame, row_px: float) -> None:
+    """The total and what else is to know, at the end of each bar."""
+    size_pt = min(9.0, 0.75 * row_px * 72 / ax.figure.dpi)
+    letter = style.letter_px(ax, size_pt) / style.size_px(ax)[0]
+    reach_ms = ax.get_xlim()[1]
+    columns = ("latency_ms", "latency_note", "had_calls", "interrupted")
+    for row, (total_ms, note, had_calls, interrupted) in enumerate(
+        zip(*(latency[column] for column in columns), strict=True)
+    ):
+        known = total_ms == total_ms
+        words = [f"{total_ms:,.0f} ms" if known else str(note or "no latency")]
+        words += ["with calls"] * bool(had_calls) + ["interrupted"] * bool(interrupted)
+        text, end_ms = ", ".join(words), max(total_ms, 0.0) if known else 0.0
+        reach_ms = max(reach_ms, end_ms / max(0.3, 1 - letter * (len(text) + 2)))
+        ax.annotate(
+            text,
+            (end_ms, row),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=size_pt,
+            alpha=1.0 if known else style.MUTED,
+            style="normal" if known else "italic",
+            parse_math=False,
+        )
+    ax.set_xlim(0, reach_ms)
+
+
+def _mark_rows(ax: Axes, latency: pd.DataFrame) -> list[Artist]:
+    """Marks at the ends of thin bars, for which words would be too large."""
+    import matplotlib.pyplot as plt
+
+    ink = plt.rcParams["text.color"]
+    handles: list[Artist] = []
+    for column, name, marker, place in (
+        ("had_calls", "with calls", "o", 5.0),
+        ("interrupted", "interrupted", "|", 11.0),
+    ):
+        there = latency[column].to_numpy(bool) & latency["latency_ms"].notna().to_numpy(bool)
+        if there.any():
+            width_px = style.size_px(ax)[0]
+            aside_ms = place * ax.get_xlim()[1] / width_px
+            (drawn,) = ax.plot(
+                latency["latency_ms"].to_numpy(float)[there] + aside_ms,
+                np.flatnonzero(there),
+                linestyle="",
+                marker=marker,
+                markersize=3,
+                color=ink,
+                label=name,
+            )
+            handles.append(drawn)
+    return handles
+
+
+def _name_rows(ax: Axes, latency: pd.DataFrame, row_px: float) -> None:
+    """Turn numbers, as many as there is room for, round ones when they are thinned."""
+    numbers = [int(number) for number in latency["turn"]]
+    least = 13 / max(row_px, 1e-6)
+    step = next((step for step in (1, 5, 10, 20, 50, 100, 200) if step >= least), 500)
+    shown = [row for row, number in enumerate(numbers) if number % step == 0]
+    ax.set_yticks(shown, [str(numbers[row]) for row in shown])
+    ax.set_ylabel("turn")
+
+
+def _notes(latency: pd.DataFrame) -> str:
+    """How many turns have no latency, by the reason."""
+    missing = latency.loc[latency["latency_ms"].isna(), "latency_note"].fillna("unknown")
+    if missing.empty:
+        return ""
+    reasons = [f"{count} {reason}" for reason, count in missing.value_counts().items()]
+    return f"No latency of {style.counted(len(missing), 'turn')}: {'; '.join(reasons)}."
