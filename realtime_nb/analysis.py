@@ -5,20 +5,26 @@ and from when its audio was sent. Columns carry their unit: ``_ms`` are duration
 the input-sample clock for ``audio_start_ms``, ``audio_end_ms``, ``onset_ms`` and ``offset_ms``;
 ``_s`` are moments in seconds since the session began. What is not known is missing, never 0.
 
-Latency is measured from ``E``, the end of the user's speech as it was detected, to ``P1``, the
-first sample of the answer that was played. Its parts are cut at the receipt of ``speech_stopped``
-(``STOP``), of ``response.created`` (``RC``) and of the first audio (``A1``), and add up to it::
+Latency is measured from ``E``, when the user's speech ended as far as the ``speech_end_source``
+knows, to ``P1``, when the first sample of the answer was played. Its parts are cut where the audio
+of that end was sent (``SENT``) and at the receipt of ``speech_stopped`` (``STOP``), of
+``response.created`` (``RC``) and of the first audio (``A1``), and add up to it::
 
-    E ── endpoint_wait ── STOP ── commit_wait ── RC ── model_first_audio ── A1 ── playout ── P1
+    E ─ uplink ─ SENT ─ endpoint_wait ─ STOP ─ commit_wait ─ RC ─ model_first_audio ─ A1
+      ─ playout ─ P1
+
+Where no device told when it captured the audio, ``E`` is as much before ``SENT`` as the end of
+speech lies before the end of its chunk; what the way from the device took is not in it.
 """
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal
 
 from realtime_nb.input_clock import InputClock
 from realtime_nb.protocol.conversation import (
@@ -28,7 +34,16 @@ from realtime_nb.protocol.conversation import (
     Response,
     Speech,
 )
+from realtime_nb.turn_moments import (
+    LATENCY_PARTS,
+    SPEECH_END_LABEL,
+    Moments,
+    boundaries_of,
+    earliest,
+    find_moments,
+)
 from realtime_nb.user_turns import Turn, find_turns
+from realtime_nb.voices import Voices
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,83 +53,19 @@ __all__ = [
     "InputClock",
     "calls",
     "latency",
+    "needs_voices",
     "played_ms",
     "speech",
     "turns",
     "usage",
+    "was_dropped",
 ]
 
-LATENCY_PARTS = ("endpoint_wait_ms", "commit_wait_ms", "model_first_audio_ms", "playout_ms")
-"""The columns that add up to ``latency_ms``, in the order of time."""
-
 _NAN = math.nan
+_TIMED_OUT = re.compile(r"\S+ took over \S+ s\.")
+"""What a tool that took too long tells the model."""
 _UNHEARD_MS = 50.0
 """Playback that stopped this close to the end of an item's audio counts as complete."""
-
-
-# --- latency --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Moments:
-    """The moments between which a turn's latency is measured; NaN where unknown."""
-
-    speech_end_s: float
-    stop_s: float
-    response_s: float
-    first_audio_s: float
-    played_s: float
-    note: str | None
-
-    def parts_ms(self) -> dict[str, float]:
-        edges = (
-            self.speech_end_s,
-            self.stop_s,
-            self.response_s,
-            self.first_audio_s,
-            self.played_s,
-        )
-        parts = [(later - earlier) * 1000 for earlier, later in pairwise(edges)]
-        return {
-            "latency_ms": (self.played_s - self.speech_end_s) * 1000,
-            **dict(zip(LATENCY_PARTS, parts, strict=True)),
-        }
-
-
-def _moments(turn: Turn, clock: InputClock) -> _Moments:
-    speech_end_s, note = _speech_end(turn, clock)
-    first_audio_s = _earliest(item.first_audio_s for item in turn.items)
-    played_s = _earliest(item.played_s for item in turn.items)
-    if note is None and math.isnan(first_audio_s):
-        note = "no spoken answer"
-    elif note is None and math.isnan(played_s):
-        note = "playback was not reported"
-    return _Moments(
-        speech_end_s=speech_end_s,
-        stop_s=_NAN if turn.speech is None else _number(turn.speech.stopped_s),
-        response_s=_earliest(response.created_s for response in turn.responses),
-        first_audio_s=first_audio_s,
-        played_s=played_s,
-        note=note,
-    )
-
-
-def _speech_end(turn: Turn, clock: InputClock) -> tuple[float, str | None]:
-    """``E`` and, where it can't be known, why."""
-    speech = turn.speech
-    if turn.source == "typed":
-        return _NAN, "typed"
-    if speech is None or speech.offset_ms is None:
-        return _NAN, "no end of speech was reported"
-    if (speech.turn_detection or {}).get("type") == "semantic_vad":
-        return _NAN, "semantic_vad does not tell when speech ended"
-    if not clock.real_time(speech.audio_start_ms, speech.offset_ms):
-        return _NAN, "input was not sent in real time"
-    return clock.wall(speech.offset_ms), None
-
-
-def _earliest(moments: Iterable[float | None]) -> float:
-    return min((moment for moment in moments if moment is not None), default=_NAN)
 
 
 # --- what was heard -------------------------------------------------------------------------------
@@ -125,38 +76,76 @@ def played_ms(conversation: Conversation, items: Iterable[Item]) -> float:
 
     Once a device reports at all, an item that it never mentions was not played.
     """
-    if all(item.played_ms is None for item in conversation.items.values()):
-        return _NAN
-    return sum(item.played_ms or 0.0 for item in items)
+    return _played_ms(items, _playback_known(conversation))
+
+
+def _playback_known(conversation: Conversation) -> bool:
+    return any(item.played_ms is not None for item in conversation.items.values())
+
+
+def _played_ms(items: Iterable[Item], known: bool) -> float:
+    return sum(item.played_ms or 0.0 for item in items) if known else _NAN
 
 
 def _is_interrupted(turn: Turn) -> bool:
     """Cut by the server, cancelled because the user spoke, or dropped by the playing device."""
     if any(r.status == "cancelled" and r.reason == "turn_detected" for r in turn.responses):
         return True
-    return any(
-        item.interrupted
-        or (
-            item.stopped_s is not None
-            and item.played_ms is not None
-            and item.played_ms < item.audio_ms - _UNHEARD_MS
-        )
-        for item in turn.items
+    return any(item.interrupted or was_dropped(item) for item in turn.items)
+
+
+def was_dropped(item: Item) -> bool:
+    """Whether playback stopped before the item's end."""
+    return (
+        item.stopped_s is not None
+        and item.played_ms is not None
+        and item.played_ms < item.audio_ms - _UNHEARD_MS
     )
 
 
 # --- tables ---------------------------------------------------------------------------------------
 
 
-def turns(conversation: Conversation, clock: InputClock) -> pd.DataFrame:
+def needs_voices(conversation: Conversation) -> bool:
+    """Whether there is speech whose end only an offline detector can find.
+
+    That is so with ``semantic_vad``, and where audio was committed without turn detection.
+    """
+    reported = {
+        heard.item_id
+        for heard in conversation.speech
+        if heard.audio_end_ms is not None
+        and (heard.turn_detection or {}).get("type") != "semantic_vad"
+    }
+    return len(reported) < len({heard.item_id for heard in conversation.speech}) or any(
+        item.committed_s is not None and item.id not in reported
+        for item in conversation.items.values()
+    )
+
+
+def turns(
+    conversation: Conversation,
+    clock: InputClock,
+    voices: Voices | None = None,
+    labels: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Return one row per user turn.
+
+    Args:
+        conversation: the session.
+        clock: when its audio was captured and sent.
+        voices: what the offline detector hears, for speech whose end no server reported
+            (see :func:`needs_voices`); without it, that end is unknown.
+        labels: marks with ``t_s`` and ``text``. One that says ``speech end`` is taken for the end
+            of the user's speech in the turn that it belongs to.
 
     Columns:
         turn: 1, 2, …
         user_item, user_text: the user's message and what it says, as far as it was transcribed.
         source: ``speech`` or ``typed``.
         audio_start_ms, audio_end_ms: as the server reported them, padding and silence included.
-        onset_ms, offset_ms: speech as detected.
+        onset_ms, offset_ms: speech without them.
+        onset_source, offset_source: who says so, ``server`` or ``offline_vad``.
         response_ids, agent_items, agent_text: the answer, function calls' continuations included.
         heard_text: the part of it that was heard, by the share of the audio.
         interrupted: whether the answer was cut short by the user or the program.
@@ -164,19 +153,30 @@ def turns(conversation: Conversation, clock: InputClock) -> pd.DataFrame:
         calls: names of the functions called.
         audio_ms, played_ms, unheard_ms: the agent's audio received, played, and the difference.
         latency_ms: from the end of the user's speech to the first sample played of the answer.
-        endpoint_wait_ms, commit_wait_ms, model_first_audio_ms, playout_ms: its parts. Of a turn
-            with function calls, the third includes running them.
+        uplink_ms, endpoint_wait_ms, commit_wait_ms, model_first_audio_ms, playout_ms: its parts.
+            Of a turn with function calls, the fourth includes running them.
         latency_note: why ``latency_ms`` is NaN.
+        speech_end_source: what ``latency_ms`` is measured from: ``server``, ``offline_vad`` or
+            ``label``; None when that end is unknown.
     """
-    rows = [_turn_row(conversation, turn, clock) for turn in find_turns(conversation)]
-    return _table(rows, _turn_row(Conversation(), _NO_TURN, InputClock()))
+    found = find_turns(conversation)
+    known = _playback_known(conversation)
+    moments = find_moments(found, clock, voices, _speech_ends(labels))
+    rows = [_turn_row(turn, one, known) for turn, one in zip(found, moments, strict=True)]
+    return _table(rows, _turn_row(_NO_TURN, _NO_MOMENTS, False))
 
 
-def _turn_row(conversation: Conversation, turn: Turn, clock: InputClock) -> dict[str, object]:
+def _speech_ends(labels: pd.DataFrame | None) -> Sequence[float]:
+    if labels is None:
+        return ()
+    found: list[float] = labels.t_s[labels.text == SPEECH_END_LABEL].tolist()
+    return found
+
+
+def _turn_row(turn: Turn, moments: Moments, playback_known: bool) -> dict[str, object]:
     speech = turn.speech
-    moments = _moments(turn, clock)
     audio_ms = sum(item.audio_ms for item in turn.items)
-    heard_ms = played_ms(conversation, turn.items)
+    heard_ms = _played_ms(turn.items, playback_known)
     last = turn.responses[-1] if turn.responses else None
     return {
         "turn": turn.number,
@@ -185,8 +185,10 @@ def _turn_row(conversation: Conversation, turn: Turn, clock: InputClock) -> dict
         "source": turn.source,
         "audio_start_ms": _number(speech.audio_start_ms if speech else None),
         "audio_end_ms": _number(speech.audio_end_ms if speech else None),
-        "onset_ms": _number(speech.onset_ms if speech else None),
-        "offset_ms": _number(speech.offset_ms if speech else None),
+        "onset_ms": moments.boundaries.onset_ms,
+        "offset_ms": moments.boundaries.offset_ms,
+        "onset_source": moments.boundaries.onset_source,
+        "offset_source": moments.boundaries.offset_source,
         "response_ids": [response.id for response in turn.responses],
         "agent_items": [item.id for item in turn.items],
         "agent_text": _joined(item.text for item in turn.items),
@@ -200,41 +202,55 @@ def _turn_row(conversation: Conversation, turn: Turn, clock: InputClock) -> dict
         "unheard_ms": max(0.0, audio_ms - heard_ms) if heard_ms == heard_ms else _NAN,
         **moments.parts_ms(),
         "latency_note": moments.note,
+        "speech_end_source": moments.speech_end_source,
     }
 
 
-def latency(conversation: Conversation, clock: InputClock) -> pd.DataFrame:
+def latency(
+    conversation: Conversation,
+    clock: InputClock,
+    voices: Voices | None = None,
+    labels: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Return one row per user turn with its moments, and the durations between them.
+
+    Args:
+        conversation, clock, voices, labels: as for :func:`turns`.
 
     Columns:
         turn: 1, 2, …
-        latency_ms and its parts, latency_note: as in :func:`turns`.
-        speech_end_s, stop_s, response_s, first_audio_s, played_s: the moments between the parts.
+        latency_ms and its parts, latency_note, speech_end_source: as in :func:`turns`.
+        speech_end_s, sent_s, stop_s, response_s, first_audio_s, played_s: the moments between the
+            parts. Where no ``speech_stopped`` came, as without turn detection, ``stop_s`` is the
+            commit.
         commit_s: when the user's message was committed, or added if it was typed.
         transcript_ms: from then to the whole transcript.
         answer_ms: from ``response.created`` of the first response to ``response.done`` of the last.
         had_calls, interrupted: what else explains an unusual latency; look at such turns apart.
     """
-    rows = [_latency_row(turn, clock) for turn in find_turns(conversation)]
-    return _table(rows, _latency_row(_NO_TURN, InputClock()))
+    found = find_turns(conversation)
+    moments = find_moments(found, clock, voices, _speech_ends(labels))
+    rows = [_latency_row(turn, one) for turn, one in zip(found, moments, strict=True)]
+    return _table(rows, _latency_row(_NO_TURN, _NO_MOMENTS))
 
 
-def _latency_row(turn: Turn, clock: InputClock) -> dict[str, object]:
-    moments = _moments(turn, clock)
+def _latency_row(turn: Turn, moments: Moments) -> dict[str, object]:
     commit_s = turn.began_s
-    done_s = max((_number(r.done_s) for r in turn.responses), default=_NAN)
+    done_s = max((r.done_s for r in turn.responses if r.done_s is not None), default=None)
     return {
         "turn": turn.number,
         **moments.parts_ms(),
         "latency_note": moments.note,
+        "speech_end_source": moments.speech_end_source,
         "speech_end_s": moments.speech_end_s,
+        "sent_s": moments.sent_s,
         "stop_s": moments.stop_s,
         "commit_s": commit_s,
         "response_s": moments.response_s,
         "first_audio_s": moments.first_audio_s,
         "played_s": moments.played_s,
         "transcript_ms": _between_ms(commit_s, turn.item.transcript_s),
-        "answer_ms": (done_s - moments.response_s) * 1000,
+        "answer_ms": _between_ms(moments.response_s, done_s),
         "had_calls": bool(turn.calls),
         "interrupted": _is_interrupted(turn),
     }
@@ -247,76 +263,131 @@ def calls(conversation: Conversation) -> pd.DataFrame:
         turn: the user turn that it belongs to, NaN when none.
         call_id, name, arguments, output: as on the wire; ``output`` is None until there is one.
         status: ``completed``, ``incomplete`` (its response was cut short) or ``in_progress``.
+        outcome: ``ok``; ``error`` or ``timeout``, as our tools report them to the model
+            (``{"error": …}``); ``late`` when the user took the floor before the output was sent;
+            ``orphan`` when none ever was.
         response_id, item_id: where it is.
         started_s, done_s, output_s: when it was announced, its arguments whole, its output sent.
         decide_ms: from ``response.created`` to whole arguments.
-        run_ms: from whole arguments to the output.
+        run_ms: from whole arguments to the output; waiting to be run is a part of it.
+        queue_ms: how long it waited to be run; NaN, as ``queue_note`` says.
         resume_ms: from the output to the first audio of the response that follows it.
     """
-    numbers = {
-        call.call_id: turn.number for turn in find_turns(conversation) for call in turn.calls
-    }
-    rows = [_call_row(conversation, call, numbers) for call in conversation.calls.values()]
-    return _table(rows, _call_row(Conversation(), FunctionCall(""), {}))
+    found = find_turns(conversation)
+    context = _CallContext(conversation, found)
+    rows = [_call_row(call, context) for call in conversation.calls.values()]
+    return _table(rows, _call_row(FunctionCall(""), _CallContext(Conversation(), ())))
 
 
-def _call_row(
-    conversation: Conversation, call: FunctionCall, numbers: dict[str, int]
-) -> dict[str, object]:
-    response = conversation.responses.get(call.response_id)
-    output_s = _number(call.output_s)
-    resumed_s = _earliest(
-        later.first_audio_s
-        for later in conversation.responses.values()
-        if later.in_conversation and _number(later.created_s) >= output_s
-    )
+class _CallContext:
+    """What the rows of calls have in common."""
+
+    def __init__(self, conversation: Conversation, found: Sequence[Turn]) -> None:
+        self.responses = conversation.responses
+        self.numbers = {call.call_id: turn.number for turn in found for call in turn.calls}
+        spoken_s = [heard.started_s for heard in conversation.speech if heard.started_s is not None]
+        self.floor_taken_s = sorted([*spoken_s, *(turn.began_s for turn in found)])
+        following = sorted(
+            (response.created_s, _number(response.first_audio_s))
+            for response in conversation.responses.values()
+            if response.in_conversation and response.created_s is not None
+        )
+        self._created_s = [created_s for created_s, _ in following]
+        self._audio_s = [audio_s for _, audio_s in following]
+        for index in range(len(following) - 2, -1, -1):  # the earliest from each on
+            self._audio_s[index] = earliest(
+                one for one in self._audio_s[index : index + 2] if not math.isnan(one)
+            )
+
+    def audio_after(self, t_s: float) -> float:
+        """When the first audio of a response came that began at ``t_s`` or later."""
+        index = bisect_left(self._created_s, t_s)
+        return self._audio_s[index] if index < len(self._audio_s) else _NAN
+
+    def outcome(self, call: FunctionCall) -> Literal["ok", "error", "timeout", "late", "orphan"]:
+        if call.output is None:
+            return "orphan"
+        complaint = _complaint(call.output)
+        if complaint is not None:
+            return "timeout" if _TIMED_OUT.fullmatch(complaint) else "error"
+        begun = bisect_right(self.floor_taken_s, _number(call.done_s))
+        ended = bisect_left(self.floor_taken_s, _number(call.output_s))
+        return "late" if begun < ended else "ok"
+
+
+def _complaint(output: str) -> str | None:
+    """What went wrong, of an output that says nothing else."""
+    if not output.startswith('{"error"'):
+        return None
+    try:
+        content = json.loads(output)
+    except (ValueError, RecursionError):
+        return None
+    return str(content["error"]) if set(content) == {"error"} else None
+
+
+def _call_row(call: FunctionCall, context: _CallContext) -> dict[str, object]:
+    response = context.responses.get(call.response_id)
     return {
-        "turn": _number(numbers.get(call.call_id)),
+        "turn": _number(context.numbers.get(call.call_id)),
         "call_id": call.call_id,
         "name": call.name,
         "arguments": call.arguments,
         "output": call.output,
         "status": call.status,
+        "outcome": context.outcome(call),
         "response_id": call.response_id,
         "item_id": call.item_id,
         "started_s": _number(call.started_s),
         "done_s": _number(call.done_s),
-        "output_s": output_s,
+        "output_s": _number(call.output_s),
         "decide_ms": _between_ms(response.created_s if response else None, call.done_s),
         "run_ms": _between_ms(call.done_s, call.output_s),
-        "resume_ms": _between_ms(output_s, resumed_s),
+        "queue_ms": _NAN,
+        "queue_note": "when the function began to run is not recorded",
+        "resume_ms": _between_ms(
+            call.output_s, _NAN if call.output_s is None else context.audio_after(call.output_s)
+        ),
     }
 
 
-def speech(conversation: Conversation, clock: InputClock) -> pd.DataFrame:
+def speech(
+    conversation: Conversation, clock: InputClock, voices: Voices | None = None
+) -> pd.DataFrame:
     """Return one row per stretch that turn detection took for speech.
 
     Columns:
         item_id: the user message that it became.
+        source: who says so: ``server``.
         audio_start_ms, audio_end_ms: as reported, padding and silence window included.
-        onset_ms, offset_ms, duration_ms: speech as detected. With ``semantic_vad`` there is no
-            fixed window to take off, so ``offset_ms`` is the reported end.
-        onset_s, offset_s: the same two as moments, by when the audio was sent.
+        onset_ms, offset_ms, duration_ms: speech without them. With ``semantic_vad`` there are no
+            fixed windows to take off; its speech is where ``voices`` has it, else unknown.
+        onset_source, offset_source: who says where it began and ended, ``server`` or
+            ``offline_vad``.
+        onset_s, offset_s: the same two as moments, by when the audio was captured.
         started_s, stopped_s: when the server's reports arrived.
         detection: ``server_vad`` or ``semantic_vad``.
         threshold, prefix_padding_ms, silence_duration_ms: the settings in force.
     """
-    rows = [_speech_row(heard, clock) for heard in conversation.speech]
-    return _table(rows, _speech_row(Speech("", 0), InputClock()))
+    rows = [_speech_row(heard, clock, voices) for heard in conversation.speech]
+    return _table(rows, _speech_row(Speech("", 0), InputClock(), None))
 
 
-def _speech_row(heard: Speech, clock: InputClock) -> dict[str, object]:
+def _speech_row(heard: Speech, clock: InputClock, voices: Voices | None) -> dict[str, object]:
     settings = heard.turn_detection or {}
-    offset_ms = _number(heard.offset_ms)
+    found = boundaries_of(heard, voices)
     return {
         "item_id": heard.item_id,
+        "source": "server",
         "audio_start_ms": float(heard.audio_start_ms),
         "audio_end_ms": _number(heard.audio_end_ms),
-        "onset_ms": float(heard.onset_ms),
-        "offset_ms": offset_ms,
-        "duration_ms": offset_ms - heard.onset_ms,
-        "onset_s": clock.wall(heard.onset_ms),
-        "offset_s": clock.wall(offset_ms),
+        "onset_ms": found.onset_ms,
+        "offset_ms": found.offset_ms,
+        "onset_source": found.onset_source,
+        "offset_source": found.offset_source,
+        "duration_ms": found.offset_ms - found.onset_ms,
+        "onset_s": clock.wall(found.onset_ms),
+        "offset_s": clock.wall(found.offset_ms),
         "started_s": _number(heard.started_s),
         "stopped_s": _number(heard.stopped_s),
         "detection": settings.get("type"),
@@ -384,3 +455,4 @@ def _table(rows: list[dict[str, object]], blank: dict[str, object]) -> pd.DataFr
 
 
 _NO_TURN = Turn(0, Item(""), "typed", None)
+_NO_MOMENTS = next(find_moments([_NO_TURN], InputClock()))

@@ -31,8 +31,10 @@ class InputClock:
         """Take one append, sent at ``t_s``, that brought the audio to ``total_ms``.
 
         Its last sample was captured at ``captured_s``: not after it was sent, whatever a device's
-        clock says, and not before that of the append before it.
+        clock says. Neither time lies before that of the append before it.
         """
+        if self.times_s:
+            t_s = max(t_s, self.times_s[-1])
         moment_s = t_s if captured_s is None else min(captured_s, t_s)
         if self.captured_s:
             moment_s = max(moment_s, self.captured_s[-1])

@@ -56,16 +56,18 @@ def find_turns(conversation: Conversation) -> list[Turn]:
     found = sorted(
         (item for item in conversation.items.values() if _is_user_turn(item)), key=_began_s
     )
+    heard = {speech.item_id: speech for speech in conversation.speech}
     turns = [
-        Turn(number, item, _source(item), _speech_of(conversation, item))
+        Turn(number, item, _source(item), heard.get(item.id))
         for number, item in enumerate(found, start=1)
     ]
+    calls: dict[str, list[FunctionCall]] = {}
+    for call in conversation.calls.values():
+        calls.setdefault(call.response_id, []).append(call)
     for response, turn in _assigned(conversation, turns):
         turn.responses.append(response)
         turn.items.extend(_messages(conversation, response))
-        turn.calls.extend(
-            call for call in conversation.calls.values() if call.response_id == response.id
-        )
+        turn.calls.extend(calls.get(response.id, ()))
     return turns
 
 
@@ -85,11 +87,6 @@ def _source(item: Item) -> Literal["speech", "typed"]:
         part.get("type") == "input_audio" for part in item.content
     )
     return "speech" if spoken else "typed"
-
-
-def _speech_of(conversation: Conversation, item: Item) -> Speech | None:
-    heard = [speech for speech in conversation.speech if speech.item_id == item.id]
-    return heard[-1] if heard else None
 
 
 def _assigned(conversation: Conversation, turns: Sequence[Turn]) -> Iterable[tuple[Response, Turn]]:

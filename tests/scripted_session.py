@@ -59,21 +59,33 @@ class LiveSession:
         self.recorder = recorder
         self.dialect = dialect
 
-    def sent(self, t_s: float, type: str, pcm: bytes | None = None, **fields: Any) -> None:
-        self._event("sent", {"type": type, **fields}, round(t_s, 6), pcm)
+    def sent(
+        self,
+        t_s: float,
+        type: str,
+        pcm: bytes | None = None,
+        captured_s: float | None = None,
+        **fields: Any,
+    ) -> None:
+        self._event("sent", {"type": type, **fields}, round(t_s, 6), pcm, captured_s)
 
     def received(self, t_s: float, type: str, pcm: bytes | None = None, **fields: Any) -> None:
         self._event("received", {"type": type, **fields}, round(t_s, 6), pcm)
 
     def _event(
-        self, direction: Literal["sent", "received"], raw: dict[str, Any], t_s: float, pcm: Any
+        self,
+        direction: Literal["sent", "received"],
+        raw: dict[str, Any],
+        t_s: float,
+        pcm: bytes | None,
+        captured_s: float | None = None,
     ) -> None:
         if self.recorder is not None:
-            self.recorder.event(direction, raw, t_s, pcm)
+            self.recorder.event(direction, raw, t_s, pcm, captured_s)
         for event in self._typed(direction, raw):
             self.conversation.apply(event, t_s)
             if isinstance(event, ev.AudioBufferAppend):
-                self.clock.add(t_s, self.conversation.input_ms)
+                self.clock.add(t_s, self.conversation.input_ms, captured_s)
 
     def _typed(self, direction: str, raw: dict[str, Any]) -> list[Any]:
         forms = [raw]
@@ -191,6 +203,7 @@ def three_turns(live: LiveSession) -> None:
     # Typed, with a function call, whose output is followed by a spoken answer.
     item: dict[str, Any] = {"id": "user_2", "type": "message", "role": "user"}
     item["content"] = [{"type": "input_text", "text": "Book ten o'clock."}]
+    live.microphone(microphone, 6_000)
     live.sent(7.0, "conversation.item.create", item=item)
     live.sent(7.0, "response.create")
     live.received(7.05, "conversation.item.added", item=item, previous_item_id="agent_1")
@@ -204,6 +217,7 @@ def three_turns(live: LiveSession) -> None:
     live.received(7.5, "response.output_item.done", item=ended, **in_response)
     live.response_ends(7.55, "resp_2")
     output = {"type": "function_call_output", "call_id": "call_1", "output": '{"ok": true}'}
+    live.microphone(microphone, 7_300)
     live.sent(8.3, "conversation.item.create", item=output)
     live.sent(8.3, "response.create")
     live.received(8.32, "conversation.item.added", item={**output, "id": "output_1"})
@@ -212,11 +226,13 @@ def three_turns(live: LiveSession) -> None:
     live.response_ends(8.85, "resp_3")
     live.playback("agent_2", 0, "started", 8.9)
     live.played("agent_2", pcm, 8.9)
+    live.microphone(microphone, 9_400)
     live.playback("agent_2", 1_500, "finished", 10.4)
     live.response_begins(10.5, "resp_side", conversation=None)
     live.response_ends(10.6, "resp_side")
 
     # Spoken over an answer that nobody asked for in the meantime: cut after 1.2 of 4 seconds.
+    live.microphone(microphone, 10_000)
     live.sent(11.0, "response.create")
     live.response_begins(11.1, "resp_4")
     text = "Is there anything else that I can do for you today?"

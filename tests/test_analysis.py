@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from realtime_nb import analysis
 from realtime_nb.analysis import LATENCY_PARTS, InputClock
 from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.voices import Voices
 from tests.scripted_session import SERVER_VAD, LiveSession, session, three_turns
 
 SILENCE = np.zeros(24_000, np.float32)
@@ -50,8 +51,11 @@ def test_spoken_turn_by_hand(live: LiveSession) -> None:
     assert missing(first["reason"])
     assert first["calls"] == []
     assert (first["audio_ms"], first["played_ms"], first["unheard_ms"]) == (2000, 2000, 0)
-    # E = 1 + 1.976; STOP = 3.25; RC = 3.3; A1 = 3.7; P1 = 3.78.
-    assert first["endpoint_wait_ms"] == 274
+    # E = 1 + 1.976, sent with the chunk that ends at 1980; STOP = 3.25; RC = 3.3; A1 = 3.7;
+    # P1 = 3.78.
+    assert first["speech_end_source"] == first["onset_source"] == first["offset_source"] == "server"
+    assert first["uplink_ms"] == 4
+    assert first["endpoint_wait_ms"] == 270
     assert first["commit_wait_ms"] == 50
     assert first["model_first_audio_ms"] == 400
     assert first["playout_ms"] == 80
@@ -82,7 +86,8 @@ def test_turn_whose_answer_was_cancelled(live: LiveSession) -> None:
 
     assert (third["status"], third["reason"]) == ("cancelled", "client_cancelled")
     assert third["latency_note"] == "no spoken answer"
-    assert third["endpoint_wait_ms"] == 284  # E = 1 + 14.016, STOP = 15.3
+    # E = 1 + 14.016, sent with the chunk that ends at 14,020; STOP = 15.3
+    assert (third["uplink_ms"], third["endpoint_wait_ms"]) == (4, 280)
     assert missing(third["latency_ms"])
     assert third["agent_items"] == []
 
@@ -91,8 +96,9 @@ def test_latency_table_by_hand(live: LiveSession) -> None:
     table = analysis.latency(live.conversation, live.clock)
 
     first = row(table, 0)
-    moments = ("speech_end_s", "stop_s", "commit_s", "response_s", "first_audio_s", "played_s")
-    assert [first[name] for name in moments] == [2.976, 3.25, 3.251, 3.3, 3.7, 3.78]
+    moments = ("speech_end_s", "sent_s", "stop_s", "commit_s", "response_s", "first_audio_s")
+    assert [first[name] for name in moments] == [2.976, 2.98, 3.25, 3.251, 3.3, 3.7]
+    assert first["played_s"] == 3.78
     assert (first["transcript_ms"], first["answer_ms"]) == (300, 450)
     assert list(table.had_calls) == [False, True, False]
     assert list(table.interrupted) == [False, True, False]
@@ -109,6 +115,7 @@ def test_calls_by_hand(live: LiveSession) -> None:
         "arguments": '{"time": "10:00"}',
         "output": '{"ok": true}',
         "status": "completed",
+        "outcome": "ok",
         "response_id": "resp_2",
         "item_id": "call_item",
         "started_s": 7.4,
@@ -116,6 +123,8 @@ def test_calls_by_hand(live: LiveSession) -> None:
         "output_s": 8.3,
         "decide_ms": 400,
         "run_ms": 800,
+        "queue_ms": pytest.approx(math.nan, nan_ok=True),
+        "queue_note": "when the function began to run is not recorded",
         "resume_ms": 500,
     }
 
@@ -125,10 +134,13 @@ def test_speech_by_hand(live: LiveSession) -> None:
 
     assert row(table, 1) == {
         "item_id": "user_3",
+        "source": "server",
         "audio_start_ms": 11_700,
         "audio_end_ms": 14_240,
         "onset_ms": 12_000,
         "offset_ms": 14_016,
+        "onset_source": "server",
+        "offset_source": "server",
         "duration_ms": 2_016,
         "onset_s": 13.0,
         "offset_s": 15.016,
@@ -180,6 +192,78 @@ def test_tables_of_nothing_have_their_columns() -> None:
     assert "cached_tokens" in analysis.usage(empty).columns
 
 
+# --- outcomes of calls ---
+
+
+def called(live: LiveSession, call_id: str, t_s: float) -> None:
+    item = {"id": f"item_{call_id}", "type": "function_call", "name": "book", "call_id": call_id}
+    live.received(t_s, "response.output_item.done", item=item, response_id="resp_1")
+
+
+def returned(live: LiveSession, call_id: str, t_s: float, output: str) -> None:
+    item = {"type": "function_call_output", "call_id": call_id, "output": output}
+    live.sent(t_s, "conversation.item.create", item=item)
+
+
+def test_outcomes_of_calls() -> None:
+    outputs = {
+        "fine": '{"ok": true}',
+        "with_note": '{"error": null, "ok": true}',
+        "not_json": '{"error": ',
+        "failed": '{"error": "ValueError: no such day"}',
+        "slow": '{"error": "book took over 0.5 s."}',
+    }
+    live = LiveSession()
+    live.user_item(1.0, "user_1", "Book it.")
+    live.response_begins(1.1, "resp_1")
+    for call_id, output in outputs.items():
+        called(live, call_id, 1.2)
+        returned(live, call_id, 1.3, output)
+    for call_id in ("spoken_over", "failed_late", "typed_over", "forgotten"):
+        called(live, call_id, 2.0)
+    live.received(2.5, "input_audio_buffer.speech_started", audio_start_ms=0, item_id="user_2")
+    returned(live, "spoken_over", 2.6, "done")
+    returned(live, "failed_late", 2.6, outputs["failed"])
+    called(live, "between", 2.7)
+    returned(live, "between", 2.8, "done")
+    live.user_item(3.0, "user_3", "Stop.")
+    returned(live, "typed_over", 3.1, "done")
+
+    table = analysis.calls(live.conversation).set_index("call_id")
+
+    assert table.outcome.to_dict() == {
+        "fine": "ok",
+        "with_note": "ok",
+        "not_json": "ok",
+        "failed": "error",
+        "slow": "timeout",
+        "spoken_over": "late",
+        "failed_late": "error",
+        "typed_over": "late",
+        "forgotten": "orphan",
+        "between": "ok",
+    }
+    assert table.resume_ms.isna().all()
+
+
+def test_resuming_is_the_earliest_audio_of_what_began_after_the_output() -> None:
+    live = LiveSession()
+    live.response_begins(1.1, "resp_1")
+    called(live, "call_1", 1.2)
+    returned(live, "call_1", 1.5, "done")
+    live.response_begins(1.4, "before")
+    live.response_begins(1.6, "later")
+    live.response_begins(1.7, "sooner")
+    live.spoken_answer(1.8, "before", "agent_1", "One.", SILENCE[:2_400])
+    live.spoken_answer(1.9, "sooner", "agent_2", "Two.", SILENCE[:2_400])
+    live.spoken_answer(2.0, "later", "agent_3", "Three.", SILENCE[:2_400])
+    live.response_begins(2.1, "silent")
+
+    (call,) = analysis.calls(live.conversation).round(6).to_dict("records")
+
+    assert call["resume_ms"] == 400
+
+
 # --- what belongs to a turn ---
 
 
@@ -227,9 +311,9 @@ def spoken(live: LiveSession, played_s: float | None = 2.0) -> dict[str, Any]:
     return row(analysis.turns(live.conversation, live.clock), 0)
 
 
-def append(live: LiveSession, t_s: float, ms: int) -> None:
+def append(live: LiveSession, t_s: float, ms: int, captured_s: float | None = None) -> None:
     audio = base64.b64encode(bytes(48 * ms)).decode()
-    live.sent(t_s, "input_audio_buffer.append", audio=audio)
+    live.sent(t_s, "input_audio_buffer.append", captured_s=captured_s, audio=audio)
 
 
 def test_input_that_was_pushed_in_has_no_latency() -> None:
@@ -270,6 +354,115 @@ def test_semantic_vad_does_not_tell_when_speech_ended() -> None:
         append(live, 0.2 + 0.1 * chunk, 100)
 
     assert spoken(live)["latency_note"] == "semantic_vad does not tell when speech ended"
+
+
+def chunked(live: LiveSession, detection: dict[str, Any] | None) -> None:
+    """1100 ms of audio in real time, the sample at ``ms`` from ``0.1 + ms / 1000`` s."""
+    effective = session()
+    effective["audio"]["input"]["turn_detection"] = detection
+    live.received(0.1, "session.created", session=effective)
+    for chunk in range(11):
+        append(live, 0.2 + 0.1 * chunk, 100)
+
+
+def heard(*spans_ms: tuple[float, float]) -> Voices:
+    return Voices([], [], list(spans_ms))
+
+
+SEMANTIC = {"type": "semantic_vad", "eagerness": "auto"}
+
+
+def test_with_semantic_vad_speech_ends_where_the_offline_detector_hears_it() -> None:
+    live = LiveSession()
+    chunked(live, SEMANTIC)
+    spoken(live)
+    voices = heard((96.0, 300.0), (400.0, 640.0), (1_060.0, 1_090.0))  # the last came too late
+
+    assert analysis.needs_voices(live.conversation)
+    (turn,) = analysis.turns(live.conversation, live.clock, voices).round(6).to_dict("records")
+    (heard_one,) = analysis.speech(live.conversation, live.clock, voices).to_dict("records")
+
+    assert (turn["onset_ms"], turn["offset_ms"]) == (96, 640)
+    assert turn["onset_source"] == turn["offset_source"] == "offline_vad"
+    assert turn["speech_end_source"] == "offline_vad"
+    assert missing(turn["latency_note"])
+    # E = 0.74, sent at 0.8; STOP = 1.5; P1 = 2.
+    assert (turn["uplink_ms"], turn["endpoint_wait_ms"], turn["latency_ms"]) == (60, 700, 1_260)
+    assert (heard_one["source"], heard_one["offset_source"]) == ("server", "offline_vad")
+    assert (heard_one["onset_ms"], heard_one["offset_ms"]) == (96, 640)
+
+
+def test_semantic_vad_that_heard_no_voice() -> None:
+    live = LiveSession()
+    chunked(live, SEMANTIC)
+    spoken(live)
+
+    turn = row(analysis.turns(live.conversation, live.clock, heard((1_060, 1_090))), 0)
+    (one,) = analysis.speech(live.conversation, live.clock).to_dict("records")
+
+    assert turn["latency_note"] == "no voice in its audio"
+    assert missing(turn["speech_end_source"]) and missing(turn["uplink_ms"])
+    assert missing(one["onset_ms"]) and missing(one["offset_source"])  # without voices
+
+
+def test_push_to_talk_is_measured_from_the_end_of_the_voice() -> None:
+    live = LiveSession()
+    chunked(live, None)
+    live.user_item(0.75, "user_1", "First.")
+    live.user_item(1.5, "user_2", "Hello.")
+    live.response_begins(1.6, "resp_1")
+    live.spoken_answer(1.7, "resp_1", "agent_1", "Hi.", SILENCE)
+    live.playback("agent_1", 0.0, "started", 2.0)
+
+    table = analysis.latency(live.conversation, live.clock, heard((100, 350), (700, 850)))
+    (first, second) = table.round(6).to_dict("records")
+
+    assert needs_no_voices(live) is False
+    assert first["latency_note"] == "no spoken answer"
+    assert first["speech_end_s"] == 0.45
+    # E = 0.95, sent at 1; the commit stands for STOP.
+    assert (second["speech_end_s"], second["sent_s"], second["stop_s"]) == (0.95, 1.0, 1.5)
+    assert second["speech_end_source"] == "offline_vad"
+    assert [second[part] for part in LATENCY_PARTS] == [50, 500, 100, 100, 300]
+    assert second["latency_ms"] == 1_050
+
+
+def needs_no_voices(live: LiveSession) -> bool:
+    return not analysis.needs_voices(live.conversation)
+
+
+def test_speech_that_was_committed_by_hand_ends_with_the_voice() -> None:
+    live = LiveSession()
+    chunked(live, SERVER_VAD)
+    live.received(0.6, "input_audio_buffer.speech_started", audio_start_ms=0, item_id="user_1")
+    live.user_item(1.5, "user_1", "Hello.")
+
+    turn = row(analysis.turns(live.conversation, live.clock, heard((96, 600))), 0)
+
+    assert (turn["onset_ms"], turn["onset_source"]) == (0, "server")
+    assert (turn["offset_ms"], turn["offset_source"]) == (600, "offline_vad")
+    assert not needs_no_voices(live)
+
+
+def test_a_label_says_where_speech_ended() -> None:
+    live = LiveSession()
+    chunked(live, SERVER_VAD)
+    spoken(live)
+    marks = pd.DataFrame(
+        [(0.5, "speech end"), (0.83, "speech end"), (0.9, "cough"), (2.5, "speech end")],
+        columns=["t_s", "text"],
+    )
+
+    turn = row(analysis.turns(live.conversation, live.clock, labels=marks), 0)
+    late = marks[marks.t_s == 0.83].assign(t_s=1.9)
+
+    assert needs_no_voices(live)
+    assert (turn["speech_end_source"], turn["offset_source"]) == ("label", "server")
+    # E = 0.83, captured in the chunk that left at 0.9; STOP = 1.5; P1 = 2.
+    assert (turn["uplink_ms"], turn["endpoint_wait_ms"], turn["latency_ms"]) == (70, 600, 1_170)
+    turn = row(analysis.turns(live.conversation, live.clock, labels=late), 0)
+    assert turn["latency_note"] == "the label lies after the audio"
+    assert missing(turn["latency_ms"]) and missing(turn["speech_end_source"])
 
 
 def test_push_to_talk_has_no_reported_end_of_speech() -> None:
@@ -333,37 +526,76 @@ def test_clock_never_runs_backwards(steps: list[tuple[float, int]], shares: list
     assert walls[-1] <= t_s
 
 
-gaps_s = st.floats(0.0, 5.0, allow_nan=False)
+def test_captured_is_not_sent() -> None:
+    clock = InputClock()
+    for t_s, total_ms, captured_s in (
+        (1.00, 40.0, 0.9),
+        (1.25, 80.0, 0.94),  # held up on its way
+        (1.25, 120.0, 2.0),  # by a device whose clock is wrong
+        (1.30, 160.0, 1.0),  # and goes back
+        (1.20, 200.0, None),  # a log whose own clock does
+    ):
+        clock.add(t_s, total_ms, captured_s)
+
+    assert clock.captured_s == [0.9, 0.94, 1.25, 1.25, 1.3]
+    assert [clock.wall(ms) for ms in (20, 40, 60)] == pytest.approx([0.88, 0.9, 0.92])
+    assert [clock.sent(ms) for ms in (0, 40, 41, 80, 81, 200)] == [1.0, 1.0, 1.25, 1.25, 1.25, 1.3]
+    assert math.isnan(clock.sent(201))
+    assert math.isnan(clock.sent(-1))
+    assert [clock.sent_after(t_s) for t_s in (0.0, 0.9, 0.91, 1.3)] == [1.0, 1.0, 1.25, 1.3]
+    assert math.isnan(clock.sent_after(1.31))
+    assert math.isnan(clock.sent_after(math.nan))
+
+
+ms_delays = st.integers(0, 2_000)
 
 
 @given(
     start_ms=st.integers(0, 3_000),
     length_ms=st.integers(33, 4_000),
-    waits_s=st.tuples(gaps_s, gaps_s, gaps_s, gaps_s),
     silence_ms=st.integers(0, 1_500),
-    chunk_ms=st.integers(10, 200),
-    jitter_s=st.floats(0, 0.05),
+    chunks_ms=st.lists(st.integers(10, 200), min_size=1, max_size=10),
+    on_the_way_ms=st.lists(st.integers(0, 300), min_size=1, max_size=10),
+    network_ms=st.integers(0, 300),
+    known=st.booleans(),
+    waits_ms=st.tuples(ms_delays, ms_delays, ms_delays),
 )
-def test_parts_add_up_to_what_was_heard(
+def test_parts_are_what_was_injected_and_add_up_to_what_was_heard(
     start_ms: int,
     length_ms: int,
-    waits_s: tuple[float, float, float, float],
     silence_ms: int,
-    chunk_ms: int,
-    jitter_s: float,
+    chunks_ms: list[int],
+    on_the_way_ms: list[int],
+    network_ms: int,
+    known: bool,
+    waits_ms: tuple[int, int, int],
 ) -> None:
+    """Sample ``n`` is captured at ``1 + n / rate`` s; its chunk waits on its way to the socket."""
     live = LiveSession()
     effective = session()
     detection = {**SERVER_VAD, "silence_duration_ms": silence_ms, "prefix_padding_ms": 0}
     effective["audio"]["input"]["turn_detection"] = detection
     live.received(0.0, "session.created", session=effective)
-    window_ms = -(-silence_ms // 32) * 32
-    end_ms = start_ms + length_ms + window_ms
-    sent_ms = 0
-    while sent_ms < end_ms:
-        sent_ms += chunk_ms
-        append(live, sent_ms / 1000 + jitter_s * (sent_ms % 3), chunk_ms)
-    stop_s, created_s, audio_s, played_s = np.cumsum(waits_s) + sent_ms / 1000 + 0.2
+    spoken_ms = start_ms + length_ms
+    end_ms = spoken_ms + -(-silence_ms // 32) * 32
+    total_ms, number = 0, 0
+    sent_s = spoken_sent_s = 0.0
+    while total_ms < end_ms:
+        total_ms += chunks_ms[number % len(chunks_ms)]
+        delay_ms = on_the_way_ms[number % len(on_the_way_ms)]
+        captured_s = 1 + total_ms / 1000
+        sent_s = max(sent_s, captured_s + delay_ms / 1000)
+        append(
+            live,
+            sent_s,
+            total_ms - round(live.conversation.input_ms),
+            captured_s if known else None,
+        )
+        if total_ms - chunks_ms[number % len(chunks_ms)] < spoken_ms <= total_ms:
+            spoken_sent_s, spoken_total_ms = sent_s, total_ms
+        number += 1
+    stop_s = sent_s + network_ms / 1000
+    created_s, audio_s, played_s = stop_s + np.cumsum(waits_ms) / 1000
     live.received(0.0, "input_audio_buffer.speech_started", audio_start_ms=start_ms, item_id="u")
     live.received(stop_s, "input_audio_buffer.speech_stopped", audio_end_ms=end_ms, item_id="u")
     live.user_item(stop_s, "u", "Hello.")
@@ -371,11 +603,19 @@ def test_parts_add_up_to_what_was_heard(
     live.spoken_answer(audio_s, "r", "a", "Hi.", SILENCE[:2_400])
     live.playback("a", 0.0, "started", played_s)
 
-    turns = analysis.turns(live.conversation, live.clock)
+    table = analysis.latency(live.conversation, live.clock)
 
-    (turn,) = turns.to_dict("records")
+    (turn,) = table.to_dict("records")
     assert missing(turn["latency_note"])
-    spoken_until_s = live.clock.wall(start_ms + length_ms)
-    assert turn["latency_ms"] == pytest.approx((played_s - spoken_until_s) * 1000, abs=0.01)
-    assert sum(turn[part] for part in LATENCY_PARTS) == pytest.approx(turn["latency_ms"], abs=1e-6)
-    assert all(turn[part] >= -1e-3 for part in LATENCY_PARTS)
+    assert turn["speech_end_source"] == "server"
+    assert sum(turn[part] for part in LATENCY_PARTS) == pytest.approx(turn["latency_ms"], abs=0.01)
+    assert all(turn[part] >= -0.01 for part in LATENCY_PARTS)
+    if known:
+        spoken_s = 1 + spoken_ms / 1000
+        assert turn["speech_end_s"] == pytest.approx(spoken_s, abs=1e-5)
+    else:  # as much before the chunk was sent as it lies before the chunk's end, or less
+        assert turn["uplink_ms"] <= spoken_total_ms - spoken_ms + 0.01
+        spoken_s = turn["speech_end_s"]
+    assert turn["latency_ms"] == pytest.approx((played_s - spoken_s) * 1000, abs=0.01)
+    injected_ms = [(spoken_sent_s - spoken_s) * 1000, (stop_s - spoken_sent_s) * 1000, *waits_ms]
+    assert [turn[part] for part in LATENCY_PARTS] == pytest.approx(injected_ms, abs=0.01)
