@@ -7,12 +7,6 @@ returns a :class:`~realtime_nb.background.Pending`: ``await`` it, or leave it al
 from __future__ import annotations
 
 import asyncio
-import atexit
-import concurrent.futures.thread  # noqa: F401 - its end of pools is registered, to come after ours
-import contextlib
-import logging
-import threading
-import weakref
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,12 +15,14 @@ from realtime_nb import audio as audio_files
 from realtime_nb import connecting
 from realtime_nb import tools as tool_set
 from realtime_nb.agent_audio import AgentAudio, BrowserAudio, FileAudio, HostAudio
+from realtime_nb.agent_register import CellRun, register, replaced_by, rivals_of, running_cell
+from realtime_nb.agent_turns import UserTurns
 from realtime_nb.agent_views import AgentViews, settings_shown
 from realtime_nb.background import Pending, io_thread
 from realtime_nb.connecting import ToolSource
 from realtime_nb.devices import Speaker
 from realtime_nb.endpoints import Endpoint, resolve
-from realtime_nb.errors import ConfigurationError, RealtimeError, SessionClosedError
+from realtime_nb.errors import RealtimeError, SessionClosedError
 from realtime_nb.protocol.config import SESSION_OPTIONS, VOICES, ServerVAD, session_config
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
@@ -35,16 +31,14 @@ from realtime_nb.widgets.agent_panel import AgentPanel
 
 __all__ = ["Agent"]
 
-logger = logging.getLogger(__name__)
-
 T = TypeVar("T")
 
-_BYTES_PER_MS = 48
-_LEAST_COMMIT_MS = 100  # servers refuse less
-_LONGEST_SILENCE_MS = 8_000  # that semantic turn detection waits for
-_SILENCE_MARGIN_MS = 400
 _CLOSE_TIMEOUT_S = 10.0
 _ON_PURPOSE = 1000
+_TAKEN_OVER = (
+    "Another agent took over the page's microphone. Press Connect to talk to this one again."
+)
+_RUN_AGAIN = "The cell that made this agent was run again, so its session was ended."
 
 
 class Agent:
@@ -58,6 +52,10 @@ class Agent:
         await agent.connect()       # the same from code
         await agent.say("Hello")
 
+    One agent at a time has the page's microphone: the last one that connects, while the other is
+    disconnected and says so in its panel. Agents with ``audio="host"`` or a file may be connected
+    beside it. Running a cell again ends the session of the agent that it made before.
+
     Args:
         endpoint: as for :func:`realtime_nb.connect`.
         audio: ``"browser"``: the page's microphone and speaker; ``"host"``: this machine's; a path:
@@ -67,7 +65,8 @@ class Agent:
         tools: as for :func:`realtime_nb.connect`.
         record: folder for recordings; None records nothing.
         model, api_key: as for :func:`realtime_nb.connect`.
-        options: session settings (``instructions``, ``voice``, ``turn_detection``…).
+        options: session settings (``instructions``, ``voice``, ``turn_detection``…). ``speed`` is
+            that of the voice, 0.25 to 1.5: an agent itself talks at the pace of life.
 
     Raises:
         ConfigurationError: at once, for an unknown or impossible option.
@@ -86,11 +85,6 @@ class Agent:
         api_key: str | None = None,
         **options: Any,
     ) -> None:
-        if "speed" in options:
-            raise ConfigurationError(
-                "An agent talks at the pace of life. For the speed of its voice use "
-                "agent.update(speed=…) while it is connected."
-            )
         if push_to_talk:
             options["turn_detection"] = None
         self._options = options
@@ -98,13 +92,12 @@ class Agent:
         self._arguments = {"model": model, "api_key": api_key, "record": record}
         self._endpoint = endpoint
         self._connecting(None)  # refuses what can't be meant, before anything is shown
+        session_config(**_session_options(options))
         self._thread = io_thread()
         self._changing = asyncio.Lock()
         self._session: Session | None = None
         self._opening: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._push_to_talk = push_to_talk
-        self._wants_to_talk = False
         self._last_conversation = Conversation()
         self._last_recording: Path | None = None
         self._audio = self._audio_for(audio)
@@ -125,6 +118,11 @@ class Agent:
             settings=settings_shown(session_config(**_session_options(options))),
         )
         self._views.panel = self.panel
+        self._turns = UserTurns(self._audio, self._views, push_to_talk)
+        self._made_by = running_cell()
+        for earlier in replaced_by(self):
+            earlier._run(earlier._give_way(_RUN_AGAIN))
+        register(self)
 
     def __repr__(self) -> str:
         return f"<Agent {self.panel.endpoint}, {self.status}>"
@@ -164,6 +162,22 @@ class Agent:
         """The folder of this session's recording, or of the last one's; for ``rt.load``."""
         return self._last_recording
 
+    @property
+    def in_page(self) -> bool:
+        """Whether its microphone and speaker are the page's."""
+        return isinstance(self._audio, BrowserAudio)
+
+    @property
+    def made_by(self) -> CellRun | None:
+        """The run of a notebook's cell that made it."""
+        return self._made_by
+
+    @property
+    def active(self) -> bool:
+        """Whether a session is open or being opened."""
+        opening = self._opening
+        return self._session is not None or (opening is not None and not opening.done())
+
     # --- verbs ---
 
     def connect(self) -> Pending[None]:
@@ -180,7 +194,7 @@ class Agent:
 
     def stop(self) -> Pending[None]:
         """Closes the microphone: the user's turn ends, and is answered."""
-        return self._run(self._stop())
+        return self._run(self._turns.stop())
 
     def mute(self, muted: bool = True) -> Pending[None]:
         """Keeps the microphone open, but silent."""
@@ -241,7 +255,7 @@ class Agent:
             tools=self._tools,
             speaker=speaker,
             **self._arguments,  # type: ignore[arg-type]
-            **self._options,
+            **_without_speed(self._options),
         )
 
     async def _open(self) -> None:
@@ -259,11 +273,31 @@ class Agent:
         async with self._changing:
             self.panel.set(state="connecting", error="")
             try:
-                session = await self._connecting(self._audio.speaker)
+                for rival in rivals_of(self):
+                    await rival._give_way(_TAKEN_OVER)
+                session = await self._connect()
             except BaseException:
                 self.panel.set(state="disconnected")
                 raise
             await self._opened(session)
+
+    async def _connect(self) -> Session:
+        session = await self._connecting(self._audio.speaker)
+        if "speed" in self._options:  # which connect() has another meaning for
+            try:
+                await session.update(speed=self._options["speed"])
+            except BaseException:
+                await session.close(complete=False)
+                raise
+        return session
+
+    async def _give_way(self, words: str) -> None:
+        """Makes room for another agent."""
+        try:
+            await self._close()
+        except RealtimeError as error:
+            words = f"{words} {error}"
+        self._problem(words)
 
     async def _opened(self, session: Session) -> None:
         self._session = session
@@ -272,7 +306,6 @@ class Agent:
         self._views.follow(session)
         await self._audio.start(session)
         self._watching = asyncio.create_task(self._watch(session))
-        _open_agents.add(self)
         self._show_settings()
         self.panel.set(state="listening", connected=True, error="", latency_ms=None)
 
@@ -290,7 +323,6 @@ class Agent:
             self._problem(words)
 
     async def _close(self) -> None:
-        self._wants_to_talk = False
         opening = self._opening
         if opening is not None and not opening.done():
             opening.cancel()
@@ -304,13 +336,12 @@ class Agent:
         watching, self._watching = self._watching, None
         if watching is not None:
             watching.cancel()
-        self._wants_to_talk = False
         try:
+            await self._turns.end()
             await self._audio.stop()
             if session is not None:
                 await session.close()
         finally:
-            _open_agents.discard(self)
             self._views.update()
             self.panel.set(state="disconnected", connected=False, talking=False)
 
@@ -322,56 +353,12 @@ class Agent:
         return await use(self._session)
 
     async def _talk(self) -> None:
-        self._wants_to_talk = True
         try:
-            await self._with_session(self._open_microphone)
+            await self._turns.listen()
+            await self._with_session(self._turns.begin)
         except BaseException:
-            self._wants_to_talk = False
-            await self._audio.hush()
+            await self._turns.give_up()
             raise
-
-    async def _open_microphone(self, session: Session) -> None:
-        if not self._wants_to_talk:
-            return  # Stop was pressed while it was connecting
-        if self._push_to_talk:
-            if session.busy or session.speaker.playing:
-                await session.interrupt()
-            if self._views.uncommitted_ms:
-                await session.clear()
-        await self._audio.talk()
-        await self._hush_unless_wanted()
-
-    async def _hush_unless_wanted(self) -> None:
-        if self._wants_to_talk:
-            self.panel.set(talking=True)
-        else:
-            await self._audio.hush()
-
-    async def _stop(self) -> None:
-        was_talking, self._wants_to_talk = self._wants_to_talk, False
-        await self._audio.hush()
-        self.panel.set(talking=False)
-        session = self._session
-        if session is None or session.closed or not was_talking:
-            return
-        if session.conversation.turn_detection is None:
-            await self._end_turn(session)
-        else:
-            await self._send_silence(session)
-
-    async def _end_turn(self, session: Session) -> None:
-        """The key is let go: what was said until now is a turn, if it is long enough for one."""
-        if self._views.uncommitted_ms >= _LEAST_COMMIT_MS:
-            await session.commit()
-            await session.create_response()
-        elif self._views.uncommitted_ms:
-            await session.clear()
-
-    async def _send_silence(self, session: Session) -> None:
-        """Without the silence after them, the server would wait for more words for ever."""
-        detection = session.conversation.turn_detection or {}
-        window_ms = detection.get("silence_duration_ms") or _LONGEST_SILENCE_MS
-        await session.append(bytes(_BYTES_PER_MS * (window_ms + _SILENCE_MARGIN_MS)))
 
     async def _interrupt(self) -> None:
         if self._session is not None and self.connected:
@@ -389,7 +376,6 @@ class Agent:
             tools = list(options.pop("tools", self._tools))
             session_config(**options)  # refuses what can't be meant
             tool_set.collect(tools)
-            options.pop("speed", None)  # connect() calls something else so
             self._options, self._tools = {**self._options, **options}, tools
             self.panel.set(error="")
         finally:
@@ -399,6 +385,7 @@ class Agent:
         try:
             async with asyncio.timeout(timeout_s):
                 await self._audio.spoken()
+                await self._turns.fallen_silent()
         except TimeoutError:
             return False
         if self._session is None:
@@ -458,18 +445,5 @@ def _session_options(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name in SESSION_OPTIONS}
 
 
-# --- the end of Python ---
-
-_open_agents: weakref.WeakSet[Agent] = weakref.WeakSet()
-
-
-def _close_all() -> None:
-    """Ends the sessions that are still open, so that their recordings are whole."""
-    for ending in [agent.disconnect() for agent in list(_open_agents)]:
-        with contextlib.suppress(Exception):
-            ending.result(_CLOSE_TIMEOUT_S)
-
-
-# Before the thread pools are shut down, which is earlier than atexit's functions run: closing a
-# session still needs them.
-getattr(threading, "_register_atexit", atexit.register)(_close_all)
+def _without_speed(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name != "speed"}

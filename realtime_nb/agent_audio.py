@@ -1,14 +1,14 @@
 """Where an agent's audio comes from and goes to: the page, a file, this machine's sound card.
 
 Each of these lives on the I/O thread, beside the session. A microphone hands its audio over through
-a bounded queue; what a stall piles up beyond it is dropped, counted and said.
+a bounded queue (`queued_input`), which also keeps what is said while the session is being opened.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -17,21 +17,19 @@ from realtime_nb.devices import SimulatedSpeaker, Speaker
 from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.host_audio import HostMicrophone, HostSpeaker
 from realtime_nb.page_speaker import BrowserSpeaker
+from realtime_nb.queued_input import QueuedInput
 from realtime_nb.session import Session
 from realtime_nb.widgets.microphone import Microphone
 from realtime_nb.widgets.speaker import PlaybackReport as PageReport
 from realtime_nb.widgets.speaker import Speaker as PageSpeaker
 
-__all__ = ["AgentAudio", "BrowserAudio", "FileAudio", "HostAudio", "QueuedInput"]
+__all__ = ["AgentAudio", "BrowserAudio", "FileAudio", "HostAudio"]
 
-MAX_QUEUED_MS = 2_000
-"""Microphone audio that may wait for the session; more is dropped and reported."""
-
-_BYTES_PER_MS = 48
 _PAGE_DUE_S = 3.0
 _OFF_DUE_S = 0.5
 _LAST_CHUNK_S = 0.1
 _OPEN = ("asking", "on", "suspended")
+_SURELY_OPEN = ("asking", "on")
 
 
 class AgentAudio(Protocol):
@@ -50,11 +48,25 @@ class AgentAudio(Protocol):
     async def stop(self) -> None:
         """The session is over, or about to be."""
 
+    async def listen(self) -> None:
+        """Keeps what is said from now on, which may be before there is a session."""
+
     async def talk(self) -> None:
-        """Opens the microphone."""
+        """Opens the microphone and sends what it hears, what was kept first."""
 
     async def hush(self) -> None:
-        """Closes the microphone; what it heard until now has been sent when this is done."""
+        """Closes the microphone; what it sent until now is on its way when this is done."""
+
+    async def send_kept(self) -> None:
+        """Sends what was kept until the microphone was closed."""
+
+    @property
+    def kept_ms(self) -> float:
+        """What is kept for a session."""
+        ...
+
+    def forget(self) -> None:
+        """Drops what is kept."""
 
     async def spoken(self) -> None:
         """Waits while there is a file left to be spoken."""
@@ -64,73 +76,6 @@ class AgentAudio(Protocol):
 
     def close(self) -> None:
         """Frees what outlives a session."""
-
-
-class QueuedInput:
-    """Audio on its way from a device's thread into a session.
-
-    Args:
-        thread: where the session is.
-        problem: takes words for people when audio had to be dropped.
-    """
-
-    def __init__(self, thread: IoThread, problem: Callable[[str], None]) -> None:
-        self._thread = thread
-        self._problem = problem
-        self._queue: asyncio.Queue[bytes] = asyncio.Queue()
-        self._queued_bytes = 0
-        self._task: asyncio.Task[None] | None = None
-        self.dropped_ms = 0.0
-        self.open = False
-
-    def push(self, pcm: bytes) -> None:
-        """Takes a chunk, on any thread."""
-        self._thread.call(self.put, pcm)
-
-    def put(self, pcm: bytes) -> None:
-        """Takes a chunk, on the I/O thread."""
-        if self._task is None or not self.open:
-            return
-        if self._queued_bytes > MAX_QUEUED_MS * _BYTES_PER_MS:
-            if not self.dropped_ms:
-                self._problem("The connection is too slow: microphone audio is being dropped.")
-            self.dropped_ms += len(pcm) / _BYTES_PER_MS
-            return
-        self._queued_bytes += len(pcm)
-        self._queue.put_nowait(pcm)
-
-    def start(self, send: Callable[[bytes], Awaitable[None]]) -> None:
-        """Sends what comes from now on."""
-        self.dropped_ms = 0.0
-        self._task = asyncio.create_task(self._send(send))
-
-    async def sent(self) -> None:
-        """Waits until everything taken so far is on its way."""
-        if self._task is None:
-            return
-        empty = asyncio.create_task(self._queue.join())
-        await asyncio.wait({empty, self._task}, return_when=asyncio.FIRST_COMPLETED)
-        empty.cancel()
-
-    async def stop(self) -> None:
-        """Sends nothing any more and forgets what waits."""
-        task, self._task = self._task, None
-        self.open = False
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        self._queue = asyncio.Queue()
-        self._queued_bytes = 0
-
-    async def _send(self, send: Callable[[bytes], Awaitable[None]]) -> None:
-        while True:
-            pcm = await self._queue.get()
-            self._queued_bytes -= len(pcm)
-            try:
-                await send(pcm)
-            except RealtimeError:
-                return  # the session is over; whoever watches it says so
-            self._queue.task_done()
 
 
 class BrowserAudio:
@@ -153,7 +98,7 @@ class BrowserAudio:
         self._tested = False
         self._test: asyncio.Task[None] | None = None
         self._speaker: BrowserSpeaker | None = None
-        self.microphone = Microphone(lambda pcm, position: self._input.push(pcm), self._tell)
+        self.microphone = Microphone(self._hear, self._tell)
         self.microphone.observe(self._status, "status")
         self.page_speaker = PageSpeaker(self._report, gate=self.microphone)
 
@@ -164,7 +109,7 @@ class BrowserAudio:
 
     async def start(self, session: Session) -> None:
         """See `AgentAudio`."""
-        self._input.start(session.append)
+        self._input.start(session)
 
     async def stop(self) -> None:
         """See `AgentAudio`."""
@@ -174,8 +119,17 @@ class BrowserAudio:
         if self._test is not None:
             self._test.cancel()
 
+    async def listen(self) -> None:
+        """See `AgentAudio`. The page opens its microphone on the same press of the button."""
+        if self._input.open:
+            return
+        self._off.clear()
+        self._input.hold()
+        if self.microphone.page is not None:
+            self.microphone.start()
+
     async def talk(self) -> None:
-        """See `AgentAudio`. The page opens its microphone on the same press of the button.
+        """See `AgentAudio`.
 
         Raises:
             ConfigurationError: no page shows the agent.
@@ -189,9 +143,12 @@ class BrowserAudio:
                 "No page shows this agent, so it has no microphone. Show it as the last line of a "
                 'cell, or take audio="host" or the path of a sound file.'
             )
-        self._off.clear()
+        if not self._input.open:
+            self._off.clear()
         self._input.open = True
-        self.microphone.start()
+        if self.microphone.status not in _SURELY_OPEN:
+            self.microphone.start()
+        self._input.flow()
         if not self._tested:
             self._tested = True
             self._test = asyncio.create_task(self._selftest())
@@ -208,6 +165,20 @@ class BrowserAudio:
         await asyncio.sleep(_LAST_CHUNK_S)
         self._input.open = False
         await self._input.sent()
+
+    async def send_kept(self) -> None:
+        """See `AgentAudio`."""
+        self._input.flow()
+        await self._input.sent()
+
+    @property
+    def kept_ms(self) -> float:
+        """See `AgentAudio`."""
+        return self._input.queued_ms
+
+    def forget(self) -> None:
+        """See `AgentAudio`."""
+        self._input.forget()
 
     async def spoken(self) -> None:
         """See `AgentAudio`."""
@@ -226,6 +197,9 @@ class BrowserAudio:
         result = await asyncio.to_thread(self.microphone.selftest)
         if result.live_while_cells_run is False:
             self._problem(str(result))
+
+    def _hear(self, pcm: bytes, position: int) -> None:
+        self._input.push(pcm, self.microphone.statistics.late_ms)
 
     def _tell(self, words: str) -> None:
         if words != self.microphone.error:  # which the page shows by itself
@@ -267,17 +241,24 @@ class HostAudio:
 
     async def start(self, session: Session) -> None:
         """See `AgentAudio`."""
-        self._input.start(session.append)
+        self._input.start(session)
 
     async def stop(self) -> None:
         """See `AgentAudio`."""
         await self.hush()
         await self._input.stop()
 
+    async def listen(self) -> None:
+        """See `AgentAudio`."""
+        if not self._input.open:
+            self._input.hold()
+            await asyncio.to_thread(self._microphone.start)
+
     async def talk(self) -> None:
         """See `AgentAudio`."""
         self._input.open = True
         await asyncio.to_thread(self._microphone.start)
+        self._input.flow()
 
     async def hush(self) -> None:
         """See `AgentAudio`."""
@@ -285,6 +266,20 @@ class HostAudio:
         await asyncio.sleep(0)  # what it still hands over is waiting on this loop
         self._input.open = False
         await self._input.sent()
+
+    async def send_kept(self) -> None:
+        """See `AgentAudio`."""
+        self._input.flow()
+        await self._input.sent()
+
+    @property
+    def kept_ms(self) -> float:
+        """See `AgentAudio`."""
+        return self._input.queued_ms
+
+    def forget(self) -> None:
+        """See `AgentAudio`."""
+        self._input.forget()
 
     async def spoken(self) -> None:
         """See `AgentAudio`."""
@@ -331,6 +326,9 @@ class FileAudio:
         await self.hush()
         self._session = None
 
+    async def listen(self) -> None:
+        """A file is not in a hurry."""
+
     async def talk(self) -> None:
         """See `AgentAudio`."""
         await self.hush()
@@ -346,6 +344,17 @@ class FileAudio:
         await asyncio.gather(task, return_exceptions=True)
         if self._session is not None:
             await self._session.close_microphone()
+
+    async def send_kept(self) -> None:
+        """See `AgentAudio`."""
+
+    @property
+    def kept_ms(self) -> float:
+        """Nothing: a file is spoken when somebody is there."""
+        return 0.0
+
+    def forget(self) -> None:
+        """See `AgentAudio`."""
 
     async def spoken(self) -> None:
         """See `AgentAudio`."""

@@ -15,7 +15,10 @@ import pytest
 import soundfile
 
 import realtime_nb as rt
+from realtime_nb import agent as agent_module
 from realtime_nb.agent import Agent
+from realtime_nb.agent_audio import BrowserAudio
+from realtime_nb.agent_register import CellRun
 from realtime_nb.audio import samples_from_pcm
 from realtime_nb.background import io_thread
 from realtime_nb.local.llm import Call, Script, ScriptedLLM
@@ -224,6 +227,7 @@ def test_settings_change_now_and_for_later_sessions(make: MakeAgent) -> None:
     agent.update(speed=1.2).result(WAIT_S)
     agent.disconnect().result(WAIT_S)
     agent.connect().result(WAIT_S)
+    assert agent.conversation.session["audio"]["output"]["speed"] == 1.2
     sent = agent.send({"type": "input_audio_buffer.clear"}).result(WAIT_S)
     assert sent.startswith("event")
 
@@ -240,6 +244,149 @@ def test_a_setting_that_can_not_be_leaves_everything_and_the_panel_shows_what_is
     after = dict(agent.panel.settings)
     assert after.pop("revision") > before.pop("revision", 0)
     assert after == before
+
+
+def test_the_speed_is_that_of_the_voice(make: MakeAgent) -> None:
+    agent = make(speed=1.25)
+    agent.connect().result(WAIT_S)
+    assert agent.conversation.session["audio"]["output"]["speed"] == 1.25
+    assert agent._session is not None
+    assert agent._session.speed == 1.0
+
+
+# --- what is said before there is a session ---
+
+
+class SlowlyConnecting:
+    """An agent in a page whose connecting takes until it is told to go on."""
+
+    def __init__(self, agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert isinstance(agent._audio, BrowserAudio)
+        self.agent = agent
+        self.microphone = FakePage(agent._audio.microphone)
+        self.microphone.hello()
+        self.position = 0
+        self._go = threading.Event()
+        connect = agent._connect
+
+        async def slowly() -> Any:
+            await asyncio.to_thread(self._go.wait, WAIT_S)
+            return await connect()
+
+        monkeypatch.setattr(agent, "_connect", slowly)
+
+    def tell(self, status: str) -> None:
+        state = {"status": status, "error": "", "devices": [], "applied": {}}
+        self.microphone.send({"kind": "state", **state})
+
+    def speak(self, pcm: bytes) -> None:
+        for at in range(0, len(pcm), 1920):
+            facts = {"capture": "c", "seq": self.position // 960, "position": self.position}
+            self.microphone.send({"kind": "audio", **facts}, [pcm[at : at + 1920]])
+            self.position += 960
+
+    def stop(self) -> None:
+        """As the page does when Stop is pressed."""
+        self.tell("off")
+        press(self.agent, "stop")
+
+    def go(self) -> None:
+        self._go.set()
+
+
+@pytest.mark.parametrize("push_to_talk", [False, True], ids=["hands-free", "push to talk"])
+@pytest.mark.parametrize("before", [False, True], ids=["stop after", "stop before"])
+def test_words_before_the_session_is_open_are_answered(
+    make: MakeAgent, monkeypatch: pytest.MonkeyPatch, push_to_talk: bool, before: bool
+) -> None:
+    page = SlowlyConnecting(make(audio="browser", push_to_talk=push_to_talk), monkeypatch)
+    agent = page.agent
+    press(agent, "talk")
+    page.tell("on")
+    until(lambda: agent.status == "connecting")
+    page.speak(tone(400))
+    if before:
+        page.stop()
+        until(lambda: not agent._audio._input.open)  # type: ignore[attr-defined]
+        page.speak(tone(400))  # nobody's any more
+        page.go()
+    else:
+        page.go()
+        until(lambda: bool(agent.panel.talking))
+        page.speak(tone(200))
+        page.stop()
+    until(lambda: len(said(agent)) == 2)
+    assert agent.settled().result(WAIT_S)
+    assert said(agent) == [("user", "hello"), ("assistant", "Hello.")]
+    silence_ms = 0 if push_to_talk else 600
+    assert agent.conversation.input_ms == (400 if before else 600) + silence_ms
+    assert (agent.panel.talking, agent.panel.error) == (False, "")
+    assert agent.conversation.errors == []
+
+
+def test_disconnect_before_the_session_is_open_drops_the_words(
+    make: MakeAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = SlowlyConnecting(make(audio="browser"), monkeypatch)
+    agent = page.agent
+    press(agent, "talk")
+    page.tell("on")
+    page.speak(tone(400))
+    until(lambda: agent._audio.kept_ms == 400)
+    press(agent, "disconnect")
+    page.tell("off")
+    until(lambda: agent.status == "disconnected" and agent._audio.kept_ms == 0)
+    page.go()
+    agent.connect().result(WAIT_S)
+    assert agent.settled().result(WAIT_S)
+    assert agent.conversation.input_ms == 0
+    assert page.microphone.got("stop")
+
+
+# --- several agents ---
+
+
+def test_one_agent_has_the_page_and_the_others_say_so(make: MakeAgent) -> None:
+    first, second, beside = make(audio="browser"), make(audio="browser"), make()
+    first.connect().result(WAIT_S)
+    beside.connect().result(WAIT_S)
+    second.connect().result(WAIT_S)
+    assert [one.connected for one in (first, second, beside)] == [False, True, True]
+    assert "Another agent took over the page's microphone" in first.panel.error
+    assert (second.panel.error, beside.panel.error) == ("", "")
+    assert first.recording is not None
+    assert rt.load(first.recording).complete
+    first.say("Hello?").result(WAIT_S)  # it takes over in turn
+    assert [one.connected for one in (first, second, beside)] == [True, False, True]
+    assert first.panel.error == ""
+
+
+def test_an_agent_that_is_still_connecting_makes_room_too(
+    make: MakeAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, second = SlowlyConnecting(make(audio="browser"), monkeypatch), make(audio="browser")
+    connecting = page.agent.connect()
+    until(lambda: page.agent.status == "connecting")
+    second.connect().result(WAIT_S)
+    with pytest.raises(rt.SessionClosedError):
+        connecting.result(WAIT_S)
+    page.go()
+    assert (page.agent.connected, second.connected) == (False, True)
+
+
+def test_a_cell_that_is_run_again_replaces_its_agent(
+    make: MakeAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = iter([("a", "1"), ("a", "1"), ("b", "2"), ("a", "3")])
+    monkeypatch.setattr(agent_module, "running_cell", lambda: CellRun(*next(runs)))
+    made = [make(), make(), make()]
+    for one in made:
+        one.connect().result(WAIT_S)
+    assert all(one.connected for one in made)  # two of one run don't disturb each other
+    make()
+    until(lambda: [one.connected for one in made] == [False, False, True])
+    until(lambda: "was run again" in made[0].panel.error)
+    assert made[2].panel.error == ""
 
 
 # --- the panel ---
@@ -289,7 +436,7 @@ def test_what_is_shown_and_saved_holds_neither_key_nor_words(make: MakeAgent) ->
 def test_unknown_options_are_refused_at_once() -> None:
     with pytest.raises(rt.ConfigurationError, match="Did you mean 'instructions'"):
         Agent("local", instruction="Be brief.")
-    with pytest.raises(rt.ConfigurationError, match="pace of life"):
+    with pytest.raises(rt.ConfigurationError, match="speed"):
         Agent("local", speed=2.0)
     with pytest.raises(rt.ConfigurationError, match="Unknown endpoint"):
         Agent("lokal")

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import comm
 import pytest
 
 from realtime_nb import agent_audio
-from realtime_nb.agent_audio import MAX_QUEUED_MS, BrowserAudio, FileAudio, HostAudio, QueuedInput
+from realtime_nb.agent_audio import BrowserAudio, FileAudio, HostAudio
 from realtime_nb.background import IoThread
 from realtime_nb.errors import ConfigurationError, SessionClosedError
 from realtime_nb.protocol.conversation import PlaybackReport
@@ -19,26 +18,11 @@ from realtime_nb.session import Session
 from realtime_nb.testing import tone
 from realtime_nb.widgets.live import SelfTest
 from tests.fake_sounddevice import FakeSoundDevice
+from tests.test_queued_input import Ears
 from tests.widgets.conftest import FakeComm, FakePage
 
 CHUNK = bytes(1920)
 WAIT_S = 10.0
-
-
-class Ears:
-    """A session as far as a microphone needs it."""
-
-    def __init__(self) -> None:
-        self.heard: list[bytes] = []
-        self.closed = False
-        self.free = asyncio.Event()
-        self.free.set()
-
-    async def append(self, pcm: bytes) -> None:
-        if self.closed:
-            raise SessionClosedError("It is over.")
-        await self.free.wait()
-        self.heard.append(pcm)
 
 
 @pytest.fixture(autouse=True)
@@ -57,64 +41,21 @@ def on(thread: IoThread, work: Any) -> Any:
     return thread.run(work).result(WAIT_S)
 
 
-# --- what waits on the way ---
-
-
-def test_audio_waits_for_its_turn_and_no_longer_than_two_seconds(thread: IoThread) -> None:
-    problems: list[str] = []
-    queued, ears = QueuedInput(thread, problems.append), Ears()
-
-    async def talk() -> None:
-        queued.put(CHUNK)  # not open yet
-        queued.start(ears.append)
-        queued.put(CHUNK)
-        queued.open = True
-        ears.free.clear()
-        for _ in range(2 * MAX_QUEUED_MS // 40):
-            queued.put(CHUNK)
-            await asyncio.sleep(0)
-        assert queued.dropped_ms > 0
-        ears.free.set()
-        await queued.sent()
-
-    on(thread, talk())
-    assert MAX_QUEUED_MS <= 40 * len(ears.heard) <= MAX_QUEUED_MS + 120
-    assert 40 * len(ears.heard) + queued.dropped_ms == 2 * MAX_QUEUED_MS
-    assert len(problems) == 1
-    assert "too slow" in problems[0]
-    on(thread, queued.stop())
-
-
-def test_nobody_waits_for_audio_that_a_closed_session_will_not_take(thread: IoThread) -> None:
-    queued, ears = QueuedInput(thread, print), Ears()
-
-    async def talk() -> None:
-        queued.start(ears.append)
-        queued.open = ears.closed = True
-        queued.put(CHUNK)
-        queued.put(CHUNK)
-        await queued.sent()
-        await queued.stop()
-        await queued.sent()
-
-    on(thread, talk())
-    assert ears.heard == []
-
-
 # --- the page ---
 
 
 class Talking:
     """An agent's audio in a page that isn't there."""
 
-    def __init__(self, thread: IoThread) -> None:
+    def __init__(self, thread: IoThread, start: bool = True) -> None:
         self.problems: list[str] = []
         self.ended = 0
         self.thread = thread
         self.audio = BrowserAudio(thread, self.problems.append, self._ended)
         self.page = FakePage(self.audio.microphone)
         self.ears = Ears()
-        on(thread, self.audio.start(self.ears))  # type: ignore[arg-type]
+        if start:
+            on(thread, self.audio.start(self.ears))  # type: ignore[arg-type]
 
     def _ended(self) -> None:
         self.ended += 1
@@ -169,6 +110,41 @@ def test_the_rest_of_the_last_chunk_is_waited_for_also_when_the_page_was_faster(
     talking.speak(0)
     hush.result(WAIT_S)
     assert len(talking.ears.heard) == 1
+
+
+def test_what_is_said_while_it_connects_is_kept(thread: IoThread) -> None:
+    talking = Talking(thread, start=False)
+    talking.page.hello()
+    on(thread, talking.audio.listen())
+    talking.tell("on")
+    talking.speak(0)
+    talking.speak(960)
+    on(thread, talking.audio.start(talking.ears))  # type: ignore[arg-type]
+    assert (talking.audio.kept_ms, talking.ears.heard) == (80.0, [])
+    on(thread, talking.audio.talk())
+    talking.speak(1920)
+    on(thread, talking.audio.hush())
+    assert len(talking.ears.heard) == 3
+    assert len(talking.page.got("start")) == 1
+    talking.close()
+
+
+def test_what_was_kept_is_sent_after_stop_or_forgotten(thread: IoThread) -> None:
+    talking = Talking(thread)
+    talking.page.hello()
+    for position, end in ((0, talking.audio.send_kept), (960, talking.audio.hush)):
+        on(thread, talking.audio.listen())
+        on(thread, talking.audio.listen())
+        talking.tell("on")
+        talking.speak(position)
+        talking.tell("off")
+        on(thread, talking.audio.hush())
+        assert talking.audio.kept_ms == 40
+        on(thread, end())
+        assert len(talking.ears.heard) == 1
+        talking.audio.forget()
+        assert talking.audio.kept_ms == 0
+    talking.close()
 
 
 def test_without_a_page_there_is_no_microphone(
@@ -287,9 +263,6 @@ class Room(Ears):
     def __init__(self) -> None:
         super().__init__()
         self.reports: list[PlaybackReport] = []
-
-    def clock(self) -> float:
-        return time.monotonic()
 
     def playback_report(self, report: PlaybackReport) -> None:
         self.reports.append(report)
