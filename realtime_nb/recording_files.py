@@ -21,6 +21,7 @@ __all__ = [
     "PlaybackLine",
     "RecordedEvent",
     "audio_references",
+    "is_in_recording",
     "read_header",
     "read_lines",
     "typed",
@@ -116,7 +117,8 @@ def read_header(path: Path) -> JsonObject:
         raise RecordingError(_not_a_recording(path)) from None
     except (OSError, ValueError) as error:
         raise RecordingError(
-            f"{file} can't be read ({error}). Its folder's WAV files can be loaded one by one."
+            f"{file} can't be read ({error}). Its folder's WAV files can be loaded one by one, "
+            "and so can its events.jsonl."
         ) from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise RecordingError(_not_a_recording(path))
@@ -136,7 +138,22 @@ def _not_a_recording(path: Path) -> str:
         return (
             f"{path} holds {len(inside)} recordings; load one of them, such as {path / inside[-1]}."
         )
+    if (path / "events.jsonl").exists():
+        return (
+            f"{path} is not a recording: it has no session.json of ours. Its events alone can be "
+            f"loaded as a log: {path / 'events.jsonl'}."
+        )
     return f"{path} is not a recording: it has no session.json of ours. Give a recording's folder."
+
+
+def is_in_recording(file: Path) -> bool:
+    """Whether a file is a part of a recording that can be loaded."""
+    try:
+        read_header(file.parent)
+    except RecordingError:
+        return False
+    names = ("session.json", "events.jsonl", "playback.jsonl", "labels.jsonl")
+    return file.name in names
 
 
 def _decoded_slowly(line: bytes, kind: type[Line]) -> Line | None:

@@ -1,0 +1,103 @@
+"""What a recording's timeline shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from realtime_nb.audio import SAMPLE_RATE, Samples
+from realtime_nb.errors import RecordingError
+from realtime_nb.input_clock import InputClock
+from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.recorded import Recorded
+
+if TYPE_CHECKING:
+    from realtime_nb.plots import TimelineData
+
+__all__ = ["timeline_data"]
+
+
+def timeline_data(rec: Recorded, received: Mapping[str, Samples]) -> TimelineData:
+    """Return audio, speech, calls and errors on one time axis.
+
+    Args:
+        rec: The recording. One without events shows its audio from 0 s on.
+        received: The audio received for each of the agent's items.
+
+    Raises:
+        RecordingError: It has no times.
+    """
+    from realtime_nb.plots import Clip, TimelineData
+
+    if math.isnan(rec.duration_s):
+        raise RecordingError(
+            f"{rec.path} has no times, so nothing in it has a place on a time axis; "
+            "look at its transcript() and its tables."
+        )
+    conversation, clock = rec.conversation, rec.input_clock
+    user = [
+        Clip(t_s, rec.input[_samples(start_ms) : _samples(end_ms)])
+        for t_s, start_ms, end_ms in clock.stretches()
+    ]
+    if not conversation.events_applied:
+        user = [Clip(0.0, rec.input)]
+    return TimelineData(
+        duration_s=rec.duration_s,
+        user=user,
+        agent=[Clip(0.0, rec.output)] if len(rec.output) else [],
+        unheard=[Clip(t_s, samples) for t_s, samples in _unheard(conversation, received)],
+        padded=_placed(
+            clock, ((heard.audio_start_ms, heard.audio_end_ms) for heard in conversation.speech)
+        ),
+        detected=_placed(
+            clock, ((heard.onset_ms, heard.offset_ms) for heard in conversation.speech)
+        ),
+        calls=[
+            (call.done_s, call.output_s, call.name)
+            for call in conversation.calls.values()
+            if call.done_s is not None
+        ],
+        errors=[error.t_s for error in conversation.errors if error.t_s is not None],
+        responses=[
+            (response.created_s, response.done_s, response.status)
+            for response in conversation.responses.values()
+            if response.created_s is not None and response.done_s is not None
+        ],
+        labels=list(zip(rec.labels["t_s"], rec.labels["text"], strict=True)),
+    )
+
+
+def _placed(
+    clock: InputClock, stretches: Iterable[tuple[float, float | None]]
+) -> list[tuple[float, float]]:
+    """Stretches of the input on the time axis, but for those without an end or a known time."""
+    spans = [
+        (clock.wall(start_ms), clock.wall(end_ms))
+        for start_ms, end_ms in stretches
+        if end_ms is not None
+    ]
+    return [span for span in spans if not math.isnan(sum(span))]
+
+
+def _samples(ms: float) -> int:
+    return round(ms * SAMPLE_RATE / 1000)
+
+
+def _unheard(
+    conversation: Conversation, received: Mapping[str, Samples]
+) -> Iterator[tuple[float, Samples]]:
+    """The agent's audio that was never played, from when it would have been."""
+    starts_s = sorted(
+        item.played_s for item in conversation.items.values() if item.played_s is not None
+    )
+    for item_id, samples in received.items():
+        item = conversation.items.get(item_id)
+        played_ms = 0.0 if item is None else item.played_ms or 0.0
+        rest = samples[_samples(played_ms) :]
+        moments = (item.stopped_s, item.first_audio_s) if item is not None else ()
+        begin_s = next((moment for moment in moments if moment is not None), None)
+        if begin_s is not None and len(rest):
+            following_s = (other for other in starts_s if other > begin_s)
+            room_s = next(following_s, math.inf) - begin_s
+            yield begin_s, rest[: round(min(room_s, len(rest)) * SAMPLE_RATE)]
