@@ -11,6 +11,7 @@ It is open Monday to Friday from 09:00 to 17:00, in slots of 30 minutes; one boo
 from __future__ import annotations
 
 import datetime
+import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -56,7 +57,7 @@ class AppointmentBook:
     """Appointments in an SQLite file. Any number of threads and processes may use one file.
 
     Args:
-        path: The file; it is made, with its folder, if it isn't there.
+        path: The file; if it isn't there, it is made, with its folder, when it is first used.
         clock: What day it is today; tests and recorded lessons set it.
 
     Raises:
@@ -69,9 +70,11 @@ class AppointmentBook:
         self.path = Path(path)
         self.clock = clock
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self._database() as database:
-                database.execute(_TABLE)
+            if self.path.exists():
+                with self._database():
+                    pass
+            else:
+                _check_folder(self.path.parent)
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError(
                 f"{self.path} can't be used as an appointment book ({error}). Give another path."
@@ -149,10 +152,12 @@ class AppointmentBook:
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
         # One connection per use: calls come from many threads, and none is left open.
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(self.path, timeout=10.0)
         connection.row_factory = sqlite3.Row
         try:
             with connection:
+                connection.execute(_TABLE)
                 yield connection
         finally:
             connection.close()
@@ -209,6 +214,15 @@ class AppointmentBook:
         ahead = map(datetime.date.fromordinal, range(start.toordinal(), last + 1))
         open_days = (day.isoformat() for day in ahead if day.weekday() <= _FRIDAY)
         return next((day for day in open_days if self._free(day)), "")
+
+
+def _check_folder(folder: Path) -> None:
+    """Raises OSError where no file could be made in a folder that may still have to be made."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(f"{there} is not a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(f"{there} may not be written to")
 
 
 def _no_slot(time: str) -> str:

@@ -174,6 +174,21 @@ def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
         AppointmentBook(path)
 
 
+def test_nothing_is_made_before_it_is_used(tmp_path: Path) -> None:
+    book = AppointmentBook(tmp_path / "new" / "book.sqlite")
+    book.tools()
+    assert list(tmp_path.iterdir()) == []
+
+    assert book.bookings() == []
+    assert book.path.exists()
+
+
+def test_a_folder_that_is_a_file_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match="not a folder"):
+        AppointmentBook(tmp_path / "file" / "book.sqlite")
+
+
 async def test_the_tools_are_what_a_model_needs(book: AppointmentBook) -> None:
     check, make = book.tools()
     assert check.parameters["required"] == ["date"]
