@@ -122,11 +122,17 @@ class AgentViews:
         return "thinking" if session.busy or due else "listening"
 
     def _show_latency(self, report: PlaybackReport) -> None:
-        """Voice to voice: from the end of the user's words to the first sound of the answer."""
+        """Voice to voice: from the end of the user's words to the first sound of the answer.
+
+        Words that were kept until the session was open came in faster than life: nobody waited for
+        their answer in the way that latency means.
+        """
         assert self._session is not None
         speech = self._session.conversation.speech
-        offset_ms = speech[-1].offset_ms if speech else None
-        if offset_ms is None:
+        if not speech or speech[-1].offset_ms is None:
+            return
+        start_ms, offset_ms = speech[-1].audio_start_ms, speech[-1].offset_ms
+        if start_ms is None or not self._clock.real_time(start_ms, offset_ms):
             return
         latency_ms = (report.t_s - self._clock.wall(offset_ms)) * 1000
         if 0 <= latency_ms < _LONGEST_LATENCY_MS:

@@ -194,6 +194,43 @@ def test_stop_ends_a_turn_that_the_server_listens_for(make: MakeAgent, voice: Pa
     assert said(agent) == [("user", "hello"), ("assistant", "Hello.")]
 
 
+def appended_s(agent: Agent) -> list[float]:
+    """When each append was sent, in the recording of the last session."""
+    agent.disconnect().result(WAIT_S)
+    assert agent.recording is not None
+    lines = rt.load(agent.recording).raw_events()
+    return [line.t_s for line in lines if line.event["type"] == "input_audio_buffer.append"]
+
+
+def test_the_silence_after_stop_takes_as_long_as_in_life(make: MakeAgent, voice: Path) -> None:
+    soundfile.write(voice, samples_from_pcm(tone(8000)), 24_000, subtype="PCM_16")
+    agent = make()
+    agent.talk().result(WAIT_S)
+    until(lambda: agent._views.uncommitted_ms >= 400)
+    agent.stop().result(WAIT_S)
+    began_ms = agent.conversation.input_ms
+    assert agent.settled().result(WAIT_S)
+    assert agent.conversation.input_ms == pytest.approx(began_ms + 600, abs=80)
+    times_s = appended_s(agent)[-15:]  # of 40 ms each
+    assert times_s[-1] - times_s[0] >= 0.5
+
+
+@pytest.mark.parametrize("end", ["talk", "disconnect"])
+def test_the_silence_after_stop_makes_room(make: MakeAgent, voice: Path, end: str) -> None:
+    soundfile.write(voice, samples_from_pcm(tone(8000)), 24_000, subtype="PCM_16")
+    agent = make(turn_detection=rt.ServerVAD(silence_duration_ms=5000))
+    agent.talk().result(WAIT_S)
+    until(lambda: agent._views.uncommitted_ms >= 400)
+    agent.stop().result(WAIT_S)
+    silence = agent._turns._silence
+    assert silence is not None
+    assert not silence.done()
+    getattr(agent, end)().result(WAIT_S)
+    until(silence.done)
+    assert agent.conversation.input_ms < 2500
+    assert agent.panel.error == ""
+
+
 def test_an_answer_can_be_interrupted(make: MakeAgent) -> None:
     agent = make(instructions="Talk.")
     agent.interrupt().result(WAIT_S)  # nothing to interrupt, and no reason to connect

@@ -112,8 +112,8 @@ def test_where_turns_are_not_answered_nobody_thinks(shown: Shown) -> None:
 
 def test_latency_is_from_the_end_of_the_words_to_the_first_sound(shown: Shown) -> None:
     detection(shown)
-    shown.heard(1.0, 1000)  # its last sample is from 1.0 s
-    shown.heard(1.2, 200)
+    for number in range(1, 13):
+        shown.heard(0.1 * number, 100)  # its last sample is from then
     start(shown, 0.5)
     stop(shown, 1.2)
     shown.views.playback(PlaybackReport("a", 0.0, "started", 1.5))
@@ -123,6 +123,16 @@ def test_latency_is_from_the_end_of_the_words_to_the_first_sound(shown: Shown) -
     assert shown.views.panel.latency_ms == expected_ms
     shown.views.playback(PlaybackReport("b", 0.0, "started", 9.0))
     assert shown.views.panel.latency_ms == expected_ms
+
+
+def test_words_that_were_kept_have_no_latency(shown: Shown) -> None:
+    detection(shown)
+    for number in range(12):
+        shown.heard(1.0 + 0.001 * number, 100)
+    start(shown, 1.1)
+    stop(shown, 1.2)
+    shown.views.playback(PlaybackReport("a", 0.0, "started", 1.5))
+    assert shown.views.panel.latency_ms is None
 
 
 def test_a_typed_message_has_no_latency(shown: Shown) -> None:
