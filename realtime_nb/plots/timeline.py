@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
+    "MOST_CROWDED_CALLS",
     "Clip",
     "Span",
     "TimelineData",
@@ -35,7 +36,7 @@ _QUIET = 0.05
 """A lane in which nothing is louder than this is not blown up to full height."""
 _DETECTED = "speech, detected"
 _SPEECH_ALPHA = 0.25
-_MOST_CROWDED_CALLS = 12
+MOST_CROWDED_CALLS = 12
 """With more calls, only those get their name that have the room until the next begins."""
 _LONGEST_LABEL = 28
 
@@ -309,13 +310,13 @@ def _call_names(
 ) -> Iterator[tuple[float, str]]:
     """Where to write which names, so that none covers another."""
     free_s = 0.0
-    followers_s = [start_s for start_s, *_ in calls[1:]] + [duration_s]
+    followers_s = [*(start_s for start_s, *_ in calls), duration_s][1:]
     for (start_s, end_s, name), next_s in zip(calls, followers_s, strict=True):
         time = "no output" if end_s is None else style.duration_text(end_s - start_s)
         text = f"{name}, {time}"
         width_s = len(text) * letter_s
         left_s = max(0.0, min(start_s, duration_s - width_s))
-        crowded = len(calls) > _MOST_CROWDED_CALLS and start_s + width_s > min(next_s, duration_s)
+        crowded = len(calls) > MOST_CROWDED_CALLS and start_s + width_s > min(next_s, duration_s)
         if left_s >= free_s and not crowded:
             free_s = left_s + width_s
             yield left_s, text

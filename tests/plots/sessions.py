@@ -35,7 +35,7 @@ def timeline() -> TimelineData:
         padded=[(0.8, 4.4), (11.8, 16.4)],
         detected=[(1.1, 3.9), (12.1, 15.9)],
         calls=[(4.6, 4.9, "check_slots"), (17.2, None, "book")],
-        errors=[12.6],
+        errors=[12.6, 14.0, 15.4],
         responses=[
             (4.4, 4.65, "completed"),
             (4.9, 6.5, "completed"),

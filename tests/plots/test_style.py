@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from realtime_nb.plots import (
+    plot_cost,
+    plot_lanes,
+    plot_latency,
+    plot_timeline,
+    plot_usage,
+    plot_waterfall,
+    style,
+)
+from tests.plots import pictures, sessions
+
+COLOURS = (
+    style.USER_COLOUR,
+    style.AGENT_COLOUR,
+    style.CALL_COLOUR,
+    style.ERROR_COLOUR,
+    style.NEUTRAL_COLOUR,
+)
+
+PLOTS = {
+    "timeline": lambda ax: plot_timeline(sessions.timeline(), ax),
+    "waterfall": lambda ax: plot_waterfall(sessions.latency(8), ax),
+    "latency": lambda ax: plot_latency(sessions.latency(60), ax),
+    "usage": lambda ax: plot_usage(sessions.usage(6), ax),
+    "cost": lambda ax: plot_cost(sessions.costs(6), ax),
+    "lanes": lambda ax: plot_lanes(sessions.events(3), ax),
+}
+
+
+def luminance(colour: str) -> float:
+    channels = [
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+        for value in to_rgb(colour)
+    ]
+    return float(np.dot((0.2126, 0.7152, 0.0722), channels))
+
+
+@pytest.mark.parametrize("page", pictures.STYLES.values())
+@pytest.mark.parametrize("colour", COLOURS)
+def test_colours_hold_on_light_and_dark(page: str, colour: str) -> None:
+    """At least 3:1 against the page, as WCAG 2.2 asks of graphics."""
+    with plt.style.context(page):
+        behind = luminance(plt.rcParams["figure.facecolor"])
+    lighter, darker = sorted((luminance(colour), behind), reverse=True)
+    assert (lighter + 0.05) / (darker + 0.05) >= 3.0
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_a_plot_makes_one_figure_or_none(name: str) -> None:
+    made = PLOTS[name](None)
+    assert isinstance(made, Axes)
+    assert isinstance(made.figure, Figure)
+    assert plt.get_fignums() == [made.figure.number]
+    plt.close("all")
+
+    figure, (upper, lower) = plt.subplots(2)
+    assert PLOTS[name](lower) is lower
+    assert plt.get_fignums() == [figure.number]
+    assert not upper.has_data()
+    figure.canvas.draw()
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_all_text_has_the_colour_of_the_style(name: str) -> None:
+    from matplotlib.text import Text
+
+    with plt.style.context("dark_background"):
+        ax = PLOTS[name](None)
+        ax.figure.canvas.draw()
+        colours = {to_rgb(text.get_color()) for text in ax.findobj(Text) if text.get_text()}
+    assert colours == {(1.0, 1.0, 1.0)}
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_nothing_is_drawn_outside_the_figure(name: str) -> None:
+    ax = PLOTS[name](None)
+    figure = ax.figure
+    assert isinstance(figure, Figure)
+    figure.canvas.draw()
+    box = figure.get_tightbbox()
+    width_in, height_in = figure.get_size_inches()
+    assert box.x0 >= -0.01
+    assert box.y0 >= -0.01
+    assert box.x1 <= width_in + 0.01
+    assert box.y1 <= height_in + 0.01
+
+
+def test_bars_broadcast_their_edges() -> None:
+    _, ax = plt.subplots()
+    drawn = style.bars(ax, [0, 1, 2], [1, 2, 3], 0.0, [1, 2, 3], label="x")
+    boxes = [path.get_extents() for path in drawn.get_paths()]
+    assert [(box.x0, box.x1, box.y0, box.y1) for box in boxes] == [
+        (0, 1, 0, 1),
+        (1, 2, 0, 2),
+        (2, 3, 0, 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.0804, "80 ms"), (0.999, "999 ms"), (1.25, "1.2 s"), (75.0, "75.0 s")]
+)
+def test_durations_are_written_in_a_fitting_unit(seconds: float, text: str) -> None:
+    assert style.duration_text(seconds) == text
+
+
+def test_counting() -> None:
+    assert style.counted(1, "stretch", "stretches") == "1 stretch"
+    assert style.counted(0, "stretch", "stretches") == "0 stretches"
+    assert style.counted(2_000, "turn") == "2,000 turns"
+
+
+@pytest.mark.parametrize(("duration_s", "step_s"), [(0.5, 0.1), (60, 10), (3_600, 600)])
+def test_ticks_are_round_and_few(duration_s: float, step_s: float) -> None:
+    assert style.time_tick_step_s(duration_s) == step_s
