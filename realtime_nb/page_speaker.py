@@ -1,17 +1,23 @@
 """The loudspeaker of a page as a session sees it.
 
-The page plays and counts. Where no page is there to play (a notebook that is executed without a
-browser), or where it goes away with audio unplayed, the clock plays in its place, so that nobody
-waits for sound that won't come.
+The page plays and counts. Where no page ever was (a notebook that is executed without a browser),
+or where it can't sound, the clock plays in its place, so that nobody waits for sound that won't
+come.
+
+A page that goes away in the middle of an answer ends it, as an interruption does: the response is
+cancelled and the server is told how much was heard, by the page's last report. An answer that
+begins while the page is away (it is being reloaded) waits for it a while.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
 from realtime_nb.devices import SimulatedSpeaker
+from realtime_nb.errors import RealtimeError
 from realtime_nb.protocol.conversation import PlaybackReport
 from realtime_nb.session import Session
 from realtime_nb.widgets.microphone import Lateness
@@ -25,6 +31,12 @@ _SAMPLES_PER_MS = 24
 _LOOK_EVERY_S = 0.25
 _MISSED_LOOKS = 16
 """Looks in a row without a word from the page, which reports four times a second while it plays."""
+_AWAY_LOOKS = 60
+"""Looks in a row for a page that has gone: so long it may take to reload."""
+
+_GONE = "The page with the agent went away in the middle of an answer, so the answer was stopped."
+_STAYS_AWAY = "No page shows the agent any more, so its answer was stopped."
+_SILENT = "The page does not play the agent's voice, so the answer was stopped."
 
 
 class BrowserSpeaker:
@@ -46,7 +58,11 @@ class BrowserSpeaker:
         self._by_clock: set[str] = set()  # items that no page plays
         self._waiting: dict[str, bytearray] = {}  # with the page, and not known to be played yet
         self._kept_bytes: dict[str, int] = {}  # of those, what the recording has
+        self._held: set[str] = set()  # of those waiting, the ones that no page has got yet
+        self._ended: set[str] = set()
         self._stopped: set[str] = set()
+        self._given_up: list[tuple[str, float]] = []  # and not told to the server yet
+        self._interrupting: asyncio.Task[None] | None = None
         self._heard_of = False
         self._lateness = Lateness()
         self._watching: asyncio.Task[None] | None = None
@@ -60,13 +76,16 @@ class BrowserSpeaker:
         """See `devices.Speaker`."""
         if item_id in self._stopped:
             return
-        if item_id not in self._waiting and not self._usable:
+        if item_id not in self._waiting and not self._page.left and not self._usable:
             self._by_clock.add(item_id)
         if item_id in self._by_clock:
             self._clocked.write(item_id, pcm)
             return
+        if item_id not in self._waiting and self._page.left:
+            self._held.add(item_id)
         self._waiting.setdefault(item_id, bytearray()).extend(pcm)
-        self._page.write(item_id, pcm)
+        if item_id not in self._held:
+            self._page.write(item_id, pcm)
         if self._watching is None or self._watching.done():
             self._watching = asyncio.create_task(self._watch())
 
@@ -75,26 +94,35 @@ class BrowserSpeaker:
         if item_id in self._by_clock:
             self._clocked.end(item_id)
         elif item_id in self._waiting:
-            self._page.end(item_id)
+            self._ended.add(item_id)
+            if item_id not in self._held:
+                self._page.end(item_id)
 
     def flush(self) -> Awaitable[list[tuple[str, float]]]:
         """See `devices.Speaker`."""
         self._stopped.update(self._waiting)
+        told, self._given_up = self._given_up, []
+        told += self._stop(list(self._held), 0.0)
         page = asyncio.wrap_future(self._page.flush())
-        return self._flushed(page, self._clocked.flush())
+        return self._flushed(told, page, self._clocked.flush())
 
     async def close(self) -> None:
         """See `devices.Speaker`."""
         await self.flush()
-        if self._watching is not None:
-            self._watching.cancel()
+        for task in (self._watching, self._interrupting):
+            if task is not None:
+                task.cancel()
         await self._clocked.close()
 
     def take(self, report: PageReport) -> None:
         """Takes what the page tells of playback."""
         self._heard_of = True
         kind, item_id = report["kind"], report["item_id"]
-        if kind == "unplayed" or item_id not in self._waiting:
+        if item_id not in self._waiting:
+            return
+        if kind == "unplayed":
+            if item_id not in self._stopped:
+                self._give_up(_GONE)
             return
         now_s = self._happened_s(report)
         self._keep(item_id, report["played_samples"], now_s)
@@ -117,9 +145,12 @@ class BrowserSpeaker:
         return round(max(0.0, now_s - late_ms / 1000), 6)
 
     async def _flushed(
-        self, page: Awaitable[list[tuple[str, float]]], clocked: Awaitable[list[tuple[str, float]]]
+        self,
+        told: list[tuple[str, float]],
+        page: Awaitable[list[tuple[str, float]]],
+        clocked: Awaitable[list[tuple[str, float]]],
     ) -> list[tuple[str, float]]:
-        return [*await page, *await clocked]
+        return [*told, *await page, *await clocked]
 
     def _keep(self, item_id: str, played_samples: int, now_s: float) -> None:
         """Hands what was played since the last report to the recording."""
@@ -136,6 +167,8 @@ class BrowserSpeaker:
     def _forget(self, item_id: str) -> None:
         self._waiting.pop(item_id, None)
         self._kept_bytes.pop(item_id, None)
+        self._held.discard(item_id)
+        self._ended.discard(item_id)
 
     async def _watch(self) -> None:
         """Notices that the page does not play: it is gone, or its browser won't let it."""
@@ -144,18 +177,55 @@ class BrowserSpeaker:
             self._heard_of = False
             await asyncio.sleep(_LOOK_EVERY_S)
             missed = 0 if self._heard_of else missed + 1
-            if missed >= _MISSED_LOOKS or self._page.status == "insecure":
-                self._give_up()
+            if self._page.status == "insecure":
+                self._leave_to_clock()
+            elif self._page.left:
+                if missed >= _AWAY_LOOKS:
+                    self._give_up(_STAYS_AWAY)
+            elif self._held:
+                missed = 0
+                self._hand_over()
+            elif missed >= _MISSED_LOOKS:
+                self._give_up(self._page.error or _SILENT)
 
-    def _give_up(self) -> None:
-        """Takes for unheard what the page has not played."""
-        if self._page.page is not None:
-            self._problem(self._page.error or "The page does not play the agent's voice.")
-        now_s = self._session.clock()
+    def _hand_over(self) -> None:
+        """A page is there again: it gets what waited for it."""
+        held, self._held = self._held, set()
+        for item_id, audio in self._waiting.items():
+            if item_id in held:
+                self._page.write(item_id, bytes(audio))
+                if item_id in self._ended:
+                    self._page.end(item_id)
+
+    def _leave_to_clock(self) -> None:
+        """The page will never sound: who reads along in it is not to lose the answer for that."""
         self._page.flush()
+        for item_id, audio in list(self._waiting.items()):
+            ended = item_id in self._ended
+            self._forget(item_id)
+            self._by_clock.add(item_id)
+            self._clocked.write(item_id, bytes(audio))
+            if ended:
+                self._clocked.end(item_id)
+
+    def _give_up(self, words: str) -> None:
+        """Nobody can hear the answer: it is stopped, as far as the page said that it played it."""
+        self._problem(words)
         for item_id in list(self._waiting):
-            played_ms = self._page.played_ms(item_id)
+            self._given_up += self._stop([item_id], self._page.played_ms(item_id))
+        self._page.flush()
+        self._interrupting = asyncio.create_task(self._interrupt())
+
+    async def _interrupt(self) -> None:
+        with contextlib.suppress(RealtimeError):  # a session that is over was told in another way
+            await self._session.interrupt()
+
+    def _stop(self, item_ids: list[str], played_ms: float) -> list[tuple[str, float]]:
+        """Reports items as stopped without the page's word."""
+        now_s = self._session.clock()
+        for item_id in item_ids:
             self._stopped.add(item_id)
             self._forget(item_id)
             report = PlaybackReport(item_id, played_ms, "flushed", now_s)
             self._session.playback_report(report)
+        return [(item_id, played_ms) for item_id in item_ids]

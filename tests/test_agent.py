@@ -16,6 +16,7 @@ import soundfile
 
 import realtime_nb as rt
 from realtime_nb import agent as agent_module
+from realtime_nb import page_speaker
 from realtime_nb.agent import Agent
 from realtime_nb.agent_audio import BrowserAudio
 from realtime_nb.agent_register import CellRun
@@ -378,6 +379,41 @@ def test_disconnect_before_the_session_is_open_drops_the_words(
     assert agent.settled().result(WAIT_S)
     assert agent.conversation.input_ms == 0
     assert page.microphone.got("stop")
+
+
+# --- a page that goes away ---
+
+
+@pytest.mark.parametrize("how", ["reloaded", "closed", "crashed"])
+def test_of_an_answer_whose_page_goes_away_what_was_heard_is_remembered(
+    make: MakeAgent, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(page_speaker, "_LOOK_EVERY_S", 0.02)
+    agent = make(audio="browser")
+    assert isinstance(agent._audio, BrowserAudio)
+    page = FakePage(agent._audio.page_speaker)
+    page.hello()
+    agent.say("Hello?").result(WAIT_S)
+    until(lambda: bool(page.got("audio")))
+    item_id = page.got("audio")[0]["item"]
+    page.send({"kind": "started", "item": item_id, "played": 0})
+    page.send({"kind": "progress", "item": item_id, "played": 150 * 24})
+    if how != "crashed":
+        page.send({"kind": "link-bye"})
+    if how == "reloaded":
+        FakePage(agent._audio.page_speaker, "another").hello()
+    until(lambda: "the answer was stopped" in agent.panel.error)
+    item = agent.conversation.items[item_id]
+    until(lambda: item.truncated_ms is not None)
+    assert item.truncated_ms == 150
+    assert agent.settled().result(WAIT_S)
+    agent.disconnect().result(WAIT_S)
+    assert agent.recording is not None
+    sent = [line.event["type"] for line in rt.load(agent.recording).raw_events()]
+    assert sent.count("conversation.item.truncate") == 1
+    (response,) = agent.conversation.responses.values()
+    assert response.status in ("cancelled", "completed")  # of which nothing is left to be made
+    assert agent.conversation.errors == []
 
 
 # --- several agents ---

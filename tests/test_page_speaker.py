@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from realtime_nb import page_speaker
+from realtime_nb.errors import SessionClosedError
 from realtime_nb.page_speaker import BrowserSpeaker
 from realtime_nb.protocol.conversation import PlaybackReport
 from realtime_nb.widgets.speaker import PlaybackReport as PageReport
@@ -21,6 +22,7 @@ class Page:
 
     def __init__(self, page: str | None = "page 1", status: str = "ready") -> None:
         self.page = page
+        self.left = False
         self.status = status
         self.error = ""
         self.written: dict[str, int] = {}
@@ -34,8 +36,11 @@ class Page:
         self.ended.append(item_id)
 
     def flush(self) -> Future[list[tuple[str, float]]]:
-        self.flushes.append(Future())
-        return self.flushes[-1]
+        future: Future[list[tuple[str, float]]] = Future()
+        if self.flushes:  # nothing is left by then
+            future.set_result([])
+        self.flushes.append(future)
+        return future
 
     def played_ms(self, item_id: str) -> float:
         return 40.0
@@ -45,9 +50,13 @@ class Session:
     """A session's clock and ears."""
 
     speed = 1.0
+    error: Exception | None = None
 
     def __init__(self) -> None:
         self.reports: list[PlaybackReport] = []
+        self.speaker: BrowserSpeaker | None = None
+        self.truncated: list[tuple[str, float]] = []
+        self.interruptions = 0
         self.heard: list[tuple[str, int, float]] = []
         self.now_s: float | None = 1.0
 
@@ -59,6 +68,14 @@ class Session:
 
     def audio_played(self, item_id: str, pcm: bytes, t_s: float) -> None:
         self.heard.append((item_id, len(pcm) // 2, t_s))
+
+    async def interrupt(self) -> None:
+        """Stops the response; what was heard of it is told to the server."""
+        self.interruptions += 1
+        if self.error is not None:
+            raise self.error
+        assert self.speaker is not None
+        self.truncated += await self.speaker.flush()
 
     @property
     def kinds(self) -> list[tuple[str, str, float]]:
@@ -76,6 +93,7 @@ async def make() -> Any:
         session, problems = Session(), list[str]()
         one = BrowserSpeaker(page, session, problems.append)  # type: ignore[arg-type]
         made.append(one)
+        session.speaker = one
         return one, session, problems
 
     yield speaker
@@ -164,21 +182,126 @@ async def test_where_no_page_can_play_the_clock_does(make: Make, page: Page) -> 
     assert (page.written, problems) == ({}, [])
 
 
-async def test_nobody_waits_for_a_page_that_does_not_play(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_speaker, "_LOOK_EVERY_S", 0.001)
+
+
+@pytest.mark.usefixtures("soon")
+async def test_nobody_waits_for_a_page_that_does_not_play(make: Make) -> None:
     page = Page()
     page.error = "The browser holds the sound back."
     speaker, session, problems = make(page)
     speaker.write("a", TENTH)
-    await until(lambda: not speaker.playing)
+    await until(lambda: bool(session.truncated))
+    assert session.truncated == [("a", 40.0)]
     assert session.kinds == [("flushed", "a", 40.0)]
     assert problems == [page.error]
+    assert not speaker.playing
     speaker.take(report("flushed", 960))  # the page answers after all: it was told already
     speaker.write("a", TENTH)
     assert len(session.reports) == 1
     assert not speaker.playing
+    assert session.interruptions == 1
+
+
+async def test_a_page_that_goes_away_ends_its_answer(make: Make) -> None:
+    page = Page()
+    speaker, session, problems = make(page)
+    for item_id in ("a", "b"):
+        speaker.write(item_id, TENTH)
+    speaker.take(report("started"))
+    speaker.take(report("progress", 960))
+    page.page, page.left = None, True
+    for item_id in ("a", "b"):
+        speaker.take(report("unplayed", 960, item_id))
+    assert not speaker.playing  # at once
+    await until(lambda: bool(session.truncated))
+    assert session.truncated == [("a", 40.0), ("b", 40.0)]
+    assert session.kinds[1:] == [("flushed", "a", 40.0), ("flushed", "b", 40.0)]
+    assert (session.interruptions, len(problems)) == (1, 1)
+    assert "went away in the middle of an answer" in problems[0]
+    speaker.write("a", TENTH)  # was under way
+    assert page.written == {"a": 4800, "b": 4800}
+    assert await _wait(speaker.flush()) == []  # told once
+
+
+async def test_a_page_that_goes_away_while_it_stops_changes_nothing(make: Make) -> None:
+    page = Page()
+    speaker, session, problems = make(page)
+    speaker.write("a", TENTH)
+    flushed = asyncio.ensure_future(_wait(speaker.flush()))
+    speaker.take(report("unplayed", 960))
+    speaker.take(report("flushed", 960))
+    page.flushes[0].set_result([("a", 40.0)])
+    assert await flushed == [("a", 40.0)]
+    assert (session.interruptions, problems) == (0, [])
+
+
+@pytest.mark.usefixtures("soon")
+async def test_an_answer_waits_for_a_page_that_reloads(make: Make) -> None:
+    page = Page(page=None)
+    page.left = True
+    speaker, session, problems = make(page)
+    speaker.write("a", TENTH)
+    speaker.write("a", TENTH)
+    speaker.end("a")
+    speaker.write("b", TENTH)
+    assert (speaker.playing, page.written) == (True, {})
+    page.page, page.left = "page 2", False
+    await until(lambda: page.written == {"a": 9600, "b": 4800})
+    assert page.ended == ["a"]
+    speaker.write("b", TENTH)
+    assert page.written["b"] == 9600
+    speaker.take(report("finished", 4800))
+    assert (session.interruptions, problems) == (0, [])
+
+
+@pytest.mark.usefixtures("soon")
+async def test_an_answer_does_not_wait_for_ever(make: Make) -> None:
+    page = Page(page=None)
+    page.left = True
+    page.played_ms = lambda item_id: 0.0  # type: ignore[method-assign]
+    speaker, session, problems = make(page)
+    speaker.write("a", TENTH)
+    await until(lambda: bool(session.truncated))
+    assert session.truncated == [("a", 0.0)]
+    assert problems == [page_speaker._STAYS_AWAY]
+    assert not speaker.playing
+
+
+async def test_what_waits_for_a_page_can_be_interrupted(make: Make) -> None:
+    page = Page(page=None)
+    page.left = True
+    page.flushes.append(Future())  # it has nothing to flush
+    speaker, session, _ = make(page)
+    speaker.write("a", TENTH)
+    assert await _wait(speaker.flush()) == [("a", 0.0)]
+    assert session.kinds == [("flushed", "a", 0.0)]
+    assert not speaker.playing
+
+
+@pytest.mark.usefixtures("soon")
+async def test_who_reads_along_in_a_page_that_never_sounds_keeps_the_answer(make: Make) -> None:
+    page = Page()
+    speaker, session, problems = make(page)
+    session.now_s = None
+    speaker.write("a", TENTH)
+    speaker.end("a")
+    page.status = "insecure"
+    await until(lambda: not speaker.playing)
+    assert session.kinds == [("started", "a", 0.0), ("finished", "a", 100.0)]
+    assert (session.interruptions, problems) == (0, [])  # the page says what is wrong by itself
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_session_that_is_over_needs_no_interruption(make: Make) -> None:
+    speaker, session, _ = make(Page())
+    session.error = SessionClosedError("It is over.")
+    speaker.write("a", TENTH)
+    await until(lambda: session.interruptions == 1)
+    assert speaker._interrupting is not None
+    await speaker._interrupting
 
 
 async def test_a_page_that_goes_on_reporting_is_waited_for(
@@ -193,18 +316,6 @@ async def test_a_page_that_goes_on_reporting_is_waited_for(
         await asyncio.sleep(0.001)
         assert speaker.playing
     assert problems == []
-
-
-async def test_when_the_page_is_gone_nothing_is_said_in_it(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(page_speaker, "_LOOK_EVERY_S", 0.001)
-    page = Page()
-    speaker, session, problems = make(page)
-    speaker.write("a", TENTH)
-    page.page = None
-    await until(lambda: not speaker.playing)
-    assert (session.kinds, problems) == ([("flushed", "a", 40.0)], [])
 
 
 async def test_closing_stops_everything(make: Make) -> None:

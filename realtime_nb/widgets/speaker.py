@@ -168,11 +168,7 @@ class Speaker(LiveWidget):
             item.finished = True  # no page has any of it
         if report is not None:
             self._tell(report)
-        self._tell(
-            PlaybackReport(
-                kind="finished", item_id=item_id, played_samples=item.played, page_time_ms=None
-            )
-        )
+        self._tell(_finished(item_id, item))
 
     def flush(self) -> Future[list[tuple[str, float]]]:
         """Stops playback at once, with a short fade, and forgets what was not played.
@@ -228,6 +224,12 @@ class Speaker(LiveWidget):
             item = self._items.get(item_id)
             return item.played / _SAMPLES_PER_MS if item is not None else 0.0
 
+    @property
+    def left(self) -> bool:
+        """Whether the page that showed it has gone and no other has come yet."""
+        with self._lock:
+            return self._left
+
     def close(self) -> None:
         """Stops playback and takes the widget out of the page."""
         if self.comm is not None:
@@ -270,6 +272,8 @@ class Speaker(LiveWidget):
                     reports.append(self._lose(item_id, item, lost))
                 if item.open and item.ended:
                     item.finished = True
+                    if not lost:  # and only the page's word for it is missing
+                        reports.append(_finished(item_id, item))
             self._drop_old_items()
             self._ducked = False
         self.status, self.error = "off", ""
@@ -407,3 +411,9 @@ class Speaker(LiveWidget):
     def _tell(self, report: PlaybackReport) -> None:
         if self._on_report is not None:
             self._on_report(report)
+
+
+def _finished(item_id: str, item: _Item) -> PlaybackReport:
+    return PlaybackReport(
+        kind="finished", item_id=item_id, played_samples=item.played, page_time_ms=None
+    )

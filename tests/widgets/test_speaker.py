@@ -184,6 +184,19 @@ def test_without_a_page_audio_is_not_piled_up_for_nobody(played: Played) -> None
     assert played.speaker.statistics.unplayed_ms == 2000
 
 
+def test_a_page_that_leaves_after_the_last_sound_has_finished_the_item(played: Played) -> None:
+    played.speaker.write("a", bytes(4800))
+    played.speaker.end("a")
+    played.tell("started", "a", 0)
+    played.tell("progress", "a", 2400)
+    left = [played.speaker.left]
+    played.page.send({"kind": "link-bye"})
+    left.append(played.speaker.left)
+    assert played.kinds()[-1] == ("finished", "a", 2400)
+    FakePage(played.speaker, "another").hello()
+    assert [*left, played.speaker.left] == [False, True, False]
+
+
 def test_a_flush_is_pushed_through_the_network(played: Played) -> None:
     played.speaker.write("a", bytes(SECOND))
     played.speaker.flush()
