@@ -8,13 +8,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
 
+from realtime_nb.clips import RecordingClip
+from realtime_nb.errors import ConfigurationError
 from realtime_nb.input_clock import InputClock
-from realtime_nb.plots import TimelineData
+from realtime_nb.plots import Span, TimelineData
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.recorded import Recorded
 from realtime_nb.widgets.live import Message, module_text
+from realtime_nb.widgets.timeline_sound import MAX_DETAIL_POINTS, Sound
 from realtime_nb.widgets.view import LiveSession, Outgoing, View
-from realtime_nb.widgets.waves import POINT_BYTES, POINTS_PER_S, Outline, outline
+from realtime_nb.widgets.waves import POINT_BYTES, POINT_SAMPLES, POINTS_PER_S, Outline
 
 __all__ = ["Timeline"]
 
@@ -33,7 +37,7 @@ Lane = Literal["user", "agent"]
 Mark = dict[str, object]
 
 
-class _TimelineSource(Protocol):
+class _TimelineSource(Recorded, Protocol):
     @property
     def timeline_data(self) -> TimelineData: ...
 
@@ -45,6 +49,7 @@ class _Clip:
     Attributes:
         start_s: Where it begins; None while that is not known.
         heard_s: How much of it was played; None for all there is up to now.
+        step: Samples to a point.
         posted: Points that the page has.
         told: (start_s, heard_s) as the page knows them.
     """
@@ -54,6 +59,7 @@ class _Clip:
     start_s: float | None = None
     heard_s: float | None = None
     outline: Outline = field(default_factory=Outline)
+    step: int = POINT_SAMPLES
     posted: int = 0
     told: tuple[float | None, float | None] | None = None
 
@@ -64,12 +70,17 @@ class Timeline(View):
     ::
 
         rt.Timeline(session)                                # from now on: the last 20 s
-        rt.Timeline(rt.load("recordings/…"))                # whole, to zoom into
+        timeline = rt.Timeline(rt.load("recordings/…"))     # whole: zoom in, click to listen,
+        timeline.selection                                  # drag to select
+        timeline.clip().save("odd.wav")
 
         timeline = rt.Timeline()                            # what is added
         timeline.add_input(pcm, t_s)
         timeline.add_output(item_id, pcm)
         timeline.update(session.conversation)
+
+    The page asks for a recording's audio while it is listened to, the user on the left and the
+    agent on the right. Audio is in no saved notebook.
 
     Args:
         source: A session, a recording, or what ``plot_timeline`` takes.
@@ -97,13 +108,41 @@ class Timeline(View):
         self._conversation: Conversation | None = None
         self._marks: dict[str, Mark] = {}
         self._told_marks: dict[str, Mark] = {}
+        self._selection: Span | None = None
+        self._sound: Sound | None = None
+        self._recording: Recorded | None = None
         super().__init__(**settings)
         if isinstance(source, LiveSession):
             self._conversation = source.conversation
             self._input_ms = source.conversation.input_ms
             self._watch(source)
+        elif isinstance(source, TimelineData):
+            self._fill(source)
         elif source is not None:
-            self._fill(source if isinstance(source, TimelineData) else source.timeline_data)
+            self._recording = source
+            self._fill(source.timeline_data)
+
+    @property
+    def selection(self) -> Span | None:
+        """What is selected in the page: (start, end) in seconds; None for nothing."""
+        return self._selection
+
+    def clip(self) -> RecordingClip:
+        """The selected part of the recording.
+
+        Raises:
+            ConfigurationError: Nothing is selected, or this is not the timeline of a recording.
+        """
+        if self._recording is None:
+            raise ConfigurationError(
+                "Only a recording's timeline has clips: rt.Timeline(rt.load('recordings/…'))."
+            )
+        if self._selection is None:
+            raise ConfigurationError(
+                "Nothing is selected. Drag over the waves first, or name the seconds: "
+                "rec.clip(start_s, end_s)."
+            )
+        return RecordingClip(self._recording, *self._selection)
 
     def add_input(self, pcm: bytes, t_s: float) -> None:
         """Adds what the microphone sent.
@@ -189,16 +228,11 @@ class Timeline(View):
 
     def _fill(self, data: TimelineData) -> None:
         """Takes a whole session."""
-        layers = (
-            ("user", None, data.user),
-            ("agent", None, data.agent),
-            ("agent", 0.0, data.unheard),
-        )
-        for lane, heard_s, clips in layers:
-            for clip in clips:
-                made = self._new_clip("user" if lane == "user" else "agent", clip.start_s)
-                made.outline.points += outline(clip.samples)
-                made.heard_s = heard_s
+        self._sound = Sound(data)
+        for wave in self._sound.overview():
+            made = self._new_clip(wave.lane, wave.start_s)
+            made.outline.points += wave.points
+            made.heard_s, made.step = wave.heard_s, wave.step
         self._now_s = data.duration_s
         for index, (start_s, end_s) in enumerate(data.padded):
             onset_s, offset_s = data.detected[index] if index < len(data.detected) else (None, None)
@@ -283,20 +317,67 @@ class Timeline(View):
             self._told_marks = dict(self._marks)
             parts = [part for clip in self._clips if (part := _part(clip)) is not None]
             now_s = self._now_s
+        if not (afresh or marks or parts or self._live):
+            return
         message: Message = {
             "kind": "reset" if afresh else "more",
             "now_s": round(now_s, 4),
             "live": self._live,
+            "audible": self._sound is not None,
             "marks": marks,
             "clips": [facts for facts, _ in parts],
         }
+        if afresh:
+            message["selection"] = self._selection
         yield message, [b"".join(points for _, points in parts)]
 
+    def on_message(self, message: Message, buffers: list[memoryview]) -> None:
+        """Takes a message of the page; what is selected is known at once."""
+        if message["kind"] == "select":
+            self._selection = self._range_of(message.get("range"))
+        elif message["kind"] == "stop":
+            self._withdraw("audio")
+        else:
+            super().on_message(message, buffers)
+
     def _answer(self, request: Message) -> Iterator[Outgoing]:
-        t_s = request.get("t_s")
-        if request["kind"] == "click" and isinstance(t_s, int | float) and self._on_click:
+        kind, t_s = request["kind"], request.get("t_s")
+        if kind == "click" and isinstance(t_s, int | float) and self._on_click:
             self._on_click(float(t_s))
-        yield from ()
+        asked = self._range_of([request.get("start_s"), request.get("end_s")])
+        if self._sound is None or asked is None:
+            return
+        if kind == "audio":
+            pcm = self._sound.block(*asked)
+            yield {"kind": "audio", "run": request.get("run"), "start_s": asked[0]}, [pcm]
+        points = request.get("points")
+        if kind == "detail" and isinstance(points, int):
+            yield _detail(self._sound, asked, min(points, MAX_DETAIL_POINTS))
+
+    def _range_of(self, given: object) -> Span | None:
+        """Two numbers from the page as a range within the session; None if they are none."""
+        match given:
+            case [int() | float() as first, int() | float() as last] if first < last:
+                start_s, end_s = max(0.0, float(first)), min(self._now_s, float(last))
+                return (start_s, end_s) if start_s < end_s else None
+            case _:
+                return None
+
+
+def _detail(sound: Sound, asked: Span, points: int) -> Outgoing:
+    step, waves = sound.detail(*asked, points)
+    parts = [
+        {
+            "id": place,
+            "lane": wave.lane,
+            "start_s": wave.start_s,
+            "heard_s": wave.heard_s,
+            "count": wave.count,
+        }
+        for place, wave in enumerate(waves)
+    ]
+    message: Message = {"kind": "detail", "start_s": asked[0], "end_s": asked[1], "step": step}
+    return {**message, "clips": parts}, [b"".join(wave.points for wave in waves)]
 
 
 def _part(clip: _Clip) -> tuple[dict[str, object], bytes] | None:
@@ -306,7 +387,7 @@ def _part(clip: _Clip) -> tuple[dict[str, object], bytes] | None:
         return None
     points = bytes(clip.outline.points[clip.posted * POINT_BYTES :])
     clip.posted, clip.told = clip.outline.count, told
-    facts = {"id": clip.id, "lane": clip.lane, "start_s": round(clip.start_s, 4)}
+    facts = {"id": clip.id, "lane": clip.lane, "start_s": round(clip.start_s, 4), "step": clip.step}
     return {**facts, "heard_s": clip.heard_s, "count": len(points) // POINT_BYTES}, points
 
 

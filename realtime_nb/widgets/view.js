@@ -30,7 +30,7 @@ export function element(tag, attributes = {}, ...children) {
 /**
  * A widget with one store, which takes the messages, and any number of views of it.
  *
- * @template {{onMessage: (message: any, buffers: DataView[]) => void}} Store
+ * @template {{onMessage: (message: any, buffers: DataView[]) => void, close?: () => void}} Store
  * @param {(send: (message: object) => void) => Store} createStore
  * @param {(store: Store, el: HTMLElement, signal: AbortSignal) => void} createView
  */
@@ -52,7 +52,10 @@ export function view(createStore, createView) {
         model.on("msg:custom", onMessage);
         model.send({ kind: "show" });
         store = made;
-        return () => model.off("msg:custom", onMessage);
+        return () => {
+          model.off("msg:custom", onMessage);
+          made.close?.();
+        };
       },
       /** @param {{el: HTMLElement}} context */
       render({ el }) {

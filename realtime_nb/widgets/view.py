@@ -113,6 +113,13 @@ class View(LiveWidget):
         """What there is to say to a request of the page."""
         return iter(())
 
+    def _withdraw(self, kind: str) -> None:
+        """Forgets the page's requests of a kind that have no answer yet."""
+        with self._receiving:
+            kept = [request for request in self._requests if request["kind"] != kind]
+            self._requests.clear()
+            self._requests.extend(kept)
+
     def _start_afresh(self) -> None:
         """Has the page forget what it knows."""
         with self._receiving:

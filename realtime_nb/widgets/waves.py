@@ -1,4 +1,4 @@
-"""Audio as the outline of its wave: the lowest and the highest sample of each 10 ms."""
+"""Audio as the outline of its wave: the lowest and the highest sample of each 10 ms, or so."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import numpy.typing as npt
 
 from realtime_nb.audio import SAMPLE_RATE, Samples
 
-__all__ = ["POINTS_PER_S", "POINT_BYTES", "Outline", "outline"]
+__all__ = ["POINTS_PER_S", "POINT_BYTES", "POINT_SAMPLES", "Outline", "outline"]
 
 POINTS_PER_S = 100
 POINT_BYTES = 4
 """Two int16: lowest, highest."""
 
-_POINT_SAMPLES = SAMPLE_RATE // POINTS_PER_S
+POINT_SAMPLES = SAMPLE_RATE // POINTS_PER_S
 
 
 class Outline:
@@ -36,20 +36,27 @@ class Outline:
     def push(self, pcm: bytes) -> None:
         """Takes PCM16 mono at 24 kHz."""
         samples = np.concatenate([self._rest, np.frombuffer(pcm[: len(pcm) & ~1], "<i2")])
-        whole = len(samples) - len(samples) % _POINT_SAMPLES
+        whole = len(samples) - len(samples) % POINT_SAMPLES
         self.points += _points(samples[:whole]).tobytes()
         self._rest = samples[whole:]
 
 
-def outline(samples: Samples) -> bytes:
-    """The outline of whole audio: float32 (n,) in −1..1 at 24 kHz."""
-    whole = -(-len(samples) // _POINT_SAMPLES) * _POINT_SAMPLES
-    padded = np.zeros(whole, np.float32)
-    padded[: len(samples)] = samples
-    pcm = np.clip(np.rint(padded * 32_768), -32_768, 32_767).astype(np.int16)
-    return _points(pcm).tobytes()
+def outline(samples: Samples, step: int = POINT_SAMPLES) -> bytes:
+    """The outline of whole audio: float32 (n,) in −1..1, ``step`` of them to a point.
+
+    The last point is of what is left.
+    """
+    whole = len(samples) - len(samples) % step
+    frames = samples[:whole].reshape(-1, step)
+    extremes = [(frames.min(axis=1), frames.max(axis=1))]
+    if whole < len(samples):
+        rest = samples[whole:]
+        extremes.append((rest.min(keepdims=True), rest.max(keepdims=True)))
+    points = np.rint(np.concatenate([np.stack(pair, axis=1) for pair in extremes]) * 32_768)
+    pcm: npt.NDArray[np.int16] = np.clip(points, -32_768, 32_767).astype("<i2")
+    return pcm.tobytes()
 
 
 def _points(samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-    frames = samples.reshape(-1, _POINT_SAMPLES)
+    frames = samples.reshape(-1, POINT_SAMPLES)
     return np.stack([frames.min(axis=1), frames.max(axis=1)], axis=1).astype("<i2")

@@ -6,73 +6,25 @@ The pages here have no Jupyter around them; ``test_in_jupyterlab`` shows all thr
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from realtime_nb.bench.inspector import stream
-from realtime_nb.bench.view_page import ViewPage, open_browser, open_view
-from realtime_nb.protocol.conversation import PlaybackReport
-from realtime_nb.recorder import Recorder
-from realtime_nb.recording import Recording, load
-from realtime_nb.testing import tone
+from realtime_nb.bench.view_page import ViewPage
+from realtime_nb.recording import Recording
 from realtime_nb.widgets.event_inspector import EventInspector
 from realtime_nb.widgets.timeline import Timeline
 from realtime_nb.widgets.transcript import Transcript
-from realtime_nb.widgets.view import View
-from tests.scripted_session import LiveSession, three_turns
+from tests.e2e import view_pages
+from tests.e2e.view_pages import EVIL, HARMLESS, Show, labelled, themed
+from tests.scripted_session import LiveSession
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator
+    from playwright.sync_api import Locator
 
-EVIL = "<img src=x onerror='window.hacked = true'><b>bold</b>"
-THEMES = Path("share/jupyter/lab/themes/@jupyterlab")
-HARMLESS = "window.hacked === undefined && document.querySelector('#view :is(img, b b)') === null"
-
-Show = Callable[..., ViewPage]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    pytest.importorskip("playwright.sync_api")
-    if shutil.which("chromium") is None:
-        pytest.skip("Chromium is not installed")
-    with open_browser() as running:
-        yield running
-
-
-@pytest.fixture
-def show(browser: Browser) -> Iterator[Show]:
-    """Shows a widget; pages and widgets end with the test, and no script may have failed."""
-    problems: list[str] = []
-    with ExitStack() as stack:
-
-        def one(widget: View, **options: Any) -> ViewPage:
-            stack.callback(widget.close)
-            view = stack.enter_context(open_view(browser, widget, **options))
-            view.page.on("pageerror", lambda error: problems.append(str(error)))
-            view.page.set_default_timeout(5_000)
-            return view
-
-        yield one
-    assert problems == []
-
-
-@pytest.fixture(scope="module")
-def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    recorder = Recorder(tmp_path_factory.mktemp("recordings"), {})
-    live = LiveSession(recorder)
-    three_turns(live)
-    refused = {"type": "realtime", "instructions": EVIL}
-    live.sent(15.7, "session.update", event_id="mine_1", session=refused)
-    error = {"code": "invalid_value", "message": f"Invalid: {EVIL}", "event_id": "mine_1"}
-    live.received(15.75, "error", error=error)
-    recorder.close()
-    return load(recorder.path)
+browser, recording, show = view_pages.browser, view_pages.recording, view_pages.show
 
 
 def words(view: ViewPage, selector: str) -> list[str]:
@@ -303,132 +255,6 @@ def test_without_a_kernel_the_summary_stays(show: Show) -> None:
     assert view.page.locator("pre").inner_text() == "All there is"
 
 
-# --- timeline ---
-
-# How many pixels of the canvas are close to a colour, in a part of it.
-PIXELS = """([red, green, blue, left, right]) => {
-  const canvas = document.querySelector("canvas");
-  const begin = Math.round(left * canvas.width);
-  const width = Math.max(1, Math.round((right - left) * canvas.width));
-  const {data} = canvas.getContext("2d").getImageData(begin, 0, width, canvas.height);
-  let count = 0;
-  for (let at = 0; at < data.length; at += 4) {
-    const far = [red, green, blue].map((value, n) => Math.abs(data[at + n] - value));
-    if (data[at + 3] > 200 && Math.max(...far) < 10) count += 1;
-  }
-  return count;
-}"""
-# Time goes on for half a second, and the mark moves with it.
-POINT_AT_ERROR = """([clientX, clientY]) => {
-  const event = new PointerEvent("pointermove", {clientX, clientY});
-  document.querySelector("canvas").dispatchEvent(event);
-  return document.querySelector(".rtnb-timeline-status").textContent.includes("onerror");
-}"""
-AGENT = (0xD5, 0x5E, 0x00)
-CALL = (0x00, 0x9E, 0x73)
-
-
-def label(view: ViewPage) -> str:
-    return view.page.locator("canvas").get_attribute("aria-label") or ""
-
-
-def labelled(view: ViewPage, text: str) -> None:
-    view.until("(t) => document.querySelector('canvas').ariaLabel?.includes(t)", text)
-
-
-def test_a_recordings_timeline(show: Show, recording: Recording) -> None:
-    clicks: list[float] = []
-    view = show(Timeline(recording, on_click=clicks.append))
-    labelled(view, "0:00 to 0:16: 2 stretches of speech, 1 function calls, 2 errors")
-    assert view.page.evaluate(PIXELS, [*AGENT, 0, 1]) > 500
-    assert view.page.evaluate(PIXELS, [*CALL, 0.45, 0.6]) > 50
-    assert view.page.evaluate(PIXELS, [*CALL, 0.7, 1]) == 0
-    canvas = view.page.locator("canvas")
-    box = canvas.bounding_box()
-    assert box is not None
-    middle = box["x"] + 44 + (box["width"] - 44) / 2
-    view.page.mouse.click(middle, box["y"] + 30)
-    view.until("document.activeElement.tagName === 'CANVAS'")
-    while not clicks:
-        view.page.wait_for_timeout(20)
-    assert clicks == [pytest.approx(recording.duration_s / 2, abs=0.05)]
-    view.page.mouse.wheel(0, -700)  # in, about the pointer
-    labelled(view, "0:06 to 0:09")
-    view.page.mouse.down()
-    view.page.mouse.move(middle + 400, box["y"] + 30, steps=4)
-    view.page.mouse.up()
-    labelled(view, "0:04 to 0:08")
-    view.page.keyboard.press("ArrowRight")
-    view.page.keyboard.press("End")
-    labelled(view, "to 0:16")
-    view.page.keyboard.press("0")
-    labelled(view, "0:00 to 0:16")
-    view.page.get_by_role("button", name="Zoom in").click()
-    labelled(view, "0:04 to 0:12")
-    assert len(clicks) == 1
-
-
-def test_a_page_that_is_scrolled_does_not_get_stuck(show: Show, recording: Recording) -> None:
-    view = show(Timeline(recording))
-    labelled(view, "2 stretches")
-    before = label(view)
-    view.page.locator("canvas").hover()
-    view.page.mouse.wheel(0, -700)
-    view.page.evaluate(
-        "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-    )
-    assert label(view) == before
-
-
-def test_a_live_timeline(show: Show) -> None:
-    timeline = Timeline()
-    live = LiveSession()
-    view = show(timeline)
-    view.page.evaluate("""() => {
-      const {clearRect} = CanvasRenderingContext2D.prototype;
-      window.draws = [];
-      CanvasRenderingContext2D.prototype.clearRect = function (...box) {
-        window.draws.push(performance.now());
-        return clearRect.apply(this, box);
-      };
-    }""")
-    timeline.add_output("a", tone(2_000))
-    live.conversation.apply_playback(PlaybackReport("a", 0, "started", 20.5))
-    for n in range(50):
-        timeline.add_input(tone(40, level=0.2), 20 + (n + 1) * 0.04)
-        timeline.update(live.conversation)
-        view.pump()
-        view.page.wait_for_timeout(40)
-    labelled(view, "0:02 to 0:22")
-    # It began 1.5 s before the end of 20 s; what is not yet played is not in sight.
-    assert view.page.evaluate(PIXELS, [*AGENT, 0.0, 0.9]) == 0
-    assert view.page.evaluate(PIXELS, [*AGENT, 0.94, 1.0]) > 500
-    gaps = view.page.evaluate("window.draws.slice(1).map((t, n) => t - window.draws[n])")
-    assert len(gaps) > 10
-    assert sum(gaps) / len(gaps) > 45
-    live.conversation.apply_playback(PlaybackReport("a", 500, "flushed", 21.5))
-    timeline.update(live.conversation, 24.0)
-    labelled(view, "0:04 to 0:24")
-    view.page.keyboard.press("Tab")
-    view.page.keyboard.press("ArrowLeft")
-    view.page.get_by_role("button", name="Live").click()
-    view.page.get_by_role("button", name="Live").wait_for(state="hidden")
-
-
-def test_words_in_a_timeline_are_only_words(show: Show, recording: Recording) -> None:
-    timeline = Timeline()
-    live = LiveSession()
-    live.received(1.0, "error", error={"code": "x", "message": EVIL})
-    timeline.update(live.conversation, 20.0)
-    view = show(timeline)
-    labelled(view, "1 errors")
-    box = view.page.locator("canvas").bounding_box()
-    assert box is not None
-    x, y = box["x"] + 44 + (box["width"] - 44) * 0.5 / 20, box["y"] + 127
-    view.until(POINT_AT_ERROR, [x, y])
-    assert view.page.evaluate(HARMLESS)
-
-
 # --- all ---
 
 
@@ -449,11 +275,7 @@ def test_pictures(
     show: Show, recording: Recording, screenshots: Path, theme: str, width: int
 ) -> None:
     """Nothing is wider than its cell; the pictures are for looking at."""
-    import sys
-
-    css = Path(sys.prefix) / THEMES / f"theme-{theme}-extension" / "index.css"
-    style = css.read_text("utf-8") if css.exists() else ""
-    head = f"<style>{style} body {{ background: var(--jp-layout-color0) }}</style>"
+    head = themed(theme)
     ready = "document.querySelector('.rtnb-said, canvas, .rtnb-event') !== null"
     for kind in (Transcript, EventInspector, Timeline):
         view = show(kind(recording), width=width, height=600, head=head)

@@ -16,8 +16,15 @@ function whole(name, included) {
 
 /** @param {string} name @returns {Promise<any>} */
 export function load(name) {
-  const text = whole(name, new Set());
-  return import(`data:text/javascript;base64,${Buffer.from(text).toString("base64")}`);
+  const included = new Set();
+  /** @param {string} other @returns {string} */
+  const text = (other) =>
+    readFileSync(new URL(other, folder), "utf8").replace(IMPORT, (_, wanted) => {
+      if (included.has(wanted)) return "";
+      included.add(wanted);
+      return text(wanted);
+    });
+  return import(`data:text/javascript;base64,${Buffer.from(text(name)).toString("base64")}`);
 }
 
 /** The globals of an audio worklet. @returns {Map<string, any>} the processors that get registered */

@@ -20,9 +20,10 @@ from realtime_nb.plots import (
 )
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.recorder import Recorder
-from realtime_nb.recording import load
+from realtime_nb.recording import Recording, load
 from realtime_nb.testing import silence, tone
 from realtime_nb.widgets import timeline as timeline_module
+from realtime_nb.widgets.live import module_text
 from realtime_nb.widgets.timeline import Timeline
 from tests.scripted_session import LiveSession, three_turns
 from tests.widgets.pages import ListeningPage, ToldSession
@@ -224,6 +225,123 @@ def test_what_is_not_known_is_null() -> None:
     timeline.close()
 
 
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    recorder = Recorder(tmp_path_factory.mktemp("recordings"), {})
+    three_turns(LiveSession(recorder))
+    recorder.close()
+    return load(recorder.path)
+
+
+def answers(page: ListeningPage, kind: str) -> list[tuple[dict[str, Any], bytes]]:
+    page.take()
+    pairs = zip(page.messages, page.buffers, strict=True)
+    return [(message, pcm) for message, pcm in pairs if message["kind"] == kind]
+
+
+def test_audio_comes_when_it_is_asked_for_and_in_bounded_pieces(recording: Recording) -> None:
+    timeline = Timeline(recording)
+    page = ListeningPage(timeline)
+    page.say("show")
+    [message] = page.take()
+    assert message["audible"]
+    assert len(page.buffers[0]) < 30_000  # outlines
+    page.say("audio", run=3, start_s=3.78, end_s=4.78)
+    [(block, pcm)] = answers(page, "audio")
+    assert (block["run"], block["start_s"]) == (3, 3.78)
+    samples = np.frombuffer(pcm, "<i2").reshape(-1, 2) / 32_768
+    clip = recording.output[round(3.78 * 24_000) :][:24_000]
+    assert np.abs(samples[:, 1] - clip).max() < 1e-4
+    page.say("audio", run=4, start_s=0.0, end_s=99.0)
+    [(_, pcm)] = answers(page, "audio")
+    assert len(pcm) == 10 * 24_000 * 4
+    timeline.close()
+
+
+def test_stop_cancels_what_is_not_yet_sent(recording: Recording) -> None:
+    timeline = Timeline(recording)
+    page = ListeningPage(timeline)
+    page.say("show")
+    page.take()
+    page.say("audio", run=1, start_s=0.0, end_s=10.0)
+    page.say("detail", start_s=0.0, end_s=1.0, points=10)
+    page.say("stop")
+    assert [message["kind"] for message in page.take()] == ["detail"]
+    timeline.close()
+
+
+def test_finer_waves_for_what_is_in_sight(recording: Recording) -> None:
+    timeline = Timeline(recording)
+    page = ListeningPage(timeline)
+    page.say("show")
+    page.take()
+    page.say("detail", start_s=2.0, end_s=3.0, points=2_000)
+    [(detail, points)] = answers(page, "detail")
+    assert (detail["start_s"], detail["end_s"], detail["step"]) == (2.0, 3.0, 12)
+    assert len(points) == 4 * sum(clip["count"] for clip in detail["clips"])
+    assert {clip["lane"] for clip in detail["clips"]} == {"user", "agent"}
+    timeline.close()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"kind": "audio", "run": 1},
+        {"kind": "audio", "run": 1, "start_s": "0", "end_s": 2},
+        {"kind": "audio", "run": 1, "start_s": 9, "end_s": 2},
+        {"kind": "audio", "run": 1, "start_s": 900, "end_s": 902},
+        {"kind": "detail", "start_s": 0, "end_s": 2, "points": "many"},
+        {"kind": "detail", "start_s": float("nan"), "end_s": 2, "points": 3},
+    ],
+)
+def test_what_makes_no_sense_gets_nothing(recording: Recording, request_: dict[str, Any]) -> None:
+    timeline = Timeline(recording)
+    page = ListeningPage(timeline)
+    page.say("show")
+    page.take()
+    page.say(**request_)
+    assert [one for one in page.take() if one["kind"] != "more"] == []
+    timeline.close()
+
+
+def test_a_live_session_has_no_sound(timeline: Timeline) -> None:
+    page = ListeningPage(timeline)
+    page.say("show")
+    timeline.add_input(tone(100), 1.1)
+    assert not taken(page)["audible"]
+    page.say("audio", run=1, start_s=0.0, end_s=1.0)
+    assert answers(page, "audio") == []
+
+
+def test_the_selection_and_its_clip(recording: Recording) -> None:
+    timeline = Timeline(recording)
+    page = ListeningPage(timeline)
+    with pytest.raises(ConfigurationError, match=r"Drag over the waves first, or .* rec\.clip"):
+        timeline.clip()
+    page.say("select", range=[3.5, 5.25])
+    assert timeline.selection == (3.5, 5.25)
+    clip = timeline.clip()
+    assert (clip.start_s, clip.end_s, len(clip.agent)) == (3.5, 5.25, 42_000)
+    page.say("show")
+    [message] = page.take()
+    assert message["selection"] == (3.5, 5.25)  # a page that comes back shows it
+    page.say("select", range=[15.0, 99.0])
+    assert timeline.selection == (15.0, recording.duration_s)
+    assert timeline.clip().end_s == recording.duration_s
+    page.say("select", range=None)
+    with pytest.raises(ConfigurationError, match="Nothing is selected"):
+        timeline.clip()
+    timeline.close()
+
+
+def test_without_a_recording_there_is_no_clip(timeline: Timeline) -> None:
+    timeline.add_input(tone(100), 10.0)
+    timeline.on_message({"kind": "select", "range": [1.0, 2.0]}, [])
+    assert timeline.selection == (1.0, 2.0)
+    with pytest.raises(ConfigurationError, match="Only a recording's timeline has clips"):
+        timeline.clip()
+
+
 def test_a_click_is_reported() -> None:
     clicks: list[float] = []
     timeline = Timeline(on_click=clicks.append)
@@ -237,7 +355,7 @@ def test_a_click_is_reported() -> None:
 
 
 def test_its_colours_are_those_of_the_plots() -> None:
-    text = (Path(timeline_module.__file__).parent / "timeline.js").read_text("utf-8")
+    text = module_text("timeline.js")
     css = (Path(timeline_module.__file__).parent / "views.css").read_text("utf-8")
     for colour in (USER_COLOUR, SPEECH_COLOUR, AGENT_COLOUR, CALL_COLOUR, ERROR_COLOUR):
         assert f'"{colour}"' in text

@@ -2,13 +2,15 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { load } from "./load.mjs";
 
-const { columns, heardSeconds, lengthText, tickStep, timeText, within, zoomed } = await load("timeline.js");
+const {
+  between, columns, covers, detailWanted, heardSeconds, joined, lengthText, nextBlock, tickStep, timeText, within, zoomed,
+} = await load("timeline_math.js");
 
 /** A clip whose n-th point is (−n, n). */
 function clip(start, count, facts = {}) {
   const points = new Int16Array(2 * count + 20);
   for (let n = 0; n < count; n++) points.set([-n, n], 2 * n);
-  return { id: 0, lane: "user", start, heard: null, points, count, ...facts };
+  return { id: 0, lane: "user", start, heard: null, rate: 100, points, count, ...facts };
 }
 
 test("a pixel shows the extremes of all its points, and no other", () => {
@@ -33,7 +35,8 @@ test("zooming keeps what is under the pointer, and stays in the session", () => 
   const range = zoomed({ start: 10, end: 20 }, 0.5, 12, 100);
   assert.deepEqual(range, { start: 11, end: 16 });
   assert.deepEqual(zoomed({ start: 10, end: 20 }, 100, 12, 60), { start: 0, end: 60 });
-  assert.equal(zoomed({ start: 10, end: 11 }, 0.01, 10.5, 60).end - zoomed({ start: 10, end: 11 }, 0.01, 10.5, 60).start, 0.5);
+  const shortest = zoomed({ start: 10, end: 11 }, 0.01, 10.5, 60);
+  assert.ok(Math.abs(shortest.end - shortest.start - 0.1) < 1e-9);
   assert.deepEqual(within({ start: -3, end: 2 }, 60), { start: 0, end: 5 });
   assert.deepEqual(within({ start: 58, end: 63 }, 60), { start: 55, end: 60 });
 });
@@ -53,4 +56,69 @@ test("ticks are round, and not too many", () => {
   assert.equal(tickStep(0.5, 640), 0.05);
   assert.deepEqual([timeText(61.5, 0.5), timeText(61, 1), timeText(0.05, 0.05), timeText(3_600, 60)], ["1:01.5", "1:01", "0:00.05", "60:00"]);
   assert.deepEqual([lengthText(0.0384), lengthText(2.25)], ["38 ms", "2.3 s"]);
+});
+
+test("a coarser clip's points are longer", () => {
+  const { high } = columns(clip(0, 10, { rate: 10 }), { start: 0, end: 1 }, 20);
+  assert.deepEqual([...high].slice(0, 6), [0, 0, 1, 1, 2, 2]);
+});
+
+test("a wave is one line, also where its columns don't overlap", () => {
+  const low = Float32Array.from([0, 5, 1, NaN, 7]);
+  const high = Float32Array.from([1, 6, 2, NaN, 8]);
+  joined(low, high);
+  assert.deepEqual([...low], [0, 1, 1, NaN, 7]);
+  assert.deepEqual([...high], [1, 6, 5, NaN, 8]);
+});
+
+test("a selection is in order, in the session, and of some length", () => {
+  assert.deepEqual(between(5, 2, 60), { start: 2, end: 5 });
+  assert.deepEqual(between(-4, 99, 60), { start: 0, end: 60 });
+  assert.equal(between(5, 5.0005, 60), null);
+  assert.equal(between(70, 80, 60), null);
+});
+
+test("audio comes in blocks: a short one first, then ahead of what is heard, up to the end", () => {
+  const range = { start: 100, end: 130 };
+  assert.deepEqual(nextBlock(range, 100, 100), { start: 100, end: 102 });
+  assert.deepEqual(nextBlock(range, 102, 100), { start: 102, end: 112 });
+  assert.equal(nextBlock(range, 112, 100), null, "enough is ahead");
+  assert.deepEqual(nextBlock(range, 112, 102.5), { start: 112, end: 122 });
+  assert.deepEqual(nextBlock(range, 122, 113), { start: 122, end: 130 });
+  assert.equal(nextBlock(range, 130, 125), null);
+  assert.deepEqual(nextBlock({ start: 3, end: 3.4 }, 3, 3), { start: 3, end: 3.4 });
+});
+
+test("an hour's audio is never asked for at once", () => {
+  const range = { start: 0, end: 3_600 };
+  let fetched = 0;
+  let most = 0;
+  for (let position = 0; position < 3_600; position += 0.1) {
+    const block = nextBlock(range, fetched, position);
+    if (block) fetched = block.end;
+    assert.ok(fetched > position);
+    most = Math.max(most, fetched - position);
+  }
+  assert.equal(fetched, 3_600);
+  assert.ok(most <= 20.01, `${most} s ahead`);
+});
+
+test("finer waves are asked for when pixels can show them, with room at both sides", () => {
+  assert.equal(detailWanted({ start: 0, end: 16 }, 800, 100, null, 16), null);
+  assert.deepEqual(detailWanted({ start: 4, end: 5 }, 800, 100, null, 16), { start: 3.5, end: 5.5, points: 1600 });
+  assert.deepEqual(detailWanted({ start: 0, end: 1 }, 800, 100, null, 16), { start: 0, end: 1.5, points: 1200 });
+  const detail = { start: 3.5, end: 5.5, rate: 800, clips: [] };
+  assert.equal(detailWanted({ start: 4.2, end: 5.2 }, 800, 100, detail, 16), null, "they are there");
+  assert.notEqual(detailWanted({ start: 4.8, end: 5.8 }, 800, 100, detail, 16), null, "panned out of them");
+  assert.notEqual(detailWanted({ start: 4.2, end: 4.4 }, 800, 100, detail, 16), null, "zoomed in further");
+  const samples = { start: 4, end: 4.3, rate: 24_000, clips: [] };
+  assert.equal(detailWanted({ start: 4.1, end: 4.2 }, 8_000, 100, samples, 16), null, "nothing is finer");
+  assert.ok(detailWanted({ start: 0, end: 60 }, 4_000, 3, null, 3_600).points <= 8_000);
+});
+
+test("at the session's ends finer waves need not go further", () => {
+  const detail = { start: 0, end: 1.5, rate: 800, clips: [] };
+  assert.ok(covers(detail, { start: -1, end: 1 }, 16));
+  assert.ok(covers({ ...detail, start: 15, end: 16 }, { start: 15.5, end: 16.5 }, 16));
+  assert.ok(!covers(detail, { start: 0, end: 1.6 }, 16));
 });

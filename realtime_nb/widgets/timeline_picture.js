@@ -1,0 +1,267 @@
+// @ts-check
+/**
+ * Draws the timeline on its canvas. Its colours are those of realtime_nb/plots.
+ *
+ * @typedef {import("./timeline_math.js").Clip} Clip
+ * @typedef {import("./timeline_math.js").Mark} Mark
+ * @typedef {import("./timeline_math.js").Range} Range
+ * @typedef {import("./timeline_store.js").Store} Store
+ */
+import { columns, heardSeconds, joined, lengthText, tickStep, timeText } from "./timeline_math.js";
+
+const COLOURS = {
+  user: "#1A7FC1", speech: "#56B4E9", agent: "#D55E00", call: "#009E73", error: "#CC79A7",
+};
+const SPEECH_ALPHA = 0.25;
+const UNHEARD_ALPHA = 0.35;
+export const LANES = { user: { top: 4, height: 52 }, agent: { top: 60, height: 52 }, tools: { top: 116, height: 22 } };
+export const HEIGHT = 160;
+export const AXIS_TOP = HEIGHT - 20;
+export const GUTTER = 44;
+const FONT = "11px var(--jp-ui-font-family, system-ui, sans-serif)";
+
+export class Picture {
+  /** @param {HTMLCanvasElement} canvas @param {Store} store */
+  constructor(canvas, store) {
+    this.width = 0;
+    /** @type {Range} */
+    this.shown = { start: 0, end: 1 };
+    this._canvas = canvas;
+    this._store = store;
+    this._context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  }
+
+  get plotWidth() { return Math.max(1, this.width - GUTTER); }
+
+  /** Columns of real pixels. */
+  get pixels() { return Math.round(this.plotWidth * (window.devicePixelRatio || 1)); }
+
+  /** @param {number} t */
+  xOf(t) {
+    const { start, end } = this.shown;
+    return GUTTER + ((t - start) / (end - start)) * this.plotWidth;
+  }
+
+  /** @param {number} x */
+  timeAt(x) {
+    const { start, end } = this.shown;
+    return start + ((x - GUTTER) / this.plotWidth) * (end - start);
+  }
+
+  /** @param {Range} shown @param {number | null} cursor @param {number | null} playhead */
+  draw(shown, cursor, playhead) {
+    const { _canvas: canvas, _context: context, _store: store, width } = this;
+    const scale = window.devicePixelRatio || 1;
+    if (canvas.width !== Math.round(width * scale)) {
+      canvas.width = Math.round(width * scale);
+      canvas.height = Math.round(HEIGHT * scale);
+    }
+    this.shown = shown;
+    const style = getComputedStyle(canvas);
+    context.setTransform(scale, 0, 0, scale, 0, 0);
+    context.clearRect(0, 0, width, HEIGHT);
+    context.font = FONT.replace(/var\(.*\)/, style.fontFamily);
+    context.textBaseline = "middle";
+    this._drawAxis(style.color);
+    context.save();
+    context.beginPath();
+    context.rect(GUTTER, 0, this.plotWidth, HEIGHT);
+    context.clip();
+    for (const mark of store.marks.values()) if (mark.kind === "speech") this._drawSpeech(mark);
+    const waves = store.waves(shown);
+    for (const lane of /** @type {const} */ (["user", "agent"])) {
+      this._drawLane(lane, waves.filter((clip) => clip.lane === lane));
+    }
+    this._drawTools(style.color);
+    if (store.selection) this._drawSelection(store.selection, style.color);
+    if (cursor !== null) this._fill(this.xOf(cursor) - 0.5, 0, 1, AXIS_TOP, style.color, 0.5);
+    if (playhead !== null) this._drawPlayhead(this.xOf(playhead), style.color);
+    context.restore();
+  }
+
+  /** @param {string} colour */
+  _drawAxis(colour) {
+    const { start, end } = this.shown;
+    const context = this._context;
+    const step = tickStep(end - start, this.plotWidth);
+    context.textAlign = "center";
+    for (let n = Math.max(0, Math.ceil(start / step)); n * step <= end; n++) {
+      const x = this.xOf(n * step);
+      this._fill(x, 0, 1, AXIS_TOP, colour, 0.12);
+      const text = timeText(n * step, step);
+      const half = context.measureText(text).width / 2;
+      if (x - half >= GUTTER - 14 && x + half <= this.width) this._write(text, x, HEIGHT - 9, colour, 0.7);
+    }
+    context.textAlign = "left";
+    for (const [name, lane] of [["you", LANES.user], ["agent", LANES.agent], ["tools", LANES.tools]]) {
+      const { top, height } = /** @type {{top: number, height: number}} */ (lane);
+      this._write(String(name), 2, top + height / 2, colour, 0.8);
+    }
+  }
+
+  /** @param {Mark} mark */
+  _drawSpeech(mark) {
+    const { top, height } = LANES.user;
+    const end = mark.end_s ?? this._store.now;
+    const x = this.xOf(mark.t_s);
+    this._fill(x, top, this.xOf(end) - x, height, COLOURS.speech, SPEECH_ALPHA);
+    if (mark.onset_s === null || mark.onset_s === undefined) return;
+    const onset = this.xOf(mark.onset_s);
+    const offset = this.xOf(Math.min(end, mark.offset_s ?? end));
+    this._fill(onset, top, offset - onset, height, COLOURS.speech, SPEECH_ALPHA);
+  }
+
+  /** @param {"user" | "agent"} lane @param {Clip[]} clips */
+  _drawLane(lane, clips) {
+    const { _store: store, shown } = this;
+    const { top, height } = LANES[lane];
+    const middle = top + height / 2;
+    const gain = height / 2 / store.peaks[lane];
+    this._fill(GUTTER, middle, this.plotWidth, 1, COLOURS[lane], 0.25);
+    const seen = clips.filter((clip) => clip.start < shown.end && clip.start + clip.count / clip.rate > shown.start);
+    // What was not heard comes first, so that it covers nothing that was.
+    for (const wanted of ["unheard", "heard"]) {
+      for (const clip of seen) {
+        const heard = clip.start + heardSeconds(clip, store.now, store.live);
+        const room = wanted === "heard" ? heard : nextStart(clips, heard);
+        const from = wanted === "heard" ? clip.start : heard;
+        this._drawWave(clip, { start: from, end: room }, middle, gain, wanted === "heard" ? 1 : UNHEARD_ALPHA);
+      }
+    }
+  }
+
+  /**
+   * @param {Clip} clip
+   * @param {Range} part Of the clip.
+   * @param {number} middle
+   * @param {number} gain
+   * @param {number} alpha
+   */
+  _drawWave(clip, part, middle, gain, alpha) {
+    const { shown, _context: context } = this;
+    if (part.end <= shown.start || part.start >= shown.end || part.end <= part.start) return;
+    const scale = window.devicePixelRatio || 1;
+    const width = this.pixels;
+    const { low, high } = columns(clip, shown, width);
+    joined(low, high);
+    const column = (/** @type {number} */ t) => Math.round((this.xOf(t) - GUTTER) * scale);
+    const first = Math.max(0, column(part.start));
+    const last = Math.min(width, column(Math.min(part.end, shown.end)));
+    context.globalAlpha = alpha;
+    context.fillStyle = COLOURS[clip.lane];
+    context.beginPath();
+    for (let x = first; x < last; x++) {
+      if (Number.isNaN(low[x])) continue;
+      const y = middle - high[x] * gain;
+      context.rect(GUTTER + x / scale, y, 1 / scale, Math.max(1, (high[x] - low[x]) * gain));
+    }
+    context.fill();
+    context.globalAlpha = 1;
+  }
+
+  /** @param {string} colour */
+  _drawTools(colour) {
+    const { top, height } = LANES.tools;
+    const middle = top + height / 2;
+    let free = GUTTER;
+    for (const mark of this._store.marks.values()) {
+      const x = this.xOf(mark.t_s);
+      if (mark.kind === "error") this._drawCross(x, middle);
+      if (mark.kind !== "call") continue;
+      const end = mark.end_s ?? this._store.now;
+      const right = this.xOf(Math.max(mark.t_s, end));
+      this._fill(x, middle - 4, Math.max(2, right - x), 8, COLOURS.call, mark.end_s === null ? 0.4 : 1);
+      const text = `${mark.name}, ${mark.end_s === null ? "no output" : lengthText(end - mark.t_s)}`;
+      const left = Math.max(GUTTER, right + 4);
+      const room = this._context.measureText(text).width;
+      if (x < free || right < GUTTER || left + room > this.width) continue;
+      this._write(text, left, middle, colour, 0.9);
+      free = left + room + 6;
+    }
+  }
+
+  /** @param {Range} selection @param {string} colour */
+  _drawSelection({ start, end }, colour) {
+    const [left, right] = [this.xOf(start), this.xOf(end)];
+    this._fill(left, 0, right - left, AXIS_TOP, colour, 0.1);
+    for (const x of [left, right]) this._fill(x - 0.5, 0, 1, AXIS_TOP, colour, 0.6);
+  }
+
+  /** @param {number} x @param {string} colour */
+  _drawPlayhead(x, colour) {
+    this._fill(x - 0.75, 0, 1.5, AXIS_TOP, colour, 1);
+    this._context.fillStyle = colour;
+    this._context.beginPath();
+    this._context.moveTo(x - 5, 0);
+    this._context.lineTo(x + 5, 0);
+    this._context.lineTo(x, 7);
+    this._context.fill();
+  }
+
+  /** @param {number} x @param {number} y */
+  _drawCross(x, y) {
+    const context = this._context;
+    context.strokeStyle = COLOURS.error;
+    context.lineWidth = 2.5;
+    context.beginPath();
+    for (const slope of [-1, 1]) {
+      context.moveTo(x - 4, y - 4 * slope);
+      context.lineTo(x + 4, y + 4 * slope);
+    }
+    context.stroke();
+  }
+
+  /** @param {number} x @param {number} y @param {number} w @param {number} h
+   * @param {string} colour @param {number} alpha */
+  _fill(x, y, w, h, colour, alpha) {
+    this._context.globalAlpha = alpha;
+    this._context.fillStyle = colour;
+    this._context.fillRect(x, y, w, h);
+    this._context.globalAlpha = 1;
+  }
+
+  /** @param {string} text @param {number} x @param {number} y @param {string} colour
+   * @param {number} alpha */
+  _write(text, x, y, colour, alpha) {
+    this._context.globalAlpha = alpha;
+    this._context.fillStyle = colour;
+    this._context.fillText(text, x, y);
+    this._context.globalAlpha = 1;
+  }
+
+  /** What is under the pointer. @param {number} x @param {number} y */
+  wordsAt(x, y) {
+    const t = this.timeAt(x);
+    if (x < GUTTER || t < 0) return "";
+    const { start, end: last } = this.shown;
+    const reach = (last - start) * (5 / this.plotWidth);
+    const where = timeText(t, 0.05);
+    const onSpeech = y < LANES.agent.top;
+    const onTools = y >= LANES.tools.top;
+    for (const mark of [...this._store.marks.values()].reverse()) {
+      const end = mark.end_s ?? (mark.kind === "error" ? mark.t_s : this._store.now);
+      if (t < mark.t_s - reach || t > end + reach) continue;
+      if (mark.kind === "speech" && onSpeech) return `${where} · speech, ${lengthText(end - mark.t_s)} with padding`;
+      if (mark.kind === "call" && onTools) return `${where} · ${mark.name}, ${lengthText(end - mark.t_s)}`;
+      if (mark.kind === "error" && onTools) return `${where} · error${mark.name ? `: ${mark.name}` : ""}`;
+    }
+    return where;
+  }
+
+  /** All of it in a sentence. */
+  inWords() {
+    const counts = { speech: 0, call: 0, error: 0 };
+    for (const { kind } of this._store.marks.values()) counts[kind] += 1;
+    const [start, end] = [this.shown.start, this.shown.end].map((t) => timeText(Math.max(0, Math.floor(t)), 1));
+    return `Timeline, ${start} to ${end}: ${counts.speech} stretches of speech, ${counts.call} function calls, ${counts.error} errors.`;
+  }
+}
+
+/** When the next clip of a lane begins. @param {Clip[]} clips @param {number} t */
+function nextStart(clips, t) {
+  let next = Infinity;
+  for (const { start, heard } of clips) {
+    if (start > t + 0.01 && heard !== 0) next = Math.min(next, start);
+  }
+  return next;
+}

@@ -1,0 +1,187 @@
+// @ts-check
+/**
+ * What the page knows of a session: waves and marks as Python sends them, the selection, the sound.
+ *
+ * @typedef {import("./timeline_math.js").Clip} Clip
+ * @typedef {import("./timeline_math.js").Mark} Mark
+ * @typedef {import("./timeline_math.js").Range} Range
+ * @typedef {import("./timeline_math.js").Detail} Detail
+ * @typedef {ReturnType<typeof createStore>} Store
+ */
+import { SOUND_RATE, covers, detailWanted } from "./timeline_math.js";
+import { Player } from "./timeline_player.js";
+
+const QUIET = 0.05 * 32_768;
+const MAX_POINTS = 3600 * 100 * 2;
+const LONGEST_WAIT_S = 0.5;
+const DETAIL_DUE_MS = 3_000;
+
+/** @param {DataView[]} buffers */
+function numbers(buffers) {
+  const { buffer, byteOffset, byteLength } = buffers[0] ?? new DataView(new ArrayBuffer(0));
+  return new Int16Array(buffer.slice(byteOffset, byteOffset + byteLength));
+}
+
+/** @param {(message: object) => void} send */
+export function createStore(send) {
+  /** @type {Map<number, Clip>} */
+  const clips = new Map();
+  /** @type {Map<string, Mark>} */
+  const marks = new Map();
+  /** @type {Set<() => void>} */
+  const watchers = new Set();
+  const peaks = { user: QUIET, agent: QUIET };
+  let live = true;
+  let audible = false;
+  let now = 0;
+  let base = -Infinity;  // of the session's clock over the page's
+  let rate = Infinity;  // of the coarsest wave
+  /** @type {Range | null} */
+  let selection = null;
+  /** @type {Detail | null} */
+  let detail = null;
+  let detailAsked = 0;  // when, in ms; 0: none is asked for
+
+  const tell = () => { for (const watcher of watchers) watcher(); };
+  const player = new Player(send, tell);
+
+  /** @param {any} facts @param {Int16Array} points @returns {Clip} */
+  function newClip({ id, lane, start_s, heard_s, step }, points) {
+    return { id, lane, start: start_s, heard: heard_s, rate: SOUND_RATE / step, points, count: points.length / 2 };
+  }
+
+  /** @param {any} facts @param {Int16Array} points */
+  function addClip(facts, points) {
+    const clip = clips.get(facts.id) ?? newClip(facts, new Int16Array(0));
+    clip.start = facts.start_s;
+    clip.heard = facts.heard_s;
+    const wanted = 2 * clip.count + points.length;
+    if (wanted > clip.points.length) {
+      const larger = new Int16Array(Math.max(wanted, clip.points.length * 2));
+      larger.set(clip.points.subarray(0, 2 * clip.count));
+      clip.points = larger;
+    }
+    clip.points.set(points, 2 * clip.count);
+    clip.count += points.length / 2;
+    clips.set(clip.id, clip);
+    rate = Math.min(rate, clip.rate);
+    for (const value of points) peaks[clip.lane] = Math.max(peaks[clip.lane], Math.abs(value));
+  }
+
+  function dropOldest() {
+    let total = 0;
+    for (const clip of clips.values()) total += clip.count;
+    for (const [id, clip] of clips) {
+      if (total <= MAX_POINTS || clips.size === 1) return;
+      total -= clip.count;
+      clips.delete(id);
+    }
+  }
+
+  /** Up to when time goes on without a message: a moment, and while the agent is heard. */
+  function horizon() {
+    let end = now + LONGEST_WAIT_S;
+    for (const clip of clips.values()) {
+      if (clip.lane === "agent" && clip.heard === null) {
+        end = Math.max(end, clip.start + clip.count / clip.rate);
+      }
+    }
+    return end;
+  }
+
+  function forget() {
+    clips.clear();
+    marks.clear();
+    player.stop();
+    peaks.user = peaks.agent = QUIET;
+    now = 0;
+    base = -Infinity;
+    rate = Infinity;
+    detail = null;
+    detailAsked = 0;
+  }
+
+  /** @param {any} message @param {Int16Array} points */
+  function takeChanges(message, points) {
+    live = message.live;
+    audible = message.audible;
+    let at = 0;
+    for (const clip of message.clips) {
+      addClip(clip, points.subarray(at, at + 2 * clip.count));
+      at += 2 * clip.count;
+    }
+    for (const mark of message.marks) marks.set(mark.id, mark);
+    dropOldest();
+    if (message.now_s > now) {
+      // Messages are late by this much or that; the least late ones tell the time.
+      base = Math.max(base - 0.002, message.now_s - performance.now() / 1000);
+    }
+    now = message.now_s;
+  }
+
+  /** @param {any} message @param {Int16Array} points */
+  function takeDetail({ start_s, end_s, step, clips: parts }, points) {
+    let at = 0;
+    detail = { start: start_s, end: end_s, rate: SOUND_RATE / step, clips: [] };
+    for (const part of parts) {
+      detail.clips.push(newClip({ ...part, step }, points.subarray(at, at + 2 * part.count)));
+      at += 2 * part.count;
+    }
+    detailAsked = 0;
+  }
+
+  return {
+    marks,
+    watchers,
+    peaks,
+    player,
+    get live() { return live; },
+    /** Whether the session can be listened to. */
+    get audible() { return audible; },
+    /** Whether time goes on. */
+    get moving() {
+      return player.state === "playing" || (live && base + performance.now() / 1000 < horizon());
+    },
+    /** The present on the session's clock; of a recording, its end. */
+    get now() {
+      return live ? Math.max(now, Math.min(base + performance.now() / 1000, horizon())) : now;
+    },
+    get selection() { return selection; },
+    /** @param {Range | null} range @param {boolean} final Whether the kernel is to know it. */
+    select(range, final) {
+      selection = range;
+      if (final) send({ kind: "select", range: range && [range.start, range.end] });
+      tell();
+    },
+    /** @param {number} t_s */
+    click: (t_s) => send({ kind: "click", t_s }),
+    /** The waves to draw, the finest that are there. @param {Range} shown @returns {Clip[]} */
+    waves(shown) {
+      return detail && covers(detail, shown, now) && detail.rate > rate ? detail.clips : [...clips.values()];
+    },
+    /** Asks for finer waves, if they are worth it. @param {Range} shown @param {number} pixels */
+    refine(shown, pixels) {
+      if (!audible || (detailAsked && performance.now() - detailAsked < DETAIL_DUE_MS)) return;
+      const wanted = detailWanted(shown, pixels, rate, detail, now);
+      if (wanted === null) return;
+      detailAsked = performance.now();
+      send({ kind: "detail", start_s: wanted.start, end_s: wanted.end, points: wanted.points });
+    },
+    close: () => player.close(),
+    /** @param {any} message @param {DataView[]} buffers */
+    onMessage(message, buffers) {
+      const content = numbers(buffers);
+      if (message.kind === "audio") {
+        player.onBlock(message, content);
+        return;
+      }
+      if (message.kind === "detail") takeDetail(message, content);
+      else if (message.kind === "reset") {
+        forget();
+        selection = message.selection && { start: message.selection[0], end: message.selection[1] };
+        takeChanges(message, content);
+      } else if (message.kind === "more") takeChanges(message, content);
+      tell();
+    },
+  };
+}
