@@ -51,7 +51,8 @@ class RecordedTransport:
     with 1000; or as the recorded one did, if that ended otherwise.
 
     Args:
-        events: of both directions, in order.
+        events: of both directions, in order; one whose time is NaN comes at once after the one
+            before it.
         speed: recorded seconds per second; ``math.inf``: each event as soon as its turn comes.
         patience_s: how long the client may take, beyond the recorded time, to ask for what the
             server sent next. Then the connection ends with 1008 and says what was missing.
@@ -74,11 +75,12 @@ class RecordedTransport:
     ) -> None:
         if not speed > 0:
             raise ConfigurationError(f"speed is {speed}; give a number greater than 0.")
-        self._events = list(events)
+        self._events = _timed(events)
         self._speed = speed
         self._patience_s = patience_s
         self._with_audio = with_audio
-        self._end_s = end_s if end_s is not None else max((e[0] for e in self._events), default=0.0)
+        last_s = max((t_s for t_s, _, _ in self._events), default=0.0)
+        self._end_s = last_s if end_s is None or math.isnan(end_s) else end_s
         self._close = (close_code, reason)
         self._position = 0
         self._began_s: float | None = None
@@ -265,6 +267,15 @@ class RecordedTransport:
         if number >= len(sent):
             return error
         return {**error, "event_id": sent[number][0].get("event_id")}
+
+
+def _timed(events: Iterable[WireEvent]) -> list[WireEvent]:
+    latest_s = 0.0
+    timed: list[WireEvent] = []
+    for t_s, direction, event in events:
+        latest_s = latest_s if math.isnan(t_s) else t_s
+        timed.append((latest_s, direction, event))
+    return timed
 
 
 def _described(event: JsonObject) -> str:

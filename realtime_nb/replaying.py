@@ -27,7 +27,16 @@ from realtime_nb.protocol.events import JsonObject
 from realtime_nb.recorded_tools import RecordedAnswers, RecordedTool
 from realtime_nb.recorder_files import write_json
 from realtime_nb.recording import Recording, load
-from realtime_nb.replay_script import Ask, Audio, Interrupt, Script, Send, Step, read_script
+from realtime_nb.replay_reading import read_script
+from realtime_nb.replay_script import (
+    SAMPLES_PER_MS,
+    Ask,
+    Audio,
+    Interrupt,
+    Script,
+    Send,
+    Step,
+)
 from realtime_nb.session import Session
 from realtime_nb.tools import Tool, collect
 from realtime_nb.transport import Transport
@@ -35,7 +44,6 @@ from realtime_nb.transport import Transport
 __all__ = ["replay"]
 
 _MARGIN_MS = 300
-_SAMPLES_PER_MS = 24
 _VAD_SILENCE_MS = 500
 _SESSION_SPEED = "speed"  # of the voice; the keyword of connect() is the session's pace
 
@@ -211,7 +219,7 @@ class _Player:
             if detection is not None and self._script.stretches:
                 # Without a window, as in semantic detection, speak() waits for the server's word.
                 window_ms = detection.get("silence_duration_ms") or _VAD_SILENCE_MS
-                await session.speak(bytes(2 * round((window_ms + _MARGIN_MS) * _SAMPLES_PER_MS)))
+                await session.speak(bytes(2 * round((window_ms + _MARGIN_MS) * SAMPLES_PER_MS)))
             if not await session.settled(self._timeout_s):
                 late = f"{self._timeout_s:g} s after the user's last word"
                 self._notes.append(f"The last answer was not over {late}.")
@@ -231,8 +239,9 @@ class _Player:
         session = self._session
         match step:
             case Audio(due_s, pcm):
-                await session.append(pcm)
-                late_s = session.clock() - due_s - self._offset_s
+                captured_s = due_s + self._offset_s
+                await session.append(pcm, captured_s)
+                late_s = session.clock() - captured_s
                 self._late_ms.append(max(0.0, late_s * 1000))
             case Send(_, event):
                 await session.send(event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -361,6 +362,32 @@ async def test_a_clock_that_runs_backwards_stops_nothing() -> None:
     transport = RecordedTransport(greeted(said(5.0, "a"), said(2.0, "b")))
 
     assert (await arrivals(transport, 3))[1:] == [(5.0, "a"), (5.0, "b")]
+
+
+@virtual
+async def test_events_without_times_come_at_once_after_those_before() -> None:
+    transport = RecordedTransport(greeted(said(1.0, "a"), said(math.nan, "b")), end_s=math.nan)
+
+    assert (await arrivals(transport, 3))[1:] == [(1.0, "a"), (1.0, "b")]
+
+
+@virtual
+async def test_a_plain_log_can_be_served(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    events: list[JsonObject] = [
+        {"type": "session.created", "session": session()},
+        {"type": "response.created", "response": {"id": "r", "status": "in_progress"}},
+        {"type": "response.output_audio.delta", "item_id": "i", "response_id": "r"},
+        {"type": "response.done", "response": {"id": "r", "status": "completed"}},
+    ]
+    events[2] |= {"delta": "AAAA" * 320, "content_index": 0, "output_index": 0}
+    path.write_text("\n".join(json.dumps(event) for event in events))
+
+    async with rt.connect(rt.load(path)) as live:
+        assert await live.settled()
+
+    assert live.conversation.responses["r"].status == "completed"
+    assert live.conversation.items["i"].played_ms == 20.0
 
 
 @pytest.mark.parametrize(
