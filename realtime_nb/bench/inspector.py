@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,25 +19,53 @@ _SHOWN = """(wanted) => {
   return text.startsWith(`${wanted.toLocaleString("en")} events`);
 }"""
 
-# From the first row to the last in equal steps, one a frame.
+# From the first row to the last in equal steps, one a frame. The time between frames goes in steps
+# of the screen's 16.7 ms; what a frame costs tells more. Work: from the event that tells of the
+# scrolling to the first task after the frame, hence scripts, style, layout and paint.
 _SCROLL = """async (frames) => {
   const scroller = document.querySelector(".rtnb-events-scroller");
-  const times = [];
-  let most = 0;
-  const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+  const ask = window.requestAnimationFrame.bind(window);
+  const frame = () => new Promise((resolve) => ask(resolve));
+  const times = [], scripts = [], works = [];
+  let script = 0, began = 0, most = 0;
+  window.requestAnimationFrame = (callback) => ask((now) => {
+    const start = performance.now();
+    callback(now);
+    script += performance.now() - start;
+  });
+  const after = new MessageChannel();
+  after.port1.onmessage = () => {
+    if (began > 0) works.push(performance.now() - began);
+    began = 0;
+  };
+  const abort = new AbortController();
+  window.addEventListener("scroll", () => {
+    began = performance.now();
+    ask(() => after.port2.postMessage(null));
+  }, {capture: true, signal: abort.signal});
+  scroller.addEventListener("scroll", () => (script += performance.now() - began),
+    {signal: abort.signal});
   scroller.scrollTop = 0;
   for (let n = 0; n < 10; n++) await frame();
   let before = await frame();
+  works.length = 0;
   for (let n = 1; n <= frames; n++) {
+    script = 0;
     scroller.scrollTop = (scroller.scrollHeight - scroller.clientHeight) * n / frames;
     const now = await frame();
     times.push(now - before);
+    scripts.push(script);
     before = now;
     if (n % 20 === 0) most = Math.max(most, document.querySelectorAll("#view *").length);
   }
-  times.sort((a, b) => a - b);
-  const at = (share) => times[Math.floor(share * (times.length - 1))];
-  return {p50: at(0.5), p95: at(0.95), max: at(1), nodes: most};
+  window.requestAnimationFrame = ask;
+  abort.abort();
+  const share = (all, part) => all.sort((a, b) => a - b)[Math.floor(part * (all.length - 1))];
+  return {
+    p50: share(times, 0.5), p95: share(times, 0.95), max: share(times, 1), nodes: most,
+    late: times.filter((time) => time > 17).length / times.length,
+    script: share(scripts, 0.95), work: share(works, 0.95),
+  };
 }"""
 
 
@@ -47,8 +77,12 @@ class InspectorFigures:
         load_ms: From showing the inspector to all events being in the page.
         frame_p50_ms, frame_p95_ms, frame_max_ms: Time between frames while scrolling; at 60
             pictures a second none is shorter than 16.7.
+        late_frames: Share of the frames that came later than after 17 ms.
+        script_p95_ms: What the inspector's own code takes of a frame.
+        work_p95_ms: What a frame costs the page's main thread: that code, style, layout and paint.
         nodes: Most elements in the document, while scrolling.
         streamed, arrived: Events that were added while it was shown, and those that the page got.
+        load_average: Of the machine, when it was over: how many processes wanted its cores.
     """
 
     events: int
@@ -56,9 +90,13 @@ class InspectorFigures:
     frame_p50_ms: float
     frame_p95_ms: float
     frame_max_ms: float
+    late_frames: float
+    script_p95_ms: float
+    work_p95_ms: float
     nodes: int
     streamed: int
     arrived: int
+    load_average: float
 
 
 def stream(count: int) -> Iterator[tuple[str, JsonObject]]:
@@ -106,14 +144,18 @@ def run(events: int = 100_000, frames: int = 300, live_s: float = 5.0) -> Inspec
             arrived = int(text.split(" ")[0].replace(",", "")) - events
     inspector.close()
     figures = InspectorFigures(
-        events,
-        load_ms,
-        scrolled["p50"],
-        scrolled["p95"],
-        scrolled["max"],
-        scrolled["nodes"],
-        streamed,
-        arrived,
+        events=events,
+        load_ms=load_ms,
+        frame_p50_ms=scrolled["p50"],
+        frame_p95_ms=scrolled["p95"],
+        frame_max_ms=scrolled["max"],
+        late_frames=scrolled["late"],
+        script_p95_ms=scrolled["script"],
+        work_p95_ms=scrolled["work"],
+        nodes=scrolled["nodes"],
+        streamed=streamed,
+        arrived=arrived,
+        load_average=os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan,
     )
     _print(figures, live_s)
     return figures
@@ -140,8 +182,14 @@ def _print(figures: InspectorFigures, live_s: float) -> None:
         f"  scrolling, time per frame p50/p95/max  {figures.frame_p50_ms:.1f} / "
         f"{figures.frame_p95_ms:.1f} / {figures.frame_max_ms:.1f} ms"
     )
+    print(f"  frames later than after 17 ms          {figures.late_frames:.1%}")
+    print(
+        f"  cost of a frame, p95                   {figures.work_p95_ms:.1f} ms of the main "
+        f"thread, {figures.script_p95_ms:.1f} ms of it the inspector's code"
+    )
     print(f"  elements in the document, at most      {figures.nodes}")
     print(
         f"  live, {figures.streamed / live_s:.0f} events/s for {live_s:g} s: "
         f"{figures.arrived:,} of {figures.streamed:,} arrived"
     )
+    print(f"  load of the machine, last minute       {figures.load_average:.1f}")

@@ -77,7 +77,7 @@ def _kept(value: Any, sizes: list[int], *, is_audio: bool = False, depth: int = 
 
 
 def summary_of(kept: KeptEvent) -> list[object]:
-    """What the page is told of an event: the fields of ``Summary`` in event_inspector.js, in order.
+    """What the page is told of an event: the fields of ``Summary`` in event_list.js, in order.
 
     ``[seq, t_ms, sent, type, event_id, item_id, response_id, call_id, caused_by, bytes, text]``
     """

@@ -16,6 +16,8 @@ def test_figures_and_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert (figures.streamed, figures.arrived) == (100, 100)
     assert 0 < figures.nodes <= 300
     assert 0 < figures.frame_p50_ms <= figures.frame_p95_ms <= figures.frame_max_ms
+    assert 0 < figures.script_p95_ms < figures.work_p95_ms
+    assert 0 <= figures.late_frames <= 1
     printed = capsys.readouterr().out
     assert "5,000 events in the page" in printed
     assert "100 of 100 arrived" in printed

@@ -3,7 +3,7 @@ import test from "node:test";
 import { load } from "./load.mjs";
 
 const { EventList, MAX_EVENTS, decodeSummary, deltaText, folds, secondsText, sizeText } =
-  await load("event_inspector.js");
+  await load("event_list.js");
 
 let next = 0;
 
