@@ -162,6 +162,8 @@ class Recorder:
                 line["captured"] = round(captured_s, 6)
             encoded = self._encoded_event(line, pcm, audio)
             self._put(Entry(tuple(audio), "events.jsonl", encoded))
+            if self._events == 0:
+                self._wake.set()  # a recording without events can't be loaded
             self._events += 1
 
     def playback(self, report: PlaybackReport) -> None:

@@ -1,0 +1,46 @@
+"""What holds for the sessions of all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+
+import pytest
+
+from realtime_nb.driver import Driver
+from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.recording import load
+
+COMPARED: list[int] = []
+"""The number of events of each recorded session."""
+
+
+@pytest.fixture(autouse=True)
+def recordings_fold_as_live(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever session a test records, it folds from disk to what the session held at its end."""
+    close = Driver._close_recorder
+    differences: list[str] = []
+
+    async def close_and_compare(driver: Driver, complete: bool) -> None:
+        await close(driver, complete)
+        if driver.recorder is None or driver._failure is not None:
+            return
+        recording = load(driver.recorder.path)
+        live = driver.protocol.conversation
+        COMPARED.append(live.events_applied)
+        differences.extend(
+            f"{recording.path}: {field.name}"
+            for field in fields(Conversation)
+            if getattr(recording.conversation, field.name) != getattr(live, field.name)
+        )
+
+    monkeypatch.setattr(Driver, "_close_recorder", close_and_compare)
+    yield
+    assert differences == []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if COMPARED:
+        terminalreporter.write_line(
+            f"{len(COMPARED)} recorded sessions ({sum(COMPARED)} events) folded from disk as live"
+        )
