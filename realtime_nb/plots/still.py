@@ -82,8 +82,8 @@ def _length(seconds: float) -> str:
 def _description(data: TimelineData) -> str:
     names = sorted({name for *_, name in data.calls})
     shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-    cut = sum(status not in ("completed", "failed") for *_, status in data.responses)
-    failed = sum(status == "failed" for *_, status in data.responses)
+    endings = {name: len(spans) for name, _, _, spans in response_kinds(data.responses)}
+    cut, failed = endings.get("response, cut short"), endings.get("response, failed")
     unheard_s = sum(len(clip.samples) for clip in data.unheard) / 24_000
     facts = [
         f"{style.counted(len(data.padded), 'stretch', 'stretches')} of the user's speech",

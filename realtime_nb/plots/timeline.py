@@ -39,6 +39,12 @@ _SPEECH_ALPHA = 0.25
 MOST_CROWDED_CALLS = 12
 """With more calls, only those get their name that have the room until the next begins."""
 _LONGEST_LABEL = 28
+_RESPONSE_KINDS = {
+    "cancelled": "response, cut short",
+    "incomplete": "response, cut short",
+    "failed": "response, failed",
+}
+"""By the status; every other, ``in_progress`` too, is just a response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +125,7 @@ def quiet_scale(
 def response_kinds(
     responses: Iterable[tuple[float, float, str]],
 ) -> Iterator[tuple[str, str, float, list[Span]]]:
-    """Yield (name, colour, opacity, spans) for completed, cut-short and failed responses."""
+    """Yield (name, colour, opacity, spans) for whole, cut-short and failed responses."""
     looks = {
         "response": (style.NEUTRAL_COLOUR, 1.0),
         "response, cut short": (style.NEUTRAL_COLOUR, 0.45),
@@ -127,8 +133,7 @@ def response_kinds(
     }
     spans: dict[str, list[Span]] = {name: [] for name in looks}
     for start_s, end_s, status in responses:
-        kind = {"completed": "response", "failed": "response, failed"}.get(status)
-        spans[kind or "response, cut short"].append((start_s, end_s))
+        spans[_RESPONSE_KINDS.get(status, "response")].append((start_s, end_s))
     for name, (colour, alpha) in looks.items():
         if spans[name]:
             yield name, colour, alpha, spans[name]

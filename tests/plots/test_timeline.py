@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from matplotlib.axes import Axes
 
 from realtime_nb.plots import Clip, TimelineData, envelope, plot_timeline
+from realtime_nb.plots.timeline import response_kinds
 from realtime_nb.recorder import Recorder
 from realtime_nb.recording import load
 from tests.plots import pictures, sessions
@@ -194,6 +196,7 @@ def test_one_sample_of_an_hour_is_seen() -> None:
     assert y == pytest.approx(2.3 + 0.46)
 
 
+@cache
 def crowded_hour() -> TimelineData:
     minute = sessions.syllables(60.0)
     hour = np.tile(minute, 60)
@@ -233,6 +236,20 @@ def test_responses_say_how_they_ended() -> None:
     assert parts["response, cut short"] == parts["response, failed"] == 1
     assert "response, cut short" in labels(ax)
     assert "responses" in [tick.get_text() for tick in ax.get_yticklabels()]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("completed", "response"),
+        ("in_progress", "response"),
+        ("cancelled", "response, cut short"),
+        ("incomplete", "response, cut short"),
+        ("failed", "response, failed"),
+    ],
+)
+def test_each_status_has_its_look(status: str, kind: str) -> None:
+    assert [name for name, *_ in response_kinds([(0.0, 1.0, status)])] == [kind]
 
 
 def test_a_label_is_read_where_it_was_made() -> None:
