@@ -55,6 +55,8 @@ LAYERS = {
     "findings": 4,
     "checks": 4,
     "comparison": 4,
+    "exports": 4,
+    "clips": 4,
     "plots": 5,
     "widgets": 5,
 }

@@ -1,0 +1,154 @@
+"""What can be asked of a recording, beyond its events, audio and tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from realtime_nb.recorded import Recorded
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from realtime_nb.checks import Checks
+    from realtime_nb.clips import RecordingClip
+    from realtime_nb.costs import Cost
+    from realtime_nb.findings import Findings
+    from realtime_nb.prices import PriceTable
+
+__all__ = ["RecordingStudies"]
+
+
+class RecordingStudies:
+    """The base of :class:`realtime_nb.recording.Recording`: each method hands it to its module."""
+
+    # --- figures and sentences ---
+
+    def metrics(self: Recorded) -> pd.DataFrame:
+        """Return one row per metric; see :func:`realtime_nb.metrics.metrics`."""
+        from realtime_nb.metrics import metrics
+
+        return metrics(self)
+
+    def interruptions(self: Recorded) -> pd.DataFrame:
+        """Return one row per interruption and per missed one; see
+        :func:`realtime_nb.interruptions.interruptions`."""
+        from realtime_nb.interruptions import interruptions
+
+        return interruptions(self)
+
+    def cost(self: Recorded, prices: PriceTable | None = None, model: str | None = None) -> Cost:
+        """Return what the session cost.
+
+        Args:
+            prices: prices by model, in addition to :data:`realtime_nb.prices.PRICES` or in place of
+                its entries.
+            model: price it as if this model had answered, such as ``"gpt-realtime-2"`` for a
+                session with the local server.
+        """
+        from realtime_nb.costs import cost_summary
+
+        return cost_summary(self, prices, model)
+
+    def findings(self: Recorded, prices: PriceTable | None = None) -> Findings:
+        """Return what deserves a look, in sentences, worst first."""
+        from realtime_nb.findings import findings
+
+        return findings(self, prices)
+
+    def check(self: Recorded, prices: PriceTable | None = None) -> Checks:
+        """Return a context in which to state what a recording must be like; see
+        :class:`realtime_nb.checks.Checks`."""
+        from realtime_nb.checks import Checks
+
+        return Checks(self, prices)
+
+    def clip(self: Recorded, start_s: float, end_s: float) -> RecordingClip:
+        """Return what was heard between two moments, both voices on one time axis."""
+        from realtime_nb.clips import RecordingClip
+
+        return RecordingClip(self, start_s, end_s)
+
+    # --- pictures ---
+
+    def plot_waterfall(self: Recorded, ax: Axes | None = None) -> Axes:
+        """Draw of which parts each turn's latency consists."""
+        from realtime_nb.plots import plot_waterfall
+
+        return plot_waterfall(self.latency, ax, simulated=self.simulated)
+
+    def plot_latency(self: Recorded, ax: Axes | None = None) -> Axes:
+        """Draw how the latency is distributed, turns with function calls apart."""
+        from realtime_nb.plots import plot_latency
+
+        return plot_latency(self.latency, ax, simulated=self.simulated)
+
+    def plot_usage(self: Recorded, ax: Axes | None = None) -> Axes:
+        """Draw the tokens of each response, cached ones apart."""
+        from realtime_nb.plots import plot_usage
+
+        return plot_usage(self.usage, ax)
+
+    def plot_cost(
+        self: Recorded,
+        ax: Axes | None = None,
+        prices: PriceTable | None = None,
+        model: str | None = None,
+    ) -> Axes:
+        """Draw what each turn cost, and all up to it; arguments as for ``cost``."""
+        from realtime_nb.costs import costs
+        from realtime_nb.plots import plot_cost
+
+        return plot_cost(costs(self, prices, model), ax)
+
+    def plot_lanes(self: Recorded, ax: Axes | None = None) -> Axes:
+        """Draw when which kinds of events crossed the wire."""
+        from realtime_nb.plots import plot_lanes
+
+        return plot_lanes(self.events, ax)
+
+    # --- for other tools ---
+
+    def to_parquet(
+        self: Recorded, folder: str | os.PathLike[str], tables: Sequence[str] | None = None
+    ) -> list[Path]:
+        """Write tables as ``folder/<table>.parquet``; all of them unless named.
+
+        Raises:
+            MissingExtraError: pyarrow is not installed.
+        """
+        from realtime_nb.exports import write_parquet, write_tables
+
+        return write_tables(self, folder, tables, "parquet", write_parquet)
+
+    def to_csv(
+        self: Recorded, folder: str | os.PathLike[str], tables: Sequence[str] | None = None
+    ) -> list[Path]:
+        """Write tables as ``folder/<table>.csv``; all of them unless named."""
+        from realtime_nb.exports import write_csv, write_tables
+
+        return write_tables(self, folder, tables, "csv", write_csv)
+
+    def to_audacity(self: Recorded, path: str | os.PathLike[str]) -> Path:
+        """Write an Audacity label track that lies beside ``output.wav``."""
+        from realtime_nb.exports import write_audacity
+
+        write_audacity(self, path)
+        return Path(path)
+
+    def to_rttm(self: Recorded, path: str | os.PathLike[str]) -> Path:
+        """Write who spoke when, as RTTM."""
+        from realtime_nb.exports import write_rttm
+
+        write_rttm(self, path)
+        return Path(path)
+
+    def to_chrome_trace(self: Recorded, path: str | os.PathLike[str]) -> Path:
+        """Write a trace that Perfetto opens."""
+        from realtime_nb.exports import write_chrome_trace
+
+        write_chrome_trace(self, path)
+        return Path(path)

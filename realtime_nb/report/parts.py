@@ -1,0 +1,144 @@
+"""The parts of a report, each as HTML. Whatever comes from a session is escaped here."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from realtime_nb.costs import Cost
+from realtime_nb.findings import Findings
+from realtime_nb.widgets.transcript_rows import Row, rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from realtime_nb.protocol.conversation import Conversation
+
+__all__ = ["calls", "conversation", "cost", "errors", "figures", "findings", "metrics", "section"]
+
+
+def section(title: str, *contents: str) -> str:
+    """A part of the page; nothing when there is nothing in it."""
+    inner = "".join(contents)
+    return f"<section><h2>{html.escape(title)}</h2>{inner}</section>" if inner else ""
+
+
+def figures(pairs: Iterable[tuple[str, str]]) -> str:
+    """Key figures side by side: (name, value)."""
+    tiles = "".join(
+        f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>"
+        for name, value in pairs
+    )
+    return f'<dl class="figures">{tiles}</dl>'
+
+
+def findings(found: Findings) -> str:
+    """What was noticed, worst first."""
+    if not found:
+        return "<p>Nothing was found that should be looked at.</p>"
+    entries = "".join(
+        f'<li class="{one.severity}"><b>{one.severity}</b> {_moment(one.start_s)} '
+        f'{html.escape(one.text)} <span class="quiet">{html.escape(one.suggestion)}</span></li>'
+        for one in found
+    )
+    return f'<ol class="findings">{entries}</ol>'
+
+
+def conversation(what: Conversation, latency: pd.DataFrame, turns: pd.DataFrame) -> str:
+    """Who said what, with how long each answer took to be heard."""
+    answered = _first_answers(latency, turns)
+    entries = "".join(_row(row, answered.get(row.id)) for row in rows(what))
+    return f'<ol class="transcript">{entries}</ol>' if entries else ""
+
+
+def _first_answers(latency: pd.DataFrame, turns: pd.DataFrame) -> dict[str, float]:
+    """Latency in ms by the item that was heard first of each answer."""
+    values = zip(turns["agent_items"], latency["latency_ms"], strict=True)
+    return {items[0]: ms for items, ms in values if items and not math.isnan(ms)}
+
+
+def _row(row: Row, latency_ms: float | None) -> str:
+    who = {"user": "you", "call": "tool"}.get(row.kind, row.kind)
+    chip = f' <span class="chip">after {latency_ms:.0f} ms</span>' if latency_ms is not None else ""
+    return (
+        f'<li class="{row.kind}">{_moment(row.t_s)} <b>{who}</b> '
+        f"<span>{''.join(_said(row))}{chip}</span></li>"
+    )
+
+
+def _said(row: Row) -> Iterator[str]:
+    if row.kind == "call":
+        yield f"<code>{html.escape(row.name)}({html.escape(row.text)})</code>"
+        outcome = "no output" if row.output is None else row.output
+        yield f" → <code>{html.escape(outcome)}</code>"
+        if row.duration_ms is not None:
+            yield f' <span class="chip">{row.duration_ms:.0f} ms</span>'
+    else:
+        yield html.escape(row.text)
+    if row.unheard:
+        yield f' <s title="not heard">{html.escape(row.unheard)}</s>'
+    if row.note:
+        yield f' <span class="quiet">{html.escape(row.note)}</span>'
+
+
+def calls(table: pd.DataFrame) -> str:
+    """The functions that were called."""
+    columns = ("turn", "name", "arguments", "output", "outcome", "decide_ms", "run_ms", "resume_ms")
+    return _table(table, [name for name in columns if name in table.columns])
+
+
+def cost(what: Cost) -> str:
+    """What the session cost, or why that is not known."""
+    return what._repr_html_()
+
+
+def metrics(table: pd.DataFrame) -> str:
+    """All metrics, with the reasons for those that are not known."""
+    named = table.rename_axis("metric").reset_index()
+    columns = ("metric", "value", "unit", "n", "p50", "p90", "p95", "reason", "source")
+    inner = _table(named, [name for name in columns if name in named.columns])
+    return f"<details><summary>All {len(named)} metrics</summary>{inner}</details>"
+
+
+def errors(what: Conversation) -> str:
+    """What the server refused."""
+    entries = "".join(
+        f"<li>{_moment(error.t_s)} <b>{html.escape(error.code or 'error')}</b> "
+        f"{html.escape(error.message)}</li>"
+        for error in what.errors
+    )
+    return f"<ul>{entries}</ul>" if entries else ""
+
+
+def _table(table: pd.DataFrame, columns: Sequence[str]) -> str:
+    if table.empty:
+        return ""
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(_text(value))}</td>" for value in values) + "</tr>"
+        for values in table[list(columns)].itertuples(index=False)
+    )
+    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.4g}" if abs(value) < 100 else f"{value:.0f}"
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _moment(t_s: float | None) -> str:
+    """A button that plays from there."""
+    if t_s is None or math.isnan(t_s):
+        return '<span class="when"></span>'
+    clock = f"{int(t_s) // 60}:{int(t_s) % 60:02}"
+    label = f"Listen from {clock}"
+    return (
+        f'<button type="button" class="when" data-at="{t_s:.3f}" aria-label="{label}">'
+        f"{clock}</button>"
+    )
