@@ -93,7 +93,7 @@ def show_agent(page: LabPage, arguments: str = '"local"') -> None:
     page.run(f"import time\nimport realtime_nb as rt\nagent = rt.Agent({arguments})")
     page.show("agent")
     page.page.get_by_role("button", name="Talk", exact=True).wait_for()
-    page.page.get_by_role("img", name="Timeline").wait_for()
+    page.page.get_by_label(re.compile("^Timeline")).wait_for()
 
 
 def connect(page: LabPage) -> None:
@@ -288,6 +288,95 @@ def test_a_reloaded_page_goes_on(open_page: OpenPage, says: Callable[..., Path])
         timeout=20_000
     )
     page.wait_for("agent.settled().result(20)", timeout_s=30)
+
+
+# Keeps, beyond a reload, how many samples the playback worklet gave to the device.
+COUNT_PLAYED = """
+() => addEventListener("pagehide", () => {
+  const all = played.flatMap((samples) => Array.from(samples));
+  const first = all.findIndex((sample) => sample !== 0);
+  sessionStorage.setItem("played", first < 0 ? 0 : all.length - first);
+})
+"""
+
+
+def test_a_page_reloaded_in_the_middle_of_an_answer(
+    open_page: OpenPage, says: Callable[..., Path]
+) -> None:
+    page = open_page(says(YOUNG_MAN))
+    page.page.evaluate(TAP)
+    page.page.evaluate(COUNT_PLAYED)
+    show_agent(page)
+    field = page.page.get_by_role("textbox", name="Message")
+    field.fill("Please count to twenty")
+    field.press("Enter")
+    page.save()
+    page.wait_in_page("() => played.flat().length > 100")
+    page.wait_in_page(
+        "() => played.filter((samples) => samples.some((sample) => sample)).length > 150"
+    )
+    page.page.reload()
+    page = wait_for_notebook(page.page)
+    page.page.get_by_role("alert").filter(has_text="the answer was stopped").wait_for()
+    played_ms = float(page.page.evaluate("Number(sessionStorage.getItem('played'))")) / 24
+    facts = ask(
+        page,
+        "[(item.truncated_ms, item.audio_ms) for item in agent.conversation.items.values()"
+        " if item.role == 'assistant']",
+    )
+    assert isinstance(facts, list)
+    ((truncated_ms, audio_ms),) = facts
+    print(f"played {played_ms:.0f} ms, remembered {truncated_ms} ms of {audio_ms:.0f} ms")
+    assert truncated_ms - played_ms <= 100
+    assert truncated_ms >= played_ms - 600
+    assert ask(page, "agent.settled().result(5)") is True
+    page.run(
+        "sent = [line.event['type'] for line in"
+        " rt.load(agent.disconnect().result(20) or agent.recording).raw_events()]"
+    )
+    assert ask(page, "sent.count('conversation.item.truncate')") == 1
+    assert ask(page, "agent.conversation.errors") == []
+
+
+def test_words_said_while_it_connects_are_heard(
+    open_page: OpenPage, says: Callable[..., Path]
+) -> None:
+    page = open_page(says(YOUNG_MAN))
+    show_agent(page)
+    page.run(
+        "import asyncio\n"
+        "connect = agent._connect\n"
+        "async def slowly():\n"
+        "    await asyncio.sleep(4)\n"
+        "    return await connect()\n"
+        "agent._connect = slowly"
+    )
+    press(page, "Talk")  # the first word comes a second later
+    wait_for_words(page, "he was not an", "young man", "you said")
+    assert ask(page, "agent.conversation.errors") == []
+
+
+def test_a_cell_run_again_and_another_agent_end_the_one_before(
+    open_page: OpenPage, says: Callable[..., Path]
+) -> None:
+    page = open_page(says(YOUNG_MAN), size=(1100, 1500))
+    page.run("import realtime_nb as rt\nmade = []")
+    cell = page.show("made.append(rt.Agent('local'))\nmade[-1]")
+    connect(page)
+    page.page.evaluate(
+        """(index) => {
+          jupyterapp.shell.currentWidget.content.activeCellIndex = index;
+          return jupyterapp.commands.execute("notebook:run-cell");
+        }""",
+        cell,
+    )
+    page.wait_for("'run again' in made[0].panel.error and not made[0].connected")
+    connect(page)
+    page.show("other = rt.Agent('local')\nother")
+    page.page.get_by_role("button", name="Talk", exact=True).nth(1).click()
+    page.wait_for("other.panel.talking")
+    page.page.get_by_role("alert").filter(has_text="Another agent took over").wait_for()
+    assert ask(page, "[one.connected for one in (*made, other)]") == [False, False, True]
 
 
 def test_a_saved_notebook_holds_no_audio_and_no_key(
