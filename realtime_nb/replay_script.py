@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -129,8 +130,8 @@ class Script:
 
     def steps(
         self, detection: Mapping[str, Any] | None, chunk_ms: float, overridden: Sequence[str] = ()
-    ) -> list[Step]:
-        """What to do, in the order of doing it.
+    ) -> Iterator[Step]:
+        """What to do, in the order of doing it; audio is cut as it is asked for.
 
         With turn detection, no turn is committed and none of their answers is asked for. Without,
         every turn that was committed in the recording, by whomever, is committed after the same
@@ -156,12 +157,10 @@ class Script:
                 done.append((latest_s, number, step))
         # Who turns detection on for a push-to-talk recording needs the silence after the words.
         pieces = self._pieces(chunk_ms, ends_ms, fill=hands_free and not self.hands_free)
-        said: list[tuple[float, int, Step]] = [(piece.due_s, 0, piece) for piece in pieces]
-        # With the time by which they were put in order, which may be later than a step's own.
-        return [
-            replace(step, due_s=due_s)
-            for due_s, _, step in sorted(said + done, key=lambda entry: entry[:2])
-        ]
+        said = ((piece.due_s, 0, piece) for piece in pieces)
+        for due_s, _, step in heapq.merge(said, done, key=lambda entry: entry[:2]):
+            # The time by which they were put in order, which may be later than a step's own.
+            yield replace(step, due_s=due_s)
 
     def _whole_actions(self, by_hand: bool) -> Iterator[Action]:
         committed = False
@@ -187,9 +186,9 @@ class Script:
                 begin, stop = (round(ms * SAMPLES_PER_MS) for ms in (begin_ms, stop_ms))
                 samples = self.samples[begin:stop]
                 missing = stop - begin - len(samples)  # of a recording whose process was killed
-                yield from _cut(
-                    np.pad(samples, (0, missing)), t_s + (begin_ms - start_ms) / 1000, chunk_ms
-                )
+                if missing:
+                    samples = np.pad(samples, (0, missing))
+                yield from _cut(samples, t_s + (begin_ms - start_ms) / 1000, chunk_ms)
             end_s = t_s + (end_ms - start_ms) / 1000
 
 

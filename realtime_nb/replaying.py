@@ -192,16 +192,15 @@ class _Player:
 
     def report(self) -> JsonObject:
         """How it went, for the new recording's header."""
-        late_ms = self._late_ms or [math.nan]
-        p50, p95, worst = (round(float(np.percentile(late_ms, q)), 3) for q in (50, 95, 100))
-        known = bool(self._late_ms)
+        errors: dict[str, float | None] = dict.fromkeys(("p50", "p95", "max"))
+        if self._late_ms:
+            values = np.percentile(self._late_ms, (50, 95, 100))
+            errors = {name: round(float(v), 3) for name, v in zip(errors, values, strict=True)}
         return {
             "start_offset_ms": round(self._offset_s * 1000, 3),
             "chunk_ms": self._chunk_ms,
             "chunks": len(self._late_ms),
-            "pacing_error_ms_p50": p50 if known else None,
-            "pacing_error_ms_p95": p95 if known else None,
-            "pacing_error_ms_max": worst if known else None,
+            **{f"pacing_error_ms_{name}": value for name, value in errors.items()},
             "notes": self._notes,
         }
 

@@ -82,7 +82,7 @@ def test_a_commit_comes_after_the_same_audio(record: Record) -> None:
     script = read_script(record(act))
 
     for chunk_ms in (1, 7, 20, 333):
-        steps = script.steps(None, chunk_ms)
+        steps = list(script.steps(None, chunk_ms))
         place = next(i for i, step in enumerate(steps) if isinstance(step, Send))
         before = [len(step.pcm) for step in steps[:place] if isinstance(step, Audio)]
         after = [len(step.pcm) for step in steps[place:] if isinstance(step, Audio)]
@@ -104,7 +104,7 @@ def test_what_was_pushed_in_at_once_is_committed_after_it_was_said(
 
     script = read_script(record(act, push_to_talk()))
 
-    steps = script.steps(None, 20.0)
+    steps = list(script.steps(None, 20.0))
     assert [type(step) for step in steps] == [*[Audio] * 100, Send, Ask]
     assert steps[-1].due_s - steps[0].due_s == pytest.approx(1.98, abs=0.001)
 
@@ -204,7 +204,7 @@ def test_a_log_without_times_is_replayed_without_pauses(tmp_path: Path) -> None:
     script = read_script(rt.load(path))
 
     assert "No times are known from 0.00 s" in script.notes[0]
-    steps = script.steps(None, 20.0)
+    steps = list(script.steps(None, 20.0))
     assert [type(step) for step in steps] == [*[Audio] * 50, Send, Ask, *[Audio] * 50]
 
 
