@@ -386,7 +386,7 @@ def _speech_row(heard: Speech, clock: InputClock, voices: Voices | None) -> dict
         "onset_source": found.onset_source,
         "offset_source": found.offset_source,
         "duration_ms": found.offset_ms - found.onset_ms,
-        "onset_s": clock.wall(found.onset_ms),
+        "onset_s": clock.onset(found.onset_ms),
         "offset_s": clock.wall(found.offset_ms),
         "started_s": _number(heard.started_s),
         "stopped_s": _number(heard.stopped_s),

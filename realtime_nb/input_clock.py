@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 
 __all__ = ["InputClock"]
@@ -50,6 +50,18 @@ class InputClock:
         """
         index = self._chunk(ms)
         if index is None:
+            return math.nan
+        t_s = self.captured_s[index] - (self.totals_ms[index] - ms) / 1000
+        return t_s if index == 0 else max(t_s, self.captured_s[index - 1])
+
+    def onset(self, ms: float) -> float:
+        """Return when what begins at ``ms`` was captured, in seconds; NaN if it never was sent.
+
+        It differs from :meth:`wall` where the microphone paused: there the end of one stretch and
+        the beginning of the next share a position, and lie far apart.
+        """
+        index = bisect_right(self.totals_ms, ms)
+        if not ms >= 0 or index == len(self.totals_ms):
             return math.nan
         t_s = self.captured_s[index] - (self.totals_ms[index] - ms) / 1000
         return t_s if index == 0 else max(t_s, self.captured_s[index - 1])

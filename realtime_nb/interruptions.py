@@ -179,10 +179,9 @@ class _Scene:
         )
         self.started_s = [heard.started_s or 0.0 for heard in self.speech]
         self.playback = playback_spans(self.conversation, rec.duration_s)
-        wall = rec.input_clock.wall
-        # A microsecond on: the first sample after a pause has the position of the last before it.
+        clock = rec.input_clock
         self.user = [
-            (wall(start_ms + 1e-3), wall(end_ms), start_ms, end_ms)
+            (clock.onset(start_ms), clock.wall(end_ms), start_ms, end_ms)
             for start_ms, end_ms in self.voices.user_ms
         ]
 
@@ -225,7 +224,7 @@ class _Scene:
         heard = self._heard_over(item)
         if heard is not None:
             found = boundaries_of(heard, self.voices)
-            onset_s = self.rec.input_clock.wall(found.onset_ms)
+            onset_s = self.rec.input_clock.onset(found.onset_ms)
             return _UserSpeech(heard, found, onset_s, heard.started_s or _NAN)
         begin_s, end_s = self._span_s(item)
         index = bisect_left(self.user, end_s, key=lambda span: span[0]) - 1
@@ -313,7 +312,8 @@ class _Scene:
         for start_s, end_s, start_ms, end_ms in self.user:
             for (begin_s, stop_s), item in self._played_between(start_s, end_s):
                 over = (max(start_s, begin_s), min(end_s, stop_s))
-                if (over[1] - over[0]) * 1000 < _MISSED_MS or self._was_reported(over[0]):
+                over_ms = round((over[1] - over[0]) * 1000, 3)
+                if over_ms < _MISSED_MS or self._was_reported(over[0]):
                     continue
                 offset_ms = start_ms + (over[0] - start_s) * 1000
                 source = self.voices.source

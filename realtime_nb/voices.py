@@ -83,11 +83,10 @@ def _on_the_wall(spans_ms: Iterable[Span], clock: InputClock) -> list[Span]:
     for start_ms, end_ms in spans_ms:
         while first < len(stretches) and stretches[first][2] <= start_ms:
             first += 1
-        for begin_s, from_ms, to_ms in stretches[first:]:
+        for _, from_ms, to_ms in stretches[first:]:
             if from_ms >= end_ms:
                 break
-            # The first sample of a stretch has the position of the last of the stretch before it.
-            start_s = max(begin_s, clock.wall(max(start_ms, from_ms)))
+            start_s = clock.onset(max(start_ms, from_ms))
             found.append((start_s, clock.wall(min(end_ms, to_ms))))
     return found
 

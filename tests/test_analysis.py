@@ -500,6 +500,9 @@ def test_clock_maps_the_end_of_each_chunk_to_when_it_was_sent() -> None:
     assert clock.wall(20) == pytest.approx(0.98)
     assert clock.wall(60) == pytest.approx(1.02)
     assert clock.wall(100) == pytest.approx(4.98)  # after the pause, not somewhere in it
+    assert [clock.wall(80), clock.onset(80)] == pytest.approx([1.04, 4.96])  # on both sides of it
+    assert [clock.onset(0), clock.onset(60)] == pytest.approx([0.96, 1.02])
+    assert math.isnan(clock.onset(160)) and math.isnan(clock.onset(math.nan))
     assert clock.wall(140) == 5.0  # a burst: never before the chunk that came first
     assert math.isnan(clock.wall(161))
     assert math.isnan(clock.wall(-1))
