@@ -79,11 +79,12 @@ class LogSource:
                 number if entry.seq is None else entry.seq,
                 t_s,
                 entry.direction,
-                self._audio.take(self._followed(entry)),
+                self._audio.take(self._followed(entry), entry.seq is not None),
                 None if math.isnan(t_s) else entry.captured_s,
             )
             for number, (entry, t_s) in enumerate(zip(entries, times_s, strict=True))
         ]
+        self._audio.finish()
         self._note_audio()
         self.header = self._header(entries)
 
@@ -116,11 +117,11 @@ class LogSource:
             more = f" and {len(log.unreadable) - 5} more" if len(log.unreadable) > 5 else ""
             self.problems.append(f"{log.noun} {some}{more} can't be read and is left out.")
         if log.others:
-            self.problems.append(f"{_counted(log.others, log.noun)} without an event left out.")
+            self.problems.append(f"{_counted(log.others, log.noun)} without an event and left out.")
         if repeats := sum(entry.repeats for entry in log.entries):
             self.problems.append(
-                f"The log only counted {_counted(repeats, 'event')} that repeated the one before; "
-                "they are missing, and with them their text and audio."
+                f"The log only counted repeated events: {repeats} of them are missing, with their "
+                "text and audio."
             )
         if log.unitless:
             self.problems.append(
@@ -190,7 +191,7 @@ class LogSource:
         if moved:
             self.problems.append(
                 f"{_counted(moved, 'event')} out of order by less than {_JITTER_S * 1000:.0f} ms, "
-                "sorted by time."
+                "and sorted by time."
             )
         order += range(end, len(entries))
         first_s = times_s[order[0]]
@@ -278,14 +279,14 @@ class _LoggedAudio:
                 self._decoders.pop(side, None)
                 self._resamplers.pop(side, None)
 
-    def take(self, event: JsonObject) -> JsonObject:
-        """The event with a reference in place of its audio."""
+    def take(self, event: JsonObject, recorded: bool) -> JsonObject:
+        """The event with a reference in place of its audio; as it is if it was recorded so."""
         key, side = _AUDIO.get(event["type"], ("", "input"))
         if not key:
             return event
         self.sides[side] += 1
         payload = event.get(key)
-        if isinstance(payload, dict):
+        if recorded:
             self.elsewhere = True
             return event
         name = _WAV["input" if side == "input" else "output"]
@@ -297,6 +298,12 @@ class _LoggedAudio:
             self.stripped.add("input" if side == "input" else "output")
         samples = len(self.pcm[name]) // 2 - start
         return {**event, key: {"file": name, "start": start, "samples": samples}}
+
+    def finish(self) -> None:
+        """Takes what filters still hold."""
+        for side, resampler in self._resamplers.items():
+            name = _WAV["input" if side == "input" else "output"]
+            self.pcm[name] += resampler.process_pcm(b"", last=True)
 
     def _decode(self, side: str, wire: bytes) -> bytes:
         name, rate = self._formats.get(side, ("audio/pcm", 24_000))

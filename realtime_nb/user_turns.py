@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -47,34 +47,47 @@ class Turn:
 
 
 def find_turns(conversation: Conversation) -> list[Turn]:
-    """Return the user's turns in order of time.
+    """Return the user's turns in the order in which they came.
 
     A response belongs to the last user message before it. One that answers a function call's output
     belongs to the turn of the call: that is the first response after the output was sent, unless
     the user took a turn in between. Responses outside the conversation belong to no turn.
     """
-    found = sorted(
-        (item for item in conversation.items.values() if _is_user_turn(item)), key=_began_s
-    )
     heard = {speech.item_id: speech for speech in conversation.speech}
-    turns = [
-        Turn(number, item, _source(item), heard.get(item.id))
-        for number, item in enumerate(found, start=1)
-    ]
     calls: dict[str, list[FunctionCall]] = {}
     for call in conversation.calls.values():
         calls.setdefault(call.response_id, []).append(call)
-    for response, turn in _assigned(conversation, turns):
-        turn.responses.append(response)
-        turn.items.extend(_messages(conversation, response))
-        turn.calls.extend(calls.get(response.id, ()))
+    turns: list[Turn] = []
+    turn_of: dict[str, Turn] = {}
+    calling: Turn | None = None
+    for step, name in conversation.history:
+        if step in ("committed", "added"):
+            item = conversation.items.get(name)
+            if item is not None and _is_user_turn(item, step):
+                source = _source(item, step)
+                turns.append(Turn(len(turns) + 1, item, source, heard.get(item.id)))
+                calling = None
+        elif step == "output":
+            calling = turn_of.get(conversation.calls[name].response_id)
+        elif turns and conversation.responses[name].in_conversation:
+            turn, calling = calling or turns[-1], None
+            turn_of[name] = turn
+            _answer(turn, conversation, conversation.responses[name], calls.get(name, ()))
     return turns
 
 
-def _is_user_turn(item: Item) -> bool:
+def _answer(
+    turn: Turn, conversation: Conversation, response: Response, calls: Iterable[FunctionCall]
+) -> None:
+    turn.responses.append(response)
+    turn.items.extend(_messages(conversation, response))
+    turn.calls.extend(calls)
+
+
+def _is_user_turn(item: Item, step: str) -> bool:
     if item.type != "message" or item.role not in ("user", None):
         return False
-    return item.committed_s is not None or (item.role == "user" and item.added_s is not None)
+    return step == "committed" or item.role == "user"
 
 
 def _began_s(item: Item) -> float:
@@ -82,49 +95,9 @@ def _began_s(item: Item) -> float:
     return math.nan if moment is None else moment
 
 
-def _source(item: Item) -> Literal["speech", "typed"]:
-    spoken = item.committed_s is not None or any(
-        part.get("type") == "input_audio" for part in item.content
-    )
+def _source(item: Item, step: str) -> Literal["speech", "typed"]:
+    spoken = step == "committed" or any(part.get("type") == "input_audio" for part in item.content)
     return "speech" if spoken else "typed"
-
-
-def _assigned(conversation: Conversation, turns: Sequence[Turn]) -> Iterable[tuple[Response, Turn]]:
-    """Walks through turns, outputs of calls and responses in order of time."""
-    steps: list[tuple[float, int, Turn | FunctionCall | Response]] = []
-    steps += [(turn.began_s, 0, turn) for turn in turns]
-    steps += [
-        (call.output_s, 1, call)
-        for call in conversation.calls.values()
-        if call.output_s is not None
-    ]
-    steps += [
-        (_response_began_s(response), 2, response)
-        for response in conversation.responses.values()
-        if response.in_conversation
-    ]
-    turn_of: dict[str, Turn] = {}
-    current = calling = None
-    for _, _, step in sorted(steps, key=lambda entry: entry[:2]):
-        if isinstance(step, Turn):
-            current, calling = step, None
-        elif isinstance(step, FunctionCall):
-            calling = turn_of.get(step.response_id)
-        else:
-            turn, calling = calling or current, None
-            if turn is not None:
-                turn_of[step.id] = turn
-                yield step, turn
-
-
-def _response_began_s(response: Response) -> float:
-    moments = (
-        response.created_s,
-        response.first_text_s,
-        response.first_audio_s,
-        response.done_s,
-    )
-    return next((moment for moment in moments if moment is not None), math.inf)
 
 
 def _messages(conversation: Conversation, response: Response) -> list[Item]:

@@ -36,6 +36,8 @@ __all__ = [
     "Speech",
 ]
 
+Step = Literal["committed", "added", "output", "response"]
+
 
 @dataclass(slots=True)
 class Conversation:
@@ -48,6 +50,9 @@ class Conversation:
         speech: what turn detection heard.
         calls: function calls by ``call_id``.
         input_ms: audio appended so far, in ms of the input-sample clock.
+        history: (what, its id) in the order of the events: messages ``committed`` or ``added``,
+            whichever came first, ``output`` of calls, by ``call_id``, and each ``response``. It
+            tells what followed what even where no times are given.
     """
 
     session: JsonObject = field(default_factory=dict)
@@ -65,6 +70,7 @@ class Conversation:
     events_applied: int = 0
     unknown_events: int = 0
     first_ids: set[str] = field(default_factory=set)
+    history: dict[tuple[Step, str], None] = field(default_factory=dict)
 
     # --- reading ---
 
@@ -152,6 +158,7 @@ class Conversation:
             call = self._call(item["call_id"])
             call.output = str(item.get("output", ""))
             call.output_s = t_s
+            self.history["output", call.call_id] = None
 
     def _received(self, event: ev.ServerEvent, t_s: float | None) -> None:
         match event:
@@ -176,6 +183,8 @@ class Conversation:
                     self.speech[-1].stopped_s = t_s
             case ev.AudioBufferCommitted():
                 self._item(event.item_id).committed_s = t_s
+                if ("added", event.item_id) not in self.history:
+                    self.history["committed", event.item_id] = None
             case ev.ItemAdded() | ev.ItemDone():
                 self._place(event, t_s)
             case ev.ItemRetrieved():
@@ -261,6 +270,8 @@ class Conversation:
         if item_id in self.order:
             return
         item.added_s = t_s
+        if ("committed", item_id) not in self.history:
+            self.history["added", item_id] = None
         if event.previous_item_id in self.order:
             self.order.insert(self.order.index(event.previous_item_id) + 1, item_id)
         elif item_id in self.first_ids:
@@ -298,6 +309,7 @@ class Conversation:
         if response_id not in self.responses:
             self.responses[response_id] = Response(response_id)
             self.running.append(response_id)
+            self.history["response", response_id] = None
         return self.responses[response_id]
 
     def _response_changed(
