@@ -21,6 +21,8 @@ __all__ = ["plot_cost", "plot_usage"]
 _CACHED_ALPHA = 0.5
 _MOST_EDGED_BARS = 100
 """More bars than this touch each other, or their gaps would be all that is seen."""
+_FEWEST_PLACES = 6
+"""Fewer bars leave room beside them, or they would be walls."""
 
 Numbers = npt.NDArray[np.float64]
 
@@ -145,8 +147,8 @@ def plot_cost(costs: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
     Args:
         costs: Columns ``turn``, ``kind`` (``response`` or ``transcription``), ``usd`` and, if
-            there, ``model``. What belongs to no turn stands at 0. Rows whose ``usd`` is NaN are not
-            counted; the picture names their models.
+            there, ``model`` and ``reason``. What belongs to no turn stands at 0. Rows whose ``usd``
+            is NaN are not counted; the picture names their models.
         ax: Where to draw; without it, a new figure.
     """
     ax = style.axes_or_new(ax, 2.8)
@@ -172,6 +174,7 @@ def plot_cost(costs: pd.DataFrame, ax: Axes | None = None) -> Axes:
         handles.append(_draw_cumulative(ax, places, np.cumsum(bottoms)))
         ax.yaxis.set_major_formatter(_money(ax.get_ylim()[1]))
     else:
+        ax.set_xticks([])
         ax.set_yticks([])
     style.legend_above(ax, handles)
     _say_unpriced(ax, costs[costs["usd"].isna()], alone=not len(priced))
@@ -224,6 +227,8 @@ def _say_unpriced(ax: Axes, unpriced: pd.DataFrame, alone: bool) -> None:
     if "model" in unpriced:
         models = ", ".join(sorted({str(name) for name in unpriced["model"].dropna()})) or models
     text = f"no price for {models}: {style.counted(len(unpriced), 'row')} not counted"
+    if "reason" in unpriced and unpriced["reason"].notna().any():
+        text += f" ({'; '.join(sorted(set(unpriced['reason'].dropna())))})"
     if alone:
         ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center")
     else:
@@ -234,7 +239,7 @@ def _say_unpriced(ax: Axes, unpriced: pd.DataFrame, alone: bool) -> None:
 
 
 def _limit(ax: Axes, count: int, highest: float, first: float = 1.0) -> None:
-    ax.set_xlim(first - 0.6, first + max(count, 1) - 0.4)
+    ax.set_xlim(first - 0.6, first + max(count, _FEWEST_PLACES) - 0.4)
     ax.set_ylim(0, highest * 1.08 or 1.0)
 
 
@@ -244,7 +249,7 @@ def _dress(ax: Axes, x_label: str, y_label: str) -> None:
     style.strip_frame(ax, grid="y")
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)
-    ax.xaxis.set_major_locator(MaxNLocator(20, integer=True, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_locator(MaxNLocator(20, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     ax.set_xlabel(x_label)
     ax.set_ylabel(y_label)

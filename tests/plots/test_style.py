@@ -7,6 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from realtime_nb import analysis
+from realtime_nb.input_clock import InputClock
 from realtime_nb.plots import (
     plot_cost,
     plot_lanes,
@@ -16,6 +18,7 @@ from realtime_nb.plots import (
     plot_waterfall,
     style,
 )
+from realtime_nb.protocol.conversation import Conversation
 from tests.plots import pictures, sessions
 
 COLOURS = (
@@ -92,6 +95,18 @@ def test_nothing_is_drawn_outside_the_figure(name: str) -> None:
     assert box.y0 >= -0.01
     assert box.x1 <= width_in + 0.01
     assert box.y1 <= height_in + 0.01
+
+
+def test_tables_of_nothing_can_be_drawn() -> None:
+    conversation, clock = Conversation(), InputClock()
+    latency = analysis.latency(conversation, clock)
+    for ax in (
+        plot_waterfall(latency),
+        plot_latency(latency),
+        plot_usage(analysis.usage(conversation)),
+        plot_lanes(sessions.events(0)[:0]),
+    ):
+        ax.figure.canvas.draw()
 
 
 def test_bars_broadcast_their_edges() -> None:

@@ -134,10 +134,11 @@ def test_what_has_no_price_is_named() -> None:
     table = sessions.costs(4)
     table.loc[table["turn"] > 2, "usd"] = np.nan
     table.loc[table["turn"] > 2, "model"] = "my-model"
+    table["reason"] = table["usd"].isna().map({True: "not in the table", False: None})
 
     ax = plot_cost(table)
 
-    assert texts(ax) == "No price for my-model: 4 rows not counted."
+    assert texts(ax) == "No price for my-model: 4 rows not counted (not in the table)."
     assert len(tops(ax)) == 2
 
 
