@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import JsonObject
@@ -92,6 +92,18 @@ class View(LiveWidget):
             if message["kind"] not in ("show", "seen"):
                 self._requests.append(message)
         self._feed.changed()
+
+    def picture(self) -> str:
+        """HTML that a saved notebook shows over the summary: no script, no audio, no secret."""
+        return ""
+
+    def _repr_mimebundle_(
+        self, **kwargs: Any
+    ) -> tuple[dict[str, object], dict[str, object]] | None:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is not None:
+            bundle[0]["text/html"] = f"{self.picture()}{bundle[0]['text/html']}"
+        return bundle
 
     def _watch(self, session: LiveSession) -> None:
         """Is shown what the session does from now on."""

@@ -1,0 +1,158 @@
+// @ts-check
+/**
+ * One function call in full: as it was, and beside it as it is when it is run again.
+ *
+ * @typedef {import("./call_text.js").Call} Call
+ *
+ * @typedef {object} Details
+ * @property {string} call_id
+ * @property {string} arguments
+ * @property {string | null} output
+ * @property {boolean} declared Whether there is a schema.
+ * @property {boolean} whole Whether the arguments are complete.
+ * @property {{path: string, message: string}[]} broken
+ * @property {string} reason Why it can't be run again; empty if it can.
+ *
+ * @typedef {object} Run
+ * @property {boolean} running
+ * @property {string} [arguments]
+ * @property {string} [output]
+ * @property {string} [outcome]
+ * @property {string} [traceback]
+ * @property {number} [run_ms]
+ */
+import { element } from "./view.js";
+import { PARTS, PART_NAMES, momentText, msText, pretty, shares, totalMs } from "./call_text.js";
+
+const MOST_VIOLATIONS = 12;
+
+/** @param {HTMLElement} node @param {string} text */
+function write(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/**
+ * @param {(text: string) => void} run
+ * @param {AbortSignal} signal
+ */
+export function createDetails(run, signal) {
+  const title = element("span", { class: "rtnb-event-title" });
+  const facts = element("span", { class: "rtnb-note" });
+  const bar = PARTS.map((part) => element("span", { class: `rtnb-bar-${part.slice(0, -3)}` }));
+  const times = PARTS.map((part) => element("span", { class: `rtnb-key rtnb-key-${part.slice(0, -3)}` }));
+  const schema = element("div", { class: "rtnb-note rtnb-calls-schema" });
+  const broken = element("ul", { class: "rtnb-calls-broken", "aria-label": "Where the arguments break the schema" });
+  const given = element("pre", { class: "rtnb-json", tabindex: "0", "aria-label": "Recorded arguments" });
+  const output = element("pre", { class: "rtnb-json", tabindex: "0", "aria-label": "Recorded output" });
+  const editor = element("textarea", {
+    class: "rtnb-json rtnb-calls-editor", "aria-label": "Arguments to run it with", spellcheck: "false", rows: "4",
+  });
+  const runButton = element("button", { type: "button", class: "rtnb-button", text: "Run", title: "Run it here (Ctrl+Enter)" });
+  const resetButton = element("button", { type: "button", class: "rtnb-button", text: "Reset", title: "The recorded arguments again" });
+  const state = element("span", { class: "rtnb-note", role: "status" });
+  const result = element("pre", { class: "rtnb-json", tabindex: "0", "aria-label": "Output of the run", hidden: true });
+  const raised = element("details", { class: "rtnb-details", hidden: true });
+  const raisedText = element("pre", { class: "rtnb-json" });
+  raised.append(element("summary", { text: "Traceback" }), raisedText);
+  const root = element("section", { class: "rtnb-event rtnb-call", "aria-label": "Call details", hidden: true },
+    element("div", { class: "rtnb-toolbar" }, title, facts),
+    element("div", { class: "rtnb-calls-times" }, element("span", { class: "rtnb-bar", role: "presentation" }, ...bar), ...times),
+    schema, broken,
+    element("div", { class: "rtnb-calls-sides" },
+      element("div", {}, element("div", { class: "rtnb-note", text: "Recorded arguments" }), given,
+        element("div", { class: "rtnb-note", text: "Recorded output" }), output),
+      element("div", {}, element("div", { class: "rtnb-note", text: "Run again with" }), editor,
+        element("div", { class: "rtnb-toolbar" }, runButton, resetButton, state), result, raised)));
+
+  let shown = "";  // the call whose arguments are in the editor
+  let touched = false;
+  let ready = false;
+
+  function start() {
+    if (!ready) return;
+    ready = false;
+    runButton.disabled = true;
+    write(state, "Running…");
+    run(editor.value);
+  }
+
+  function reset() {
+    editor.value = given.textContent ?? "";
+    touched = false;
+  }
+
+  runButton.addEventListener("click", start, { signal });
+  resetButton.addEventListener("click", reset, { signal });
+  editor.addEventListener("input", () => { touched = true; }, { signal });
+  editor.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    start();
+    event.preventDefault();
+    event.stopPropagation();
+  }, { signal });
+
+  /** @param {Call} call */
+  function showTimes(call) {
+    write(title, call.name);
+    const turn = call.turn === null ? "" : ` · turn ${call.turn}`;
+    write(facts, `${call.outcome} · ${momentText(call.t_s)}${turn} · ${call.id}`);
+    shares(call, totalMs(call)).forEach((share, n) => {
+      bar[n].style.width = `${100 * share}%`;
+      write(times[n], `${PART_NAMES[PARTS[n]]} ${msText(call[PARTS[n]])}`);
+    });
+  }
+
+  /** @param {Details | null} details */
+  function showRecorded(details) {
+    write(given, details ? pretty(details.arguments) : "Fetching…");
+    write(output, details ? pretty(details.output ?? "no output") : "");
+    const found = details?.broken ?? [];
+    const words = !details ? "" : !details.declared ? "The session declares no schema for it."
+      : !details.whole ? "The arguments are not whole."
+      : found.length === 0 ? "✓ The arguments fit the schema." : "The arguments break the schema:";
+    write(schema, words);
+    schema.classList.toggle("rtnb-bad", found.length > 0);
+    broken.hidden = found.length === 0;
+    const lines = found.slice(0, MOST_VIOLATIONS).map(({ path, message }) => `${path || "arguments"} ${message}`);
+    if (found.length > MOST_VIOLATIONS) lines.push(`and ${found.length - MOST_VIOLATIONS} more`);
+    if (broken.dataset.text === lines.join("\n")) return;
+    broken.dataset.text = lines.join("\n");
+    broken.replaceChildren(...lines.map((text) => element("li", { text })));
+  }
+
+  /** @param {Details | null} details @param {Run | null} last */
+  function showRun(details, last) {
+    const running = last?.running ?? false;
+    ready = details !== null && details.reason === "" && !running;
+    runButton.disabled = !ready;
+    editor.readOnly = details === null || details.reason !== "";
+    resetButton.hidden = editor.readOnly;
+    const done = last && !running ? `${last.outcome} · ${msText(last.run_ms ?? null)}` : "";
+    write(state, details?.reason || (running ? "Running…" : done));
+    result.hidden = !done;
+    write(result, done ? pretty(last?.output ?? "") : "");
+    raised.hidden = !done || !last?.traceback;
+    write(raisedText, last?.traceback ?? "");
+    result.classList.toggle("rtnb-bad", Boolean(done) && last?.outcome !== "ok");
+  }
+
+  return {
+    root,
+    /** Puts the cursor where the arguments can be changed. */
+    edit: () => editor.focus(),
+    /** @param {Call | null} call @param {Details | null} details @param {Run | null} last */
+    show(call, details, last) {
+      root.hidden = call === null;
+      if (call === null) {
+        shown = "";
+        return;
+      }
+      if (call.id !== shown) touched = false;
+      shown = call.id;
+      showTimes(call);
+      showRecorded(details);
+      if (!touched) editor.value = details ? pretty(last?.arguments ?? details.arguments) : "";
+      showRun(details, last);
+    },
+  };
+}

@@ -1,0 +1,342 @@
+"""Every function call of a session: with which arguments, how long it took, what came back."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import math
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from typing import Any, Literal, Protocol
+
+from realtime_nb import analysis
+from realtime_nb.errors import ConfigurationError
+from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.events import JsonObject
+from realtime_nb.tools import Definition, Tool, collect
+from realtime_nb.widgets.call_runs import Rerun, as_json, start_run
+from realtime_nb.widgets.live import Message, module_text
+from realtime_nb.widgets.schema_check import Violation, argument_violations
+from realtime_nb.widgets.view import LiveSession, Outgoing, View
+
+__all__ = ["CallInspector"]
+
+Row = dict[str, Any]
+
+_LONGEST_TEXT = 200_000
+_MOST_SAVED = 50
+_LONGEST_SAVED = 300
+_MOST_RUNNING = 8
+_TRIES = 5
+_CHANGES_CALLS = ("response.", "conversation.item", "session.", "input_audio_buffer.speech")
+_SAVED_COLUMNS = ("time", "turn", "function", "arguments", "output", "outcome", "run")
+
+
+class _ConversationSource(Protocol):
+    @property
+    def conversation(self) -> Conversation: ...
+
+
+class CallInspector(View):
+    """The function calls: arguments, what of them breaks the schema, times, output, and run again.
+
+    ::
+
+        rt.CallInspector(session)                               # live
+        inspector = rt.CallInspector(rec, tools=[book])         # a recording
+        inspector.rerun("call_1", {"date": "2026-11-24"})       # in the page: edit, then Run
+
+    Running again calls the Python function here, in a thread of its own and within the tool's time
+    limit. Nothing is sent to a server.
+
+    Args:
+        source: A session, which is followed, or a recording.
+        tools: The functions that may be run again. A session's own are known.
+    """
+
+    _esm = module_text("call_inspector.js")
+
+    def __init__(
+        self,
+        source: LiveSession | _ConversationSource,
+        tools: Iterable[Tool | Callable[..., object] | Mapping[str, Any]] = (),
+        **settings: object,
+    ) -> None:
+        self._conversation = source.conversation
+        self._live = isinstance(source, LiveSession)
+        own = getattr(source, "tools", None)
+        known: dict[str, Tool | Definition] = dict(own) if isinstance(own, Mapping) else {}
+        known |= collect(tools)
+        self._tools = {name: one for name, one in known.items() if isinstance(one, Tool)}
+        self._loop = _running_loop()
+        self._running = threading.Lock()
+        self._runs: dict[str, Rerun | Future[Rerun]] = {}
+        self._rows: list[Row] = []
+        self._stale = True
+        self._told: dict[str, object] = {}
+        self._told_open: object = None
+        self._told_runs: dict[str, object] = {}
+        self._open = ""
+        super().__init__(**settings)
+        if isinstance(source, LiveSession):
+            self._watch(source)
+
+    def rerun(self, call_id: str, arguments: str | Mapping[str, Any] | None = None) -> Rerun:
+        """Call the tool again, wait for it, and return what came of it.
+
+        Args:
+            call_id: A call of this session.
+            arguments: Other arguments, as a dict or as JSON; None: those of the call.
+
+        Raises:
+            ConfigurationError: There is no such call, its tool was not given, or the tool has to
+                run on the notebook's own loop, which waits for this very cell.
+        """
+        tool = self._tool_of(call_id)
+        if tool.main_thread:
+            raise ConfigurationError(
+                f"{tool.name} runs on the notebook's own loop (main_thread=True), which this cell "
+                f"holds up. Press Run in the inspector, or call {tool.name}.function(…) itself."
+            )
+        return self._start(tool, call_id, arguments).result()
+
+    def violations(self, call_id: str) -> list[Violation]:
+        """Return what of a call's arguments breaks the schema that the session declares.
+
+        Raises:
+            ConfigurationError: There is no such call, or no schema.
+        """
+        schema = self._schema(self._name_of(call_id))
+        if schema is None:
+            raise ConfigurationError(
+                f"The session declares no tool {self._name_of(call_id)!r}, so there is no schema."
+            )
+        return argument_violations(schema, self._conversation.calls[call_id].arguments)
+
+    def summary(self) -> str:
+        """How many calls there are, and how they ended."""
+        rows = self._current_rows()
+        if not rows:
+            return "Call inspector: no function calls"
+        counts = ", ".join(f"{n} {name}" for name, n in Counter(r["outcome"] for r in rows).items())
+        return f"Call inspector: {len(rows)} function call{'s' if len(rows) > 1 else ''}: {counts}"
+
+    def picture(self) -> str:
+        """The calls as an HTML table, for the saved notebook."""
+        rows = self._current_rows()
+        if not rows:
+            return ""
+        style = "text-align:left;vertical-align:top;padding:2px 8px"
+        head = "".join(f'<th style="{style}">{name}</th>' for name in _SAVED_COLUMNS)
+        lines = [
+            "".join(f'<td style="{style}">{html.escape(text)}</td>' for text in self._saved(row))
+            for row in rows[:_MOST_SAVED]
+        ]
+        body = "".join(f"<tr>{line}</tr>" for line in lines)
+        left_out = len(rows) - len(lines)
+        more = f"<p>{left_out} more calls are not shown.</p>" if left_out else ""
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+    def _saved(self, row: Row) -> Iterator[str]:
+        call = self._conversation.calls[row["id"]]
+        t_s, run_ms = row["t_s"], row["run_ms"]
+        yield "" if t_s is None else f"{t_s:.1f} s"
+        yield "" if row["turn"] is None else str(row["turn"])
+        yield call.name
+        yield _shortened(call.arguments)
+        yield _shortened(call.output or "")
+        yield row["outcome"] + (", arguments break the schema" if row["broken"] else "")
+        yield "" if run_ms is None else f"{run_ms:.0f} ms"
+
+    # --- calls ---
+
+    def _current_rows(self) -> list[Row]:
+        """The rows, made anew if something may have changed."""
+        for _ in range(_TRIES):
+            if not self._stale:
+                break
+            self._stale = False
+            try:
+                table = analysis.calls(self._conversation)
+                self._rows = [self._row(values) for values in table.to_dict("records")]
+            except RuntimeError:  # a dictionary grew while it was read
+                self._stale = True
+        return self._rows
+
+    def _row(self, values: Mapping[Any, Any]) -> Row:
+        outcome = str(values["outcome"])
+        if self._live and values["output"] is None and values["status"] != "incomplete":
+            outcome = "running" if values["status"] == "completed" else "called"
+        schema = self._schema(str(values["name"]))
+        whole = values["status"] == "completed"
+        broken = argument_violations(schema, values["arguments"]) if schema and whole else []
+        turn = _known(values["turn"])
+        return {
+            "id": values["call_id"],
+            "name": values["name"],
+            "turn": None if turn is None else int(turn),
+            "t_s": _known(values["started_s"]),
+            "outcome": outcome,
+            "broken": len(broken),
+            **{name: _known(values[name]) for name in ("decide_ms", "run_ms", "resume_ms")},
+        }
+
+    def _name_of(self, call_id: str) -> str:
+        call = self._conversation.calls.get(call_id)
+        if call is None:
+            known = ", ".join(list(self._conversation.calls)[:10]) or "none"
+            raise ConfigurationError(f"There is no call {call_id!r}. Calls here: {known}.")
+        return call.name
+
+    def _schema(self, name: str) -> Mapping[str, Any] | None:
+        """The parameters that the session declares, else those of the tool that was given."""
+        for declared in self._conversation.session.get("tools") or ():
+            if isinstance(declared, dict) and declared.get("name") == name:
+                parameters = declared.get("parameters")
+                if isinstance(parameters, dict):
+                    return parameters
+        tool = self._tools.get(name)
+        return None if tool is None else tool.parameters
+
+    # --- running again ---
+
+    def _tool_of(self, call_id: str) -> Tool:
+        name = self._name_of(call_id)
+        tool = self._tools.get(name)
+        if tool is None:
+            raise ConfigurationError(f"{name} was not given: {_advice(name)}")
+        return tool
+
+    def _start(
+        self, tool: Tool, call_id: str, arguments: str | Mapping[str, Any] | None
+    ) -> Future[Rerun]:
+        recorded = self._conversation.calls[call_id].arguments
+        text = recorded if arguments is None else as_json(arguments)
+        run = start_run(tool, call_id, text, self._loop if tool.main_thread else None)
+        with self._running:
+            self._runs[call_id] = run
+        run.add_done_callback(lambda done: self._finished(call_id, done))
+        self._feed.changed()
+        return run
+
+    def _finished(self, call_id: str, run: Future[Rerun]) -> None:
+        with self._running:
+            if self._runs.get(call_id) is run:
+                if run.cancelled() or run.exception() is not None:
+                    self._runs.pop(call_id)
+                else:
+                    self._runs[call_id] = run.result()
+        self._feed.changed()
+
+    def _run_from_page(self, call_id: str, arguments: str) -> None:
+        with self._running:
+            busy = sum(isinstance(one, Future) for one in self._runs.values())
+        if busy >= _MOST_RUNNING or isinstance(self._runs.get(call_id), Future):
+            return
+        try:
+            self._start(self._tool_of(call_id), call_id, arguments)
+        except ConfigurationError:  # the page has said why, the button is off
+            return
+
+    # --- the page ---
+
+    def _on_event(
+        self, direction: Literal["sent", "received"], raw: JsonObject, t_s: float, pcm: bytes | None
+    ) -> None:
+        if pcm is None and str(raw.get("type")).startswith(_CHANGES_CALLS):
+            self._stale = True
+            self._feed.changed()
+
+    def _answer(self, request: Message) -> Iterator[Outgoing]:
+        call_id = request.get("call_id")
+        if not isinstance(call_id, str) or call_id not in self._conversation.calls:
+            return
+        if request["kind"] == "open":
+            self._open, self._told_open = call_id, None
+        elif request["kind"] == "run" and isinstance(request.get("arguments"), str):
+            self._run_from_page(call_id, request["arguments"])
+        yield from ()
+
+    def _changes(self, afresh: bool) -> Iterator[Outgoing]:
+        rows = self._current_rows()
+        if afresh:
+            self._told, self._told_open, self._told_runs = {}, None, {}
+        changed = [row for row in rows if self._told.get(row["id"]) != row]
+        self._told = {row["id"]: row for row in rows}
+        if afresh or changed:
+            yield {"kind": "calls", "afresh": afresh, "rows": changed}, ()
+        details = self._details() if self._open else None
+        if details is not None and details != self._told_open:
+            self._told_open = details
+            yield details, ()
+        with self._running:
+            runs = dict(self._runs)
+        for call_id, run in runs.items():
+            if self._told_runs.get(call_id) is not run:
+                yield _run_message(call_id, run), ()
+        self._told_runs = dict(runs)
+
+    def _details(self) -> Message:
+        call = self._conversation.calls[self._open]
+        schema = self._schema(call.name)
+        whole = call.status == "completed"
+        broken = argument_violations(schema, call.arguments) if schema and whole else []
+        tool = self._tools.get(call.name)
+        reason = "" if tool is not None else _advice(call.name)
+        if tool is not None and tool.main_thread and self._loop is None:
+            reason = f"{call.name} needs the notebook's own loop, and this is no notebook."
+        return {
+            "kind": "details",
+            "call_id": call.call_id,
+            "arguments": _cut(call.arguments),
+            "output": None if call.output is None else _cut(call.output),
+            "declared": schema is not None,
+            "whole": whole,
+            "broken": [{"path": one.path, "message": one.message} for one in broken],
+            "reason": reason,
+        }
+
+
+def _run_message(call_id: str, run: Rerun | Future[Rerun]) -> Message:
+    if isinstance(run, Future):
+        return {"kind": "run", "call_id": call_id, "running": True}
+    return {
+        "kind": "run",
+        "call_id": call_id,
+        "running": False,
+        "arguments": _cut(run.arguments),
+        "output": _cut(run.output),
+        "outcome": run.outcome,
+        "traceback": _cut(run.traceback),
+        "run_ms": run.run_ms,
+    }
+
+
+def _advice(name: str) -> str:
+    return f"give the function to run it again: CallInspector(…, tools=[{name}])."
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _LONGEST_TEXT:
+        return text
+    return f"{text[:_LONGEST_TEXT]}\n… {len(text) - _LONGEST_TEXT:,} more characters"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_SAVED else f"{text[:_LONGEST_SAVED]}…"
+
+
+def _known(value: object) -> float | None:
+    """A number; None for NaN, which JSON has no word for."""
+    if not isinstance(value, int | float) or math.isnan(value):
+        return None
+    return round(float(value), 3)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -1,0 +1,98 @@
+"""Runs a tool again, away from any session: nothing is sent anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from realtime_nb.tools import Outcome, Tool, ToolResult
+
+__all__ = ["Rerun", "as_json", "start_run"]
+
+_LONGEST_SHOWN = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """What a tool came to when it was called again.
+
+    Attributes:
+        call_id: Of the recorded call.
+        name: The tool's.
+        arguments: What it was called with, as JSON.
+        output: What the model would get: the result, or ``{"error": "…"}``.
+        outcome: "ok", "error", "timeout", or "invalid": it was not run.
+        exception: What was raised.
+        run_ms: How long it took.
+    """
+
+    call_id: str
+    name: str
+    arguments: str
+    output: str
+    outcome: Outcome
+    exception: BaseException | None
+    run_ms: float
+
+    def __repr__(self) -> str:
+        output = self.output
+        if len(output) > _LONGEST_SHOWN:
+            output = f"{output[:_LONGEST_SHOWN]}…"
+        took = f"{self.outcome}, {self.run_ms:.0f} ms"
+        return f"<Rerun {self.name}({self.arguments}) → {took}: {output}>"
+
+    @property
+    def traceback(self) -> str:
+        """Where the exception was raised; empty without one."""
+        if self.exception is None or self.outcome in ("invalid", "timeout"):
+            return ""
+        return "".join(traceback.format_exception(self.exception))
+
+
+def as_json(arguments: str | Mapping[str, Any]) -> str:
+    """Arguments as the model would write them."""
+    return arguments if isinstance(arguments, str) else json.dumps(dict(arguments), default=str)
+
+
+def start_run(
+    tool: Tool, call_id: str, arguments: str, loop: asyncio.AbstractEventLoop | None = None
+) -> Future[Rerun]:
+    """Starts a tool, with its own time limit, and returns what it will come to.
+
+    Args:
+        tool: What to run.
+        call_id: For the result.
+        arguments: JSON.
+        loop: Where to run it; None: on a loop and thread of its own.
+    """
+
+    async def run() -> Rerun:
+        began_s = time.perf_counter()
+        try:
+            result = await tool.call(arguments)
+        except (KeyboardInterrupt, SystemExit) as error:  # an async tool that wants to end it all
+            output = json.dumps({"error": type(error).__name__})
+            result = ToolResult(output, "error", error)
+        run_ms = (time.perf_counter() - began_s) * 1000
+        facts = (result.output, result.outcome, result.exception, run_ms)
+        return Rerun(call_id, tool.name, arguments, *facts)
+
+    if loop is not None:
+        return asyncio.run_coroutine_threadsafe(run(), loop)
+    finished: Future[Rerun] = Future()
+
+    def work() -> None:
+        try:
+            finished.set_result(asyncio.run(run()))
+        except BaseException as error:  # who waits for the result must not wait for ever
+            finished.set_exception(error)
+
+    threading.Thread(target=work, name="realtime_nb-rerun", daemon=True).start()
+    return finished

@@ -1,0 +1,94 @@
+// @ts-check
+/**
+ * The call inspector's texts and rows.
+ *
+ * @typedef {object} Call A row, as call_inspector.py sends it.
+ * @property {string} id
+ * @property {string} name
+ * @property {number | null} turn
+ * @property {number | null} t_s When the call began.
+ * @property {string} outcome
+ * @property {number} broken How many things in its arguments break the schema.
+ * @property {number | null} decide_ms
+ * @property {number | null} run_ms
+ * @property {number | null} resume_ms
+ */
+
+export const PARTS = /** @type {const} */ (["decide_ms", "run_ms", "resume_ms"]);
+export const PART_NAMES = { decide_ms: "decide", run_ms: "run", resume_ms: "resume" };
+
+/**
+ * JSON with a line for each entry. It need not be whole, as while it streams, and numbers stay as
+ * they were written. What does not begin as an object or array stays as it is.
+ *
+ * @param {string} text
+ */
+export function pretty(text) {
+  if (!/^\s*[[{]/.test(text)) return text;
+  let written = "";
+  let depth = 0;
+  let quoted = false;
+  const line = () => `\n${"  ".repeat(Math.max(0, depth))}`;
+  for (let at = 0; at < text.length; at++) {
+    const letter = text[at];
+    if (quoted) {
+      written += letter;
+      if (letter === "\\") written += text[++at] ?? "";
+      else if (letter === '"') quoted = false;
+    } else if (letter === '"') {
+      quoted = true;
+      written += letter;
+    } else if (letter === "{" || letter === "[") {
+      const rest = /^\s*[\]}]/.exec(text.slice(at + 1, at + 40));
+      if (rest) {
+        written += letter + rest[0].trim();
+        at += rest[0].length;
+      } else {
+        depth += 1;
+        written += letter + line();
+      }
+    } else if (letter === "}" || letter === "]") {
+      depth -= 1;
+      written += line() + letter;
+    } else if (letter === ",") written += letter + line();
+    else if (letter === ":") written += ": ";
+    else if (!/\s/.test(letter)) written += letter;
+  }
+  return written.trimEnd();
+}
+
+/** @param {number | null} ms */
+export function msText(ms) {
+  if (ms === null) return "–";
+  return ms < 1_000 ? `${ms.toFixed(0)} ms` : `${(ms / 1_000).toFixed(1)} s`;
+}
+
+/** @param {number | null} seconds */
+export function momentText(seconds) {
+  if (seconds === null) return "";
+  const tenths = Math.floor(seconds * 10 + 1e-6);
+  return `${Math.floor(tenths / 600)}:${String(Math.floor(tenths / 10) % 60).padStart(2, "0")}.${tenths % 10}`;
+}
+
+/** Each part of a call's time as a share of the longest call. @param {Call} call
+ * @param {number} longest In ms. */
+export function shares(call, longest) {
+  return PARTS.map((part) => (longest > 0 ? Math.max(0, call[part] ?? 0) / longest : 0));
+}
+
+/** @param {Call} call */
+export function totalMs(call) {
+  return PARTS.reduce((sum, part) => sum + Math.max(0, call[part] ?? 0), 0);
+}
+
+/** @param {Call} call @param {string} text */
+export function fits(call, text) {
+  const wanted = text.toLowerCase();
+  return [call.name, call.outcome, call.id, `turn ${call.turn}`, call.broken ? "schema" : ""].some(
+    (value) => value.toLowerCase().includes(wanted));
+}
+
+/** Whether a call ended as it should. @param {Call} call */
+export function failed(call) {
+  return !["ok", "running", "called"].includes(call.outcome);
+}

@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from realtime_nb.errors import ConfigurationError
+from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.recorder import Recorder
+from realtime_nb.recording import Recording, load
+from realtime_nb.tools import tool
+from realtime_nb.widgets.call_inspector import CallInspector
+from realtime_nb.widgets.schema_check import Violation
+from tests.scripted_session import LiveSession, three_turns
+from tests.widgets.pages import ListeningPage, ToldSession
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+@tool
+def book(time: str, people: int = 2) -> dict[str, Any]:
+    """Book a table."""
+    if time == "never":
+        raise ValueError(EVIL)
+    return {"booked": time, "people": people}
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    recorder = Recorder(tmp_path_factory.mktemp("recordings"), {})
+    three_turns(LiveSession(recorder))
+    recorder.close()
+    return load(recorder.path)
+
+
+@pytest.fixture
+def inspector(recording: Recording) -> Iterator[CallInspector]:
+    widget = CallInspector(recording, tools=[book])
+    yield widget
+    widget.close()
+
+
+def shown(page: ListeningPage) -> CallInspector:
+    page.say("show")
+    page.take()
+    widget = page._widget
+    assert isinstance(widget, CallInspector)
+    return widget
+
+
+def call(live: LiveSession | ToldSession, n: int, arguments: str, output: str | None) -> None:
+    """A whole call, at n seconds."""
+    item = {"id": f"i{n}", "type": "function_call", "name": "book", "call_id": f"call_{n}"}
+    ids: dict[str, Any] = {"response_id": f"r{n}", "output_index": 0}
+    response = {"id": f"r{n}", "status": "in_progress", "conversation_id": "c"}
+    live.received(n, "response.created", response=response)
+    begun = {**item, "arguments": "", "status": "in_progress"}
+    live.received(n + 0.1, "response.output_item.added", item=begun, **ids)
+    done = {**item, "arguments": arguments, "status": "completed"}
+    live.received(n + 0.2, "response.output_item.done", item=done, **ids)
+    if output is not None:
+        result = {"type": "function_call_output", "call_id": f"call_{n}", "output": output}
+        live.sent(n + 0.5, "conversation.item.create", item=result)
+
+
+def test_the_calls_of_a_recording(inspector: CallInspector) -> None:
+    page = ListeningPage(inspector)
+    page.say("show")
+    [message] = page.take()
+    assert (message["kind"], message["afresh"]) == ("calls", True)
+    [row] = message["rows"]
+    assert row == {
+        "id": "call_1",
+        "name": "book",
+        "turn": 2,
+        "t_s": 7.4,
+        "outcome": "ok",
+        "broken": 0,
+        "decide_ms": 400.0,
+        "run_ms": 800.0,
+        "resume_ms": 500.0,
+    }
+
+
+def test_details_come_for_the_call_that_is_opened(inspector: CallInspector) -> None:
+    page = ListeningPage(inspector)
+    shown(page)
+    page.say("open", call_id="call_1")
+    [details] = page.take()
+    assert (details["kind"], details["call_id"]) == ("details", "call_1")
+    assert (details["arguments"], details["output"]) == ('{"time": "10:00"}', '{"ok": true}')
+    assert (details["declared"], details["broken"], details["reason"]) == (True, [], "")
+    page.say("open", call_id="no such")
+    page.say("open", call_id=["call_1"])
+    assert page.take() == []
+
+
+def test_a_call_runs_again_from_the_page(inspector: CallInspector) -> None:
+    page = ListeningPage(inspector)
+    shown(page)
+    page.say("run", call_id="call_1", arguments='{"time": "11:00", "people": 3}')
+    page.take()
+    run = inspector._runs["call_1"]
+    if isinstance(run, Future):
+        run.result(5)
+    while not page.messages or page.messages[-1].get("running") is not False:
+        page.messages += page.take()
+    done = page.messages[-1]
+    assert (done["kind"], done["call_id"], done["outcome"]) == ("run", "call_1", "ok")
+    assert done["output"] == '{"booked":"11:00","people":3}'
+    assert done["traceback"] == ""
+
+
+def test_rerun(inspector: CallInspector) -> None:
+    assert inspector.rerun("call_1").output == '{"booked":"10:00","people":2}'
+    assert inspector.rerun("call_1", {"time": "12:00"}).output == '{"booked":"12:00","people":2}'
+    assert inspector.rerun("call_1", '{"time": 5}').outcome == "invalid"
+    failed = inspector.rerun("call_1", {"time": "never"})
+    assert isinstance(failed.exception, ValueError)
+
+
+def test_what_can_not_be_run_says_why(recording: Recording) -> None:
+    without = CallInspector(recording)
+    with pytest.raises(ConfigurationError, match=r"tools=\[book\]"):
+        without.rerun("call_1")
+    with pytest.raises(ConfigurationError, match=r"no call 'call_9'. Calls here: call_1"):
+        without.rerun("call_9")
+    page = ListeningPage(without)
+    shown(page)
+    page.say("open", call_id="call_1")
+    [details] = page.take()
+    assert details["reason"].endswith("CallInspector(…, tools=[book]).")
+    assert not details["declared"]
+    page.say("run", call_id="call_1", arguments="{}")
+    assert page.take() == []
+    with pytest.raises(ConfigurationError, match="declares no tool 'book'"):
+        without.violations("call_1")
+    without.close()
+
+
+def test_a_tool_of_the_notebooks_loop_is_not_waited_for(recording: Recording) -> None:
+    inspector = CallInspector(recording, tools=[tool(name="book", main_thread=True)(lambda: None)])
+    with pytest.raises(ConfigurationError, match="Press Run in the inspector"):
+        inspector.rerun("call_1")
+    page = ListeningPage(inspector)
+    shown(page)
+    page.say("open", call_id="call_1")
+    assert "needs the notebook's own loop" in page.take()[0]["reason"]
+    inspector.close()
+
+
+def test_arguments_that_break_the_declared_schema() -> None:
+    live = LiveSession()
+    live.received(0.1, "session.created", session={"tools": [book.definition()]})
+    call(live, 1, '{"time": 10, "day": 2}', '{"error": "The arguments of book don\'t fit."}')
+    inspector = CallInspector(Held(live.conversation))
+    assert inspector.violations("call_1") == [
+        Violation("time", "must be string, not 10"),
+        Violation("day", "is unknown"),
+    ]
+    page = ListeningPage(inspector)
+    page.say("show")
+    [row] = page.take()[0]["rows"]
+    assert (row["broken"], row["outcome"]) == (2, "error")
+    inspector.close()
+
+
+class Held:
+    """Something with a conversation."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+
+
+def test_a_session_is_followed() -> None:
+    session = ToldSession()
+    session.tools = {"book": book}  # type: ignore[attr-defined]
+    inspector = CallInspector(session)
+    page = ListeningPage(inspector)
+    shown(page)
+    call(session, 1, "", None)
+    assert [row["outcome"] for row in page.take()[0]["rows"]] == ["running"]
+    page.say("open", call_id="call_1")
+    assert page.take()[-1]["reason"] == ""
+    call(session, 1, '{"time": "9"}', '{"ok": true}')
+    rows, details = page.take()
+    assert [row["outcome"] for row in rows["rows"]] == ["ok"]
+    assert (details["arguments"], details["output"]) == ('{"time": "9"}', '{"ok": true}')
+    session.received(5.0, "response.output_audio.delta", b"", delta="")
+    assert page.take() == []
+    inspector.close()
+
+
+def test_one_run_of_a_call_at_a_time(recording: Recording) -> None:
+    go_on, runs = threading.Event(), []
+
+    @tool(name="book")
+    def waiting(time: str) -> str:
+        """Waits."""
+        runs.append(time)
+        go_on.wait(5)
+        return time
+
+    inspector = CallInspector(recording, tools=[waiting])
+    page = ListeningPage(inspector)
+    shown(page)
+    for text in ('{"time": "1"}', '{"time": "2"}'):
+        page.say("run", call_id="call_1", arguments=text)
+        page.take()
+    run = inspector._runs["call_1"]
+    go_on.set()
+    assert isinstance(run, Future)
+    assert run.result(5).output == "1"
+    assert runs == ["1"]
+    inspector.close()
+
+
+def test_the_saved_notebook_keeps_an_escaped_table() -> None:
+    live = LiveSession()
+    for n in range(60):
+        call(live, n, f'{{"time": "{EVIL}"}}', "x" * 1_000)
+    inspector = CallInspector(Held(live.conversation))
+    bundle = inspector._repr_mimebundle_()
+    assert bundle is not None
+    page = str(bundle[0]["text/html"])
+    assert page.count("<tr>") == 51
+    assert "10 more calls are not shown" in page
+    assert "<img" not in page
+    assert "&lt;img" in page
+    assert "x" * 400 not in page
+    assert str(bundle[0]["text/plain"]).startswith("Call inspector: 60 function calls: ")
+    inspector.close()
+
+
+def test_a_session_without_calls() -> None:
+    inspector = CallInspector(Held(Conversation()))
+    assert inspector.summary() == "Call inspector: no function calls"
+    assert inspector.picture() == ""
+    inspector.close()
+
+
+def test_a_thousand_calls_are_sent_once() -> None:
+    live = LiveSession()
+    for n in range(1_000):
+        call(live, n, '{"time": "10:00"}', "{}")
+    inspector = CallInspector(Held(live.conversation), tools=[book])
+    page = ListeningPage(inspector)
+    page.say("show")
+    assert len(page.take()[0]["rows"]) == 1_000
+    page.say("open", call_id="call_999")
+    assert [message["kind"] for message in page.take()] == ["details"]
+    inspector.close()
