@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 _CLOSE_TIMEOUT_S = 10.0
 _ON_PURPOSE = 1000
+_BACK_DUE_S = 0.3
+"""How soon a microphone is on again where it goes off because Talk was pressed elsewhere."""
 _TAKEN_OVER = (
     "Another agent took over the page's microphone. Press Connect to talk to this one again."
 )
@@ -98,6 +100,7 @@ class Agent:
         self._session: Session | None = None
         self._opening: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._ending_turn: asyncio.Task[None] | None = None
         self._last_conversation = Conversation()
         self._last_recording: Path | None = None
         self._audio = self._audio_for(audio)
@@ -189,7 +192,7 @@ class Agent:
         return self._run(self._close())
 
     def talk(self) -> Pending[None]:
-        """Opens the microphone (connecting first, where needed)."""
+        """Opens the microphone, connecting first where needed; what is said meanwhile is kept."""
         return self._run(self._talk())
 
     def stop(self) -> Pending[None]:
@@ -398,6 +401,14 @@ class Agent:
     def _hushed(self) -> None:
         """The microphone is off: the person, the browser or the end of a file did it."""
         self.panel.set(talking=False)
+        if isinstance(self._audio, BrowserAudio):
+            self._ending_turn = asyncio.create_task(self._end_turn_unless_on(self._audio))
+
+    async def _end_turn_unless_on(self, audio: BrowserAudio) -> None:
+        """Unplugged, or its page has gone: no more words of this turn will come."""
+        await asyncio.sleep(_BACK_DUE_S)
+        if not audio.on:
+            await self._turns.stop()
 
     def _show_settings(self) -> None:
         session = self._session

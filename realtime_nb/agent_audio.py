@@ -29,7 +29,6 @@ _PAGE_DUE_S = 3.0
 _OFF_DUE_S = 0.5
 _LAST_CHUNK_S = 0.1
 _OPEN = ("asking", "on", "suspended")
-_SURELY_OPEN = ("asking", "on")
 
 
 class AgentAudio(Protocol):
@@ -78,7 +77,35 @@ class AgentAudio(Protocol):
         """Frees what outlives a session."""
 
 
-class BrowserAudio:
+class _Live:
+    """What audio that comes as it is spoken has in common: the queue that it goes through."""
+
+    def __init__(self, thread: IoThread, problem: Callable[[str], None]) -> None:
+        self._input = QueuedInput(thread, problem)
+
+    async def start(self, session: Session) -> None:
+        """See `AgentAudio`."""
+        self._input.start(session)
+
+    async def send_kept(self) -> None:
+        """See `AgentAudio`."""
+        self._input.flow()
+        await self._input.sent()
+
+    @property
+    def kept_ms(self) -> float:
+        """See `AgentAudio`."""
+        return self._input.queued_ms
+
+    def forget(self) -> None:
+        """See `AgentAudio`."""
+        self._input.forget()
+
+    async def spoken(self) -> None:
+        """See `AgentAudio`."""
+
+
+class BrowserAudio(_Live):
     """The microphone and the speaker of the page that shows the agent.
 
     Args:
@@ -90,7 +117,7 @@ class BrowserAudio:
     def __init__(
         self, thread: IoThread, problem: Callable[[str], None], ended: Callable[[], None]
     ) -> None:
-        self._input = QueuedInput(thread, problem)
+        super().__init__(thread, problem)
         self._thread = thread
         self._problem = problem
         self._ended = ended
@@ -102,14 +129,15 @@ class BrowserAudio:
         self.microphone.observe(self._status, "status")
         self.page_speaker = PageSpeaker(self._report, gate=self.microphone)
 
+    @property
+    def on(self) -> bool:
+        """Whether the page's microphone is on, or about to be."""
+        return self.microphone.status in _OPEN
+
     def speaker(self, session: Session) -> Speaker:
         """See `AgentAudio`."""
         self._speaker = BrowserSpeaker(self.page_speaker, session, self._problem)
         return self._speaker
-
-    async def start(self, session: Session) -> None:
-        """See `AgentAudio`."""
-        self._input.start(session)
 
     async def stop(self) -> None:
         """See `AgentAudio`."""
@@ -146,8 +174,7 @@ class BrowserAudio:
         if not self._input.open:
             self._off.clear()
         self._input.open = True
-        if self.microphone.status not in _SURELY_OPEN:
-            self.microphone.start()
+        self.microphone.start()  # again: Stop may have come between
         self._input.flow()
         if not self._tested:
             self._tested = True
@@ -158,30 +185,13 @@ class BrowserAudio:
         if not self._input.open:
             return
         self.microphone.stop()
-        if self.microphone.status in _OPEN:
+        if self.on:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._off.wait(), _OFF_DUE_S)
         # The page says "off" at once; the rest of the last chunk is still under way.
         await asyncio.sleep(_LAST_CHUNK_S)
         self._input.open = False
         await self._input.sent()
-
-    async def send_kept(self) -> None:
-        """See `AgentAudio`."""
-        self._input.flow()
-        await self._input.sent()
-
-    @property
-    def kept_ms(self) -> float:
-        """See `AgentAudio`."""
-        return self._input.queued_ms
-
-    def forget(self) -> None:
-        """See `AgentAudio`."""
-        self._input.forget()
-
-    async def spoken(self) -> None:
-        """See `AgentAudio`."""
 
     def mute(self, muted: bool) -> None:
         """See `AgentAudio`."""
@@ -221,11 +231,11 @@ class BrowserAudio:
             self._speaker.take(report)
 
 
-class HostAudio:
+class HostAudio(_Live):
     """The microphone and the speaker of the computer that the kernel runs on."""
 
     def __init__(self, thread: IoThread, problem: Callable[[str], None]) -> None:
-        self._input = QueuedInput(thread, problem)
+        super().__init__(thread, problem)
         self._problem = problem
         self._microphone = HostMicrophone(self._input.put, loop=thread.loop, on_problem=problem)
 
@@ -238,10 +248,6 @@ class HostAudio:
             half_duplex=self._microphone.silence,
             on_problem=self._problem,
         )
-
-    async def start(self, session: Session) -> None:
-        """See `AgentAudio`."""
-        self._input.start(session)
 
     async def stop(self) -> None:
         """See `AgentAudio`."""
@@ -266,23 +272,6 @@ class HostAudio:
         await asyncio.sleep(0)  # what it still hands over is waiting on this loop
         self._input.open = False
         await self._input.sent()
-
-    async def send_kept(self) -> None:
-        """See `AgentAudio`."""
-        self._input.flow()
-        await self._input.sent()
-
-    @property
-    def kept_ms(self) -> float:
-        """See `AgentAudio`."""
-        return self._input.queued_ms
-
-    def forget(self) -> None:
-        """See `AgentAudio`."""
-        self._input.forget()
-
-    async def spoken(self) -> None:
-        """See `AgentAudio`."""
 
     def mute(self, muted: bool) -> None:
         """See `AgentAudio`."""

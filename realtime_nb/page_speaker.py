@@ -211,7 +211,7 @@ class BrowserSpeaker:
     def _give_up(self, words: str) -> None:
         """Nobody can hear the answer: it is stopped, as far as the page said that it played it."""
         self._problem(words)
-        for item_id in list(self._waiting):
+        for item_id in [one for one in self._waiting if one not in self._stopped]:
             self._given_up += self._stop([item_id], self._page.played_ms(item_id))
         self._page.flush()
         self._interrupting = asyncio.create_task(self._interrupt())

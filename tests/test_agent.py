@@ -384,6 +384,48 @@ def test_disconnect_before_the_session_is_open_drops_the_words(
 # --- a page that goes away ---
 
 
+@pytest.mark.parametrize("how", ["unplugged", "closed"])
+def test_a_microphone_that_goes_in_the_middle_of_a_turn_ends_it(
+    make: MakeAgent, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    page = SlowlyConnecting(make(audio="browser"), monkeypatch)
+    page.go()
+    agent = page.agent
+    press(agent, "talk")
+    page.tell("on")
+    until(lambda: bool(agent.panel.talking))
+    page.speak(tone(400))
+    until(lambda: agent.status == "hearing")
+    if how == "unplugged":
+        page.tell("ended")
+    else:
+        page.microphone.send({"kind": "link-bye"})
+    until(lambda: ("user", "hello") in said(agent))
+    assert agent.settled().result(WAIT_S)
+    assert agent.status == "listening"
+    assert agent.panel.talking is False
+
+
+def test_a_microphone_that_is_on_again_at_once_goes_on_with_the_turn(
+    make: MakeAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent_module, "_BACK_DUE_S", 0.01)
+    page = SlowlyConnecting(make(audio="browser"), monkeypatch)
+    page.go()
+    agent = page.agent
+    press(agent, "talk")
+    page.tell("on")
+    until(lambda: bool(agent.panel.talking))
+    FakePage(agent._audio.microphone, "window 2").send({"kind": "link-claim"})  # type: ignore[attr-defined]
+    page.microphone.name = "window 2"
+    page.tell("on")
+    until(lambda: agent._ending_turn is not None and agent._ending_turn.done())
+    page.speak(tone(400))
+    until(lambda: agent.conversation.input_ms == 400)
+    page.stop()
+    until(lambda: ("user", "hello") in said(agent))
+
+
 @pytest.mark.parametrize("how", ["reloaded", "closed", "crashed"])
 def test_of_an_answer_whose_page_goes_away_what_was_heard_is_remembered(
     make: MakeAgent, monkeypatch: pytest.MonkeyPatch, how: str
