@@ -66,12 +66,11 @@ def _pricing(rec: Recorded, prices: PriceTable | None, model: str | None) -> _Pr
     heard_by = _transcription_model(session)
     if model is None or model == own:
         return _Pricing(own, heard_by, prices, rec.simulated, None)
-    assumption = f"priced as if by {model}; the session ran on {own or 'an unknown model'}"
-    if rec.simulated:
-        assumption += " of the local server"
-        if find_price(heard_by, prices) is None:
-            heard_by = _AS_IF_TRANSCRIPTION
-            assumption += f", and its transcription as if by {heard_by}"
+    ran_on = "the local server" if rec.simulated else own or "an unknown model"
+    assumption = f"priced as if by {model}; the session ran on {ran_on}"
+    if rec.simulated and find_price(heard_by, prices) is None:
+        heard_by = _AS_IF_TRANSCRIPTION
+        assumption += f", and its transcription as if by {heard_by}"
     return _Pricing(model, heard_by, prices, False, assumption)
 
 
@@ -391,6 +390,8 @@ def _unheard_ms(item: Item) -> float:
 
 def _reasons(table: pd.DataFrame) -> str | None:
     missing = table[table.usd.isna()]
+    if len(missing) and (missing.reason == _LOCAL).all():
+        return f'{_LOCAL}; model="gpt-realtime-2.1" prices its tokens as if they were that one\'s'
     counts = Counter(zip(missing.kind, missing.reason, strict=True))
     parts = [f"{count} {kind}{'s' * (count > 1)}: {why}" for (kind, why), count in counts.items()]
     return "; ".join(parts) or None

@@ -16,6 +16,9 @@ UNHEARD_MS = 1_000.0
 QUIET_PEAK_DBFS = -30.0
 """A microphone whose loudest moment is below this is turned down, or far away."""
 
+DIGITAL_SILENCE_DBFS = -90.0
+"""Below the smallest step of 16 bits."""
+
 CLIPPING_SHARE = 0.001
 """Of the samples at full scale; one in a thousand can be heard."""
 
@@ -31,6 +34,9 @@ def unheard_audio(evidence: Evidence) -> Iterator[Finding]:
     lost_ms = sum(ms for ms in unheard.values() if ms > 0)
     if not cost.unheard_share >= UNHEARD_SHARE or lost_ms < UNHEARD_MS:  # also NaN
         return
+    cut_ms = sum(
+        unheard[item.id] for item in items if item.interrupted or item.stopped_s is not None
+    )
     text = f"{cost.unheard_share:.0%} of the agent's audio was never heard ({seconds(lost_ms)})"
     text += f": about ${cost.unheard_usd:.3f}" if cost.unheard_usd == cost.unheard_usd else ""
     most = sorted((name for name in unheard if unheard[name] > 0), key=lambda name: -unheard[name])[
@@ -50,7 +56,12 @@ def unheard_audio(evidence: Evidence) -> Iterator[Finding]:
             "unheard_share": cost.unheard_share,
             "unheard_usd": cost.unheard_usd,
         },
-        suggestion="ask for shorter answers in the instructions; users cut long ones off",
+        suggestion=(
+            "ask for shorter answers in the instructions: most of it was cut off"
+            if cut_ms > lost_ms / 2
+            else "let answers play to their end before the session is closed; most of it was never "
+            "begun, or the playing device did not report its end"
+        ),
     )
 
 
@@ -80,7 +91,7 @@ def underruns(evidence: Evidence) -> Iterator[Finding]:
 def quiet_microphone(evidence: Evidence) -> Iterator[Finding]:
     """Input so quiet that no threshold makes up for it."""
     peak = evidence.metric("input_peak_dbfs")
-    if -math.inf < peak < QUIET_PEAK_DBFS:
+    if DIGITAL_SILENCE_DBFS < peak < QUIET_PEAK_DBFS:
         yield _of_input(
             evidence,
             "quiet-microphone",
@@ -88,7 +99,7 @@ def quiet_microphone(evidence: Evidence) -> Iterator[Finding]:
             "raise the input level or move closer, before changing threshold",
             input_peak_dbfs=peak,
         )
-    elif peak == -math.inf:
+    elif peak <= DIGITAL_SILENCE_DBFS:
         yield _of_input(
             evidence,
             "quiet-microphone",

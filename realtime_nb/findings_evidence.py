@@ -182,6 +182,8 @@ def _ids(event: JsonObject) -> Iterator[str]:
 
 def seconds(ms: float) -> str:
     """A duration in words: ``"0.9 s"``."""
+    if ms != ms:
+        return "an unknown time"
     return f"{ms / 1000:.1f} s" if ms >= 100 else f"{ms / 1000:.2f} s"
 
 

@@ -13,7 +13,7 @@ __all__ = ["RULES", "is_benign"]
 _NAN = math.nan
 
 BENIGN = {
-    "response_cancel_not_active": "the answer had just ended",
+    "response_cancel_not_active": "no answer was running",
     "conversation_already_has_active_response": "an answer was still running",
     "input_audio_buffer_commit_empty": "the key was pressed for less than 100 ms",
     "item_truncate_invalid_item_id": "the item was gone",
@@ -32,7 +32,7 @@ REMEDIES = {
     "input_audio_buffer_commit_empty": "commit at least 100 ms of audio; with turn_detection on, "
     "don't commit: the server does",
     "cannot_update_voice": "set voice before the agent first speaks",
-    "unknown_parameter": "remove the parameter; the whole update was dropped with it",
+    "unknown_parameter": "remove the parameter: the whole request was dropped with it",
     "invalid_tool_call_id": "answer a call by the call_id that it came with, once",
     "session_expired": "sessions end after 60 minutes: open a new one before",
 }
@@ -69,15 +69,20 @@ def rejected_requests(evidence: Evidence) -> Iterator[Finding]:
         message = found[0][2]
         benign = is_benign(code, message)
         what = f"{len(found)} {asked}" if asked else counted(len(found), "request")
-        because = BENIGN.get(code) or message.rstrip(".") or "the server did not say why"
+        what += " was rejected" if len(found) == 1 else " were rejected"
         where = f"event{'s' * (len(seqs) > 1)} {', '.join(map(str, seqs[:8]))}"
+        if code in BENIGN:
+            text = f"{what} because {BENIGN[code]} ({where})."
+        else:
+            why = message.rstrip(".") or "the server did not say why"
+            text = f"{what}: {why} ({code}, {where})."
         yield Finding(
             id="rejected-requests",
             severity="note" if benign else "error",
             turn=None,
             start_s=found[0][1],
             end_s=found[-1][1],
-            text=f"{what} rejected ({code}): {because} ({where}).",
+            text=text,
             evidence={"events": seqs, "code": code, "message": message, "benign": benign},
             suggestion=REMEDIES.get(code, ""),
         )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
 from realtime_nb.analysis import LATENCY_PARTS
 from realtime_nb.findings_evidence import Evidence, Finding, Rule, counted, rows, seconds
+from realtime_nb.silences import LONG_SILENCE_S
 
 __all__ = ["RULES"]
 
@@ -23,9 +25,6 @@ ENDPOINT_WAIT_MS = 500.0
 longer, and more than half of the latency, is what to tune first."""
 
 SLOW_CALL_MS = 2_000.0
-DEAD_AIR_S = 2.0
-"""Nobody audible for longer than this is what users call dead air."""
-
 GROUP_FROM = 4
 """From so many slow answers with the same cause on, one finding speaks for all."""
 
@@ -181,7 +180,7 @@ def calls_that_took_long(evidence: Evidence) -> Iterator[Finding]:
             resumed_s += call.resume_ms / 1000
         silent_from_s, silent_to_s = evidence.silence(call.done_s, resumed_s)
         silent_s = silent_to_s - silent_from_s
-        slow, dead = call.run_ms > SLOW_CALL_MS, silent_s > DEAD_AIR_S
+        slow, dead = call.run_ms > SLOW_CALL_MS, silent_s > LONG_SILENCE_S
         if not slow and not dead:
             continue
         number = int(call.turn) if call.turn == call.turn else None
@@ -233,7 +232,9 @@ def calls_that_failed(evidence: Evidence) -> Iterator[Finding]:
             continue
         id, severity, form = OUTCOMES[call.outcome]
         number = int(call.turn) if call.turn == call.turn else None
-        said = form.format(name=call.name or call.call_id, output=_shortened(str(call.output)))
+        said = form.format(
+            name=call.name or call.call_id, output=_shortened(_complaint(call.output))
+        )
         end_s = call.output_s if call.output_s == call.output_s else call.done_s
         yield Finding(
             id=id,
@@ -250,6 +251,15 @@ def calls_that_failed(evidence: Evidence) -> Iterator[Finding]:
             },
             suggestion=_OUTCOME_REMEDIES[call.outcome],
         )
+
+
+def _complaint(output: str | None) -> str:
+    """What went wrong: the ``error`` of an output that has one."""
+    try:
+        content = json.loads(output or "")
+    except (ValueError, RecursionError):
+        return output or ""
+    return str(content.get("error", output)) if isinstance(content, dict) else str(output)
 
 
 def _shortened(text: str, length: int = 80) -> str:

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from realtime_nb.findings_evidence import Evidence, Finding, Rule, Severity, rows, seconds
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.user_turns import Turn
 
 __all__ = ["RULES"]
 
@@ -27,6 +28,8 @@ DEAF_S = 1.0
 
 UNANSWERED_AFTER_S = 3.0
 """A turn that was taken less than this before the session ended had no time to be answered."""
+
+_SENTENCE_ENDS = (".", "?", "!", "…", "。")
 
 CAUSES = {
     "empty": "by a sound in which no words were understood",
@@ -140,10 +143,19 @@ def premature_cuts(evidence: Evidence) -> Iterator[Finding]:
         soon = went_on_s - before.stopped_s < SPLIT_S
         if not soon or went_on_s >= replied_s + SPLIT_INTO_REPLY_S:
             continue
+        if not _was_cut(turn) and not _continues(turn.item.text, following.item.text):
+            continue
         gap_ms = after.onset_ms - before.offset_ms
         needed_ms = math.ceil(gap_ms / 50) * 50 + 50
         window = before.silence_duration_ms
-        shown = f"{window:g} ms" if window == window else "the window"
+        remedy = "use semantic_vad with eagerness='low', or server_vad with silence_duration_ms"
+        if window == window:
+            remedy = (
+                f"silence_duration_ms of at least {needed_ms} instead of {window:g} would have "
+                "kept it together; semantic_vad waits by itself when a sentence is not whole"
+            )
+        else:
+            remedy += f" of at least {needed_ms}"
         yield Finding(
             id="premature-cut",
             severity="warning",
@@ -158,9 +170,21 @@ def premature_cuts(evidence: Evidence) -> Iterator[Finding]:
                 "silence_duration_ms": window,
                 "item_ids": [turn.item.id, following.item.id],
             },
-            suggestion=f"silence_duration_ms of at least {needed_ms} instead of {shown} would have "
-            "kept it together; semantic_vad waits by itself when a sentence is not whole",
+            suggestion=remedy,
         )
+
+
+def _was_cut(turn: Turn) -> bool:
+    """Whether the reply was: the user did not let it have the floor."""
+    cancelled = any(response.status == "cancelled" for response in turn.responses)
+    return cancelled or any(item.interrupted for item in turn.items)
+
+
+def _continues(text: str, following: str) -> bool:
+    """Whether the second text goes on with the sentence of the first."""
+    if not text or not following:
+        return False
+    return not text.rstrip().endswith(_SENTENCE_ENDS) or following.lstrip()[0].islower()
 
 
 def phantom_turns(evidence: Evidence) -> Iterator[Finding]:

@@ -131,7 +131,7 @@ def test_the_local_server_costs_nothing_that_could_be_named() -> None:
     as_if = cost_summary(rec, model="gpt-realtime")
     assert as_if.total_usd == pytest.approx(0.0221272)
     assert as_if.assumption == (
-        "priced as if by gpt-realtime; the session ran on local of the local server, "
+        "priced as if by gpt-realtime; the session ran on the local server, "
         "and its transcription as if by gpt-transcribe"
     )
     assert "as if" in repr(as_if)

@@ -101,7 +101,7 @@ def test_a_recorded_session(recording: Recording) -> None:
     assert {one.id for one in found} <= set(FINDING_IDS)
     (rejected,) = found.of("rejected-requests")
     assert rejected.severity == "note"
-    assert "response_cancel_not_active" in rejected.text
+    assert rejected.evidence["code"] == "response_cancel_not_active"
     (unheard,) = found.of("unheard-audio")
     assert unheard.text.startswith("37% of the agent's audio was never heard (2.8 s)")
     events = {line.seq: line.event for line in recording.raw_events()}

@@ -24,6 +24,19 @@ def test_audio_that_was_paid_for_and_never_heard() -> None:
     assert finding.evidence["item_ids"] == ["resp_2_item"]
     assert finding.evidence["unheard_ms"] == 3_000
     assert finding.severity == "note"
+    assert "shorter answers" in finding.suggestion
+
+
+def test_audio_that_was_never_begun() -> None:
+    rec = MadeRecording()
+    rec.answer(1.0, "resp_1", 4_000, "Hello.")
+    rec.played("resp_1_item", 4_000, "finished", 6.0)
+    rec.answer(7.0, "resp_2", 4_000, "Good-bye.")
+
+    (finding,) = unheard_audio(Evidence(rec))
+
+    assert finding.text.startswith("50% of")
+    assert finding.suggestion.startswith("let answers play to their end")
 
 
 def test_unheard_audio_without_a_price() -> None:

@@ -33,15 +33,14 @@ def test_rejections_are_grouped_by_code_and_by_what_was_asked() -> None:
 
     assert benign.severity == "note"
     assert benign.text == (
-        "2 response.create rejected (conversation_already_has_active_response): an answer was "
-        "still running (events 1, 3)."
+        "2 response.create were rejected because an answer was still running (events 1, 3)."
     )
     assert benign.evidence["events"] == [1, 3]
     assert (benign.start_s, benign.end_s) == (1.1, 2.1)
     assert "create_response=False" in benign.suggestion
     assert broken.severity == "error"
     assert broken.text == (
-        "1 request rejected (unknown_parameter): Unknown parameter: 'x' (event 4)."
+        "1 request was rejected: Unknown parameter: 'x' (unknown_parameter, event 4)."
     )
 
 
@@ -65,7 +64,7 @@ def test_errors_without_any_detail_are_still_told() -> None:
 
     (finding,) = rejected_requests(Evidence(rec))
 
-    assert finding.text == "1 request rejected (error): the server did not say why (event 0)."
+    assert finding.text == "1 request was rejected: the server did not say why (error, event 0)."
 
 
 def test_responses_that_failed_or_broke_off() -> None:

@@ -166,7 +166,11 @@ def test_dead_air_is_told_with_its_place() -> None:
 @pytest.mark.parametrize(
     ("output", "id", "words"),
     [
-        ('{"error": "No such city."}', "failed-tool", "told that get_weather failed: {"),
+        (
+            '{"error": "No such city."}',
+            "failed-tool",
+            "told that get_weather failed: No such city.",
+        ),
         (None, "orphan-call", "turn 1: get_weather was called and never answered."),
         ('{"ok": true}', None, ""),
     ],

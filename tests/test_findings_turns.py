@@ -19,6 +19,7 @@ from realtime_nb.findings_turns import (
 )
 from realtime_nb.input_clock import InputClock
 from realtime_nb.interruptions import INTERRUPTION_COLUMNS
+from realtime_nb.metrics import metrics
 from realtime_nb.voices import Voices
 from tests.made_recording import MadeRecording
 
@@ -167,7 +168,7 @@ def test_a_turn_that_was_cut_in_two(gap_ms: int, reply_played_s: float | None, c
 
     found = list(premature_cuts(Evidence(rec)))
 
-    assert len(found) == cut
+    assert len(found) == cut == metrics(rec).value["premature_cuts"]
     if cut and gap_ms == 460:
         assert found[0].text == (
             "turn 1 was ended in a pause of 0.5 s: the user went on with 'a table for two.'."
@@ -193,7 +194,7 @@ def test_turns_without_speech(
 
     found = list(phantom_turns(Evidence(rec)))
 
-    assert len(found) == (shown is not None)
+    assert len(found) == (shown is not None) == metrics(rec).value["phantom_turns"]
     assert all(
         finding.text == f"turn 1: the user said nothing, but a turn was committed {shown}."
         for finding in found
