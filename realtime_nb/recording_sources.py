@@ -117,7 +117,7 @@ class FolderSource:
     def duration_s(self) -> float:
         """How long the session was."""
         stated = self.header.get("duration_s")
-        if isinstance(stated, int | float) and not isinstance(stated, bool):
+        if isinstance(stated, int | float) and math.isfinite(stated) and stated is not True:
             return float(stated)
         reported_s = max((line.t for line in self.playback()), default=0.0)
         return max(self._last_s, reported_s, self._wav_samples("output.wav") / SAMPLE_RATE)
@@ -191,7 +191,7 @@ class FolderSource:
                 self.problems.append(f"{name} is left out: {error}")
         for name, end in ends.items():
             missing = end - self._wav_samples(name)
-            if missing > 0:
+            if missing > 0 and name in _WAV_FILES:
                 self.problems.append(f"{name}: the last {missing / SAMPLE_RATE:.2f} s are missing.")
         if not (self.path / "output.wav").exists():
             self.problems.append("output.wav is missing: there is no sound of what was played.")

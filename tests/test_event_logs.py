@@ -11,6 +11,8 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from realtime_nb.audio import pcm_from_samples, ulaw_encode
 from realtime_nb.errors import RecordingError
@@ -458,3 +460,43 @@ def test_what_is_no_log_is_refused(tmp_path: Path, content: str) -> None:
     with pytest.raises(RecordingError, match=r"is empty|holds no Realtime event") as caught:
         load(path)
     assert "one JSON object per line" in str(caught.value)
+
+
+DAMAGE = st.lists(
+    st.tuples(
+        st.floats(0, 1), st.sampled_from([b"", b"{", b'"', b"\n", b"\xff", b"[", b"9", b"null"])
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(damage=DAMAGE, cut=st.floats(0.2, 1), form=st.sampled_from(list(WRAPPED)))
+@settings(max_examples=80, deadline=None)
+def test_damaged_log_loads_or_is_refused(
+    tmp_path_factory: pytest.TempPathFactory,
+    damage: list[tuple[float, bytes]],
+    cut: float,
+    form: str,
+) -> None:
+    wire = [sent for sent in SHORT.wire if sent[1]["type"] != "input_audio_buffer.append"]
+    path = written(tmp_path_factory.mktemp("damaged") / "x.log", (WRAPPED[form](*s) for s in wire))
+    content = bytearray(path.read_bytes())
+    for place, inserted in damage:
+        index = int(place * len(content))
+        content[index : index + 1] = inserted
+    path.write_bytes(content[: int(cut * len(content))])
+
+    try:
+        recording = load(path)
+    except RecordingError:
+        return
+    assert len(recording.events) <= len(wire) + len(damage)
+    assert len(recording.turns) <= 3
+    recording.transcript()
+    for durations in (recording.calls.run_ms, recording.latency.answer_ms):
+        assert not (durations < 0).any()
+
+
+SHORT = Kept()
+three_turns(SHORT)
