@@ -1,14 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import subprocess
 import sys
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +18,7 @@ from realtime_nb.host_devices import list_devices
 from realtime_nb.local.stt import load_stt
 from realtime_nb.protocol.conversation import PlaybackReport
 from tests.fake_sounddevice import FakeSoundDevice
+from tests.jack import Jack, why_no_jack
 
 DATA = Path(__file__).parent / "data"
 BYTES_PER_MS = 48
@@ -103,61 +99,6 @@ class Cable:
         await until(lambda: len(self.recorded) >= wanted)
 
 
-def _missing() -> str:
-    """Why PortAudio can't be tried here."""
-    if not all(map(shutil.which, ("jackd", "jack_lsp", "jack_connect"))):
-        return "jackd is not installed: apt install jackd2"
-    try:
-        import_module("sounddevice")
-    except ImportError:
-        return "sounddevice is not installed"
-    except OSError:
-        return "PortAudio is not installed: apt install libportaudio2"
-    return ""
-
-
-class Jack:
-    """A JACK server with a dummy device, which PortAudio in this process sees."""
-
-    def __init__(self, sample_rate: int, folder: Path) -> None:
-        self.server = f"realtime_nb_{uuid.uuid4().hex[:8]}"
-        self._before = os.environ.get("JACK_DEFAULT_SERVER")
-        os.environ["JACK_DEFAULT_SERVER"] = self.server
-        command = f"jackd -n {self.server} --no-realtime --no-mlock -d dummy -C 1 -P 1"
-        command += f" -r {sample_rate} -p {sample_rate // 50}"
-        with (folder / "jack.log").open("wb") as log:
-            self.process = subprocess.Popen(command.split(), stdout=log, stderr=log)
-        give_up = time.monotonic() + 15
-        while "system:capture_1" not in self.ports():
-            assert self.process.poll() is None, (folder / "jack.log").read_text()
-            assert time.monotonic() < give_up, "jackd does not answer"
-        sounddevice = import_module("sounddevice")
-        sounddevice._terminate()  # PortAudio lists devices when it starts, and only then
-        sounddevice._initialize()
-
-    def ports(self) -> str:
-        found = subprocess.run(["jack_lsp"], capture_output=True, text=True, timeout=10)
-        return found.stdout
-
-    async def connect(self) -> None:
-        """Leads the one output of ours to the one input of ours."""
-        ports = (await asyncio.to_thread(self.ports)).split()
-        (source,) = (port for port in ports if port.startswith("PortAudio:out"))
-        (target,) = (port for port in ports if port.startswith("PortAudio:in"))
-        await asyncio.to_thread(subprocess.run, ["jack_connect", source, target], check=True)
-
-    def close(self) -> None:
-        sounddevice = import_module("sounddevice")
-        sounddevice._terminate()  # it would abort if its server were gone
-        self.process.terminate()  # killed, it would leave its name taken, of which there are eight
-        self.process.wait(10)
-        if self._before is None:
-            del os.environ["JACK_DEFAULT_SERVER"]
-        else:
-            os.environ["JACK_DEFAULT_SERVER"] = self._before
-        sounddevice._initialize()
-
-
 @pytest.fixture(scope="module", params=["fake", "portaudio", "portaudio 48 kHz"])
 def host(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -165,8 +106,8 @@ def host(
     if request.param == "fake":
         yield "fake"
         return
-    if missing := _missing():
-        pytest.skip(missing)
+    if why := why_no_jack():
+        pytest.skip(why)
     jack = Jack(48_000 if "48" in request.param else 24_000, tmp_path_factory.mktemp("jack"))
     yield jack
     jack.close()
