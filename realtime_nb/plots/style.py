@@ -39,6 +39,7 @@ __all__ = [
     "time_axis",
     "time_tick",
     "time_tick_step_s",
+    "wrapped",
 ]
 
 USER_COLOUR = "#1A7FC1"
@@ -145,7 +146,7 @@ def caption(ax: Axes, sentences: Iterable[str]) -> None:
     text = " ".join(sentence for sentence in sentences if sentence)
     if text:
         ax.annotate(
-            textwrap.fill(text, int(max(30, size_px(ax)[0] / letter_px(ax)))),
+            wrapped(ax, text),
             (0.0, 0.0),
             xycoords=("axes fraction", ax.xaxis.label),
             xytext=(0, -3),
@@ -155,6 +156,11 @@ def caption(ax: Axes, sentences: Iterable[str]) -> None:
             alpha=MUTED,
             annotation_clip=False,
         )
+
+
+def wrapped(ax: Axes, text: str) -> str:
+    """Break small type into lines that are no longer than the axes are wide."""
+    return textwrap.fill(text, int(max(30, size_px(ax)[0] / letter_px(ax))))
 
 
 def time_tick_step_s(duration_s: float, most: int = 11) -> float:

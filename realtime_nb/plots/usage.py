@@ -230,7 +230,7 @@ def _say_unpriced(ax: Axes, unpriced: pd.DataFrame, alone: bool) -> None:
     if "reason" in unpriced and unpriced["reason"].notna().any():
         text += f" ({'; '.join(sorted(set(unpriced['reason'].dropna())))})"
     if alone:
-        ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center")
+        ax.text(0.5, 0.5, style.wrapped(ax, text), transform=ax.transAxes, ha="center", va="center")
     else:
         style.caption(ax, [f"{text[0].upper()}{text[1:]}."])
 

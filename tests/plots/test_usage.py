@@ -147,6 +147,9 @@ def test_without_any_price() -> None:
     ax.figure.canvas.draw()
     assert texts(ax) == "no price for unknown model: 6 rows not counted"
     assert ax.figure.axes == [ax]
+    long = plot_cost(sessions.costs(3).assign(usd=np.nan, reason="for want of a price " * 20))
+    long.figure.canvas.draw()
+    assert long.texts[0].get_window_extent().width < long.get_window_extent().width * 1.1
     plot_cost(sessions.costs(0)).figure.canvas.draw()
 
 
