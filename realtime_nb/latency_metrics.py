@@ -50,7 +50,11 @@ def _voice_to_voice(rec: Recorded) -> dict[str, Figure]:
         "latency_with_calls_ms": _latency(with_calls, "latency_ms", rec.simulated),
         "latency_first_turn_ms": _latency(first, "latency_ms", rec.simulated),
     }
-    return found | {part: _latency(plain, part, rec.simulated) for part in LATENCY_PARTS}
+    # The parts are those of the turns that have a latency, so that they are parts of it; where no
+    # turn has one, they say what there is to say.
+    whole = plain[plain.latency_ms.notna()]
+    apart = plain if whole.empty else whole
+    return found | {part: _latency(apart, part, rec.simulated) for part in LATENCY_PARTS}
 
 
 def _latency(table: pd.DataFrame, column: str, simulated: bool) -> Figure:

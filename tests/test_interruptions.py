@@ -6,38 +6,14 @@ import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from realtime_nb.audio import load_audio
 from realtime_nb.interruptions import INTERRUPTION_COLUMNS, interruptions, playback_spans
-from realtime_nb.voices import Span, Voices
 from tests.made_recording import MadeRecording
+from tests.spoken_recording import begun, voiced
 
 AGENT = load_audio(Path(__file__).parent / "data" / "austen_0880.wav")
-SERVER_VAD = {
-    "type": "server_vad",
-    "threshold": 0.5,
-    "prefix_padding_ms": 300,
-    "silence_duration_ms": 200,
-}
-
-
-def begun(detection: dict[str, Any] | None = SERVER_VAD) -> MadeRecording:
-    """A session of 60 s with a microphone that never stops."""
-    rec = MadeRecording()
-    turn_detection = {"audio": {"input": {"turn_detection": detection}}}
-    rec.got(0.1, "session.created", session=turn_detection)
-    for number in range(2_950):
-        rec.input_clock.add(1 + (number + 1) * 0.02, (number + 1) * 20.0)
-    rec.input = np.zeros(59_000 * 24, np.float32)
-    rec.output = np.zeros(60_000 * 24, np.float32)
-    return rec
-
-
-def voiced(rec: MadeRecording, *spans_ms: Span) -> None:
-    spans_s = [(1 + start_ms / 1000, 1 + end_ms / 1000) for start_ms, end_ms in spans_ms]
-    rec.voices = Voices(spans_s, [], list(spans_ms))
 
 
 def speaking(rec: MadeRecording) -> None:
