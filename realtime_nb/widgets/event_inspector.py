@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Literal, Protocol
@@ -21,6 +22,8 @@ MAX_EVENTS = 200_000
 
 _ROWS_PER_MESSAGE = 2_500
 _MAX_PAYLOADS = 200
+_MOST_TYPES = 60
+_CELL = "text-align:left;padding:2px 8px"
 _MAX_PAYLOAD_CHARACTERS = 500_000
 
 
@@ -167,6 +170,23 @@ class EventInspector(View):
             f"{sent:,} sent, {len(events) - sent:,} received"
             + (f", {errors:,} of them errors" if errors else "")
         )
+
+    def picture(self) -> str:
+        """How many events there are of each type, for the saved notebook."""
+        counts = Counter((event.sent, str(event.event.get("type"))) for event in list(self._events))
+        if not counts:
+            return ""
+        lines = [
+            f"<tr>{_cell('sent' if sent else 'received')}{_cell(name)}{_cell(f'{count:,}')}</tr>"
+            for (sent, name), count in counts.most_common(_MOST_TYPES)
+        ]
+        head = "".join(f'<th style="{_CELL}">{name}</th>' for name in ("", "event", "count"))
+        body = f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody>"
+        return f"<table>{body}</table>"
+
+
+def _cell(text: str) -> str:
+    return f'<td style="{_CELL}">{html.escape(text)}</td>'
 
 
 def _as_json(events: list[JsonObject], *, one: bool) -> tuple[str, str]:

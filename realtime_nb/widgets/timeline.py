@@ -12,6 +12,7 @@ from realtime_nb.clips import RecordingClip
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.input_clock import InputClock
 from realtime_nb.plots import Span, TimelineData
+from realtime_nb.plots.still import timeline_svg
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.recorded import Recorded
@@ -110,6 +111,7 @@ class Timeline(View):
         self._told_marks: dict[str, Mark] = {}
         self._selection: Span | None = None
         self._sound: Sound | None = None
+        self._data: TimelineData | None = None
         self._recording: Recorded | None = None
         super().__init__(**settings)
         if isinstance(source, LiveSession):
@@ -211,6 +213,10 @@ class Timeline(View):
             facts.append(f"{words} of speech" if kind == "speech" else words)
         return "Timeline: " + ", ".join(facts)
 
+    def picture(self) -> str:
+        """A still of a whole session, for the saved notebook."""
+        return "" if self._data is None else timeline_svg(self._data)
+
     # --- what is on it ---
 
     def _new_clip(self, lane: Lane, start_s: float | None) -> _Clip:
@@ -228,7 +234,7 @@ class Timeline(View):
 
     def _fill(self, data: TimelineData) -> None:
         """Takes a whole session."""
-        self._sound = Sound(data)
+        self._data, self._sound = data, Sound(data)
         for wave in self._sound.overview():
             made = self._new_clip(wave.lane, wave.start_s)
             made.outline.points += wave.points

@@ -114,5 +114,7 @@ def test_a_saved_notebook_holds_the_summary_and_no_event(
     text = (lab.folder / page.page.url.rpartition("/")[2]).read_text("utf-8")
     assert "Event inspector: 8" in text
     assert "Which slots are free?" in text  # the transcript's own summary
-    for kept_away in ("Be brief.", "speech_started", "turn_detection"):
+    assert "input_audio_buffer.speech_started" in text  # the table of types
+    assert "<svg" in text  # the timeline
+    for kept_away in ("Be brief.", "audio_start_ms", "turn_detection", "data:audio", "<audio"):
         assert kept_away not in text

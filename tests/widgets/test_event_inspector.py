@@ -176,6 +176,16 @@ def test_the_saved_notebook_has_a_summary_and_no_event(inspector: EventInspector
     assert "a secret" not in text and "a secret" not in str(inspector.get_state())
 
 
+def test_the_saved_notebook_counts_events_by_type(inspector: EventInspector) -> None:
+    assert inspector.picture() == ""
+    add(inspector, 3)
+    inspector.add("sent", {"type": "<b>x</b>", "text": "a secret"}, 0.0)
+    lines = inspector.picture().split("<tr>")
+    assert [line.count("<td") for line in lines] == [0, 0, 3, 3]
+    assert ">received</td>" in lines[2] and ">x</td>" in lines[2] and ">3</td>" in lines[2]
+    assert "&lt;b&gt;x&lt;/b&gt;" in lines[3] and "secret" not in lines[3]
+
+
 def test_an_unknown_keyword_is_refused_by_name() -> None:
     with pytest.raises(ConfigurationError, match="sorce"):
         EventInspector(sorce=None)

@@ -372,6 +372,20 @@ def test_the_saved_notebook(timeline: Timeline) -> None:
     )
 
 
+def test_a_saved_recording_keeps_its_picture_and_no_audio(recording: Recording) -> None:
+    timeline = Timeline(recording)
+    bundle = timeline._repr_mimebundle_()
+    assert bundle is not None
+    page = str(bundle[0]["text/html"])
+    assert page.startswith("<svg")
+    assert "Timeline: 16.0 s, 2 stretches of speech" in page
+    assert len(page) < 60_000
+    for kept_away in ("<script", "base64", "<audio"):
+        assert kept_away not in page
+    assert not any(isinstance(value, bytes) for value in timeline.get_state().values())
+    timeline.close()
+
+
 def test_an_unknown_keyword_is_refused_by_name() -> None:
     with pytest.raises(ConfigurationError, match="window"):
         Timeline(window_s=3)

@@ -1,0 +1,180 @@
+"""The call inspector in Chromium: what is seen, what keys do, and a tool that runs again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.tools import tool
+from realtime_nb.widgets.call_inspector import CallInspector
+from tests.e2e import view_pages
+from tests.e2e.view_pages import EVIL, HARMLESS, Show, themed
+from tests.scripted_session import LiveSession
+
+browser, show = view_pages.browser, view_pages.show
+
+
+@tool
+def book_appointment(date: str, time: str, people: int = 1) -> dict[str, Any]:
+    """Book an appointment."""
+    if time == "never":
+        raise ValueError(EVIL)
+    return {"booked": f"{date} {time}", "people": people}
+
+
+class Held:
+    """Something with a conversation."""
+
+    def __init__(self, live: LiveSession) -> None:
+        self.conversation: Conversation = live.conversation
+
+
+def call(live: LiveSession, n: int, arguments: str, output: str | None) -> None:
+    """A whole call, at n seconds."""
+    name = "book_appointment"
+    item = {"id": f"i{n}", "type": "function_call", "name": name, "call_id": f"call_{n}"}
+    ids: dict[str, Any] = {"response_id": f"r{n}", "output_index": 0}
+    live.response_begins(n, f"r{n}")
+    begun = {**item, "arguments": "", "status": "in_progress"}
+    live.received(n + 0.1, "response.output_item.added", item=begun, **ids)
+    done = {**item, "arguments": arguments, "status": "completed"}
+    live.received(n + 0.2, "response.output_item.done", item=done, **ids)
+    if output is not None:
+        result = {"type": "function_call_output", "call_id": f"call_{n}", "output": output}
+        live.sent(n + 0.3 + n % 4 / 10, "conversation.item.create", item=result)
+
+
+@pytest.fixture
+def live() -> LiveSession:
+    live = LiveSession()
+    live.received(0.0, "session.created", session={"tools": [book_appointment.definition()]})
+    call(live, 1, '{"date":"2026-11-24","time":"10:00"}', '{"booked":"2026-11-24 10:00"}')
+    call(live, 2, '{"date":"2026-11-24","time":10,"guest":"Ann"}', '{"error":"It does not fit."}')
+    call(live, 3, f'{{"date":"{EVIL}","time":"now"}}', f'{{"error":"{EVIL}"}}')
+    call(live, 4, '{"date":"2026-11-25","time":"11:30","people":3}', None)
+    return live
+
+
+def until_text(view: Any, selector: str, text: str) -> None:
+    view.until("([s, t]) => document.querySelector(s)?.textContent.includes(t)", [selector, text])
+
+
+def test_keys_lead_through_the_calls(show: Show, live: LiveSession) -> None:
+    view = show(CallInspector(Held(live), tools=[book_appointment]))
+    until_text(view, ".rtnb-events-count", "4 calls")
+    grid = view.page.get_by_role("grid", name="Function calls")
+    grid.focus()
+    view.page.keyboard.press("ArrowDown")
+    until_text(view, "[aria-label='Recorded arguments']", '"time": "10:00"')
+    until_text(view, ".rtnb-calls-schema", "fit the schema")
+    view.page.keyboard.press("ArrowDown")
+    until_text(view, ".rtnb-calls-broken", "time must be string, not 10")
+    until_text(view, ".rtnb-calls-broken", "guest is unknown")
+    chosen = view.page.locator("[role=row][aria-selected=true]")
+    assert chosen.get_attribute("id") == grid.get_attribute("aria-activedescendant")
+    assert "2 off schema" in chosen.inner_text()
+    view.page.keyboard.press("End")
+    until_text(view, "[aria-label='Recorded output']", "no output")
+    view.page.keyboard.press("ArrowUp")
+    until_text(view, "[aria-label='Recorded arguments']", "onerror")
+    assert view.page.evaluate(HARMLESS)
+    view.page.keyboard.press("Escape")
+    view.until("document.querySelector('.rtnb-call').hidden")
+    view.page.get_by_label("Search calls").fill("schema")
+    until_text(view, ".rtnb-events-count", "1 of 4")
+
+
+def test_a_call_runs_again_with_other_arguments(show: Show, live: LiveSession) -> None:
+    view = show(CallInspector(Held(live), tools=[book_appointment]))
+    view.until("document.querySelectorAll('.rtnb-calls-row').length === 4")
+    view.page.locator(".rtnb-calls-row").first.click()
+    editor = view.page.get_by_label("Arguments to run it with")
+    view.until("document.querySelector('textarea').value.includes('10:00')")
+    view.page.get_by_role("grid").focus()
+    view.page.keyboard.press("Enter")
+    view.until("document.activeElement.tagName === 'TEXTAREA'")
+    editor.fill('{"date": "2026-12-01", "time": "12:15", "people": 4}')
+    view.page.get_by_role("button", name="Run").click()
+    until_text(view, "[aria-label='Output of the run']", '"booked": "2026-12-01 12:15"')
+    until_text(view, "[aria-label='Recorded output']", '"booked": "2026-11-24 10:00"')
+    until_text(view, ".rtnb-calls-sides [role=status]", "ok ·")
+    editor.fill('{"date": "x", "time": "never"}')
+    view.page.keyboard.press("Control+Enter")
+    until_text(view, "[aria-label='Output of the run']", "ValueError")
+    view.page.get_by_text("Traceback", exact=True).click()
+    assert "raise ValueError(EVIL)" in view.page.locator("details pre").inner_text()
+    editor.fill("{")
+    view.page.keyboard.press("Control+Enter")
+    until_text(view, ".rtnb-calls-sides [role=status]", "invalid")
+    view.page.get_by_role("button", name="Reset").click()
+    assert '"10:00"' in editor.input_value()
+    assert view.page.evaluate(HARMLESS)
+
+
+def test_without_its_function_the_button_says_what_to_give(show: Show, live: LiveSession) -> None:
+    view = show(CallInspector(Held(live)))
+    view.until("document.querySelectorAll('.rtnb-calls-row').length === 4")
+    view.page.locator(".rtnb-calls-row").first.click()
+    until_text(view, ".rtnb-calls-sides [role=status]", "tools=[book_appointment]")
+    assert view.page.get_by_role("button", name="Run").is_disabled()
+
+
+def test_a_thousand_calls_are_a_few_rows(show: Show) -> None:
+    live = LiveSession()
+    for n in range(1_000):
+        call(live, n, '{"date":"2026-11-24","time":"10:00"}', "{}")
+    view = show(CallInspector(Held(live), tools=[book_appointment]))
+    until_text(view, ".rtnb-events-count", "1000 calls")
+    view.page.get_by_role("grid").focus()
+    for key in ("End", "PageUp", "Home", "PageDown", "End"):
+        view.page.keyboard.press(key)
+    until_text(view, "[role=row][aria-selected=true]", "16:39.1")
+    until_text(view, ".rtnb-call .rtnb-toolbar", "call_999")
+    assert view.page.locator("#view *").count() <= 300
+
+
+def test_arguments_are_seen_as_they_stream(show: Show) -> None:
+    live = LiveSession()
+    item = {"id": "i", "type": "function_call", "name": "book", "call_id": "call_1"}
+    ids: dict[str, Any] = {"response_id": "r", "output_index": 0}
+    live.response_begins(1.0, "r")
+    begun = {**item, "arguments": "", "status": "in_progress"}
+    live.received(1.1, "response.output_item.added", item=begun, **ids)
+    inspector = CallInspector(Held(live))
+    view = show(inspector)
+    view.until("document.querySelectorAll('.rtnb-calls-row').length === 1")
+    view.page.locator(".rtnb-calls-row").first.click()
+    for delta, seen in (('{"date":"20', '{\n  "date": "20'), ('26","t', '"2026",\n  "t')):
+        live.received(
+            1.2,
+            "response.function_call_arguments.delta",
+            delta=delta,
+            call_id="call_1",
+            item_id="i",
+            **ids,
+        )
+        inspector.flush()
+        until_text(view, "[aria-label='Recorded arguments']", seen)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [860, 400])
+def test_pictures(show: Show, live: LiveSession, screenshots: Path, theme: str, width: int) -> None:
+    """Nothing is wider than its cell; the pictures are for looking at."""
+    view = show(
+        CallInspector(Held(live), tools=[book_appointment]),
+        width=width,
+        height=700,
+        head=themed(theme),
+    )
+    view.until("document.querySelectorAll('.rtnb-calls-row').length === 4")
+    view.page.locator(".rtnb-calls-row").nth(1).click()
+    until_text(view, ".rtnb-calls-broken", "guest is unknown")
+    view.page.get_by_label("Arguments to run it with").fill('{"date": "x", "time": "12:15"}')
+    view.page.get_by_role("button", name="Run").click()
+    until_text(view, "[aria-label='Output of the run']", "12:15")
+    assert view.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    view.page.screenshot(path=screenshots / f"callinspector-{theme}-{width}.png")
