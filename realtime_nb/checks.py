@@ -30,6 +30,9 @@ __all__ = ["Checks"]
 
 Verdict = tuple[str, Callable[[float, float], bool]]
 
+_NO_UNIT = ("count", "share", "usd")
+"""What need not be said, or is in the metric's name."""
+
 _BELOW: Verdict = ("below", operator.lt)
 _AT_MOST: Verdict = ("at most", operator.le)
 _AT_LEAST: Verdict = ("at least", operator.ge)
@@ -114,7 +117,8 @@ class Checks:
                 wanted = f"{shown} should be {words} {limit:g}"
                 self.failures.append(f"{wanted}, but is not known: {reason}")
         elif not holds(figure, limit):
-            self.failures.append(f"{shown} is {figure:.4g} {unit}, not {words} {limit:g}")
+            measured = f"{figure:.4g}" if unit in _NO_UNIT else f"{figure:.4g} {unit}"
+            self.failures.append(f"{shown} is {measured}, not {words} {limit:g}")
 
     def _figure(self, metric: str, statistic: str) -> tuple[float, str, str]:
         """A figure, its unit, and why it is not known."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -373,15 +373,18 @@ def _unheard(
     price = find_price(pricing.model, pricing.prices)
     if not isinstance(price, Price):
         return _NAN, share
-    tokens = table.set_index("response_id").output_audio_tokens
-    usd = 0.0
-    for response in conversation.responses.values():
-        spoken = [item for item in items if item.response_id == response.id]
-        lost_ms = sum(_unheard_ms(item) for item in spoken)
-        if lost_ms:
-            part = lost_ms / sum(item.audio_ms for item in spoken)
-            usd += part * float(tokens[response.id]) * price.audio_out / _MILLION
-    return usd, share
+    tokens = table[table.kind == "response"].set_index("response_id").output_audio_tokens
+    whole_ms: dict[str | None, float] = defaultdict(float)
+    lost_ms: dict[str | None, float] = defaultdict(float)
+    for item in items:
+        whole_ms[item.response_id] += item.audio_ms
+        lost_ms[item.response_id] += _unheard_ms(item)
+    lost_tokens = sum(
+        float(tokens.get(response_id, _NAN)) * ms / whole_ms[response_id]
+        for response_id, ms in lost_ms.items()
+        if ms
+    )
+    return lost_tokens * price.audio_out / _MILLION, share
 
 
 def _unheard_ms(item: Item) -> float:

@@ -202,9 +202,9 @@ def ended_early(evidence: Evidence) -> Iterator[Finding]:
         suggestion = "close sessions with 'async with', or agent.disconnect()"
     elif isinstance(code, int) and code != 1000:
         expired = code == 1001 or "expired" in reason or "maximum duration" in reason
-        what = "the session expired" if expired else "the connection broke"
+        what = "the server ended the session" if expired else "the connection broke"
         text = f"{what} after {end_s / 60:.1f} min (close code {code}"
-        text += f": {reason})." if reason else ")."
+        text += f": {reason.rstrip('.')})." if reason else ")."
         suggestion = REMEDIES["session_expired"] if expired else "check the network and the server"
     else:
         return

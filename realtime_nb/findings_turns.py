@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from realtime_nb.findings_evidence import Evidence, Finding, Rule, Severity, rows, seconds
 from realtime_nb.protocol.events import JsonObject
@@ -162,7 +162,7 @@ def premature_cuts(evidence: Evidence) -> Iterator[Finding]:
             turn=turn.number,
             start_s=before.stopped_s,
             end_s=went_on_s,
-            text=f"turn {turn.number} was ended in a pause of {seconds(gap_ms)}: the user went on "
+            text=f"turn {turn.number} was ended in a pause of {gap_ms:.0f} ms: the user went on "
             f"with {_quoted(following.item.text)}.",
             evidence={
                 "events": evidence.seqs(turn.item.id, following.item.id),
@@ -250,11 +250,11 @@ def unheard_speech(evidence: Evidence) -> Iterator[Finding]:
 def unanswered_turns(evidence: Evidence) -> Iterator[Finding]:
     """Turns to which nothing was said."""
     creates = evidence.turn_detection.get("create_response", True)
-    for turn in evidence.turns:
+    for turn, following in zip_longest(evidence.turns, evidence.turns[1:]):
         if turn.responses or evidence.rec.duration_s - turn.began_s < UNANSWERED_AFTER_S:
             continue
-        following_s = [one.began_s for one in evidence.turns if one.number == turn.number + 1]
-        if following_s and following_s[0] - turn.began_s < SPLIT_S:
+        until_s = evidence.rec.duration_s if following is None else following.began_s
+        if until_s - turn.began_s < SPLIT_S:
             continue  # the user went on at once
         severity: Severity = "warning" if creates and evidence.turn_detection else "note"
         yield Finding(
@@ -262,7 +262,7 @@ def unanswered_turns(evidence: Evidence) -> Iterator[Finding]:
             severity=severity,
             turn=turn.number,
             start_s=turn.began_s,
-            end_s=following_s[0] if following_s else evidence.rec.duration_s,
+            end_s=until_s,
             text=f"turn {turn.number}: nothing answered {_quoted(turn.item.text)}.",
             evidence={"events": evidence.seqs(turn.item.id), "item_id": turn.item.id},
             suggestion="send response.create after each turn, or set create_response=True",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -9,7 +10,10 @@ import pytest
 from realtime_nb.checks import Checks
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.findings_evidence import Evidence
+from realtime_nb.recorder import Recorder
+from realtime_nb.recording import load
 from tests.made_recording import MadeRecording
+from tests.scripted_session import LiveSession, three_turns
 from tests.test_costs import two_turns
 
 METRICS = pd.DataFrame(
@@ -48,9 +52,9 @@ def failures(check: Any, rec: MadeRecording | None = None) -> list[str]:
             ],
         ),
         (lambda c: c.at_most("underruns", 2), []),
-        (lambda c: c.at_most("underruns", 1), ["underruns is 2 count, not at most 1"]),
+        (lambda c: c.at_most("underruns", 1), ["underruns is 2, not at most 1"]),
         (lambda c: c.at_least("underruns", 2), []),
-        (lambda c: c.at_least("underruns", 3), ["underruns is 2 count, not at least 3"]),
+        (lambda c: c.at_least("underruns", 3), ["underruns is 2, not at least 3"]),
         (
             lambda c: c.at_least("snr_db", 15),
             ["snr_db should be at least 15, but is not known: there is no input audio"],
@@ -69,7 +73,7 @@ def test_figures(check: Any, expected: list[str]) -> None:
 def test_cost() -> None:
     assert failures(lambda c: c.below("cost_usd", 0.03), two_turns()) == []
     assert failures(lambda c: c.below("cost_usd", 0.02), two_turns()) == [
-        "cost_usd is 0.02213 usd, not below 0.02"
+        "cost_usd is 0.02213, not below 0.02"
     ]
     (unknown,) = failures(lambda c: c.at_most("cost_usd", 1), two_turns(model="x"))
     assert unknown.startswith("cost_usd should be at most 1, but is not known: 2 responses: no")
@@ -136,3 +140,21 @@ def test_another_error_goes_through() -> None:
 def test_misspelt_checks_do_not_pass(check: Any, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         failures(check)
+
+
+def test_on_a_recorded_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()  # the real metrics
+    recorder = Recorder(tmp_path, {"dialect": "ga"})
+    three_turns(LiveSession(recorder))
+    recorder.close(duration_s=16.2)
+
+    with Checks(load(recorder.path)) as check:
+        check.below("latency_ms", p95=805)
+        check.at_most("underruns", 0)
+        check.no_errors()
+        check.no("false-interruption", "failed-tool", "dead-air")
+    with (
+        pytest.raises(AssertionError, match="p95 of latency_ms is 804 ms, not below 800"),
+        Checks(load(recorder.path)) as check,
+    ):
+        check.below("latency_ms", p95=800)

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from realtime_nb.comparison import Comparison, compare
+from realtime_nb.recorder import Recorder
+from realtime_nb.recording import load
 from tests.made_recording import MadeRecording
+from tests.scripted_session import LiveSession, three_turns
 
 TEXTS = [f"number {name} please" for name in ("one", "two", "three", "four", "five")]
 
@@ -119,6 +123,19 @@ def test_reads_well_and_is_escaped() -> None:
     assert "no difference shown" in repr(comparison)
     assert "<b>" not in comparison._repr_html_()
     assert "&lt;b&gt;" in comparison._repr_html_()
+
+
+def test_recordings_on_disk(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, {"dialect": "ga"})
+    three_turns(LiveSession(recorder))
+    recorder.close(duration_s=16.2)
+    recording = load(recorder.path)
+
+    comparison = compare(recording, recording)
+
+    assert row(comparison, "latency_ms")["n"] == 1
+    assert row(comparison, "unheard_ms")["a"] == pytest.approx(2_800 / 3)
+    assert set(comparison.table.delta.dropna()) == {0.0}
 
 
 def test_empty_recordings() -> None:

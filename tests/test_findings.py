@@ -13,7 +13,7 @@ from realtime_nb.recorder import Recorder
 from realtime_nb.recording import Recording, load
 from realtime_nb.voices import Voices
 from tests.made_recording import MadeRecording
-from tests.scripted_session import LiveSession, three_turns
+from tests.scripted_session import DATA, LiveSession, three_turns
 
 
 def made(id: str, severity: str, start_s: float, text: str = "It went so.") -> Finding:
@@ -114,6 +114,10 @@ def test_a_recorded_session(recording: Recording) -> None:
 
 def test_nothing_happened() -> None:
     assert len(findings(MadeRecording())) == 0
+
+
+def test_a_bare_audio_file() -> None:
+    assert len(findings(load(DATA / "cards_001.wav"))) == 0
 
 
 def test_longest_silence() -> None:

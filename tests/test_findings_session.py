@@ -133,7 +133,10 @@ def test_what_is_missing_of_the_recording() -> None:
     ("header", "words"),
     [
         ({"complete": False}, "was never closed"),
-        ({"complete": True, "close_code": 1001, "close_reason": ""}, "the session expired after"),
+        (
+            {"complete": True, "close_code": 1001, "close_reason": ""},
+            "the server ended the session after",
+        ),
         ({"complete": True, "close_code": 1006}, "the connection broke after 1.0 min (close code"),
         ({"complete": True, "close_code": 1000}, None),
         ({}, None),

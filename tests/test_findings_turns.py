@@ -171,7 +171,7 @@ def test_a_turn_that_was_cut_in_two(gap_ms: int, reply_played_s: float | None, c
     assert len(found) == cut == metrics(rec).value["premature_cuts"]
     if cut and gap_ms == 460:
         assert found[0].text == (
-            "turn 1 was ended in a pause of 0.5 s: the user went on with 'a table for two.'."
+            "turn 1 was ended in a pause of 460 ms: the user went on with 'a table for two.'."
         )
         assert found[0].evidence["gap_ms"] == 460
         assert found[0].suggestion.startswith("silence_duration_ms of at least 550 instead of 192")
