@@ -285,8 +285,9 @@ class _CallContext:
     def __init__(self, conversation: Conversation, found: Sequence[Turn]) -> None:
         self.responses = conversation.responses
         self.numbers = {call.call_id: turn.number for turn in found for call in turn.calls}
-        spoken_s = [heard.started_s for heard in conversation.speech if heard.started_s is not None]
-        self.floor_taken_s = sorted([*spoken_s, *(turn.began_s for turn in found)])
+        taken_s = [_number(heard.started_s) for heard in conversation.speech]
+        taken_s += (turn.began_s for turn in found)
+        self.floor_taken_s = sorted(one for one in taken_s if not math.isnan(one))
         following = sorted(
             (response.created_s, _number(response.first_audio_s))
             for response in conversation.responses.values()

@@ -6,6 +6,7 @@ by the offline detector, which also knows what the server missed.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -142,8 +143,11 @@ def spans_length(spans: Sequence[Span]) -> float:
 
 def common_spans(some: Sequence[Span], others: Sequence[Span]) -> list[Span]:
     """Where spans of both lists are, each list in order and without overlaps of its own."""
+    if not some or not others:
+        return []
     found: list[Span] = []
-    i = j = 0
+    i = bisect_right(some, others[0][0], key=lambda span: span[1])
+    j = bisect_right(others, some[0][0], key=lambda span: span[1])
     while i < len(some) and j < len(others):
         start, end = max(some[i][0], others[j][0]), min(some[i][1], others[j][1])
         if start < end:
