@@ -24,6 +24,7 @@ from realtime_nb.recording_files import PlaybackLine, RecordedEvent, is_in_recor
 from realtime_nb.recording_fold import Folded, fold
 from realtime_nb.recording_sources import AudioSource, FolderSource, RecordingSource
 from realtime_nb.recording_timeline import timeline_data
+from realtime_nb.user_turns import Turn, find_turns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -234,11 +235,19 @@ class Recording:
 
     def _with_reasons(self, table: pd.DataFrame) -> pd.DataFrame:
         """The table with the source's own reasons for latencies that are not known."""
-        for gap in ("input", "times"):
-            reason = self._source.unknown.get(gap)
-            if reason is not None:
-                unknown = table["latency_ms"].isna() & ~table["latency_note"].isin(_OWN_REASONS)
-                table.loc[unknown, "latency_note"] = reason
+        unknown = self._source.unknown
+        if not unknown:
+            return table
+        missing = table["latency_ms"].isna()
+        unexplained = missing & ~table["latency_note"].isin(_OWN_REASONS)
+        if "input" in unknown:
+            table.loc[unexplained, "latency_note"] = unknown["input"]
+        if "times" in unknown:
+            # An answer whose time is not known is no answer that was never given.
+            turns = find_turns(self.conversation)
+            untimed = np.array([_is_untimed(turn) for turn in turns], bool)
+            untimed &= (missing & (table["latency_note"] != "typed")).to_numpy(bool)
+            table.loc[unexplained | untimed, "latency_note"] = unknown["times"]
         return table
 
     @cached_property
@@ -304,6 +313,10 @@ class Recording:
 
 _OWN_REASONS = ("typed", "no spoken answer", "playback was not reported")
 """Why a latency is not known, whatever else the recording does not tell."""
+
+
+def _is_untimed(turn: Turn) -> bool:
+    return any(item.audio_ms != 0 and item.first_audio_s is None for item in turn.items)
 
 
 def _counted(count: int, noun: str) -> str:

@@ -359,6 +359,19 @@ def test_clock_that_runs_back(kept: Kept, tmp_path: Path) -> None:
     assert not (durations < 0).any(axis=None)
 
 
+def test_answer_after_the_clock_ran_back_is_not_taken_for_none(kept: Kept, tmp_path: Path) -> None:
+    lines = [
+        {"time": BEGAN + t_s - (600 if t_s >= 3.4 else 0), "event": raw}
+        for _, raw, t_s in kept.wire
+    ]
+
+    recording = load(written(tmp_path / "back.jsonl", lines))
+
+    assert recording.turns.agent_text[0] == "All of Tuesday."
+    assert recording.turns.latency_note[0] == "the log's clock runs back"
+    assert math.isnan(recording.latency.first_audio_s[0])
+
+
 def test_small_disorder_of_several_writers_is_sorted_and_said(tmp_path: Path) -> None:
     path = written(tmp_path / "log.jsonl", timed(BEGAN, BEGAN + 1.02, BEGAN + 1.0, BEGAN + 2.5))
 
