@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import realtime_nb as rt
+from realtime_nb.interruptions import interruptions
 from realtime_nb.latency_metrics import latency_figures
 from realtime_nb.metrics import DEFINITIONS, METRIC_COLUMNS, metrics
 from realtime_nb.talk_metrics import talk_figures
+from realtime_nb.testing import MemoryServer, tone
 from realtime_nb.turn_moments import LATENCY_PARTS
 from tests.made_recording import MadeRecording
 from tests.spoken_recording import begun, spoken, voiced
+from tests.virtual import virtual
 
 STORY = "Once upon a time there was a " + "very " * 12 + "long story."  # 21 words
 
@@ -405,3 +411,36 @@ def test_phantom_turns() -> None:
 def test_definitions_are_sentences() -> None:
     assert all(text.endswith(".") and len(text) > 10 for text in DEFINITIONS.values())
     assert isinstance(metrics(MadeRecording()), pd.DataFrame)
+
+
+# --- the whole way, on virtual time ---
+
+
+@virtual
+async def test_a_recorded_session_by_the_clock(tmp_path: Path) -> None:
+    """Chunks of 40 ms and frames of 32; nothing else takes any time."""
+    async with (
+        MemoryServer() as server,
+        rt.connect(transport=server.transport, record=tmp_path) as session,
+    ):
+        await session.speak(tone(1_000))  # heard up to 1024, sent at 1040; 224 more end at 1280
+        await session.wait_for("response.output_audio.delta")
+        await asyncio.sleep(0.3)
+        await session.speak(tone(1_000))  # heard from 1548 on, once the chunk of 1600 is there
+        assert await session.settled()
+    assert session.recording is not None
+    rec = rt.load(session.recording)
+
+    first, second = rec.latency.round(3).to_dict("records")
+    (cut,) = interruptions(rec).round(3).to_dict("records")
+
+    assert [first["latency_ms"], *(first[part] for part in LATENCY_PARTS)] == [
+        *(256, 16, 240, 0, 0, 0)
+    ]
+    assert [second["latency_ms"], *(second[part] for part in LATENCY_PARTS)] == [
+        *(240, 0, 240, 0, 0, 0)
+    ]
+    assert (cut["onset_s"], cut["detected_s"], cut["stopped_s"]) == (1.548, 1.6, 1.6)
+    assert (cut["played_ms"], cut["remembered_ms"], cut["cause"]) == (320, 320, "user")
+    latency = metrics(rec).loc["latency_ms"]
+    assert (latency.value, latency.source) == (pytest.approx(248), "server, simulated")
