@@ -38,7 +38,7 @@ SAME_DURATION = 0.8
 
 _COLUMNS = ("metric", "n", "a", "b", "delta", "low", "high", "verdict")
 _USAGE = ("input_tokens", "cached_tokens", "output_tokens")
-_METRICS = ("latency_ms", *LATENCY_PARTS, "interrupted", "unheard_ms", *_USAGE, "usd")
+_METRICS = ("latency_ms", *LATENCY_PARTS, "interrupted", "unheard_ms", *_USAGE, "responses_usd")
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class _TurnFigures:
 
 def _figures(rec: Recorded, prices: PriceTable | None) -> list[_TurnFigures]:
     usage = rec.usage.groupby("turn")[list(_USAGE)].sum(min_count=1)
-    usd = cost_summary(rec, prices).by_turn.set_index("turn").usd
+    usd = cost_summary(rec, prices).by_turn.set_index("turn").responses_usd
     found = []
     for row in rec.turns.to_dict("records"):
         number = int(row["turn"])
@@ -131,7 +131,7 @@ def _figures(rec: Recorded, prices: PriceTable | None) -> list[_TurnFigures]:
         values["interrupted"] = float(row["interrupted"])
         for name in _USAGE:
             values[name] = float(usage[name].get(number, math.nan))
-        values["usd"] = float(usd.get(number, math.nan))
+        values["responses_usd"] = float(usd.get(number, math.nan))
         text = str(row["user_text"] or "")
         speech_ms = float(row["offset_ms"]) - float(row["onset_ms"])
         found.append(_TurnFigures(number, _words(text), text, speech_ms, values))

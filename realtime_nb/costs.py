@@ -41,6 +41,10 @@ __all__ = ["Cost", "cost_summary", "costs"]
 
 _NAN = math.nan
 _MILLION = 1_000_000
+_TURN_COLUMNS = (
+    *("turn", "usd", "cumulative_usd", "responses_usd", "responses"),
+    *("input_tokens", "cached_share"),
+)
 _LOCAL = "the local server: no price"
 _AS_IF_TRANSCRIPTION = "gpt-transcribe"
 
@@ -58,13 +62,20 @@ class _Pricing:
     local: bool
     assumption: str | None
 
+    def of(self, model: str | None) -> Price | DurationPrice | None:
+        """A model's price. On the local server a model's name means nothing; only what the caller
+        gives it as a price counts."""
+        if self.local:
+            return (self.prices or {}).get(model or "")
+        return find_price(model, self.prices)
+
 
 def _pricing(rec: Recorded, prices: PriceTable | None, model: str | None) -> _Pricing:
     session = rec.conversation.session
     own = session.get("model") or rec.header.get("model")
     own = own if isinstance(own, str) else None
     heard_by = _transcription_model(session)
-    if model is None or model == own:
+    if model is None or (model == own and not rec.simulated):
         return _Pricing(own, heard_by, prices, rec.simulated, None)
     ran_on = "the local server" if rec.simulated else own or "an unknown model"
     assumption = f"priced as if by {model}; the session ran on {ran_on}"
@@ -136,8 +147,8 @@ def _rows(conversation: Conversation, pricing: _Pricing) -> Iterator[dict[str, o
 
 def _response_row(response: Response, turn: float, pricing: _Pricing) -> dict[str, object]:
     tokens = tokens_of(response.usage)
-    price = find_price(pricing.model, pricing.prices)
-    usd, reason = _priced(tokens, price, pricing.model, pricing.local)
+    price = pricing.of(pricing.model)
+    usd, reason = _priced(tokens, price, pricing.model, "response", pricing.local)
     if isinstance(price, DurationPrice):
         reason = f"{pricing.model} is billed by duration, not by responses"
     if response.active:
@@ -161,12 +172,14 @@ def _transcription_row(item: Item, turn: float, pricing: _Pricing) -> dict[str, 
     usage = item.transcription_usage
     seconds = usage.get("seconds") if usage is not None else None
     audio_s = float(seconds) if isinstance(seconds, int | float) else _NAN
-    price = find_price(pricing.transcription_model, pricing.prices)
+    price = pricing.of(pricing.transcription_model)
     tokens = tokens_of(usage)
     if audio_s == audio_s:
         tokens = "its usage is a duration, and the price is one of tokens"
-    usd, reason = _priced(tokens, price, pricing.transcription_model, pricing.local)
-    if isinstance(price, DurationPrice) and not pricing.local:
+    usd, reason = _priced(
+        tokens, price, pricing.transcription_model, "transcription", pricing.local
+    )
+    if isinstance(price, DurationPrice):
         usd = audio_s / 60 * price.usd_per_minute
         reason = None if usd == usd else "it is billed by duration, which the server did not report"
     return {
@@ -185,22 +198,26 @@ def _transcription_row(item: Item, turn: float, pricing: _Pricing) -> dict[str, 
 
 
 def _priced(
-    tokens: Tokens | str, price: Price | DurationPrice | None, model: str | None, local: bool
+    tokens: Tokens | str,
+    price: Price | DurationPrice | None,
+    model: str | None,
+    kind: str,
+    local: bool,
 ) -> tuple[float, str | None]:
     """USD, or NaN and why."""
-    if local and not isinstance(price, Price):
+    if local and price is None:
         return _NAN, _LOCAL
     if not isinstance(price, Price):
-        return _NAN, _no_price(model)
+        return _NAN, _no_price(model, kind)
     if isinstance(tokens, str):
         return _NAN, tokens
     usd = price_tokens(tokens, price)
     return usd, None if usd == usd else f"{model} has no price for some of these tokens"
 
 
-def _no_price(model: str | None) -> str:
+def _no_price(model: str | None, kind: str) -> str:
     if model is None:
-        return "the session does not tell its model"
+        return f"the session does not tell the model of its {kind}s"
     return f'no price is known for {model}; give one: prices={{"{model}": rt.Price(…)}}'
 
 
@@ -239,8 +256,9 @@ class Cost:
         unheard_usd: What was paid for the agent's audio that nobody heard: by audio tokens of each
             response, in the proportion of its audio.
         unheard_share: Of the agent's audio that was received, 0 to 1.
-        by_turn: One row per user turn: ``turn``, ``usd``, ``cumulative_usd``, ``responses``,
-            ``input_tokens`` of the last of them, its ``cached_share``.
+        by_turn: One row per user turn: ``turn``, ``usd`` and its running ``cumulative_usd``,
+            ``responses_usd`` without transcription, ``responses``, ``input_tokens`` of the last of
+            them, its ``cached_share``.
         table: The rows of :func:`costs`.
         prices_date: Of the built-in table.
         assumption: As what it was priced, when not as what it was.
@@ -351,13 +369,13 @@ def _by_turn(table: pd.DataFrame) -> pd.DataFrame:
                 "turn": int(float(str(turn))),
                 "usd": usd,
                 "cumulative_usd": cumulative_usd,
+                "responses_usd": float(responses.usd.sum(skipna=False)),
                 "responses": len(responses),
                 "input_tokens": known.input_tokens.iloc[-1] if len(known) else _NAN,
                 "cached_share": known.cached_share.iloc[-1] if len(known) else _NAN,
             }
         )
-    columns = ("turn", "usd", "cumulative_usd", "responses", "input_tokens", "cached_share")
-    return pd.DataFrame(rows, columns=list(columns))
+    return pd.DataFrame(rows, columns=list(_TURN_COLUMNS))
 
 
 def _unheard(
@@ -370,7 +388,7 @@ def _unheard(
     received_ms = sum(item.audio_ms for item in items)
     unheard_ms = sum(_unheard_ms(item) for item in items)
     share = unheard_ms / received_ms if received_ms else _NAN
-    price = find_price(pricing.model, pricing.prices)
+    price = pricing.of(pricing.model)
     if not isinstance(price, Price):
         return _NAN, share
     tokens = table[table.kind == "response"].set_index("response_id").output_audio_tokens

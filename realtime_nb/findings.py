@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, overload
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["FINDING_IDS", "RULES", "Finding", "Findings", "findings"]
+
+SHOWN_OF_A_KIND = 5
+"""So many findings of one kind are displayed among others; :meth:`Findings.of` shows all."""
 
 FINDING_IDS = (
     *("rejected-requests", "response-failed", "response-incomplete", "rate-limit-low"),
@@ -90,15 +94,32 @@ class Findings(Sequence[Finding]):
 
     def __repr__(self) -> str:
         lines = [self._headline()]
-        for one in self._found:
+        shown, left = self._shown()
+        for one in shown:
             lines.append(f"{one.severity:<7}  {_clock(one.start_s):>5}  {one.text}  [{one.id}]")
             if one.suggestion:
                 lines.append(f"{'':16}→ {one.suggestion}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *left])
 
     def _repr_html_(self) -> str:
-        rows = "".join(_html_row(one) for one in self._found)
-        return f"<p>{html.escape(self._headline())}</p><table>{rows}</table>"
+        shown, left = self._shown()
+        rows = "".join(_html_row(one) for one in shown)
+        more = "".join(f"<p>{html.escape(line)}</p>" for line in left)
+        return f"<p>{html.escape(self._headline())}</p><table>{rows}</table>{more}"
+
+    def _shown(self) -> tuple[list[Finding], list[str]]:
+        """What is worth reading at once: a few of each kind, and how many more there are."""
+        counts = Counter(one.id for one in self._found)
+        if len(counts) == 1:
+            return self._found, []
+        shown: list[Finding] = []
+        seen: Counter[str] = Counter()
+        for one in self._found:
+            seen[one.id] += 1
+            if seen[one.id] <= SHOWN_OF_A_KIND:
+                shown.append(one)
+        more = ((id, count - SHOWN_OF_A_KIND) for id, count in counts.items())
+        return shown, [f'and {left} more like it: .of("{id}")' for id, left in more if left > 0]
 
     def _headline(self) -> str:
         counts = [(severity, self._count(severity)) for severity in SEVERITIES]

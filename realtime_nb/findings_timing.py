@@ -48,7 +48,7 @@ PARTS = {
         "shorten instructions, tools and context, lower reasoning effort, or try a mini model",
     ),
     "playout_ms": (
-        "playing the audio that had arrived",
+        "the wait until audio that had arrived was played",
         "look at the playing device's buffer; doctor() measures the path to the page",
     ),
 }

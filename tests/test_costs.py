@@ -137,6 +137,18 @@ def test_the_local_server_costs_nothing_that_could_be_named() -> None:
     assert "as if" in repr(as_if)
 
 
+def test_a_name_has_no_price_on_the_local_server() -> None:
+    rec = two_turns(simulated=True)  # "gpt-realtime", but played by the local server
+
+    assert costs(rec).usd.isna().all()
+    as_if = cost_summary(rec, model="gpt-realtime")
+    assert as_if.total_usd == pytest.approx(0.0221272)
+    assert as_if.assumption is not None
+    own = cost_summary(rec, {"gpt-realtime": Price(1, 1, 1, 1, 1, 1)})
+    assert own.responses_usd == pytest.approx(2 * 320 / 1e6)
+    assert own.assumption is None
+
+
 def test_a_hosted_session_as_if_by_another_model() -> None:
     cost = cost_summary(two_turns(), model="gpt-realtime-mini")
 

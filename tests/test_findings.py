@@ -66,6 +66,19 @@ def test_reads_as_lines() -> None:
     assert "(times are the local server's)" in repr(Findings([], simulated=True))
 
 
+def test_many_of_a_kind_are_not_all_displayed_among_others() -> None:
+    many = [made("phantom-turn", "warning", float(second), f"At {second}.") for second in range(9)]
+    found = Findings([*many, made("clipping", "warning", 3.0, "It clips.")])
+
+    for text in (repr(found), found._repr_html_()):
+        assert "At 4." in text
+        assert "At 5." not in text
+        assert "It clips." in text
+        assert "and 4 more like it" in text
+    assert "At 8." in repr(found.of("phantom-turn"))
+    assert len(found.table) == 10
+
+
 def test_html_has_the_severity_in_a_word_and_is_escaped() -> None:
     page = Findings([made("slow-answer", "error", 1.0, "<script>alert(1)</script>")])._repr_html_()
 
