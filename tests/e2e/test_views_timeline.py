@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from realtime_nb.recording import Recording
 from realtime_nb.testing import tone
 from realtime_nb.widgets.timeline import Timeline
 from tests.e2e import view_pages
-from tests.e2e.view_pages import EVIL, HARMLESS, Show, label, labelled
+from tests.e2e.view_pages import EVIL, HARMLESS, Show, label, labelled, themed
 from tests.scripted_session import LiveSession
 
 browser, recording, show = view_pages.browser, view_pages.recording, view_pages.show
@@ -270,3 +271,24 @@ def test_words_in_a_timeline_are_only_words(show: Show, recording: Recording) ->
     x, y = place(view, 0.5, 20.0)
     view.until(POINT_AT_ERROR, [x, y + 97])
     assert view.page.evaluate(HARMLESS)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [860, 400])
+def test_pictures_of_listening(
+    show: Show, recording: Recording, screenshots: Path, theme: str, width: int
+) -> None:
+    """Zoomed in, with a selection that is played."""
+    timeline = Timeline(recording)
+    timeline.on_message({"kind": "select", "range": [12.2, 13.4]}, [])
+    view = show(timeline, width=width, height=300, head=themed(theme))
+    labelled(view, "0:00 to 0:16")
+    view.page.mouse.click(*place(view, 12.7, recording.duration_s))
+    for _ in range(2):
+        view.page.keyboard.press("+")
+    view.page.get_by_role("button", name="Listen to selection").click()
+    view.until("document.querySelector('button').textContent === 'Pause'")
+    labelled(view, "0:09 to 0:13")
+    view.page.wait_for_timeout(300)
+    assert view.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    view.page.screenshot(path=screenshots / f"timeline-listening-{theme}-{width}.png")
