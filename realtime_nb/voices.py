@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,6 @@ import numpy.typing as npt
 from realtime_nb.audio import SAMPLE_RATE, Samples
 from realtime_nb.input_clock import InputClock
 from realtime_nb.vad import find_speech
-
-if TYPE_CHECKING:
-    from realtime_nb.recorded import Recorded
 
 __all__ = [
     "Span",
@@ -61,7 +58,20 @@ class Voices:
     source: str = "offline_vad"
 
 
-def find_voices(rec: Recorded) -> Voices:
+class _Audible(Protocol):
+    """What of a :class:`realtime_nb.recorded.Recorded` is listened to."""
+
+    @property
+    def input(self) -> Samples: ...
+
+    @property
+    def output(self) -> Samples: ...
+
+    @property
+    def input_clock(self) -> InputClock: ...
+
+
+def find_voices(rec: _Audible) -> Voices:
     """Find who is audible when; about 5 s for an hour of audio.
 
     The user is found by Silero VAD with the default settings of server turn detection, from the
