@@ -8,10 +8,8 @@ import pytest
 
 from realtime_nb import findings as module
 from realtime_nb.findings import FINDING_IDS, Finding, Findings, findings
-from realtime_nb.findings_evidence import Evidence
 from realtime_nb.recorder import Recorder
 from realtime_nb.recording import Recording, load
-from realtime_nb.voices import Voices
 from tests.made_recording import MadeRecording
 from tests.scripted_session import DATA, LiveSession, three_turns
 
@@ -131,13 +129,3 @@ def test_nothing_happened() -> None:
 
 def test_a_bare_audio_file() -> None:
     assert len(findings(load(DATA / "cards_001.wav"))) == 0
-
-
-def test_longest_silence() -> None:
-    rec = MadeRecording(voices=Voices(user=[(0.0, 2.0), (9.0, 9.5)], agent=[(1.0, 4.0)]))
-    evidence = Evidence(rec)
-
-    assert evidence.silence(3.0, 8.0) == (4.0, 8.0)
-    assert evidence.silence(0.0, 12.0) == (4.0, 9.0)
-    assert evidence.silence(1.0, 3.0) == (1.0, 1.0)
-    assert evidence.silence(20.0, 21.0) == (20.0, 21.0)
