@@ -105,7 +105,7 @@ def compare(
         [_pair_row(*pair, count) for pair, count in zip(pairs, different, strict=True)],
         columns=_pair_columns(),
     )
-    notes = list(_notes(a, b, sides, len(pairs), names))
+    notes = list(_notes(a, b, sides, pairs, names))
     return Comparison(pd.DataFrame(rows, columns=list(_COLUMNS)), turns, names, notes)
 
 
@@ -118,6 +118,7 @@ class _TurnFigures:
     words: list[str]
     text: str
     speech_ms: float
+    had_calls: bool
     values: dict[str, float]
 
 
@@ -134,7 +135,9 @@ def _figures(rec: Recorded, prices: PriceTable | None) -> list[_TurnFigures]:
         values["responses_usd"] = float(usd.get(number, math.nan))
         text = str(row["user_text"] or "")
         speech_ms = float(row["offset_ms"]) - float(row["onset_ms"])
-        found.append(_TurnFigures(number, _words(text), text, speech_ms, values))
+        found.append(
+            _TurnFigures(number, _words(text), text, speech_ms, bool(row["calls"]), values)
+        )
     return found
 
 
@@ -257,10 +260,10 @@ def _notes(
     a: Recorded,
     b: Recorded,
     sides: Sequence[Sequence[_TurnFigures]],
-    paired: int,
+    pairs: Sequence[tuple[_TurnFigures, _TurnFigures]],
     names: tuple[str, str],
 ) -> Iterator[str]:
-    counts = [len(side) for side in sides]
+    counts, paired = [len(side) for side in sides], len(pairs)
     if counts == [paired, paired]:
         yield f"all {paired} turns are paired."
     else:
@@ -268,6 +271,9 @@ def _notes(
             f"{paired} turns are paired, of {counts[0]} in {names[0]} and {counts[1]} in "
             f"{names[1]}; in the others the user says something else, or a turn was split."
         )
+    calling = sum(left.had_calls or right.had_calls for left, right in pairs)
+    if calling:
+        yield f"{calling} of the pairs have function calls: their times include running them."
     local = [name for name, rec in zip(names, (a, b), strict=True) if rec.simulated]
     if local:
         yield f"the latencies of {' and '.join(local)} are those of the local server."
@@ -276,4 +282,4 @@ def _notes(
 def _digits(value: float) -> str:
     if value != value:
         return ""
-    return f"{value:.4f}" if abs(value) < 1 else f"{value:.1f}"
+    return f"{value:.3g}" if abs(value) < 1 else f"{value:.1f}"

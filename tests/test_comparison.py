@@ -136,6 +136,9 @@ def test_recordings_on_disk(tmp_path: Path) -> None:
     assert row(comparison, "latency_ms")["n"] == 1
     assert row(comparison, "unheard_ms")["a"] == pytest.approx(2_800 / 3)
     assert set(comparison.table.delta.dropna()) == {0.0}
+    assert "1 of the pairs have function calls: their times include running them." in (
+        comparison.notes
+    )
 
 
 def test_empty_recordings() -> None:
