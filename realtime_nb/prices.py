@@ -22,8 +22,8 @@ __all__ = [
     "find_price",
 ]
 
-PRICES_DATE = "2026-11"
-"""When the table was last compared with its source."""
+PRICES_DATE = "late 2026"
+"""As of when the table stands; its source gives no exact day."""
 
 PRICES_SOURCE = (
     "OpenAI's model and pricing pages; for gpt-realtime-mini partly secondary sources, "
