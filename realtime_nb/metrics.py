@@ -84,6 +84,8 @@ DEFINITIONS: dict[str, str] = {
     "phantom_turns": "Committed user messages with less than 150 ms of voice.",
     "phantom_share": "These by all committed user messages.",
     "underruns": "How often the playing device ran dry in the middle of a message.",
+    "underrun_ms": "For how long: from the first sample played of such messages to the last, less "
+    "what was played.",
     "input_level_dbfs": "RMS of the user's voice.",
     "input_peak_dbfs": "The loudest sample of the input.",
     "clipping_share": "Share of the input's samples at full scale.",

@@ -197,6 +197,7 @@ def _unheard(rec: Recorded) -> dict[str, Figure]:
             "unheard_ms": figures.unknown("ms", _NO_PLAYBACK),
             "over_remembered_ms": figures.unknown("ms", _NO_PLAYBACK),
             "underruns": figures.unknown("count", _NO_PLAYBACK),
+            "underrun_ms": figures.unknown("ms", _NO_PLAYBACK),
         }
     spoken = [
         item
@@ -213,11 +214,21 @@ def _unheard(rec: Recorded) -> dict[str, Figure]:
             "playback",
         ),
         "underruns": figures.count(sum(item.underruns for item in spoken), "playback"),
+        "underrun_ms": figures.total(
+            (_dry_ms(item) for item in spoken if item.underruns), "ms", "playback"
+        ),
     }
 
 
 def _remembered_ms(item: Item) -> float:
     return item.audio_ms if item.truncated_ms is None else float(item.truncated_ms)
+
+
+def _dry_ms(item: Item) -> float:
+    """How much longer its playback took than what was played; NaN while it is played."""
+    if item.played_s is None or item.stopped_s is None:
+        return _NAN
+    return max(0.0, (item.stopped_s - item.played_s) * 1000 - (item.played_ms or 0.0))
 
 
 def _speech_rate(rec: Recorded) -> Figure:

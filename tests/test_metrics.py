@@ -134,6 +134,7 @@ EXPECTED: dict[str, float] = {
     "phantom_turns": 0,
     "phantom_share": 0,
     "underruns": 1,
+    "underrun_ms": 0,
     "input_level_dbfs": -20,
     "input_peak_dbfs": -20,
     "clipping_share": 0,
@@ -216,7 +217,7 @@ def test_a_log_without_audio_and_playback() -> None:
 
     found = reasons(rec)
 
-    unheard = ("unheard_ms", "over_remembered_ms", "underruns", "speaking_ms")
+    unheard = ("unheard_ms", "over_remembered_ms", "underruns", "underrun_ms", "speaking_ms")
     assert {found[name] for name in unheard} == {"playback was not reported"}
     without_input = (
         *("user_talk_s", "talk_ratio", "overlap_s", "long_silences", "agent_over_user"),
@@ -388,6 +389,25 @@ def test_agent_that_talks_over_the_user() -> None:
     for span_ms, times in (((3_900, 4_100), 1), ((4_000, 4_100), 1), ((3_900, 4_000), 0)):
         voiced(rec, span_ms)
         assert talk_figures(rec)["agent_over_user"].value == times
+
+
+def test_how_long_the_device_was_dry() -> None:
+    rec = begun()
+    for t_s, response_id, late_s in ((10.0, "resp_1", 0.3), (20.0, "resp_2", 0.1)):
+        rec.answer(t_s, response_id, 1_000, "Hello.")
+        rec.played(f"{response_id}_item", 0.0, "started", t_s + 0.2)
+        if late_s > 0.2:
+            rec.played(f"{response_id}_item", 500.0, "underrun", t_s + 0.7)
+        rec.played(f"{response_id}_item", 1_000.0, "finished", t_s + 1.2 + late_s)
+    rec.answer(30.0, "resp_3", 1_000, "Hello.")
+    rec.played("resp_3_item", 0.0, "started", 30.2)
+    rec.played("resp_3_item", 500.0, "underrun", 30.7)  # and never again
+
+    found = talk_figures(rec)
+
+    assert found["underruns"].value == 2
+    assert found["underrun_ms"].value == pytest.approx(300)
+    assert len(found["underrun_ms"].values) == 1
 
 
 def test_phantom_turns() -> None:
