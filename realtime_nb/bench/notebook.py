@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -277,6 +278,8 @@ def _print_table(figures: dict[str, Figures], seconds: float, chunk_ms: int) -> 
         pairs = (_pair(row, figure) for figure in _COLUMNS.values())
         print(f"  {name:12}{''.join(pairs)}{row['underruns_per_minute']:>12.1f}", end="")
         print(f"{row['lost_samples']:>9.0f}{row['page_cpu']:>10.0%}")
+    if hasattr(os, "getloadavg"):
+        print(f"  load of the machine, last minute: {os.getloadavg()[0]:.1f}")
 
 
 def _pair(row: Figures, figure: str) -> str:

@@ -19,8 +19,9 @@ FLUSHES = {"flush_p50_ms": 15.0, "flush_p95_ms": 16.0}
 
 def test_the_table_has_a_row_for_each_phase(capsys: pytest.CaptureFixture[str]) -> None:
     notebook._print_table({"idle": {**ROW, **FLUSHES}, "time.sleep": ROW}, 8.0, 40)
-    title, head, _, idle, sleep = capsys.readouterr().out.splitlines()
+    title, head, _, idle, sleep, *load = capsys.readouterr().out.splitlines()
     assert title == "page and kernel, 40-ms chunks, 8 s of each"
+    assert all(line.startswith("  load of the machine") for line in load)
     ends = [head.index(name) + len(name) for name in ("→ kernel", "→ server", "flush")]
     assert [idle[:end].split(" / ")[-1] for end in ends] == ["12", "14", "16"]
     assert " ".join(idle.split()) == "idle 11 / 12 13 / 14 15 / 16 1.5 0 25%"
