@@ -113,16 +113,17 @@ class Timeline(View):
         self._sound: Sound | None = None
         self._data: TimelineData | None = None
         self._recording: Recorded | None = None
+        # Before there is a page that could ask for it.
+        if isinstance(source, TimelineData):
+            self._fill(source)
+        elif source is not None and not isinstance(source, LiveSession):
+            self._recording = source
+            self._fill(source.timeline_data)
         super().__init__(**settings)
         if isinstance(source, LiveSession):
             self._conversation = source.conversation
             self._input_ms = source.conversation.input_ms
             self._watch(source)
-        elif isinstance(source, TimelineData):
-            self._fill(source)
-        elif source is not None:
-            self._recording = source
-            self._fill(source.timeline_data)
 
     @property
     def selection(self) -> Span | None:

@@ -118,3 +118,40 @@ def test_a_saved_notebook_holds_the_summary_and_no_event(
     assert "<svg" in text  # the timeline
     for kept_away in ("Be brief.", "audio_start_ms", "turn_detection", "data:audio", "<audio"):
         assert kept_away not in text
+
+
+def test_listening_and_running_a_tool_again_in_a_notebook(
+    open_page: OpenPage, recorded: Path
+) -> None:
+    """Audio blocks, the selection and a re-run cross a real comm, while a cell runs."""
+    page = open_page()
+    page.run(f"""
+import time
+from realtime_nb.recording import load
+from realtime_nb.widgets.call_inspector import CallInspector
+from realtime_nb.widgets.timeline import Timeline
+def book(time: str) -> str:
+    return "booked for " + time
+timeline = Timeline(load({str(recorded)!r}))
+calls = CallInspector(load({str(recorded)!r}), tools=[book])
+""")
+    page.show("timeline")
+    page.show("calls")
+    page.wait_in_page("document.querySelector('canvas')?.ariaLabel?.includes('2 stretches')")
+    page.wait_in_page("document.querySelectorAll('.rtnb-calls-row').length === 1")
+    running = page.start("time.sleep(8); print('slept')")
+    page.page.locator("canvas").focus()
+    for _ in range(3):
+        page.page.keyboard.press("Shift+ArrowRight")
+    page.page.get_by_role("button", name="Listen", exact=True).click()
+    page.wait_in_page(
+        "parseFloat(document.querySelector('.rtnb-timeline-status').textContent.slice(2)) > 8.2"
+    )
+    page.page.get_by_role("button", name="Stop").click()
+    page.page.locator(".rtnb-calls-row").click()
+    page.page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_in_page("/booked for 10:00/.test(document.querySelector('.rtnb-call').textContent)")
+    assert page.outputs(running) == []
+    assert page.result(running) == "slept\n"
+    length_s = page.run("print(round(timeline.clip().duration_s, 2))")
+    assert float(length_s) == pytest.approx(0.48, abs=0.02)

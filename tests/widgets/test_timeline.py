@@ -23,7 +23,7 @@ from realtime_nb.recorder import Recorder
 from realtime_nb.recording import Recording, load
 from realtime_nb.testing import silence, tone
 from realtime_nb.widgets import timeline as timeline_module
-from realtime_nb.widgets.live import module_text
+from realtime_nb.widgets.live import LiveWidget, module_text
 from realtime_nb.widgets.timeline import Timeline
 from tests.scripted_session import LiveSession, three_turns
 from tests.widgets.pages import ListeningPage, ToldSession
@@ -311,6 +311,23 @@ def test_a_live_session_has_no_sound(timeline: Timeline) -> None:
     assert not taken(page)["audible"]
     page.say("audio", run=1, start_s=0.0, end_s=1.0)
     assert answers(page, "audio") == []
+
+
+def test_all_is_there_before_a_page_can_ask(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page asks once, and a recording tells of no change later."""
+    clips: list[int] = []
+    usual = LiveWidget.__init__
+
+    def watched(widget: Timeline, **settings: object) -> None:
+        clips.append(len(widget._clips))
+        usual(widget, **settings)
+
+    monkeypatch.setattr(LiveWidget, "__init__", watched)
+    timeline = Timeline(recording)
+    assert clips == [len(timeline._clips)]
+    timeline.close()
 
 
 def test_the_selection_and_its_clip(recording: Recording) -> None:
