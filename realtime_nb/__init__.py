@@ -43,9 +43,15 @@ _HOMES = {
     "LocalServer": "local.server",
     "serve": "local.server",
     "Recording": "recording",
+    "Recordings": "recordings",
     "load": "recording",
+    "replay": "replaying",
+    "compare": "comparison",
+    "Price": "prices",
+    "compare_costs": "cost_comparison",
     "doctor": "diagnosis",
     "Agent": "agent",
+    "CallInspector": "widgets.call_inspector",
     "EventInspector": "widgets.event_inspector",
     "Timeline": "widgets.timeline",
     "Transcript": "widgets.transcript",
@@ -55,6 +61,7 @@ _HOMES = {
 __all__ = [
     "Agent",
     "AudioError",
+    "CallInspector",
     "ConfigurationError",
     "ConnectionFailedError",
     "Conversation",
@@ -62,9 +69,11 @@ __all__ = [
     "EventInspector",
     "LocalServer",
     "MissingExtraError",
+    "Price",
     "RealtimeError",
     "Recording",
     "RecordingError",
+    "Recordings",
     "SemanticVAD",
     "ServerError",
     "ServerVAD",
@@ -75,16 +84,21 @@ __all__ = [
     "Transcript",
     "__version__",
     "azure",
+    "compare",
+    "compare_costs",
     "connect",
     "doctor",
     "load",
+    "replay",
     "serve",
     "tool",
 ]
 
 if TYPE_CHECKING:
     from realtime_nb.agent import Agent
+    from realtime_nb.comparison import compare
     from realtime_nb.connecting import connect
+    from realtime_nb.cost_comparison import compare_costs
     from realtime_nb.diagnosis import doctor
     from realtime_nb.endpoints import Endpoint, azure
     from realtime_nb.errors import (
@@ -101,9 +115,13 @@ if TYPE_CHECKING:
     from realtime_nb.local.server import LocalServer, serve
     from realtime_nb.protocol.config import SemanticVAD, ServerVAD
     from realtime_nb.protocol.conversation import Conversation
+    from realtime_nb.prices import Price
     from realtime_nb.recording import Recording, load
+    from realtime_nb.recordings import Recordings
+    from realtime_nb.replaying import replay
     from realtime_nb.session import Session
     from realtime_nb.tools import tool
+    from realtime_nb.widgets.call_inspector import CallInspector
     from realtime_nb.widgets.event_inspector import EventInspector
     from realtime_nb.widgets.timeline import Timeline
     from realtime_nb.widgets.transcript import Transcript

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["main", "run"]
 
 PROGRAM = "realtime-nb"
-BENCHMARKS = ("inspector", "notebook", "vad", "voice")
+BENCHMARKS = ("inspector", "notebook", "recording", "vad", "voice")
 TOKEN_VARIABLE = "REALTIME_NB_TOKEN"
 _TIMELINE_CELLS = 72
 _INTERRUPTED = 128 + 2  # as shells report the signal of Ctrl-C
@@ -399,7 +399,22 @@ def _timeline(turns: Sequence[Turn], duration_ms: int) -> str:
     )
 
 
-# --- doctor, lab, bench ---------------------------------------------------------------------------
+# --- report, doctor, lab, bench -------------------------------------------------------------------
+
+
+@app.command()
+def report(
+    recording: Annotated[Path, typer.Argument(help="A recording's folder, or a log of events.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The page; NAME.html here unless given.")
+    ] = None,
+) -> None:
+    """Write one page about a recording: findings, audio, pictures, tables."""
+    from realtime_nb.recording import load
+    from realtime_nb.report import write_report
+
+    loaded = load(recording)
+    print(write_report(loaded, out or Path(f"{loaded.path.resolve().name}.html")))
 
 
 @app.command()

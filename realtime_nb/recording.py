@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 import os
 from collections.abc import Iterator
@@ -23,6 +22,8 @@ from realtime_nb.recording_events import events_table
 from realtime_nb.recording_files import PlaybackLine, RecordedEvent, is_in_recording
 from realtime_nb.recording_fold import Folded, fold
 from realtime_nb.recording_sources import AudioSource, FolderSource, RecordingSource
+from realtime_nb.recording_studies import RecordingStudies
+from realtime_nb.recording_summary import summary_html
 from realtime_nb.recording_timeline import timeline_data
 from realtime_nb.user_turns import Turn, find_turns
 
@@ -67,7 +68,7 @@ def _source(path: Path, raw_sample_rate: int) -> RecordingSource:
     return LogSource(path)
 
 
-class Recording:
+class Recording(RecordingStudies):
     """A session that was recorded, the audio of a file, or a log of events.
 
     Tables and arrays are computed when they are first asked for, and kept.
@@ -82,19 +83,12 @@ class Recording:
         self._source = source
 
     def __repr__(self) -> str:
-        return f"<Recording {self.path.name}: {', '.join(self._facts().values())}>"
+        return f"<Recording {self.path.name}: {', '.join(self.facts().values())}>"
 
     def _repr_html_(self) -> str:
-        rows = [("recording", str(self.path)), *self._facts().items()]
-        rows += [("problem", problem) for problem in self.problems]
-        cells = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
-            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
-            for name, value in rows
-        )
-        return f"<table>{cells}</table>"
+        return summary_html(self)
 
-    def _facts(self) -> dict[str, str]:
+    def facts(self) -> dict[str, str]:
         """What there is to say in a line."""
         endpoint, model = self.header.get("endpoint"), self.header.get("model")
         kind = endpoint.get("kind") if isinstance(endpoint, dict) else endpoint
@@ -190,6 +184,11 @@ class Recording:
         return find_voices(self)
 
     @property
+    def _offline(self) -> Voices | None:
+        """What the offline detector hears, where no server says when speech ended."""
+        return self.voices if analysis.needs_voices(self.conversation) else None
+
+    @property
     def duration_s(self) -> float:
         """How long the session was, in seconds; NaN for a log without times."""
         return self._source.duration_s
@@ -211,7 +210,8 @@ class Recording:
     @cached_property
     def turns(self) -> pd.DataFrame:
         """One row per user turn; columns as in :func:`realtime_nb.analysis.turns`."""
-        return self._with_reasons(analysis.turns(self.conversation, self.input_clock))
+        found = analysis.turns(self.conversation, self.input_clock, self._offline, self.labels)
+        return self._with_reasons(found)
 
     @cached_property
     def calls(self) -> pd.DataFrame:
@@ -221,7 +221,7 @@ class Recording:
     @cached_property
     def speech(self) -> pd.DataFrame:
         """One row per detected stretch; columns as in :func:`realtime_nb.analysis.speech`."""
-        return analysis.speech(self.conversation, self.input_clock)
+        return analysis.speech(self.conversation, self.input_clock, self._offline)
 
     @cached_property
     def usage(self) -> pd.DataFrame:
@@ -231,7 +231,8 @@ class Recording:
     @cached_property
     def latency(self) -> pd.DataFrame:
         """One row per user turn; columns as in :func:`realtime_nb.analysis.latency`."""
-        return self._with_reasons(analysis.latency(self.conversation, self.input_clock))
+        found = analysis.latency(self.conversation, self.input_clock, self._offline, self.labels)
+        return self._with_reasons(found)
 
     def _with_reasons(self, table: pd.DataFrame) -> pd.DataFrame:
         """The table with the source's own reasons for latencies that are not known."""
@@ -288,6 +289,16 @@ class Recording:
             return f"{role}: {item.text}"
         rest = item.text[len(heard) :].strip()
         return f"{role}: {heard} [interrupted; not heard: {rest}]"
+
+    def report(self, path: str | os.PathLike[str]) -> Path:
+        """Write one page with findings, audio, pictures and tables; it opens anywhere.
+
+        Raises:
+            RecordingError: It can't be written there.
+        """
+        from realtime_nb.report import write_report
+
+        return write_report(self, path)
 
     def plot_timeline(self, ax: Axes | None = None) -> Axes:
         """Draw who spoke when, what turn detection heard, and which functions ran."""

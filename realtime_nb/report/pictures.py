@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["svg_of"]
 
 _INK = "#010203"  # stands for the text's colour, and is nobody's choice otherwise
-_STYLE = {
+_STYLE: dict[Any, str] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "realtime_nb",
     "font.family": "sans-serif",
@@ -42,10 +42,11 @@ def svg_of(draw: Callable[[], Axes], title: str) -> str:
     import matplotlib.pyplot as plt
 
     with mpl.rc_context(_STYLE):
-        figure = draw().figure
+        draw()
         file = io.StringIO()
-        figure.savefig(file, format="svg", metadata={"Date": None, "Title": title})
+        plt.savefig(file, format="svg", metadata={"Date": None, "Title": title})
         plt.close()
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
-    return re.sub(r"<svg ", '<svg role="img" ', svg, count=1)
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    return svg.replace("<svg ", '<svg role="img" ', 1)

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from realtime_nb.bench import recording as bench
+from realtime_nb.bench.long_session import write_session
+from realtime_nb.recording import load
+
+
+def test_the_long_session_is_like_a_real_one(tmp_path: Path) -> None:
+    made = write_session(tmp_path, 9 * 10 / 60)
+    recording = load(made.path)
+
+    assert recording.problems == []
+    assert made.turns == len(recording.turns) == 10
+    assert made.events == recording.conversation.events_applied
+    assert recording.conversation.unknown_events == 0
+    assert made.events > 50_000 / 60 * 1.5  # an hour has more than 50,000
+    assert recording.turns["latency_ms"].between(500, 1_000).all()
+    assert recording.calls["name"].tolist() == ["check_appointments"] * 3
+    assert recording.turns["turn"][recording.turns["interrupted"]].tolist() == [8]
+    cut = recording.conversation.items["item_agent_7"]
+    assert cut.truncated_ms == round(cut.played_ms or 0)
+    times_s = recording.events["t_s"]
+    assert times_s.is_monotonic_increasing
+
+
+def test_measures_and_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = bench.run(minutes=0.5, many=4)
+
+    assert figures.events > 500
+    assert set(figures.tables_s) == {"events", "turns", "calls", "speech", "usage", "latency"}
+    assert figures.speed_up == pytest.approx(figures.workers_1_s / figures.workers_2_s)
+    printed = capsys.readouterr().out
+    assert "4 recordings of a minute on Dask" in printed
+    assert f"{figures.timeline_s:.2f} s" in printed
