@@ -113,9 +113,9 @@ if TYPE_CHECKING:
         ToolError,
     )
     from realtime_nb.local.server import LocalServer, serve
+    from realtime_nb.prices import Price
     from realtime_nb.protocol.config import SemanticVAD, ServerVAD
     from realtime_nb.protocol.conversation import Conversation
-    from realtime_nb.prices import Price
     from realtime_nb.recording import Recording, load
     from realtime_nb.recordings import Recordings
     from realtime_nb.replaying import replay

@@ -43,7 +43,7 @@ def key_figures(rec: Recorded) -> Iterator[tuple[str, str]]:
     yield "turns", str(len(turns))
     known_ms = turns["latency_ms"].dropna()
     if len(known_ms):
-        whose = "local server's voice to voice" if rec.simulated else "voice to voice"
+        whose = "local voice to voice" if rec.simulated else "voice to voice"
         yield f"{whose}, median of {len(known_ms)}", f"{known_ms.median():.0f} ms"
         yield "slowest answer", f"{known_ms.max():.0f} ms"
     if len(turns):
