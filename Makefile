@@ -14,7 +14,7 @@ lab: $(VENV)/.lab
 talk: $(VENV)/.lab
 	$(BIN)/realtime-nb talk realtime_nb/samples/austen_0880.wav
 
-## the tests, but for the slow ones (pytest -m slow, -m kernels); installs a browser and PortAudio
+## the tests, but for pytest -m kernels; installs a browser and PortAudio
 test: $(VENV)/.dev
 	scripts/system-packages.sh
 	$(BIN)/python -m pytest

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from realtime_nb.bench.long_session import write_session
+
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
 
@@ -23,6 +25,7 @@ async def test_the_example_runs(
     block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    write_session(tmp_path / "recordings", minutes=0.3)
     monkeypatch.setenv("MPLBACKEND", "agg")
     shutil.copy(ROOT / "realtime_nb" / "samples" / "austen_0880.wav", tmp_path / "hello.wav")
     code = compile(block, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)

@@ -97,7 +97,7 @@ def _sections(rec: Summarised) -> Iterator[str]:
     if rec.duration_s > 0:
         timeline = _picture(lambda: plots.plot_timeline(rec.timeline_data), "Who spoke when")
         yield parts.section("What was heard", timeline)
-    said = parts.conversation(rec.conversation, latency, rec.turns)
+    said = parts.conversation(rec.conversation, rec.turns, rec.speech)
     yield parts.section("Conversation", said)
     if latency["latency_ms"].notna().any():
         yield parts.section(

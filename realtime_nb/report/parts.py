@@ -47,24 +47,27 @@ def findings(found: Findings) -> str:
     return f'<ol class="findings">{entries}</ol>'
 
 
-def conversation(what: Conversation, latency: pd.DataFrame, turns: pd.DataFrame) -> str:
+def conversation(what: Conversation, turns: pd.DataFrame, speech: pd.DataFrame) -> str:
     """Who said what, with how long each answer took to be heard."""
-    answered = _first_answers(latency, turns)
-    entries = "".join(_row(row, answered.get(row.id)) for row in rows(what))
+    answered = _first_answers(turns)
+    onsets_s = dict(zip(speech["item_id"], speech["onset_s"], strict=True))
+    entries = "".join(
+        _row(row, onsets_s.get(row.id, row.t_s), answered.get(row.id)) for row in rows(what)
+    )
     return f'<ol class="transcript">{entries}</ol>' if entries else ""
 
 
-def _first_answers(latency: pd.DataFrame, turns: pd.DataFrame) -> dict[str, float]:
+def _first_answers(turns: pd.DataFrame) -> dict[str, float]:
     """Latency in ms by the item that was heard first of each answer."""
-    values = zip(turns["agent_items"], latency["latency_ms"], strict=True)
+    values = zip(turns["agent_items"], turns["latency_ms"], strict=True)
     return {items[0]: ms for items, ms in values if items and not math.isnan(ms)}
 
 
-def _row(row: Row, latency_ms: float | None) -> str:
+def _row(row: Row, at_s: float | None, latency_ms: float | None) -> str:
     who = {"user": "you", "call": "tool"}.get(row.kind, row.kind)
     chip = f' <span class="chip">after {latency_ms:.0f} ms</span>' if latency_ms is not None else ""
     return (
-        f'<li class="{row.kind}">{_moment(row.t_s)} <b>{who}</b> '
+        f'<li class="{row.kind}">{_moment(at_s)} <b>{who}</b> '
         f"<span>{''.join(_said(row))}{chip}</span></li>"
     )
 

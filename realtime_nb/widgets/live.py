@@ -32,6 +32,7 @@ import anywidget
 import traitlets
 
 from realtime_nb.errors import ConfigurationError
+from realtime_nb.widgets.kernel_status import keep_status_quiet
 
 __all__ = [
     "LiveWidget",
@@ -327,6 +328,7 @@ class LiveWidget(anywidget.AnyWidget):
         if change["new"] is None:
             return
         comm = cast(_Comm, change["new"])
+        keep_status_quiet(comm)
         if hasattr(comm, "_reply_subshell_for"):  # ipykernel 7.4: keep the front end's choice
             comm._reply_subshell_for = _front_ends_choice
         if not hasattr(comm, "handle_msg"):
