@@ -19,27 +19,24 @@ speech lies before the end of its chunk; what the way from the device took is no
 
 from __future__ import annotations
 
-import json
 import math
-import re
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from realtime_nb.function_calls import calls
 from realtime_nb.input_clock import InputClock
 from realtime_nb.protocol.conversation import (
     Conversation,
-    FunctionCall,
     Item,
     Response,
     Speech,
 )
+from realtime_nb.table_cells import between_ms, number, table
 from realtime_nb.turn_moments import (
     LATENCY_PARTS,
     SPEECH_END_LABEL,
     Moments,
     boundaries_of,
-    earliest,
     find_moments,
 )
 from realtime_nb.user_turns import Turn, find_turns
@@ -62,8 +59,6 @@ __all__ = [
 ]
 
 _NAN = math.nan
-_TIMED_OUT = re.compile(r"\S+ took over \S+ s\.")
-"""What a tool that took too long tells the model."""
 _UNHEARD_MS = 50.0
 """Playback that stopped this close to the end of an item's audio counts as complete."""
 
@@ -163,7 +158,7 @@ def turns(
     known = _playback_known(conversation)
     moments = find_moments(found, clock, voices, _speech_ends(labels))
     rows = [_turn_row(turn, one, known) for turn, one in zip(found, moments, strict=True)]
-    return _table(rows, _turn_row(_NO_TURN, _NO_MOMENTS, False))
+    return table(rows, _turn_row(_NO_TURN, _NO_MOMENTS, False))
 
 
 def _speech_ends(labels: pd.DataFrame | None) -> Sequence[float]:
@@ -183,8 +178,8 @@ def _turn_row(turn: Turn, moments: Moments, playback_known: bool) -> dict[str, o
         "user_item": turn.item.id,
         "user_text": turn.item.text,
         "source": turn.source,
-        "audio_start_ms": _number(speech.audio_start_ms if speech else None),
-        "audio_end_ms": _number(speech.audio_end_ms if speech else None),
+        "audio_start_ms": number(speech.audio_start_ms if speech else None),
+        "audio_end_ms": number(speech.audio_end_ms if speech else None),
         "onset_ms": moments.boundaries.onset_ms,
         "offset_ms": moments.boundaries.offset_ms,
         "onset_source": moments.boundaries.onset_source,
@@ -231,7 +226,7 @@ def latency(
     found = find_turns(conversation)
     moments = find_moments(found, clock, voices, _speech_ends(labels))
     rows = [_latency_row(turn, one) for turn, one in zip(found, moments, strict=True)]
-    return _table(rows, _latency_row(_NO_TURN, _NO_MOMENTS))
+    return table(rows, _latency_row(_NO_TURN, _NO_MOMENTS))
 
 
 def _latency_row(turn: Turn, moments: Moments) -> dict[str, object]:
@@ -249,106 +244,10 @@ def _latency_row(turn: Turn, moments: Moments) -> dict[str, object]:
         "response_s": moments.response_s,
         "first_audio_s": moments.first_audio_s,
         "played_s": moments.played_s,
-        "transcript_ms": _between_ms(commit_s, turn.item.transcript_s),
-        "answer_ms": _between_ms(moments.response_s, done_s),
+        "transcript_ms": between_ms(commit_s, turn.item.transcript_s),
+        "answer_ms": between_ms(moments.response_s, done_s),
         "had_calls": bool(turn.calls),
         "interrupted": _is_interrupted(turn),
-    }
-
-
-def calls(conversation: Conversation) -> pd.DataFrame:
-    """Return one row per function call.
-
-    Columns:
-        turn: the user turn that it belongs to, NaN when none.
-        call_id, name, arguments, output: as on the wire; ``output`` is None until there is one.
-        status: ``completed``, ``incomplete`` (its response was cut short) or ``in_progress``.
-        outcome: ``ok``; ``error`` or ``timeout``, as our tools report them to the model
-            (``{"error": …}``); ``late`` when the user took the floor before the output was sent;
-            ``orphan`` when none ever was.
-        response_id, item_id: where it is.
-        started_s, done_s, output_s: when it was announced, its arguments whole, its output sent.
-        decide_ms: from ``response.created`` to whole arguments.
-        run_ms: from whole arguments to the output; waiting to be run is a part of it.
-        queue_ms: how long it waited to be run; NaN, as ``queue_note`` says.
-        resume_ms: from the output to the first audio of the response that follows it.
-    """
-    found = find_turns(conversation)
-    context = _CallContext(conversation, found)
-    rows = [_call_row(call, context) for call in conversation.calls.values()]
-    return _table(rows, _call_row(FunctionCall(""), _CallContext(Conversation(), ())))
-
-
-class _CallContext:
-    """What the rows of calls have in common."""
-
-    def __init__(self, conversation: Conversation, found: Sequence[Turn]) -> None:
-        self.responses = conversation.responses
-        self.numbers = {call.call_id: turn.number for turn in found for call in turn.calls}
-        taken_s = [_number(heard.started_s) for heard in conversation.speech]
-        taken_s += (turn.began_s for turn in found)
-        self.floor_taken_s = sorted(one for one in taken_s if not math.isnan(one))
-        following = sorted(
-            (response.created_s, _number(response.first_audio_s))
-            for response in conversation.responses.values()
-            if response.in_conversation and response.created_s is not None
-        )
-        self._created_s = [created_s for created_s, _ in following]
-        self._audio_s = [audio_s for _, audio_s in following]
-        for index in range(len(following) - 2, -1, -1):  # the earliest from each on
-            self._audio_s[index] = earliest(
-                one for one in self._audio_s[index : index + 2] if not math.isnan(one)
-            )
-
-    def audio_after(self, t_s: float) -> float:
-        """When the first audio of a response came that began at ``t_s`` or later."""
-        index = bisect_left(self._created_s, t_s)
-        return self._audio_s[index] if index < len(self._audio_s) else _NAN
-
-    def outcome(self, call: FunctionCall) -> Literal["ok", "error", "timeout", "late", "orphan"]:
-        if call.output is None:
-            return "orphan"
-        complaint = _complaint(call.output)
-        if complaint is not None:
-            return "timeout" if _TIMED_OUT.fullmatch(complaint) else "error"
-        begun = bisect_right(self.floor_taken_s, _number(call.done_s))
-        ended = bisect_left(self.floor_taken_s, _number(call.output_s))
-        return "late" if begun < ended else "ok"
-
-
-def _complaint(output: str) -> str | None:
-    """What went wrong, of an output that says nothing else."""
-    if not output.startswith('{"error"'):
-        return None
-    try:
-        content = json.loads(output)
-    except (ValueError, RecursionError):
-        return None
-    return str(content["error"]) if set(content) == {"error"} else None
-
-
-def _call_row(call: FunctionCall, context: _CallContext) -> dict[str, object]:
-    response = context.responses.get(call.response_id)
-    return {
-        "turn": _number(context.numbers.get(call.call_id)),
-        "call_id": call.call_id,
-        "name": call.name,
-        "arguments": call.arguments,
-        "output": call.output,
-        "status": call.status,
-        "outcome": context.outcome(call),
-        "response_id": call.response_id,
-        "item_id": call.item_id,
-        "started_s": _number(call.started_s),
-        "done_s": _number(call.done_s),
-        "output_s": _number(call.output_s),
-        "decide_ms": _between_ms(response.created_s if response else None, call.done_s),
-        "run_ms": _between_ms(call.done_s, call.output_s),
-        "queue_ms": _NAN,
-        "queue_note": "when the function began to run is not recorded",
-        "resume_ms": _between_ms(
-            call.output_s, _NAN if call.output_s is None else context.audio_after(call.output_s)
-        ),
     }
 
 
@@ -371,7 +270,7 @@ def speech(
         threshold, prefix_padding_ms, silence_duration_ms: the settings in force.
     """
     rows = [_speech_row(heard, clock, voices) for heard in conversation.speech]
-    return _table(rows, _speech_row(Speech("", 0), InputClock(), None))
+    return table(rows, _speech_row(Speech("", 0), InputClock(), None))
 
 
 def _speech_row(heard: Speech, clock: InputClock, voices: Voices | None) -> dict[str, object]:
@@ -381,7 +280,7 @@ def _speech_row(heard: Speech, clock: InputClock, voices: Voices | None) -> dict
         "item_id": heard.item_id,
         "source": "server",
         "audio_start_ms": float(heard.audio_start_ms),
-        "audio_end_ms": _number(heard.audio_end_ms),
+        "audio_end_ms": number(heard.audio_end_ms),
         "onset_ms": found.onset_ms,
         "offset_ms": found.offset_ms,
         "onset_source": found.onset_source,
@@ -389,12 +288,12 @@ def _speech_row(heard: Speech, clock: InputClock, voices: Voices | None) -> dict
         "duration_ms": found.offset_ms - found.onset_ms,
         "onset_s": clock.onset(found.onset_ms),
         "offset_s": clock.wall(found.offset_ms),
-        "started_s": _number(heard.started_s),
-        "stopped_s": _number(heard.stopped_s),
+        "started_s": number(heard.started_s),
+        "stopped_s": number(heard.stopped_s),
         "detection": settings.get("type"),
-        "threshold": _number(settings.get("threshold")),
-        "prefix_padding_ms": _number(settings.get("prefix_padding_ms")),
-        "silence_duration_ms": _number(settings.get("silence_duration_ms")),
+        "threshold": number(settings.get("threshold")),
+        "prefix_padding_ms": number(settings.get("prefix_padding_ms")),
+        "silence_duration_ms": number(settings.get("silence_duration_ms")),
     }
 
 
@@ -411,7 +310,7 @@ def usage(conversation: Conversation) -> pd.DataFrame:
     """
     numbers = {r.id: turn.number for turn in find_turns(conversation) for r in turn.responses}
     rows = [_usage_row(response, numbers) for response in conversation.responses.values()]
-    return _table(rows, _usage_row(Response(""), {}))
+    return table(rows, _usage_row(Response(""), {}))
 
 
 def _usage_row(response: Response, numbers: dict[str, int]) -> dict[str, object]:
@@ -420,39 +319,24 @@ def _usage_row(response: Response, numbers: dict[str, int]) -> dict[str, object]
     cached = inputs.get("cached_tokens_details") or {}
     outputs = counts.get("output_token_details") or {}
     return {
-        "turn": _number(numbers.get(response.id)),
+        "turn": number(numbers.get(response.id)),
         "response_id": response.id,
         "status": response.status,
-        "input_tokens": _number(counts.get("input_tokens")),
-        "cached_tokens": _number(inputs.get("cached_tokens")),
-        "output_tokens": _number(counts.get("output_tokens")),
-        "total_tokens": _number(counts.get("total_tokens")),
-        "input_text_tokens": _number(inputs.get("text_tokens")),
-        "input_audio_tokens": _number(inputs.get("audio_tokens")),
-        "cached_text_tokens": _number(cached.get("text_tokens")),
-        "cached_audio_tokens": _number(cached.get("audio_tokens")),
-        "output_text_tokens": _number(outputs.get("text_tokens")),
-        "output_audio_tokens": _number(outputs.get("audio_tokens")),
+        "input_tokens": number(counts.get("input_tokens")),
+        "cached_tokens": number(inputs.get("cached_tokens")),
+        "output_tokens": number(counts.get("output_tokens")),
+        "total_tokens": number(counts.get("total_tokens")),
+        "input_text_tokens": number(inputs.get("text_tokens")),
+        "input_audio_tokens": number(inputs.get("audio_tokens")),
+        "cached_text_tokens": number(cached.get("text_tokens")),
+        "cached_audio_tokens": number(cached.get("audio_tokens")),
+        "output_text_tokens": number(outputs.get("text_tokens")),
+        "output_audio_tokens": number(outputs.get("audio_tokens")),
     }
-
-
-def _between_ms(earlier: float | None, later: float | None) -> float:
-    return (_number(later) - _number(earlier)) * 1000
-
-
-def _number(value: float | None) -> float:
-    return _NAN if value is None else float(value)
 
 
 def _joined(texts: Iterable[str]) -> str:
     return " ".join(text for text in texts if text)
-
-
-def _table(rows: list[dict[str, object]], blank: dict[str, object]) -> pd.DataFrame:
-    """A table that has the columns of a blank row even when it has no rows."""
-    import pandas as pd
-
-    return pd.DataFrame(rows, columns=list(blank))
 
 
 _NO_TURN = Turn(0, Item(""), "typed", None)

@@ -27,8 +27,9 @@ from realtime_nb.errors import (
 from realtime_nb.inbox import Inbox, Received
 from realtime_nb.outbox import Outbox
 from realtime_nb.protocol import client as core
-from realtime_nb.protocol.conversation import FunctionCall, PlaybackReport
+from realtime_nb.protocol.conversation import FunctionCall, PlaybackReport, ToolReport
 from realtime_nb.protocol.events import ErrorEvent, JsonObject
+from realtime_nb.protocol.records import RunOutcome
 from realtime_nb.recorder import Recorder
 from realtime_nb.tools import Definition, Tool
 from realtime_nb.transport import Transport
@@ -366,7 +367,15 @@ class Driver:
         self.pump()
 
     async def _run_tool(self, tool: Tool, call: FunctionCall) -> None:
-        result = await tool.call(call.arguments)
+        def started() -> None:
+            self._tool_report(ToolReport(call.call_id, "started", self.clock()))
+
+        outcome: RunOutcome = "cancelled"
+        try:
+            result = await tool.call(call.arguments, started)
+            outcome = result.outcome
+        finally:
+            self._tool_report(ToolReport(call.call_id, "ended", self.clock(), outcome))
         self.protocol.receive_tool_output(call, result.output)
         self.pump()
 
@@ -389,6 +398,11 @@ class Driver:
         self._recording(lambda recorder: recorder.playback(report))
         self._observe(lambda observer: observer.playback(report))
         self.inbox.changed()
+
+    def _tool_report(self, report: ToolReport) -> None:
+        """Folds in and records when a function began to run, or how it ended."""
+        self.protocol.receive_tool_report(report)
+        self._recording(lambda recorder: recorder.tool(report))
 
     def audio_played(self, item_id: str, pcm: bytes, t_s: float) -> None:
         """Takes audio that the speaker played from ``t_s`` on, for the recording."""

@@ -28,7 +28,7 @@ from realtime_nb.errors import ConfigurationError, RecordingError
 from realtime_nb.event_log_lines import BETA_SERVER, KNOWN, EventLog, LogEntry, read_log
 from realtime_nb.protocol.dialect import client_to_ga, detect, server_to_ga
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.recording_files import LabelLine, PlaybackLine, RecordedEvent
+from realtime_nb.recording_files import LabelLine, PlaybackLine, RecordedEvent, ToolLine
 from realtime_nb.recording_sources import BACKWARDS_S, Gap
 from realtime_nb.wire_audio import WireDecoder
 
@@ -100,6 +100,10 @@ class LogSource:
 
     def playback(self) -> list[PlaybackLine]:
         """A log does not tell what was played."""
+        return []
+
+    def tools(self) -> list[ToolLine]:
+        """A log does not tell when functions ran."""
         return []
 
     def labels(self) -> list[LabelLine]:

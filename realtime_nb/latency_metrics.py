@@ -156,6 +156,9 @@ def _tools(rec: Recorded, server: str) -> dict[str, Figure]:
         "tool_decide_ms": figures.spread(
             calls.decide_ms, "ms", server, none if calls.empty else "the responses are unknown"
         ),
+        "tool_queue_ms": figures.spread(
+            calls.queue_ms, "ms", "client", none if calls.empty else _why_no_queue(calls)
+        ),
         "tool_run_ms": figures.spread(
             calls.run_ms, "ms", "client", none if calls.empty else "no call has an output"
         ),
@@ -164,6 +167,10 @@ def _tools(rec: Recorded, server: str) -> dict[str, Figure]:
         ),
         "silent_tool_gap_ms": _silent_gaps(rec),
     }
+
+
+def _why_no_queue(calls: pd.DataFrame) -> str:
+    return str(Counter(calls.queue_note).most_common(1)[0][0])
 
 
 def _silent_gaps(rec: Recorded) -> Figure:

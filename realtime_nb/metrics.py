@@ -42,7 +42,9 @@ DEFINITIONS: dict[str, str] = {
     "speaking_ms": "From the first sample played of a message to the last.",
     "transcript_ms": "From the commit of the user's audio to its transcript.",
     "tool_decide_ms": "From response.created to the whole arguments of a function call.",
-    "tool_run_ms": "From the whole arguments to the sending of the output.",
+    "tool_queue_ms": "From the whole arguments until the function began to run.",
+    "tool_run_ms": "From there to the end of its run; where that was not recorded, from the whole "
+    "arguments to the sending of the output.",
     "tool_resume_ms": "From the sending of the output to the first audio after it.",
     "silent_tool_gap_ms": "The longest span with nobody audible between the whole arguments of a "
     "function call and the first audio after its output.",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
+from realtime_nb.function_calls import failure
 from realtime_nb.protocol.conversation import FunctionCall
 from realtime_nb.tools import Definition, Tool, ToolResult
 
@@ -82,8 +83,11 @@ class RecordedTool(Tool):
         arguments: dict[str, Any] = json.loads(arguments_json)
         return arguments
 
-    async def call(self, arguments_json: str) -> ToolResult:
+    async def call(
+        self, arguments_json: str, started: Callable[[], None] = lambda: None
+    ) -> ToolResult:
         """The recorded output, or an error that says that there is none."""
+        started()
         found = self._answers.find(self.name, arguments_json)
         if found is None or found.output is None:
             words = (
@@ -93,7 +97,7 @@ class RecordedTool(Tool):
             return ToolResult(json.dumps({"error": words}), "error")
         if found.done_s is not None and found.output_s is not None:
             await asyncio.sleep(max(0.0, found.output_s - found.done_s) / self._speed)
-        return ToolResult(found.output, "ok")
+        return ToolResult(found.output, failure(found) or "ok")
 
 
 def _not_run() -> None:

@@ -10,6 +10,7 @@ A recording is a folder::
     output.wav       what was played: sample i at i / 24,000 s, silence explicit
     items.wav        audio inside conversation items, where there is any
     playback.jsonl   what the playing device reported; "after" is the seq of the event before it
+    tools.jsonl      when functions began to run and ended, and how; "after" likewise
     labels.jsonl     marks that people made
 
 All WAV files are mono PCM16 at 24 kHz. In an event, audio is replaced by ``{"file", "start",
@@ -39,7 +40,7 @@ import msgspec
 
 from realtime_nb.audio import SAMPLE_RATE
 from realtime_nb.errors import RecordingError
-from realtime_nb.protocol.conversation import PlaybackReport
+from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject, payload_bytes
 from realtime_nb.recorder_files import AudioChunk, Entry, OpenFiles, write_json
 from realtime_nb.redaction import may_hold_secrets, without_secrets
@@ -182,6 +183,23 @@ class Recorder:
                 "after": self._events - 1,
             }
             self._put(Entry((), "playback.jsonl", _encoded(line)))
+
+    def tool(self, report: ToolReport) -> None:
+        """Take a report of who runs the functions that the model calls.
+
+        Raises:
+            RecordingError: Recording has failed or was closed.
+        """
+        with self._lock:
+            self._check()
+            line = {
+                "t": report.t_s,
+                "call_id": report.call_id,
+                "kind": report.kind,
+                "outcome": report.outcome,
+                "after": self._events - 1,
+            }
+            self._put(Entry((), "tools.jsonl", _encoded(line)))
 
     def played(self, item_id: str, pcm: bytes, t_s: float) -> None:
         """Take audio (PCM16, 24 kHz) of an item whose first sample was played at ``t_s``.

@@ -54,7 +54,7 @@ class OpenFiles:
         self._lines: dict[str, list[bytes]] = {}
         for name in ("input.wav", "received.wav", "output.wav"):
             self._wav(name)
-        logs = ("events.jsonl", "playback.jsonl", "labels.jsonl")
+        logs = ("events.jsonl", "playback.jsonl", "tools.jsonl", "labels.jsonl")
         self._logs = {name: (path / name).open("ab", buffering=0) for name in logs}
 
     def _wav(self, name: str) -> GrowingWav:

@@ -11,15 +11,17 @@ import msgspec
 
 from realtime_nb.errors import RecordingError
 from realtime_nb.protocol import events as ev
-from realtime_nb.protocol.conversation import PlaybackReport
+from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.dialect import client_to_ga, server_to_ga
 from realtime_nb.protocol.events import AudioRef, JsonObject
+from realtime_nb.protocol.records import RunOutcome
 from realtime_nb.recorder import FORMAT, FORMAT_VERSION
 
 __all__ = [
     "LabelLine",
     "PlaybackLine",
     "RecordedEvent",
+    "ToolLine",
     "audio_references",
     "is_in_recording",
     "read_header",
@@ -62,6 +64,20 @@ class PlaybackLine(msgspec.Struct, frozen=True):
     def report(self) -> PlaybackReport:
         """What the device reported."""
         return PlaybackReport(self.item_id, self.played_ms, self.kind, self.t)
+
+
+class ToolLine(msgspec.Struct, frozen=True):
+    """One line of ``tools.jsonl``; it came after event ``after``."""
+
+    t: float
+    call_id: str
+    kind: Literal["started", "ended"]
+    outcome: RunOutcome | None = None
+    after: int = -1
+
+    def report(self) -> ToolReport:
+        """What the session reported."""
+        return ToolReport(self.call_id, self.kind, self.t, self.outcome)
 
 
 class LabelLine(msgspec.Struct, frozen=True):
@@ -152,8 +168,8 @@ def is_in_recording(file: Path) -> bool:
         read_header(file.parent)
     except RecordingError:
         return False
-    names = ("session.json", "events.jsonl", "playback.jsonl", "labels.jsonl")
-    return file.name in names
+    logs = ("events.jsonl", "playback.jsonl", "tools.jsonl", "labels.jsonl")
+    return file.name in ("session.json", *logs)
 
 
 def _decoded_slowly(line: bytes, kind: type[Line]) -> Line | None:

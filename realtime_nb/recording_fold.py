@@ -32,15 +32,18 @@ class Folded:
 
 
 def fold(source: RecordingSource) -> Folded:
-    """Fold events and playback reports in the order in which the session took them."""
+    """Fold events and reports in the order in which the session took them."""
     folded = Folded()
     conversation, clock = folded.conversation, folded.input_clock
     dialect = source.header.get("dialect")
     reports = deque(source.playback())
+    runs = deque(source.tools())
     placed = "input" not in source.unknown  # whether it is known where an append's audio lies
     for line in source.events():
         while reports and reports[0].after < line.seq:
             conversation.apply_playback(reports.popleft().report())
+        while runs and runs[0].after < line.seq:
+            conversation.apply_tool(runs.popleft().report())
         t_s = None if math.isnan(line.t_s) else line.t_s
         for event in typed(line, dialect):
             conversation.apply(event, t_s)
@@ -52,6 +55,8 @@ def fold(source: RecordingSource) -> Folded:
                 folded.received.setdefault(event.item_id, []).append(event.delta)
     for report in reports:
         conversation.apply_playback(report.report())
+    for run in runs:
+        conversation.apply_tool(run.report())
     _mark_unknown(folded, source)
     return folded
 

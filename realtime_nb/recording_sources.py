@@ -24,6 +24,7 @@ from realtime_nb.recording_files import (
     Line,
     PlaybackLine,
     RecordedEvent,
+    ToolLine,
     audio_references,
     read_header,
     read_lines,
@@ -76,6 +77,9 @@ class RecordingSource(Protocol):
 
     def playback(self) -> Sequence[PlaybackLine]:
         """What the playing device reported, in order."""
+
+    def tools(self) -> Sequence[ToolLine]:
+        """When functions began to run and ended, in order."""
 
     def labels(self) -> Sequence[LabelLine]:
         """The marks that people made."""
@@ -134,6 +138,11 @@ class FolderSource:
         lines = read_lines(self.path / "playback.jsonl", PlaybackLine)
         return [line for _, line in lines if line is not None]
 
+    def tools(self) -> list[ToolLine]:
+        """When functions began to run and ended; nothing in recordings of former versions."""
+        lines = read_lines(self.path / "tools.jsonl", ToolLine)
+        return [line for _, line in lines if line is not None]
+
     def labels(self) -> list[LabelLine]:
         """The marks that people made."""
         lines = read_lines(self.path / "labels.jsonl", LabelLine)
@@ -162,6 +171,7 @@ class FolderSource:
                 "Its WAV files, if they hold sound, can be loaded one by one."
             )
         deque(self._checked_lines("playback.jsonl", PlaybackLine), maxlen=0)
+        deque(self._checked_lines("tools.jsonl", ToolLine), maxlen=0)
         deque(self._checked_lines("labels.jsonl", LabelLine), maxlen=0)
         self._check_audio(ends)
 
@@ -258,6 +268,10 @@ class AudioSource:
 
     def playback(self) -> list[PlaybackLine]:
         """There is none."""
+        return []
+
+    def tools(self) -> list[ToolLine]:
+        """There are none."""
         return []
 
     def labels(self) -> list[LabelLine]:

@@ -144,16 +144,23 @@ class Tool:
         names = zip(self._signature.parameters, type(parsed).model_fields, strict=True)
         return {name: getattr(parsed, field) for name, field in names}
 
-    async def call(self, arguments_json: str) -> ToolResult:
+    async def call(
+        self, arguments_json: str, started: Callable[[], None] = lambda: None
+    ) -> ToolResult:
         """Run the function on arguments from a model; never raises for what goes wrong in it.
 
         A plain function runs in a thread of its own, so that it can't hold up the loop. After a
         timeout its thread ends when the function does, and the late result is dropped.
+
+        Args:
+            arguments_json: as the model wrote them.
+            started: is called when the arguments fit and the function is about to run.
         """
         try:
             arguments = self.parse(arguments_json)
         except ToolError as error:
             return _failure("invalid", str(error), error)
+        started()
         limit = asyncio.timeout(self.timeout_s)
         try:
             async with limit:

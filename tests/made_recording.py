@@ -15,7 +15,7 @@ from realtime_nb import analysis
 from realtime_nb.audio import Samples
 from realtime_nb.input_clock import InputClock
 from realtime_nb.protocol import events as ev
-from realtime_nb.protocol.conversation import Conversation, PlaybackReport
+from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.recording_files import PlaybackLine, RecordedEvent
 from realtime_nb.voices import Voices
 
@@ -58,6 +58,11 @@ class MadeRecording:
         line = PlaybackLine(t_s, item_id, played_ms, kind, len(self.lines) - 1)
         self.playback.append(line)
         self.conversation.apply_playback(PlaybackReport(item_id, played_ms, kind, t_s))
+
+    def ran(self, call_id: str, from_s: float, to_s: float) -> None:
+        """A function ran."""
+        self.conversation.apply_tool(ToolReport(call_id, "started", from_s))
+        self.conversation.apply_tool(ToolReport(call_id, "ended", to_s, "ok"))
 
     def user(self, t_s: float, item_id: str, text: str, **completed: Any) -> None:
         """The user says something, which is transcribed half a second later."""

@@ -16,7 +16,7 @@ import numpy as np
 from realtime_nb.audio import load_audio, pcm_from_samples
 from realtime_nb.input_clock import InputClock
 from realtime_nb.protocol import events as ev
-from realtime_nb.protocol.conversation import Conversation, PlaybackReport
+from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.protocol.dialect import client_to_ga, server_to_ga
 from realtime_nb.recorder import Recorder
 
@@ -103,6 +103,11 @@ class LiveSession:
         if self.recorder is not None:
             self.recorder.playback(report)
         self.conversation.apply_playback(report)
+
+    def tool(self, report: ToolReport) -> None:
+        if self.recorder is not None:
+            self.recorder.tool(report)
+        self.conversation.apply_tool(report)
 
     def played(self, item_id: str, pcm: bytes, t_s: float) -> None:
         if self.recorder is not None:

@@ -105,30 +105,6 @@ def test_latency_table_by_hand(live: LiveSession) -> None:
     assert row(table, 1)["answer_ms"] == 4400  # RC = 7.1 of the first, done at 11.5 the last
 
 
-def test_calls_by_hand(live: LiveSession) -> None:
-    (call,) = analysis.calls(live.conversation).round(6).to_dict("records")
-
-    assert call == {
-        "turn": 2,
-        "call_id": "call_1",
-        "name": "book",
-        "arguments": '{"time": "10:00"}',
-        "output": '{"ok": true}',
-        "status": "completed",
-        "outcome": "ok",
-        "response_id": "resp_2",
-        "item_id": "call_item",
-        "started_s": 7.4,
-        "done_s": 7.5,
-        "output_s": 8.3,
-        "decide_ms": 400,
-        "run_ms": 800,
-        "queue_ms": pytest.approx(math.nan, nan_ok=True),
-        "queue_note": "when the function began to run is not recorded",
-        "resume_ms": 500,
-    }
-
-
 def test_speech_by_hand(live: LiveSession) -> None:
     table = analysis.speech(live.conversation, live.clock)
 
@@ -190,78 +166,6 @@ def test_tables_of_nothing_have_their_columns() -> None:
     assert "resume_ms" in analysis.calls(empty).columns
     assert "offset_s" in analysis.speech(empty, clock).columns
     assert "cached_tokens" in analysis.usage(empty).columns
-
-
-# --- outcomes of calls ---
-
-
-def called(live: LiveSession, call_id: str, t_s: float) -> None:
-    item = {"id": f"item_{call_id}", "type": "function_call", "name": "book", "call_id": call_id}
-    live.received(t_s, "response.output_item.done", item=item, response_id="resp_1")
-
-
-def returned(live: LiveSession, call_id: str, t_s: float, output: str) -> None:
-    item = {"type": "function_call_output", "call_id": call_id, "output": output}
-    live.sent(t_s, "conversation.item.create", item=item)
-
-
-def test_outcomes_of_calls() -> None:
-    outputs = {
-        "fine": '{"ok": true}',
-        "with_note": '{"error": null, "ok": true}',
-        "not_json": '{"error": ',
-        "failed": '{"error": "ValueError: no such day"}',
-        "slow": '{"error": "book took over 0.5 s."}',
-    }
-    live = LiveSession()
-    live.user_item(1.0, "user_1", "Book it.")
-    live.response_begins(1.1, "resp_1")
-    for call_id, output in outputs.items():
-        called(live, call_id, 1.2)
-        returned(live, call_id, 1.3, output)
-    for call_id in ("spoken_over", "failed_late", "typed_over", "forgotten"):
-        called(live, call_id, 2.0)
-    live.received(2.5, "input_audio_buffer.speech_started", audio_start_ms=0, item_id="user_2")
-    returned(live, "spoken_over", 2.6, "done")
-    returned(live, "failed_late", 2.6, outputs["failed"])
-    called(live, "between", 2.7)
-    returned(live, "between", 2.8, "done")
-    live.user_item(3.0, "user_3", "Stop.")
-    returned(live, "typed_over", 3.1, "done")
-
-    table = analysis.calls(live.conversation).set_index("call_id")
-
-    assert table.outcome.to_dict() == {
-        "fine": "ok",
-        "with_note": "ok",
-        "not_json": "ok",
-        "failed": "error",
-        "slow": "timeout",
-        "spoken_over": "late",
-        "failed_late": "error",
-        "typed_over": "late",
-        "forgotten": "orphan",
-        "between": "ok",
-    }
-    assert table.resume_ms.isna().all()
-
-
-def test_resuming_is_the_earliest_audio_of_what_began_after_the_output() -> None:
-    live = LiveSession()
-    live.response_begins(1.1, "resp_1")
-    called(live, "call_1", 1.2)
-    returned(live, "call_1", 1.5, "done")
-    live.response_begins(1.4, "before")
-    live.response_begins(1.6, "later")
-    live.response_begins(1.7, "sooner")
-    live.spoken_answer(1.8, "before", "agent_1", "One.", SILENCE[:2_400])
-    live.spoken_answer(1.9, "sooner", "agent_2", "Two.", SILENCE[:2_400])
-    live.spoken_answer(2.0, "later", "agent_3", "Three.", SILENCE[:2_400])
-    live.response_begins(2.1, "silent")
-
-    (call,) = analysis.calls(live.conversation).round(6).to_dict("records")
-
-    assert call["resume_ms"] == 400
 
 
 # --- what belongs to a turn ---

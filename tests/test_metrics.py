@@ -60,6 +60,7 @@ def rec() -> MadeRecording:
     response(rec, 9.5, "in_progress")
     called(rec, 9.7)
     response(rec, 9.8, "completed")
+    rec.ran("call_1", 9.75, 10.35)
     returned(rec, 10.5, '{"ok": true}')
     rec.answer(10.6, "resp_3", 1_000, "Booked.")
     rec.played("resp_3_item", 0.0, "started", 10.9)
@@ -99,7 +100,8 @@ EXPECTED: dict[str, float] = {
     "speaking_ms": 1_300,  # of 2000, 1000, 1300
     "transcript_ms": 500,
     "tool_decide_ms": 200,
-    "tool_run_ms": 800,
+    "tool_queue_ms": 50,
+    "tool_run_ms": 600,
     "tool_resume_ms": 200,
     "silent_tool_gap_ms": 1_000,
     "tool_errors": 0,
@@ -278,6 +280,7 @@ def test_a_call_that_nothing_followed() -> None:
     found = reasons(rec)
 
     assert found["tool_run_ms"] == "no call has an output"
+    assert found["tool_queue_ms"] == "when the function began to run is not recorded"
     assert found["tool_resume_ms"] == found["silent_tool_gap_ms"] == "no answer followed a call"
     assert found["tool_decide_ms"] == "the responses are unknown"
     assert metrics(rec).value["tool_orphans"] == 1

@@ -62,6 +62,16 @@ async def test_an_answer_takes_as_long_as_it_did() -> None:
     assert tool.definition() == DEFINITION
 
 
+async def test_a_call_that_failed_fails_again() -> None:
+    output = '{"error": "ValueError: no such day"}'
+    answers = RecordedAnswers([FunctionCall("id", "look_up", "{}", output=output)], "in_order")
+    began: list[bool] = []
+
+    result = await RecordedTool(DEFINITION, answers, 1.0).call("{}", lambda: began.append(True))
+
+    assert (result.output, result.outcome, began) == (output, "error", [True])
+
+
 @virtual
 async def test_no_answer_is_said_to_be_none() -> None:
     tool = RecordedTool(DEFINITION, RecordedAnswers([], "in_order"), speed=1.0)

@@ -14,7 +14,7 @@ from realtime_nb import recorder as recorder_module
 from realtime_nb import recorder_files
 from realtime_nb.audio import GrowingWav, read_wav_pcm
 from realtime_nb.errors import RecordingError
-from realtime_nb.protocol.conversation import PlaybackReport
+from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.recorder import Recorder
 from realtime_nb.recording import load
 
@@ -46,6 +46,7 @@ def test_folder_holds_what_the_format_promises(tmp_path: Path) -> None:
     recorder.event("sent", {"type": "response.create"}, 0.25)
     recorder.event("received", {"type": "response.created", "response": {"id": "r"}}, 0.5)
     recorder.playback(PlaybackReport("item_1", 12.5, "started", 0.75))
+    recorder.tool(ToolReport("call_1", "ended", 0.8, "timeout"))
     recorder.label(1.0, "not me ✓")
     recorder.close(duration_s=2.5, close_code=1000)
 
@@ -67,9 +68,12 @@ def test_folder_holds_what_the_format_promises(tmp_path: Path) -> None:
     assert lines(recorder.path / "playback.jsonl") == [
         {"t": 0.75, "item_id": "item_1", "played_ms": 12.5, "kind": "started", "after": 1}
     ]
+    assert lines(recorder.path / "tools.jsonl") == [
+        {"t": 0.8, "call_id": "call_1", "kind": "ended", "outcome": "timeout", "after": 1}
+    ]
     assert lines(recorder.path / "labels.jsonl") == [{"t": 1.0, "text": "not me ✓"}]
     assert {file.name for file in recorder.path.iterdir()} == {
-        *("session.json", "events.jsonl", "playback.jsonl", "labels.jsonl"),
+        *("session.json", "events.jsonl", "playback.jsonl", "tools.jsonl", "labels.jsonl"),
         *("input.wav", "output.wav", "received.wav"),
     }
 

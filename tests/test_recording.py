@@ -12,7 +12,7 @@ import soundfile
 
 from realtime_nb.audio import pcm_from_samples, read_wav_pcm, ulaw_encode
 from realtime_nb.errors import AudioError, RecordingError
-from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.conversation import Conversation, ToolReport
 from realtime_nb.recorded import Recorded
 from realtime_nb.recorder import Recorder
 from realtime_nb.recording import Recording, load
@@ -210,6 +210,34 @@ def test_reports_are_folded_where_they_came(tmp_path: Path) -> None:
 
     assert conversation == live.conversation
     assert conversation.items == {}
+
+
+def test_reports_of_functions_are_folded_where_they_came(tmp_path: Path) -> None:
+    """A call is known from the first that is heard of it; a log without times knows no more."""
+    recorder = Recorder(tmp_path, {})
+    live = LiveSession(recorder)
+    live.received(0.1, "session.created", session=session())
+    item = {"id": "item_1", "type": "function_call", "name": "book", "call_id": "call_2"}
+    live.tool(ToolReport("call_1", "started", 0.2))
+    live.received(0.3, "response.output_item.done", item=item, response_id="resp_1")
+    live.tool(ToolReport("call_2", "started", 0.4))
+    live.tool(ToolReport("call_2", "ended", 0.5, "ok"))
+    recorder.close()
+
+    recording = load(recorder.path)
+
+    assert recording.conversation == live.conversation
+    assert list(recording.conversation.calls) == ["call_1", "call_2"]
+    assert recording.calls.run_outcome.dropna().to_list() == ["ok"]
+
+
+def test_recording_of_a_version_that_did_not_record_functions(folder: Path) -> None:
+    (folder / "tools.jsonl").unlink()
+
+    recording = load(folder)
+
+    assert recording.problems == []
+    assert recording.calls.queue_ms.isna().all()
 
 
 def test_g711_folds_to_the_same_milliseconds(tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def test_folder_that_lost_its_header(folder: Path) -> None:
     assert len(load(folder / "events.jsonl").turns) == 3
 
 
-@pytest.mark.parametrize("name", ["session.json", "events.jsonl", "playback.jsonl"])
+@pytest.mark.parametrize("name", ["session.json", "events.jsonl", "playback.jsonl", "tools.jsonl"])
 def test_one_file_of_a_recording(folder: Path, name: str) -> None:
     with pytest.raises(RecordingError, match=r"one file of a recording; load its folder"):
         load(folder / name)

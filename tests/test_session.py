@@ -476,6 +476,67 @@ async def test_a_tool_that_hangs_is_ended_by_its_time() -> None:
         assert session.conversation.transcript()[-1] == ("assistant", "It took too long.")
 
 
+@virtual
+async def test_when_functions_ran_and_how_they_ended_is_recorded(tmp_path: Path) -> None:
+    @rt.tool(timeout_s=2.0)
+    async def wait(seconds: float, fail: bool = False) -> str:
+        """Wait."""
+        await asyncio.sleep(seconds)
+        if fail:
+            raise ValueError("no")
+        return '{"error": "no free slot"}'
+
+    given = ('{"seconds": 1.5}', '{"seconds": 0.5, "fail": true}', '{"seconds": 9}', "{}")
+    calls = [Call("wait", arguments, f"call_{i}") for i, arguments in enumerate(given)]
+    async with (
+        MemoryServer(ScriptedLLM([*calls, "Done."])) as server,
+        rt.connect(transport=server.transport, tools=[wait], record=tmp_path) as session,
+    ):
+        await session.say("Do it")
+        assert await session.settled()
+    assert session.recording is not None
+
+    table = rt.load(session.recording).calls.round(6).set_index("call_id")
+
+    assert table.run_outcome.to_dict() == {
+        "call_0": "ok",
+        "call_1": "error",
+        "call_2": "timeout",
+        "call_3": "invalid",
+    }
+    assert list(table.outcome) == ["ok", "error", "timeout", "error"]
+    assert list(table.run_ms[:3]) == [1_500, 500, 2_000]
+    assert list(table.queue_ms[:3]) == list(table.send_ms[:3]) == [0, 0, 0]
+    assert table.run_started_s.isna().to_list() == [False, False, False, True]
+
+
+@virtual
+async def test_a_function_that_the_end_of_the_session_cuts_short_is_recorded(
+    tmp_path: Path,
+) -> None:
+    running = asyncio.Event()
+
+    @rt.tool
+    async def hang() -> str:
+        """Hang."""
+        running.set()
+        await asyncio.Event().wait()
+        return ""
+
+    async with (
+        MemoryServer(ScriptedLLM([Call("hang", "{}", "call_1")])) as server,
+        rt.connect(transport=server.transport, tools=[hang], record=tmp_path) as session,
+    ):
+        await session.say("Do it")
+        await running.wait()
+        await asyncio.sleep(3)
+    assert session.recording is not None
+
+    (call,) = rt.load(session.recording).calls.round(6).to_dict("records")
+
+    assert (call["run_outcome"], call["outcome"], call["run_ms"]) == ("cancelled", "orphan", 3_000)
+
+
 async def test_a_slow_plain_function_holds_nobody_up() -> None:
     gate = threading.Event()
 

@@ -468,3 +468,29 @@ def test_collect_takes_functions_tools_and_definitions() -> None:
 def test_collect_refuses_what_it_can_not_offer(entries: list[Any], words: str) -> None:
     with pytest.raises(ToolError, match=words):
         collect(entries)
+
+
+# --- when it began ---
+
+
+async def test_the_beginning_of_a_run_is_told() -> None:
+    steps: list[str] = []
+
+    async def on_the_loop() -> None:
+        """Run."""
+        steps.append("ran")
+
+    def in_a_thread() -> None:
+        """Run."""
+        steps.append("ran")
+
+    for function in (on_the_loop, in_a_thread):
+        await tool(function).call("{}", lambda: steps.append("began"))
+    assert steps == ["began", "ran"] * 2
+
+
+async def test_what_is_not_run_does_not_begin() -> None:
+    began: list[bool] = []
+
+    assert (await book.call("{}", lambda: began.append(True))).outcome == "invalid"
+    assert began == []

@@ -30,6 +30,7 @@ from realtime_nb.protocol.conversation import (
     FunctionCall,
     PlaybackReport,
     Response,
+    ToolReport,
 )
 from realtime_nb.protocol.events import JsonObject
 
@@ -236,6 +237,10 @@ class ClientProtocol:
     def receive_playback(self, report: PlaybackReport) -> None:
         """Takes a report of the device that plays the agent's voice."""
         self.conversation.apply_playback(report)
+
+    def receive_tool_report(self, report: ToolReport) -> None:
+        """Takes a report of who runs the functions."""
+        self.conversation.apply_tool(report)
 
     def receive_flushed(self, item_id: str, played_ms: float) -> None:
         """Tells the server how much was heard of an item whose playback was stopped."""

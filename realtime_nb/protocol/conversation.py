@@ -24,6 +24,7 @@ from realtime_nb.protocol.records import (
     PlaybackReport,
     Response,
     Speech,
+    ToolReport,
 )
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "PlaybackReport",
     "Response",
     "Speech",
+    "ToolReport",
 ]
 
 Step = Literal["committed", "added", "output", "response"]
@@ -143,6 +145,15 @@ class Conversation:
             item.underruns += 1
         else:
             item.stopped_s = report.t_s
+
+    def apply_tool(self, report: ToolReport) -> None:
+        """Takes in a report of who runs the functions that the model calls."""
+        call = self._call(report.call_id)
+        if report.kind == "started":
+            call.run_started_s = report.t_s
+        else:
+            call.run_ended_s = report.t_s
+            call.run_outcome = report.outcome
 
     def measure(self, item_id: str, audio_ms: float) -> None:
         """States how much audio an item has, where its owner knows it better than the events."""

@@ -7,7 +7,20 @@ from typing import Literal
 
 from realtime_nb.protocol.wire import JsonObject
 
-__all__ = ["ErrorRecord", "FunctionCall", "Item", "PlaybackReport", "Response", "Speech"]
+__all__ = [
+    "ErrorRecord",
+    "FunctionCall",
+    "Item",
+    "PlaybackReport",
+    "Response",
+    "RunOutcome",
+    "Speech",
+    "ToolReport",
+]
+
+RunOutcome = Literal["ok", "error", "timeout", "invalid", "cancelled"]
+"""How the run of a function ended: ``invalid`` is one that never began, because the arguments don't
+fit, and ``cancelled`` one that the session's end cut short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +39,23 @@ class PlaybackReport:
     played_ms: float
     kind: Literal["started", "finished", "flushed", "underrun"]
     t_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReport:
+    """What the session that runs a function says of it.
+
+    Attributes:
+        call_id: which call.
+        kind: ``started`` when the function began to run, ``ended`` when it returned or failed.
+        t_s: when, in seconds since the session began.
+        outcome: how it ended; None of one that ``started``.
+    """
+
+    call_id: str
+    kind: Literal["started", "ended"]
+    t_s: float
+    outcome: RunOutcome | None = None
 
 
 @dataclass(slots=True)
@@ -170,7 +200,8 @@ class Speech:
 class FunctionCall:
     """A function that the model called and what came back.
 
-    ``done_s`` is when its arguments were whole, ``output_s`` when the output was sent.
+    ``done_s`` is when its arguments were whole, ``output_s`` when the output was sent. In between,
+    the function ran from ``run_started_s`` to ``run_ended_s``, where the session reports that.
     """
 
     call_id: str
@@ -183,6 +214,9 @@ class FunctionCall:
     started_s: float | None = None
     done_s: float | None = None
     output_s: float | None = None
+    run_started_s: float | None = None
+    run_ended_s: float | None = None
+    run_outcome: RunOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
