@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import pairwise, zip_longest
+from itertools import zip_longest
 
+from realtime_nb import turn_faults
 from realtime_nb.findings_evidence import Evidence, Finding, Rule, Severity, rows, seconds
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.user_turns import Turn
 
 __all__ = ["RULES"]
-
-SPLIT_S = 1.2
-SPLIT_INTO_REPLY_S = 0.5
-"""A user who goes on this soon after the turn was ended, and before or just after the answer began,
-had not finished."""
-
-PHANTOM_VOICED_MS = 150.0
-"""A committed turn with less speech than this was noise."""
 
 OVER_REMEMBERED_MS = 200.0
 """From here on the model believes that it said things which nobody heard."""
@@ -28,8 +20,6 @@ DEAF_S = 1.0
 
 UNANSWERED_AFTER_S = 3.0
 """A turn that was taken less than this before the session ended had no time to be answered."""
-
-_SENTENCE_ENDS = (".", "?", "!", "…", "。")
 
 CAUSES = {
     "empty": "by a sound in which no words were understood",
@@ -133,90 +123,62 @@ def over_remembered(evidence: Evidence) -> Iterator[Finding]:
 
 def premature_cuts(evidence: Evidence) -> Iterator[Finding]:
     """Turns that were ended while the user only paused."""
-    heard = {row.item_id: row for row in rows(evidence.rec.speech)}
-    for turn, following in pairwise(evidence.turns):
-        before, after = heard.get(turn.item.id), heard.get(following.item.id)
-        if before is None or after is None:
-            continue
-        replied_s = evidence.latency[turn.number].played_s
-        went_on_s = after.onset_s
-        soon = went_on_s - before.stopped_s < SPLIT_S
-        if not soon or went_on_s >= replied_s + SPLIT_INTO_REPLY_S:
-            continue
-        if not _was_cut(turn) and not _continues(turn.item.text, following.item.text):
-            continue
-        gap_ms = after.onset_ms - before.offset_ms
-        needed_ms = math.ceil(gap_ms / 50) * 50 + 50
-        window = before.silence_duration_ms
-        remedy = "use semantic_vad with eagerness='low', or server_vad with silence_duration_ms"
-        if window == window:
-            remedy = (
-                f"silence_duration_ms of at least {needed_ms} instead of {window:g} would have "
-                "kept it together; semantic_vad waits by itself when a sentence is not whole"
-            )
-        else:
-            remedy += f" of at least {needed_ms}"
+    for cut in turn_faults.premature_cuts(evidence.rec):
+        items = [one.item for one in (cut.turn, cut.following) if one is not None]
+        following = cut.following.item.text if cut.following is not None else ""
+        pause = "a pause" if math.isnan(cut.gap_ms) else f"a pause of {cut.gap_ms:.0f} ms"
         yield Finding(
             id="premature-cut",
             severity="warning",
-            turn=turn.number,
-            start_s=before.stopped_s,
-            end_s=went_on_s,
-            text=f"turn {turn.number} was ended in a pause of {gap_ms:.0f} ms: the user went on "
-            f"with {_quoted(following.item.text)}.",
+            turn=cut.turn.number,
+            start_s=cut.stopped_s,
+            end_s=cut.went_on_s,
+            text=f"turn {cut.turn.number} was ended in {pause}: the user went on with "
+            f"{_quoted(following)}.",
             evidence={
-                "events": evidence.seqs(turn.item.id, following.item.id),
-                "gap_ms": gap_ms,
-                "silence_duration_ms": window,
-                "item_ids": [turn.item.id, following.item.id],
+                "events": evidence.seqs(*(item.id for item in items)),
+                "gap_ms": cut.gap_ms,
+                "silence_duration_ms": cut.silence_duration_ms,
+                "item_ids": [item.id for item in items],
             },
-            suggestion=remedy,
+            suggestion=_against_cuts(cut.gap_ms, cut.silence_duration_ms),
         )
 
 
-def _was_cut(turn: Turn) -> bool:
-    """Whether the reply was: the user did not let it have the floor."""
-    cancelled = any(response.status == "cancelled" for response in turn.responses)
-    return cancelled or any(item.interrupted for item in turn.items)
-
-
-def _continues(text: str, following: str) -> bool:
-    """Whether the second text goes on with the sentence of the first."""
-    if not text or not following:
-        return False
-    return not text.rstrip().endswith(_SENTENCE_ENDS) or following.lstrip()[0].islower()
+def _against_cuts(gap_ms: float, window_ms: float) -> str:
+    semantic = "use semantic_vad with eagerness='low'"
+    if math.isnan(gap_ms):
+        return f"{semantic}, or server_vad with a longer silence_duration_ms"
+    needed_ms = math.ceil(gap_ms / 50) * 50 + 50
+    if math.isnan(window_ms):
+        return f"{semantic}, or server_vad with silence_duration_ms of at least {needed_ms}"
+    return (
+        f"silence_duration_ms of at least {needed_ms} instead of {window_ms:g} would have "
+        "kept it together; semantic_vad waits by itself when a sentence is not whole"
+    )
 
 
 def phantom_turns(evidence: Evidence) -> Iterator[Finding]:
     """Turns that were committed though the user said nothing."""
-    voiced = evidence.rec.voices.user_ms
-    if not len(evidence.rec.input):
-        return
-    for turn in evidence.turns:
-        speech = turn.speech
-        if speech is None or speech.audio_end_ms is None:
-            continue
-        spoken_ms = sum(
-            max(0.0, min(end, speech.audio_end_ms) - max(start, speech.audio_start_ms))
-            for start, end in voiced
-        )
-        if spoken_ms >= PHANTOM_VOICED_MS:
-            continue
+    for phantom in turn_faults.phantom_turns(evidence.rec):
+        turn, speech = phantom.turn, phantom.turn.speech
         said = _quoted(turn.item.text) if turn.item.text else "empty"
         yield Finding(
             id="phantom-turn",
             severity="warning",
             turn=turn.number,
-            start_s=_or_nan(speech.started_s),
-            end_s=_or_nan(speech.stopped_s),
+            start_s=turn.began_s if speech is None else _or_nan(speech.started_s),
+            end_s=turn.began_s if speech is None else _or_nan(speech.stopped_s),
             text=f"turn {turn.number}: the user said nothing, but a turn was committed "
-            f"({seconds(spoken_ms)} voiced; transcript {said}).",
+            f"({seconds(phantom.voiced_ms)} voiced; transcript {said}).",
             evidence={
                 "events": evidence.seqs(turn.item.id),
                 "item_id": turn.item.id,
-                "voiced_ms": spoken_ms,
+                "voiced_ms": phantom.voiced_ms,
             },
-            suggestion=_against("empty", speech.turn_detection or {}),
+            suggestion="commit only audio in which the user spoke"
+            if speech is None
+            else _against("empty", speech.turn_detection or {}),
         )
 
 
@@ -254,7 +216,7 @@ def unanswered_turns(evidence: Evidence) -> Iterator[Finding]:
         if turn.responses or evidence.rec.duration_s - turn.began_s < UNANSWERED_AFTER_S:
             continue
         until_s = evidence.rec.duration_s if following is None else following.began_s
-        if until_s - turn.began_s < SPLIT_S:
+        if until_s - turn.began_s < turn_faults.WENT_ON_WITHIN_S:
             continue  # the user went on at once
         severity: Severity = "warning" if creates and evidence.turn_detection else "note"
         yield Finding(

@@ -12,6 +12,7 @@ from realtime_nb.input_health import InputHealth, input_health
 from realtime_nb.interruptions import playback_spans
 from realtime_nb.protocol.conversation import Item
 from realtime_nb.silences import long_silences, merged
+from realtime_nb.turn_faults import phantom_turns, premature_cuts
 from realtime_nb.user_turns import Turn, find_turns
 from realtime_nb.voices import Span, common_spans, spans_length
 
@@ -21,12 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["talk_figures"]
 
 _NAN = math.nan
-_WENT_ON_WITHIN_S = 1.2
-_REPLY_HEARD_S = 0.5
-_PHANTOM_MS = 150.0
 _SHORTEST_SPEECH_S = 1.0
 """A speech rate of less than a second of speech says nothing."""
-_SENTENCE_ENDS = (".", "?", "!", "…", "。")
 
 _NO_INPUT = "there is no input audio"
 _NO_OUTPUT = "what was played is not recorded"
@@ -58,36 +55,7 @@ def _playback_known(rec: Recorded) -> bool:
 def _premature_cuts(rec: Recorded, found: list[Turn]) -> Figure:
     if not any(turn.speech is not None for turn in found):
         return figures.unknown("count", "turn detection reported no speech")
-    onsets_s = figures.known(rec.speech.onset_s)
-    onsets_s.sort()
-    cuts = sum(
-        _went_on(turn, following, onsets_s)
-        for turn, following in zip(found, [*found[1:], None], strict=True)
-    )
-    return figures.count(cuts, "server")
-
-
-def _went_on(turn: Turn, following: Turn | None, onsets_s: list[float]) -> bool:
-    """Whether the user was cut short by the end of this turn."""
-    if turn.speech is None or turn.speech.stopped_s is None:
-        return False
-    stop_s = turn.speech.stopped_s
-    index = bisect_right(onsets_s, stop_s)
-    if index == len(onsets_s) or onsets_s[index] > stop_s + _WENT_ON_WITHIN_S:
-        return False
-    played_s = min((i.played_s for i in turn.items if i.played_s is not None), default=math.inf)
-    if onsets_s[index] >= played_s + _REPLY_HEARD_S:
-        return False
-    cut = any(response.status == "cancelled" for response in turn.responses)
-    cut = cut or any(item.interrupted for item in turn.items)
-    return cut or (following is not None and _continues(turn.item.text, following.item.text))
-
-
-def _continues(text: str, following: str) -> bool:
-    """Whether the second text goes on with the sentence of the first."""
-    if not text or not following:
-        return False
-    return not text.rstrip().endswith(_SENTENCE_ENDS) or following.lstrip()[0].islower()
+    return figures.count(len(premature_cuts(rec)), "server")
 
 
 def _agent_over_user(rec: Recorded, found: list[Turn]) -> Figure:
@@ -110,29 +78,16 @@ def _inside(moment_s: float, spans: list[Span]) -> bool:
 
 
 def _phantoms(rec: Recorded, found: list[Turn]) -> dict[str, Figure]:
-    committed = [turn for turn in found if turn.source == "speech"]
     if not len(rec.input):
         return {
             "phantom_turns": figures.unknown("count", _NO_INPUT),
             "phantom_share": figures.unknown("share", _NO_INPUT),
         }
-    clock = rec.input_clock
-    after_ms = 0.0
-    phantoms = 0
-    for turn in committed:
-        index = bisect_right(clock.times_s, turn.began_s)
-        until_ms = clock.totals_ms[index - 1] if index else 0.0
-        window = (after_ms, until_ms)
-        if turn.speech is not None and turn.speech.audio_end_ms is not None:
-            window = (float(turn.speech.audio_start_ms), float(turn.speech.audio_end_ms))
-        phantoms += spans_length(common_spans(rec.voices.user_ms, [window])) < _PHANTOM_MS
-        after_ms = until_ms
-    source = rec.voices.source
+    committed = sum(turn.source == "speech" for turn in found)
+    phantoms, source = len(phantom_turns(rec)), rec.voices.source
     return {
         "phantom_turns": figures.count(phantoms, source),
-        "phantom_share": figures.share(
-            phantoms, len(committed), source, "no user audio was committed"
-        ),
+        "phantom_share": figures.share(phantoms, committed, source, "no user audio was committed"),
     }
 
 
