@@ -3,7 +3,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -157,13 +158,13 @@ async def test_what_is_held_can_be_forgotten(thread: IoThread) -> None:
 
 
 async def test_the_session_is_told_when_it_was_captured(
-    thread: IoThread, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now_s = [100.0]
     monkeypatch.setattr(queued_input, "monotonic", lambda: now_s[0])
-    way = Way(thread)
+    here = SimpleNamespace(call=lambda function, *values: function(*values))
+    way = Way(cast(IoThread, here))
     monkeypatch.setattr(way.ears, "clock", lambda: now_s[0] - 99.0)
-    monkeypatch.setattr(thread, "call", lambda function, *values: function(*values))
     way.queue.hold()
     way.queue.push(CHUNK, late_ms=250.0)
     way.queue.put(CHUNK)
