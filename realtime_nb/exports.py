@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from realtime_nb.analysis import LATENCY_PARTS
 from realtime_nb.errors import ConfigurationError, MissingExtraError
 from realtime_nb.findings import findings
-from realtime_nb.interruptions import interruptions
-from realtime_nb.metrics import metrics
 from realtime_nb.recorded import Recorded
 
 if TYPE_CHECKING:
@@ -49,8 +47,8 @@ TABLES: Mapping[str, Callable[[Recorded], pd.DataFrame]] = {
     "usage": lambda rec: rec.usage,
     "latency": lambda rec: rec.latency,
     "labels": lambda rec: rec.labels,
-    "interruptions": lambda rec: interruptions(rec),
-    "metrics": lambda rec: metrics(rec).rename_axis("metric").reset_index(),
+    "interruptions": lambda rec: rec.interruptions(),
+    "metrics": lambda rec: rec.metrics().rename_axis("metric").reset_index(),
     "findings": lambda rec: findings(rec).table,
 }
 """Every table that a recording has."""

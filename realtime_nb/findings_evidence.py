@@ -9,8 +9,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from realtime_nb.costs import Cost, cost_summary
-from realtime_nb.interruptions import interruptions
-from realtime_nb.metrics import metrics
 from realtime_nb.prices import PriceTable
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
@@ -92,12 +90,12 @@ class Evidence:
     @cached_property
     def interruptions(self) -> pd.DataFrame:
         """Interruptions and missed barge-ins."""
-        return interruptions(self.rec)
+        return self.rec.interruptions()
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """Figures by name."""
-        return metrics(self.rec)
+        return self.rec.metrics()
 
     @cached_property
     def cost(self) -> Cost:

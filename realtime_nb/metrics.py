@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from realtime_nb import figures
 from realtime_nb.figures import Figure
-from realtime_nb.interruptions import interruptions
 from realtime_nb.latency_metrics import latency_figures
 from realtime_nb.talk_metrics import talk_figures
 
@@ -144,7 +143,7 @@ def _server_figures(rec: Recorded) -> dict[str, Figure]:
 def _interruption_figures(rec: Recorded) -> dict[str, Figure]:
     if not rec.conversation.events_applied:
         return _no_interruption_figures("there are no events")
-    table = interruptions(rec)
+    table = rec.interruptions()
     cut = table[table.kind == "interruption"]
     false = cut[cut["false"].astype(bool)]
     by_cause = {

@@ -98,5 +98,11 @@ class Recorded(Protocol):
     def labels(self) -> pd.DataFrame:
         """One row per mark made by a person."""
 
+    def interruptions(self) -> pd.DataFrame:
+        """One row per interruption and per missed barge-in."""
+
+    def metrics(self) -> pd.DataFrame:
+        """One row per metric."""
+
     def raw_events(self) -> Iterator[RecordedEvent]:
         """All events in order."""

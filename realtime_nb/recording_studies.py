@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from realtime_nb.recorded import Recorded
 
@@ -23,22 +24,33 @@ __all__ = ["RecordingStudies"]
 
 
 class RecordingStudies:
-    """The base of :class:`realtime_nb.recording.Recording`: each method hands it to its module."""
+    """The base of :class:`realtime_nb.recording.Recording`: each method hands it to its module.
+
+    Figures and interruptions are computed when they are first asked for, and kept.
+    """
 
     # --- figures and sentences ---
 
-    def metrics(self: Recorded) -> pd.DataFrame:
+    def metrics(self) -> pd.DataFrame:
         """Return one row per metric; see :func:`realtime_nb.metrics.metrics`."""
+        return self._metrics.copy()
+
+    @cached_property
+    def _metrics(self) -> pd.DataFrame:
         from realtime_nb.metrics import metrics
 
-        return metrics(self)
+        return metrics(cast("Recorded", self))
 
-    def interruptions(self: Recorded) -> pd.DataFrame:
+    def interruptions(self) -> pd.DataFrame:
         """Return one row per interruption and per missed one; see
         :func:`realtime_nb.interruptions.interruptions`."""
+        return self._interruptions.copy()
+
+    @cached_property
+    def _interruptions(self) -> pd.DataFrame:
         from realtime_nb.interruptions import interruptions
 
-        return interruptions(self)
+        return interruptions(cast("Recorded", self))
 
     def cost(self: Recorded, prices: PriceTable | None = None, model: str | None = None) -> Cost:
         """Return what the session cost.

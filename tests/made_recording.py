@@ -14,6 +14,8 @@ import pandas as pd
 from realtime_nb import analysis
 from realtime_nb.audio import Samples
 from realtime_nb.input_clock import InputClock
+from realtime_nb.interruptions import interruptions
+from realtime_nb.metrics import metrics
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.recording_files import PlaybackLine, RecordedEvent
@@ -126,6 +128,12 @@ class MadeRecording:
     @property
     def latency(self) -> pd.DataFrame:
         return analysis.latency(self.conversation, self.input_clock)
+
+    def interruptions(self) -> pd.DataFrame:
+        return interruptions(self)
+
+    def metrics(self) -> pd.DataFrame:
+        return metrics(self)
 
     @property
     def labels(self) -> pd.DataFrame:

@@ -124,6 +124,20 @@ def test_other_tables_are_those_of_the_analysis(folder: Path) -> None:
     assert recording.turns is recording.turns
 
 
+def test_figures_are_computed_once_and_nobody_elses_to_change(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = load(folder)
+    first = recording.metrics()
+    first["value"] = 0.0
+    for module in ("metrics", "interruptions"):
+        monkeypatch.delattr(f"realtime_nb.{module}.{module}")
+
+    assert recording.metrics().value["latency_ms"] == pytest.approx(804)
+    assert len(recording.interruptions()) == 1
+    assert len(recording.findings())
+
+
 def test_transcript(folder: Path) -> None:
     assert load(folder).transcript().splitlines() == [
         "0:03  user: Which slots are free?",

@@ -15,7 +15,6 @@ from realtime_nb import plots
 from realtime_nb.costs import cost_summary
 from realtime_nb.errors import RecordingError
 from realtime_nb.findings import findings
-from realtime_nb.metrics import metrics
 from realtime_nb.recording_summary import Summarised, key_figures
 from realtime_nb.report import parts
 from realtime_nb.report.pictures import svg_of
@@ -91,7 +90,7 @@ def _facts(rec: Summarised) -> str:
 
 
 def _sections(rec: Summarised) -> Iterator[str]:
-    measured, latency = metrics(rec), rec.latency
+    measured, latency = rec.metrics(), rec.latency
     yield parts.figures([*key_figures(rec), *_audible_figures(measured)])
     yield parts.section("Findings", parts.findings(findings(rec)))
     if rec.duration_s > 0:
