@@ -408,6 +408,10 @@ class Driver:
         """Takes audio that the speaker played from ``t_s`` on, for the recording."""
         self._recording(lambda recorder: recorder.played(item_id, pcm, t_s))
 
+    def note(self, **facts: object) -> None:
+        """Adds facts to the recording's ``session.json``."""
+        self._recording(lambda recorder: recorder.note(**facts))
+
     def _observe(self, show: Callable[[Observer], None]) -> None:
         """Shows something to the observers; one that fails is dropped, the session goes on."""
         for observer in list(self.observers):

@@ -2,7 +2,10 @@
 
 A recording is a folder::
 
-    session.json     what it is a recording of; rewritten once, when it is closed
+    session.json     what it is a recording of, and how it went: rewritten when something is noted
+                     and when it is closed. "microphone", of an agent in a page, is what the browser
+                     made of the wanted settings: echo_cancellation, noise_suppression,
+                     auto_gain_control, sample_rate
     events.jsonl     {"seq", "t", "dir": "sent" | "received", "event"}; audio is in the WAV files;
                      "captured" where it is known when the device took the last sample of an append
     input.wav        what was sent to the server, on the input-sample clock
@@ -15,9 +18,9 @@ A recording is a folder::
 
 All WAV files are mono PCM16 at 24 kHz. In an event, audio is replaced by ``{"file", "start",
 "samples"}``, with ``"bytes"`` where the payload on the wire was not twice the samples (G.711).
-:class:`Recorder` only ever appends, audio before the lines that refer to it, and hands everything
-to the operating system a few times a second, so that a killed process leaves a recording that
-loads and lacks less than its last second.
+But for ``session.json``, :class:`Recorder` only ever appends, audio before the lines that refer to
+it, and hands everything to the operating system a few times a second, so that a killed process
+leaves a recording that loads and lacks less than its last second.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ from typing import Literal
 import msgspec
 
 from realtime_nb.audio import SAMPLE_RATE
-from realtime_nb.errors import RecordingError
+from realtime_nb.errors import ConfigurationError, RecordingError
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject, payload_bytes
 from realtime_nb.recorder_files import AudioChunk, Entry, OpenFiles, write_json
@@ -68,6 +71,7 @@ _PAYLOADS = {
     "response.output_audio.delta": ("delta", "received.wav"),
     "response.audio.delta": ("delta", "received.wav"),
 }
+_OWN_FIELDS = ("format", "format_version", "realtime_nb", "began", "sample_rates", "clocks")
 _WAV_FILES = ("input.wav", "received.wav", "output.wav", "items.wav")
 _NESTED_AUDIO = re.compile(rb'"audio":"')
 
@@ -116,6 +120,7 @@ class Recorder:
         self._lengths = dict.fromkeys(_WAV_FILES, 0)
         self._odd_bytes: dict[str, bytes] = {}
         self._played_item = ""
+        self._noted = False
         self._problem: str | None = None
         self._problem_raised = False
         self._closing = False
@@ -230,6 +235,23 @@ class Recorder:
         with self._lock:
             self._check()
             self._put(Entry((), "labels.jsonl", _encoded({"t": t_s, "text": text})))
+
+    def note(self, **facts: object) -> None:
+        """Add facts to ``session.json``, in place of what was said of them before.
+
+        Raises:
+            ConfigurationError: One of them is the recorder's own, such as ``format``.
+            RecordingError: Recording has failed or was closed.
+        """
+        own = [name for name in facts if name in _OWN_FIELDS]
+        if own:
+            raise ConfigurationError(
+                f"{own[0]!r} in session.json is the recorder's own; note it by another name."
+            )
+        with self._lock:
+            self._check()
+            self._header = {**self._header, **without_secrets(facts)}
+            self._noted = True
 
     def close(self, complete: bool = True, **footer: object) -> None:
         """Write what is left, mark the recording as complete and add ``footer`` to session.json.
@@ -357,7 +379,11 @@ class Recorder:
                 with self._lock:
                     closing = self._closing
                     entries, self._queue = self._queue, deque()
+                    header = self._header if self._noted else None
+                    self._noted = False
                     self._writing_s, self._oldest_s = self._oldest_s, None
+                if header is not None:
+                    write_json(self.path / "session.json", {**header, "complete": False})
                 written = self._write_entries(entries)
                 with self._lock:
                     self._queued_bytes -= written

@@ -351,6 +351,17 @@ class Session:
             self._driver.check_open()
         return met
 
+    def note(self, **facts: object) -> None:
+        """Adds facts to the ``session.json`` of the recording, such as the devices in use.
+
+        Does nothing when nothing is recorded, or not any more.
+
+        Raises:
+            ConfigurationError: one of them is the recorder's own, such as ``format``.
+        """
+        if not self.closed:
+            self._driver.note(**facts)
+
     # --- beginning and end ---
 
     async def start(self, options: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from realtime_nb import recorder as recorder_module
 from realtime_nb import recorder_files
 from realtime_nb.audio import GrowingWav, read_wav_pcm
-from realtime_nb.errors import RecordingError
+from realtime_nb.errors import ConfigurationError, RecordingError
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.recorder import Recorder
 from realtime_nb.recording import load
@@ -76,6 +77,46 @@ def test_folder_holds_what_the_format_promises(tmp_path: Path) -> None:
         *("session.json", "events.jsonl", "playback.jsonl", "tools.jsonl", "labels.jsonl"),
         *("input.wav", "output.wav", "received.wav"),
     }
+
+
+def test_what_is_noted_is_in_the_header_soon_and_at_the_end(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, {"model": "m"})
+    file = recorder.path / "session.json"
+    recorder.event("sent", {"type": "response.create"}, 0.1)
+
+    recorder.note(microphone={"sample_rate": 48_000}, api_key="sk-1234567890abcdef1234")
+    recorder.note(microphone={"sample_rate": 44_100})
+    soon = _header_with("microphone", file)
+    recorder.note(seen="late")
+    recorder.close(duration_s=1.0)
+    end = json.loads(file.read_text())
+
+    assert (soon["model"], soon["complete"]) == ("m", False)
+    assert soon["microphone"] == end["microphone"] == {"sample_rate": 44_100}
+    assert (end["seen"], end["complete"], end["duration_s"]) == ("late", True, 1.0)
+    assert "sk-1234567890abcdef1234" not in file.read_text()
+
+
+def _header_with(name: str, file: Path) -> dict[str, Any]:
+    """The header as soon as it has that field."""
+    until_s = time.monotonic() + 10
+    while time.monotonic() < until_s:
+        header: dict[str, Any] = json.loads(file.read_text())
+        if name in header:
+            return header
+        time.sleep(0.005)
+    raise AssertionError(f"{name} is not in the header")
+
+
+def test_what_is_the_recorders_own_is_not_to_be_noted(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, {})
+
+    with pytest.raises(ConfigurationError, match="'format' in .* is the recorder's own"):
+        recorder.note(format="another")
+    recorder.close()
+    with pytest.raises(RecordingError, match="is closed"):
+        recorder.note(seen="too late")
+    assert json.loads((recorder.path / "session.json").read_text())["format"] != "another"
 
 
 @pytest.mark.parametrize(
@@ -327,7 +368,7 @@ def test_disk_error_is_raised_by_close_when_no_call_came_before(
 
 FULL_DISK = """
 import resource, sys
-from realtime_nb.errors import RecordingError
+from realtime_nb.errors import ConfigurationError, RecordingError
 from realtime_nb.recorder import Recorder
 
 recorder = Recorder(sys.argv[1], {})

@@ -511,6 +511,23 @@ async def test_when_functions_ran_and_how_they_ended_is_recorded(tmp_path: Path)
 
 
 @virtual
+async def test_facts_are_noted_while_something_is_recorded(tmp_path: Path) -> None:
+    async with (
+        MemoryServer() as server,
+        rt.connect(transport=server.transport, record=tmp_path) as session,
+    ):
+        session.note(room="lab")
+        with pytest.raises(rt.ConfigurationError, match="recorder's own"):
+            session.note(clocks="mine")
+    session.note(room="too late")
+    assert session.recording is not None
+    assert rt.load(session.recording).header["room"] == "lab"
+
+    async with MemoryServer() as server, rt.connect(transport=server.transport) as session:
+        session.note(room="nowhere")
+
+
+@virtual
 async def test_a_function_that_the_end_of_the_session_cuts_short_is_recorded(
     tmp_path: Path,
 ) -> None:
