@@ -29,6 +29,8 @@ _PAGE_DUE_S = 3.0
 _OFF_DUE_S = 0.5
 _LAST_CHUNK_S = 0.1
 _OPEN = ("asking", "on", "suspended")
+_NOTED = ("echo_cancellation", "noise_suppression", "auto_gain_control", "sample_rate")
+"""What a recording says of the page's microphone; the name of a device is nobody's business."""
 
 
 class AgentAudio(Protocol):
@@ -125,8 +127,10 @@ class BrowserAudio(_Live):
         self._tested = False
         self._test: asyncio.Task[None] | None = None
         self._speaker: BrowserSpeaker | None = None
+        self._session: Session | None = None
         self.microphone = Microphone(self._hear, self._tell)
         self.microphone.observe(self._status, "status")
+        self.microphone.observe(self._applied, "applied")
         self.page_speaker = PageSpeaker(self._report, gate=self.microphone)
 
     @property
@@ -139,8 +143,15 @@ class BrowserAudio(_Live):
         self._speaker = BrowserSpeaker(self.page_speaker, session, self._problem)
         return self._speaker
 
+    async def start(self, session: Session) -> None:
+        """See `AgentAudio`."""
+        await super().start(session)
+        self._session = session
+        self._note()
+
     async def stop(self) -> None:
         """See `AgentAudio`."""
+        self._session = None
         self._input.open = False
         self.microphone.stop()
         await self._input.stop()
@@ -218,6 +229,16 @@ class BrowserAudio(_Live):
     def _status(self, change: dict[str, str]) -> None:
         if change["old"] in _OPEN and change["new"] not in _OPEN:
             self._thread.call(self._went_off)
+
+    def _applied(self, change: object) -> None:
+        self._thread.call(self._note)
+
+    def _note(self) -> None:
+        """Writes into the recording what the browser made of the wanted settings."""
+        applied = self.microphone.applied
+        made = {name: applied[name] for name in _NOTED if name in applied}
+        if made and self._session is not None:
+            self._session.note(microphone=made)
 
     def _went_off(self) -> None:
         self._off.set()

@@ -111,7 +111,7 @@ def _header_with(name: str, file: Path) -> dict[str, Any]:
 def test_what_is_the_recorders_own_is_not_to_be_noted(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path, {})
 
-    with pytest.raises(ConfigurationError, match="'format' in .* is the recorder's own"):
+    with pytest.raises(ConfigurationError, match=r"'format' in .* is the recorder's own"):
         recorder.note(format="another")
     recorder.close()
     with pytest.raises(RecordingError, match="is closed"):
