@@ -182,8 +182,9 @@ def _remove(recording: Path, *, with_folder: bool) -> None:
 
 def _header(endpoint: Endpoint, speed: float) -> JsonObject:
     """What a recording says of its session."""
+    served = {} if endpoint.of is None else {"of": endpoint.of}
     return {
-        "endpoint": {"kind": endpoint.kind, "url": endpoint.shown_url},
+        "endpoint": {"kind": endpoint.kind, "url": endpoint.shown_url, **served},
         "model": endpoint.model,
         "dialect": endpoint.dialect,
         "speed": speed,

@@ -29,6 +29,7 @@ class Endpoint:
         dialect: ``beta`` for servers that still speak it.
         kind: how recordings and widgets call it: ``local``, ``openai``, ``azure``, ``url``.
         transcription_model: asked for by default, None where the server should decide.
+        of: where a recording is served, the kind of the server that answered in it.
     """
 
     url: str
@@ -37,6 +38,7 @@ class Endpoint:
     dialect: Literal["ga", "beta"] = "ga"
     kind: str = "url"
     transcription_model: str | None = "gpt-4o-mini-transcribe"
+    of: str | None = None
 
     def __post_init__(self) -> None:
         """Refuses what can't be a Realtime URL."""

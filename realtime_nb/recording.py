@@ -129,9 +129,12 @@ class Recording(RecordingStudies):
 
     @property
     def simulated(self) -> bool:
-        """Whether its answers came from the local server, whose latencies are its own."""
+        """Whether its answers came from the local server, whose latencies are its own.
+
+        So did those that came from a recording of such a session.
+        """
         endpoint = self.header.get("endpoint")
-        return isinstance(endpoint, dict) and endpoint.get("kind") == "local"
+        return isinstance(endpoint, dict) and "local" in (endpoint.get("kind"), endpoint.get("of"))
 
     def raw_events(self) -> Iterator[RecordedEvent]:
         """Read the events in order; those that can't be read are left out.

@@ -52,13 +52,15 @@ class ServedRecording(Protocol):
 def recorded_endpoint(recording: ServedRecording) -> Endpoint:
     """What a session with a recording says it talks to."""
     header = recording.header
-    model = header.get("model")
+    model, recorded = header.get("model"), header.get("endpoint")
+    of = (recorded.get("of") or recorded.get("kind")) if isinstance(recorded, dict) else None
     return Endpoint(
         f"ws://recording/{quote(recording.path.name)}",
         str(model) if model else None,
         dialect="beta" if header.get("dialect") == "beta" else "ga",
         kind="recording",
         transcription_model=None,
+        of=str(of) if of else None,
     )
 
 

@@ -20,6 +20,7 @@ from realtime_nb.protocol.events import ItemRetrieved, JsonObject
 from realtime_nb.recorded_transport import RecordedTransport, WireEvent
 from realtime_nb.recorder import Recorder
 from realtime_nb.recording import Recording
+from realtime_nb.served_recording import recorded_endpoint
 from realtime_nb.testing import MemoryServer, ScriptedServer, run_on_virtual_clock, silence, tone
 from tests.scripted_session import LiveSession, session
 from tests.virtual import virtual
@@ -109,9 +110,37 @@ async def test_a_session_over_a_recording_is_recorded_as_any_other(tmp_path: Pat
     again = rt.load(live.recording)
 
     assert again.transcript() == recording.transcript()
-    assert again.header["endpoint"]["kind"] == "recording"
+    assert again.header["endpoint"] == {
+        "kind": "recording",
+        "of": "local",
+        "url": f"ws://recording/{recording.path.name}",
+    }
+    assert again.simulated
     np.testing.assert_array_equal(again.received, recording.received)
     np.testing.assert_array_equal(again.output, recording.output)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "of"),
+    [
+        ({"kind": "openai"}, "openai"),
+        ({"kind": "recording", "of": "local"}, "local"),
+        ("a word of somebody else", None),
+        (None, None),
+    ],
+)
+def test_what_answered_then_is_told_also_of_a_recording_of_a_recording(
+    tmp_path: Path, endpoint: object, of: str | None
+) -> None:
+    header = {} if endpoint is None else {"endpoint": endpoint}
+    recorder = Recorder(tmp_path, header)
+    recorder.event("received", {"type": "session.created", "session": {}}, 0.1)
+    recorder.close()
+
+    recording = rt.load(recorder.path)
+
+    assert recorded_endpoint(recording).of == of
+    assert recording.simulated == (of == "local")
 
 
 @pytest.mark.parametrize("speed", [10.0, math.inf])
