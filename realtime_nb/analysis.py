@@ -13,6 +13,10 @@ of that end was sent (``SENT``) and at the receipt of ``speech_stopped`` (``STOP
     E ─ uplink ─ SENT ─ endpoint_wait ─ STOP ─ commit_wait ─ RC ─ model_first_audio ─ A1
       ─ playout ─ P1
 
+``SENT`` is when the session handed that audio to its connection. What a slow network then keeps
+waiting, five seconds of 20-ms chunks at most before :meth:`Session.append` waits, is in
+``endpoint_wait``.
+
 Where no device told when it captured the audio, ``E`` is as much before ``SENT`` as the end of
 speech lies before the end of its chunk; what the way from the device took is not in it.
 """
@@ -217,7 +221,8 @@ def latency(
         latency_ms and its parts, latency_note, speech_end_source: as in :func:`turns`.
         speech_end_s, sent_s, stop_s, response_s, first_audio_s, played_s: the moments between the
             parts. Where no ``speech_stopped`` came, as without turn detection, ``stop_s`` is the
-            commit.
+            commit. ``sent_s`` is when the connection was given the audio: a network that is too
+            slow for it lengthens ``endpoint_wait_ms``.
         commit_s: when the user's message was committed, or added if it was typed.
         transcript_ms: from then to the whole transcript.
         answer_ms: from ``response.created`` of the first response to ``response.done`` of the last.

@@ -61,7 +61,8 @@ JOIN_SAMPLES = SAMPLE_RATE // 20
 """Chunks of an item that were played within 50 ms of each other were played without a pause."""
 
 _CLOCKS = {
-    "t": "seconds since the session began, monotonic, stamped at the socket",
+    "t": "seconds since the session began, monotonic: when an event was received, or was given to "
+    "the connection to be sent",
     "input.wav": "samples appended to the input buffer, as in audio_start_ms and audio_end_ms",
     "received.wav": "samples received, in order of arrival",
     "output.wav": "sample i was played at t = i / 24000",
