@@ -92,8 +92,8 @@ def _beginning(rec: Recorded, server: str) -> dict[str, Figure]:
 
 
 def _first_s(rec: Recorded, name: str) -> float:
-    found = rec.events.t_s[rec.events.type == name]
-    return float(found.iloc[0]) if len(found) else _NAN
+    lines = rec.raw_events()
+    return next((line.t_s for line in lines if line.event.get("type") == name), _NAN)
 
 
 def _first_audio(rec: Recorded, server: str) -> Figure:

@@ -128,7 +128,7 @@ def _server_figures(rec: Recorded) -> dict[str, Figure]:
     if not rec.conversation.events_applied:
         reason = "there are no events"
         return {name: figures.unknown("count", reason) for name in ("errors", "reconnects")}
-    sessions = int((rec.events.type == "session.created").sum())
+    sessions = rec.conversation.sessions
     reconnects = (
         figures.count(sessions - 1, "server")
         if sessions

@@ -47,6 +47,7 @@ class Conversation:
 
     Attributes:
         session: the effective session, as the server last sent it.
+        sessions: how often one was created; more than once where the server began anew.
         items: by id; ``order`` lists their ids in conversation order.
         responses: by id, in order of creation; ``running`` lists the ids of those that still run.
         speech: what turn detection heard.
@@ -58,6 +59,7 @@ class Conversation:
     """
 
     session: JsonObject = field(default_factory=dict)
+    sessions: int = 0
     items: dict[str, Item] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     responses: dict[str, Response] = field(default_factory=dict)
@@ -176,6 +178,7 @@ class Conversation:
             case ev.SessionCreated() | ev.SessionUpdated():
                 self.session = event.session
                 if isinstance(event, ev.SessionCreated):
+                    self.sessions += 1
                     self.created_s = t_s
                 else:
                     self.updated_s = t_s
