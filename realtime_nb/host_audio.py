@@ -1,8 +1,8 @@
 """The microphone and the speaker of this computer, for kernels that run where the person sits.
 
-A device calls back every 20 ms on a thread of its own, where being late is heard as a click. What
-runs there copies bytes and appends to deques; it takes no lock, and everything else happens on
-the loop. Values that both sides know have one writer each.
+The devices are opened in processes of their own (`host_process`), so that a busy kernel costs no
+sound: what was recorded waits for it, and what is to be played is there already. Here is the
+loop's side: chunks for the session, and what was heard when.
 
 Nothing here cancels echo: use headphones, or half duplex.
 """
@@ -13,22 +13,16 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal, NamedTuple
+from time import monotonic
+from typing import Literal, NamedTuple
 
 from realtime_nb.audio import SAMPLE_RATE, Resampler
 from realtime_nb.devices import BYTES_PER_MS, Clock
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.host_devices import (
-    BLOCK_MS,
-    CallbackTime,
-    HostStream,
-    StreamStatus,
-    Watchdog,
-    free_stream,
-    open_stream,
-    start_stream,
-)
-from realtime_nb.host_tracks import Piece, PieceKind, Ring, Track, faded
+from realtime_nb.host_devices import BLOCK_MS, Watchdog
+from realtime_nb.host_process import ListenerDevice, PlayerDevice, open_listener, open_player
+from realtime_nb.host_streams import Block, Mark
+from realtime_nb.host_tracks import Item, faded
 from realtime_nb.protocol.conversation import PlaybackReport
 
 __all__ = ["HostMicrophone", "HostSpeaker"]
@@ -44,7 +38,7 @@ ECHO_TAIL_S = 0.2
 FLUSH_TIMEOUT_S = 0.5
 """How long a device may take to stop until it is taken to be gone."""
 
-_OVERFLOW_REPORTS_S = 5.0
+_LOSS_REPORTS_S = 5.0
 _JITTER_S = 0.01
 """Blocks that are closer to each other than that were played without a gap."""
 
@@ -60,7 +54,8 @@ class HostMicrophone:
     """Records the microphone of this computer as PCM16 mono at 24 kHz.
 
     While it is muted it goes on with silence, as the browser's does, so that turn detection hears
-    the end of what was said before.
+    the end of what was said before. Where the device lost audio, silence of the same length stands
+    for it.
 
     Args:
         on_audio: takes the chunks, on the loop's thread.
@@ -71,9 +66,9 @@ class HostMicrophone:
         on_problem: takes words for people about audio that was lost; by default they are logged.
 
     Attributes:
-        muted: to be set at any time; what is recorded meanwhile is never kept.
-        dropped_ms: audio that was lost because the loop stalled.
-        overflows: how often the device itself lost audio.
+        dropped_ms: audio that was left out because the loop stalled.
+        lost_ms: audio that the device itself has lost, as the clock shows.
+        overflows: how often the sound system said that audio was lost; some never do.
     """
 
     def __init__(
@@ -87,27 +82,38 @@ class HostMicrophone:
     ) -> None:
         if not 20 <= chunk_ms <= 100:
             raise ConfigurationError(f"chunk_ms is {chunk_ms}; give 20 to 100.")
-        self.muted = False
         self.dropped_ms = 0
+        self.lost_ms = 0.0
         self.overflows = 0
         self._on_audio = on_audio
         self._loop = loop
         self._device = device
         self._chunk_bytes = chunk_ms * BYTES_PER_MS
         self._on_problem = on_problem
+        self._muted = False
         self._silenced = False
-        self._stream: HostStream | None = None
+        self._listener: ListenerDevice | None = None
+        self._sample_rate = SAMPLE_RATE
         self._resampler = Resampler(SAMPLE_RATE, SAMPLE_RATE)
         self._chunk = bytearray()
-        self._blocks: deque[tuple[int, bytes]] = deque(maxlen=MAX_WAITING_MS // BLOCK_MS)
-        self._recorded = 0  # blocks put in the queue
-        self._taken = 0  # blocks that left it, or were dropped
+        self._blocks: deque[Block] = deque(maxlen=MAX_WAITING_MS // BLOCK_MS)
+        self._expected = 0  # number of the next block, unless some are dropped
         self._woken = False
         self._calls = 0
-        self._told_overflows = 0
-        self._told_s = -_OVERFLOW_REPORTS_S
-        self._told_lost = False
-        self._watchdog = Watchdog(loop, lambda: self._calls, self._lost)
+        self._told = (0.0, 0)  # of lost_ms and overflows
+        self._told_s = -_LOSS_REPORTS_S
+        self._told_gone = False
+        self._watchdog = Watchdog(loop, lambda: self._calls, self._gone)
+
+    @property
+    def muted(self) -> bool:
+        """To be set at any time; what is recorded meanwhile is never kept."""
+        return self._muted
+
+    @muted.setter
+    def muted(self, on: bool) -> None:
+        self._muted = on
+        self._quiet()
 
     def start(self) -> None:
         """Opens the device and records, from any thread; does nothing while it is recording.
@@ -116,35 +122,40 @@ class HostMicrophone:
             ConfigurationError: sounddevice or PortAudio is not installed, there is no such
                 microphone, or it can't be used.
         """
-        if self._stream is not None:
+        if self._listener is not None:
             return
-        stream, sample_rate = open_stream("input", self._device, self._record)
-        self._resampler = Resampler(sample_rate, SAMPLE_RATE)
-        self._told_lost = False
-        start_stream(stream, "input")
-        self._stream = stream
+        self._expected = 0
+        self._told_gone = False
+        self._woken = True  # nothing is taken until the rate is known
+        self._listener = open_listener(self._device, self._hear)
+        self._sample_rate = self._listener.sample_rate
+        self._resampler = Resampler(self._sample_rate, SAMPLE_RATE)
+        self._quiet()
         _wake(self._loop, self._watchdog.start)
+        _wake(self._loop, self._take)
 
     def stop(self) -> None:
         """Frees the device, from any thread; what was recorded until now is still handed over."""
-        stream, self._stream = self._stream, None
-        if stream is None:
+        listener, self._listener = self._listener, None
+        if listener is None:
             return
-        free_stream(stream)
+        listener.close()
         _wake(self._loop, self._end)
 
     def silence(self, on: bool) -> None:
         """Records silence in place of what is there: half duplex, while the agent speaks."""
         self._silenced = on
+        self._quiet()
 
-    def _record(self, data: Any, frames: int, time: CallbackTime, status: StreamStatus) -> None:
-        """The device's callback."""
+    def _quiet(self) -> None:
+        listener = self._listener
+        if listener is not None:
+            listener.quiet(self._muted or self._silenced)
+
+    def _hear(self, block: Block) -> None:
+        """Takes a block on the device's thread."""
         self._calls += 1
-        if status.input_overflow:
-            self.overflows += 1
-        pcm = bytes(len(data)) if self._silenced or self.muted else bytes(data)
-        self._blocks.append((self._recorded, pcm))  # drops the oldest when it is full
-        self._recorded += 1
+        self._blocks.append(block)  # drops the oldest when it is full
         if not self._woken:
             self._woken = True
             _wake(self._loop, self._take)
@@ -152,13 +163,16 @@ class HostMicrophone:
     def _take(self) -> None:
         self._woken = False  # before the queue is looked at: what comes later wakes again
         while self._blocks:
-            number, pcm = self._blocks.popleft()
-            if number > self._taken:
-                self._dropped(number - self._taken)
-            self._taken = number + 1
+            block = self._blocks.popleft()
+            if block.number > self._expected:
+                self._dropped(block.number - self._expected)
+            self._expected = block.number + 1
+            self.lost_ms += block.lost * 1000 / self._sample_rate
+            self.overflows += block.overflow
             # What waits when the microphone is muted is not to be heard any more either.
-            self._chunk += self._resampler.process_pcm(bytes(len(pcm)) if self.muted else pcm)
-        self._tell_overflows()
+            pcm = bytes(len(block.pcm)) if self._muted else block.pcm
+            self._chunk += self._resampler.process_pcm(bytes(block.lost * 2) + pcm)
+        self._tell_losses()
         while len(self._chunk) >= self._chunk_bytes:
             self._send(self._chunk_bytes)
 
@@ -181,34 +195,31 @@ class HostMicrophone:
             f"for more than {MAX_WAITING_MS / 1000:g} s. Something blocks the event loop."
         )
 
-    def _tell_overflows(self) -> None:
+    def _tell_losses(self) -> None:
         now_s = self._loop.time()
-        if self.overflows == self._told_overflows or now_s - self._told_s < _OVERFLOW_REPORTS_S:
+        losses = (self.lost_ms, self.overflows)
+        if losses == self._told or now_s - self._told_s < _LOSS_REPORTS_S:
             return
-        self._told_overflows, self._told_s = self.overflows, now_s
-        self._on_problem(
-            f"The microphone has lost audio {self.overflows} times: the computer is too busy, or "
-            "a computation does not let other threads run."
-        )
+        self._told, self._told_s = losses, now_s
+        times = f"{self.overflows} overrun{'' if self.overflows == 1 else 's'} counted"
+        if self.lost_ms:
+            words = (
+                f"The microphone has lost {self.lost_ms:.0f} ms of audio ({times}), which silence "
+                "stands for."
+            )
+        else:
+            words = f"The microphone may have lost moments of audio ({times})."
+        self._on_problem(f"{words} The computer is too busy for its sound system.")
 
-    def _lost(self) -> None:
-        if not self._told_lost:
-            self._told_lost = True
+    def _gone(self) -> None:
+        if not self._told_gone:
+            self._told_gone = True
             self._on_problem("The microphone delivers nothing any more. Is it still plugged in?")
-
-
-class _Mark(NamedTuple):
-    """What the callback did: played a track's audio, ran dry in it, or came to its end."""
-
-    kind: PieceKind
-    track: Track
-    stream_s: float  # when its first sample is heard
-    frames: int
 
 
 class _Flush(NamedTuple):
     number: int
-    tracks: list[Track]
+    items: list[Item]
     done: asyncio.Future[list[tuple[str, float]]]
     timer: asyncio.TimerHandle
 
@@ -255,58 +266,62 @@ class HostSpeaker:
         self._half_duplex = half_duplex
         self._on_problem = on_problem
         self._loop = asyncio.get_running_loop()
-        self._tracks: list[Track] = []  # neither heard to their end nor flushed
+        self._items: list[Item] = []  # neither heard to their end nor flushed
+        self._numbers: dict[int, Item] = {}  # by number: all that marks may still come for
+        self._last_number = 0
         self._flushes: list[_Flush] = []
-        self._answered = 0  # number of the newest ring whose flush is answered
+        self._flushed = 0  # number of the newest flush
+        self._answered = 0  # number of the newest flush that is answered
         self._timer: asyncio.TimerHandle | None = None
         self._quiet_timer: asyncio.TimerHandle | None = None
         self._loud = False
-        self._told_lost = False
+        self._told_gone = False
         self._closed = False
-        self._stream, self._sample_rate = open_stream("output", device, self._fill)
-        # Shared with the callback:
-        self._ring = Ring(self._sample_rate)
-        self._marks: deque[_Mark | int] = deque()  # a number: the ring of that number is played
-        self._woken = False
-        # The callback's:
-        self._current = self._ring
-        self._released = 0  # number of the newest ring that it has turned to
+        self._marks: deque[Mark | int] = deque()  # what is not over yet
+        # Written on the device's thread:
+        self._arrived: deque[Mark | int] = deque()
+        self._released = 0  # number of the newest flush that the device has done
         self._calls = 0
-        self._watchdog = Watchdog(self._loop, lambda: self._calls, self._lost)
-        start_stream(self._stream, "output")
+        self._woken = False
+        self._watchdog = Watchdog(self._loop, lambda: self._calls, self._gone)
+        self._player: PlayerDevice = open_player(device, self._hear)
+        self._sample_rate = self._player.sample_rate
         self._watchdog.start()
 
     @property
     def playing(self) -> bool:
         """See :class:`devices.Speaker`."""
-        return bool(self._tracks)
+        return bool(self._items)
 
     def write(self, item_id: str, pcm: bytes) -> None:
         """See :class:`devices.Speaker`."""
-        track = next((t for t in self._tracks if t.item_id == item_id and not t.ended), None)
-        if track is None:
-            track = Track(item_id, Resampler(SAMPLE_RATE, self._sample_rate))
-            self._tracks.append(track)
-            self._ring.tracks.append(track)
-        track.write(pcm)
+        item = next((i for i in self._items if i.item_id == item_id and not i.ended), None)
+        if item is None:
+            self._last_number += 1
+            item = Item(item_id, self._last_number, Resampler(SAMPLE_RATE, self._sample_rate))
+            self._items.append(item)
+            self._numbers[item.number] = item
+        self._player.write(item.number, item.write(pcm))
 
     def end(self, item_id: str) -> None:
         """See :class:`devices.Speaker`."""
-        for track in self._tracks:
-            if track.item_id == item_id:
-                track.end()
+        for item in self._items:
+            if item.item_id == item_id and not item.ended:
+                self._player.write(item.number, item.end())
+                self._player.end(item.number)
 
     def flush(self) -> Awaitable[list[tuple[str, float]]]:
         """See :class:`devices.Speaker`.
 
         What the device has taken already, its latency's worth, can't be called back and counts.
         """
-        self._ring = Ring(self._sample_rate, self._ring.number + 1)
+        self._flushed += 1
+        self._player.flush(self._flushed)
         done: asyncio.Future[list[tuple[str, float]]] = self._loop.create_future()
         # A device that has stopped would never answer.
-        timer = self._loop.call_later(FLUSH_TIMEOUT_S, self._give_up, self._ring.number)
-        self._flushes.append(_Flush(self._ring.number, self._tracks, done, timer))
-        self._tracks = []
+        timer = self._loop.call_later(FLUSH_TIMEOUT_S, self._give_up, self._flushed)
+        self._flushes.append(_Flush(self._flushed, self._items, done, timer))
+        self._items = []
         return done
 
     async def close(self) -> None:
@@ -314,7 +329,7 @@ class HostSpeaker:
         if self._closed:
             return
         if self._flushes:
-            self._give_up(self._ring.number)
+            self._give_up(self._flushed)
         else:
             self._account()
         self._closed = True
@@ -322,64 +337,49 @@ class HostSpeaker:
         for timer in (self._timer, self._quiet_timer):
             if timer is not None:
                 timer.cancel()
-        self._tracks.clear()
+        self._items.clear()
         self._quiet()
-        await asyncio.to_thread(free_stream, self._stream)
+        await asyncio.to_thread(self._player.close)
 
-    # --- on the device's thread ---
-
-    def _fill(self, out: Any, frames: int, time: CallbackTime, status: StreamStatus) -> None:
-        """The device's callback."""
+    def _hear(self, marks: list[Mark | int]) -> None:
+        """Takes what the device did, on its thread."""
         self._calls += 1
-        start_s = time.outputBufferDacTime
-        if start_s <= time.currentTime:  # some systems don't say
-            start_s = time.currentTime + self._stream.latency
-        ring, sound = self._ring, bytearray()
-        if ring is not self._current:
-            # Sound that breaks off would click.
-            self._sound(sound, self._current.take_fade(), start_s)
-            self._marks.append(ring.number)
-            self._current, self._released = ring, ring.number
-        elif status.output_underflow and ring.running is not None:
-            self._sound(sound, [Piece("dry", ring.running)], start_s)
-        self._sound(sound, ring.take(len(out) - len(sound)), start_s)
-        out[:] = sound.ljust(len(out), b"\0")
-        if self._marks and not self._woken:
+        self._arrived.extend(marks)
+        for mark in marks:
+            if isinstance(mark, int):
+                self._released = mark
+        if (marks or self._marks) and not self._woken:
             self._woken = True
             _wake(self._loop, self._account)
-
-    def _sound(self, sound: bytearray, pieces: list[Piece], start_s: float) -> None:
-        for kind, track, pcm in pieces:
-            at_s = start_s + len(sound) / 2 / self._sample_rate
-            self._marks.append(_Mark(kind, track, at_s, len(pcm) // 2))
-            sound += pcm
 
     # --- on the loop ---
 
     def _account(self) -> None:
-        """Takes in what the callback did, as far as it was heard by now."""
+        """Takes in what the device did, as far as it was heard by now."""
         self._woken = False
         if not self._closed:
             self._take_marks(self._released)
 
     def _take_marks(self, released: int) -> None:
-        """Takes what was heard, and what comes before the ring of that number in any case.
+        """Takes what was heard, and what comes before the flush of that number in any case.
 
         What is on its way to the ear can't be called back, so that a flush need not wait for it.
         """
+        while self._arrived:
+            self._marks.append(self._arrived.popleft())
         self._follow_loudness()
-        now_s = self._stream.time
+        now_s = monotonic()
         shift_s = self._clock() - now_s
         while self._marks:
             mark = self._marks[0]
             if isinstance(mark, int):
                 self._answer_flushes(mark)
             else:
-                wait_s = mark.stream_s + mark.frames / self._sample_rate - now_s
+                wait_s = mark.at_s + mark.frames / self._sample_rate - now_s
                 if wait_s > 0 and self._answered >= released:
                     self._call_again(wait_s)
                     break
-                self._take_mark(mark, mark.stream_s + shift_s)
+                self._take_mark(mark, mark.at_s + shift_s)
             self._marks.popleft()
         self._follow_loudness()
 
@@ -388,43 +388,47 @@ class HostSpeaker:
             self._timer.cancel()
         self._timer = self._loop.call_later(wait_s, self._account)
 
-    def _take_mark(self, mark: _Mark, t_s: float) -> None:
-        track = mark.track
+    def _take_mark(self, mark: Mark, t_s: float) -> None:
+        item = self._numbers.get(mark.track)
+        if item is None:  # of a flush that was given up
+            return
         if mark.kind == "end":
-            self._finish(track)
+            self._finish(item)
         elif mark.kind == "dry":
             self.underruns += 1
-            self._tell(track, "underrun", t_s)
+            self._tell(item, "underrun", t_s)
         else:
-            if track.end_s is not None and abs(t_s - track.end_s) < _JITTER_S:
-                t_s = track.end_s
-            if not track.started:
-                track.started = True
-                self._tell(track, "started", t_s)
-            pcm = track.heard(mark.frames, self._sample_rate)
-            track.end_s = t_s + mark.frames / self._sample_rate
-            self._played(track.item_id, faded(pcm) if mark.kind == "fade" else pcm, t_s)
+            if item.end_s is not None and abs(t_s - item.end_s) < _JITTER_S:
+                t_s = item.end_s
+            if not item.started:
+                item.started = True
+                self._tell(item, "started", t_s)
+            pcm = item.heard(mark.frames, self._sample_rate)
+            item.end_s = t_s + mark.frames / self._sample_rate
+            self._played(item.item_id, faded(pcm) if mark.kind == "fade" else pcm, t_s)
 
-    def _finish(self, track: Track) -> None:
-        rest = track.heard_all()
-        if rest and track.end_s is not None:
-            self._played(track.item_id, rest, track.end_s)
-        for tracks in (self._tracks, *(flush.tracks for flush in self._flushes)):
-            if track in tracks:
-                tracks.remove(track)
-        if track.started:
-            self._tell(track, "finished", track.end_s or self._clock())
+    def _finish(self, item: Item) -> None:
+        rest = item.heard_all()
+        if rest and item.end_s is not None:
+            self._played(item.item_id, rest, item.end_s)
+        for items in (self._items, *(flush.items for flush in self._flushes)):
+            if item in items:
+                items.remove(item)
+        del self._numbers[item.number]
+        if item.started:
+            self._tell(item, "finished", item.end_s or self._clock())
 
     def _answer_flushes(self, number: int) -> None:
-        """Says how far the rings before that number were heard."""
+        """Says how far the items before that flush were heard."""
         self._answered = max(self._answered, number)
         answered = [flush for flush in self._flushes if flush.number <= number]
         self._flushes = [flush for flush in self._flushes if flush.number > number]
         for flush in answered:
             flush.timer.cancel()
-            stopped = [(t.item_id, t.played_ms(self._sample_rate)) for t in flush.tracks]
-            for track in flush.tracks:
-                self._tell(track, "flushed", max(track.end_s or 0.0, self._clock()))
+            stopped = [(i.item_id, i.played_ms(self._sample_rate)) for i in flush.items]
+            for item in flush.items:
+                del self._numbers[item.number]
+                self._tell(item, "flushed", max(item.end_s or 0.0, self._clock()))
             if not flush.done.done():
                 flush.done.set_result(stopped)
 
@@ -434,26 +438,27 @@ class HostSpeaker:
         self._answer_flushes(number)
 
     def _tell(
-        self, track: Track, kind: Literal["started", "finished", "flushed", "underrun"], t_s: float
+        self, item: Item, kind: Literal["started", "finished", "flushed", "underrun"], t_s: float
     ) -> None:
-        played_ms = track.played_ms(self._sample_rate)
-        self._report(PlaybackReport(track.item_id, played_ms, kind, round(t_s, 6)))
+        played_ms = item.played_ms(self._sample_rate)
+        self._report(PlaybackReport(item.item_id, played_ms, kind, round(t_s, 6)))
 
-    def _lost(self) -> None:
+    def _gone(self) -> None:
         """The device has stopped: what waits for it will not be heard."""
-        if not self._told_lost:
-            self._told_lost = True
+        if not self._told_gone:
+            self._told_gone = True
             self._on_problem("The speaker takes no audio any more. Is it still plugged in?")
-        if self._tracks:
+        if self._items:
             self.flush()
-        self._give_up(self._ring.number)
+        self._give_up(self._flushed)
 
     # --- half duplex ---
 
     def _follow_loudness(self) -> None:
         if self._half_duplex is None:
             return
-        if self._marks:
+        # A flush where nothing plays, as there is at the start of each turn, is not heard.
+        if any(isinstance(mark, Mark) for mark in self._marks):
             if self._quiet_timer is not None:
                 self._quiet_timer.cancel()
                 self._quiet_timer = None

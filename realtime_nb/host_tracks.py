@@ -1,7 +1,8 @@
 """What a speaker of this computer has to play: the items' audio, filled here and taken there.
 
-The loop writes, the device's callback takes; no lock is between them. Every value has one writer,
-and deques are appended to at one end and emptied at the other.
+`Item` is the loop's side. `Track` and `Ring` are the device's: one thread fills them, the device's
+callback takes, and no lock is between them. Every value has one writer, and deques are appended to
+at one end and emptied at the other.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Literal, NamedTuple
 from realtime_nb.audio import SAMPLE_RATE, Resampler
 from realtime_nb.devices import BYTES_PER_MS
 
-__all__ = ["FADE_MS", "PREBUFFER_MS", "Piece", "PieceKind", "Ring", "Track", "faded"]
+__all__ = ["FADE_MS", "PREBUFFER_MS", "Item", "Piece", "PieceKind", "Ring", "Track", "faded"]
 
 PREBUFFER_MS = 120
 """Audio of an item that must be there before it is played: more than a server sends at once."""
@@ -25,61 +26,34 @@ PieceKind = Literal["audio", "fade", "dry", "end"]
 
 
 @dataclass(slots=True, eq=False)
-class Track:
-    """The audio of an item. The loop fills it, the device's callback takes from it."""
+class Item:
+    """What the loop knows of an item: the audio that it was given, and how much was heard of it."""
 
     item_id: str
+    number: int  # of its track
     resampler: Resampler
-    # The loop's:
     source: bytearray = field(default_factory=bytearray)  # 24 kHz PCM that was not heard yet
     source_bytes: int = 0
     odd: bytes = b""
-    written: int = 0  # bytes at the device's rate
     ended: bool = False
     heard_frames: int = 0
     passed_bytes: int = 0  # of the source
     started: bool = False
     end_s: float | None = None  # of the last sample that was heard
-    # Both sides', in one direction:
-    chunks: deque[bytes] = field(default_factory=deque)
-    # The callback's:
-    offset: int = 0  # in the first chunk
-    taken: int = 0
-    running: bool = False
 
-    def write(self, pcm: bytes) -> None:
-        """Adds 24 kHz audio, of any number of bytes."""
+    def write(self, pcm: bytes) -> bytes:
+        """Takes 24 kHz audio, of any number of bytes; returns what the device is to play."""
         pcm = self.odd + pcm
         self.odd = pcm[len(pcm) // 2 * 2 :]
         pcm = pcm[: len(pcm) // 2 * 2]
         self.source += pcm
         self.source_bytes += len(pcm)
-        self._put(self.resampler.process_pcm(pcm))
+        return self.resampler.process_pcm(pcm)
 
-    def end(self) -> None:
-        """Closes the track."""
-        if not self.ended:
-            self._put(self.resampler.process_pcm(b"", last=True))
-            self.ended = True
-
-    def _put(self, pcm: bytes) -> None:
-        if pcm:
-            self.written += len(pcm)
-            self.chunks.append(pcm)
-
-    def take(self, wanted: int) -> bytes:
-        """Up to that many bytes, at the device's rate."""
-        taken = bytearray()
-        while self.chunks and len(taken) < wanted:
-            chunk = self.chunks[0]
-            piece = chunk[self.offset : self.offset + wanted - len(taken)]
-            self.offset += len(piece)
-            if self.offset == len(chunk):
-                self.chunks.popleft()
-                self.offset = 0
-            taken += piece
-        self.taken += len(taken)
-        return bytes(taken)
+    def end(self) -> bytes:
+        """Ends the audio; returns what resampling had held back."""
+        self.ended = True
+        return self.resampler.process_pcm(b"", last=True)
 
     def played_ms(self, sample_rate: int) -> float:
         """How much was heard."""
@@ -100,6 +74,42 @@ class Track:
         del self.source[:count]
         self.passed_bytes += count
         return pcm
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """An item's audio at the device's rate. One thread fills it, the callback takes from it."""
+
+    number: int
+    # The filling thread's:
+    written: int = 0  # bytes
+    ended: bool = False
+    # Both sides', in one direction:
+    chunks: deque[bytes] = field(default_factory=deque)
+    # The callback's:
+    offset: int = 0  # in the first chunk
+    taken: int = 0
+    running: bool = False
+
+    def write(self, pcm: bytes) -> None:
+        """Adds audio."""
+        if pcm:
+            self.written += len(pcm)
+            self.chunks.append(pcm)
+
+    def take(self, wanted: int) -> bytes:
+        """Up to that many bytes."""
+        taken = bytearray()
+        while self.chunks and len(taken) < wanted:
+            chunk = self.chunks[0]
+            piece = chunk[self.offset : self.offset + wanted - len(taken)]
+            self.offset += len(piece)
+            if self.offset == len(chunk):
+                self.chunks.popleft()
+                self.offset = 0
+            taken += piece
+        self.taken += len(taken)
+        return bytes(taken)
 
 
 class Piece(NamedTuple):

@@ -6,6 +6,7 @@ take a ``cable`` hold it to that.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,10 @@ from threading import Event, Thread
 from time import monotonic
 from types import ModuleType
 from typing import Any
+
+import pytest
+
+from realtime_nb import host_audio, host_streams
 
 BLOCK_S = 0.02
 
@@ -127,6 +132,14 @@ class FakeSoundDevice(ModuleType):
         return stream
 
     # --- what the test does ---
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Takes the real one's place, in this process, and that of the clock."""
+        monkeypatch.setitem(sys.modules, "sounddevice", self)
+        monkeypatch.setattr(host_audio, "open_listener", host_streams.Listener)
+        monkeypatch.setattr(host_audio, "open_player", host_streams.Player)
+        for module in (host_audio, host_streams):
+            monkeypatch.setattr(module, "monotonic", lambda: self.now_s)
 
     def step(self, blocks: int = 1) -> None:
         """Lets that many blocks of 20 ms go by; the microphone hears the speaker's last one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -30,12 +31,12 @@ def why_no_jack() -> str:
 class Jack:
     """A JACK server with a dummy device, which PortAudio in this process sees."""
 
-    def __init__(self, sample_rate: int, folder: Path) -> None:
+    def __init__(self, sample_rate: int, folder: Path, period_ms: int = 20) -> None:
         self.server = f"realtime_nb_{uuid.uuid4().hex[:8]}"
         self._before = os.environ.get("JACK_DEFAULT_SERVER")
         os.environ["JACK_DEFAULT_SERVER"] = self.server
         command = f"jackd -n {self.server} --no-realtime --no-mlock -d dummy -C 1 -P 1"
-        command += f" -r {sample_rate} -p {sample_rate // 50}"
+        command += f" -r {sample_rate} -p {sample_rate * period_ms // 1000}"
         with (folder / "jack.log").open("wb") as log:
             self.process = subprocess.Popen(command.split(), stdout=log, stderr=log)
         give_up = time.monotonic() + 15
@@ -52,15 +53,21 @@ class Jack:
 
     async def connect(self) -> None:
         """Leads the one output of ours to the one input of ours."""
-        await asyncio.to_thread(self.lead, "PortAudio:out", "PortAudio:in")
+        await asyncio.to_thread(self.lead, r"PortAudio.*", r"PortAudio.*")
 
     def lead(self, source: str, target: str) -> None:
-        """Leads the one output to the one input whose names begin so, once both are there."""
+        """Leads the one output to the one input of clients that fit, once both are there.
+
+        Args:
+            source: a regular expression for the whole name of the client that plays. PortAudio's
+                are called PortAudio, PortAudio-01, …, in the order of their processes' start.
+            target: one for the client that records.
+        """
         give_up = time.monotonic() + 15
         while True:
             ports = self.ports().split()
-            sources = [port for port in ports if port.startswith(source)]
-            targets = [port for port in ports if port.startswith(target)]
+            sources = [port for port in ports if re.fullmatch(rf"{source}:out_\d+", port)]
+            targets = [port for port in ports if re.fullmatch(rf"{target}:in_\d+", port)]
             if sources and targets:
                 break
             assert time.monotonic() < give_up, f"no {source} or {target} in {ports}"

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -252,7 +251,7 @@ def _as_session(stage: Any) -> Session:
 @pytest.fixture
 def sound(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSoundDevice]:
     module = FakeSoundDevice()
-    monkeypatch.setitem(sys.modules, "sounddevice", module)
+    module.install(monkeypatch)
     with module.running():
         yield module
 
@@ -305,7 +304,7 @@ def test_without_a_sound_card_the_words_say_what_to_do(
     def none(*_: object) -> None:
         raise ConfigurationError("There is no microphone.")
 
-    monkeypatch.setattr("realtime_nb.host_audio.open_stream", none)
+    monkeypatch.setattr("realtime_nb.host_audio.open_listener", none)
     audio = HostAudio(thread, print)
     with pytest.raises(ConfigurationError, match="no microphone"):
         on(thread, audio.talk())

@@ -23,6 +23,8 @@ from realtime_nb.local.stt import load_stt
 from tests.jack import Jack, why_no_jack
 
 DATA = Path(__file__).parent / "data"
+PERSON_CLIENT = "PortAudio-01"  # the first one is this process's, which names the devices
+AGENT_CLIENTS = r"PortAudio-0[2-9]"
 DEVICE_RATE = 48_000  # as most sound cards have it: everything is resampled on both ways
 
 # Says what it is told the files of, and keeps all that it hears; PCM16 without a header.
@@ -107,18 +109,17 @@ def words(text: str) -> set[str]:
 
 
 def assert_understood(said: str, understood: str) -> None:
-    """Most words came through: JACK without a sound card loses a block on a busy machine."""
+    """The words came through, but for one in seven that the ear may get wrong."""
     missing = words(said) - words(understood)
-    assert len(missing) <= 0.4 * len(words(said)), (said, understood)
+    assert len(missing) <= 0.15 * len(words(said)), (said, understood)
 
 
-@pytest.mark.flaky(reruns=1)  # live sound: one stall of a busy machine is not a fault of ours
 def test_a_voice_is_answered_through_portaudio(jack: Jack, person: Person, tmp_path: Path) -> None:
     agent = rt.Agent("local", audio="host", record=tmp_path / "recordings")
     try:
         agent.talk().result(30)
-        jack.lead("PortAudio-01:out", "PortAudio:in")
-        jack.lead("PortAudio:out", "PortAudio-01:in")
+        jack.lead(PERSON_CLIENT, AGENT_CLIENTS)
+        jack.lead(AGENT_CLIENTS, PERSON_CLIENT)
         person.say("austen_0880.wav")
         until(lambda: len(agent.conversation.transcript()) >= 2)
         assert agent.settled(30).result(40)
