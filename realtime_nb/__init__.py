@@ -46,9 +46,9 @@ _HOMES = {
     "Recordings": "recordings",
     "load": "recording",
     "replay": "replaying",
-    "compare": "comparison",
-    "Price": "prices",
-    "compare_costs": "cost_comparison",
+    "compare": "analysis.comparison",
+    "Price": "analysis.prices",
+    "compare_costs": "analysis.cost_comparison",
     "doctor": "diagnosis",
     "Agent": "agent",
     "CallInspector": "widgets.call_inspector",
@@ -96,9 +96,10 @@ __all__ = [
 
 if TYPE_CHECKING:
     from realtime_nb.agent import Agent
-    from realtime_nb.comparison import compare
+    from realtime_nb.analysis.comparison import compare
+    from realtime_nb.analysis.cost_comparison import compare_costs
+    from realtime_nb.analysis.prices import Price
     from realtime_nb.connecting import connect
-    from realtime_nb.cost_comparison import compare_costs
     from realtime_nb.diagnosis import doctor
     from realtime_nb.endpoints import Endpoint, azure
     from realtime_nb.errors import (
@@ -113,7 +114,6 @@ if TYPE_CHECKING:
         ToolError,
     )
     from realtime_nb.local.server import LocalServer, serve
-    from realtime_nb.prices import Price
     from realtime_nb.protocol.config import SemanticVAD, ServerVAD
     from realtime_nb.protocol.conversation import Conversation
     from realtime_nb.recording import Recording, load

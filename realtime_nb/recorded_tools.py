@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
-from realtime_nb.function_calls import failure
+from realtime_nb.analysis.function_calls import failure
 from realtime_nb.protocol.conversation import FunctionCall
 from realtime_nb.tools import Definition, Tool, ToolResult
 

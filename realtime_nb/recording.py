@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from realtime_nb import analysis
+from realtime_nb.analysis import tables
+from realtime_nb.analysis.user_turns import Turn, find_turns
 from realtime_nb.audio import SAMPLE_RATE, Samples
 from realtime_nb.errors import RecordingError
 from realtime_nb.event_logs import LOG_SUFFIXES, LogSource
@@ -25,14 +26,13 @@ from realtime_nb.recording_sources import AudioSource, FolderSource, RecordingSo
 from realtime_nb.recording_studies import RecordingStudies
 from realtime_nb.recording_summary import summary_html
 from realtime_nb.recording_timeline import timeline_data
-from realtime_nb.user_turns import Turn, find_turns
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from realtime_nb.analysis.voices import Voices
     from realtime_nb.plots import TimelineData
-    from realtime_nb.voices import Voices
 
 __all__ = ["RecordedEvent", "Recording", "load"]
 
@@ -182,14 +182,14 @@ class Recording(RecordingStudies):
     @cached_property
     def voices(self) -> Voices:
         """Who is audible when, as an offline detector finds it."""
-        from realtime_nb.voices import find_voices
+        from realtime_nb.analysis.voices import find_voices
 
         return find_voices(self)
 
     @property
     def _offline(self) -> Voices | None:
         """What the offline detector hears, where no server says when speech ended."""
-        return self.voices if analysis.needs_voices(self.conversation) else None
+        return self.voices if tables.needs_voices(self.conversation) else None
 
     @property
     def duration_s(self) -> float:
@@ -212,29 +212,29 @@ class Recording(RecordingStudies):
 
     @cached_property
     def turns(self) -> pd.DataFrame:
-        """One row per user turn; columns as in :func:`realtime_nb.analysis.turns`."""
-        found = analysis.turns(self.conversation, self.input_clock, self._offline, self.labels)
+        """One row per user turn; columns as in :func:`realtime_nb.analysis.tables.turns`."""
+        found = tables.turns(self.conversation, self.input_clock, self._offline, self.labels)
         return self._with_reasons(found)
 
     @cached_property
     def calls(self) -> pd.DataFrame:
-        """One row per function call; columns as in :func:`realtime_nb.analysis.calls`."""
-        return analysis.calls(self.conversation)
+        """One row per function call; columns as in :func:`realtime_nb.analysis.tables.calls`."""
+        return tables.calls(self.conversation)
 
     @cached_property
     def speech(self) -> pd.DataFrame:
-        """One row per detected stretch; columns as in :func:`realtime_nb.analysis.speech`."""
-        return analysis.speech(self.conversation, self.input_clock, self._offline)
+        """One row per heard stretch; columns as in :func:`realtime_nb.analysis.tables.speech`."""
+        return tables.speech(self.conversation, self.input_clock, self._offline)
 
     @cached_property
     def usage(self) -> pd.DataFrame:
-        """One row per response; columns as in :func:`realtime_nb.analysis.usage`."""
-        return analysis.usage(self.conversation)
+        """One row per response; columns as in :func:`realtime_nb.analysis.tables.usage`."""
+        return tables.usage(self.conversation)
 
     @cached_property
     def latency(self) -> pd.DataFrame:
-        """One row per user turn; columns as in :func:`realtime_nb.analysis.latency`."""
-        found = analysis.latency(self.conversation, self.input_clock, self._offline, self.labels)
+        """One row per user turn; columns as in :func:`realtime_nb.analysis.tables.latency`."""
+        found = tables.latency(self.conversation, self.input_clock, self._offline, self.labels)
         return self._with_reasons(found)
 
     def _with_reasons(self, table: pd.DataFrame) -> pd.DataFrame:

@@ -8,17 +8,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from realtime_nb.recorded import Recorded
+from realtime_nb.analysis.recorded import Recorded
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from realtime_nb.checks import Checks
-    from realtime_nb.clips import RecordingClip
-    from realtime_nb.costs import Cost
-    from realtime_nb.findings import Findings
-    from realtime_nb.prices import PriceTable
+    from realtime_nb.analysis.checks import Checks
+    from realtime_nb.analysis.clips import RecordingClip
+    from realtime_nb.analysis.costs import Cost
+    from realtime_nb.analysis.findings import Findings
+    from realtime_nb.analysis.prices import PriceTable
 
 __all__ = ["RecordingStudies"]
 
@@ -32,23 +32,23 @@ class RecordingStudies:
     # --- figures and sentences ---
 
     def metrics(self) -> pd.DataFrame:
-        """Return one row per metric; see :func:`realtime_nb.metrics.metrics`."""
+        """Return one row per metric; see :func:`realtime_nb.analysis.metrics.metrics`."""
         return self._metrics.copy()
 
     @cached_property
     def _metrics(self) -> pd.DataFrame:
-        from realtime_nb.metrics import metrics
+        from realtime_nb.analysis.metrics import metrics
 
         return metrics(cast("Recorded", self))
 
     def interruptions(self) -> pd.DataFrame:
         """Return one row per interruption and per missed one; see
-        :func:`realtime_nb.interruptions.interruptions`."""
+        :func:`realtime_nb.analysis.interruptions.interruptions`."""
         return self._interruptions.copy()
 
     @cached_property
     def _interruptions(self) -> pd.DataFrame:
-        from realtime_nb.interruptions import interruptions
+        from realtime_nb.analysis.interruptions import interruptions
 
         return interruptions(cast("Recorded", self))
 
@@ -56,31 +56,31 @@ class RecordingStudies:
         """Return what the session cost.
 
         Args:
-            prices: prices by model, in addition to :data:`realtime_nb.prices.PRICES` or in place of
-                its entries.
+            prices: prices by model, in addition to :data:`realtime_nb.analysis.prices.PRICES` or
+                in place of its entries.
             model: price it as if this model had answered, such as ``"gpt-realtime-2"`` for a
                 session with the local server.
         """
-        from realtime_nb.costs import cost_summary
+        from realtime_nb.analysis.costs import cost_summary
 
         return cost_summary(self, prices, model)
 
     def findings(self: Recorded, prices: PriceTable | None = None) -> Findings:
         """Return what deserves a look, in sentences, worst first."""
-        from realtime_nb.findings import findings
+        from realtime_nb.analysis.findings import findings
 
         return findings(self, prices)
 
     def check(self: Recorded, prices: PriceTable | None = None) -> Checks:
         """Return a context in which to state what a recording must be like; see
-        :class:`realtime_nb.checks.Checks`."""
-        from realtime_nb.checks import Checks
+        :class:`realtime_nb.analysis.checks.Checks`."""
+        from realtime_nb.analysis.checks import Checks
 
         return Checks(self, prices)
 
     def clip(self: Recorded, start_s: float, end_s: float) -> RecordingClip:
         """Return what was heard between two moments, both voices on one time axis."""
-        from realtime_nb.clips import RecordingClip
+        from realtime_nb.analysis.clips import RecordingClip
 
         return RecordingClip(self, start_s, end_s)
 
@@ -111,7 +111,7 @@ class RecordingStudies:
         model: str | None = None,
     ) -> Axes:
         """Draw what each turn cost, and all up to it; arguments as for ``cost``."""
-        from realtime_nb.costs import costs
+        from realtime_nb.analysis.costs import costs
         from realtime_nb.plots import plot_cost
 
         return plot_cost(costs(self, prices, model), ax)
@@ -132,7 +132,7 @@ class RecordingStudies:
         Raises:
             MissingExtraError: pyarrow is not installed.
         """
-        from realtime_nb.exports import write_parquet, write_tables
+        from realtime_nb.analysis.exports import write_parquet, write_tables
 
         return write_tables(self, folder, tables, "parquet", write_parquet)
 
@@ -140,27 +140,27 @@ class RecordingStudies:
         self: Recorded, folder: str | os.PathLike[str], tables: Sequence[str] | None = None
     ) -> list[Path]:
         """Write tables as ``folder/<table>.csv``; all of them unless named."""
-        from realtime_nb.exports import write_csv, write_tables
+        from realtime_nb.analysis.exports import write_csv, write_tables
 
         return write_tables(self, folder, tables, "csv", write_csv)
 
     def to_audacity(self: Recorded, path: str | os.PathLike[str]) -> Path:
         """Write an Audacity label track that lies beside ``output.wav``."""
-        from realtime_nb.exports import write_audacity
+        from realtime_nb.analysis.exports import write_audacity
 
         write_audacity(self, path)
         return Path(path)
 
     def to_rttm(self: Recorded, path: str | os.PathLike[str]) -> Path:
         """Write who spoke when, as RTTM."""
-        from realtime_nb.exports import write_rttm
+        from realtime_nb.analysis.exports import write_rttm
 
         write_rttm(self, path)
         return Path(path)
 
     def to_chrome_trace(self: Recorded, path: str | os.PathLike[str]) -> Path:
         """Write a trace that Perfetto opens."""
-        from realtime_nb.exports import write_chrome_trace
+        from realtime_nb.analysis.exports import write_chrome_trace
 
         write_chrome_trace(self, path)
         return Path(path)

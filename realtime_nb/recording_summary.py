@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from realtime_nb.costs import cost_summary
-from realtime_nb.recorded import Recorded
+from realtime_nb.analysis.costs import cost_summary
+from realtime_nb.analysis.recorded import Recorded
 
 if TYPE_CHECKING:
     from realtime_nb.plots import TimelineData

@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.audio import SAMPLE_RATE, Samples
 from realtime_nb.errors import RecordingError
 from realtime_nb.input_clock import InputClock
 from realtime_nb.protocol.conversation import Conversation
-from realtime_nb.recorded import Recorded
 
 if TYPE_CHECKING:
     from realtime_nb.plots import TimelineData

@@ -27,8 +27,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
+from realtime_nb.analysis.exports import TABLES, write_parquet
 from realtime_nb.errors import ConfigurationError, RealtimeError, RecordingError
-from realtime_nb.exports import TABLES, write_parquet
 from realtime_nb.recording import Recording, load
 
 if TYPE_CHECKING:

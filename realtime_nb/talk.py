@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from realtime_nb.analysis.user_turns import Turn, find_turns
 from realtime_nb.audio import SAMPLE_RATE, load_audio, pcm_from_samples
 from realtime_nb.connecting import ToolSource, connect
 from realtime_nb.endpoints import Endpoint
@@ -26,7 +27,6 @@ from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.conversation import Item
 from realtime_nb.recording import Recording, load
 from realtime_nb.session import Session
-from realtime_nb.user_turns import Turn, find_turns
 
 __all__ = ["Line", "TalkCall", "TalkResult", "TalkTurn", "heard_items", "talk", "until_heard_for"]
 

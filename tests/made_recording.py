@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from realtime_nb import analysis
+from realtime_nb.analysis import tables
+from realtime_nb.analysis.interruptions import interruptions
+from realtime_nb.analysis.metrics import metrics
+from realtime_nb.analysis.voices import Voices
 from realtime_nb.audio import Samples
 from realtime_nb.input_clock import InputClock
-from realtime_nb.interruptions import interruptions
-from realtime_nb.metrics import metrics
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.recording_files import PlaybackLine, RecordedEvent
-from realtime_nb.voices import Voices
 
 __all__ = ["MadeRecording"]
 
@@ -111,23 +111,23 @@ class MadeRecording:
 
     @property
     def turns(self) -> pd.DataFrame:
-        return analysis.turns(self.conversation, self.input_clock)
+        return tables.turns(self.conversation, self.input_clock)
 
     @property
     def calls(self) -> pd.DataFrame:
-        return analysis.calls(self.conversation)
+        return tables.calls(self.conversation)
 
     @property
     def speech(self) -> pd.DataFrame:
-        return analysis.speech(self.conversation, self.input_clock)
+        return tables.speech(self.conversation, self.input_clock)
 
     @property
     def usage(self) -> pd.DataFrame:
-        return analysis.usage(self.conversation)
+        return tables.usage(self.conversation)
 
     @property
     def latency(self) -> pd.DataFrame:
-        return analysis.latency(self.conversation, self.input_clock)
+        return tables.latency(self.conversation, self.input_clock)
 
     def interruptions(self) -> pd.DataFrame:
         return interruptions(self)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from realtime_nb.voices import Span, Voices
+from realtime_nb.analysis.voices import Span, Voices
 from tests.made_recording import MadeRecording
 
 SERVER_VAD = {

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.audio import pcm_from_samples, read_wav_pcm, ulaw_encode
 from realtime_nb.errors import AudioError, RecordingError
 from realtime_nb.protocol.conversation import Conversation, ToolReport
-from realtime_nb.recorded import Recorded
 from realtime_nb.recorder import Recorder
 from realtime_nb.recording import Recording, load
 from tests.scripted_session import DATA, LiveSession, session, three_turns

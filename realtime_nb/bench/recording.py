@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from realtime_nb.analysis.metrics import metrics
 from realtime_nb.bench.long_session import Made, write_session
 from realtime_nb.errors import MissingExtraError
-from realtime_nb.metrics import metrics
 from realtime_nb.plots import plot_timeline
 from realtime_nb.recording import Recording, load
 from realtime_nb.recordings import Recordings

@@ -31,7 +31,7 @@ def plot_latency(latency: pd.DataFrame, ax: Axes | None = None, *, simulated: bo
     From 20 on it is the share of turns that were answered within a time, with p50, p90 and p95.
 
     Args:
-        latency: Columns as in :func:`realtime_nb.analysis.latency`.
+        latency: Columns as in :func:`realtime_nb.analysis.tables.latency`.
         ax: Where to draw; without it, a new figure.
         simulated: Whether to say that the latencies are the local server's.
     """

@@ -35,7 +35,7 @@ def plot_usage(usage: pd.DataFrame, ax: Axes | None = None) -> Axes:
     grey.
 
     Args:
-        usage: Columns as in :func:`realtime_nb.analysis.usage`.
+        usage: Columns as in :func:`realtime_nb.analysis.tables.usage`.
         ax: Where to draw; without it, a new figure.
     """
     ax = style.axes_or_new(ax, 3.0)

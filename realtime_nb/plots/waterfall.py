@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from realtime_nb.analysis import LATENCY_PARTS
+from realtime_nb.analysis.tables import LATENCY_PARTS
 from realtime_nb.plots import style
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def plot_waterfall(
     turns to write to, marks at the ends of the bars take the place of the words.
 
     Args:
-        latency: Columns as in :func:`realtime_nb.analysis.latency`.
+        latency: Columns as in :func:`realtime_nb.analysis.tables.latency`.
         ax: Where to draw; without it, a figure as high as the turns need.
         simulated: Whether to say that the latencies are the local server's.
     """

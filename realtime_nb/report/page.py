@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime_nb import plots
-from realtime_nb.costs import cost_summary
+from realtime_nb.analysis.costs import cost_summary
+from realtime_nb.analysis.findings import findings
 from realtime_nb.errors import RecordingError
-from realtime_nb.findings import findings
 from realtime_nb.recording_summary import Summarised, key_figures
 from realtime_nb.report import parts
 from realtime_nb.report.pictures import svg_of

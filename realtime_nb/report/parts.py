@@ -8,8 +8,8 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from realtime_nb.costs import Cost
-from realtime_nb.findings import Findings
+from realtime_nb.analysis.costs import Cost
+from realtime_nb.analysis.findings import Findings
 from realtime_nb.widgets.transcript_rows import Row, rows
 
 if TYPE_CHECKING:

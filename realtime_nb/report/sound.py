@@ -6,9 +6,9 @@ import base64
 import io
 import math
 
+from realtime_nb.analysis.clips import RecordingClip
+from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.audio import SAMPLE_RATE
-from realtime_nb.clips import RecordingClip
-from realtime_nb.recorded import Recorded
 
 __all__ = ["sound_data_uri"]
 

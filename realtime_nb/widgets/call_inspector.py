@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Any, Literal, Protocol
 
-from realtime_nb import analysis
+from realtime_nb.analysis import tables
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
@@ -159,7 +159,7 @@ class CallInspector(View):
                 break
             self._stale = False
             try:
-                table = analysis.calls(self._conversation)
+                table = tables.calls(self._conversation)
                 self._rows = [self._row(values) for values in table.to_dict("records")]
             except RuntimeError:  # a dictionary grew while it was read
                 self._stale = True

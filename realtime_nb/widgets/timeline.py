@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
 
-from realtime_nb.clips import RecordingClip
+from realtime_nb.analysis.clips import RecordingClip
+from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.input_clock import InputClock
 from realtime_nb.plots import Span, TimelineData
 from realtime_nb.plots.still import timeline_svg
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.recorded import Recorded
 from realtime_nb.widgets.live import Message, module_text
 from realtime_nb.widgets.timeline_sound import MAX_DETAIL_POINTS, Sound
 from realtime_nb.widgets.view import LiveSession, Outgoing, View

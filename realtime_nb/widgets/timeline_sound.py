@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from realtime_nb.analysis.clips import cut, interleaved
 from realtime_nb.audio import SAMPLE_RATE, Samples
-from realtime_nb.clips import cut, interleaved
 from realtime_nb.plots import Clip, TimelineData
 from realtime_nb.widgets.waves import POINT_BYTES, POINT_SAMPLES, outline
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from realtime_nb.analysis.clips import RecordingClip
 from realtime_nb.audio import Samples
 from realtime_nb.bench.view_page import ViewPage
-from realtime_nb.clips import RecordingClip
 from realtime_nb.plots import Clip, TimelineData
 from realtime_nb.protocol.conversation import PlaybackReport
 from realtime_nb.recording import Recording

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from realtime_nb.analysis import LATENCY_PARTS
+from realtime_nb.analysis.tables import LATENCY_PARTS
 from realtime_nb.audio import Samples
 from realtime_nb.plots import Clip, TimelineData
 

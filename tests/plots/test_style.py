@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from realtime_nb import analysis
+from realtime_nb.analysis import tables
 from realtime_nb.input_clock import InputClock
 from realtime_nb.plots import (
     plot_cost,
@@ -99,11 +99,11 @@ def test_nothing_is_drawn_outside_the_figure(name: str) -> None:
 
 def test_tables_of_nothing_can_be_drawn() -> None:
     conversation, clock = Conversation(), InputClock()
-    latency = analysis.latency(conversation, clock)
+    latency = tables.latency(conversation, clock)
     for ax in (
         plot_waterfall(latency),
         plot_latency(latency),
-        plot_usage(analysis.usage(conversation)),
+        plot_usage(tables.usage(conversation)),
         plot_lanes(sessions.events(0)[:0]),
     ):
         ax.figure.canvas.draw()

@@ -1,0 +1,188 @@
+"""Assertions about a recorded session, all of whose failures are told at once.
+
+::
+
+    with rec.check() as check:
+        check.below("latency_ms", p95=1200)
+        check.at_most("underruns", 0)
+        check.no("false-interruption")
+        check.no_errors()
+
+A figure that is not known fails, and says why it is not known.
+"""
+
+from __future__ import annotations
+
+import difflib
+import operator
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from types import TracebackType
+from typing import Literal, Self
+
+from realtime_nb.analysis.findings import FINDING_IDS, Finding, Findings, findings
+from realtime_nb.analysis.findings_evidence import SEVERITIES, Evidence
+from realtime_nb.analysis.prices import PriceTable
+from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.errors import ConfigurationError
+
+__all__ = ["Checks"]
+
+Verdict = tuple[str, Callable[[float, float], bool]]
+
+_NO_UNIT = ("count", "share", "usd")
+"""What need not be said, or is in the metric's name."""
+
+_BELOW: Verdict = ("below", operator.lt)
+_AT_MOST: Verdict = ("at most", operator.le)
+_AT_LEAST: Verdict = ("at least", operator.ge)
+
+
+class Checks:
+    """Collects what does not hold; leaving the ``with`` block raises it as one ``AssertionError``.
+
+    Metrics are those of ``rec.metrics()``, and ``cost_usd``; findings those of ``rec.findings()``.
+
+    Attributes:
+        failures: What has not held so far, in sentences.
+    """
+
+    def __init__(self, rec: Recorded, prices: PriceTable | None = None) -> None:
+        self.failures: list[str] = []
+        self._rec = rec
+        self._prices = prices
+        self._evidence = Evidence(rec, prices)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None and self.failures:
+            count = len(self.failures)
+            lines = [f"{count} check{'s' * (count > 1)} failed for {self._rec.path}:"]
+            raise AssertionError("\n- ".join(lines + self.failures))
+
+    # --- figures ---
+
+    def below(
+        self,
+        metric: str,
+        value: float | None = None,
+        *,
+        p50: float | None = None,
+        p90: float | None = None,
+        p95: float | None = None,
+        max: float | None = None,
+        allow_unknown: bool = False,
+    ) -> None:
+        """Check that a metric is below a limit, or some of its percentiles below theirs.
+
+        Args:
+            metric: Its name, such as ``latency_ms``.
+            value: Limit of the headline value.
+            p50, p90, p95, max: Limits of these.
+            allow_unknown: Let it pass when the metric is not known.
+
+        Raises:
+            ConfigurationError: There is no such metric, or no limit was given.
+        """
+        limits = {"value": value, "p50": p50, "p90": p90, "p95": p95, "max": max}
+        given = {name: limit for name, limit in limits.items() if limit is not None}
+        if not given:
+            raise ConfigurationError(f'Give a limit: check.below("{metric}", p95=…).')
+        for statistic, limit in given.items():
+            self._compare(metric, statistic, _BELOW, limit, allow_unknown)
+
+    def at_most(self, metric: str, limit: float, *, allow_unknown: bool = False) -> None:
+        """Check that a metric's headline value is the limit or less."""
+        self._compare(metric, "value", _AT_MOST, limit, allow_unknown)
+
+    def at_least(self, metric: str, limit: float, *, allow_unknown: bool = False) -> None:
+        """Check that a metric's headline value is the limit or more."""
+        self._compare(metric, "value", _AT_LEAST, limit, allow_unknown)
+
+    def _compare(
+        self, metric: str, statistic: str, verdict: Verdict, limit: float, allow_unknown: bool
+    ) -> None:
+        figure, unit, reason = self._figure(metric, statistic)
+        words, holds = verdict
+        shown = metric if statistic == "value" else f"{statistic} of {metric}"
+        if figure != figure:
+            if not allow_unknown:
+                wanted = f"{shown} should be {words} {limit:g}"
+                self.failures.append(f"{wanted}, but is not known: {reason}")
+        elif not holds(figure, limit):
+            measured = f"{figure:.4g}" if unit in _NO_UNIT else f"{figure:.4g} {unit}"
+            self.failures.append(f"{shown} is {measured}, not {words} {limit:g}")
+
+    def _figure(self, metric: str, statistic: str) -> tuple[float, str, str]:
+        """A figure, its unit, and why it is not known."""
+        if metric == "cost_usd":
+            cost = self._evidence.cost
+            known = statistic == "value"
+            reason = cost.reason if known else f"a session has one cost, and no {statistic} of it"
+            return cost.total_usd if known else float("nan"), "usd", reason or "no reason given"
+        table = self._evidence.metrics
+        if metric not in table.index:
+            raise ConfigurationError(
+                _unknown("metric", metric, [str(name) for name in table.index] + ["cost_usd"])
+            )
+        row = table.loc[[metric]].to_dict("records")[0]
+        reason = row["reason"] if isinstance(row["reason"], str) else f"it has no {statistic}"
+        return float(row[statistic]), str(row["unit"]), reason
+
+    # --- findings ---
+
+    def no(self, *ids: str) -> None:
+        """Check that there are no findings of these kinds, such as ``false-interruption``.
+
+        Raises:
+            ConfigurationError: There is no such kind.
+        """
+        for id in ids:
+            if id not in FINDING_IDS:
+                raise ConfigurationError(_unknown("finding", id, FINDING_IDS))
+            self._refuse(self._findings.of(id))
+
+    def no_errors(self, *, except_benign: bool = True) -> None:
+        """Check that the server rejected nothing and that no response failed.
+
+        Args:
+            except_benign: Let those errors pass that a race brings about and that change nothing.
+        """
+        self._refuse(
+            one
+            for one in self._findings
+            if one.id == "response-failed"
+            or (
+                one.id == "rejected-requests" and not (except_benign and one.evidence.get("benign"))
+            )
+        )
+
+    def none_worse_than(self, severity: Literal["error", "warning", "note"]) -> None:
+        """Check that all findings are of this severity or milder."""
+        allowed = SEVERITIES.index(severity)
+        self._refuse(one for one in self._findings if SEVERITIES.index(one.severity) < allowed)
+
+    @cached_property
+    def _findings(self) -> Findings:
+        return findings(self._rec, self._prices)
+
+    def _refuse(self, found: Iterable[Finding]) -> None:
+        for one in found:
+            failure = f"{one.text} [{one.id}]"
+            if failure not in self.failures:
+                self.failures.append(failure)
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    close = difflib.get_close_matches(name.replace("_", "-"), names, 1)
+    close = close or difflib.get_close_matches(name, names, 1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(names)}."
+    return f"There is no {what} {name!r}; {hint}"

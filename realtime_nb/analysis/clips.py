@@ -1,0 +1,206 @@
+"""A stretch of a recording: both voices on one time axis, what was said in it, what happened."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import wave
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.audio import SAMPLE_RATE, Samples, pcm_from_samples
+from realtime_nb.errors import ConfigurationError
+from realtime_nb.protocol.conversation import Item
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from IPython.display import Audio
+
+__all__ = ["RecordingClip", "cut", "interleaved"]
+
+
+def cut(pieces: Iterable[tuple[float, Samples]], start_s: float, end_s: float) -> Samples:
+    """Return what lies between two moments; silence where nothing lies.
+
+    Args:
+        pieces: (when its first sample is heard in seconds, samples at 24 kHz). Where two overlap,
+            the later one is heard.
+        start_s: The first moment.
+        end_s: The last one.
+
+    Returns:
+        float32 (n,) with ``n = round((end_s - start_s) * 24000)``.
+    """
+    found = np.zeros(max(0, round((end_s - start_s) * SAMPLE_RATE)), np.float32)
+    for begin_s, samples in pieces:
+        offset = round((begin_s - start_s) * SAMPLE_RATE)
+        first, last = max(0, offset), min(len(found), offset + len(samples))
+        if first < last:
+            found[first:last] = samples[first - offset : last - offset]
+    return found
+
+
+def interleaved(left: Samples, right: Samples) -> bytes:
+    """Return 16-bit stereo, left and right in turn."""
+    return pcm_from_samples(np.stack([left, right], axis=1).reshape(-1))
+
+
+class RecordingClip:
+    """What was heard between two moments of a recording.
+
+    ::
+
+        clip = rec.clip(31.0, 36.5)
+        clip.save("odd.wav")                # stereo: the user on the left, the agent on the right
+        print(clip.transcript())
+        clip.audio()                        # a player; its audio goes into the notebook's file
+
+    Shown by itself it is a line of text, so that no audio gets into a notebook by accident.
+
+    Args:
+        recording: What it is cut from.
+        start_s: Its first moment, in seconds since the session began.
+        end_s: Its last one.
+
+    Raises:
+        ConfigurationError: The end is not after the start, or one of them is outside the session.
+    """
+
+    sample_rate = SAMPLE_RATE
+
+    def __init__(self, recording: Recorded, start_s: float, end_s: float) -> None:
+        duration_s = recording.duration_s
+        if not start_s < end_s:  # also NaN
+            raise ConfigurationError(
+                f"A clip ends after it starts, not from {start_s:g} s to {end_s:g} s. "
+                "Give the earlier moment first."
+            )
+        if start_s < 0 or end_s > duration_s + 1e-6:
+            raise ConfigurationError(
+                f"{start_s:g} s to {end_s:g} s is not within the session, which goes from 0 to "
+                f"{duration_s:.3f} s. Choose a range inside it."
+            )
+        self.recording = recording
+        self.start_s = float(start_s)
+        self.end_s = float(end_s)
+
+    def __repr__(self) -> str:
+        name = self.recording.path.name
+        return (
+            f"<RecordingClip {name}: {self.start_s:.2f} s to {self.end_s:.2f} s; "
+            ".audio() plays it, .save(path) keeps it>"
+        )
+
+    @property
+    def duration_s(self) -> float:
+        """Its length in seconds."""
+        return self.end_s - self.start_s
+
+    # --- audio ---
+
+    @cached_property
+    def user(self) -> Samples:
+        """The user's voice when it was sent: float32 (n,) at 24 kHz."""
+        per_ms, audio = SAMPLE_RATE / 1000, self.recording.input
+        stretches = self.recording.input_clock.stretches()
+        pieces = [
+            (t_s, audio[round(start_ms * per_ms) : round(end_ms * per_ms)])
+            for t_s, start_ms, end_ms in stretches
+        ]
+        return cut(pieces or [(0.0, audio)], self.start_s, self.end_s)
+
+    @cached_property
+    def agent(self) -> Samples:
+        """The agent's voice as it was played: float32 (n,) at 24 kHz."""
+        return cut([(0.0, self.recording.output)], self.start_s, self.end_s)
+
+    @property
+    def stereo(self) -> npt.NDArray[np.float32]:
+        """Both: float32 (n, 2), the user on the left and the agent on the right."""
+        return np.stack([self.user, self.agent], axis=1)
+
+    @property
+    def wav(self) -> bytes:
+        """A WAV file of it: 16 bit, stereo, 24 kHz."""
+        file = io.BytesIO()
+        with wave.open(file, "wb") as writer:
+            writer.setnchannels(2)
+            writer.setsampwidth(2)
+            writer.setframerate(SAMPLE_RATE)
+            writer.writeframes(interleaved(self.user, self.agent))
+        return file.getvalue()
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write :attr:`wav` to a file and return its path."""
+        path = Path(path)
+        path.write_bytes(self.wav)
+        return path
+
+    def audio(self) -> Audio:
+        """Return a player for the notebook.
+
+        A notebook that is saved with it holds the audio: about 130 kB for each second.
+        """
+        from IPython.display import Audio
+
+        return Audio(data=self.wav)  # type: ignore[no-untyped-call]
+
+    # --- what happened ---
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """The rows of the recording's events within it."""
+        events = self.recording.events
+        return events[(events["t_s"] >= self.start_s) & (events["t_s"] < self.end_s)]
+
+    def transcript(self) -> str:
+        """Return who said what within it, a line each; messages that reach out of it are whole."""
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        conversation = self.recording.conversation
+        for item in conversation.in_order():
+            begin_s, end_s = self._span(item)
+            # A moment counts as inside, too. NaN, an unknown time, never does.
+            if not (begin_s < self.end_s and max(end_s, begin_s) >= self.start_s):
+                continue
+            words = item.heard_text if item.interrupted else item.text
+            clock = f"{int(begin_s) // 60}:{int(begin_s) % 60:02}"
+            if item.type == "function_call":
+                call = conversation.calls.get(item.call_id or "")
+                output = "no output" if call is None or call.output is None else call.output
+                yield f"{clock}  tool: {item.name}({item.arguments}) → {output}"
+            elif item.type == "message" and words:
+                yield f"{clock}  {'agent' if item.role == 'assistant' else item.role}: {words}"
+
+    def _span(self, item: Item) -> tuple[float, float]:
+        """When an item was heard, or came about."""
+        conversation, wall = self.recording.conversation, self.recording.input_clock.wall
+        call = conversation.calls.get(item.call_id or "")
+        if call is not None:
+            return _first(call.done_s, call.started_s), _first(call.output_s, call.done_s)
+        heard = next((one for one in conversation.speech if one.item_id == item.id), None)
+        if heard is not None and not math.isnan(wall(heard.onset_ms)):
+            offset_ms = math.nan if heard.offset_ms is None else heard.offset_ms
+            return wall(heard.onset_ms), _first(_known(wall(offset_ms)), item.committed_s)
+        begin_s = _first(item.played_s, item.committed_s, item.added_s)
+        if item.played_s is None:
+            return begin_s, begin_s
+        length_ms = item.audio_ms if item.played_ms is None else item.played_ms
+        return begin_s, _first(item.stopped_s, begin_s + length_ms / 1000)
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _first(*moments: float | None) -> float:
+    """The first that is known; NaN if none is."""
+    return next((moment for moment in moments if moment is not None), math.nan)

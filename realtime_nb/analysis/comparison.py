@@ -1,0 +1,285 @@
+"""Two recordings of the same user audio, compared turn by turn.
+
+Each turn of one is paired with the turn of the other in which the user says the same, in order.
+Of each figure the differences within the pairs are averaged, and the 95 % interval of that mean is
+found by drawing the pairs again, with replacement, 10,000 times (percentile bootstrap, seeded).
+With few pairs such an interval is too narrow rather than too wide; with fewer than three there is
+no verdict at all.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from realtime_nb.analysis.costs import cost_summary
+from realtime_nb.analysis.prices import PriceTable
+from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.analysis.tables import LATENCY_PARTS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Comparison", "compare"]
+
+RESAMPLES = 10_000
+FEWEST_PAIRS = 3
+SAME_WORDS = 0.5
+"""Texts of which at least this share of the words agrees are taken to be of the same audio."""
+
+SAME_DURATION = 0.8
+"""So are durations, where a text is missing, of which the shorter is this share of the longer."""
+
+_COLUMNS = ("metric", "n", "a", "b", "delta", "low", "high", "verdict")
+_USAGE = ("input_tokens", "cached_tokens", "output_tokens")
+_METRICS = ("latency_ms", *LATENCY_PARTS, "interrupted", "unheard_ms", *_USAGE, "responses_usd")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How ``b`` differs from ``a``.
+
+    Attributes:
+        table: One row per figure: ``metric``; ``n`` pairs in which both have it; the means ``a``
+            and ``b`` over those; ``delta``, the mean of b − a; ``low`` and ``high``, its 95 %
+            interval; ``verdict``: which is lower if the interval excludes 0. The last row,
+            ``user_text_differences``, counts words that differ between the transcripts; which of
+            them is right, it can't tell.
+        turns: One row per pair: ``turn_a``, ``turn_b``, both ``user_text``, ``text_differences``,
+            and every figure of both, with ``_a`` and ``_b`` after its name.
+        names: What the two are called.
+        notes: What to know before trusting it.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    turns: pd.DataFrame = field(repr=False)
+    names: tuple[str, str]
+    notes: list[str]
+
+    def __repr__(self) -> str:
+        shown = self._shown().to_string(index=False, na_rep="")
+        return "\n".join([shown, *(f"note: {note}" for note in self.notes)])
+
+    def _repr_html_(self) -> str:
+        table = self._shown().to_html(index=False, na_rep="", border=0)
+        return table + "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
+
+    def _shown(self) -> pd.DataFrame:
+        """The table as it is read: under the names, with as many digits as mean anything."""
+        shown = self.table.copy()
+        for column in ("a", "b", "delta", "low", "high"):
+            shown[column] = [_digits(value) for value in shown[column]]
+        return shown.rename(columns={"a": self.names[0], "b": self.names[1]})
+
+
+def compare(
+    a: Recorded,
+    b: Recorded,
+    *,
+    names: tuple[str, str] = ("a", "b"),
+    seed: int = 0,
+    prices: PriceTable | None = None,
+) -> Comparison:
+    """Compare two recordings of the same user audio, such as two replays with other settings.
+
+    Args:
+        a, b: The recordings; differences are b − a.
+        names: What to call them.
+        seed: Of the bootstrap.
+        prices: Prices that come before the built-in ones.
+    """
+    import pandas as pd
+
+    sides = [_figures(rec, prices) for rec in (a, b)]
+    pairs = _paired(*sides)
+    rows = [_row(metric, pairs, names, seed) for metric in _METRICS]
+    different = [_differences(left, right) for left, right in pairs]
+    rows.append(_text_row(different))
+    turns = pd.DataFrame(
+        [_pair_row(*pair, count) for pair, count in zip(pairs, different, strict=True)],
+        columns=_pair_columns(),
+    )
+    notes = list(_notes(a, b, sides, pairs, names))
+    return Comparison(pd.DataFrame(rows, columns=list(_COLUMNS)), turns, names, notes)
+
+
+# --- one recording --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _TurnFigures:
+    turn: int
+    words: list[str]
+    text: str
+    speech_ms: float
+    had_calls: bool
+    values: dict[str, float]
+
+
+def _figures(rec: Recorded, prices: PriceTable | None) -> list[_TurnFigures]:
+    usage = rec.usage.groupby("turn")[list(_USAGE)].sum(min_count=1)
+    usd = cost_summary(rec, prices).by_turn.set_index("turn").responses_usd
+    found = []
+    for row in rec.turns.to_dict("records"):
+        number = int(row["turn"])
+        values = {name: float(row[name]) for name in ("latency_ms", *LATENCY_PARTS, "unheard_ms")}
+        values["interrupted"] = float(row["interrupted"])
+        for name in _USAGE:
+            values[name] = float(usage[name].get(number, math.nan))
+        values["responses_usd"] = float(usd.get(number, math.nan))
+        text = str(row["user_text"] or "")
+        speech_ms = float(row["offset_ms"]) - float(row["onset_ms"])
+        found.append(
+            _TurnFigures(number, _words(text), text, speech_ms, bool(row["calls"]), values)
+        )
+    return found
+
+
+def _words(text: str) -> list[str]:
+    kept = "".join(one if one.isalnum() or one in "'’" else " " for one in text.casefold())
+    return kept.split()
+
+
+# --- pairs ----------------------------------------------------------------------------------------
+
+
+def _paired(
+    left: Sequence[_TurnFigures], right: Sequence[_TurnFigures]
+) -> list[tuple[_TurnFigures, _TurnFigures]]:
+    """As many turns as can be paired in order, and of those ways the most alike."""
+    if len(left) == len(right) and all(map(_alike, left, right)):
+        return list(zip(left, right, strict=True))
+    alike = [[_alike(one, other) for other in right] for one in left]
+    best = [[0.0] * (len(right) + 1) for _ in range(len(left) + 1)]
+    for i in reversed(range(len(left))):
+        for j in reversed(range(len(right))):
+            skipped = max(best[i + 1][j], best[i][j + 1])
+            taken = best[i + 1][j + 1] + 1 + alike[i][j]
+            best[i][j] = max(skipped, taken) if alike[i][j] else skipped
+    pairs, i, j = [], 0, 0
+    while i < len(left) and j < len(right):
+        if best[i][j] == best[i + 1][j]:
+            i += 1
+        elif best[i][j] == best[i][j + 1]:
+            j += 1
+        else:
+            pairs.append((left[i], right[j]))
+            i, j = i + 1, j + 1
+    return pairs
+
+
+def _alike(left: _TurnFigures, right: _TurnFigures) -> float:
+    """How much the user seems to say the same, by the words or else by how long it took; or 0."""
+    if left.words and right.words:
+        agreeing = SequenceMatcher(None, left.words, right.words, autojunk=False).ratio()
+        return agreeing if agreeing >= SAME_WORDS else 0.0
+    shorter, longer = sorted((left.speech_ms, right.speech_ms))
+    if not math.isnan(shorter + longer) and longer > 0:
+        return shorter / longer if shorter >= SAME_DURATION * longer else 0.0
+    return SAME_WORDS
+
+
+def _differences(left: _TurnFigures, right: _TurnFigures) -> float:
+    """Words to replace, insert or delete to come from one transcript to the other."""
+    if not left.words and not right.words:
+        return math.nan
+    steps = SequenceMatcher(None, left.words, right.words, autojunk=False).get_opcodes()
+    return float(sum(max(i2 - i1, j2 - j1) for tag, i1, i2, j1, j2 in steps if tag != "equal"))
+
+
+def _pair_columns() -> list[str]:
+    figures = [f"{metric}_{side}" for metric in _METRICS for side in "ab"]
+    return ["turn_a", "turn_b", "user_text_a", "user_text_b", "text_differences", *figures]
+
+
+def _pair_row(left: _TurnFigures, right: _TurnFigures, different: float) -> list[object]:
+    figures = [side.values[metric] for metric in _METRICS for side in (left, right)]
+    return [left.turn, right.turn, left.text, right.text, different, *figures]
+
+
+# --- figures --------------------------------------------------------------------------------------
+
+
+def _row(
+    metric: str,
+    pairs: Sequence[tuple[_TurnFigures, _TurnFigures]],
+    names: tuple[str, str],
+    seed: int,
+) -> dict[str, object]:
+    values = np.array(
+        [(left.values[metric], right.values[metric]) for left, right in pairs], float
+    ).reshape(-1, 2)
+    values = values[~np.isnan(values).any(axis=1)]
+    n = len(values)
+    if n == 0:
+        return {"metric": metric, "n": 0, "verdict": "not known"}
+    differences = values[:, 1] - values[:, 0]
+    low, high = _interval(differences, seed) if n > 1 else (math.nan, math.nan)
+    if n < FEWEST_PAIRS:
+        verdict = "too few pairs"
+    elif low > 0 or high < 0:
+        verdict = f"{names[1]} {'higher' if low > 0 else 'lower'}"
+    else:
+        verdict = "no difference shown"
+    return {
+        "metric": metric,
+        "n": n,
+        "a": float(values[:, 0].mean()),
+        "b": float(values[:, 1].mean()),
+        "delta": float(differences.mean()),
+        "low": low,
+        "high": high,
+        "verdict": verdict,
+    }
+
+
+def _interval(
+    differences: np.ndarray[tuple[int], np.dtype[np.float64]], seed: int
+) -> tuple[float, float]:
+    random = np.random.default_rng(seed)
+    drawn = random.integers(0, len(differences), (RESAMPLES, len(differences)))
+    low, high = np.percentile(differences[drawn].mean(axis=1), (2.5, 97.5))
+    return float(low), float(high)
+
+
+def _text_row(different: Sequence[float]) -> dict[str, object]:
+    known = [count for count in different if count == count]
+    row: dict[str, object] = {"metric": "user_text_differences", "n": len(known), "verdict": ""}
+    if known:
+        row["delta"] = sum(known) / len(known)
+    return row
+
+
+def _notes(
+    a: Recorded,
+    b: Recorded,
+    sides: Sequence[Sequence[_TurnFigures]],
+    pairs: Sequence[tuple[_TurnFigures, _TurnFigures]],
+    names: tuple[str, str],
+) -> Iterator[str]:
+    counts, paired = [len(side) for side in sides], len(pairs)
+    if counts == [paired, paired]:
+        yield f"all {paired} turns are paired."
+    else:
+        yield (
+            f"{paired} turns are paired, of {counts[0]} in {names[0]} and {counts[1]} in "
+            f"{names[1]}; in the others the user says something else, or a turn was split."
+        )
+    calling = sum(left.had_calls or right.had_calls for left, right in pairs)
+    if calling:
+        yield f"{calling} of the pairs have function calls: their times include running them."
+    local = [name for name, rec in zip(names, (a, b), strict=True) if rec.simulated]
+    if local:
+        yield f"the latencies of {' and '.join(local)} are those of the local server."
+
+
+def _digits(value: float) -> str:
+    if value != value:
+        return ""
+    return f"{value:.3g}" if abs(value) < 1 else f"{value:.1f}"

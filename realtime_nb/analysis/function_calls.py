@@ -1,0 +1,161 @@
+"""The table of a session's function calls, see :func:`realtime_nb.analysis.tables.calls`."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from realtime_nb.analysis.table_cells import between_ms, number, table
+from realtime_nb.analysis.turn_moments import earliest
+from realtime_nb.analysis.user_turns import Turn, find_turns
+from realtime_nb.protocol.conversation import Conversation, FunctionCall
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["calls", "failure"]
+
+_NAN = math.nan
+_TIMED_OUT = re.compile(r"\S+ took over \S+ s\.")
+"""What a tool that took too long tells the model."""
+
+
+def calls(conversation: Conversation) -> pd.DataFrame:
+    """Return one row per function call.
+
+    Columns:
+        turn: the user turn that it belongs to, NaN when none.
+        call_id, name, arguments, output: as on the wire; ``output`` is None until there is one.
+        status: ``completed``, ``incomplete`` (its response was cut short) or ``in_progress``.
+        outcome: ``ok``; ``error`` or ``timeout``, as the session reports or, where it does not,
+            as our tools tell the model (``{"error": …}``); ``late`` when the user took the floor
+            before the output was sent; ``orphan`` when none ever was.
+        response_id, item_id: where it is.
+        started_s, done_s, output_s: when it was announced, its arguments whole, its output sent.
+        run_started_s, run_ended_s: when the function began to run and when it had ended.
+        run_outcome: how it ended, as the session reports: ``ok``, ``error``, ``timeout``,
+            ``invalid`` (its arguments don't fit, it was not run) or ``cancelled`` (the session
+            ended first).
+        decide_ms: from ``response.created`` to whole arguments.
+        queue_ms: from there until it began to run; why it is NaN, says ``queue_note``.
+        run_ms: from the beginning of its run to the end where both were reported, else from whole
+            arguments to the output, with what it waited; ``run_note`` says which.
+        send_ms: from the end of its run to the output.
+        resume_ms: from the output to the first audio of the response that follows it.
+    """
+    found = find_turns(conversation)
+    context = _CallContext(conversation, found)
+    rows = [_call_row(call, context) for call in conversation.calls.values()]
+    return table(rows, _call_row(FunctionCall(""), _CallContext(Conversation(), ())))
+
+
+class _CallContext:
+    """What the rows of calls have in common."""
+
+    def __init__(self, conversation: Conversation, found: Sequence[Turn]) -> None:
+        self.responses = conversation.responses
+        self.numbers = {call.call_id: turn.number for turn in found for call in turn.calls}
+        taken_s = [number(heard.started_s) for heard in conversation.speech]
+        taken_s += (turn.began_s for turn in found)
+        self.floor_taken_s = sorted(one for one in taken_s if not math.isnan(one))
+        following = sorted(
+            (response.created_s, number(response.first_audio_s))
+            for response in conversation.responses.values()
+            if response.in_conversation and response.created_s is not None
+        )
+        self._created_s = [created_s for created_s, _ in following]
+        self._audio_s = [audio_s for _, audio_s in following]
+        for index in range(len(following) - 2, -1, -1):  # the earliest from each on
+            self._audio_s[index] = earliest(
+                one for one in self._audio_s[index : index + 2] if not math.isnan(one)
+            )
+
+    def audio_after(self, t_s: float) -> float:
+        """When the first audio of a response came that began at ``t_s`` or later."""
+        index = bisect_left(self._created_s, t_s)
+        return self._audio_s[index] if index < len(self._audio_s) else _NAN
+
+    def outcome(self, call: FunctionCall) -> Literal["ok", "error", "timeout", "late", "orphan"]:
+        if call.output is None:
+            return "orphan"
+        failed = failure(call)
+        if failed is not None:
+            return failed
+        begun = bisect_right(self.floor_taken_s, number(call.done_s))
+        ended = bisect_left(self.floor_taken_s, number(call.output_s))
+        return "late" if begun < ended else "ok"
+
+
+def failure(call: FunctionCall) -> Literal["error", "timeout"] | None:
+    """How it failed, as was reported or else by its output; None if it did not."""
+    if call.run_outcome is None:
+        complaint = _complaint(call.output or "")
+        if complaint is None:
+            return None
+        return "timeout" if _TIMED_OUT.fullmatch(complaint) else "error"
+    if call.run_outcome == "ok":
+        return None
+    return "timeout" if call.run_outcome == "timeout" else "error"
+
+
+def _complaint(output: str) -> str | None:
+    """What went wrong, of an output that says nothing else."""
+    if not output.startswith('{"error"'):
+        return None
+    try:
+        content = json.loads(output)
+    except (ValueError, RecursionError):
+        return None
+    return str(content["error"]) if set(content) == {"error"} else None
+
+
+def _call_row(call: FunctionCall, context: _CallContext) -> dict[str, object]:
+    response = context.responses.get(call.response_id)
+    run_ms, run_note = _run_ms(call)
+    return {
+        "turn": number(context.numbers.get(call.call_id)),
+        "call_id": call.call_id,
+        "name": call.name,
+        "arguments": call.arguments,
+        "output": call.output,
+        "status": call.status,
+        "outcome": context.outcome(call),
+        "response_id": call.response_id,
+        "item_id": call.item_id,
+        "started_s": number(call.started_s),
+        "done_s": number(call.done_s),
+        "output_s": number(call.output_s),
+        "run_started_s": number(call.run_started_s),
+        "run_ended_s": number(call.run_ended_s),
+        "run_outcome": call.run_outcome,
+        "decide_ms": between_ms(response.created_s if response else None, call.done_s),
+        "queue_ms": between_ms(call.done_s, call.run_started_s),
+        "queue_note": _queue_note(call),
+        "run_ms": run_ms,
+        "run_note": run_note,
+        "send_ms": between_ms(call.run_ended_s, call.output_s),
+        "resume_ms": between_ms(
+            call.output_s, _NAN if call.output_s is None else context.audio_after(call.output_s)
+        ),
+    }
+
+
+def _queue_note(call: FunctionCall) -> str | None:
+    if call.run_outcome == "invalid":
+        return "it was not run: its arguments don't fit"
+    if call.run_started_s is None:
+        return "when the function began to run is not recorded"
+    return None if call.done_s is not None else "when its arguments were whole is unknown"
+
+
+def _run_ms(call: FunctionCall) -> tuple[float, str | None]:
+    """How long it ran, and from when to when that is."""
+    reported_ms = between_ms(call.run_started_s, call.run_ended_s)
+    if not math.isnan(reported_ms):
+        return reported_ms, "from the beginning of its run to the end"
+    run_ms = between_ms(call.done_s, call.output_s)
+    return run_ms, None if math.isnan(run_ms) else "from whole arguments to the output"

@@ -1,0 +1,388 @@
+"""Who interrupted the agent, what that came to, and who tried in vain."""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from realtime_nb.analysis.echo import echo_score
+from realtime_nb.analysis.tables import was_dropped
+from realtime_nb.analysis.turn_moments import Boundaries, boundaries_of
+from realtime_nb.analysis.user_turns import find_turns
+from realtime_nb.analysis.voices import Span, common_spans, spans_length
+from realtime_nb.audio import SAMPLE_RATE
+from realtime_nb.protocol.conversation import Conversation, Item, Speech
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from realtime_nb.analysis.recorded import Recorded
+
+__all__ = [
+    "BACKCHANNELS",
+    "INTERRUPTION_COLUMNS",
+    "PHANTOM_PHRASES",
+    "interruptions",
+    "playback_spans",
+]
+
+INTERRUPTION_COLUMNS = (
+    *("kind", "turn", "item_id", "user_item", "onset_s", "detected_s", "stopped_s"),
+    *("response_ms", "detection_ms", "flush_ms", "played_ms", "received_ms", "unheard_ms"),
+    *("remembered_ms", "over_remembered_ms", "cause", "false", "echo_score", "user_text"),
+    *("source", "note"),
+)
+
+PHANTOM_PHRASES = frozenset(
+    {
+        "thanks for watching",
+        "thank you for watching",
+        "thank you so much for watching",
+        "please subscribe",
+        "please like and subscribe",
+        "like and subscribe",
+        "see you in the next video",
+        "subtitles by the amara org community",
+        "subtitles by amara org",
+        "transcribed by otter ai",
+    }
+)
+"""What speech recognition makes of noise; nobody says it to an agent."""
+
+_DOUBTFUL_PHRASES = frozenset({"thank you", "thanks", "you", "bye", "bye bye", "so", "the"})
+"""The same, if there was hardly any voice in the audio; else somebody did say it."""
+
+BACKCHANNELS = frozenset(
+    {
+        *(
+            "ah",
+            "aha",
+            "alright",
+            "all right",
+            "got it",
+            "hm",
+            "hmm",
+            "huh",
+            "i see",
+            "interesting",
+        ),
+        *("mhm", "mm", "mm hm", "mm hmm", "mmhmm", "oh", "ok", "okay", "right", "sure", "uh"),
+        *("uh huh", "uhhuh", "um", "wow", "yeah", "yep", "yes", "yup", "cool", "great"),
+    }
+)
+"""What a listener says who does not want the floor; repetitions count, too."""
+
+_NOISE_MARK = re.compile(r"[\[(<*♪][^\])>*♪]*[\])>*♪]")
+_NOT_A_WORD = re.compile(r"[^\w']+|_+")
+
+Cause = Literal["user", "empty", "phantom_phrase", "short", "echo", "backchannel", "program"]
+
+_NAN = math.nan
+_MISSED_MS = 300.0
+_DETECTED_WITHIN_S = 0.5
+_CUT_MS = 50.0
+"""A truncation this close to the end of an item's audio took nothing away."""
+_HARDLY_VOICED_MS = 300.0
+_SLACK_S = 0.1
+"""By so much may a report of playback differ from the moment that it reports."""
+
+
+def interruptions(
+    rec: Recorded, *, min_ms: float = 250.0, echo_threshold: float = 0.35
+) -> pd.DataFrame:
+    """Return one row per interruption of the agent and per missed barge-in, in order of time.
+
+    An interruption is an agent's message that was being played and was stopped before its end: its
+    playback was flushed, it was truncated, or its response cancelled by turn detection. A missed
+    barge-in is speech over the agent's playback, of at least 300 ms by the offline detector and not
+    its echo, of which the server reported nothing within 500 ms.
+
+    Args:
+        rec: the session.
+        min_ms: user speech shorter than that did not mean to interrupt.
+        echo_threshold: from which ``echo_score`` on it was the agent's own voice.
+
+    Columns:
+        kind: ``interruption`` or ``missed``.
+        turn: number of the turn in which the agent spoke, NaN before the first.
+        item_id, user_item: the agent's message that was cut, and what the user's speech became.
+        onset_s, detected_s, stopped_s: when the user began, when the server's report of it came,
+            and when the agent's last sample was played.
+        response_ms: from the first to the last of these; the sum of the next two.
+        detection_ms, flush_ms: the two steps.
+        played_ms, received_ms, unheard_ms: of the message's audio; the last is the difference.
+        remembered_ms: how much of it the model believes that it said: up to the truncation, else
+            all that was received.
+        over_remembered_ms: by how much that is more than what was played.
+        cause: what stopped the agent: ``user``; ``echo`` of its own voice; speech with an ``empty``
+            transcript or one of noise only, or a ``phantom_phrase`` that recognition makes of
+            noise; a ``backchannel`` such as "uh-huh"; ``short`` speech below ``min_ms``; or the
+            ``program``, when there was no speech. The first of these that fits, but for ``user``.
+        false: whether it should not have been: all causes but ``user`` and ``program``.
+        echo_score: see :func:`realtime_nb.analysis.echo.echo_score`.
+        user_text: the transcript.
+        source: of ``onset_s``: ``server`` or ``offline_vad``.
+        note: what is missing, and why.
+    """
+    import pandas as pd
+
+    scene = _Scene(rec, min_ms, echo_threshold)
+    rows = [*scene.interruptions(), *scene.missed()]
+    rows.sort(key=lambda row: _sort_key(row["onset_s"], row["stopped_s"]))
+    return pd.DataFrame(rows, columns=list(INTERRUPTION_COLUMNS))
+
+
+def _sort_key(*moments: object) -> float:
+    known = (one for one in moments if isinstance(one, float) and not math.isnan(one))
+    return next(known, math.inf)
+
+
+def playback_spans(conversation: Conversation, end_s: float) -> list[tuple[Span, Item]]:
+    """When each message was played, from its first sample to its last, in order of time."""
+    found = [
+        ((item.played_s, end_s if item.stopped_s is None else item.stopped_s), item)
+        for item in conversation.items.values()
+        if item.played_s is not None
+    ]
+    return sorted(found, key=lambda entry: entry[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _UserSpeech:
+    """What the user said over the agent, as far as it is known."""
+
+    speech: Speech | None
+    boundaries: Boundaries
+    onset_s: float
+    detected_s: float
+
+
+class _Scene:
+    """A session with everything that the rows are made from."""
+
+    def __init__(self, rec: Recorded, min_ms: float, echo_threshold: float) -> None:
+        self.rec = rec
+        self.min_ms = min_ms
+        self.echo_threshold = echo_threshold
+        self.conversation = rec.conversation
+        self.voices = rec.voices
+        self.numbers = {
+            item.id: turn.number for turn in find_turns(self.conversation) for item in turn.items
+        }
+        self.speech = sorted(
+            (heard for heard in self.conversation.speech if heard.started_s is not None),
+            key=lambda heard: heard.started_s or 0.0,
+        )
+        self.started_s = [heard.started_s or 0.0 for heard in self.speech]
+        self.playback = playback_spans(self.conversation, rec.duration_s)
+        clock = rec.input_clock
+        self.user = [
+            (clock.onset(start_ms), clock.wall(end_ms), start_ms, end_ms)
+            for start_ms, end_ms in self.voices.user_ms
+        ]
+
+    # --- interruptions ---
+
+    def interruptions(self) -> Iterator[dict[str, object]]:
+        known = any(item.played_ms is not None for item in self.conversation.items.values())
+        for item in self.conversation.items.values():
+            if item.role == "assistant" and self._was_cut(item, known):
+                yield self._interruption(item, known)
+
+    def _was_cut(self, item: Item, playback_known: bool) -> bool:
+        if playback_known and item.played_s is None:
+            return False  # nobody heard any of it
+        if was_dropped(item):
+            return True
+        if item.truncated_ms is not None and item.truncated_ms < item.audio_ms - _CUT_MS:
+            return True
+        response = self.conversation.responses.get(item.response_id or "")
+        return (
+            response is not None
+            and (response.status, response.reason) == ("cancelled", "turn_detected")
+            and self._heard_over(item) is not None
+        )
+
+    def _span_s(self, item: Item) -> Span:
+        """When it was played; without reports of that, when it may have been."""
+        if item.played_s is not None:
+            return item.played_s, self.rec.duration_s if item.stopped_s is None else item.stopped_s
+        begin_s = item.first_audio_s if item.first_audio_s is not None else math.inf
+        return begin_s, begin_s + item.audio_ms / 1000
+
+    def _heard_over(self, item: Item) -> Speech | None:
+        """The last speech that the server reported while the item was played."""
+        begin_s, end_s = self._span_s(item)
+        index = bisect_right(self.started_s, end_s + _SLACK_S) - 1
+        return self.speech[index] if index >= 0 and self.started_s[index] >= begin_s else None
+
+    def _user_speech(self, item: Item) -> _UserSpeech:
+        heard = self._heard_over(item)
+        if heard is not None:
+            found = boundaries_of(heard, self.voices)
+            onset_s = self.rec.input_clock.onset(found.onset_ms)
+            return _UserSpeech(heard, found, onset_s, heard.started_s or _NAN)
+        begin_s, end_s = self._span_s(item)
+        index = bisect_left(self.user, end_s, key=lambda span: span[0]) - 1
+        if index < 0 or self.user[index][0] < begin_s:
+            return _UserSpeech(None, Boundaries(), _NAN, _NAN)
+        onset_s, _, start_ms, stop_ms = self.user[index]
+        source = self.voices.source
+        return _UserSpeech(None, Boundaries(start_ms, source, stop_ms, source), onset_s, _NAN)
+
+    def _interruption(self, item: Item, playback_known: bool) -> dict[str, object]:
+        user = self._user_speech(item)
+        user_item = (
+            None if user.speech is None else self.conversation.items.get(user.speech.item_id)
+        )
+        stopped_s = _NAN if item.stopped_s is None else item.stopped_s
+        score = self._echo_score(user.boundaries, user.onset_s, stopped_s)
+        cause = self._cause(user, user_item, score)
+        played_ms = _NAN if item.played_ms is None else item.played_ms
+        remembered_ms = item.audio_ms if item.truncated_ms is None else float(item.truncated_ms)
+        return {
+            "kind": "interruption",
+            "turn": float(self.numbers.get(item.id, _NAN)),
+            "item_id": item.id,
+            "user_item": None if user.speech is None else user.speech.item_id,
+            "onset_s": user.onset_s,
+            "detected_s": user.detected_s,
+            "stopped_s": stopped_s,
+            "response_ms": (stopped_s - user.onset_s) * 1000,
+            "detection_ms": (user.detected_s - user.onset_s) * 1000,
+            "flush_ms": (stopped_s - user.detected_s) * 1000,
+            "played_ms": played_ms,
+            "received_ms": item.audio_ms,
+            "unheard_ms": _excess(item.audio_ms, played_ms),
+            "remembered_ms": remembered_ms,
+            "over_remembered_ms": _excess(remembered_ms, played_ms),
+            "cause": cause,
+            "false": cause not in ("user", "program"),
+            "echo_score": score,
+            "user_text": None if user_item is None else user_item.text,
+            "source": user.boundaries.onset_source,
+            "note": _note(user, user_item, playback_known),
+        }
+
+    # --- causes ---
+
+    def _cause(self, user: _UserSpeech, user_item: Item | None, score: float) -> Cause:
+        if user.speech is None and user.boundaries.onset_source is None:
+            return "program"
+        if score >= self.echo_threshold:
+            return "echo"
+        if user_item is not None and user_item.transcript == "completed":
+            cause = _cause_by_words(_words(user_item.text), self._voiced_ms(user))
+            if cause is not None:
+                return cause
+        return "short" if self._length_ms(user) < self.min_ms else "user"
+
+    def _length_ms(self, user: _UserSpeech) -> float:
+        return user.boundaries.offset_ms - user.boundaries.onset_ms
+
+    def _voiced_ms(self, user: _UserSpeech) -> float:
+        """How much voice the offline detector hears in it; NaN where there is no audio."""
+        if not len(self.rec.input) or math.isnan(self._length_ms(user)):
+            return _NAN
+        window = [(user.boundaries.onset_ms, user.boundaries.offset_ms)]
+        return spans_length(common_spans(self.voices.user_ms, window))
+
+    def _echo_score(self, found: Boundaries, onset_s: float, until_s: float) -> float:
+        """Of the user's audio from its onset to where the agent fell silent, and a little on."""
+        if math.isnan(found.onset_ms) or not len(self.rec.output):
+            return _NAN
+        end_ms = found.onset_ms + (until_s + 2 * _SLACK_S - onset_s) * 1000
+        if not math.isnan(found.offset_ms):
+            end_ms = min(end_ms, found.offset_ms)
+        if not end_ms > found.onset_ms:
+            return _NAN
+        per_ms = SAMPLE_RATE / 1000
+        heard = self.rec.input[round(found.onset_ms * per_ms) : round(end_ms * per_ms)]
+        return echo_score(heard, self.rec.output, onset_s)
+
+    # --- missed barge-ins ---
+
+    def missed(self) -> Iterator[dict[str, object]]:
+        if self.conversation.turn_detection is None and not self.speech:
+            return  # nobody listens
+        for start_s, end_s, start_ms, end_ms in self.user:
+            for (begin_s, stop_s), item in self._played_between(start_s, end_s):
+                over = (max(start_s, begin_s), min(end_s, stop_s))
+                over_ms = round((over[1] - over[0]) * 1000, 3)
+                if over_ms < _MISSED_MS or self._was_reported(over[0]):
+                    continue
+                offset_ms = start_ms + (over[0] - start_s) * 1000
+                source = self.voices.source
+                found = Boundaries(offset_ms, source, end_ms, source)
+                score = self._echo_score(found, over[0], stop_s)
+                if not score >= self.echo_threshold:
+                    yield self._missed(item, over[0], score)
+                break
+
+    def _played_between(self, start_s: float, end_s: float) -> Sequence[tuple[Span, Item]]:
+        last = bisect_left(self.playback, end_s, key=lambda entry: entry[0][0])
+        first = last
+        while first > 0 and self.playback[first - 1][0][1] > start_s:
+            first -= 1
+        return self.playback[first:last]
+
+    def _was_reported(self, onset_s: float) -> bool:
+        """Whether the server heard it at the latest 500 ms after its onset, or already before."""
+        index = bisect_right(self.started_s, onset_s + _DETECTED_WITHIN_S) - 1
+        if index < 0:
+            return False
+        stopped_s = self.speech[index].stopped_s
+        return stopped_s is None or stopped_s >= onset_s
+
+    def _missed(self, item: Item, onset_s: float, score: float) -> dict[str, object]:
+        blank: dict[str, object] = dict.fromkeys(INTERRUPTION_COLUMNS, _NAN)
+        return {
+            **blank,
+            "kind": "missed",
+            "turn": float(self.numbers.get(item.id, _NAN)),
+            "item_id": item.id,
+            "user_item": None,
+            "onset_s": onset_s,
+            "cause": "user",
+            "false": False,
+            "echo_score": score,
+            "user_text": None,
+            "source": self.voices.source,
+            "note": "the server reported no speech",
+        }
+
+
+def _excess(whole_ms: float, part_ms: float) -> float:
+    return _NAN if math.isnan(part_ms) else max(0.0, whole_ms - part_ms)
+
+
+def _words(text: str) -> str:
+    """A transcript in lower case without punctuation and marks of noise."""
+    return " ".join(_NOT_A_WORD.sub(" ", _NOISE_MARK.sub(" ", text.lower())).split())
+
+
+def _cause_by_words(words: str, voiced_ms: float) -> Cause | None:
+    if not words:
+        return "empty"
+    if words in PHANTOM_PHRASES or (words in _DOUBTFUL_PHRASES and voiced_ms < _HARDLY_VOICED_MS):
+        return "phantom_phrase"
+    if words in BACKCHANNELS or all(word in BACKCHANNELS for word in words.split()):
+        return "backchannel"
+    return None
+
+
+def _note(user: _UserSpeech, user_item: Item | None, playback_known: bool) -> str | None:
+    notes = []
+    if not playback_known:
+        notes.append("playback was not reported")
+    if user.speech is None:
+        notes.append("the server reported no speech")
+    elif math.isnan(user.onset_s):
+        notes.append("when the user's speech began is unknown")
+    if user.speech is not None and (user_item is None or user_item.transcript != "completed"):
+        notes.append("the user's speech was not transcribed")
+    return "; ".join(notes) or None

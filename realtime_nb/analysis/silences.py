@@ -1,0 +1,50 @@
+"""When nobody is audible, and when both are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from realtime_nb.analysis.voices import Span
+
+__all__ = ["LONG_SILENCE_S", "long_silences", "longest_gap_s", "merged"]
+
+LONG_SILENCE_S = 2.0
+"""A longer gap is what users call dead air."""
+
+
+def merged(*lanes: Iterable[Span]) -> list[Span]:
+    """Where at least one of several lists has a span, in order, none touching the next."""
+    found: list[Span] = []
+    for start, end in sorted(span for lane in lanes for span in lane):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
+
+
+def long_silences(audible: Sequence[Span], end_s: float) -> list[Span]:
+    """Gaps of more than two seconds after the first span, up to the end of the session.
+
+    Args:
+        audible: where anybody is, as :func:`merged` gives it.
+        end_s: where the session ends.
+    """
+    if not audible:
+        return []
+    starts = [*(start for start, _ in audible[1:]), end_s]
+    gaps = ((end, start) for (_, end), start in zip(audible, starts, strict=True))
+    return [(end, start) for end, start in gaps if start - end > LONG_SILENCE_S]
+
+
+def longest_gap_s(audible: Sequence[Span], start_s: float, end_s: float) -> float:
+    """The longest time between two moments in which nobody is audible."""
+    longest, quiet_since = 0.0, start_s
+    for begin, end in audible:
+        if end <= start_s:
+            continue
+        if begin >= end_s:
+            break
+        longest = max(longest, begin - quiet_since)
+        quiet_since = max(quiet_since, end)
+    return max(longest, end_s - quiet_since, 0.0)

@@ -1,0 +1,348 @@
+"""Tables of a conversation: turns, latency, calls, speech, token usage.
+
+Everything here is computed from a folded :class:`~realtime_nb.protocol.conversation.Conversation`
+and from when its audio was sent. Columns carry their unit: ``_ms`` are durations, or positions on
+the input-sample clock for ``audio_start_ms``, ``audio_end_ms``, ``onset_ms`` and ``offset_ms``;
+``_s`` are moments in seconds since the session began. What is not known is missing, never 0.
+
+Latency is measured from ``E``, when the user's speech ended as far as the ``speech_end_source``
+knows, to ``P1``, when the first sample of the answer was played. Its parts are cut where the audio
+of that end was sent (``SENT``) and at the receipt of ``speech_stopped`` (``STOP``), of
+``response.created`` (``RC``) and of the first audio (``A1``), and add up to it::
+
+    E ─ uplink ─ SENT ─ endpoint_wait ─ STOP ─ commit_wait ─ RC ─ model_first_audio ─ A1
+      ─ playout ─ P1
+
+``SENT`` is when the session handed that audio to its connection. What a slow network then keeps
+waiting, five seconds of 20-ms chunks at most before :meth:`Session.append` waits, is in
+``endpoint_wait``.
+
+Where no device told when it captured the audio, ``E`` is as much before ``SENT`` as the end of
+speech lies before the end of its chunk; what the way from the device took is not in it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from realtime_nb.analysis.function_calls import calls
+from realtime_nb.analysis.table_cells import between_ms, number, table
+from realtime_nb.analysis.turn_moments import (
+    LATENCY_PARTS,
+    SPEECH_END_LABEL,
+    Moments,
+    boundaries_of,
+    find_moments,
+)
+from realtime_nb.analysis.user_turns import Turn, find_turns
+from realtime_nb.analysis.voices import Voices
+from realtime_nb.input_clock import InputClock
+from realtime_nb.protocol.conversation import (
+    Conversation,
+    Item,
+    Response,
+    Speech,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "LATENCY_PARTS",
+    "InputClock",
+    "calls",
+    "latency",
+    "needs_voices",
+    "played_ms",
+    "speech",
+    "turns",
+    "usage",
+    "was_dropped",
+]
+
+_NAN = math.nan
+_UNHEARD_MS = 50.0
+"""Playback that stopped this close to the end of an item's audio counts as complete."""
+
+
+# --- what was heard -------------------------------------------------------------------------------
+
+
+def played_ms(conversation: Conversation, items: Iterable[Item]) -> float:
+    """Return how much of these items' audio was played; NaN when nothing reports playback.
+
+    Once a device reports at all, an item that it never mentions was not played.
+    """
+    return _played_ms(items, _playback_known(conversation))
+
+
+def _playback_known(conversation: Conversation) -> bool:
+    return any(item.played_ms is not None for item in conversation.items.values())
+
+
+def _played_ms(items: Iterable[Item], known: bool) -> float:
+    return sum(item.played_ms or 0.0 for item in items) if known else _NAN
+
+
+def _is_interrupted(turn: Turn) -> bool:
+    """Cut by the server, cancelled because the user spoke, or dropped by the playing device."""
+    if any(r.status == "cancelled" and r.reason == "turn_detected" for r in turn.responses):
+        return True
+    return any(item.interrupted or was_dropped(item) for item in turn.items)
+
+
+def was_dropped(item: Item) -> bool:
+    """Whether playback stopped before the item's end."""
+    return (
+        item.stopped_s is not None
+        and item.played_ms is not None
+        and item.played_ms < item.audio_ms - _UNHEARD_MS
+    )
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+def needs_voices(conversation: Conversation) -> bool:
+    """Whether there is speech whose end only an offline detector can find.
+
+    That is so with ``semantic_vad``, and where audio was committed without turn detection.
+    """
+    reported = {
+        heard.item_id
+        for heard in conversation.speech
+        if heard.audio_end_ms is not None
+        and (heard.turn_detection or {}).get("type") != "semantic_vad"
+    }
+    return len(reported) < len({heard.item_id for heard in conversation.speech}) or any(
+        item.committed_s is not None and item.id not in reported
+        for item in conversation.items.values()
+    )
+
+
+def turns(
+    conversation: Conversation,
+    clock: InputClock,
+    voices: Voices | None = None,
+    labels: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Return one row per user turn.
+
+    Args:
+        conversation: the session.
+        clock: when its audio was captured and sent.
+        voices: what the offline detector hears, for speech whose end no server reported
+            (see :func:`needs_voices`); without it, that end is unknown.
+        labels: marks with ``t_s`` and ``text``. One that says ``speech end`` is taken for the end
+            of the user's speech in the turn that it belongs to.
+
+    Columns:
+        turn: 1, 2, …
+        user_item, user_text: the user's message and what it says, as far as it was transcribed.
+        source: ``speech`` or ``typed``.
+        audio_start_ms, audio_end_ms: as the server reported them, padding and silence included.
+        onset_ms, offset_ms: speech without them.
+        onset_source, offset_source: who says so, ``server`` or ``offline_vad``.
+        response_ids, agent_items, agent_text: the answer, function calls' continuations included.
+        heard_text: the part of it that was heard, by the share of the audio.
+        interrupted: whether the answer was cut short by the user or the program.
+        status, reason: of the last response.
+        calls: names of the functions called.
+        audio_ms, played_ms, unheard_ms: the agent's audio received, played, and the difference.
+        latency_ms: from the end of the user's speech to the first sample played of the answer.
+        uplink_ms, endpoint_wait_ms, commit_wait_ms, model_first_audio_ms, playout_ms: its parts.
+            Of a turn with function calls, the fourth includes running them.
+        latency_note: why ``latency_ms`` is NaN.
+        speech_end_source: what ``latency_ms`` is measured from: ``server``, ``offline_vad`` or
+            ``label``; None when that end is unknown.
+    """
+    found = find_turns(conversation)
+    known = _playback_known(conversation)
+    moments = find_moments(found, clock, voices, _speech_ends(labels))
+    rows = [_turn_row(turn, one, known) for turn, one in zip(found, moments, strict=True)]
+    return table(rows, _turn_row(_NO_TURN, _NO_MOMENTS, False))
+
+
+def _speech_ends(labels: pd.DataFrame | None) -> Sequence[float]:
+    if labels is None:
+        return ()
+    found: list[float] = labels.t_s[labels.text == SPEECH_END_LABEL].tolist()
+    return found
+
+
+def _turn_row(turn: Turn, moments: Moments, playback_known: bool) -> dict[str, object]:
+    speech = turn.speech
+    audio_ms = sum(item.audio_ms for item in turn.items)
+    heard_ms = _played_ms(turn.items, playback_known)
+    last = turn.responses[-1] if turn.responses else None
+    return {
+        "turn": turn.number,
+        "user_item": turn.item.id,
+        "user_text": turn.item.text,
+        "source": turn.source,
+        "audio_start_ms": number(speech.audio_start_ms if speech else None),
+        "audio_end_ms": number(speech.audio_end_ms if speech else None),
+        "onset_ms": moments.boundaries.onset_ms,
+        "offset_ms": moments.boundaries.offset_ms,
+        "onset_source": moments.boundaries.onset_source,
+        "offset_source": moments.boundaries.offset_source,
+        "response_ids": [response.id for response in turn.responses],
+        "agent_items": [item.id for item in turn.items],
+        "agent_text": _joined(item.text for item in turn.items),
+        "heard_text": _joined(item.heard_text for item in turn.items),
+        "interrupted": _is_interrupted(turn),
+        "status": last and last.status,
+        "reason": last and last.reason,
+        "calls": [call.name for call in turn.calls],
+        "audio_ms": audio_ms,
+        "played_ms": heard_ms,
+        "unheard_ms": max(0.0, audio_ms - heard_ms) if heard_ms == heard_ms else _NAN,
+        **moments.parts_ms(),
+        "latency_note": moments.note,
+        "speech_end_source": moments.speech_end_source,
+    }
+
+
+def latency(
+    conversation: Conversation,
+    clock: InputClock,
+    voices: Voices | None = None,
+    labels: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Return one row per user turn with its moments, and the durations between them.
+
+    Args:
+        conversation, clock, voices, labels: as for :func:`turns`.
+
+    Columns:
+        turn: 1, 2, …
+        latency_ms and its parts, latency_note, speech_end_source: as in :func:`turns`.
+        speech_end_s, sent_s, stop_s, response_s, first_audio_s, played_s: the moments between the
+            parts. Where no ``speech_stopped`` came, as without turn detection, ``stop_s`` is the
+            commit. ``sent_s`` is when the connection was given the audio: a network that is too
+            slow for it lengthens ``endpoint_wait_ms``.
+        commit_s: when the user's message was committed, or added if it was typed.
+        transcript_ms: from then to the whole transcript.
+        answer_ms: from ``response.created`` of the first response to ``response.done`` of the last.
+        had_calls, interrupted: what else explains an unusual latency; look at such turns apart.
+    """
+    found = find_turns(conversation)
+    moments = find_moments(found, clock, voices, _speech_ends(labels))
+    rows = [_latency_row(turn, one) for turn, one in zip(found, moments, strict=True)]
+    return table(rows, _latency_row(_NO_TURN, _NO_MOMENTS))
+
+
+def _latency_row(turn: Turn, moments: Moments) -> dict[str, object]:
+    commit_s = turn.began_s
+    done_s = max((r.done_s for r in turn.responses if r.done_s is not None), default=None)
+    return {
+        "turn": turn.number,
+        **moments.parts_ms(),
+        "latency_note": moments.note,
+        "speech_end_source": moments.speech_end_source,
+        "speech_end_s": moments.speech_end_s,
+        "sent_s": moments.sent_s,
+        "stop_s": moments.stop_s,
+        "commit_s": commit_s,
+        "response_s": moments.response_s,
+        "first_audio_s": moments.first_audio_s,
+        "played_s": moments.played_s,
+        "transcript_ms": between_ms(commit_s, turn.item.transcript_s),
+        "answer_ms": between_ms(moments.response_s, done_s),
+        "had_calls": bool(turn.calls),
+        "interrupted": _is_interrupted(turn),
+    }
+
+
+def speech(
+    conversation: Conversation, clock: InputClock, voices: Voices | None = None
+) -> pd.DataFrame:
+    """Return one row per stretch that turn detection took for speech.
+
+    Columns:
+        item_id: the user message that it became.
+        source: who says so: ``server``.
+        audio_start_ms, audio_end_ms: as reported, padding and silence window included.
+        onset_ms, offset_ms, duration_ms: speech without them. With ``semantic_vad`` there are no
+            fixed windows to take off; its speech is where ``voices`` has it, else unknown.
+        onset_source, offset_source: who says where it began and ended, ``server`` or
+            ``offline_vad``.
+        onset_s, offset_s: the same two as moments, by when the audio was captured.
+        started_s, stopped_s: when the server's reports arrived.
+        detection: ``server_vad`` or ``semantic_vad``.
+        threshold, prefix_padding_ms, silence_duration_ms: the settings in force.
+    """
+    rows = [_speech_row(heard, clock, voices) for heard in conversation.speech]
+    return table(rows, _speech_row(Speech("", 0), InputClock(), None))
+
+
+def _speech_row(heard: Speech, clock: InputClock, voices: Voices | None) -> dict[str, object]:
+    settings = heard.turn_detection or {}
+    found = boundaries_of(heard, voices)
+    return {
+        "item_id": heard.item_id,
+        "source": "server",
+        "audio_start_ms": float(heard.audio_start_ms),
+        "audio_end_ms": number(heard.audio_end_ms),
+        "onset_ms": found.onset_ms,
+        "offset_ms": found.offset_ms,
+        "onset_source": found.onset_source,
+        "offset_source": found.offset_source,
+        "duration_ms": found.offset_ms - found.onset_ms,
+        "onset_s": clock.onset(found.onset_ms),
+        "offset_s": clock.wall(found.offset_ms),
+        "started_s": number(heard.started_s),
+        "stopped_s": number(heard.stopped_s),
+        "detection": settings.get("type"),
+        "threshold": number(settings.get("threshold")),
+        "prefix_padding_ms": number(settings.get("prefix_padding_ms")),
+        "silence_duration_ms": number(settings.get("silence_duration_ms")),
+    }
+
+
+def usage(conversation: Conversation) -> pd.DataFrame:
+    """Return one row per response with its tokens.
+
+    Columns:
+        turn: the user turn that it belongs to, NaN when none.
+        response_id, status: which response, and how it ended.
+        input_tokens, output_tokens, total_tokens: as the server counted them; NaN when it did not.
+        cached_tokens: the part of the input that came from the cache.
+        input_text_tokens, input_audio_tokens, cached_text_tokens, cached_audio_tokens,
+        output_text_tokens, output_audio_tokens: the same, split.
+    """
+    numbers = {r.id: turn.number for turn in find_turns(conversation) for r in turn.responses}
+    rows = [_usage_row(response, numbers) for response in conversation.responses.values()]
+    return table(rows, _usage_row(Response(""), {}))
+
+
+def _usage_row(response: Response, numbers: dict[str, int]) -> dict[str, object]:
+    counts = response.usage or {}
+    inputs = counts.get("input_token_details") or {}
+    cached = inputs.get("cached_tokens_details") or {}
+    outputs = counts.get("output_token_details") or {}
+    return {
+        "turn": number(numbers.get(response.id)),
+        "response_id": response.id,
+        "status": response.status,
+        "input_tokens": number(counts.get("input_tokens")),
+        "cached_tokens": number(inputs.get("cached_tokens")),
+        "output_tokens": number(counts.get("output_tokens")),
+        "total_tokens": number(counts.get("total_tokens")),
+        "input_text_tokens": number(inputs.get("text_tokens")),
+        "input_audio_tokens": number(inputs.get("audio_tokens")),
+        "cached_text_tokens": number(cached.get("text_tokens")),
+        "cached_audio_tokens": number(cached.get("audio_tokens")),
+        "output_text_tokens": number(outputs.get("text_tokens")),
+        "output_audio_tokens": number(outputs.get("audio_tokens")),
+    }
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return " ".join(text for text in texts if text)
+
+
+_NO_TURN = Turn(0, Item(""), "typed", None)
+_NO_MOMENTS = next(find_moments([_NO_TURN], InputClock()))

@@ -1,0 +1,137 @@
+"""Turns that should not have ended where they did, and turns that nobody took."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from realtime_nb.analysis.user_turns import Turn, find_turns
+from realtime_nb.analysis.voices import common_spans, spans_length
+
+if TYPE_CHECKING:
+    from realtime_nb.analysis.recorded import Recorded
+
+__all__ = [
+    "WENT_ON_WITHIN_S",
+    "PhantomTurn",
+    "PrematureCut",
+    "phantom_turns",
+    "premature_cuts",
+]
+
+WENT_ON_WITHIN_S = 1.2
+REPLY_HEARD_S = 0.5
+"""A user who goes on this soon after the end of the turn was reported, and before or just after the
+reply began, had not finished."""
+
+PHANTOM_MS = 150.0
+"""A committed turn with less voice than this was noise."""
+
+_SENTENCE_ENDS = (".", "?", "!", "…", "。")
+
+
+@dataclass(frozen=True, slots=True)
+class PrematureCut:
+    """A turn that was ended while the user only paused.
+
+    Attributes:
+        turn: the turn.
+        following: the one that what was said next became; None when there is none.
+        stopped_s: when the end of the turn was reported.
+        went_on_s: when the user went on.
+        gap_ms: how long the pause was; NaN where the end of speech is unknown.
+        silence_duration_ms: the window that it was longer than; NaN where there is none.
+    """
+
+    turn: Turn
+    following: Turn | None
+    stopped_s: float
+    went_on_s: float
+    gap_ms: float
+    silence_duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class PhantomTurn:
+    """A turn that was committed though the user said nothing.
+
+    Attributes:
+        turn: the turn.
+        voiced_ms: how much voice the offline detector hears in its audio.
+    """
+
+    turn: Turn
+    voiced_ms: float
+
+
+def premature_cuts(rec: Recorded) -> list[PrematureCut]:
+    """Return the turns that were ended in the middle of what the user was saying.
+
+    The user went on within 1.2 s of ``speech_stopped`` and before 500 ms of the reply were played;
+    and the reply was cut, or what was said next continues the sentence.
+    """
+    found = find_turns(rec.conversation)
+    table = rec.speech
+    heard: dict[str, Any] = {str(row.item_id): row for row in table.itertuples()}
+    known = table[table.onset_s.notna()].sort_values("onset_s", kind="stable")
+    onsets_s, onsets_ms = known.onset_s.tolist(), known.onset_ms.tolist()
+    cuts = []
+    for turn, following in zip(found, [*found[1:], None], strict=False):
+        stopped_s = None if turn.speech is None else turn.speech.stopped_s
+        if stopped_s is None:
+            continue
+        index = bisect_right(onsets_s, stopped_s)
+        if index == len(onsets_s) or not _had_not_finished(turn, following, onsets_s[index]):
+            continue
+        before = heard[turn.item.id]
+        gap_ms = onsets_ms[index] - before.offset_ms
+        window_ms = float(before.silence_duration_ms)
+        cuts.append(PrematureCut(turn, following, stopped_s, onsets_s[index], gap_ms, window_ms))
+    return cuts
+
+
+def _had_not_finished(turn: Turn, following: Turn | None, went_on_s: float) -> bool:
+    assert turn.speech is not None and turn.speech.stopped_s is not None
+    if went_on_s > turn.speech.stopped_s + WENT_ON_WITHIN_S:
+        return False
+    played_s = min((i.played_s for i in turn.items if i.played_s is not None), default=math.inf)
+    if went_on_s >= played_s + REPLY_HEARD_S:
+        return False
+    cancelled = any(response.status == "cancelled" for response in turn.responses)
+    if cancelled or any(item.interrupted for item in turn.items):
+        return True
+    return following is not None and _continues(turn.item.text, following.item.text)
+
+
+def _continues(text: str, following: str) -> bool:
+    """Whether the second text goes on with the sentence of the first."""
+    if not text or not following:
+        return False
+    return not text.rstrip().endswith(_SENTENCE_ENDS) or following.lstrip()[0].islower()
+
+
+def phantom_turns(rec: Recorded) -> list[PhantomTurn]:
+    """Return the spoken turns with less than 150 ms of voice in the audio that they were made of.
+
+    That is the stretch that turn detection reported, or what was sent since the turn before it.
+    """
+    if not len(rec.input):
+        return []
+    clock = rec.input_clock
+    phantoms = []
+    after_ms = 0.0
+    for turn in find_turns(rec.conversation):
+        if turn.source != "speech":
+            continue
+        index = bisect_right(clock.times_s, turn.began_s)
+        until_ms = clock.totals_ms[index - 1] if index else 0.0
+        window = (after_ms, until_ms)
+        if turn.speech is not None and turn.speech.audio_end_ms is not None:
+            window = (float(turn.speech.audio_start_ms), float(turn.speech.audio_end_ms))
+        voiced_ms = spans_length(common_spans(rec.voices.user_ms, [window]))
+        if voiced_ms < PHANTOM_MS:
+            phantoms.append(PhantomTurn(turn, voiced_ms))
+        after_ms = until_ms
+    return phantoms

@@ -1,0 +1,169 @@
+"""Who is audible when, found in the recorded audio itself.
+
+What the server took for speech is in :func:`realtime_nb.analysis.tables.speech`; this is a second
+opinion, by the offline detector, which also knows what the server missed.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from realtime_nb.audio import SAMPLE_RATE, Samples
+from realtime_nb.input_clock import InputClock
+from realtime_nb.vad import find_speech
+
+__all__ = [
+    "Span",
+    "Voices",
+    "audible_spans",
+    "common_spans",
+    "find_voices",
+    "frame_levels_dbfs",
+    "spans_length",
+]
+
+Span = tuple[float, float]
+"""Start and end."""
+
+_FRAME_MS = 20
+_GAP_MS = 200
+"""Shorter pauses belong to the speech around them."""
+_BELOW_LOUD_DB = 35.0
+"""How far below the loud parts of a voice the quietest that belongs to it lies."""
+_QUIETEST_DBFS = -60.0
+_BLOCK_FRAMES = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Voices:
+    """Who is audible when, in seconds since the session began, each in order of time.
+
+    Attributes:
+        user: voiced spans of what was sent. One that lies on both sides of a pause of the
+            microphone is cut there.
+        agent: voiced spans of what was played.
+        user_ms: voiced spans of what was sent, in ms of the input-sample clock, uncut.
+        source: what found them.
+    """
+
+    user: list[Span]
+    agent: list[Span]
+    user_ms: list[Span] = field(default_factory=list)
+    source: str = "offline_vad"
+
+
+class _Audible(Protocol):
+    """What of a :class:`realtime_nb.analysis.recorded.Recorded` is listened to."""
+
+    @property
+    def input(self) -> Samples: ...
+
+    @property
+    def output(self) -> Samples: ...
+
+    @property
+    def input_clock(self) -> InputClock: ...
+
+
+def find_voices(rec: _Audible) -> Voices:
+    """Find who is audible when; about 5 s for an hour of audio.
+
+    The user is found by Silero VAD with the default settings of server turn detection, from the
+    first frame of speech to the last, padding and silence window left out; the agent, whose audio
+    is clean, by its level. A bare audio file is on its own time.
+    """
+    user_ms = [(float(turn.onset_ms), float(turn.offset_ms)) for turn in find_speech(rec.input)]
+    if rec.input_clock.times_s:
+        user = _on_the_wall(user_ms, rec.input_clock)
+    else:
+        user = [(start_ms / 1000, end_ms / 1000) for start_ms, end_ms in user_ms]
+    return Voices(user, audible_spans(rec.output), user_ms)
+
+
+def _on_the_wall(spans_ms: Iterable[Span], clock: InputClock) -> list[Span]:
+    """Spans of the input-sample clock as spans of time."""
+    stretches = clock.stretches()
+    found: list[Span] = []
+    first = 0
+    for start_ms, end_ms in spans_ms:
+        while first < len(stretches) and stretches[first][2] <= start_ms:
+            first += 1
+        for _, from_ms, to_ms in stretches[first:]:
+            if from_ms >= end_ms:
+                break
+            start_s = clock.onset(max(start_ms, from_ms))
+            found.append((start_s, clock.wall(min(end_ms, to_ms))))
+    return found
+
+
+def audible_spans(samples: Samples) -> list[Span]:
+    """Spans of clean audio (24 kHz) in which there is a voice, by level, in seconds.
+
+    A 20-ms frame is voiced when its level is less than 35 dB below that of the loud ones (the
+    95th percentile of those above -60 dBFS), and above -60 dBFS. Gaps under 200 ms are closed.
+    """
+    levels = frame_levels_dbfs(samples)
+    audible = levels[levels > _QUIETEST_DBFS]
+    if not len(audible):
+        return []
+    threshold = max(_QUIETEST_DBFS, float(np.percentile(audible, 95)) - _BELOW_LOUD_DB)
+    changes = np.flatnonzero(np.diff((levels > threshold).astype(np.int8), prepend=0, append=0))
+    starts, ends = changes[::2], changes[1::2]
+    apart = (starts[1:] - ends[:-1]) * _FRAME_MS >= _GAP_MS
+    starts = starts[np.concatenate([[True], apart])]
+    ends = ends[np.concatenate([apart, [True]])]
+    return list(
+        zip((starts * _FRAME_MS / 1000).tolist(), (ends * _FRAME_MS / 1000).tolist(), strict=True)
+    )
+
+
+def frame_levels_dbfs(samples: Samples) -> npt.NDArray[np.float64]:
+    """Level of each 20-ms frame in dBFS (0: a full-scale square wave); -120 for silence.
+
+    Args:
+        samples: Float32 at 24 kHz, shape (n,); an incomplete last frame is filled with silence.
+
+    Returns:
+        Float64, shape (number of frames,).
+    """
+    size = SAMPLE_RATE * _FRAME_MS // 1000
+    whole = len(samples) // size
+    frames: Samples = np.asarray(samples[: whole * size], np.float32).reshape(-1, size)
+    powers = [
+        np.einsum("ij,ij->i", block, block, dtype=np.float64)
+        for block in np.split(frames, range(_BLOCK_FRAMES, whole, _BLOCK_FRAMES))
+    ]
+    rest = np.asarray(samples[whole * size :], np.float64)
+    powers.append(np.array([rest @ rest] if len(rest) else []))
+    mean_powers = np.concatenate(powers) / size
+    levels: npt.NDArray[np.float64] = 10 * np.log10(np.maximum(mean_powers, 1e-12))
+    return levels
+
+
+def spans_length(spans: Sequence[Span]) -> float:
+    """Sum of the lengths of spans."""
+    return sum(end - start for start, end in spans)
+
+
+def common_spans(some: Sequence[Span], others: Sequence[Span]) -> list[Span]:
+    """Where spans of both lists are, each list in order and without overlaps of its own."""
+    if not some or not others:
+        return []
+    found: list[Span] = []
+    i = bisect_right(some, others[0][0], key=lambda span: span[1])
+    j = bisect_right(others, some[0][0], key=lambda span: span[1])
+    while i < len(some) and j < len(others):
+        start, end = max(some[i][0], others[j][0]), min(some[i][1], others[j][1])
+        if start < end:
+            found.append((start, end))
+        if some[i][1] < others[j][1]:
+            i += 1
+        else:
+            j += 1
+    return found
