@@ -131,7 +131,7 @@ def test_figures_are_computed_once_and_nobody_elses_to_change(
     first = recording.metrics()
     first["value"] = 0.0
     for module in ("metrics", "interruptions"):
-        monkeypatch.delattr(f"realtime_nb.{module}.{module}")
+        monkeypatch.delattr(f"realtime_nb.analysis.{module}.{module}")
 
     assert recording.metrics().value["latency_ms"] == pytest.approx(804)
     assert len(recording.interruptions()) == 1
