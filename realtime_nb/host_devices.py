@@ -39,7 +39,7 @@ BLOCK_MS = 20
 LOOK_S = 1.0
 """How often is looked whether a device still lives."""
 
-_OUTPUT_LATENCY_S = 0.1
+_OUTPUT_LATENCY_S = 0.05  # what the device has taken can't be called back by a flush
 _FREE_TIMEOUT_S = 2.0
 _NAMES: dict[Kind, str] = {"input": "microphone", "output": "speaker"}
 
