@@ -258,7 +258,15 @@ class HostAudio(_Live):
     def __init__(self, thread: IoThread, problem: Callable[[str], None]) -> None:
         super().__init__(thread, problem)
         self._problem = problem
-        self._microphone = HostMicrophone(self._input.put, loop=thread.loop, on_problem=problem)
+        self._session: Session | None = None
+        self._lost_before: tuple[float, int, int] = (0.0, 0, 0)
+        self._microphone = HostMicrophone(self._input.put, loop=thread.loop, on_problem=self._tell)
+
+    async def start(self, session: Session) -> None:
+        """See `AgentAudio`."""
+        await super().start(session)
+        self._session = session
+        self._note()
 
     def speaker(self, session: Session) -> Speaker:
         """See `AgentAudio`. Half duplex: nothing here cancels the agent's own echo."""
@@ -274,6 +282,8 @@ class HostAudio(_Live):
         """See `AgentAudio`."""
         await self.hush()
         await self._input.stop()
+        self._session = None
+        self._lost_before = self._losses()
 
     async def listen(self) -> None:
         """See `AgentAudio`."""
@@ -293,6 +303,7 @@ class HostAudio(_Live):
         await asyncio.sleep(0)  # what it still hands over is waiting on this loop
         self._input.open = False
         await self._input.sent()
+        self._note()
 
     def mute(self, muted: bool) -> None:
         """See `AgentAudio`."""
@@ -301,6 +312,22 @@ class HostAudio(_Live):
     def close(self) -> None:
         """See `AgentAudio`."""
         self._microphone.stop()
+
+    def _tell(self, words: str) -> None:
+        self._problem(words)
+        self._note()
+
+    def _losses(self) -> tuple[float, int, int]:
+        heard = self._microphone
+        return heard.lost_ms, heard.overflows, heard.dropped_ms
+
+    def _note(self) -> None:
+        """Writes into the recording what the microphone has lost in this session."""
+        if self._session is None:
+            return
+        lost = [now - before for now, before in zip(self._losses(), self._lost_before, strict=True)]
+        names = ("lost_ms", "overflows", "dropped_ms")
+        self._session.note(microphone={"source": "host", **dict(zip(names, lost, strict=True))})
 
 
 class FileAudio:

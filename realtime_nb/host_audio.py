@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from threading import Lock
 from time import monotonic
 from typing import Literal, NamedTuple
 
@@ -93,6 +94,7 @@ class HostMicrophone:
         self._muted = False
         self._silenced = False
         self._listener: ListenerDevice | None = None
+        self._changing = Lock()  # a stop that comes while the device is being opened waits
         self._sample_rate = SAMPLE_RATE
         self._resampler = Resampler(SAMPLE_RATE, SAMPLE_RATE)
         self._chunk = bytearray()
@@ -122,25 +124,27 @@ class HostMicrophone:
             ConfigurationError: sounddevice or PortAudio is not installed, there is no such
                 microphone, or it can't be used.
         """
-        if self._listener is not None:
-            return
-        self._expected = 0
-        self._told_gone = False
-        self._woken = True  # nothing is taken until the rate is known
-        self._listener = open_listener(self._device, self._hear)
-        self._sample_rate = self._listener.sample_rate
-        self._resampler = Resampler(self._sample_rate, SAMPLE_RATE)
-        self._quiet()
-        _wake(self._loop, self._watchdog.start)
-        _wake(self._loop, self._take)
+        with self._changing:
+            if self._listener is not None:
+                return
+            self._expected = 0
+            self._told_gone = False
+            self._woken = True  # nothing is taken until the rate is known
+            self._listener = open_listener(self._device, self._hear)
+            self._sample_rate = self._listener.sample_rate
+            self._resampler = Resampler(self._sample_rate, SAMPLE_RATE)
+            self._quiet()
+            _wake(self._loop, self._watchdog.start)
+            _wake(self._loop, self._take)
 
     def stop(self) -> None:
         """Frees the device, from any thread; what was recorded until now is still handed over."""
-        listener, self._listener = self._listener, None
-        if listener is None:
-            return
-        listener.close()
-        _wake(self._loop, self._end)
+        with self._changing:
+            listener, self._listener = self._listener, None
+            if listener is None:
+                return
+            listener.close()
+            _wake(self._loop, self._end)
 
     def silence(self, on: bool) -> None:
         """Records silence in place of what is there: half duplex, while the agent speaks."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import comm
 import pytest
@@ -262,6 +262,10 @@ class Room(Ears):
     def __init__(self) -> None:
         super().__init__()
         self.reports: list[PlaybackReport] = []
+        self.noted: dict[str, object] = {}
+
+    def note(self, **facts: object) -> None:
+        self.noted |= facts
 
     def playback_report(self, report: PlaybackReport) -> None:
         self.reports.append(report)
@@ -295,7 +299,36 @@ def test_the_sound_card_hears_and_is_deaf_while_the_agent_speaks(
     assert any(sound.heard)
     assert not any(b"".join(room.heard))  # its own voice, which the cable brings back
     assert problems == []
+    assert room.noted["microphone"] == {
+        "source": "host", "lost_ms": 0, "overflows": 0, "dropped_ms": 0
+    }  # fmt: skip
     assert all(stream.closed for stream in sound.streams)
+
+
+def test_what_the_sound_card_loses_is_said_and_recorded(
+    thread: IoThread, sound: FakeSoundDevice
+) -> None:
+    problems: list[str] = []
+    audio, room, later = HostAudio(thread, problems.append), Room(), Room()
+
+    async def lose(room: Room) -> None:
+        sound.flags.input_overflow = True
+        await audio.start(_as_session(room))
+        await audio.talk()
+        while not room.heard:  # noqa: ASYNC110 - it comes from another thread
+            await asyncio.sleep(0.005)
+        await audio.hush()
+        await audio.stop()
+
+    async def talk() -> None:
+        await lose(room)
+        await lose(later)
+
+    on(thread, talk())
+    assert problems[0].startswith("The microphone may have lost moments of audio (1 overrun")
+    counts = [cast("dict[str, int]", r.noted["microphone"])["overflows"] for r in (room, later)]
+    assert min(counts) > 0
+    assert sum(counts) == audio._microphone.overflows  # each session has its own
 
 
 def test_without_a_sound_card_the_words_say_what_to_do(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from realtime_nb.audio import load_audio, pcm_from_samples
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.host_audio import HostMicrophone, HostSpeaker
 from realtime_nb.host_devices import list_devices
+from realtime_nb.host_streams import Block, Listener
 from realtime_nb.local.stt import load_stt
 from realtime_nb.protocol.conversation import PlaybackReport
 from tests.fake_sounddevice import FakeSoundDevice
@@ -775,6 +777,27 @@ async def test_silence_stands_for_what_was_lost(listening: Listening) -> None:
         "The microphone has lost 60 ms of audio (1 overrun counted), which silence stands for. "
         "The computer is too busy for its sound system."
     ]
+
+
+async def test_a_stop_while_the_device_is_being_opened_ends_it(
+    fake: FakeSoundDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening, go_on = threading.Event(), threading.Event()
+
+    def slowly(device: int | str | None, take: Callable[[Block], None]) -> Listener:
+        opening.set()
+        assert go_on.wait(5)
+        return Listener(device, take)
+
+    monkeypatch.setattr(host_audio, "open_listener", slowly)
+    microphone = Listening(fake).microphone
+    start = asyncio.create_task(asyncio.to_thread(microphone.start))
+    assert await asyncio.to_thread(opening.wait, 5)
+    stop = asyncio.create_task(asyncio.to_thread(microphone.stop))
+    await asyncio.wait([stop], timeout=0.1)
+    go_on.set()
+    await asyncio.gather(start, stop)
+    assert fake.streams[0].closed
 
 
 async def test_a_microphone_of_another_rate(fake: FakeSoundDevice) -> None:
