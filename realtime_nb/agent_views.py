@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from realtime_nb.input_clock import InputClock
-from realtime_nb.protocol.conversation import PlaybackReport
+from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session import Session
 from realtime_nb.widgets.agent_panel import AgentPanel
@@ -86,6 +86,9 @@ class AgentViews:
             self._unanswered = False
             self._show_latency(report)
         self._show(report.t_s)
+
+    def tool(self, report: ToolReport) -> None:
+        """A function began to run, or ended; the views tell calls by their events."""
 
     def _follow_turns(self, direction: str, name: str) -> None:
         if name in ("input_audio_buffer.commit", "input_audio_buffer.clear"):

@@ -68,6 +68,9 @@ class Observer(Protocol):
     def playback(self, report: PlaybackReport) -> None:
         """The speaker reported something."""
 
+    def tool(self, report: ToolReport) -> None:
+        """A function began to run, or ended."""
+
 
 class Driver:
     """Runs one session over an open transport.
@@ -86,7 +89,7 @@ class Driver:
         outbox: what is on its way to the server.
         audio: the session's audio formats.
         speaker: plays the agent's voice; to be set before :meth:`start`.
-        observers: are shown every event and playback report, after the recorder and the fold.
+        observers: are shown every event and report, after the recorder and the fold.
     """
 
     speaker: Speaker
@@ -403,6 +406,7 @@ class Driver:
         """Folds in and records when a function began to run, or how it ended."""
         self.protocol.receive_tool_report(report)
         self._recording(lambda recorder: recorder.tool(report))
+        self._observe(lambda observer: observer.tool(report))
 
     def audio_played(self, item_id: str, pcm: bytes, t_s: float) -> None:
         """Takes audio that the speaker played from ``t_s`` on, for the recording."""

@@ -299,7 +299,7 @@ class Session:
         return self._driver.inbox.events()
 
     def observe(self, observer: Observer) -> None:
-        """Shows an observer every event and playback report from now on, on this session's loop.
+        """Shows an observer every event and report from now on, on this session's loop.
 
         One that raises is dropped; the session goes on.
         """

@@ -22,7 +22,7 @@ from realtime_nb.endpoints import local
 from realtime_nb.local.llm import Call, ScriptedLLM
 from realtime_nb.local.server import LocalServer
 from realtime_nb.local.speaking import Pace
-from realtime_nb.protocol.conversation import PlaybackReport
+from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session import MAX_UNSENT_APPENDS
 from realtime_nb.testing import (
@@ -247,6 +247,33 @@ async def test_settled_waits_for_tools_and_the_response_after_them() -> None:
         released.set()
         assert await session.settled()
         assert session.conversation.transcript()[-1] == ("assistant", "It is done.")
+
+
+@virtual
+async def test_observers_are_shown_when_functions_run() -> None:
+    released, watcher = asyncio.Event(), _Watcher()
+
+    async def slow() -> str:
+        """Take your time."""
+        await released.wait()
+        return "done"
+
+    async with (
+        MemoryServer(ScriptedLLM([Call("slow", "{}", "call_1"), "It is done."])) as server,
+        rt.connect(transport=server.transport, tools=[slow]) as session,
+    ):
+        session.observe(watcher)
+        await session.say("Do it")
+        assert not await session.settled(timeout_s=5)
+        assert [(report.call_id, report.kind) for report in watcher.tools] == [
+            ("call_1", "started")
+        ]
+        released.set()
+        assert await session.settled()
+    assert [(report.kind, report.outcome) for report in watcher.tools] == [
+        ("started", None),
+        ("ended", "ok"),
+    ]
 
 
 @pytest.mark.filterwarnings("default")
@@ -1013,6 +1040,7 @@ class _Watcher:
     def __init__(self, *, fails: bool = False) -> None:
         self.seen: list[tuple[str, str]] = []
         self.reports: list[PlaybackReport] = []
+        self.tools: list[ToolReport] = []
         self._fails = fails
 
     def event(self, direction: str, raw: JsonObject, t_s: float, pcm: bytes | None) -> None:
@@ -1022,6 +1050,9 @@ class _Watcher:
 
     def playback(self, report: PlaybackReport) -> None:
         self.reports.append(report)
+
+    def tool(self, report: ToolReport) -> None:
+        self.tools.append(report)
 
 
 async def test_observers_are_shown_what_crosses_the_wire_and_what_is_played() -> None:

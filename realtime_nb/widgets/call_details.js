@@ -22,13 +22,28 @@
  * @property {number} [run_ms]
  */
 import { element } from "./view.js";
-import { PARTS, PART_NAMES, momentText, msText, pretty, shares, totalMs } from "./call_text.js";
+import { PART_NAMES, momentText, msText, partTexts, pretty, runText, shares, totalMs } from "./call_text.js";
 
 const MOST_VIOLATIONS = 12;
 
 /** @param {HTMLElement} node @param {string} text */
 function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
+}
+
+/** A bar of the parts of a call's time, and what sets how much of its width each takes. */
+export function createBar() {
+  const parts = PART_NAMES.map((name) => element("span", { class: `rtnb-bar-${name}` }));
+  return {
+    root: element("span", { class: "rtnb-bar", role: "presentation" }, ...parts),
+    /** @param {number[]} widths As shares of the bar. */
+    show(widths) {
+      widths.forEach((share, n) => {
+        parts[n].style.width = `${100 * share}%`;
+        parts[n].hidden = share === 0;
+      });
+    },
+  };
 }
 
 /**
@@ -38,8 +53,9 @@ function write(node, text) {
 export function createDetails(run, signal) {
   const title = element("span", { class: "rtnb-event-title" });
   const facts = element("span", { class: "rtnb-note" });
-  const bar = PARTS.map((part) => element("span", { class: `rtnb-bar-${part.slice(0, -3)}` }));
-  const times = PARTS.map((part) => element("span", { class: `rtnb-key rtnb-key-${part.slice(0, -3)}` }));
+  const bar = createBar();
+  const times = PART_NAMES.map((name) => element("span", { class: `rtnb-key rtnb-key-${name}` }));
+  const ran = element("div", { class: "rtnb-note rtnb-calls-ran" });
   const schema = element("div", { class: "rtnb-note rtnb-calls-schema" });
   const broken = element("ul", { class: "rtnb-calls-broken", "aria-label": "Where the arguments break the schema" });
   const given = element("pre", { class: "rtnb-json", tabindex: "0", "aria-label": "Recorded arguments" });
@@ -56,8 +72,8 @@ export function createDetails(run, signal) {
   raised.append(element("summary", { text: "Traceback" }), raisedText);
   const root = element("section", { class: "rtnb-event rtnb-call", "aria-label": "Call details", hidden: true },
     element("div", { class: "rtnb-toolbar" }, title, facts),
-    element("div", { class: "rtnb-calls-times" }, element("span", { class: "rtnb-bar", role: "presentation" }, ...bar), ...times),
-    schema, broken,
+    element("div", { class: "rtnb-calls-times" }, bar.root, ...times),
+    ran, schema, broken,
     element("div", { class: "rtnb-calls-sides" },
       element("div", {}, element("div", { class: "rtnb-note", text: "Recorded arguments" }), given,
         element("div", { class: "rtnb-note", text: "Recorded output" }), output),
@@ -96,19 +112,19 @@ export function createDetails(run, signal) {
     write(title, call.name);
     const turn = call.turn === null ? "" : ` · turn ${call.turn}`;
     write(facts, `${call.outcome} · ${momentText(call.t_s)}${turn} · ${call.id}`);
-    shares(call, totalMs(call)).forEach((share, n) => {
-      bar[n].style.width = `${100 * share}%`;
-      write(times[n], `${PART_NAMES[PARTS[n]]} ${msText(call[PARTS[n]])}`);
-    });
+    bar.show(shares(call, totalMs(call)));
+    partTexts(call).forEach((text, n) => write(times[n], text));
+    write(ran, runText(call));
+    ran.hidden = ran.textContent === "";
   }
 
-  /** @param {Details | null} details */
-  function showRecorded(details) {
+  /** @param {Call} call @param {Details | null} details */
+  function showRecorded(call, details) {
     write(given, details ? pretty(details.arguments) : "Fetching…");
     write(output, details ? pretty(details.output ?? "no output") : "");
     const found = details?.broken ?? [];
     const words = !details ? "" : !details.declared ? "The session declares no schema for it."
-      : !details.whole ? "The arguments are not whole."
+      : !details.whole ? (call.outcome === "called" ? "The arguments are still coming…" : "The arguments are not whole.")
       : found.length === 0 ? "✓ The arguments fit the schema." : "The arguments break the schema:";
     write(schema, words);
     schema.classList.toggle("rtnb-bad", found.length > 0);
@@ -150,7 +166,7 @@ export function createDetails(run, signal) {
       if (call.id !== shown) touched = false;
       shown = call.id;
       showTimes(call);
-      showRecorded(details);
+      showRecorded(call, details);
       if (!touched) editor.value = details ? pretty(last?.arguments ?? details.arguments) : "";
       showRun(details, last);
     },

@@ -8,12 +8,12 @@
  * @typedef {import("./call_details.js").Run} Run
  */
 import { element, view } from "./view.js";
-import { PARTS, failed, fits, momentText, msText, shares, totalMs } from "./call_text.js";
-import { createDetails } from "./call_details.js";
+import { PART_NAMES, failed, fits, momentText, msText, partTexts, shares, totalMs } from "./call_text.js";
+import { createBar, createDetails } from "./call_details.js";
 
 export const CALL_ROW_HEIGHT = 24;
 const MOST_ROWS = 8;
-const COLUMNS = ["time", "turn", "function", "outcome", "decide · run · resume", "run"];
+const COLUMNS = ["time", "turn", "function", "outcome", PART_NAMES.join(" · "), "run"];
 
 /** @param {(message: object) => void} send */
 function createStore(send) {
@@ -61,7 +61,7 @@ function createView(store, el, signal) {
   });
   const count = element("span", { class: "rtnb-events-count", role: "status" });
   const header = element("div", { class: "rtnb-calls-header", role: "row" },
-    ...COLUMNS.map((name) => element("span", { role: "columnheader", text: name })));
+    ...COLUMNS.map((name) => element("span", { role: "columnheader", text: name, title: name })));
   const spacer = element("div", { class: "rtnb-events-spacer", role: "presentation" });
   const scroller = element("div", { class: "rtnb-calls-scroller", role: "rowgroup" }, spacer);
   const empty = element("div", { class: "rtnb-empty", text: "No function calls." });
@@ -75,7 +75,7 @@ function createView(store, el, signal) {
     element("div", { class: "rtnb-toolbar" }, search, count), grid, details.root);
   el.replaceChildren(root);
 
-  /** @type {{row: HTMLElement, cells: HTMLElement[], bar: HTMLElement[], id: string}[]} */
+  /** @type {{row: HTMLElement, cells: HTMLElement[], bar: ReturnType<typeof createBar>, id: string}[]} */
   const pool = [];
   /** @type {Call[]} */
   let shown = [];
@@ -113,9 +113,9 @@ function createView(store, el, signal) {
   }
 
   function newRow() {
-    const bar = PARTS.map((part) => element("span", { class: `rtnb-bar-${part.slice(0, -3)}` }));
+    const bar = createBar();
     const cells = COLUMNS.map(() => element("span", { role: "gridcell" }));
-    cells[4].append(element("span", { class: "rtnb-bar", role: "presentation" }, ...bar));
+    cells[4].append(bar.root);
     const row = element("div", { class: "rtnb-calls-row", role: "row", id: `${gridId}-${pool.length}` }, ...cells);
     spacer.append(row);
     return { row, cells, bar, id: "" };
@@ -136,10 +136,11 @@ function createView(store, el, signal) {
     cells[1].textContent = call.turn === null ? "" : String(call.turn);
     cells[2].textContent = call.name;
     cells[3].textContent = call.broken ? `${call.outcome} · ${call.broken} off schema` : call.outcome;
-    shares(call, longest).forEach((share, n) => { bar[n].style.width = `${100 * share}%`; });
-    const times = PARTS.map((part) => msText(call[part]));
-    cells[4].setAttribute("aria-label", `decide ${times[0]}, run ${times[1]}, resume ${times[2]}`);
-    cells[5].textContent = times[1];
+    bar.show(shares(call, longest));
+    const times = partTexts(call).join(", ");
+    cells[4].setAttribute("aria-label", times);
+    cells[4].title = times;
+    cells[5].textContent = msText(call.run_ms);
   }
 
   /** @param {number} place */

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 from realtime_nb.analysis import tables
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.conversation import Conversation, ToolReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.tools import Definition, Tool, collect
 from realtime_nb.widgets.call_runs import Rerun, as_json, start_run
@@ -30,6 +30,7 @@ _MOST_SAVED = 50
 _LONGEST_SAVED = 300
 _MOST_RUNNING = 8
 _TRIES = 5
+_PARTS = ("decide_ms", "queue_ms", "run_ms", "send_ms", "resume_ms")
 _CHANGES_CALLS = ("response.", "conversation.item", "session.", "input_audio_buffer.speech")
 _SAVED_COLUMNS = ("time", "turn", "function", "arguments", "output", "outcome", "run")
 
@@ -167,8 +168,10 @@ class CallInspector(View):
 
     def _row(self, values: Mapping[Any, Any]) -> Row:
         outcome = str(values["outcome"])
-        if self._live and values["output"] is None and values["status"] != "incomplete":
-            outcome = "running" if values["status"] == "completed" else "called"
+        call = self._conversation.calls[values["call_id"]]
+        pending = call.output is None and call.run_outcome != "cancelled"
+        if self._live and pending and call.status != "incomplete":
+            outcome = "running" if call.status == "completed" else "called"
         schema = self._schema(str(values["name"]))
         whole = values["status"] == "completed"
         broken = argument_violations(schema, values["arguments"]) if schema and whole else []
@@ -180,7 +183,8 @@ class CallInspector(View):
             "t_s": _known(values["started_s"]),
             "outcome": outcome,
             "broken": len(broken),
-            **{name: _known(values[name]) for name in ("decide_ms", "run_ms", "resume_ms")},
+            **_times(values),
+            **{name: _text(values[name]) for name in ("run_outcome", "run_note", "queue_note")},
         }
 
     def _name_of(self, call_id: str) -> str:
@@ -249,6 +253,10 @@ class CallInspector(View):
             self._stale = True
             self._feed.changed()
 
+    def _on_tool(self, report: ToolReport) -> None:
+        self._stale = True
+        self._feed.changed()
+
     def _answer(self, request: Message) -> Iterator[Outgoing]:
         call_id = request.get("call_id")
         if not isinstance(call_id, str) or call_id not in self._conversation.calls:
@@ -299,6 +307,15 @@ class CallInspector(View):
         }
 
 
+def _times(values: Mapping[Any, Any]) -> Row:
+    """The parts of a call's time, which don't overlap."""
+    times: Row = {name: _known(values[name]) for name in _PARTS}
+    ran_s = values["run_ended_s"] - values["run_started_s"]
+    if times["run_ms"] is not None and math.isnan(ran_s):  # then it holds those beside it
+        times["queue_ms"] = times["send_ms"] = None
+    return times
+
+
 def _run_message(call_id: str, run: Rerun | Future[Rerun]) -> Message:
     if isinstance(run, Future):
         return {"kind": "run", "call_id": call_id, "running": True}
@@ -333,6 +350,11 @@ def _known(value: object) -> float | None:
     if not isinstance(value, int | float) or math.isnan(value):
         return None
     return round(float(value), 3)
+
+
+def _text(value: object) -> str | None:
+    """A text; None for NaN, which a column of texts has where there is none."""
+    return value if isinstance(value, str) else None
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

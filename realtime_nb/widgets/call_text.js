@@ -10,12 +10,17 @@
  * @property {string} outcome
  * @property {number} broken How many things in its arguments break the schema.
  * @property {number | null} decide_ms
+ * @property {number | null} queue_ms
  * @property {number | null} run_ms
+ * @property {number | null} send_ms
  * @property {number | null} resume_ms
+ * @property {string | null} run_outcome How its run ended, where the session reported that.
+ * @property {string | null} run_note From when to when run_ms is.
+ * @property {string | null} queue_note Why queue_ms is not known.
  */
 
-export const PARTS = /** @type {const} */ (["decide_ms", "run_ms", "resume_ms"]);
-export const PART_NAMES = { decide_ms: "decide", run_ms: "run", resume_ms: "resume" };
+export const PARTS = /** @type {const} */ (["decide_ms", "queue_ms", "run_ms", "send_ms", "resume_ms"]);
+export const PART_NAMES = PARTS.map((part) => part.slice(0, -"_ms".length));
 
 /**
  * JSON with a line for each entry. It need not be whole, as while it streams, and numbers stay as
@@ -74,6 +79,20 @@ export function momentText(seconds) {
  * @param {number} longest In ms. */
 export function shares(call, longest) {
   return PARTS.map((part) => (longest > 0 ? Math.max(0, call[part] ?? 0) / longest : 0));
+}
+
+/** Each part and how long it took. @param {Call} call */
+export function partTexts(call) {
+  return PARTS.map((part, n) => `${PART_NAMES[n]} ${msText(call[part])}`);
+}
+
+/** What there is to say of how it ran. @param {Call} call */
+export function runText(call) {
+  if (call.run_outcome === "invalid") return "It was not run: its arguments don't fit.";
+  const ended = call.run_outcome ? `The run ended: ${call.run_outcome}.` : "";
+  const span = call.run_ms !== null && call.run_note ? `Run is ${call.run_note}.` : "";
+  const queue = call.queue_ms === null && call.queue_note ? `No queue: ${call.queue_note}.` : "";
+  return [ended, span, queue].filter(Boolean).join(" ");
 }
 
 /** @param {Call} call */

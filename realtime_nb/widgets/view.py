@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from realtime_nb.protocol.conversation import Conversation, PlaybackReport
+from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.widgets.feed import Feed
 from realtime_nb.widgets.live import LiveWidget, Message
@@ -30,10 +30,11 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SessionObserver:
-    """What a session shows its events and playback reports to."""
+    """What a session shows its events and reports to."""
 
     on_event: Callable[[Literal["sent", "received"], JsonObject, float, bytes | None], None]
     on_playback: Callable[[PlaybackReport], None]
+    on_tool: Callable[[ToolReport], None]
 
     def event(
         self, direction: Literal["sent", "received"], raw: JsonObject, t_s: float, pcm: bytes | None
@@ -44,6 +45,10 @@ class SessionObserver:
     def playback(self, report: PlaybackReport) -> None:
         """The speaker reported something."""
         self.on_playback(report)
+
+    def tool(self, report: ToolReport) -> None:
+        """A function began to run, or ended."""
+        self.on_tool(report)
 
 
 @runtime_checkable
@@ -107,7 +112,7 @@ class View(LiveWidget):
 
     def _watch(self, session: LiveSession) -> None:
         """Is shown what the session does from now on."""
-        session.observe(SessionObserver(self._on_event, self._on_playback))
+        session.observe(SessionObserver(self._on_event, self._on_playback, self._on_tool))
 
     def _on_event(
         self, direction: Literal["sent", "received"], raw: JsonObject, t_s: float, pcm: bytes | None
@@ -116,6 +121,9 @@ class View(LiveWidget):
 
     def _on_playback(self, report: PlaybackReport) -> None:
         """What the speaker of the session that is watched reports."""
+
+    def _on_tool(self, report: ToolReport) -> None:
+        """When a function of the session that is watched began to run, or how it ended."""
 
     @abstractmethod
     def _changes(self, afresh: bool) -> Iterator[Outgoing]:

@@ -48,6 +48,8 @@ class Kept:
             self.raw = raw["item"]
     def playback(self, report):
         pass
+    def tool(self, report):
+        pass
 
 kept = Kept()
 io_thread().call(agent._session.observe, kept)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.conversation import Conversation, ToolReport
 from realtime_nb.tools import tool
 from realtime_nb.widgets.call_inspector import CallInspector
 from tests.e2e import view_pages
@@ -47,12 +47,32 @@ def call(live: LiveSession, n: int, arguments: str, output: str | None) -> None:
         live.sent(n + 0.3 + n % 4 / 10, "conversation.item.create", item=result)
 
 
+def ran(live: LiveSession, n: int, began_s: float, ended_s: float) -> None:
+    """The session reports when the function of the n-th call ran."""
+    live.tool(ToolReport(f"call_{n}", "started", n + began_s))
+    live.tool(ToolReport(f"call_{n}", "ended", n + ended_s, "ok"))
+
+
+def answer(live: LiveSession, t_s: float) -> None:
+    """The first audio of a response after the output of a call."""
+    live.response_begins(t_s, f"answer_{t_s}")
+    item = {"id": f"m_{t_s}", "type": "message", "role": "assistant", "status": "in_progress"}
+    ids: dict[str, Any] = {"response_id": f"answer_{t_s}", "output_index": 0}
+    live.received(t_s + 0.1, "response.output_item.added", item={**item, "content": []}, **ids)
+    audio = {"item_id": item["id"], "content_index": 0, "delta": "AAAA", **ids}
+    live.received(t_s + 0.25, "response.output_audio.delta", **audio)
+
+
 @pytest.fixture
 def live() -> LiveSession:
     live = LiveSession()
     live.received(0.0, "session.created", session={"tools": [book_appointment.definition()]})
     call(live, 1, '{"date":"2026-11-24","time":"10:00"}', '{"booked":"2026-11-24 10:00"}')
     call(live, 2, '{"date":"2026-11-24","time":10,"guest":"Ann"}', '{"error":"It does not fit."}')
+    ran(live, 1, 0.23, 0.39)
+    answer(live, 1.41)
+    ran(live, 2, 0.24, 0.47)
+    answer(live, 2.52)
     call(live, 3, f'{{"date":"{EVIL}","time":"now"}}', f'{{"error":"{EVIL}"}}')
     call(live, 4, '{"date":"2026-11-25","time":"11:30","people":3}', None)
     return live
@@ -85,6 +105,32 @@ def test_keys_lead_through_the_calls(show: Show, live: LiveSession) -> None:
     view.until("document.querySelector('.rtnb-call').hidden")
     view.page.get_by_label("Search calls").fill("schema")
     until_text(view, ".rtnb-events-count", "1 of 4")
+
+
+def test_each_part_of_a_calls_time_is_seen(show: Show, live: LiveSession) -> None:
+    view = show(CallInspector(Held(live)))
+    view.until("document.querySelectorAll('.rtnb-calls-row').length === 4")
+    header = view.page.get_by_role("columnheader", name="decide · queue · run · send · resume")
+    assert header.evaluate("(cell) => cell.scrollWidth <= cell.clientWidth")
+    first = view.page.locator(".rtnb-calls-row").first
+    first.click()
+    until_text(view, ".rtnb-calls-ran", "The run ended: ok. Run is from the beginning of its run")
+    times = view.page.locator(".rtnb-key").all_inner_texts()
+    assert times == ["decide 200 ms", "queue 30 ms", "run 160 ms", "send 10 ms", "resume 260 ms"]
+    seen = "(bar) => [...bar.children].filter((part) => part.offsetWidth >= 2).length"
+    assert first.locator(".rtnb-bar").evaluate(seen) == 5
+    colours = view.page.locator(".rtnb-call .rtnb-bar").evaluate(
+        "({ children }) => new Set([...children].map("
+        "(one) => getComputedStyle(one).backgroundColor)).size"
+    )
+    assert colours == 5
+    view.page.locator(".rtnb-calls-row").nth(2).click()
+    until_text(view, ".rtnb-calls-ran", "No queue: when the function began to run is not recorded")
+    times = view.page.locator(".rtnb-key").all_inner_texts()
+    assert times[1::2] == ["queue –", "send –"]
+    assert view.page.locator(".rtnb-call .rtnb-bar").evaluate(seen) == len(
+        [text for text in times if "–" not in text]
+    )
 
 
 def test_a_call_runs_again_with_other_arguments(show: Show, live: LiveSession) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from realtime_nb.protocol.conversation import Conversation, PlaybackReport
+from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.session import Session
 from realtime_nb.widgets.view import LiveSession, SessionObserver, View
 from tests import scripted_session
@@ -46,6 +46,11 @@ class ToldSession:
         self.conversation.apply_playback(report)
         for observer in self.observers:
             observer.playback(report)
+
+    def tool(self, report: ToolReport) -> None:
+        self.script.tool(report)
+        for observer in self.observers:
+            observer.tool(report)
 
 
 class ListeningPage:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.conversation import Conversation, FunctionCall, ToolReport
 from realtime_nb.recorder import Recorder
 from realtime_nb.recording import Recording, load
 from realtime_nb.tools import tool
@@ -80,8 +80,13 @@ def test_the_calls_of_a_recording(inspector: CallInspector) -> None:
         "outcome": "ok",
         "broken": 0,
         "decide_ms": 400.0,
+        "queue_ms": None,
         "run_ms": 800.0,
+        "send_ms": None,
         "resume_ms": 500.0,
+        "run_outcome": None,
+        "run_note": "from whole arguments to the output",
+        "queue_note": "when the function began to run is not recorded",
     }
 
 
@@ -191,6 +196,113 @@ def test_a_session_is_followed() -> None:
     assert (details["arguments"], details["output"]) == ('{"time": "9"}', '{"ok": true}')
     session.received(5.0, "response.output_audio.delta", b"", delta="")
     assert page.take() == []
+    inspector.close()
+
+
+PARTS = ("decide_ms", "queue_ms", "run_ms", "send_ms", "resume_ms")
+
+
+def newest_row(page: ListeningPage) -> dict[str, Any]:
+    [row] = next(message for message in page.take() if message["kind"] == "calls")["rows"]
+    assert isinstance(row, dict)
+    return row
+
+
+def test_a_session_shows_when_its_functions_run_before_the_next_event() -> None:
+    session = ToldSession()
+    inspector = CallInspector(session)
+    page = ListeningPage(inspector)
+    shown(page)
+    call(session, 1, "{}", None)
+    assert newest_row(page)["queue_ms"] is None
+
+    changes = page.changes
+    session.tool(ToolReport("call_1", "started", 1.24))
+    assert page.changes > changes
+    row = newest_row(page)
+    assert [row[name] for name in PARTS] == [200.0, 40.0, None, None, None]
+    assert row["outcome"] == "running"
+
+    session.tool(ToolReport("call_1", "ended", 1.49, "error"))
+    row = newest_row(page)
+    assert [row[name] for name in PARTS] == [200.0, 40.0, 250.0, None, None]
+    assert (row["run_outcome"], row["queue_note"]) == ("error", None)
+
+    result = {"type": "function_call_output", "call_id": "call_1", "output": "{}"}
+    session.sent(1.5, "conversation.item.create", item=result)
+    row = newest_row(page)
+    assert [row[name] for name in PARTS] == [200.0, 40.0, 250.0, 10.0, None]
+    assert (row["outcome"], row["run_note"]) == (
+        "error",
+        "from the beginning of its run to the end",
+    )
+    inspector.close()
+
+
+def test_what_is_not_known_of_one_call_is_none_beside_others() -> None:
+    session = ToldSession()
+    inspector = CallInspector(session)
+    page = ListeningPage(inspector)
+    shown(page)
+    for n, output in ((1, "{}"), (2, None)):
+        call(session, n, "{}", output)
+    session.tool(ToolReport("call_1", "started", 1.3))
+    session.tool(ToolReport("call_1", "ended", 1.4, "ok"))
+    first, second = page.take()[0]["rows"]
+    assert (first["run_outcome"], second["run_outcome"]) == ("ok", None)
+    assert (first["queue_note"], second["run_note"]) == (None, None)
+    assert (first["outcome"], second["outcome"]) == ("ok", "running")
+    inspector.close()
+
+
+def test_a_call_that_the_end_cut_short_runs_no_more() -> None:
+    session = ToldSession()
+    inspector = CallInspector(session)
+    page = ListeningPage(inspector)
+    shown(page)
+    call(session, 1, "{}", None)
+    session.tool(ToolReport("call_1", "started", 1.3))
+    session.tool(ToolReport("call_1", "ended", 2.3, "cancelled"))
+    row = newest_row(page)
+    assert (row["outcome"], row["run_outcome"], row["run_ms"]) == ("orphan", "cancelled", 1_000.0)
+    inspector.close()
+
+
+@pytest.mark.parametrize(
+    ("started_s", "ended_s"), [(None, 1.4), (1.3, None)], ids=["invalid", "end not recorded"]
+)
+def test_parts_of_a_bar_do_not_overlap(started_s: float | None, ended_s: float | None) -> None:
+    live = LiveSession()
+    call(live, 1, "{}", '{"ok": true}')
+    known: FunctionCall = live.conversation.calls["call_1"]
+    known.run_started_s, known.run_ended_s = started_s, ended_s
+    inspector = CallInspector(Held(live.conversation))
+    page = ListeningPage(inspector)
+    page.say("show")
+    row = newest_row(page)
+    assert [row[name] for name in PARTS] == [200.0, None, 300.0, None, None]
+    inspector.close()
+
+
+def test_arguments_grow_as_they_stream() -> None:
+    session = ToldSession()
+    inspector = CallInspector(session)
+    page = ListeningPage(inspector)
+    shown(page)
+    item = {"id": "i", "type": "function_call", "name": "book", "call_id": "call_1"}
+    ids: dict[str, Any] = {"response_id": "r", "output_index": 0}
+    begun = {**item, "arguments": "", "status": "in_progress"}
+    session.received(1.0, "response.output_item.added", item=begun, **ids)
+    assert newest_row(page)["outcome"] == "called"
+    page.say("open", call_id="call_1")
+    page.take()
+    name = "response.function_call_arguments.delta"
+    for delta, seen in (('{"time"', '{"time"'), (':"10', '{"time":"10')):
+        changes = page.changes
+        session.received(1.1, name, delta=delta, call_id="call_1", item_id="i", **ids)
+        assert page.changes > changes
+        [details] = page.take()
+        assert (details["arguments"], details["whole"]) == (seen, False)
     inspector.close()
 
 
