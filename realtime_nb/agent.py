@@ -219,6 +219,13 @@ class Agent:
         """Sends any event of the protocol."""
         return self._run(self._with_session(lambda session: session.send(event)))
 
+    def label(self, text: str, t_s: float | None = None) -> Pending[None]:
+        """Marks this moment of the session in its recording, or ``t_s``; as
+        :meth:`realtime_nb.session.Session.label` does."""
+        session = self._session
+        at_s = session.clock() if session is not None and t_s is None else t_s
+        return self._run(self._label(session, text, at_s))
+
     def settled(self, timeout_s: float = 60.0) -> Pending[bool]:
         """Waits until nothing is left to be said, answered, run or heard; False after
         ``timeout_s``."""
@@ -310,7 +317,7 @@ class Agent:
         await self._audio.start(session)
         self._watching = asyncio.create_task(self._watch(session))
         self._show_settings()
-        self.panel.set(state="listening", connected=True, error="", latency_ms=None)
+        self.panel.set(state="listening", connected=True, latency_ms=None)
 
     async def _watch(self, session: Session) -> None:
         """Notices when the session ends by itself."""
@@ -383,6 +390,14 @@ class Agent:
             self.panel.set(error="")
         finally:
             self._show_settings()
+
+    async def _label(self, session: Session | None, text: str, t_s: float | None) -> None:
+        if session is None or session.closed:
+            raise SessionClosedError(
+                "No session is open, so there is no moment to mark. Press Connect, or mark what "
+                "was recorded: rt.load(agent.recording).label(t_s, text)."
+            )
+        session.label(text, t_s)
 
     async def _settled(self, timeout_s: float) -> bool:
         try:

@@ -260,7 +260,10 @@ class HostAudio(_Live):
         self._problem = problem
         self._session: Session | None = None
         self._lost_before: tuple[float, int, int] = (0.0, 0, 0)
-        self._microphone = HostMicrophone(self._input.put, loop=thread.loop, on_problem=self._tell)
+        self._microphone = HostMicrophone(self._hear, loop=thread.loop, on_problem=self._tell)
+
+    def _hear(self, pcm: bytes) -> None:
+        self._input.put(pcm, self._microphone.late_ms)
 
     async def start(self, session: Session) -> None:
         """See `AgentAudio`."""

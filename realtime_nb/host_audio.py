@@ -100,6 +100,7 @@ class HostMicrophone:
         self._chunk = bytearray()
         self._blocks: deque[Block] = deque(maxlen=MAX_WAITING_MS // BLOCK_MS)
         self._expected = 0  # number of the next block, unless some are dropped
+        self._recorded_s = 0.0  # when the last sample that was taken from a block was recorded
         self._woken = False
         self._calls = 0
         self._told = (0.0, 0)  # of lost_ms and overflows
@@ -116,6 +117,12 @@ class HostMicrophone:
     def muted(self, on: bool) -> None:
         self._muted = on
         self._quiet()
+
+    @property
+    def late_ms(self) -> float:
+        """While ``on_audio`` is called: how long ago the chunk's last sample was recorded."""
+        rest_s = len(self._chunk) / BYTES_PER_MS / 1000
+        return max(0.0, monotonic() - self._recorded_s + rest_s) * 1000
 
     def start(self) -> None:
         """Opens the device and records, from any thread; does nothing while it is recording.
@@ -171,6 +178,7 @@ class HostMicrophone:
             if block.number > self._expected:
                 self._dropped(block.number - self._expected)
             self._expected = block.number + 1
+            self._recorded_s = block.at_s
             self.lost_ms += block.lost * 1000 / self._sample_rate
             self.overflows += block.overflow
             # What waits when the microphone is muted is not to be heard any more either.

@@ -66,11 +66,15 @@ class HostStream(Protocol):
 
 
 class CallbackTime(Protocol):
-    """When a block was asked for and will be heard, on the stream's clock."""
+    """When a block was asked for, was recorded and will be heard, on the stream's clock."""
 
     @property
     def currentTime(self) -> float:
         """When the callback was called."""
+
+    @property
+    def inputBufferAdcTime(self) -> float:
+        """When the block's first sample was recorded; 0 where the system does not say."""
 
     @property
     def outputBufferDacTime(self) -> float:

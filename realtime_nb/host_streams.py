@@ -37,6 +37,7 @@ class Block(NamedTuple):
     pcm: bytes
     lost: int  # samples that were lost shortly before, as the clock shows
     overflow: bool  # the device says that it has lost audio
+    at_s: float  # when its last sample was recorded, on this computer's monotonic clock
 
 
 class Mark(NamedTuple):
@@ -119,10 +120,18 @@ class Listener:
         free_stream(self._stream)
 
     def _record(self, data: Any, frames: int, time: CallbackTime, status: StreamStatus) -> None:
-        lost = self._pace.count(frames, monotonic())
+        now_s = monotonic()
+        lost = self._pace.count(frames, now_s)
         pcm = bytes(len(data)) if self._quiet else bytes(data)
-        self._take(Block(self._blocks, pcm, lost, bool(status.input_overflow)))
+        at_s = now_s - self._age_s(frames, time)
+        self._take(Block(self._blocks, pcm, lost, bool(status.input_overflow), at_s))
         self._blocks += 1
+
+    def _age_s(self, frames: int, time: CallbackTime) -> float:
+        """How long ago a block's last sample was recorded; 0 where the system does not say."""
+        if time.inputBufferAdcTime <= 0:
+            return 0.0
+        return max(0.0, time.currentTime - time.inputBufferAdcTime - frames / self.sample_rate)
 
 
 class Player:

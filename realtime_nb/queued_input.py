@@ -60,9 +60,9 @@ class QueuedInput:
         """Takes a chunk whose last sample was captured ``late_ms`` ago, on any thread."""
         self._thread.call(self._put, pcm, monotonic() - late_ms / 1000)
 
-    def put(self, pcm: bytes) -> None:
-        """Takes a chunk whose last sample was captured just now, on the I/O thread."""
-        self._put(pcm, monotonic())
+    def put(self, pcm: bytes, late_ms: float = 0.0) -> None:
+        """The same on the I/O thread."""
+        self._put(pcm, monotonic() - late_ms / 1000)
 
     def hold(self) -> None:
         """Keeps what comes from now on until `flow`."""

@@ -36,6 +36,7 @@ class Flags:
 class Times:
     currentTime: float
     outputBufferDacTime: float
+    inputBufferAdcTime: float = 0.0
 
 
 class FakeStream:
@@ -83,6 +84,7 @@ class FakeSoundDevice(ModuleType):
         self.now_s = 100.0
         self.latency_s = 0.04
         self.tells_dac_time = True
+        self.input_latency_s: float | None = None  # not told
         self.busy = False
         self.flags = Flags()
         self.streams: list[FakeStream] = []
@@ -158,7 +160,9 @@ class FakeSoundDevice(ModuleType):
 
     def _call(self, stream: FakeStream, data: memoryview) -> None:
         dac_s = self.now_s + self.latency_s if self.tells_dac_time else 0.0
-        stream.callback(data, stream.frames, Times(self.now_s, dac_s), self.flags)
+        told = self.input_latency_s
+        adc_s = 0.0 if told is None else self.now_s - told - BLOCK_S
+        stream.callback(data, stream.frames, Times(self.now_s, dac_s, adc_s), self.flags)
 
     @contextmanager
     def running(self) -> Iterator[None]:

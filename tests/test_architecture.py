@@ -31,6 +31,8 @@ LAYERS = {
     "background": 3,
     "host_audio": 3,
     "host_devices": 3,
+    "host_process": 3,
+    "host_streams": 3,
     "host_tracks": 3,
     "driver": 3,
     "inbox": 3,

@@ -828,6 +828,24 @@ async def test_a_microphone_that_is_gone_is_reported_once(
     ]
 
 
+@pytest.mark.parametrize(("told_s", "late_ms"), [(None, 0.0), (0.012, 12.0)])
+async def test_it_knows_how_long_ago_a_chunk_was_recorded(
+    fake: FakeSoundDevice, told_s: float | None, late_ms: float
+) -> None:
+    """The rest of a block that is not in the chunk is older than the block's end."""
+    fake.input_latency_s = told_s
+    late: list[float] = []
+    microphone = HostMicrophone(
+        lambda _: late.append(microphone.late_ms), loop=asyncio.get_running_loop(), chunk_ms=30
+    )
+    microphone.start()
+    for _ in range(3):
+        fake.step()
+        await asyncio.sleep(0)
+    assert late == pytest.approx([late_ms + 10, late_ms])
+    microphone.stop()
+
+
 @pytest.mark.parametrize("chunk_ms", [19, 101])
 async def test_chunks_of_an_impossible_length(chunk_ms: int) -> None:
     with pytest.raises(ConfigurationError, match=f"chunk_ms is {chunk_ms}; give 20 to 100"):
