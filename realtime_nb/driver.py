@@ -416,6 +416,10 @@ class Driver:
         """Adds facts to the recording's ``session.json``."""
         self._recording(lambda recorder: recorder.note(**facts))
 
+    def label(self, t_s: float, text: str) -> None:
+        """Adds a person's mark to the recording."""
+        self._recording(lambda recorder: recorder.label(t_s, text))
+
     def _observe(self, show: Callable[[Observer], None]) -> None:
         """Shows something to the observers; one that fails is dropped, the session goes on."""
         for observer in list(self.observers):

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterator
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from realtime_nb.input_clock import InputClock
 from realtime_nb.protocol.conversation import Conversation, Item
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.recording_events import events_table
-from realtime_nb.recording_files import PlaybackLine, RecordedEvent, is_in_recording
+from realtime_nb.recording_files import PlaybackLine, RecordedEvent, is_in_recording, label_line
 from realtime_nb.recording_fold import Folded, fold
 from realtime_nb.recording_sources import AudioSource, FolderSource, RecordingSource
 from realtime_nb.recording_studies import RecordingStudies
@@ -256,11 +257,28 @@ class Recording(RecordingStudies):
 
     @cached_property
     def labels(self) -> pd.DataFrame:
-        """One row per mark made by a person: ``t_s`` and ``text``."""
+        """One row per mark made by a person: ``t_s`` and ``text``, in order of time."""
         import pandas as pd
 
         rows = [(line.t, line.text) for line in self._source.labels()]
+        rows.sort(key=itemgetter(0))
         return pd.DataFrame(rows, columns=["t_s", "text"])
+
+    def label(self, t_s: float, text: str) -> None:
+        """Mark a moment, for good; ``speech end`` says where the user's speech ended.
+
+        Raises:
+            ConfigurationError: The text is empty, or ``t_s`` outside the session.
+            RecordingError: It is an audio file or a log, or its folder can't be written to.
+        """
+        if not isinstance(self._source, FolderSource):
+            raise RecordingError(
+                f"{self.path} is one file, and labels are kept in the folder of a recorded "
+                "session. rt.replay makes one of what was said here; label that."
+            )
+        self._source.add_label(label_line(t_s, text, self.duration_s))
+        for name in self.__dict__.keys() - _WITHOUT_LABELS:
+            del self.__dict__[name]
 
     # --- reading and looking ---
 
@@ -324,6 +342,12 @@ class Recording(RecordingStudies):
         }
         return timeline_data(self, received)
 
+
+_WITHOUT_LABELS = {
+    *("_source", "_folded", "playback", "input", "output", "received", "voices"),
+    *("events", "calls", "speech", "usage"),
+}
+"""What stays as it is when a label is made; all else is computed anew."""
 
 _OWN_REASONS = ("typed", "no spoken answer", "playback was not reported")
 """Why a latency is not known, whatever else the recording does not tell."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import msgspec
 
-from realtime_nb.errors import RecordingError
+from realtime_nb.errors import ConfigurationError, RecordingError
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.dialect import client_to_ga, server_to_ga
@@ -24,6 +25,7 @@ __all__ = [
     "ToolLine",
     "audio_references",
     "is_in_recording",
+    "label_line",
     "read_header",
     "read_lines",
     "typed",
@@ -85,6 +87,23 @@ class LabelLine(msgspec.Struct, frozen=True):
 
     t: float
     text: str
+
+
+def label_line(t_s: float, text: str, end_s: float) -> LabelLine:
+    """Return a mark that a person makes in a session that lasts, or has lasted so far, ``end_s``.
+
+    Raises:
+        ConfigurationError: It has no text, or lies outside the session.
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise ConfigurationError(f"A label needs a text, such as 'speech end'; {text!r} is none.")
+    if not 0 <= t_s <= end_s:  # nor is NaN
+        raise ConfigurationError(
+            f"{t_s} s lies outside the session; a label's t_s is between 0 and "
+            f"{math.floor(end_s * 1000) / 1000:g} s."
+        )
+    whole = text.strip().encode("utf-8", "replace").decode()  # half a letter is in no table
+    return LabelLine(round(float(t_s), 6), whole)
 
 
 def read_lines(path: Path, kind: type[Line]) -> Iterator[tuple[int, Line | None]]:

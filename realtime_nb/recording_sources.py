@@ -5,7 +5,9 @@ A third source, a plain log of events, is in :mod:`realtime_nb.event_logs`.
 
 from __future__ import annotations
 
+import json
 import math
+import os
 import struct
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -147,6 +149,26 @@ class FolderSource:
         """The marks that people made."""
         lines = read_lines(self.path / "labels.jsonl", LabelLine)
         return [line for _, line in lines if line is not None]
+
+    def add_label(self, label: LabelLine) -> None:
+        """Write down one more mark.
+
+        Raises:
+            RecordingError: The folder can't be written to.
+        """
+        line = json.dumps({"t": label.t, "text": label.text}).encode() + b"\n"
+        try:
+            with (self.path / "labels.jsonl").open("a+b") as file:
+                if file.seek(0, os.SEEK_END):
+                    file.seek(-1, os.SEEK_END)
+                    if file.read(1) != b"\n":  # what was cut off stays a line of its own
+                        line = b"\n" + line
+                file.write(line)
+        except OSError as error:
+            raise RecordingError(
+                f"The label can't be kept in {self.path}: {error.strerror}. "
+                "Label a copy of the folder that you may write to."
+            ) from error
 
     def wav(self, name: str) -> Samples:
         """The samples of one of its WAV files, none where it is missing or left out."""

@@ -18,11 +18,13 @@ from realtime_nb.audio import load_audio, pcm_from_samples
 from realtime_nb.devices import SimulatedMicrophone, SimulatedSpeaker, Speaker
 from realtime_nb.driver import Driver, Observer
 from realtime_nb.endpoints import Endpoint
+from realtime_nb.errors import RecordingError
 from realtime_nb.inbox import Received
 from realtime_nb.protocol.config import session_config
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.recorder import Recorder
+from realtime_nb.recording_files import label_line
 from realtime_nb.transport import Transport
 
 __all__ = ["Session"]
@@ -361,6 +363,27 @@ class Session:
         """
         if not self.closed:
             self._driver.note(**facts)
+
+    def label(self, text: str, t_s: float | None = None) -> None:
+        """Marks this moment in the recording, or ``t_s`` (by :meth:`clock`): ``rec.labels``.
+
+        ``speech end`` says where the user's speech ended, against all detectors. What has ended is
+        marked with ``rt.load(…).label(t_s, text)``.
+
+        Raises:
+            ConfigurationError: the text is empty, or ``t_s`` outside the session so far.
+            RecordingError: nothing is recorded.
+            SessionClosedError: the session is over.
+        """
+        self._driver.check_open()
+        if self.recording is None:
+            raise RecordingError(
+                "This session is not recorded, so a label has nowhere to go. "
+                'Open it with record="recordings".'
+            )
+        now_s = self.clock()
+        line = label_line(now_s if t_s is None else t_s, text, now_s)
+        self._driver.label(line.t, line.text)
 
     # --- beginning and end ---
 

@@ -131,6 +131,26 @@ async def test_the_verbs_can_be_awaited_or_left_alone(make: MakeAgent) -> None:
     assert said(agent) == [("user", "Hello?"), ("assistant", "Hello.")]
 
 
+def test_moments_are_marked(make: MakeAgent) -> None:
+    agent = make()
+    with pytest.raises(rt.SessionClosedError, match=r"rt.load\(agent.recording\).label"):
+        agent.label("nothing yet").result(WAIT_S)
+    agent.connect().result(WAIT_S)
+    agent.label("that was not me")
+    agent.label("speech end", t_s=0).result(WAIT_S)
+    with pytest.raises(rt.ConfigurationError, match="needs a text"):
+        agent.label("").result(WAIT_S)
+    assert "needs a text" in agent.panel.error
+    with pytest.raises(rt.ConfigurationError, match="outside the session"):
+        agent.label("x", t_s=3_600).result(WAIT_S)
+    assert agent.connected
+    agent.disconnect().result(WAIT_S)
+    assert agent.recording is not None
+    marks = rt.load(agent.recording).labels
+    assert list(marks.text) == ["speech end", "that was not me"]
+    assert 0 == marks.t_s[0] < marks.t_s[1] < WAIT_S
+
+
 def test_typed_messages_have_no_latency_and_tools_are_run(make: MakeAgent) -> None:
     def add(a: int, b: int) -> int:
         """Adds."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import soundfile
 
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.audio import pcm_from_samples, read_wav_pcm, ulaw_encode
-from realtime_nb.errors import AudioError, RecordingError
+from realtime_nb.errors import AudioError, ConfigurationError, RecordingError
 from realtime_nb.protocol.conversation import Conversation, ToolReport
 from realtime_nb.recorder import Recorder
 from realtime_nb.recording import Recording, load
@@ -136,6 +137,78 @@ def test_figures_are_computed_once_and_nobody_elses_to_change(
     assert recording.metrics().value["latency_ms"] == pytest.approx(804)
     assert len(recording.interruptions()) == 1
     assert len(recording.findings())
+
+
+def test_a_label_is_kept_and_what_follows_from_it_is_fresh(folder: Path) -> None:
+    recording = load(folder)
+    names = {
+        name
+        for kind in Recording.__mro__
+        for name, value in vars(kind).items()
+        if isinstance(value, cached_property)
+    }
+    before = {name: getattr(recording, name) for name in names}
+    assert recording.metrics().value["latency_ms"] == pytest.approx(804)
+
+    recording.label(2.876, "speech end")
+    recording.label(np.float64(0.5), "✓ \ud800")
+
+    again = load(folder)
+    for one in (recording, again):
+        assert list(one.labels.t_s) == [0.5, 2.876, 13.0]
+        assert list(one.labels.text) == ["✓ ?", "speech end", "not finished"]
+        assert one.latency.latency_ms[0] == pytest.approx(904)
+        assert one.turns.latency_ms[0] == pytest.approx(904)
+        assert one.metrics().value["latency_ms"] == pytest.approx(904)
+        assert (2.876, "speech end") in one.timeline_data.labels
+        assert one.problems == []
+    kept = {name for name in names if getattr(recording, name) is before[name]}
+    assert names - kept == {
+        *("labels", "turns", "latency", "timeline_data", "_metrics", "_interruptions")
+    }
+
+
+def test_a_label_after_one_that_was_cut_off(folder: Path) -> None:
+    with (folder / "labels.jsonl").open("ab") as file:
+        file.write(b'{"t":14.0,"te')
+    recording = load(folder)
+    recording.label(14.5, "not me")
+    assert list(load(folder).labels.text) == ["not finished", "not me"]
+    (folder / "labels.jsonl").unlink()
+    recording.label(0, "begin")
+    assert recording.labels.to_dict("records") == [{"t_s": 0.0, "text": "begin"}]
+
+
+@pytest.mark.parametrize(
+    ("t_s", "text", "words"),
+    [
+        (1.0, "", "needs a text"),
+        (1.0, " \n", "needs a text"),
+        ("not me", 1.0, "needs a text"),
+        (float("nan"), "x", "nan s lies outside the session; .* between 0 and 16.2 s"),
+        (-0.001, "x", "outside"),
+        (16.3, "x", "outside"),
+        (float("inf"), "x", "outside"),
+    ],
+)
+def test_a_label_that_can_not_be(folder: Path, t_s: Any, text: Any, words: str) -> None:
+    recording = load(folder)
+    with pytest.raises(ConfigurationError, match=words):
+        recording.label(t_s, text)
+    assert len(load(folder).labels) == 1
+
+
+def test_files_have_no_place_for_labels(folder: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_bytes((folder / "events.jsonl").read_bytes())
+    for path in (folder / "input.wav", log):
+        with pytest.raises(RecordingError, match=r"is one file, and labels .* rt.replay"):
+            load(path).label(1.0, "not me")
+    recording = load(folder)
+    (folder / "labels.jsonl").unlink()
+    (folder / "labels.jsonl").mkdir()
+    with pytest.raises(RecordingError, match=r"Is a directory\. Label a copy"):
+        recording.label(1.0, "not me")
 
 
 def test_transcript(folder: Path) -> None:

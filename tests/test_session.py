@@ -555,6 +555,30 @@ async def test_facts_are_noted_while_something_is_recorded(tmp_path: Path) -> No
 
 
 @virtual
+async def test_a_person_marks_moments(tmp_path: Path) -> None:
+    async with (
+        MemoryServer() as server,
+        rt.connect(transport=server.transport, record=tmp_path) as session,
+    ):
+        await asyncio.sleep(3)
+        session.label("that was not me")
+        session.label(" speech end ", t_s=1.25)
+        for text, t_s in (("", None), (" ", 1.0), ("x", -0.1), ("x", 3.1), ("x", float("nan"))):
+            with pytest.raises(rt.ConfigurationError, match=r"A label needs|between 0 and 3 s"):
+                session.label(text, t_s)
+    with pytest.raises(rt.SessionClosedError):
+        session.label("too late")
+    assert session.recording is not None
+    marks = rt.load(session.recording).labels
+    assert list(marks.text) == ["speech end", "that was not me"]
+    assert list(marks.t_s) == [1.25, pytest.approx(3, abs=0.1)]
+
+    async with MemoryServer() as server, rt.connect(transport=server.transport) as session:
+        with pytest.raises(rt.RecordingError, match='record="recordings"'):
+            session.label("nowhere")
+
+
+@virtual
 async def test_a_function_that_the_end_of_the_session_cuts_short_is_recorded(
     tmp_path: Path,
 ) -> None:
