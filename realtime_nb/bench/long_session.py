@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 
 from realtime_nb.audio import SAMPLE_RATE, load_audio, pcm_from_samples
-from realtime_nb.protocol.conversation import PlaybackReport
+from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.usage import InputTokens, usage_object
 from realtime_nb.recorder import Recorder
@@ -50,6 +50,8 @@ _SESSION: JsonObject = {
     },
 }
 
+_Direction = Literal["sent", "received", "report", "played", "tool"]
+
 
 @dataclass(frozen=True, slots=True)
 class Made:
@@ -74,7 +76,7 @@ class _Step:
 
     t_s: float
     place: int
-    direction: Literal["sent", "received", "report", "played"]
+    direction: _Direction
     event: JsonObject
     pcm: bytes | None = None
 
@@ -100,6 +102,9 @@ def _take(recorder: Recorder, step: _Step) -> int:
     match step.direction:
         case "report":
             recorder.playback(PlaybackReport(**step.event, t_s=step.t_s))
+            return 0
+        case "tool":
+            recorder.tool(ToolReport(**step.event, t_s=step.t_s))
             return 0
         case "played":
             recorder.played(step.event["item_id"], step.pcm or b"", step.t_s)
@@ -152,7 +157,7 @@ class _Talk:
     def _add(
         self,
         t_s: float,
-        direction: Literal["sent", "received", "report", "played"],
+        direction: _Direction,
         event: JsonObject,
         pcm: bytes | None = None,
     ) -> None:
@@ -234,7 +239,10 @@ class _Talk:
         whole = {**item, "arguments": arguments, "status": "completed"}
         self.received(at_s + 0.12, "response.output_item.done", item=whole, **place)
         self.received(at_s + 0.12, "conversation.item.done", item=whole)
+        self._add(at_s + 0.121, "tool", {"call_id": call_id, "kind": "started"})
         self._done(at_s + 0.13, response, 15, 0)
+        ended = {"call_id": call_id, "kind": "ended", "outcome": "ok"}
+        self._add(at_s + 0.195, "tool", ended)
         output = {
             "type": "function_call_output",
             "call_id": call_id,
