@@ -153,7 +153,9 @@ def _queue_note(call: FunctionCall) -> str | None:
 
 
 def _run_ms(call: FunctionCall) -> tuple[float, str | None]:
-    """How long it ran, and from when to when that is."""
+    """How long it ran, and from when to when that is, or why it is not known."""
+    if call.run_outcome == "invalid":
+        return _NAN, "it was not run: its arguments don't fit"
     reported_ms = between_ms(call.run_started_s, call.run_ended_s)
     if not math.isnan(reported_ms):
         return reported_ms, "from the beginning of its run to the end"
