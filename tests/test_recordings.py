@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import multiprocessing
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -84,15 +86,15 @@ def test_an_error_of_the_function_is_that_recordings(folder: Path) -> None:
     assert mapped.failures[folder / "call-3"] == "KeyError: 'three'"
 
 
+def processes(count: int) -> ProcessPoolExecutor:
+    """Not forked: this process has threads."""
+    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
+
+
 @pytest.fixture(params=["thread", "process"])
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    kind = {"thread": ThreadPoolExecutor, "process": ProcessPoolExecutor}[request.param]
-    context: dict[str, Any] = {}
-    if request.param == "process":
-        import multiprocessing
-
-        context["mp_context"] = multiprocessing.get_context("spawn")
-    with kind(2, **context) as executor:
+    executor = ThreadPoolExecutor(2) if request.param == "thread" else processes(2)
+    with executor:
         yield executor
 
 
@@ -103,7 +105,7 @@ def test_any_executor_gives_the_same(folder: Path, executor: Executor) -> None:
 
 def test_what_cannot_be_sent_to_a_process_is_a_failure_too(folder: Path) -> None:
     with (
-        ProcessPoolExecutor(1) as executor,
+        processes(1) as executor,
         pytest.warns(UserWarning, match="3 of 3 recordings have no result"),
     ):
         mapped = Recordings(folder).map(lambda _: threading.Lock(), executor, progress=False)
@@ -180,8 +182,6 @@ def test_a_parquet_dataset_reads_as_one_table(folder: Path, tmp_path: Path) -> N
 @pytest.mark.filterwarnings("ignore:1 of 3 recordings")
 def test_on_a_dask_cluster_of_two_processes(folder: Path) -> None:
     distributed = pytest.importorskip("distributed")
-    import os
-
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
