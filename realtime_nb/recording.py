@@ -94,9 +94,8 @@ class Recording(RecordingStudies):
         endpoint, model = self.header.get("endpoint"), self.header.get("model")
         kind = endpoint.get("kind") if isinstance(endpoint, dict) else endpoint
         server = [str(name) for name in dict.fromkeys((kind, model)) if name]
-        timed = not math.isnan(self.duration_s)
         facts = {
-            "duration": f"{self.duration_s:.1f} s" if timed else "no times",
+            "duration": _length(self.duration_s),
             "content": self._source.content,
             "server": " ".join(server),
             "turns": _counted(len(self.turns), "turn"),
@@ -355,6 +354,15 @@ _OWN_REASONS = ("typed", "no spoken answer", "playback was not reported")
 
 def _is_untimed(turn: Turn) -> bool:
     return any(item.audio_ms != 0 and item.first_audio_s is None for item in turn.items)
+
+
+def _length(seconds: float) -> str:
+    if math.isnan(seconds):
+        return "no times"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02} min"
 
 
 def _counted(count: int, noun: str) -> str:

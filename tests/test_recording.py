@@ -232,6 +232,16 @@ def test_shows_itself_in_a_line_and_escaped(folder: Path) -> None:
     assert "<echo>" not in recording._repr_html_()
 
 
+@pytest.mark.parametrize(
+    ("duration_s", "shown"), [(0.0, "0.0 s"), (119.94, "119.9 s"), (3_599.7, "60:00 min")]
+)
+def test_its_length_is_told_in_words(tmp_path: Path, duration_s: float, shown: str) -> None:
+    recorder = Recorder(tmp_path, {})
+    recorder.event("received", {"type": "session.created", "session": {}}, 0.0)
+    recorder.close(duration_s=duration_s)
+    assert load(recorder.path).facts()["duration"] == shown
+
+
 def test_last_line_that_was_cut_off(live: LiveSession, folder: Path) -> None:
     events = folder / "events.jsonl"
     content = events.read_bytes()
