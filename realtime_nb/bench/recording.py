@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -73,7 +74,12 @@ def run(minutes: float = 60.0, many: int = 200) -> RecordingFigures:
     The session is made (see :mod:`realtime_nb.bench.long_session`). Of the many recordings, of a
     minute each, ten are different; the others are links to their files. Each is loaded on a worker
     and all its metrics are computed there, the offline detector included.
+
+    Raises:
+        MissingExtraError: Dask is not installed.
     """
+    if find_spec("distributed") is None:
+        raise MissingExtraError("Dask", "scale")
     with tempfile.TemporaryDirectory(prefix="realtime-nb-bench-") as scratch:
         made = write_session(Path(scratch), minutes)
         load_s, recording = _timed(lambda: load(made.path))
@@ -134,10 +140,8 @@ def _many(folder: Path, count: int) -> Path:
 
 def _on_cluster(folder: Path, workers: int) -> float:
     """Seconds for all recordings; starting the cluster and its imports are not counted."""
-    try:
-        from distributed import Client, LocalCluster
-    except ImportError as error:
-        raise MissingExtraError("Dask", "scale") from error
+    from distributed import Client, LocalCluster
+
     with (
         warnings.catch_warnings(),
         LocalCluster(

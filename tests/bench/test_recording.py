@@ -6,6 +6,7 @@ import pytest
 
 from realtime_nb.bench import recording as bench
 from realtime_nb.bench.long_session import write_session
+from realtime_nb.errors import MissingExtraError
 from realtime_nb.recording import load
 
 
@@ -43,3 +44,9 @@ def test_measures_and_prints(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert "4 recordings of a minute on Dask" in printed
     assert f"{figures.timeline_s:.2f} s" in printed
+
+
+def test_without_dask_it_says_so_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'realtime_nb\[scale\]'"):
+        bench.run()
