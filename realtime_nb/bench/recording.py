@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -143,7 +142,6 @@ def _on_cluster(folder: Path, workers: int) -> float:
     from distributed import Client, LocalCluster
 
     with (
-        warnings.catch_warnings(),
         LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
         ) as cluster,
