@@ -179,16 +179,8 @@ class Recorder:
         Raises:
             RecordingError: Recording has failed or was closed.
         """
-        with self._lock:
-            self._check()
-            line = {
-                "t": report.t_s,
-                "item_id": report.item_id,
-                "played_ms": report.played_ms,
-                "kind": report.kind,
-                "after": self._events - 1,
-            }
-            self._put(Entry((), "playback.jsonl", _encoded(line)))
+        line = {"item_id": report.item_id, "played_ms": report.played_ms, "kind": report.kind}
+        self._report("playback.jsonl", report.t_s, line)
 
     def tool(self, report: ToolReport) -> None:
         """Take a report of who runs the functions that the model calls.
@@ -196,16 +188,8 @@ class Recorder:
         Raises:
             RecordingError: Recording has failed or was closed.
         """
-        with self._lock:
-            self._check()
-            line = {
-                "t": report.t_s,
-                "call_id": report.call_id,
-                "kind": report.kind,
-                "outcome": report.outcome,
-                "after": self._events - 1,
-            }
-            self._put(Entry((), "tools.jsonl", _encoded(line)))
+        line = {"call_id": report.call_id, "kind": report.kind, "outcome": report.outcome}
+        self._report("tools.jsonl", report.t_s, line)
 
     def played(self, item_id: str, pcm: bytes, t_s: float) -> None:
         """Take audio (PCM16, 24 kHz) of an item whose first sample was played at ``t_s``.
@@ -284,6 +268,13 @@ class Recorder:
             return RecorderStatistics(self._events, self._queued_bytes, now_s - oldest_s)
 
     # --- taking ---
+
+    def _report(self, file: str, t_s: float, line: JsonObject) -> None:
+        """A line that tells after which event it came."""
+        with self._lock:
+            self._check()
+            whole = {"t": t_s, **line, "after": self._events - 1}
+            self._put(Entry((), file, _encoded(whole)))
 
     def _check(self) -> None:
         if self._problem is not None:

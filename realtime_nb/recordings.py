@@ -145,12 +145,15 @@ class Recordings(Sequence[Recording]):
         return (load(path) for path in self.paths)
 
     def __repr__(self) -> str:
-        return f"<{len(self)} recordings>"
+        return f"<{self._counted()}>"
 
     def _repr_html_(self) -> str:
         rows = "".join(f"<li>{html.escape(str(path))}</li>" for path in self.paths[:10])
         more = f"<li>and {len(self) - 10} more</li>" if len(self) > 10 else ""
-        return f"<b>{len(self)} recordings</b><ul>{rows}{more}</ul>"
+        return f"<b>{self._counted()}</b><ul>{rows}{more}</ul>"
+
+    def _counted(self) -> str:
+        return f"{len(self)} recording{'' if len(self) == 1 else 's'}"
 
     def map(
         self,

@@ -44,6 +44,7 @@ def test_finds_recordings_in_order(folder: Path) -> None:
 
     assert [path.name for path in recordings.paths] == ["call-1", "call-2", "call-3"]
     assert repr(recordings) == "<3 recordings>"
+    assert repr(recordings[:1]) == "<1 recording>"
     assert len(recordings[2].turns) == 3
     assert [path.name for path in recordings[::2].paths] == ["call-1", "call-3"]
     assert [len(recording.turns) for recording in recordings[::2]] == [1, 3]

@@ -8,19 +8,8 @@ import pytest
 from realtime_nb.analysis.costs import Cost, cost_summary, costs
 from realtime_nb.analysis.prices import DurationPrice, Price, PriceTable
 from tests.made_recording import MadeRecording
+from tests.scripted_session import USAGE as WORKED
 
-WORKED = {
-    "total_tokens": 320,
-    "input_tokens": 132,
-    "output_tokens": 188,
-    "input_token_details": {
-        "text_tokens": 59,
-        "audio_tokens": 73,
-        "cached_tokens": 64,
-        "cached_tokens_details": {"text_tokens": 0, "audio_tokens": 64},
-    },
-    "output_token_details": {"text_tokens": 41, "audio_tokens": 147},
-}
 WORKED_USD = 0.0106136
 ZEROS = {
     "total_tokens": 0,
