@@ -82,7 +82,6 @@ TESTED_WITH = {
     "recording_events": "recording",
     "recording_fold": "recording",
     "recording_studies": "recording",
-    "recording_summary": "recording",
     "recording_timeline": "recording",
     "report.parts": "report.page",
     "report.pictures": "report.page",
