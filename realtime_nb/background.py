@@ -78,9 +78,14 @@ class IoThread:
         return Pending(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def call(self, function: Callable[..., object], *args: object) -> None:
-        """Calls a plain function on the thread soon; does nothing once the thread has stopped."""
+        """Calls a plain function on the thread soon; does nothing once the thread has stopped.
+
+        What one thread asks for with `run` and `call` begins in the order in which it was asked.
+        """
         try:
-            self._loop.call_soon_threadsafe(function, *args)
+            # A coroutine's first step comes a turn of the loop after the callback that makes its
+            # task; a function called at once would overtake it.
+            self._loop.call_soon_threadsafe(self._loop.call_soon, function, *args)
         except RuntimeError:  # the loop is closed: the interpreter is on its way out
             return
 

@@ -390,9 +390,12 @@ def test_disconnect_before_the_session_is_open_drops_the_words(
 ) -> None:
     page = SlowlyConnecting(make(audio="browser"), monkeypatch)
     agent = page.agent
+    held = threading.Event()
+    agent._thread.call(held.wait, WAIT_S)  # a busy machine: the words are there before Talk is
     press(agent, "talk")
     page.tell("on")
     page.speak(tone(400))
+    held.set()
     until(lambda: agent._audio.kept_ms == 400)
     press(agent, "disconnect")
     page.tell("off")

@@ -43,6 +43,24 @@ async def test_errors_reach_whoever_waits(thread: IoThread) -> None:
     assert "failed: no" in repr(pending)
 
 
+def test_work_begins_in_the_order_in_which_it_was_asked_for(thread: IoThread) -> None:
+    begun: list[int] = []
+    held, done = threading.Event(), threading.Event()
+
+    async def begin(number: int) -> None:
+        begun.append(number)
+
+    thread.call(held.wait, 5)  # so that all of it waits when the loop comes round to it
+    for number in range(0, 10, 2):
+        thread.run(begin(number))
+        thread.call(begun.append, number + 1)
+    thread.call(done.set)
+    held.set()
+
+    assert done.wait(5)
+    assert begun == list(range(10))
+
+
 def test_stop_cancels_what_runs_and_ends_the_thread(thread: IoThread) -> None:
     started, cancelled = threading.Event(), threading.Event()
 
