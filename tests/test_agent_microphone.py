@@ -49,7 +49,9 @@ def test_the_recording_says_what_the_browser_made_of_the_settings(
             await audio.start(session)
             for applied in then:
                 tell(page, **applied)
-            await asyncio.sleep(0)  # what the page tells is taken on this loop
+            taken = asyncio.Event()
+            thread.call(taken.set)  # after what the page told
+            await taken.wait()
             await audio.stop()
         assert session.recording is not None
         return rt.load(session.recording)
