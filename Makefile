@@ -17,7 +17,8 @@ talk: $(VENV)/.lab
 ## the tests, but for pytest -m kernels; installs a browser and PortAudio
 test: $(VENV)/.dev
 	scripts/system-packages.sh
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not (live or kernels)'
+	$(BIN)/python -m pytest -m 'live and not kernels'
 
 ## format, lint and types, without changing anything
 check: $(VENV)/.dev

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
+from typing import Any
 
 import pytest
 
 from realtime_nb.driver import Driver
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.recording import load
-
-COMPARED: list[int] = []
-"""The number of events of each recorded session."""
+from tests import tallies
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +28,7 @@ def recordings_fold_as_live(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             return  # nothing is kept of a session that never began
         recording = load(driver.recorder.path)
         live = driver.protocol.conversation
-        COMPARED.append(live.events_applied)
+        tallies.FOLDED.update(sessions=1, events=live.events_applied)
         differences.extend(
             f"{recording.path}: {field.name}"
             for field in fields(Conversation)
@@ -42,7 +41,18 @@ def recordings_fold_as_live(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if COMPARED:
-        terminalreporter.write_line(
-            f"{len(COMPARED)} recorded sessions ({sum(COMPARED)} events) folded from disk as live"
-        )
+    for line in tallies.lines():
+        terminalreporter.write_line(line)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    sent = getattr(session.config, "workeroutput", None)  # in a process of pytest-xdist's
+    if sent is not None:
+        sent["tallies"] = tallies.taken()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    sent = getattr(node, "workeroutput", {})  # a process that crashed has sent nothing
+    if "tallies" in sent:
+        tallies.add(sent["tallies"])

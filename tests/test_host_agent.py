@@ -22,6 +22,8 @@ from realtime_nb.audio import SAMPLE_RATE, load_audio, pcm_from_samples
 from realtime_nb.local.stt import load_stt
 from tests.jack import Jack, why_no_jack
 
+pytestmark = pytest.mark.live
+
 DATA = Path(__file__).parent / "data"
 PERSON_CLIENT = "PortAudio-01"  # the first one is this process's, which names the devices
 AGENT_CLIENTS = r"PortAudio-0[2-9]"

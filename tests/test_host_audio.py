@@ -21,6 +21,8 @@ from realtime_nb.protocol.conversation import PlaybackReport
 from tests.fake_sounddevice import FakeSoundDevice
 from tests.jack import Jack, why_no_jack
 
+pytestmark = pytest.mark.live
+
 DATA = Path(__file__).parent / "data"
 BYTES_PER_MS = 48
 

@@ -24,6 +24,8 @@ from realtime_nb.local.stt import load_stt
 from realtime_nb.local.tts import load_tts
 from tests.jack import Jack, why_no_jack
 
+pytestmark = pytest.mark.live
+
 RATE = 24_000
 STRESS_S = 20
 RAMP = 4_000

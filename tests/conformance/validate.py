@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Annotated, Any
 
 import msgspec
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import Field, TypeAdapter
 
-__all__ = ["VALIDATED", "validate"]
+from tests.tallies import VALIDATED
+
+__all__ = ["validate"]
 
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(
     Annotated[RealtimeServerEvent, Field(discriminator="type")]
 )
-
-VALIDATED: Counter[str] = Counter()
-"""How many events of each type were validated in this run."""
 
 
 def validate(event: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 ``lab`` is one server for the whole run, cut off from the user's own Jupyter. ``open_page`` starts a
 browser with a given microphone and opens a new notebook; `LabPage` runs cells in it. All of it is
-marked ``e2e``; a test that needs another ipykernel is marked ``kernels`` besides.
+marked ``e2e`` and ``live``; a test that needs another ipykernel is marked ``kernels`` besides.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.live)
             # Live sound through a browser on a machine that may be busy with something else: one
             # stall of a second is not a fault of ours, two in a row are.
             item.add_marker(pytest.mark.flaky(reruns=1))
