@@ -23,7 +23,8 @@ Headers = dict[str, str]
 
 
 def engine_threads() -> list[str]:
-    return [t.name for t in threading.enumerate() if t.name.startswith("realtime_nb-")]
+    names = [t.name for t in threading.enumerate() if t.name.startswith("realtime_nb-")]
+    return [name for name in names if name != "realtime_nb-io"]  # which the process keeps
 
 
 # --- Who may come in ---
