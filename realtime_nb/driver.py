@@ -61,9 +61,23 @@ class Observer(Protocol):
     """
 
     def event(
-        self, direction: Literal["sent", "received"], raw: JsonObject, t_s: float, pcm: bytes | None
+        self,
+        direction: Literal["sent", "received"],
+        raw: JsonObject,
+        t_s: float,
+        pcm: bytes | None,
+        captured_s: float | None = None,
     ) -> None:
-        """An event crossed the wire; ``pcm``: its audio as PCM16 at 24 kHz."""
+        """An event crossed the wire.
+
+        Args:
+            direction: whether it was sent to the server or received from it.
+            raw: the event.
+            t_s: when, in seconds since the session began.
+            pcm: its audio as PCM16 at 24 kHz.
+            captured_s: when the last sample of audio that was sent was captured, on the clock of
+                ``t_s``, where it is known.
+        """
 
     def playback(self, report: PlaybackReport) -> None:
         """The speaker reported something."""
@@ -305,7 +319,7 @@ class Driver:
         self, wire: JsonObject, t_s: float, pcm: bytes | None, captured_s: float | None
     ) -> None:
         self._recording(lambda recorder: recorder.event("sent", wire, t_s, pcm, captured_s))
-        self._observe(lambda observer: observer.event("sent", wire, t_s, pcm))
+        self._observe(lambda observer: observer.event("sent", wire, t_s, pcm, captured_s))
 
     async def _write(self) -> None:
         try:

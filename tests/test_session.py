@@ -1063,12 +1063,22 @@ async def test_a_conversation_with_the_local_server(tmp_path: Path) -> None:
 class _Watcher:
     def __init__(self, *, fails: bool = False) -> None:
         self.seen: list[tuple[str, str]] = []
+        self.captured_s: list[float | None] = []
         self.reports: list[PlaybackReport] = []
         self.tools: list[ToolReport] = []
         self._fails = fails
 
-    def event(self, direction: str, raw: JsonObject, t_s: float, pcm: bytes | None) -> None:
+    def event(
+        self,
+        direction: str,
+        raw: JsonObject,
+        t_s: float,
+        pcm: bytes | None,
+        captured_s: float | None = None,
+    ) -> None:
         self.seen.append((direction, str(raw["type"])))
+        if raw["type"] == "input_audio_buffer.append":
+            self.captured_s.append(captured_s)
         if self._fails:
             raise ValueError("an observer's own mistake")
 
@@ -1084,9 +1094,12 @@ async def test_observers_are_shown_what_crosses_the_wire_and_what_is_played() ->
     async with MemoryServer() as server, rt.connect(transport=server.transport) as session:
         session.observe(watcher)
 
+        await session.append(bytes(960), captured_s=0.125)
+        await session.append(bytes(960))
         await session.say("Hi")
         await session.settled()
 
+    assert watcher.captured_s == [0.125, None]
     assert ("sent", "response.create") in watcher.seen
     assert ("received", "response.done") in watcher.seen
     assert [report.kind for report in watcher.reports] == ["started", "finished"]

@@ -37,9 +37,14 @@ class SessionObserver:
     on_tool: Callable[[ToolReport], None]
 
     def event(
-        self, direction: Literal["sent", "received"], raw: JsonObject, t_s: float, pcm: bytes | None
+        self,
+        direction: Literal["sent", "received"],
+        raw: JsonObject,
+        t_s: float,
+        pcm: bytes | None,
+        captured_s: float | None = None,
     ) -> None:
-        """An event crossed the wire; ``pcm``: its audio at 24 kHz."""
+        """An event crossed the wire; ``pcm``: its audio at 24 kHz, captured at ``captured_s``."""
         self.on_event(direction, raw, t_s, pcm)
 
     def playback(self, report: PlaybackReport) -> None:
