@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Literal
 
 from realtime_nb.protocol.conversation import (
@@ -15,7 +15,7 @@ from realtime_nb.protocol.conversation import (
     Speech,
 )
 
-__all__ = ["Turn", "find_turns"]
+__all__ = ["Turn", "TurnFinder", "find_turns"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,42 +46,88 @@ class Turn:
         return _began_s(self.item)
 
 
-def find_turns(conversation: Conversation) -> list[Turn]:
-    """Return the user's turns in the order in which they came.
+class TurnFinder:
+    """Finds the user's turns of a conversation that goes on; each of its steps is looked at once.
 
     A response belongs to the last user message before it. One that answers a function call's output
     belongs to the turn of the call: that is the first response after the output was sent, unless
     the user took a turn in between. Responses outside the conversation belong to no turn.
+
+    Args:
+        conversation: what events and reports are folded into.
     """
-    heard = {speech.item_id: speech for speech in conversation.speech}
-    calls: dict[str, list[FunctionCall]] = {}
-    for call in conversation.calls.values():
-        calls.setdefault(call.response_id, []).append(call)
-    turns: list[Turn] = []
-    turn_of: dict[str, Turn] = {}
-    calling: Turn | None = None
-    for step, name in conversation.history:
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._steps = 0
+        self._speeches = 0
+        self._heard: dict[str, Speech] = {}
+        self._turns: list[Turn] = []
+        self._turn_of: dict[str, Turn] = {}
+        self._calling: Turn | None = None
+
+    def turns(self) -> list[Turn]:
+        """All of them so far, in the order in which they came."""
+        self._go_on()
+        calls: dict[str, list[FunctionCall]] = {}
+        for call in self._conversation.calls.values():
+            calls.setdefault(call.response_id, []).append(call)
+        return [self._with_answer(turn, calls) for turn in self._turns]
+
+    def answered_by(self, response_id: str) -> Turn | None:
+        """The turn that a response belongs to, None when it belongs to none."""
+        self._go_on()
+        turn = self._turn_of.get(response_id)
+        if turn is None:
+            return None
+        calls: dict[str, list[FunctionCall]] = {response.id: [] for response in turn.responses}
+        for call in self._conversation.calls.values():
+            if call.response_id in calls:
+                calls[call.response_id].append(call)
+        return self._with_answer(turn, calls)
+
+    def began_s(self, number: int) -> float:
+        """When the turn of that number began, in seconds; -inf of the one before the first."""
+        return self._turns[number - 1].began_s if number else -math.inf
+
+    def _go_on(self) -> None:
+        conversation = self._conversation
+        for speech in islice(conversation.speech, self._speeches, None):
+            self._heard[speech.item_id] = speech
+        self._speeches = len(conversation.speech)
+        for step, name in islice(conversation.history, self._steps, None):
+            self._take(step, name)
+        self._steps = len(conversation.history)
+
+    def _take(self, step: str, name: str) -> None:
+        conversation = self._conversation
         if step in ("committed", "added"):
             item = conversation.items.get(name)
             if item is not None and _is_user_turn(item, step):
-                source = _source(item, step)
-                turns.append(Turn(len(turns) + 1, item, source, heard.get(item.id)))
-                calling = None
+                number, source = len(self._turns) + 1, _source(item, step)
+                self._turns.append(Turn(number, item, source, self._heard.get(item.id)))
+                self._calling = None
         elif step == "output":
-            calling = turn_of.get(conversation.calls[name].response_id)
-        elif turns and conversation.responses[name].in_conversation:
-            turn, calling = calling or turns[-1], None
-            turn_of[name] = turn
-            _answer(turn, conversation, conversation.responses[name], calls.get(name, ()))
-    return turns
+            self._calling = self._turn_of.get(conversation.calls[name].response_id)
+        elif self._turns and conversation.responses[name].in_conversation:
+            turn, self._calling = self._calling or self._turns[-1], None
+            self._turn_of[name] = turn
+            turn.responses.append(conversation.responses[name])
+
+    def _with_answer(self, turn: Turn, calls: dict[str, list[FunctionCall]]) -> Turn:
+        """The turn with what its responses consist of, which grows after the step that they are."""
+        responses = list(turn.responses)
+        return replace(
+            turn,
+            responses=responses,
+            items=[item for one in responses for item in _messages(self._conversation, one)],
+            calls=[call for one in responses for call in calls.get(one.id, ())],
+        )
 
 
-def _answer(
-    turn: Turn, conversation: Conversation, response: Response, calls: Iterable[FunctionCall]
-) -> None:
-    turn.responses.append(response)
-    turn.items.extend(_messages(conversation, response))
-    turn.calls.extend(calls)
+def find_turns(conversation: Conversation) -> list[Turn]:
+    """Return the user's turns in the order in which they came; see :class:`TurnFinder`."""
+    return TurnFinder(conversation).turns()
 
 
 def _is_user_turn(item: Item, step: str) -> bool:
