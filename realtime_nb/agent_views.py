@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
-from realtime_nb.input_clock import InputClock
+from realtime_nb.analysis.live_latency import LatencyMeter
+from realtime_nb.analysis.turn_moments import Moments
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session import Session
@@ -17,7 +19,6 @@ __all__ = ["AgentViews", "settings_shown"]
 
 _BYTES_PER_MS = 48
 _COUNT_EVERY_S = 0.5
-_LONGEST_LATENCY_MS = 30_000
 
 
 class AgentViews:
@@ -36,18 +37,16 @@ class AgentViews:
         self.timeline = Timeline()
         self.uncommitted_ms = 0.0
         self._session: Session | None = None
-        self._clock = InputClock()
-        self._input_ms = 0.0
+        self._latency: LatencyMeter | None = None
         self._counted_s = 0.0
         self._turn_due = False  # a turn has ended that has no response yet
-        self._unanswered = False  # the user spoke, and has heard nothing yet
 
     def follow(self, session: Session) -> None:
         """Shows a session from its beginning."""
         self._session = session
-        self._clock, self._input_ms, self.uncommitted_ms = InputClock(), 0.0, 0.0
-        self._counted_s = 0.0
-        self._turn_due = self._unanswered = False
+        self._latency = LatencyMeter(session.conversation)
+        self.uncommitted_ms = self._counted_s = 0.0
+        self._turn_due = False
         self.events.clear()
         self.timeline.clear()
         self.transcript.update(session.conversation)
@@ -67,12 +66,13 @@ class AgentViews:
         raw: JsonObject,
         t_s: float,
         pcm: bytes | None,
+        captured_s: float | None = None,
     ) -> None:
         """An event crossed the wire."""
         self.events.add(direction, raw, t_s)
-        self._follow_turns(direction, str(raw.get("type")))
+        self._follow_turns(str(raw.get("type")))
         if raw.get("type") == "input_audio_buffer.append" and pcm is not None:
-            self._add_input(pcm, t_s)
+            self._add_input(pcm, t_s, captured_s)
         elif pcm is not None and isinstance(raw.get("item_id"), str):
             self.timeline.add_output(raw["item_id"], pcm)
         if t_s - self._counted_s >= _COUNT_EVERY_S:
@@ -82,30 +82,32 @@ class AgentViews:
 
     def playback(self, report: PlaybackReport) -> None:
         """The speaker reported something."""
-        if report.kind == "started" and self._unanswered:
-            self._unanswered = False
-            self._show_latency(report)
+        if self._latency is not None:
+            self._show_latency(self._latency.played(report))
         self._show(report.t_s)
 
     def tool(self, report: ToolReport) -> None:
         """A function began to run, or ended; the views tell calls by their events."""
 
-    def _follow_turns(self, direction: str, name: str) -> None:
+    def _follow_turns(self, name: str) -> None:
         if name in ("input_audio_buffer.commit", "input_audio_buffer.clear"):
             self.uncommitted_ms = 0.0
         elif name == "input_audio_buffer.speech_stopped":
-            self._turn_due = self._unanswered = True
-        elif name == "conversation.item.create" and direction == "sent":
-            self._unanswered = False
+            self._turn_due = True
         elif name in ("response.created", "input_audio_buffer.speech_started", "error"):
             self._turn_due = False
 
-    def _add_input(self, pcm: bytes, t_s: float) -> None:
-        length_ms = len(pcm) / _BYTES_PER_MS
-        self._input_ms += length_ms
-        self.uncommitted_ms += length_ms
-        self._clock.add(t_s, self._input_ms)
+    def _add_input(self, pcm: bytes, t_s: float, captured_s: float | None) -> None:
+        self.uncommitted_ms += len(pcm) / _BYTES_PER_MS
+        if self._latency is not None:
+            self._show_latency(self._latency.sent(pcm, t_s, captured_s))
         self.timeline.add_input(pcm, t_s)
+
+    def _show_latency(self, answered: Moments | None) -> None:
+        """That of the last answer, or none where it is unknown."""
+        if answered is not None:
+            latency_ms = answered.latency_ms
+            self.panel.set(latency_ms=None if math.isnan(latency_ms) else round(latency_ms))
 
     def _show(self, t_s: float) -> None:
         session = self._session
@@ -123,23 +125,6 @@ class AgentViews:
         detection = session.conversation.turn_detection or {}
         due = self._turn_due and detection.get("create_response") is not False
         return "thinking" if session.busy or due else "listening"
-
-    def _show_latency(self, report: PlaybackReport) -> None:
-        """Voice to voice: from the end of the user's words to the first sound of the answer.
-
-        Words that were kept until the session was open came in faster than life: nobody waited for
-        their answer in the way that latency means.
-        """
-        assert self._session is not None
-        speech = self._session.conversation.speech
-        if not speech or speech[-1].offset_ms is None:
-            return
-        start_ms, offset_ms = speech[-1].audio_start_ms, speech[-1].offset_ms
-        if start_ms is None or not self._clock.real_time(start_ms, offset_ms):
-            return
-        latency_ms = (report.t_s - self._clock.wall(offset_ms)) * 1000
-        if 0 <= latency_ms < _LONGEST_LATENCY_MS:
-            self.panel.set(latency_ms=round(latency_ms))
 
 
 def settings_shown(session: JsonObject) -> JsonObject:

@@ -88,7 +88,8 @@ class InputClock:
         """Whether that stretch came in about as fast as it was spoken.
 
         Faster than 1.1 times real time, with 250 ms allowed for uneven delivery, is a file that was
-        pushed in; nobody waited for an answer to it in the way that latency means.
+        pushed in, or what was said before the session was open, whose time begins with it; nobody
+        waited for an answer to it in the way that latency means.
         """
         first = bisect_left(self.totals_ms, start_ms)
         last = bisect_left(self.totals_ms, end_ms)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,6 +12,7 @@ from realtime_nb.analysis.user_turns import Turn
 from realtime_nb.analysis.voices import Voices
 from realtime_nb.input_clock import InputClock
 from realtime_nb.protocol.conversation import Speech
+from realtime_nb.protocol.turns import FRAME_MS
 
 __all__ = [
     "LATENCY_PARTS",
@@ -21,6 +22,7 @@ __all__ = [
     "boundaries_of",
     "earliest",
     "find_moments",
+    "moments_of",
 ]
 
 LATENCY_PARTS = (
@@ -76,6 +78,11 @@ class Moments:
     played_s: float
     note: str | None
 
+    @property
+    def latency_ms(self) -> float:
+        """Voice to voice: from the end of the user's speech to the first sample of the answer."""
+        return (self.played_s - self.speech_end_s) * 1000
+
     def parts_ms(self) -> dict[str, float]:
         """``latency_ms`` and the parts that add up to it."""
         edges = (
@@ -84,7 +91,7 @@ class Moments:
         )
         parts = [(later - earlier) * 1000 for earlier, later in pairwise(edges)]
         return {
-            "latency_ms": (self.played_s - self.speech_end_s) * 1000,
+            "latency_ms": self.latency_ms,
             **dict(zip(LATENCY_PARTS, parts, strict=True)),
         }
 
@@ -116,12 +123,15 @@ def boundaries_of(speech: Speech, voices: Voices | None = None) -> Boundaries:
 
 
 def _voiced_within(voices: Voices | None, start_ms: float, end_ms: float) -> Boundaries:
-    """The first and the last voice within a stretch of the input-sample clock."""
+    """The first and the last voice within a stretch of the input-sample clock.
+
+    A voice of whose first frame only a part lies in the stretch belongs to what follows.
+    """
     if voices is None:
         return Boundaries()
     spans = voices.user_ms
     first = bisect_right(spans, start_ms, key=lambda span: span[1])
-    last = bisect_left(spans, end_ms, key=lambda span: span[0]) - 1
+    last = bisect_right(spans, end_ms - FRAME_MS, key=lambda span: span[0]) - 1
     if first > last:
         return Boundaries()
     return Boundaries(
@@ -148,7 +158,8 @@ def find_moments(
     for index, turn in enumerate(turns):
         after_s = began_s[index - 1] if index else -math.inf
         following_s = began_s[index + 1] if index + 1 < len(turns) else math.inf
-        yield _moments(turn, clock, voices, after_s, _mark(marks_s, turn, after_s, following_s))
+        mark_s = _mark(marks_s, turn, after_s, following_s)
+        yield moments_of(turn, clock, voices, after_s, mark_s)
 
 
 def _mark(marks_s: Sequence[float], turn: Turn, after_s: float, following_s: float) -> float:
@@ -161,9 +172,21 @@ def _mark(marks_s: Sequence[float], turn: Turn, after_s: float, following_s: flo
     return marks_s[index] if index >= 0 and marks_s[index] > after_s else _NAN
 
 
-def _moments(
-    turn: Turn, clock: InputClock, voices: Voices | None, after_s: float, mark_s: float
+def moments_of(
+    turn: Turn,
+    clock: InputClock,
+    voices: Voices | None = None,
+    after_s: float = -math.inf,
+    mark_s: float = _NAN,
 ) -> Moments:
+    """The moments of one turn.
+
+    Args:
+        turn: with what has come of its answer so far.
+        clock, voices: as for :func:`find_moments`.
+        after_s: when the turn before it began.
+        mark_s: where a person marked the end of its speech.
+    """
     found = _boundaries(turn, clock, voices, after_s)
     note = _why_unknown(turn, found, clock, voices)
     speech_end_s, sent_s = clock.wall(found.offset_ms), clock.sent(found.offset_ms)

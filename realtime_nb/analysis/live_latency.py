@@ -1,0 +1,107 @@
+"""Voice-to-voice latency while a session goes on, from the facts that its table is made of."""
+
+from __future__ import annotations
+
+from realtime_nb.analysis.turn_moments import Moments, earliest, moments_of
+from realtime_nb.analysis.user_turns import Turn, TurnFinder
+from realtime_nb.analysis.voices import Span, Voices
+from realtime_nb.input_clock import InputClock
+from realtime_nb.protocol.conversation import Conversation, PlaybackReport
+from realtime_nb.protocol.turns import SpeechStart, SpeechStop, TurnDetector
+from realtime_nb.vad import FrameDetector
+
+__all__ = ["LatencyMeter"]
+
+
+class LatencyMeter:
+    """Tells how long each answer took as soon as it sounds.
+
+    Its figures are those that :func:`realtime_nb.analysis.tables.latency` gives of the recording:
+    both take them from :func:`realtime_nb.analysis.turn_moments.moments_of`. What that table knows
+    later is unknown here, never another figure:
+
+    - Where the server does not say when speech ended, the offline detector does. It hears along if
+      turn detection is not ``server_vad`` when the first audio is sent, and it tells the end of a
+      voice once that has been silent for 200 ms. With a key that is let go sooner, and with a quick
+      answer under ``semantic_vad``, that is only when more audio comes.
+    - A mark that a person made at the end of the user's speech counts in the recording alone.
+
+    Args:
+        conversation: of the session, from its beginning; everything is folded into it before it
+            is told here.
+    """
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._clock = InputClock()
+        self._turns = TurnFinder(conversation)
+        self._listener: _Listener | None = None
+        self._open: str | None = None  # a response that sounds while a voice has not ended
+
+    def sent(self, pcm: bytes, t_s: float, captured_s: float | None = None) -> Moments | None:
+        """Takes audio of the user; returns moments that it makes known of the last answer.
+
+        Args:
+            pcm: PCM16 mono at 24 kHz.
+            t_s: when it was sent.
+            captured_s: when its last sample was captured, where that is known.
+        """
+        conversation = self._conversation
+        if not self._clock.times_s and _needs_listener(conversation):
+            self._listener = _Listener()
+        self._clock.add(t_s, conversation.input_ms, captured_s)
+        if self._listener is None:
+            return None
+        self._listener.push(pcm)
+        if self._open is None or self._listener.speaking:
+            return None
+        turn, self._open = self._turns.answered_by(self._open), None
+        return None if turn is None else self._moments(turn)
+
+    def played(self, report: PlaybackReport) -> Moments | None:
+        """The moments of the turn whose answer begins to sound; None where none does."""
+        item = self._conversation.items.get(report.item_id)
+        if report.kind != "started" or item is None or item.response_id is None:
+            return None
+        turn = self._turns.answered_by(item.response_id)
+        if turn is None or earliest(one.played_s for one in turn.items) < report.t_s:
+            return None
+        listener = self._listener
+        self._open = item.response_id if listener is not None and listener.speaking else None
+        return self._moments(turn)
+
+    def _moments(self, turn: Turn) -> Moments:
+        voices = None if self._listener is None else self._listener.voices
+        return moments_of(turn, self._clock, voices, self._turns.began_s(turn.number - 1))
+
+
+def _needs_listener(conversation: Conversation) -> bool:
+    return (conversation.turn_detection or {}).get("type") != "server_vad"
+
+
+class _Listener:
+    """The offline detector (:func:`realtime_nb.analysis.voices.find_voices`) while it is live."""
+
+    def __init__(self) -> None:
+        self._probabilities = FrameDetector()
+        self._detector = TurnDetector()
+        self._onset_ms = 0.0
+        self._spans_ms: list[Span] = []
+
+    def push(self, pcm: bytes) -> None:
+        for probability in self._probabilities.push(pcm):
+            match self._detector.step(probability):
+                case SpeechStart(onset_ms=onset_ms):
+                    self._onset_ms = float(onset_ms)
+                case SpeechStop(offset_ms=offset_ms):
+                    self._spans_ms.append((self._onset_ms, float(offset_ms)))
+
+    @property
+    def speaking(self) -> bool:
+        """Whether there is a voice whose end is not known yet."""
+        return self._detector.speaking
+
+    @property
+    def voices(self) -> Voices | None:
+        """What was heard so far; None while the last of it has no end."""
+        return None if self.speaking else Voices([], [], self._spans_ms)

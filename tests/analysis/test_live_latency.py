@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import base64
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from realtime_nb.analysis import live_latency, tables
+from realtime_nb.analysis.live_latency import LatencyMeter
+from realtime_nb.analysis.turn_moments import Moments
+from realtime_nb.analysis.voices import find_voices
+from realtime_nb.audio import load_audio, pcm_from_samples, samples_from_pcm
+from realtime_nb.protocol.conversation import PlaybackReport
+from realtime_nb.testing import silence
+from tests.made_recording import MadeRecording
+from tests.spoken_recording import SERVER_VAD
+
+DATA = Path(__file__).parents[1] / "data"
+CHUNK = 1920  # 40 ms
+LATE_S = 0.07
+
+
+class Live:
+    """A session in time with its microphone, which hands over what it took 70 ms ago."""
+
+    def __init__(self, detection: dict[str, object] | None) -> None:
+        self.rec = MadeRecording()
+        session = {"audio": {"input": {"turn_detection": detection}}}
+        self.rec.got(0.1, "session.created", session=session)
+        self.meter = LatencyMeter(self.rec.conversation)
+        self.now_s = 1.0
+        self.pcm = b""
+        self.told: list[Moments] = []
+
+    def say(self, pcm: bytes) -> None:
+        for at in range(0, len(pcm), CHUNK):
+            chunk = pcm[at : at + CHUNK]
+            self.now_s += len(chunk) / 48_000
+            audio = base64.b64encode(chunk).decode()
+            self.rec.sent(self.now_s, "input_audio_buffer.append", audio=audio)
+            times_s = (self.now_s, self.now_s - LATE_S)
+            self.rec.input_clock.add(times_s[0], self.rec.conversation.input_ms, times_s[1])
+            self._take(self.meter.sent(chunk, *times_s))
+        self.pcm += pcm
+
+    def committed(self, item_id: str) -> None:
+        self.rec.user(self.now_s, item_id, "words")
+
+    def answered(self, response_id: str, after_s: float) -> None:
+        self.now_s += after_s
+        self.rec.answer(self.now_s, response_id, 300, "an answer")
+        self.sounds(f"{response_id}_item")
+
+    def sounds(self, item_id: str) -> None:
+        self.rec.played(item_id, 0.0, "started", self.now_s)
+        self._take(self.meter.played(PlaybackReport(item_id, 0.0, "started", self.now_s)))
+
+    def latency_ms(self) -> list[float]:
+        """What the table says when all is over."""
+        self.rec.input = samples_from_pcm(self.pcm)
+        self.rec.output = np.zeros(0, np.float32)
+        heard = find_voices(self.rec)
+        table = tables.latency(self.rec.conversation, self.rec.input_clock, heard)
+        found: list[float] = table.latency_ms.tolist()
+        return found
+
+    def _take(self, moments: Moments | None) -> None:
+        if moments is not None:
+            self.told.append(moments)
+
+
+@pytest.fixture(scope="module")
+def sentence() -> bytes:
+    return pcm_from_samples(load_audio(DATA / "austen_0880.wav"))
+
+
+def test_what_the_server_says_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(live_latency, "FrameDetector")  # nobody else is asked
+    live = Live(SERVER_VAD)
+    live.say(silence(2000))
+    start = {"audio_start_ms": 200, "item_id": "u"}
+    live.rec.got(live.now_s, "input_audio_buffer.speech_started", **start)
+    stop = {"audio_end_ms": 1724, "item_id": "u"}
+    live.rec.got(live.now_s, "input_audio_buffer.speech_stopped", **stop)
+    live.committed("u")
+    live.answered("r", 0.3)
+    (told,) = live.told
+    # It ended at 1500 ms of 2000, 300 ms before the answer, and was taken 70 ms before it was sent.
+    assert told.latency_ms == pytest.approx(500 + 300 + 70)
+    assert (told.speech_end_source, told.note) == ("server", None)
+    assert live.latency_ms() == [told.latency_ms]
+
+
+def test_a_key_held_to_talk(sentence: bytes) -> None:
+    live = Live(None)
+    for number, pcm in enumerate((sentence, sentence[: len(sentence) // 2 // CHUNK * CHUNK])):
+        live.say(pcm + silence(280))
+        live.committed(f"u{number}")
+        live.answered(f"r{number}", 0.4)
+        live.now_s += 5
+    assert [told.speech_end_source for told in live.told] == ["offline_vad"] * 2
+    assert [told.latency_ms for told in live.told] == live.latency_ms()
+
+
+def test_what_is_said_at_the_next_press_of_the_key_is_of_the_next_turn(sentence: bytes) -> None:
+    live = Live(None)
+    words = sentence[: 24 * 2 * 2600 // CHUNK * CHUNK]
+    live.say(words + silence(316))  # the key is let go in the middle of a 32-ms frame
+    assert live.rec.conversation.input_ms % 32 == 4
+    live.committed("u0")
+    live.answered("r0", 0.4)
+    live.say(words[24 * 2 * 1200 :] + silence(300))  # and pressed in the middle of a word
+    live.committed("u1")
+    live.answered("r1", 0.4)
+    assert [told.latency_ms for told in live.told] == live.latency_ms()
+
+
+def test_a_voice_without_an_end_is_told_of_when_it_has_one(sentence: bytes) -> None:
+    live = Live(None)
+    live.say(sentence[: 12 * 2 * 2000 // CHUNK * CHUNK] + silence(80))
+    live.committed("u")
+    live.answered("r", 0.4)
+    assert [math.isnan(told.latency_ms) for told in live.told] == [True]
+    live.say(silence(400))
+    assert [told.latency_ms for told in live.told[1:]] == live.latency_ms()
+    live.say(silence(400))
+    assert len(live.told) == 2
+
+
+def test_of_an_answer_that_goes_on_nothing_is_told(sentence: bytes) -> None:
+    live = Live(None)
+    live.say(sentence + silence(280))
+    live.committed("u")
+    live.answered("r", 0.4)
+    live.answered("more", 1.0)
+    assert len(live.told) == 1
+
+
+def test_nobody_waited_for_an_answer_that_answers_nothing() -> None:
+    live = Live(None)
+    live.answered("greeting", 0.2)
+    live.sounds("unheard of")
+    assert live.told == []
