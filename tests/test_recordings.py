@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -11,9 +12,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from realtime_nb.analysis.exports import TABLES
 from realtime_nb.bench.long_session import write_session
 from realtime_nb.errors import ConfigurationError, RecordingError
-from realtime_nb.recording import Recording
+from realtime_nb.recording import Recording, load
+from realtime_nb.recording_tables import KEPT
 from realtime_nb.recordings import Recordings
 from tests.scripted_session import DATA
 
@@ -151,6 +154,149 @@ def test_tables_of_all_recordings(folder: Path) -> None:
     assert set(recordings.speech["recording"]) == {"call-1", "call-3"}
     with pytest.raises(ConfigurationError, match=r"no table 'turnes'\. Choose from events, turns"):
         recordings.table("turnes")
+
+
+class Loads:
+    """Stands for `load`, and notes what was opened."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def __call__(self, path: Path) -> Recording:
+        self.names.append(path.name)
+        return load(path)
+
+    def taken(self) -> list[str]:
+        names, self.names = self.names, []
+        return names
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
+    loads = Loads()
+    monkeypatch.setattr("realtime_nb.recordings.load", loads)
+    return loads
+
+
+@pytest.fixture
+def sound(folder: Path, tmp_path: Path) -> Path:
+    """Copies of the two that aren't broken; nobody else reads them."""
+    for name in ("call-1", "call-3"):
+        shutil.copytree(folder / name, tmp_path / "sound" / name)
+    return tmp_path / "sound"
+
+
+def test_all_tables_take_one_reading(sound: Path, loads: Loads) -> None:
+    recordings = Recordings(sound)
+
+    for name in ("turns", "calls", "speech", "usage", "latency", "labels", "turns"):
+        recordings.table(name)
+    assert len(recordings.turns) == len(recordings.latency) == 4
+    assert loads.taken() == ["call-1", "call-3"]
+    for name in ("metrics", "findings", "interruptions", "turns"):
+        recordings.table(name)
+    assert loads.taken() == ["call-1", "call-3"]  # listened to, once
+    assert len(recordings[:1].turns) == 1
+    assert loads.taken() == []
+    recordings.table("events")
+    assert loads.taken() == ["call-1", "call-3"]  # too large to be kept
+
+
+def test_asking_for_the_metrics_first_takes_one_reading_for_everything(
+    sound: Path, loads: Loads
+) -> None:
+    recordings = Recordings(sound)
+    for name in KEPT[::-1]:
+        recordings.table(name)
+
+    assert loads.taken() == ["call-1", "call-3"]
+
+
+def test_kept_tables_are_those_of_each_recording(sound: Path) -> None:
+    recordings = Recordings(sound)
+    recordings.table("metrics")
+
+    for name in KEPT:
+        expected = [
+            TABLES[name](load(path)).assign(recording=path.name) for path in sound.iterdir()
+        ]
+        kept = recordings.table(name)
+        filled = [frame for frame in expected if len(frame)]
+        assert len(kept) == sum(map(len, filled))
+        for frame in filled:
+            own = kept[kept["recording"] == frame["recording"].iloc[0]].reset_index(drop=True)
+            pd.testing.assert_frame_equal(own, frame[own.columns], check_dtype=False)
+
+
+def test_a_changed_table_is_nobody_elses(sound: Path) -> None:
+    recordings = Recordings(sound)
+    turns = recordings.turns
+    turns["latency_ms"] = 0.0
+
+    assert recordings.turns["latency_ms"].min() > 100
+
+
+def test_a_recording_that_changed_is_read_again(sound: Path, loads: Loads) -> None:
+    recordings = Recordings(sound)
+    assert recordings.table("labels").empty
+    loads.taken()
+
+    load(sound / "call-3").label(2.0, "odd")
+    assert recordings.table("labels")["text"].tolist() == ["odd"]
+    assert loads.taken() == ["call-3"]
+    events = sound / "call-1" / "events.jsonl"
+    lines = events.read_bytes().splitlines(keepends=True)
+    heard = next(n for n, line in enumerate(lines) if b"input_audio_buffer.committed" in line)
+    events.write_bytes(b"".join(lines[:heard]))
+    assert recordings.usage["recording"].unique().tolist() == ["call-3"]
+    assert loads.taken() == ["call-1"]
+
+
+def test_a_failure_is_of_its_recording_and_is_tried_again(sound: Path, loads: Loads) -> None:
+    recordings = Recordings(sound)
+    assert len(recordings.turns) == 4
+    assert recordings.failures == {}
+    events = sound / "call-1" / "events.jsonl"
+    whole = events.read_bytes()
+    events.write_bytes(b"")
+    loads.taken()
+
+    for _ in range(2):
+        with pytest.warns(UserWarning, match=r"1 of 2 recordings have no result.*call-1: .*no ev"):
+            assert recordings.calls["recording"].tolist() == ["call-3"]
+        assert loads.taken() == ["call-1"]
+        assert list(recordings.failures) == [sound / "call-1"]
+    events.write_bytes(whole)
+    assert len(recordings.turns) == 4
+    assert recordings.failures == {}
+    shutil.rmtree(sound / "call-3")
+    with pytest.warns(UserWarning, match=r"call-3: .*does not exist"):
+        assert recordings.turns["recording"].tolist() == ["call-1"]
+
+
+def test_a_table_that_fails_does_not_take_the_others_with_it(
+    sound: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TABLES, "usage", lambda _: 1 / 0)
+    recordings = Recordings(sound)
+
+    assert len(recordings.turns) == 4
+    with pytest.warns(UserWarning, match="2 of 2 .*ZeroDivisionError"):
+        assert recordings.usage.empty
+    monkeypatch.undo()
+    assert len(recordings.usage) == 5
+
+
+def test_tables_made_elsewhere_are_kept_here(
+    sound: Path, executor: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recordings = Recordings(sound)
+    assert len(recordings.table("metrics", executor)) > 50
+
+    loads = Loads()
+    monkeypatch.setattr("realtime_nb.recordings.load", loads)
+    assert len(recordings.turns) == 4
+    assert loads.taken() == []
 
 
 def test_names_tell_recordings_of_different_folders_apart(folder: Path, tmp_path: Path) -> None:
