@@ -292,7 +292,7 @@ class Agent:
             await self._opened(session)
 
     async def _connect(self) -> Session:
-        session = await self._connecting(self._audio.speaker)
+        session = await self._connecting(self._shown_speaker)
         if "speed" in self._options:  # which connect() has another meaning for
             try:
                 await session.update(speed=self._options["speed"])
@@ -300,6 +300,11 @@ class Agent:
                 await session.close(complete=False)
                 raise
         return session
+
+    def _shown_speaker(self, session: Session) -> Speaker:
+        """Asked for before anything is sent: the session is shown from its first event on."""
+        self._views.follow(session)
+        return self._audio.speaker(session)
 
     async def _give_way(self, words: str) -> None:
         """Makes room for another agent."""
@@ -313,7 +318,6 @@ class Agent:
         self._session = session
         self._last_conversation = session.conversation
         self._last_recording = session.recording
-        self._views.follow(session)
         await self._audio.start(session)
         self._watching = asyncio.create_task(self._watch(session))
         self._show_settings()

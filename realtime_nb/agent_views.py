@@ -42,7 +42,7 @@ class AgentViews:
         self._turn_due = False  # a turn has ended that has no response yet
 
     def follow(self, session: Session) -> None:
-        """Shows a session from its beginning."""
+        """Shows a session from its beginning, which is before it is open."""
         self._session = session
         self._latency = LatencyMeter(session.conversation)
         self.uncommitted_ms = self._counted_s = 0.0
@@ -115,7 +115,8 @@ class AgentViews:
             return
         self.transcript.update()
         self.timeline.update(session.conversation, t_s)
-        self.panel.set(state=self._state(session))
+        if self.panel.connected:
+            self.panel.set(state=self._state(session))
 
     def _state(self, session: Session) -> str:
         if session.user_speaking:

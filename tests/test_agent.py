@@ -481,7 +481,9 @@ def test_of_an_answer_whose_page_goes_away_what_was_heard_is_remembered(
     assert sent.count("conversation.item.truncate") == 1
     (response,) = agent.conversation.responses.values()
     assert response.status in ("cancelled", "completed")  # of which nothing is left to be made
-    assert agent.conversation.errors == []
+    # It may have been completed while the cancelling was on its way, which the server then says.
+    errors = {error.code for error in agent.conversation.errors}
+    assert errors <= {"response_cancel_not_active"}
 
 
 # --- several agents ---
@@ -552,7 +554,9 @@ def test_the_buttons_do_what_the_verbs_do(make: MakeAgent) -> None:
     until(lambda: agent.status == "disconnected")
     assert not agent.connected
     assert agent.panel.error == ""
-    assert agent.panel.event_count == len(agent.events) > 10
+    assert agent.recording is not None
+    crossed = list(rt.load(agent.recording).raw_events())
+    assert agent.panel.event_count == len(agent.events) == len(crossed)
 
 
 def test_what_is_shown_and_saved_holds_neither_key_nor_words(make: MakeAgent) -> None:

@@ -54,6 +54,7 @@ class Shown:
     def __init__(self) -> None:
         self.views = AgentViews()
         self.views.panel = panel_of(self.views)
+        self.views.panel.set(connected=True)
         self.session = Session()
         self.views.follow(self.session)  # type: ignore[arg-type]
 
@@ -227,6 +228,12 @@ def test_another_session_begins_anew(shown: Shown) -> None:
     shown.views.follow(other)  # type: ignore[arg-type]
     assert (len(shown.views.events), shown.views.uncommitted_ms) == (0, 0.0)
     assert other.observers == [shown.views]
+
+
+def test_what_opens_a_session_is_shown_and_changes_no_state(shown: Shown) -> None:
+    shown.views.panel.set(connected=False, state="connecting")
+    shown.received(0.1, "session.created", session={})
+    assert (len(shown.views.events), shown.views.panel.state) == (1, "connecting")
 
 
 def test_a_closed_session_changes_no_state(shown: Shown) -> None:
