@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from realtime_nb.analysis import tables
+from realtime_nb.analysis.costs import Cost, price_session
 from realtime_nb.analysis.user_turns import Turn, find_turns
 from realtime_nb.audio import SAMPLE_RATE, Samples
 from realtime_nb.errors import RecordingError
@@ -279,6 +280,14 @@ class Recording(RecordingStudies):
         for name in self.__dict__.keys() - _WITHOUT_LABELS:
             del self.__dict__[name]
 
+    def kept_cost(self) -> Cost:
+        """What :meth:`cost` says when it is given nothing; priced once."""
+        return self._cost.copy()
+
+    @cached_property
+    def _cost(self) -> Cost:
+        return price_session(self)
+
     # --- reading and looking ---
 
     def transcript(self) -> str:
@@ -344,7 +353,7 @@ class Recording(RecordingStudies):
 
 _WITHOUT_LABELS = {
     *("_source", "_folded", "playback", "input", "output", "received", "voices"),
-    *("events", "calls", "speech", "usage"),
+    *("events", "calls", "speech", "usage", "_cost"),
 }
 """What stays as it is when a label is made; all else is computed anew."""
 

@@ -18,8 +18,9 @@ import html
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from realtime_nb.analysis.prices import (
     PRICES_DATE,
@@ -37,7 +38,7 @@ from realtime_nb.protocol.events import JsonObject
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Cost", "cost_summary", "costs"]
+__all__ = ["Cost", "KeepsCost", "cost_summary", "costs", "price_session"]
 
 _NAN = math.nan
 _MILLION = 1_000_000
@@ -283,6 +284,10 @@ class Cost:
     def __repr__(self) -> str:
         return "\n".join(f"{name}: {value}" for name, value in self._lines())
 
+    def copy(self) -> Cost:
+        """Return one whose tables are its own."""
+        return replace(self, by_turn=self.by_turn.copy(), table=self.table.copy())
+
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
@@ -320,8 +325,25 @@ def _usd(usd: float) -> str:
     return f"${usd:.4f}"
 
 
+@runtime_checkable
+class KeepsCost(Protocol):
+    """A recording that is priced once for all who ask for the built-in prices."""
+
+    def kept_cost(self) -> Cost:
+        """What :func:`price_session` says of it without further arguments."""
+
+
 def cost_summary(rec: Recorded, prices: PriceTable | None = None, model: str | None = None) -> Cost:
     """Return what the session cost. Arguments as in :func:`costs`."""
+    if prices is None and model is None and isinstance(rec, KeepsCost):
+        return rec.kept_cost()
+    return price_session(rec, prices, model)
+
+
+def price_session(
+    rec: Recorded, prices: PriceTable | None = None, model: str | None = None
+) -> Cost:
+    """Price a session, whatever is kept of it. Arguments as in :func:`costs`."""
     table = costs(rec, prices, model)
     responses, transcriptions = (
         table[table.kind == kind].usd for kind in ("response", "transcription")
@@ -358,25 +380,28 @@ def _talk_s(rec: Recorded) -> float:
 def _by_turn(table: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
+    names = ["turn", "kind", "usd", "input_tokens", "cached_share"]
+    known = table.loc[table.turn.notna(), names].sort_values("turn", kind="stable")
     rows = []
     cumulative_usd = 0.0
-    for turn, part in table[table.turn.notna()].groupby("turn"):
-        responses = part[part.kind == "response"]
-        usd = float(part.usd.sum(skipna=False))
-        cumulative_usd += usd
-        known = responses[responses.input_tokens > 0]
-        rows.append(
-            {
-                "turn": int(float(str(turn))),
-                "usd": usd,
-                "cumulative_usd": cumulative_usd,
-                "responses_usd": float(responses.usd.sum(skipna=False)),
-                "responses": len(responses),
-                "input_tokens": known.input_tokens.iloc[-1] if len(known) else _NAN,
-                "cached_share": known.cached_share.iloc[-1] if len(known) else _NAN,
-            }
-        )
+    for turn, part in groupby(known.to_dict("records"), lambda row: row["turn"]):
+        row = _turn_row(int(turn), list(part))
+        cumulative_usd += row["usd"]
+        rows.append({**row, "cumulative_usd": cumulative_usd})
     return pd.DataFrame(rows, columns=list(_TURN_COLUMNS))
+
+
+def _turn_row(turn: int, part: list[dict[Any, Any]]) -> dict[str, float]:
+    responses = [row for row in part if row["kind"] == "response"]
+    known = [row for row in responses if row["input_tokens"] > 0]
+    return {
+        "turn": turn,
+        "usd": sum((row["usd"] for row in part), 0.0),
+        "responses_usd": sum((row["usd"] for row in responses), 0.0),
+        "responses": len(responses),
+        "input_tokens": known[-1]["input_tokens"] if known else _NAN,
+        "cached_share": known[-1]["cached_share"] if known else _NAN,
+    }
 
 
 def _unheard(

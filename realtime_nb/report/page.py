@@ -18,7 +18,7 @@ from realtime_nb.errors import RecordingError
 from realtime_nb.recording_summary import Summarised, key_figures
 from realtime_nb.report import parts
 from realtime_nb.report.pictures import svg_of
-from realtime_nb.report.sound import sound_data_uri
+from realtime_nb.report.sound import encoded_beside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,14 +58,16 @@ def report_html(rec: Summarised) -> str:
     style = (_HERE / "page.css").read_text(encoding="utf-8")
     script = (_HERE / "page.js").read_text(encoding="utf-8")
     name = html.escape(rec.path.name)
-    sound = sound_data_uri(rec)
+    with encoded_beside(rec) as encoding:
+        facts, sections = _facts(rec), "".join(_sections(rec))
+        sound = encoding.result()
     player = f'<div class="player"><audio controls src="{sound}"></audio></div>' if sound else ""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_policy(script)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{name}</title><style>{style}</style></head><body>"
-        f"<header><h1>{name}</h1>{_facts(rec)}</header><main>{''.join(_sections(rec))}"
+        f"<header><h1>{name}</h1>{facts}</header><main>{sections}"
         f'</main>{player}<script type="module">{script}</script></body></html>\n'
     )
 

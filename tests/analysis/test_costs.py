@@ -209,3 +209,21 @@ def test_html_is_escaped() -> None:
 
     assert "<b>" not in cost._repr_html_()
     assert "&lt;b&gt;" in cost._repr_html_()
+
+
+def test_a_recording_that_keeps_its_cost_is_not_priced_again() -> None:
+    priced = cost_summary(two_turns())
+
+    class Keeping(MadeRecording):
+        def kept_cost(self) -> Cost:
+            return priced
+
+    keeping = Keeping(**vars(two_turns()))
+    assert cost_summary(keeping) is priced
+    dear = Price(text_in=4, text_cached=4, text_out=16, audio_in=32, audio_cached=32, audio_out=640)
+    assert cost_summary(keeping, {"gpt-realtime": dear}).total_usd > priced.total_usd
+    assert cost_summary(keeping, model="gpt-realtime-mini").total_usd < priced.total_usd
+    copied = priced.copy()
+    copied.table["usd"] = 0.0
+    copied.by_turn["usd"] = 0.0
+    assert priced.table.usd.sum() == priced.by_turn.usd.sum() == pytest.approx(priced.total_usd)

@@ -4,17 +4,23 @@ import base64
 import hashlib
 import io
 import re
+from collections import Counter
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 import pytest
 import soundfile
 
+from realtime_nb.analysis import costs, findings, interruptions, metrics, tables, voices
 from realtime_nb.errors import RecordingError
 from realtime_nb.recorder import Recorder
 from realtime_nb.recording import Recording, load
+from realtime_nb.recording_fold import fold
+from realtime_nb.recording_timeline import timeline_data
 from realtime_nb.report import report_html, write_report
 from tests.scripted_session import DATA, LiveSession, three_turns
 
@@ -111,6 +117,38 @@ def test_the_audio_is_both_voices_at_their_times(recording: Recording, page: str
     )
     assert loudness[41:55, 0].max() < 0.001  # left is the user, who says nothing then
     assert loudness[21:29, 0].max() > 0.01
+
+
+def test_nothing_is_computed_twice(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every table, figure and picture of a page needs some of these."""
+    counts: Counter[str] = Counter()
+
+    def counted(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(*arguments: Any, **options: Any) -> Any:
+            counts[name] += 1
+            return work(*arguments, **options)
+
+        return counting
+
+    places: dict[str, Callable[..., Any]] = {
+        "realtime_nb.analysis.costs.costs": costs.costs,
+        "realtime_nb.analysis.tables.turns": tables.turns,
+        "realtime_nb.analysis.tables.latency": tables.latency,
+        "realtime_nb.analysis.tables.speech": tables.speech,
+        "realtime_nb.analysis.tables.calls": tables.calls,
+        "realtime_nb.analysis.tables.usage": tables.usage,
+        "realtime_nb.analysis.metrics.metrics": metrics.metrics,
+        "realtime_nb.analysis.interruptions.interruptions": interruptions.interruptions,
+        "realtime_nb.analysis.voices.find_voices": voices.find_voices,
+        "realtime_nb.recording.fold": fold,
+        "realtime_nb.recording.timeline_data": timeline_data,
+        "realtime_nb.report.page.findings": findings.findings,
+    }
+    for name, work in places.items():
+        monkeypatch.setattr(name, counted(name, work))
+    report_html(load(recording.path))
+
+    assert counts == dict.fromkeys(places, 1)
 
 
 def test_moments_can_be_played(page: str) -> None:
