@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
     from realtime_nb.recording import Recording
 
-__all__ = ["KEPT", "KeptTables", "Made", "Outcome", "attempt", "made_with", "make_tables"]
+__all__ = [
+    "FROM_AUDIO",
+    "FROM_EVENTS",
+    "KEPT",
+    "KeptTables",
+    "Made",
+    "Outcome",
+    "attempt",
+    "made_with",
+    "make_tables",
+]
 
 T = TypeVar("T")
 

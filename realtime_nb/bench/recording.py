@@ -1,15 +1,17 @@
-"""Recordings: writing, loading, tables and the timeline of an hour; many of them on a cluster."""
+"""Recordings: writing, loading, tables, timeline and report of an hour; tables of many of them."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 from realtime_nb.analysis.metrics import metrics
@@ -17,6 +19,7 @@ from realtime_nb.bench.long_session import Made, write_session
 from realtime_nb.errors import MissingExtraError
 from realtime_nb.plots import plot_timeline
 from realtime_nb.recording import Recording, load
+from realtime_nb.recording_tables import FROM_AUDIO, FROM_EVENTS, KEPT
 from realtime_nb.recordings import Recordings
 
 if TYPE_CHECKING:
@@ -44,7 +47,12 @@ class RecordingFigures:
         voices_s: the offline detector over all audio, which the metrics need.
         metrics_s: all metrics, given that.
         timeline_s: the data of the timeline, and the picture drawn.
-        many: recordings analysed on each cluster.
+        report_s, report_mb: the report of the recording, just loaded, as a file, and its size in
+            millions of bytes.
+        many: recordings whose tables are made, and that are analysed on each cluster.
+        many_events_s: the first of the tables that their events tell, which makes all of these.
+        many_audio_s: the first of those that listen to the audio, which makes all tables.
+        many_again_s: each of the tables once more.
         workers_1_s, workers_2_s: how long that took on one worker and on two.
         speed_up: the first divided by the second.
         cores: of this machine.
@@ -60,7 +68,12 @@ class RecordingFigures:
     voices_s: float
     metrics_s: float
     timeline_s: float
+    report_s: float
+    report_mb: float
     many: int
+    many_events_s: float
+    many_audio_s: float
+    many_again_s: float
     workers_1_s: float
     workers_2_s: float
     speed_up: float
@@ -72,7 +85,8 @@ def run(minutes: float = 60.0, many: int = 200) -> RecordingFigures:
 
     The session is made (see :mod:`realtime_nb.bench.long_session`). Of the many recordings, of a
     minute each, ten are different; the others are links to their files. Each is loaded on a worker
-    and all its metrics are computed there, the offline detector included.
+    and all its metrics are computed there, the offline detector included. Their tables are made
+    here, one recording after the other.
 
     Raises:
         MissingExtraError: Dask is not installed.
@@ -87,7 +101,14 @@ def run(minutes: float = 60.0, many: int = 200) -> RecordingFigures:
         voices_s, _ = _timed(lambda: recording.voices)
         metrics_s, _ = _timed(lambda: metrics(recording))
         timeline_s, _ = _timed(lambda: _picture(recording))
+        page = Path(scratch) / "report.html"
+        report_s, _ = _timed(lambda: _report(made.path, page))
+        report_mb = page.stat().st_size / 1e6
         folder = _many(Path(scratch) / "many", many)
+        recordings = Recordings(folder)
+        many_events_s, _ = _timed(lambda: recordings.table(FROM_EVENTS[0]))
+        many_audio_s, _ = _timed(lambda: recordings.table(FROM_AUDIO[0]))
+        many_again_s, _ = _timed(lambda: [recordings.table(name) for name in KEPT])
         workers_s = [_on_cluster(folder, workers) for workers in (1, 2)]
     figures = RecordingFigures(
         minutes=minutes,
@@ -100,7 +121,12 @@ def run(minutes: float = 60.0, many: int = 200) -> RecordingFigures:
         voices_s=voices_s,
         metrics_s=metrics_s,
         timeline_s=timeline_s,
+        report_s=report_s,
+        report_mb=report_mb,
         many=many,
+        many_events_s=many_events_s,
+        many_audio_s=many_audio_s,
+        many_again_s=many_again_s,
         workers_1_s=workers_s[0],
         workers_2_s=workers_s[1],
         speed_up=workers_s[0] / workers_s[1],
@@ -117,12 +143,23 @@ def _timed(work: Callable[[], T]) -> tuple[float, T]:
 
 
 def _picture(recording: Recording) -> None:
+    with _without_window() as plt:
+        plot_timeline(recording.timeline_data).figure.canvas.draw()
+        plt.close()
+
+
+def _report(path: Path, page: Path) -> None:
+    with _without_window():
+        load(path).report(page)
+
+
+@contextmanager
+def _without_window() -> Iterator[ModuleType]:
     import matplotlib.pyplot as plt
 
     backend = plt.get_backend()
     plt.switch_backend("Agg")
-    plot_timeline(recording.timeline_data).figure.canvas.draw()
-    plt.close()
+    yield plt
     plt.switch_backend(backend)
 
 
@@ -174,6 +211,11 @@ def _print(figures: RecordingFigures) -> None:
     print(f"  offline detector      {figures.voices_s:8.2f} s")
     print(f"  rec.metrics()         {figures.metrics_s:8.2f} s")
     print(f"  rec.plot_timeline()   {figures.timeline_s:8.2f} s")
+    print(f"  rec.report()          {figures.report_s:8.2f} s   {figures.report_mb:.1f} MB")
+    print(f"Tables of {figures.many} recordings of a minute, one after the other")
+    print(f"  those of the events   {figures.many_events_s:8.2f} s   all {len(FROM_EVENTS)}")
+    print(f"  those of the audio    {figures.many_audio_s:8.2f} s   all {len(KEPT)}")
+    print(f"  all of them again     {figures.many_again_s:8.2f} s")
     print(f"{figures.many} recordings of a minute on Dask, {figures.cores} cores")
     print(f"  1 worker              {figures.workers_1_s:8.2f} s")
     print(f"  2 workers             {figures.workers_2_s:8.2f} s   {figures.speed_up:.2f} ×")

@@ -44,6 +44,11 @@ def test_measures_and_prints(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert "4 recordings of a minute on Dask" in printed
     assert f"{figures.timeline_s:.2f} s" in printed
+    assert f"{figures.report_s:.2f} s   {figures.report_mb:.1f} MB" in printed
+    assert 0.2 < figures.report_mb < 3
+    assert "Tables of 4 recordings of a minute" in printed
+    assert f"{figures.many_audio_s:.2f} s   all 9" in printed
+    assert figures.many_again_s < figures.many_audio_s
 
 
 def test_without_dask_it_says_so_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
