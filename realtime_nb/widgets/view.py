@@ -90,7 +90,8 @@ class View(LiveWidget):
 
     def close(self) -> None:
         """Ends the widget and its views."""
-        self._feed.close()
+        if "_feed" in self.__dict__:  # not in one whose source could not be shown
+            self._feed.close()
         super().close()
 
     def on_message(self, message: Message, buffers: list[memoryview]) -> None:

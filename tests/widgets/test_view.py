@@ -80,3 +80,18 @@ def test_an_unknown_setting_is_refused_by_name() -> None:
 def test_what_is_shown_is_in_no_state(counter: Counter) -> None:
     counter.number = 123_456_789
     assert "123456789" not in str(counter.get_state())
+
+
+class Refusing(Counter):
+    """Can't show what it is given, and says so before it is a widget."""
+
+    def __init__(self) -> None:
+        raise ConfigurationError("no times")
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_one_that_was_refused_ends_without_a_further_error() -> None:
+    made = Refusing.__new__(Refusing)
+    with pytest.raises(ConfigurationError, match="no times"):
+        made.__init__()  # type: ignore[misc]
+    made.close()
