@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.analysis.user_speech import user_speech
 from realtime_nb.audio import SAMPLE_RATE, Samples
 from realtime_nb.errors import RecordingError
 from realtime_nb.input_clock import InputClock
@@ -36,6 +37,7 @@ def timeline_data(rec: Recorded, received: Mapping[str, Samples]) -> TimelineDat
             "look at its transcript() and its tables."
         )
     conversation, clock = rec.conversation, rec.input_clock
+    spoken = user_speech(rec) if conversation.events_applied else []
     user = [
         Clip(t_s, rec.input[_samples(start_ms) : _samples(end_ms)])
         for t_s, start_ms, end_ms in clock.stretches()
@@ -50,9 +52,8 @@ def timeline_data(rec: Recorded, received: Mapping[str, Samples]) -> TimelineDat
         padded=_placed(
             clock, ((heard.audio_start_ms, heard.audio_end_ms) for heard in conversation.speech)
         ),
-        detected=_placed(
-            clock, ((heard.onset_ms, heard.offset_ms) for heard in conversation.speech)
-        ),
+        detected=[(one.start_s, one.end_s) for one in spoken if one.source == "server"],
+        found=[(one.start_s, one.end_s) for one in spoken if one.source != "server"],
         calls=[
             (call.done_s, call.output_s, call.name)
             for call in conversation.calls.values()
@@ -73,7 +74,7 @@ def _placed(
 ) -> list[tuple[float, float]]:
     """Stretches of the input on the time axis, but for those without an end or a known time."""
     spans = [
-        (clock.wall(start_ms), clock.wall(end_ms))
+        (clock.onset(start_ms), clock.wall(end_ms))
         for start_ms, end_ms in stretches
         if end_ms is not None
     ]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from realtime_nb.analysis.findings import findings
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.tables import LATENCY_PARTS
+from realtime_nb.analysis.user_speech import user_speech
 from realtime_nb.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -185,7 +186,8 @@ def marks(rec: Recorded) -> list[Marked]:
     """Return everything that has a place on the time axis, in order of time.
 
     User speech is what the server's turn detection heard, without padding and silence window; where
-    there was none (a bare audio file, push-to-talk), what the offline detector finds.
+    there was none, what the offline detector finds: each turn of push-to-talk from its first voice
+    to its last, and a bare audio file's voices. Where a turn was transcribed, its mark says so.
     """
     found = [*_user_marks(rec), *_agent_marks(rec), *_other_marks(rec)]
     known = [mark for mark in found if not math.isnan(mark.start_s + mark.end_s)]
@@ -193,12 +195,8 @@ def marks(rec: Recorded) -> list[Marked]:
 
 
 def _user_marks(rec: Recorded) -> Iterator[Marked]:
-    items = rec.conversation.items
-    if not rec.conversation.speech:
-        yield from (Marked("user", start_s, end_s, "speech") for start_s, end_s in rec.voices.user)
-    for heard in rec.speech.to_dict("records"):
-        text = items[heard["item_id"]].text if heard["item_id"] in items else ""
-        yield Marked("user", heard["onset_s"], heard["offset_s"], text or "speech")
+    for spoken in user_speech(rec):
+        yield Marked("user", spoken.start_s, spoken.end_s, spoken.text or "speech")
 
 
 def _agent_marks(rec: Recorded) -> Iterator[Marked]:

@@ -85,8 +85,10 @@ def _description(data: TimelineData) -> str:
     endings = {name: len(spans) for name, _, _, spans in response_kinds(data.responses)}
     cut, failed = endings.get("response, cut short"), endings.get("response, failed")
     unheard_s = sum(len(clip.samples) for clip in data.unheard) / 24_000
+    heard = len(data.padded) + len(data.unreported)
     facts = [
-        f"{style.counted(len(data.padded), 'stretch', 'stretches')} of the user's speech",
+        f"{style.counted(heard, 'stretch', 'stretches')} of the user's speech",
+        f"{len(data.found)} of them from the offline detector" if data.found else "",
         style.counted(len(data.responses), "response") if data.responses else "",
         f"{cut} of them cut short" if cut else "",
         f"{failed} failed" if failed else "",
@@ -124,7 +126,7 @@ class _Still:
             yield from self._labels()
         top_px = self.bottom_px
         yield from self._lane("you", 2 * _WAVE_HALF_PX)
-        for spans in (data.padded, data.detected):
+        for spans in (data.padded, data.detected, data.found):
             yield self._spans(spans, 2 * _WAVE_HALF_PX, style.SPEECH_COLOUR, 0.3)
         yield from self._waves([(data.user, 1.0)], style.USER_COLOUR)
         yield from self._lane("agent", 2 * _WAVE_HALF_PX)

@@ -35,6 +35,7 @@ _CALL_HALF_HEIGHT = 0.09
 _QUIET = 0.05
 """A lane in which nothing is louder than this is not blown up to full height."""
 _DETECTED = "speech, detected"
+_FOUND = "speech, found offline"
 _SPEECH_ALPHA = 0.25
 MOST_CROWDED_CALLS = 12
 """With more calls, only those get their name that have the room until the next begins."""
@@ -66,6 +67,7 @@ class TimelineData:
         unheard: the agent's audio that was not, from where it would have been.
         padded: speech as the server reported it, padding and silence window included.
         detected: the same without them.
+        found: speech of which turn detection says nothing, as the offline detector hears it.
         calls: (arguments whole, output sent or None, name).
         errors: when the server refused something.
         responses: (``response.created``, ``response.done``, status).
@@ -78,10 +80,20 @@ class TimelineData:
     unheard: Sequence[Clip] = ()
     padded: Sequence[Span] = ()
     detected: Sequence[Span] = ()
+    found: Sequence[Span] = ()
     calls: Sequence[tuple[float, float | None, str]] = ()
     errors: Sequence[float] = ()
     responses: Sequence[tuple[float, float, str]] = ()
     labels: Sequence[tuple[float, str]] = ()
+
+    @property
+    def unreported(self) -> list[Span]:
+        """Those of ``found`` of which no report of the server says anything."""
+        return [
+            (start_s, end_s)
+            for start_s, end_s in self.found
+            if not any(from_s < end_s and start_s < until_s for from_s, until_s in self.padded)
+        ]
 
 
 # --- what is drawn --------------------------------------------------------------------------------
@@ -184,9 +196,10 @@ class _Lanes:
 def plot_timeline(data: TimelineData, ax: Axes | None = None) -> Axes:
     """Draw who spoke when, what turn detection heard and which functions ran.
 
-    The upper lane is the microphone, with speech as reported (light) and as detected (darker); the
-    one below is the agent as it was played, with what was never heard faded; then the model's
-    responses; bars are function calls, crosses are errors, dotted lines marks made by people.
+    The upper lane is the microphone, with speech as reported (light) and as detected (darker), and
+    in a dashed frame what only the offline detector tells, as of push-to-talk; the one below is the
+    agent as it was played, with what was never heard faded; then the model's responses; bars are
+    function calls, crosses are errors, dotted lines marks made by people.
 
     However long the session, each pixel shows the lowest and the highest sample under it.
     """
@@ -212,7 +225,14 @@ def plot_timeline(data: TimelineData, ax: Axes | None = None) -> Axes:
 
 
 def _draw_speech(ax: Axes, middle: float, data: TimelineData) -> None:
-    for spans, label in ((data.padded, "speech, padded"), (data.detected, _DETECTED)):
+    from matplotlib.colors import to_rgba
+
+    framed = {"edgecolors": style.SPEECH_COLOUR, "linewidths": 1.0, "linestyles": (0, (3, 2))}
+    for spans, label, frame in (
+        (data.padded, "speech, padded", {}),
+        (data.detected, _DETECTED, {}),
+        (data.found, _FOUND, framed),
+    ):
         whole = np.array([span for span in spans if span[1] > span[0]])
         if len(whole):
             style.bars(
@@ -221,9 +241,9 @@ def _draw_speech(ax: Axes, middle: float, data: TimelineData) -> None:
                 whole[:, 1],
                 middle - _HALF_HEIGHT,
                 middle + _HALF_HEIGHT,
-                facecolors=style.SPEECH_COLOUR,
-                alpha=_SPEECH_ALPHA,
+                facecolors=to_rgba(style.SPEECH_COLOUR, _SPEECH_ALPHA),
                 label=label,
+                **frame,
             )
 
 

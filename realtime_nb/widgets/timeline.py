@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
@@ -241,9 +242,19 @@ class Timeline(View):
             made.outline.points += wave.points
             made.heard_s, made.step = wave.heard_s, wave.step
         self._now_s = data.duration_s
+        spoken = sorted(
+            [(*span, "server") for span in data.detected]
+            + [(*span, "offline_vad") for span in data.found]
+        )
         for index, (start_s, end_s) in enumerate(data.padded):
-            onset_s, offset_s = data.detected[index] if index < len(data.detected) else (None, None)
-            self._mark("speech", index, start_s, end_s, onset_s=onset_s, offset_s=offset_s)
+            at = bisect_left(spoken, (start_s,))
+            inside = at < len(spoken) and spoken[at][0] <= end_s
+            onset_s, offset_s, source = spoken[at] if inside else (None, None, "server")
+            found = {"onset_s": onset_s, "offset_s": offset_s, "source": source}
+            self._mark("speech", index, start_s, end_s, **found)
+        for index, (start_s, end_s) in enumerate(data.unreported, start=len(data.padded)):
+            found = {"onset_s": start_s, "offset_s": end_s, "source": "offline_vad"}
+            self._mark("speech", index, start_s, end_s, **found)
         for index, (start_s, output_s, name) in enumerate(data.calls):
             self._mark("call", index, start_s, output_s, name=name)
         for index, t_s in enumerate(data.errors):

@@ -19,6 +19,7 @@
  * @property {number | null} end_s
  * @property {number | null} [onset_s]
  * @property {number | null} [offset_s]
+ * @property {"server" | "offline_vad"} [source] Of onset and offset.
  * @property {string} [name]
  *
  * @typedef {{start: number, end: number}} Range In seconds.

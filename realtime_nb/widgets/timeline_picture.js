@@ -104,11 +104,12 @@ export class Picture {
     const { top, height } = LANES.user;
     const end = mark.end_s ?? this._store.now;
     const x = this.xOf(mark.t_s);
-    this._fill(x, top, this.xOf(end) - x, height, COLOURS.speech, SPEECH_ALPHA);
+    if (isReported(mark)) this._fill(x, top, this.xOf(end) - x, height, COLOURS.speech, SPEECH_ALPHA);
     if (mark.onset_s === null || mark.onset_s === undefined) return;
     const onset = this.xOf(mark.onset_s);
     const offset = this.xOf(Math.min(end, mark.offset_s ?? end));
     this._fill(onset, top, offset - onset, height, COLOURS.speech, SPEECH_ALPHA);
+    if (mark.source === "offline_vad") this._frame(onset, top, offset - onset, height, COLOURS.speech);
   }
 
   /** @param {"user" | "agent"} lane @param {Clip[]} clips */
@@ -220,6 +221,17 @@ export class Picture {
     this._context.globalAlpha = 1;
   }
 
+  /** @param {number} x @param {number} y @param {number} w @param {number} h
+   * @param {string} colour */
+  _frame(x, y, w, h, colour) {
+    const context = this._context;
+    context.strokeStyle = colour;
+    context.lineWidth = 1;
+    context.setLineDash([3, 2]);
+    context.strokeRect(x, y + 0.5, w, h - 1);
+    context.setLineDash([]);
+  }
+
   /** @param {string} text @param {number} x @param {number} y @param {string} colour
    * @param {number} alpha */
   _write(text, x, y, colour, alpha) {
@@ -241,7 +253,10 @@ export class Picture {
     for (const mark of [...this._store.marks.values()].reverse()) {
       const end = mark.end_s ?? (mark.kind === "error" ? mark.t_s : this._store.now);
       if (t < mark.t_s - reach || t > end + reach) continue;
-      if (mark.kind === "speech" && onSpeech) return `${where} · speech, ${lengthText(end - mark.t_s)} with padding`;
+      if (mark.kind === "speech" && onSpeech) {
+        const how = isReported(mark) ? "with padding" : "as the offline detector hears it";
+        return `${where} · speech, ${lengthText(end - mark.t_s)} ${how}`;
+      }
       if (mark.kind === "call" && onTools) return `${where} · ${mark.name}, ${lengthText(end - mark.t_s)}`;
       if (mark.kind === "error" && onTools) return `${where} · error${mark.name ? `: ${mark.name}` : ""}`;
     }
@@ -255,6 +270,11 @@ export class Picture {
     const [start, end] = [this.shown.start, this.shown.end].map((t) => timeText(Math.max(0, Math.floor(t)), 1));
     return `Timeline, ${start} to ${end}: ${counts.speech} stretches of speech, ${counts.call} function calls, ${counts.error} errors.`;
   }
+}
+
+/** Whether turn detection told of this speech. @param {Mark} mark */
+function isReported({ source, onset_s: onset, t_s: start }) {
+  return source !== "offline_vad" || onset !== start;
 }
 
 /** When the next clip of a lane begins. @param {Clip[]} clips @param {number} t */

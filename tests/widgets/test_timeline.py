@@ -406,3 +406,25 @@ def test_a_saved_recording_keeps_its_picture_and_no_audio(recording: Recording) 
 def test_an_unknown_keyword_is_refused_by_name() -> None:
     with pytest.raises(ConfigurationError, match="window"):
         Timeline(window_s=3)
+
+
+def test_speech_is_matched_by_where_it_lies() -> None:
+    """Also when some of it has no known place, or is from the offline detector."""
+    data = TimelineData(
+        20.0,
+        padded=[(0.5, 2.0), (3.0, 5.0), (7.0, 9.0)],
+        detected=[(3.3, 4.7)],
+        found=[(7.4, 8.8), (11.0, 12.0)],
+    )
+    timeline = Timeline(data)
+    page = ListeningPage(timeline)
+    page.say("show")
+    found = [(one["t_s"], one["onset_s"], one["source"]) for one in taken(page)["marks"]]
+    assert found == [
+        (0.5, None, "server"),
+        (3.0, 3.3, "server"),
+        (7.0, 7.4, "offline_vad"),
+        (11.0, 11.0, "offline_vad"),
+    ]
+    assert "4 stretches of the user&#x27;s speech; 2 of them from" in timeline.picture()
+    timeline.close()
