@@ -3,6 +3,7 @@
 A server refuses a second response in the default conversation while one runs, and starts some by
 itself when a turn ends. So a request waits for the running response, and one that lost the race
 against the server's own is sent again after it, as is the server's own when it lost against ours.
+While the user speaks, nothing is asked for: the agent would talk over them.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class ResponseArbiter:
         self._answered = False
         self._answered_a_turn = False
         self._repeat = True
+        self._held = False
 
     @property
     def busy(self) -> bool:
@@ -50,8 +52,23 @@ class ResponseArbiter:
         return self._in_flight is not None and not self._answered
 
     def ask(self, event: JsonObject) -> None:
-        """Sends a ``response.create`` now, or as soon as the running response is done."""
+        """Sends a ``response.create`` now, or as soon as the running response is done and the user
+        is silent."""
         self._waiting.append(event)
+        self._next()
+
+    def hold(self) -> None:
+        """The user speaks: requests wait."""
+        self._held = True
+
+    def release(self, answered: bool) -> None:
+        """The user is silent; ``answered``: the server's own response stands for what waited, but
+        for requests that want something particular."""
+        if not self._held:
+            return
+        self._held = False
+        if answered:
+            self._waiting = deque(event for event in self._waiting if event.get("response"))
         self._next()
 
     def sent(self, event: JsonObject) -> None:
@@ -99,7 +116,7 @@ class ResponseArbiter:
 
     def _next(self) -> None:
         free = self._in_flight is None and self._conversation.active_response is None
-        if self._waiting and free:
+        if self._waiting and free and not self._held:
             self._send(self._waiting.popleft())
 
 

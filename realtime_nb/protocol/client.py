@@ -4,6 +4,7 @@ Pure like its server twin. It keeps the rules that every client gets wrong once:
 
 * one ``response.create`` at a time; others wait for ``response.done``, and one that lost the race
   against the server's own response is sent again after it;
+* none while the user speaks: the answer to their turn stands for those that waited meanwhile;
 * a function call is run once, from ``response.output_item.done``; all outputs of a response are
   posted before the one ``response.create`` that speaks about them;
 * when the user starts to speak, playback stops first, then the server is told how much of the
@@ -123,6 +124,7 @@ class ClientProtocol:
         self._open_calls: dict[str, set[str]] = {}  # response → calls without an output
         self._speaking = False
         self._turn_ended_s: float | None = None
+        self._items_sent: set[str] = set()  # while the user speaks
 
     # --- outputs ---
 
@@ -189,11 +191,13 @@ class ClientProtocol:
     def create_item(self, item: JsonObject) -> str:
         """Adds an item; returns its id."""
         item_id = str(item.get("id") or self._new_id("item"))
+        if self._speaking:
+            self._items_sent.add(item_id)
         self.send({"type": "conversation.item.create", "item": {**item, "id": item_id}})
         return item_id
 
     def create_response(self, response: JsonObject | None = None) -> None:
-        """Asks for a response, now or as soon as the running one is done."""
+        """Asks for a response: now, or as soon as the running one is done and the user silent."""
         event: JsonObject = {"type": "response.create"}
         if response:
             event["response"] = response
@@ -284,16 +288,26 @@ class ClientProtocol:
             case ev.SpeechStarted():
                 self._speaking = True
                 self._turn_ended_s = None
+                self._arbiter.hold()
             case ev.SpeechStopped() | ev.AudioBufferTimeoutTriggered():
-                self._speaking = False
-                self._turn_ended_s = t_s if self._turns_are_answered() else None
+                answered = self._turns_are_answered()
+                self._turn_ended_s = t_s if answered else None
+                self._fall_silent(answered)
             case ev.AudioBufferCommitted() | ev.AudioBufferCleared():
                 # By hand, in the middle of speech: no speech_stopped will come.
-                self._speaking = False
+                self._fall_silent(answered=False)
             case ev.SessionUpdated() if self.conversation.turn_detection is None:
-                self._speaking = False
+                self._fall_silent(answered=False)
             case _:
                 pass
+
+    def _fall_silent(self, answered: bool) -> None:
+        """The user speaks no more; ``answered``: the server answers that."""
+        self._speaking = False
+        # What it did not have by then, its own response knows nothing of.
+        known = self._items_sent <= self.conversation.items.keys()
+        self._items_sent.clear()
+        self._arbiter.release(answered and known)
 
     def _turns_are_answered(self) -> bool:
         """Whether the server answers the user's turns by itself."""
@@ -402,8 +416,7 @@ class ClientProtocol:
         if self._open_calls.get(response_id) != set() or (response and response.active):
             return
         del self._open_calls[response_id]
-        if not (self._speaking and self._turns_are_answered()):
-            self.create_response()
+        self.create_response()
 
     # --- rules: what was heard ---
 

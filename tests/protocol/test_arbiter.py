@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.protocol.client_side import Client
+from tests.protocol.client_side import SERVER_VAD, Client
 
 LOST = "conversation_already_has_active_response"
 LOST_WORDS = "Conversation already has an active response in progress: resp_1."
@@ -147,3 +147,98 @@ def test_dropped_requests_are_neither_sent_nor_repeated(client: Client) -> None:
     client.response_ends("resp_1")
     assert client.sends() == []
     assert not client.busy
+
+
+# --- while the user speaks ---
+
+
+def typed(client: Client, text: str, arrives: bool = True) -> None:
+    """A typed message; ``arrives``: the server has said that it has it."""
+    item_id = client.say(text)
+    assert client.sends_types()[:1] == ["conversation.item.create"]
+    if arrives:
+        item = {"id": item_id, "type": "message", "role": "user"}
+        client.hears("conversation.item.added", item=item)
+
+
+def test_nothing_is_asked_for_while_the_user_speaks_and_their_answer_stands_for_it(
+    client: Client,
+) -> None:
+    client.user_starts()
+    typed(client, "What day is it?")
+    typed(client, "And the time?")
+    assert client.busy
+    client.response_ends("resp_0", "cancelled")  # which the user interrupted
+    assert client.sends() == []
+    client.user_stops()
+    client.response_begins("resp_1")  # the server's, to all of it
+    client.response_ends("resp_1")
+    assert client.sends() == []
+    assert not client.busy
+
+
+@pytest.mark.parametrize(
+    "detection",
+    [{**SERVER_VAD, "create_response": False}, {**SERVER_VAD, "create_response": None}],
+    ids=["not answered", "answered by default"],
+)
+def test_where_the_server_leaves_turns_unanswered_requests_go_out_after_them(
+    detection: dict[str, Any],
+) -> None:
+    client = Client()
+    client.configured(detection)
+    client.user_starts()
+    typed(client, "What day is it?")
+    assert client.sends() == []
+    client.user_stops()
+    assert client.sends() == ([CREATE] if detection["create_response"] is False else [])
+
+
+@pytest.mark.parametrize("how", ["committed", "cleared", "detection off"])
+def test_speech_that_ends_by_hand_is_not_answered_by_itself(client: Client, how: str) -> None:
+    client.user_starts()
+    typed(client, "What day is it?")
+    if how == "detection off":
+        client.hears("session.updated", session={"audio": {"input": {"turn_detection": None}}})
+    else:
+        client.hears(f"input_audio_buffer.{how}", item_id="u")
+    assert client.sends() == [CREATE]
+
+
+def test_a_message_that_came_too_late_for_the_servers_answer_gets_its_own(client: Client) -> None:
+    client.user_starts()
+    typed(client, "What day is it?", arrives=False)
+    client.user_stops()
+    assert client.sends() == [CREATE]
+
+
+def test_a_request_that_wants_something_particular_is_not_answered_by_another(
+    client: Client,
+) -> None:
+    client.user_starts()
+    request = asked(client, "Say good-bye.")
+    assert client.sends() == []
+    client.user_stops()
+    assert client.sends() == [request]
+
+
+def test_a_lost_race_is_not_run_again_while_the_user_speaks(client: Client) -> None:
+    client.create_response()
+    [sent] = client.events_to_send()
+    client.response_begins("resp_1")
+    client.user_starts()
+    client.refuses(LOST, sent["event_id"], LOST_WORDS)
+    client.response_ends("resp_1", "cancelled")
+    assert client.sends() == []
+    client.user_stops()
+    client.response_begins("resp_2")
+    client.response_ends("resp_2")
+    assert client.sends() == []
+
+
+def test_an_interruption_by_hand_drops_what_waits_for_the_user(client: Client) -> None:
+    client.user_starts()
+    typed(client, "What day is it?", arrives=False)
+    client.interrupt()
+    client.user_stops()
+    assert client.sends() == []

@@ -235,7 +235,11 @@ def test_after_a_barge_in_the_output_is_still_posted(client: Client) -> None:
     client.sends()
     output(client, "call_1")
     # The server answers the turn that is being spoken, and the output with it.
-    assert client.sends_types() == ["conversation.item.create"]
+    [event] = client.sends()
+    assert event["type"] == "conversation.item.create"
+    client.hears("conversation.item.added", item=event["item"])
+    client.user_stops()
+    assert client.sends() == []
     assert not client.busy
 
 
