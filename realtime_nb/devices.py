@@ -46,7 +46,7 @@ class Speaker(Protocol):
         ...
 
     async def close(self) -> None:
-        """Stops and frees the device."""
+        """Stops and frees the device; what was not played to its end is reported as flushed."""
 
 
 @dataclass(slots=True)
@@ -125,7 +125,7 @@ class SimulatedSpeaker:
 
     async def close(self) -> None:
         """See :class:`Speaker`."""
-        self._advance()
+        self.flush()
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 

@@ -340,6 +340,8 @@ class HostSpeaker:
         """See :class:`devices.Speaker`."""
         if self._closed:
             return
+        if self._items:
+            self.flush()
         if self._flushes:
             self._give_up(self._flushed)
         else:

@@ -108,7 +108,11 @@ class BrowserSpeaker:
 
     async def close(self) -> None:
         """See `devices.Speaker`."""
-        await self.flush()
+        told = dict(await self.flush())
+        for item_id in list(self._waiting):  # of which no report of the page has come
+            played_ms = told.get(item_id, self._page.played_ms(item_id))
+            self._keep(item_id, round(played_ms * _SAMPLES_PER_MS), self._session.clock())
+            self._stop([item_id], played_ms)
         for task in (self._watching, self._interrupting):
             if task is not None:
                 task.cancel()

@@ -199,6 +199,7 @@ async def test_closing_counts_what_was_heard_until_then() -> None:
     await asyncio.sleep(0.333)
     await heard.speaker.close()
     assert heard.played_ms("a") == pytest.approx(333, abs=0.05)
+    assert heard.kinds() == [("started", "a", 0), ("flushed", "a", 333)]
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 

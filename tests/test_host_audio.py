@@ -639,6 +639,19 @@ async def test_close_frees_the_device_and_may_be_repeated(fake: FakeSoundDevice)
     assert not speaking.speaker.playing
 
 
+async def test_close_says_how_far_what_is_being_played_was_heard(fake: FakeSoundDevice) -> None:
+    speaking = Speaking(fake)
+    speaking.speaker.write("a", noise(500))
+    speaking.speaker.write("b", noise(500))
+    await speaking.step(5)
+
+    await speaking.speaker.close()
+
+    kinds = [said[:3] for said in speaking.said()]
+    assert kinds == [("a", "started", 0.0), ("a", "flushed", 100.0), ("b", "flushed", 0.0)]
+    assert sum(len(pcm) for _, pcm, _ in speaking.played) == 100 * 48
+
+
 # --- the microphone alone ---
 
 

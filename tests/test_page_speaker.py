@@ -330,3 +330,21 @@ async def test_closing_stops_everything(make: Make) -> None:
     assert session.kinds == [("flushed", "a", 20.0)]
     assert speaker._watching is not None
     await asyncio.gather(speaker._watching, return_exceptions=True)
+
+
+async def test_closing_says_how_far_an_answer_was_heard_of_which_the_page_is_silent(
+    make: Make,
+) -> None:
+    page = Page()
+    speaker, session, _ = make(page)
+    speaker.write("a", TENTH)
+    speaker.take(report("started", 0))
+    closing = asyncio.ensure_future(speaker.close())
+    await until(lambda: bool(page.flushes))
+    page.flushes[0].set_result([("a", 20.0)])
+    await closing
+
+    assert session.kinds == [("started", "a", 0.0), ("flushed", "a", 20.0)]
+    assert session.heard == [("a", 480, pytest.approx(0.98))]
+    assert speaker._watching is not None
+    await asyncio.gather(speaker._watching, return_exceptions=True)
