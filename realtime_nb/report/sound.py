@@ -1,9 +1,9 @@
 """What was heard in a session, small enough for a page.
 
-It is MP3 because every browser plays it. Encoding is most of the time that a report takes, 40 to 55 s
-of processor time for an hour, and no setting of the encoder makes that less: not its bit rates, not
-its modes. Ogg Vorbis takes 35 s, Opus 60 s; FLAC takes 3 s, and makes a page of 80 MB, or of 170 MB
-where the microphone has any noise. So it is encoded beside the rest.
+It is MP3 because every browser plays it. Encoding is most of the time that a report takes, 40 to
+55 s of processor time for an hour, and no setting of the encoder makes that less: not its bit rates
+nor its modes. Ogg Vorbis takes 35 s, Opus 60 s; FLAC takes 3 s, and makes a page of 80 MB, or of
+170 MB where the microphone has any noise. So it is encoded beside the rest.
 """
 
 from __future__ import annotations
