@@ -16,6 +16,7 @@ from realtime_nb import connecting
 from realtime_nb import tools as tool_set
 from realtime_nb.agent_audio import AgentAudio, BrowserAudio, FileAudio, HostAudio
 from realtime_nb.agent_register import CellRun, register, replaced_by, rivals_of, running_cell
+from realtime_nb.agent_summary import session_facts
 from realtime_nb.agent_turns import UserTurns
 from realtime_nb.agent_views import AgentViews, settings_shown
 from realtime_nb.background import Pending, io_thread
@@ -133,6 +134,9 @@ class Agent:
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return self.panel._repr_mimebundle_(**kwargs)
 
+    def _ipython_display_(self, **kwargs: Any) -> None:
+        self.panel._ipython_display_(**kwargs)
+
     def _audio_for(self, audio: str | Path) -> AgentAudio:
         if audio == "browser":
             return BrowserAudio(self._thread, self._problem, self._hushed)
@@ -154,6 +158,11 @@ class Agent:
         """Whether a session is open."""
         session = self._session
         return session is not None and not session.closed
+
+    @property
+    def session(self) -> Session | None:
+        """The session that is open; None while there is none."""
+        return self._session
 
     @property
     def conversation(self) -> Conversation:
@@ -322,6 +331,7 @@ class Agent:
         self._watching = asyncio.create_task(self._watch(session))
         self._show_settings()
         self.panel.set(state="listening", connected=True, latency_ms=None)
+        self.panel.tell_of_session(session_facts(session, over=False))
 
     async def _watch(self, session: Session) -> None:
         """Notices when the session ends by itself."""
@@ -358,6 +368,8 @@ class Agent:
         finally:
             self._views.update()
             self.panel.set(state="disconnected", connected=False, talking=False)
+            if session is not None:
+                self.panel.tell_of_session(session_facts(session, over=True))
 
     async def _with_session(self, use: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
         await self._open()

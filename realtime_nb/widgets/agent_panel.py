@@ -65,6 +65,7 @@ class AgentPanel(LiveWidget):
     ) -> None:
         self._on_command = on_command
         self._setting = threading.RLock()
+        self._session_facts = ""
         parts = {
             "transcript": transcript,
             "events": events,
@@ -96,6 +97,13 @@ class AgentPanel(LiveWidget):
         if message["kind"] == "command":
             self._on_command(str(message["name"]), message.get("value"))
 
+    def tell_of_session(self, facts: str) -> None:
+        """Takes what a saved notebook says of the last session, in words that anybody may read."""
+        self._session_facts = facts
+        self._stand_in.refresh()
+
     def summary(self) -> str:
-        """What stays in a saved notebook: that there was an agent, and nothing that was said."""
-        return f"Agent ({self.endpoint}). Run the cell to talk to it."
+        """What stays in a saved notebook: facts about the last session, nothing that was said."""
+        if not self._session_facts:
+            return f"Agent ({self.endpoint}). Run the cell to talk to it."
+        return f"Agent ({self.endpoint}): {self._session_facts}\nRun the cell to talk to it again."

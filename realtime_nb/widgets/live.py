@@ -33,6 +33,7 @@ import traitlets
 
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.widgets.kernel_status import keep_status_quiet
+from realtime_nb.widgets.stand_in import StandIn
 
 __all__ = [
     "LiveWidget",
@@ -175,7 +176,8 @@ class LiveWidget(anywidget.AnyWidget):
         self._idle_ms: float | None = None
         self._handled_on: threading.Thread | None = None
         self._send_lock = threading.RLock()
-        super().__init__(**settings)
+        self._stand_in = StandIn(self._as_saved)
+        super().__init__(**settings, _dom_classes=[self._stand_in.view_class])
 
     # --- messages ---------------------------------------------------------------------------------
 
@@ -368,16 +370,45 @@ class LiveWidget(anywidget.AnyWidget):
         """What a saved notebook shows in place of the widget: plain text, no audio, no secret."""
         return f"{type(self).__name__} (shown while its kernel runs)"
 
+    def picture(self) -> str:
+        """HTML that a saved notebook shows over the summary: no script, no audio, no secret."""
+        return ""
+
+    def close(self) -> None:
+        """Ends the widget and its views; its summary stays."""
+        if "_stand_in" in self.__dict__:  # not in one that was never made whole
+            self._stand_in.close()
+        super().close()
+
+    def _as_saved(self) -> tuple[str, str]:
+        """The summary as text, and as HTML with the picture."""
+        text = self.summary()
+        return text, f'{self.picture()}<div style="white-space: pre-wrap">{html.escape(text)}</div>'
+
     def _repr_mimebundle_(
         self, **kwargs: Any
     ) -> tuple[dict[str, object], dict[str, object]] | None:
-        bundle = super()._repr_mimebundle_(**kwargs)
+        """One output, for those who put the widget somewhere themselves."""
+        bundle = self._view_bundle(**kwargs)
         if bundle is None:
             return None
-        data, metadata = bundle
-        text = self.summary()
-        page = f'<div style="white-space: pre-wrap">{html.escape(text)}</div>'
-        return {**data, "text/plain": text, "text/html": page}, metadata
+        text, page = self._as_saved()
+        return {**bundle[0], "text/plain": text, "text/html": page}, bundle[1]
+
+    def _ipython_display_(self, **kwargs: Any) -> None:
+        """Shows the summary and the view as two outputs, so that the summary outlives the view."""
+        bundle = self._view_bundle(**kwargs)
+        if bundle is not None:
+            self._stand_in.show(*bundle)
+
+    def _view_bundle(self, **kwargs: Any) -> tuple[dict[str, object], dict[str, object]] | None:
+        """What shows the widget; empty once it is closed."""
+        if self.comm is None:
+            return {}, {}
+        return cast(
+            "tuple[dict[str, object], dict[str, object]] | None",
+            super()._repr_mimebundle_(**kwargs),
+        )
 
 
 def _front_ends_choice(_data: object, default: str | None) -> str | None:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject
@@ -104,18 +104,6 @@ class View(LiveWidget):
                 self._requests.append(message)
         self._feed.changed()
 
-    def picture(self) -> str:
-        """HTML that a saved notebook shows over the summary: no script, no audio, no secret."""
-        return ""
-
-    def _repr_mimebundle_(
-        self, **kwargs: Any
-    ) -> tuple[dict[str, object], dict[str, object]] | None:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is not None:
-            bundle[0]["text/html"] = f"{self.picture()}{bundle[0]['text/html']}"
-        return bundle
-
     def _watch(self, session: LiveSession) -> None:
         """Is shown what the session does from now on."""
         session.observe(SessionObserver(self._on_event, self._on_playback, self._on_tool))
@@ -153,6 +141,7 @@ class View(LiveWidget):
         self._feed.changed()
 
     def _send_changes(self) -> None:
+        self._stand_in.refresh_soon()
         if not self._listening:
             return
         with self._receiving:

@@ -92,6 +92,8 @@ def test_a_saved_notebook_says_what_was_here(shown: Shown) -> None:
     bundle = shown.panel._repr_mimebundle_()
     assert bundle is not None
     assert "Agent (local)" in str(bundle[0]["text/html"])
+    shown.panel.tell_of_session("a session of 3.0 s.")
+    assert shown.panel.summary().startswith("Agent (local): a session of 3.0 s.\nRun the cell")
 
 
 def test_an_unknown_setting_is_refused_by_name() -> None:
