@@ -92,6 +92,14 @@ def plot_lanes(events: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_ylim(len(present) - 0.45, -0.55)
     if not present:
         ax.set_ylim(1, 0)
+    counts = [int((families == name).sum()) for name in present]
+    ax.set_yticks(
+        range(len(present)),
+        [f"{name}  {count:,}" for name, count in zip(present, counts, strict=True)],
+    )
+    style.strip_frame(ax, grid="x")
+    style.settle(ax)
+    style.time_axis(ax, duration_s)
     width_px = style.size_px(ax)[0]
     ink = plt.rcParams["text.color"]
     ax.hlines(range(len(present)), 0, duration_s, colors=ink, linewidth=0.5, alpha=0.3)
@@ -104,14 +112,10 @@ def plot_lanes(events: pd.DataFrame, ax: Axes | None = None) -> Axes:
         else:
             thin = inside.sum() > width_px * _FINE_PER_PX
             _draw_ticks(ax, times_s[inside], sent[inside], row, 0.7 if thin else 1.4)
-    counts = [int((families == name).sum()) for name in present]
-    ax.set_yticks(
-        range(len(present)),
-        [f"{name}  {count:,}" for name, count in zip(present, counts, strict=True)],
-    )
-    style.strip_frame(ax, grid="x")
-    style.time_axis(ax, duration_s)
     style.legend_above(ax, _directions(sent))
+    if not present:
+        style.nothing(ax, "no events")
+    style.settle(ax)
     return ax
 
 

@@ -12,6 +12,7 @@ from realtime_nb.plots import style
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.text import Annotation
 
 __all__ = ["plot_latency"]
 
@@ -20,6 +21,8 @@ FEWEST_OF_A_DISTRIBUTION = 20
 
 _BAND = 0.78
 """Height of a group's drawing; the rest of its row is space."""
+_LEAST_SHARE = 0.5
+"""Of the width, for what lies before a point that is written to at its right."""
 _MARKS = ((50, "left", "top"), (90, "right", "bottom"), (95, "left", "top"))
 """Percentiles, and on which side of the curve there is room for their names."""
 
@@ -49,23 +52,24 @@ def plot_latency(latency: pd.DataFrame, ax: Axes | None = None, *, simulated: bo
     reach_ms = max(1.0, float(known["latency_ms"].max()) if len(known) else 0.0)
     ax.set_xlim(min(0.0, float(known["latency_ms"].min()) if len(known) else 0.0), reach_ms * 1.12)
     ax.set_ylim(-0.12, max(1, len(groups)) - 0.02)
+    ax.set_yticks(
+        [row + _BAND / 2 for row in range(len(groups))],
+        [f"{name}\nn = {len(table)}" for name, _, table in reversed(groups)],
+    )
+    style.strip_frame(ax, grid="x")
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    style.settle(ax)
+    style.x_label(ax, "time from the end of the user's speech to the answer's first sound (ms)")
     for row, (_, colour, table) in enumerate(reversed(groups)):
         if len(table) < FEWEST_OF_A_DISTRIBUTION:
             _draw_points(ax, table, row, colour)
         else:
             _draw_distribution(ax, np.sort(table["latency_ms"].to_numpy(float)), row, colour)
-    ax.set_yticks(
-        [row + _BAND / 2 for row in range(len(groups))],
-        [f"{name}\nn = {len(table)}" for name, _, table in reversed(groups)],
-    )
     _explain_hollow(ax, groups)
-    style.strip_frame(ax, grid="x")
-    ax.xaxis.set_major_formatter("{x:,.0f}")
-    ax.set_xlabel("time from the end of the user's speech to the answer's first sound (ms)")
-    style.caption(ax, [style.SIMULATED if simulated else "", _missing(latency)])
     if not groups:
-        nothing = "no turn has a latency"
-        ax.text(0.5, 0.5, nothing, transform=ax.transAxes, ha="center", alpha=style.MUTED)
+        style.nothing(ax, "no turn has a latency")
+    style.caption(ax, [style.SIMULATED if simulated else "", _missing(latency)])
+    style.settle(ax)
     return ax
 
 
@@ -81,25 +85,33 @@ def _draw_points(ax: Axes, table: pd.DataFrame, row: int, colour: str) -> None:
     )
     median_ms = float(np.median(values_ms))
     ax.vlines(median_ms, row, row + _BAND, colors=colour, linewidth=1.2, alpha=0.8)
-    ax.annotate(
-        f"median {median_ms:,.0f}",
-        (median_ms, row + _BAND),
-        xytext=(3, 0),
-        textcoords="offset points",
-        va="bottom",
-        fontsize="small",
-    )
+    _write(ax, f"median {median_ms:,.0f} ms", median_ms, row + _BAND, 3, "bottom")
     slowest = int(np.argmax(values_ms))
     if len(values_ms) > 2:
-        ax.annotate(
-            f"turn {int(table['turn'].iloc[slowest])}",
-            (values_ms[slowest], heights[slowest]),
-            xytext=(7, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize="small",
-            alpha=style.MUTED,
-        )
+        name = f"turn {int(table['turn'].iloc[slowest])}"
+        written = _write(ax, name, values_ms[slowest], float(heights[slowest]), 7, "center")
+        written.set_alpha(style.MUTED)
+
+
+def _write(
+    ax: Axes, text: str, at_ms: float, height: float, aside_pt: float, edge: str, side: str = "left"
+) -> Annotation:
+    """Small type beside a point, for which the axis is made longer where there is no room."""
+    if side == "left":
+        letter_px, (width_px, _) = style.letter_px(ax), style.size_px(ax)
+        left_ms, right_ms = ax.get_xlim()
+        room_px = (len(text) + 1) * letter_px + aside_pt * ax.figure.dpi / 72
+        least_ms = (at_ms - left_ms) / max(_LEAST_SHARE, 1 - room_px / width_px)
+        ax.set_xlim(left_ms, max(right_ms, left_ms + least_ms))
+    return ax.annotate(
+        text,
+        (at_ms, height),
+        xytext=(aside_pt if side == "left" else -aside_pt, 0),
+        textcoords="offset points",
+        ha=side,
+        va=edge,
+        fontsize="small",
+    )
 
 
 def _explain_hollow(ax: Axes, groups: list[tuple[str, str, pd.DataFrame]]) -> None:
@@ -138,15 +150,7 @@ def _draw_distribution(ax: Axes, values_ms: npt.NDArray[np.float64], row: int, c
         height = row + _BAND * percentile / 100
         ax.vlines(at_ms, row, height, colors=colour, linewidth=1, linestyles=(0, (2, 2)))
         ax.plot([at_ms], [height], marker="o", markersize=5, color=colour)
-        ax.annotate(
-            f"p{percentile} {at_ms:,.0f}",
-            (at_ms, height),
-            xytext=(6 if side == "left" else -6, -3 if edge == "top" else 1),
-            textcoords="offset points",
-            ha=side,
-            va=edge,
-            fontsize="small",
-        )
+        _write(ax, f"p{percentile} {at_ms:,.0f} ms", at_ms, height, 6, edge, side)
 
 
 def _missing(latency: pd.DataFrame) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.collections import PolyCollection
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 __all__ = [
     "AGENT_COLOUR",
@@ -34,12 +36,14 @@ __all__ = [
     "duration_text",
     "legend_above",
     "letter_px",
+    "nothing",
+    "settle",
     "size_px",
     "strip_frame",
     "time_axis",
     "time_tick",
     "time_tick_step_s",
-    "wrapped",
+    "x_label",
 ]
 
 USER_COLOUR = "#1A7FC1"
@@ -58,6 +62,9 @@ _WIDTH_IN = 10.0
 _LETTER_EM = 0.58
 """Width of a usual letter, as a share of the size of the type."""
 _SMALL = 0.833
+_LEAST_SHARE = 0.3
+"""Of the figure's width and height that its axes keep whatever is written around them."""
+_FEWEST_LETTERS = 16
 _TICK_STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 
 
@@ -69,6 +76,44 @@ def axes_or_new(ax: Axes | None, height_in: float) -> Axes:
 
     _, made = plt.subplots(figsize=(_WIDTH_IN, height_in), layout="constrained")
     return made
+
+
+def settle(ax: Axes) -> None:
+    """Give the axes the place that they will have with what is written around them by now.
+
+    What is drawn next can then be made to fit. A figure without a layout of its own that shows
+    nothing else gets wider margins where they would cut off what is written in them.
+    """
+    root = ax.figure.canvas.figure
+    layout = root.get_layout_engine()
+    if layout is not None:
+        layout.execute(root)
+    elif _is_alone(ax, root):
+        _widen_margins(ax, root)
+
+
+def _is_alone(ax: Axes, root: Figure) -> bool:
+    place = ax.get_subplotspec()
+    return place is not None and all(other.get_subplotspec() is place for other in root.axes)
+
+
+def _widen_margins(ax: Axes, root: Figure) -> None:
+    from matplotlib.transforms import Bbox
+
+    boxes = [box for one in root.axes if (box := one.get_tightbbox()) is not None]
+    if not boxes:
+        return
+    written, place = Bbox.union(boxes), ax.get_position()
+    width_px, height_px = (float(edge) for edge in root.bbox.size)
+    edge_px = 0.03 * root.dpi
+    left = place.x0 + max(0.0, edge_px - written.x0) / width_px
+    right = place.x1 - max(0.0, written.x1 + edge_px - width_px) / width_px
+    bottom = place.y0 + max(0.0, edge_px - written.y0) / height_px
+    top = place.y1 - max(0.0, written.y1 + edge_px - height_px) / height_px
+    if right - left >= _LEAST_SHARE and (left, right) != (place.x0, place.x1):
+        root.subplots_adjust(left=left, right=right)
+    if top - bottom >= _LEAST_SHARE and (bottom, top) != (place.y0, place.y1):
+        root.subplots_adjust(bottom=bottom, top=top)
 
 
 def size_px(ax: Axes) -> tuple[float, float]:
@@ -124,29 +169,41 @@ def strip_frame(ax: Axes, grid: str) -> None:
 def legend_above(
     ax: Axes, handles: Sequence[Artist] | None = None, *, columns: int = 7, right: bool = True
 ) -> None:
-    """Put the legend, if there is anything in it, above the axes, where it covers nothing."""
+    """Put the legend, if there is anything in it, above the axes, where it covers nothing.
+
+    It has as many columns as there is room for, ``columns`` at most.
+    """
     if handles is None:
         handles = ax.get_legend_handles_labels()[0]
-    if handles:
-        ax.legend(
+    if not handles:
+        return
+    box, whole = ax.get_window_extent(), ax.get_tightbbox()
+    # To the left of the axes it may lie above what names their lanes.
+    room_px = box.x1 - (min(box.x0, whole.x0) if right and whole is not None else box.x0)
+    for fitting in range(min(columns, len(handles)), 0, -1):
+        legend = ax.legend(
             handles=handles,
             loc="lower right" if right else "lower left",
             bbox_to_anchor=(1.0 if right else 0.0, 1.0),
-            ncols=min(columns, len(handles)),
+            ncols=fitting,
             frameon=False,
             fontsize="small",
             borderaxespad=0.2,
+            borderpad=0.2,
             handlelength=1.2,
-            columnspacing=1.4,
+            handletextpad=0.6,
+            columnspacing=1.2,
         )
+        if legend.get_window_extent().width <= room_px:
+            return
 
 
 def caption(ax: Axes, sentences: Iterable[str]) -> None:
     """Write what there is to know under the axis' label."""
     text = " ".join(sentence for sentence in sentences if sentence)
     if text:
-        ax.annotate(
-            wrapped(ax, text),
+        written = ax.annotate(
+            text,
             (0.0, 0.0),
             xycoords=("axes fraction", ax.xaxis.label),
             xytext=(0, -3),
@@ -155,12 +212,54 @@ def caption(ax: Axes, sentences: Iterable[str]) -> None:
             fontsize="small",
             alpha=MUTED,
             annotation_clip=False,
+            parse_math=False,
         )
+        _wrap(written, size_px(ax)[0])
 
 
-def wrapped(ax: Axes, text: str) -> str:
-    """Break small type into lines that are no longer than the axes are wide."""
-    return textwrap.fill(text, int(max(30, size_px(ax)[0] / letter_px(ax))))
+def x_label(ax: Axes, text: str) -> None:
+    """Name the lower axis, in lines that are no longer than it."""
+    _wrap(ax.set_xlabel(text), size_px(ax)[0], evenly=True)
+
+
+def nothing(ax: Axes, text: str = "") -> None:
+    """Leave no axis, since there is nothing to be measured by it, and say why in its place."""
+    for axis in (ax.xaxis, ax.yaxis) if text else (ax.xaxis,):
+        axis.set_ticks([])
+        axis.set_label_text("")
+    for side in ("left", "bottom"):
+        ax.spines[side].set_visible(False)
+    if text:
+        written = ax.text(
+            0.5,
+            0.5,
+            text,
+            transform=ax.transAxes,
+            ha="center",
+            va="center",
+            fontsize="small",
+            alpha=MUTED,
+            parse_math=False,
+        )
+        _wrap(written, 0.95 * size_px(ax)[0], evenly=True)
+
+
+def _wrap(written: Text, width_px: float, *, evenly: bool = False) -> None:
+    """Break a text into as few lines as fit into a width, of about one length if ``evenly``."""
+    lines = written.get_text().split("\n")
+
+    def broken(letters: int) -> str:
+        return "\n".join(textwrap.fill(line, letters, break_on_hyphens=False) for line in lines)
+
+    letters = max(len(line) for line in lines)
+    while letters > _FEWEST_LETTERS and written.get_window_extent().width > width_px:
+        letters -= 1 + letters // 40
+        written.set_text(broken(letters))
+    most = broken(letters).count("\n")
+    while evenly and letters > _FEWEST_LETTERS and broken(letters - 1).count("\n") == most:
+        letters -= 1
+    if most:
+        written.set_text(broken(letters))
 
 
 def time_tick_step_s(duration_s: float, most: int = 11) -> float:
@@ -176,11 +275,14 @@ def time_tick(seconds: float, duration_s: float) -> str:
 
 
 def time_axis(ax: Axes, duration_s: float) -> None:
-    """Make the lower axis seconds since the session began, with round ticks."""
+    """Make the lower axis seconds since the session began, with round ticks that have room."""
+    import matplotlib.pyplot as plt
     from matplotlib.ticker import FuncFormatter, MultipleLocator
 
     ax.set_xlim(0, duration_s)
-    ax.xaxis.set_major_locator(MultipleLocator(time_tick_step_s(duration_s)))
+    tick_px = 6 * letter_px(ax, plt.rcParams["font.size"])
+    most = int(np.clip(size_px(ax)[0] / tick_px, 2, 11))
+    ax.xaxis.set_major_locator(MultipleLocator(time_tick_step_s(duration_s, most)))
     if duration_s > 90:
         ax.xaxis.set_major_formatter(FuncFormatter(lambda s, _: time_tick(s, duration_s)))
     ax.set_xlabel("time (min:s)" if duration_s > 90 else "time (s)")

@@ -206,8 +206,9 @@ def plot_timeline(data: TimelineData, ax: Axes | None = None) -> Axes:
     duration_s = max(data.duration_s, 0.1)
     lanes = _Lanes.of(data)
     ax = style.axes_or_new(ax, 0.75 + 0.84 * (lanes.top - lanes.bottom))
+    _dress(ax, lanes.names("tools" if data.calls else "errors"), duration_s)
+    letter_s = style.letter_px(ax) * duration_s / style.size_px(ax)[0]
     bins = int(max(200, style.size_px(ax)[0] * 2))  # two per pixel, for dense screens
-    ax.set_xlim(0, duration_s)
     ax.set_ylim(lanes.bottom, lanes.top)
     _draw_speech(ax, lanes.user, data)
     _draw_wave(ax, lanes.user, style.USER_COLOUR, [(data.user, 1.0, "")], duration_s, bins)
@@ -216,11 +217,12 @@ def plot_timeline(data: TimelineData, ax: Axes | None = None) -> Axes:
     if lanes.responses is not None:
         _draw_responses(ax, lanes.responses, data.responses, duration_s / bins)
     if lanes.calls is not None:
-        _draw_calls(ax, lanes.calls, data.calls, duration_s, bins)
+        _draw_calls(ax, lanes.calls, data.calls, duration_s, bins, letter_s)
         _draw_errors(ax, lanes.calls, data.errors)
     if lanes.labels is not None:
-        _draw_labels(ax, lanes, data.labels, duration_s, bins)
-    _dress(ax, lanes.names("tools" if data.calls else "errors"), duration_s)
+        _draw_labels(ax, lanes, data.labels, letter_s)
+    _explain(ax)
+    style.settle(ax)
     return ax
 
 
@@ -297,6 +299,7 @@ def _draw_calls(
     calls: Sequence[tuple[float, float | None, str]],
     duration_s: float,
     bins: int,
+    letter_s: float,
 ) -> None:
     bottom = middle - _CALL_HALF_HEIGHT
     in_order = sorted(calls, key=lambda call: call[0])
@@ -319,7 +322,7 @@ def _draw_calls(
                 linewidths=1,
                 alpha=1.0 if answered else 0.4,
             )
-    for left_s, text in _call_names(in_order, duration_s, 14 * duration_s / bins):
+    for left_s, text in _call_names(in_order, duration_s, letter_s):
         ax.annotate(
             text,
             (left_s, bottom),
@@ -363,12 +366,12 @@ def _draw_errors(ax: Axes, middle: float, errors: Sequence[float]) -> None:
 
 
 def _draw_labels(
-    ax: Axes, lanes: _Lanes, labels: Sequence[tuple[float, str]], duration_s: float, bins: int
+    ax: Axes, lanes: _Lanes, labels: Sequence[tuple[float, str]], letter_s: float
 ) -> None:
     """Dotted lines through all lanes; those that have the room for their text reach up to it."""
     import matplotlib.pyplot as plt
 
-    texts = dict(_label_texts(sorted(labels), duration_s, 14 * duration_s / bins))
+    texts = dict(_label_texts(sorted(labels), ax.get_xlim()[1], letter_s))
     ends = [
         lanes.top if index in texts else lanes.user + _HALF_HEIGHT for index in range(len(labels))
     ]
@@ -413,7 +416,12 @@ def _label_texts(
 def _dress(ax: Axes, names: dict[str, float], duration_s: float) -> None:
     ax.set_yticks(list(names.values()), list(names))
     style.strip_frame(ax, grid="x")
+    ax.set_xlim(0, duration_s)
+    style.settle(ax)
     style.time_axis(ax, duration_s)
+
+
+def _explain(ax: Axes) -> None:
     style.legend_above(ax)
     legend = ax.get_legend()
     if legend is not None:

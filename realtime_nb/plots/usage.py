@@ -23,6 +23,7 @@ _MOST_EDGED_BARS = 100
 """More bars than this touch each other, or their gaps would be all that is seen."""
 _FEWEST_PLACES = 6
 """Fewer bars leave room beside them, or they would be walls."""
+_COUNT_STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 Numbers = npt.NDArray[np.float64]
 
@@ -53,8 +54,14 @@ def plot_usage(usage: pd.DataFrame, ax: Axes | None = None) -> Axes:
         handles.append(_draw_context(ax, context))
     _dress(ax, "response", "tokens")
     ax.yaxis.set_major_formatter("{x:,.0f}")
+    if not len(counted):
+        style.nothing(ax, "no response told its usage" if len(usage) else "no responses")
+    style.settle(ax)
+    _count(ax, places)
     style.legend_above(ax, handles[::-1], columns=8)
-    style.caption(ax, [_growth(context), _uncounted(len(usage) - len(counted))])
+    missing = len(usage) - len(counted) if len(counted) else 0
+    style.caption(ax, [_growth(context), _uncounted(missing)])
+    style.settle(ax)
     return ax
 
 
@@ -128,10 +135,11 @@ def _draw_context(ax: Axes, context: Numbers) -> Artist:
 def _growth(context: Numbers) -> str:
     if len(context) < 2:
         return ""
-    slope = np.polyfit(np.arange(len(context)), context, 1)[0]
+    slope = round(float(np.polyfit(np.arange(len(context)), context, 1)[0]))
+    growth = f"{slope:+,} per response on average" if slope else "no growth on average"
     return (
         f"Context: {context[0]:,.0f} tokens in the first response, {context[-1]:,.0f} in the last; "
-        f"{slope:+,.0f} per response on average."
+        f"{growth}."
     )
 
 
@@ -170,14 +178,16 @@ def plot_cost(costs: pd.DataFrame, ax: Axes | None = None) -> Axes:
         bottoms += usd
     _limit(ax, len(places), 1.15 * float(bottoms.max(initial=0.0)), first)
     _dress(ax, "turn", "USD per turn")
-    if len(priced):
-        handles.append(_draw_cumulative(ax, places, np.cumsum(bottoms)))
-        ax.yaxis.set_major_formatter(_money(ax.get_ylim()[1]))
-    else:
-        ax.set_xticks([])
-        ax.set_yticks([])
-    style.legend_above(ax, handles)
-    _say_unpriced(ax, costs[costs["usd"].isna()], alone=not len(priced))
+    if not len(priced):
+        style.nothing(ax, _why_no_price(costs) if len(costs) else "nothing that costs anything")
+        return ax
+    ax.yaxis.set_major_formatter(_money(ax.get_ylim()[1]))
+    so_far = _draw_cumulative(ax, places, np.cumsum(bottoms))
+    style.settle(ax)
+    _count(ax, places)
+    style.legend_above(ax, [*handles, so_far])
+    style.caption(ax, [_assumption(costs), _unpriced(costs[costs["usd"].isna()])])
+    style.settle(ax)
     return ax
 
 
@@ -220,26 +230,48 @@ def _money(highest_usd: float) -> Callable[[float, float], str]:
     return lambda usd, _position: f"${usd:,.{digits}f}"
 
 
-def _say_unpriced(ax: Axes, unpriced: pd.DataFrame, alone: bool) -> None:
-    if unpriced.empty:
-        return
-    models = "unknown model"
-    if "model" in unpriced:
-        models = ", ".join(sorted({str(name) for name in unpriced["model"].dropna()})) or models
-    text = f"no price for {models}: {style.counted(len(unpriced), 'row')} not counted"
-    if "reason" in unpriced and unpriced["reason"].notna().any():
-        text += f" ({'; '.join(sorted(set(unpriced['reason'].dropna())))})"
-    if alone:
-        ax.text(0.5, 0.5, style.wrapped(ax, text), transform=ax.transAxes, ha="center", va="center")
-    else:
-        style.caption(ax, [f"{text[0].upper()}{text[1:]}."])
+def _why_no_price(unpriced: pd.DataFrame) -> str:
+    """What is not known, and what to pass for it."""
+    reasons = [reason for reason in _reasons(unpriced) if not reason.startswith("no price is")]
+    because = f" ({'; '.join(reasons)})" if reasons else ""
+    return (
+        f"No price is known for {_models(unpriced)}{because}.\n"
+        'Pass model="gpt-realtime" to price it as that model, or your own table as prices={…}.'
+    )
+
+
+def _assumption(costs: pd.DataFrame) -> str:
+    text = str(costs.attrs.get("assumption") or "")
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def _unpriced(costs: pd.DataFrame) -> str:
+    if costs.empty:
+        return ""
+    kinds = [
+        style.counted(int((costs["kind"] == kind).sum()), kind)
+        for kind in ("response", "transcription")
+        if (costs["kind"] == kind).any()
+    ]
+    because = f" ({'; '.join(_reasons(costs))})" if _reasons(costs) else ""
+    return f"Not counted, without a price for {_models(costs)}: {', '.join(kinds)}{because}."
+
+
+def _models(costs: pd.DataFrame) -> str:
+    names = sorted({str(name) for name in costs["model"].dropna()}) if "model" in costs else []
+    return ", ".join(names) or "an unknown model"
+
+
+def _reasons(costs: pd.DataFrame) -> list[str]:
+    return sorted(set(costs["reason"].dropna())) if "reason" in costs else []
 
 
 # --- both -----------------------------------------------------------------------------------------
 
 
 def _limit(ax: Axes, count: int, highest: float, first: float = 1.0) -> None:
-    ax.set_xlim(first - 0.6, first + max(count, _FEWEST_PLACES) - 0.4)
+    middle, reach = first + (count - 1) / 2, max(count, _FEWEST_PLACES) / 2 + 0.1
+    ax.set_xlim(middle - reach, middle + reach)
     ax.set_ylim(0, highest * 1.08 or 1.0)
 
 
@@ -249,7 +281,20 @@ def _dress(ax: Axes, x_label: str, y_label: str) -> None:
     style.strip_frame(ax, grid="y")
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)
-    ax.xaxis.set_major_locator(MaxNLocator(20, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     ax.set_xlabel(x_label)
     ax.set_ylabel(y_label)
+
+
+def _count(ax: Axes, places: Numbers) -> None:
+    """The numbers of the bars that are there, as many as there is room for."""
+    import matplotlib.pyplot as plt
+
+    if not len(places):
+        return
+    digits = len(f"{places[-1]:.0f}")
+    tick_px = (digits + 2) * style.letter_px(ax, plt.rcParams["font.size"])
+    most = max(2.0, style.size_px(ax)[0] / tick_px)
+    step = next((step for step in _COUNT_STEPS if np.ptp(ax.get_xlim()) / step <= most), 1_000)
+    shown = [place for place in places if place % step == 0]
+    ax.set_xticks(shown, [f"{place:.0f}" for place in shown])

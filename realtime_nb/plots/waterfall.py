@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +28,9 @@ _PART_COLOURS = {
 _UNSPLIT = "not split"
 _ROW_IN = 0.27
 _MOST_ROWS_IN = 6.5
-_READABLE_ROW_PX = 11.0
+_READABLE_ROW_PT = 8.0
+_LEAST_BARS = 0.45
+"""The share of the width that bars keep beside what is written at their ends."""
 _BAR_HALF_HEIGHT = 0.36
 _THIN_BAR_HALF_HEIGHT = 0.46
 
@@ -48,23 +51,29 @@ def plot_waterfall(
     """
     rows = len(latency)
     ax = style.axes_or_new(ax, min(max(rows, 2) * _ROW_IN, _MOST_ROWS_IN) + 1.1)
-    row_px = style.size_px(ax)[1] / max(rows, 1)
-    readable = row_px >= _READABLE_ROW_PX
     totals_ms = latency["latency_ms"].to_numpy(float)
+    known = not np.isnan(totals_ms).all()
     ax.set_xlim(0, max(1.0, np.nanmax(totals_ms, initial=0.0)) * 1.05)
     ax.set_ylim(rows - 0.4, -0.6)
-    handles = _draw_parts(ax, latency, totals_ms, readable)
-    if readable:
-        _write_to_rows(ax, latency, row_px)
-    else:
-        handles += _mark_rows(ax, latency)
-    _name_rows(ax, latency, row_px)
+    ax.set_ylabel("turn")
     style.strip_frame(ax, grid="x")
     ax.xaxis.set_major_formatter("{x:,.0f}")
-    ax.set_xlabel("time since the user's speech ended (ms)")
+    style.settle(ax)
+    row_pt = style.size_px(ax)[1] / max(rows, 1) * 72 / ax.figure.dpi
+    readable = row_pt >= _READABLE_ROW_PT
+    handles = _draw_parts(ax, latency, totals_ms, readable)
+    if not readable:
+        handles += _mark_rows(ax, latency)
+    if known:
+        style.x_label(ax, "time since the user's speech ended (ms)")
+    else:
+        style.nothing(ax, "" if rows else "no turns")
     style.legend_above(ax, handles, right=False)
     notes = "" if readable else _notes(latency)
     style.caption(ax, [style.SIMULATED if simulated else "", notes])
+    row_px = _name_rows(ax, latency)
+    if readable:
+        _write_to_rows(ax, latency, row_px)
     return ax
 
 
@@ -77,7 +86,7 @@ def _draw_parts(
     split = ~np.isnan(parts_ms).any(axis=1)
     ends_ms = np.cumsum(parts_ms[split], axis=1)
     handles: list[Artist] = []
-    for index, part in enumerate(LATENCY_PARTS):
+    for index, part in enumerate(LATENCY_PARTS if split.any() else ()):
         drawn = style.bars(
             ax,
             ends_ms[:, index] - parts_ms[split, index],
@@ -108,8 +117,9 @@ def _draw_parts(
 
 def _write_to_rows(ax: Axes, latency: pd.DataFrame, row_px: float) -> None:
     """The total and what else is to know, at the end of each bar."""
-    size_pt = min(9.0, 0.75 * row_px * 72 / ax.figure.dpi)
-    letter = style.letter_px(ax, size_pt) / style.size_px(ax)[0]
+    width_px = style.size_px(ax)[0]
+    size_pt = min(9.0 if width_px * 72 / ax.figure.dpi > 250 else 7.5, _fitting_pt(ax, row_px))
+    letter = style.letter_px(ax, size_pt) / width_px
     reach_ms = ax.get_xlim()[1]
     columns = ("latency_ms", "latency_note", "had_calls", "interrupted")
     for row, (total_ms, note, had_calls, interrupted) in enumerate(
@@ -119,7 +129,10 @@ def _write_to_rows(ax: Axes, latency: pd.DataFrame, row_px: float) -> None:
         words = [f"{total_ms:,.0f} ms" if known else str(note or "no latency")]
         words += ["with calls"] * bool(had_calls) + ["interrupted"] * bool(interrupted)
         text, end_ms = ", ".join(words), max(total_ms, 0.0) if known else 0.0
-        reach_ms = max(reach_ms, end_ms / max(0.3, 1 - letter * (len(text) + 2)))
+        if known:
+            reach_ms = max(reach_ms, end_ms / max(_LEAST_BARS, 1 - letter * (len(text) + 2)))
+        else:
+            text = textwrap.shorten(text, max(12, int(1 / letter) - 2), placeholder=" …")
         ax.annotate(
             text,
             (end_ms, row),
@@ -132,6 +145,10 @@ def _write_to_rows(ax: Axes, latency: pd.DataFrame, row_px: float) -> None:
             parse_math=False,
         )
     ax.set_xlim(0, reach_ms)
+
+
+def _fitting_pt(ax: Axes, row_px: float) -> float:
+    return 0.75 * row_px * 72 / ax.figure.dpi
 
 
 def _mark_rows(ax: Axes, latency: pd.DataFrame) -> list[Artist]:
@@ -161,14 +178,21 @@ def _mark_rows(ax: Axes, latency: pd.DataFrame) -> list[Artist]:
     return handles
 
 
-def _name_rows(ax: Axes, latency: pd.DataFrame, row_px: float) -> None:
-    """Turn numbers, as many as there is room for, round ones when they are thinned."""
+def _name_rows(ax: Axes, latency: pd.DataFrame) -> float:
+    """Turn numbers, as many as there is room for, round ones when they are thinned.
+
+    Returns:
+        The height of a row in pixels.
+    """
+    style.settle(ax)
+    row_px = style.size_px(ax)[1] / max(len(latency), 1)
     numbers = [int(number) for number in latency["turn"]]
-    least = 13 / max(row_px, 1e-6)
+    least = 9.5 * ax.figure.dpi / 72 / max(row_px, 1e-6)
     step = next((step for step in (1, 5, 10, 20, 50, 100, 200) if step >= least), 500)
     shown = [row for row, number in enumerate(numbers) if number % step == 0]
     ax.set_yticks(shown, [str(numbers[row]) for row in shown])
-    ax.set_ylabel("turn")
+    style.settle(ax)
+    return row_px
 
 
 def _notes(latency: pd.DataFrame) -> str:

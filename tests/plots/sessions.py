@@ -34,6 +34,7 @@ def timeline() -> TimelineData:
         unheard=[Clip(12.2, syllables(4.0, 4) * np.float32(0.5))],
         padded=[(0.8, 4.4), (11.8, 16.4)],
         detected=[(1.1, 3.9), (12.1, 15.9)],
+        found=[(17.6, 19.2)],
         calls=[(4.6, 4.9, "check_slots"), (17.2, None, "book")],
         errors=[12.6, 14.0, 15.4],
         responses=[

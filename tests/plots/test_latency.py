@@ -42,7 +42,7 @@ def test_of_few_turns_every_one_is_a_point() -> None:
     assert with_calls == pytest.approx(sorted(known[known["had_calls"]]["latency_ms"]))
     assert without == pytest.approx(sorted(known[~known["had_calls"]]["latency_ms"]))
     assert rows(ax) == ["with calls\nn = 3", "without calls\nn = 6"]
-    assert "median 2,305" in texts(ax)
+    assert "median 2,305 ms" in texts(ax)
     assert "turn 12" in texts(ax)
 
 
@@ -71,7 +71,7 @@ def test_of_many_turns_it_is_the_distribution() -> None:
     ax = plot_latency(plain(values_ms))
 
     assert points(ax) == []
-    assert texts(ax) == ["p50 1,050", "p90 1,810", "p95 1,905"]
+    assert texts(ax) == ["p50 1,050 ms", "p90 1,810 ms", "p95 1,905 ms"]
     steps = np.asarray(ax.lines[0].get_xydata())
     assert steps[:, 0] == pytest.approx([100.0, *values_ms])
     assert steps[-1, 1] == pytest.approx(0.78)
@@ -83,7 +83,7 @@ def test_percentiles_never_mix_turns_with_and_without_calls() -> None:
     table = plain([500.0] * 30 + [3_000.0] * 30).assign(had_calls=[False] * 30 + [True] * 30)
     ax = plot_latency(table)
     assert sorted(texts(ax)) == sorted(
-        f"p{p} {value}" for p in (50, 90, 95) for value in ("500", "3,000")
+        f"p{p} {value} ms" for p in (50, 90, 95) for value in ("500", "3,000")
     )
 
 
@@ -98,6 +98,7 @@ def test_without_any_latency() -> None:
     ax = plot_latency(table)
     ax.figure.canvas.draw()
     assert "no turn has a latency" in texts(ax)
+    assert (list(ax.get_xticks()), ax.get_xlabel()) == ([], "")
     plot_latency(sessions.latency(0)).figure.canvas.draw()
 
 

@@ -33,7 +33,8 @@ def test_it_says_in_words_what_it_shows() -> None:
     assert ElementTree.fromstring(svg).get("role") == "img"
     assert said(svg) == (
         "Timeline of 20.0 s",
-        "2 stretches of the user's speech; 5 responses; 1 of them cut short; 1 failed; "
+        "3 stretches of the user's speech; 1 of them from the offline detector; "
+        "5 responses; 1 of them cut short; 1 failed; "
         "4.0 s of the agent's audio not heard; 2 function calls (book, check_slots); 3 errors; "
         "2 labels.",
     )

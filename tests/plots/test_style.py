@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from itertools import combinations
+from typing import Literal
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from realtime_nb.analysis import tables
 from realtime_nb.input_clock import InputClock
@@ -74,8 +79,6 @@ def test_a_plot_makes_one_figure_or_none(name: str) -> None:
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_all_text_has_the_colour_of_the_style(name: str) -> None:
-    from matplotlib.text import Text
-
     with plt.style.context("dark_background"):
         ax = PLOTS[name](None)
         ax.figure.canvas.draw()
@@ -95,6 +98,66 @@ def test_nothing_is_drawn_outside_the_figure(name: str) -> None:
     assert box.y0 >= -0.01
     assert box.x1 <= width_in + 0.01
     assert box.y1 <= height_in + 0.01
+
+
+def written(figure: Figure) -> list[tuple[str, Bbox]]:
+    """All that is to be read, and where it stands."""
+    parts = [
+        part
+        for part in figure.findobj(Text)
+        if part.get_visible() and part.get_text().strip() and part.get_window_extent().width > 0
+    ]
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            labels = axis.get_ticklabels(which="both")
+            places = axis.get_ticklocs()
+            shown = {
+                id(label)
+                for label, at in zip(labels, places, strict=False)
+                if low - 1e-9 <= at <= high + 1e-9
+            }
+            aside = {id(tick.label1) for tick in axis.majorTicks}
+            aside |= {id(tick.label2) for tick in axis.majorTicks}
+            parts = [part for part in parts if id(part) not in aside or id(part) in shown]
+    return [(part.get_text(), part.get_window_extent()) for part in parts]
+
+
+@pytest.mark.parametrize("layout", [None, "constrained"])
+@pytest.mark.parametrize("width_in", [3.5, 4.0, 6.4])
+@pytest.mark.parametrize("name", PLOTS)
+def test_all_can_be_read_in_a_small_figure(
+    name: str, width_in: float, layout: Literal["constrained"] | None
+) -> None:
+    figure, ax = plt.subplots(figsize=(width_in, 3.2), layout=layout)
+    PLOTS[name](ax)
+    figure.canvas.draw()
+
+    parts = written(figure)
+    assert len(parts) > 5
+    for text, box in parts:
+        assert box.x0 >= -1, text
+        assert box.y0 >= -1, text
+        assert box.x1 <= figure.bbox.x1 + 1, text
+        assert box.y1 <= figure.bbox.y1 + 1, text
+    for (text, box), (other, beside) in combinations(parts, 2):
+        common = Bbox.intersection(box, beside)
+        assert common is None or min(common.width, common.height) < 2, (text, other)
+
+
+def test_axes_of_a_figure_with_others_stay_where_they_are() -> None:
+    _, (left, right) = plt.subplots(1, 2)
+    places = [ax.get_position().bounds for ax in (left, right)]
+    plot_timeline(sessions.timeline(), right)
+    assert [ax.get_position().bounds for ax in (left, right)] == places
+
+
+def test_a_figure_without_layout_keeps_what_is_wide_enough() -> None:
+    figure, ax = plt.subplots(figsize=(10, 5))
+    place = ax.get_position().bounds
+    plot_usage(sessions.usage(1), ax)
+    assert ax.get_position().bounds == place
+    figure.tight_layout()  # still possible, and without a warning
 
 
 def test_tables_of_nothing_can_be_drawn() -> None:

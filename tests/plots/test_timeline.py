@@ -164,6 +164,7 @@ PARTS: list[dict[str, Any]] = [
     {"unheard": ()},
     {"padded": ()},
     {"detected": ()},
+    {"found": ()},
     {"calls": ()},
     {"errors": ()},
     {"responses": ()},

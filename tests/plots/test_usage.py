@@ -138,19 +138,49 @@ def test_what_has_no_price_is_named() -> None:
 
     ax = plot_cost(table)
 
-    assert texts(ax) == "No price for my-model: 4 rows not counted (not in the table)."
+    assert texts(ax) == (
+        "Not counted, without a price for my-model: "
+        "2 responses, 2 transcriptions (not in the table)."
+    )
     assert len(tops(ax)) == 2
 
 
 def test_without_any_price() -> None:
     ax = plot_cost(sessions.costs(3).assign(usd=np.nan).drop(columns="model"))
     ax.figure.canvas.draw()
-    assert texts(ax) == "no price for unknown model: 6 rows not counted"
+    assert texts(ax) == (
+        'No price is known for an unknown model. Pass model="gpt-realtime" to price it as that '
+        "model, or your own table as prices={…}."
+    )
     assert ax.figure.axes == [ax]
+    assert (list(ax.get_xticks()), list(ax.get_yticks())) == ([], [])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("", "")
     long = plot_cost(sessions.costs(3).assign(usd=np.nan, reason="for want of a price " * 20))
     long.figure.canvas.draw()
     assert long.texts[0].get_window_extent().width < long.get_window_extent().width * 1.1
     plot_cost(sessions.costs(0)).figure.canvas.draw()
+
+
+def test_only_bars_that_are_there_have_a_number() -> None:
+    for ax in (plot_usage(sessions.usage(2)), plot_cost(sessions.costs(2))):
+        ax.figure.canvas.draw()
+        assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1", "2"]
+    many = plot_usage(sessions.usage(40))
+    assert [int(tick.get_text()) for tick in many.get_xticklabels()] == list(range(2, 41, 2))
+
+
+def test_a_context_that_stays_as_it_is_does_not_grow() -> None:
+    table = sessions.usage(3)
+    table["input_tokens"] = [300.0, 300.0, 299.5]
+    assert "300 in the last; no growth on average." in texts(plot_usage(table))
+
+
+def test_as_what_it_is_priced_is_said() -> None:
+    table = sessions.costs(2)
+    table.attrs["assumption"] = "priced as if by gpt-realtime; the session ran on the local server"
+    assert "Priced as if by gpt-realtime; the session ran on the local server." in texts(
+        plot_cost(table)
+    )
 
 
 def test_what_belongs_to_no_turn_is_counted_too() -> None:

@@ -108,7 +108,25 @@ def test_the_local_servers_latencies_are_said_to_be_its_own(simulated: bool) -> 
 def test_no_turns_at_all() -> None:
     ax = plot_waterfall(sessions.latency(0))
     ax.figure.canvas.draw()
-    assert [text.get_text() for text in ax.texts] == []
+    assert [text.get_text() for text in ax.texts] == ["no turns"]
+    assert (legend(ax), list(ax.get_xticks()), ax.get_xlabel()) == ([], [], "")
+
+
+def test_turns_without_any_latency_have_no_axis() -> None:
+    table = sessions.latency(3)
+    table[["latency_ms", *LATENCY_PARTS]] = np.nan
+    table["latency_note"] = "semantic_vad does not tell when speech ended"
+    table["had_calls"] = table["interrupted"] = False
+    _, ax = plt.subplots(figsize=(3.5, 2))
+
+    plot_waterfall(table, ax)
+    ax.figure.canvas.draw()
+
+    assert (legend(ax), list(ax.get_xticks()), ax.get_xlabel()) == ([], [], "")
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["1", "2", "3"]
+    assert {text.get_text()[:20] for text in ax.texts} == {"semantic_vad does no"}
+    right = ax.get_window_extent().x1
+    assert max(text.get_window_extent().x1 for text in ax.texts) <= right
 
 
 @pytest.mark.parametrize("page", pictures.STYLES)
