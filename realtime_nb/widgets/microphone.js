@@ -13,6 +13,7 @@
  * `microphone` is a `MicrophoneApi` (below). When somebody starts or stops to speak, the document
  * gets a `realtime-nb:gate` event with `detail: {microphone: key, open}`, which speakers follow.
  */
+import { followContext, waitsForPress } from "./autoplay.js";
 import { Link } from "./link.js";
 import { SWITCHES, devicePicker, levelMeter, processingSwitches, say } from "./microphone_controls.js";
 import { element } from "./view.js";
@@ -140,7 +141,7 @@ class Capture {
 
   /** Hands out the last words and lets go of the microphone. */
   stop() {
-    if (this.state.status === "off") return;
+    if (!["asking", "on", "suspended"].includes(this.state.status)) return; // why not stays told
     this._close();
     this._set({ status: "off", error: "" });
   }
@@ -221,11 +222,10 @@ class Capture {
     context.createMediaStreamSource(stream).connect(node).connect(context.destination);
     const [track] = stream.getAudioTracks();
     track.addEventListener("ended", () => this._unplug(attempt), { signal: this._signal });
-    context.addEventListener("statechange", () => this._follow(attempt), { signal: this._signal });
     this._soundMs = performance.now();
     this._set({ applied: this._readBack(track, context) });
     context.resume().catch(() => {});
-    this._follow(attempt);
+    followContext(context, this._signal, (late) => this._follow(attempt, late));
     await this._list();
   }
 
@@ -238,15 +238,21 @@ class Capture {
     return applied;
   }
 
-  /** The context runs, or waits for a press. @param {number} attempt */
-  _follow(attempt) {
+  /** The context runs, or waits for a press. @param {number} attempt @param {boolean} late */
+  _follow(attempt, late) {
     if (attempt !== this._attempt || !this._context) return;
     if (this._context.state === "running") this._set({ status: "on", error: "" });
-    else {
+    else if (waitsForPress(this._context)) {
       this._set({
         status: "suspended",
         error:
           "The browser holds the microphone back until you press something in the page: press Talk.",
+      });
+    } else if (late) {
+      this._set({
+        status: "suspended",
+        error:
+          "The browser takes no sound from the microphone; some do so where there is no loudspeaker. Connect one, then press Talk again.",
       });
     }
   }

@@ -11,6 +11,7 @@
  *
  * `speaker` is a `SpeakerApi` (below).
  */
+import { followContext, waitsForPress } from "./autoplay.js";
 import { Link } from "./link.js";
 import { element } from "./view.js";
 
@@ -127,11 +128,12 @@ class Playback {
     });
     node.port.onmessage = ({ data }) => this._report(data);
     node.connect(context.destination);
-    context.addEventListener("statechange", () => this._follow(), { signal: this._signal });
     for (const press of ["pointerdown", "keydown"]) {
       document.addEventListener(press, () => this._wake(), { signal: this._signal });
     }
-    this._follow();
+    followContext(context, this._signal, (late) => {
+      if (context === this._context) this._follow(late);
+    });
     return node;
   }
 
@@ -140,15 +142,20 @@ class Playback {
     if (this._context?.state === "suspended") this._context.resume().catch(() => {});
   }
 
-  /** Shows what the context does. */
-  _follow() {
+  /** Shows what the context does. @param {boolean} [late] */
+  _follow(late = false) {
     if (!this._context) return;
     if (this._context.state === "running") {
       this._set({ status: this._playing ? "playing" : "ready", error: "" });
-    } else {
+    } else if (waitsForPress(this._context)) {
       this._set({
         status: "suspended",
         error: "The browser holds the sound back until you press something in the page.",
+      });
+    } else if (late) {
+      this._set({
+        status: "suspended",
+        error: "The browser plays no sound. Is a loudspeaker connected, or does another program hold it?",
       });
     }
   }
