@@ -13,7 +13,7 @@
  * @typedef {{getWidget(reference: string): Promise<Part>, getModel(reference: string): Promise<PanelModel>}} Host
  * @typedef {{command(name: string, value?: unknown): void}} Commands
  */
-import { devicePicker, levelMeter, processingSwitches, say } from "./microphone_controls.js";
+import { OWN_KEYS, devicePicker, levelMeter, processingSwitches, say } from "./microphone_controls.js";
 import { element } from "./view.js";
 
 const STATE_WORDS = {
@@ -182,7 +182,7 @@ function tabs(pages, signal) {
   const filled = new Set();
   const id = `rtnb-${Math.random().toString(36).slice(2)}`;
   const buttons = pages.map((_, index) => element("button", {
-    type: "button", class: "rtnb-tab", role: "tab", id: `${id}-tab-${index}`,
+    type: "button", class: "rtnb-tab", role: "tab", id: `${id}-tab-${index}`, ...OWN_KEYS,
     "aria-controls": `${id}-page-${index}`,
   }));
   pages.forEach(({ node }, index) => {
@@ -245,7 +245,7 @@ function compose(commands, signal) {
 /** What the agent is told to be. @param {PanelModel} model @param {Commands} commands @param {AbortSignal} signal */
 function agentSettings(model, commands, signal) {
   const text = element("textarea", { "aria-label": "Instructions", rows: 3, spellcheck: "false" });
-  const voice = element("select", { class: "rtnb-select" });
+  const voice = element("select", { class: "rtnb-select", ...OWN_KEYS });
   text.addEventListener("change", () => commands.command("update", { instructions: text.value }), { signal });
   voice.addEventListener("change", () => commands.command("update", { voice: voice.value }), { signal });
   follow(model, ["settings", "voices"], () => {
@@ -273,7 +273,7 @@ function turnSettings(model, commands, signal) {
     class: "rtnb-quiet", text: "The server judges by the words whether you have finished.",
   });
   const rows = SLIDERS.map(([name, label, min, max, step, usual, unit]) => {
-    const input = element("input", { type: "range", min, max, step, "aria-label": label });
+    const input = element("input", { type: "range", min, max, step, "aria-label": label, ...OWN_KEYS });
     const output = element("output");
     const row = element("label", { class: "rtnb-slider" }, label, input, output);
     const show = () => say(output, sliderText(Number(input.value), unit));

@@ -16,6 +16,8 @@ export const SWITCHES = /** @type {const} */ ([
   ["auto_gain_control", "autoGainControl", "Automatic gain"],
 ]);
 const LEAST_DBFS = -60;
+/** Attributes of what takes letters or arrows itself; JupyterLab would cut cells or leave with them. */
+export const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
 
 /** Changes an element's text only if it is another one. @param {Element} node @param {string} text */
 export function say(node, text) {
@@ -49,7 +51,7 @@ export function levelMeter() {
 
 /** @param {ControlsModel} model @param {ControlsApi} microphone @param {AbortSignal} signal */
 export function devicePicker(model, microphone, signal) {
-  const select = element("select", { class: "rtnb-select" });
+  const select = element("select", { class: "rtnb-select", ...OWN_KEYS });
   select.addEventListener("change", () => set(model, "device_id", select.value), { signal });
   let shown = "";
   microphone.subscribe(({ devices }) => {
