@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from realtime_nb.analysis.table_cells import between_ms, number, table
 from realtime_nb.analysis.turn_moments import earliest
 from realtime_nb.analysis.user_turns import Turn, find_turns
-from realtime_nb.protocol.conversation import Conversation, FunctionCall
+from realtime_nb.protocol.conversation import Conversation, FunctionCall, Response
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,8 @@ def calls(conversation: Conversation) -> pd.DataFrame:
         run_ms: from the beginning of its run to the end where both were reported, else from whole
             arguments to the output, with what it waited; ``run_note`` says which.
         send_ms: from the end of its run to the output.
-        resume_ms: from the output to the first audio of the response that follows it.
+        resume_ms: from the output to the first audio of the response that follows it in the same
+            turn; NaN when the user took another turn first.
     """
     found = find_turns(conversation)
     context = _CallContext(conversation, found)
@@ -62,22 +63,22 @@ class _CallContext:
         taken_s = [number(heard.started_s) for heard in conversation.speech]
         taken_s += (turn.began_s for turn in found)
         self.floor_taken_s = sorted(one for one in taken_s if not math.isnan(one))
-        following = sorted(
-            (response.created_s, number(response.first_audio_s))
-            for response in conversation.responses.values()
-            if response.in_conversation and response.created_s is not None
-        )
-        self._created_s = [created_s for created_s, _ in following]
-        self._audio_s = [audio_s for _, audio_s in following]
-        for index in range(len(following) - 2, -1, -1):  # the earliest from each on
-            self._audio_s[index] = earliest(
-                one for one in self._audio_s[index : index + 2] if not math.isnan(one)
-            )
+        turn_of = {response.id: turn.number for turn in found for response in turn.responses}
+        self._answers: dict[int | None, list[Response]] = {}
+        for response in conversation.responses.values():
+            if response.in_conversation and response.created_s is not None:
+                self._answers.setdefault(turn_of.get(response.id), []).append(response)
 
-    def audio_after(self, t_s: float) -> float:
-        """When the first audio of a response came that began at ``t_s`` or later."""
-        index = bisect_left(self._created_s, t_s)
-        return self._audio_s[index] if index < len(self._audio_s) else _NAN
+    def resumed_s(self, call: FunctionCall) -> float:
+        """When the first audio came of what the agent said to the output, in the same turn."""
+        if call.output_s is None:
+            return _NAN
+        answers = self._answers.get(self.numbers.get(call.call_id), ())
+        return earliest(
+            number(answer.first_audio_s)
+            for answer in answers
+            if number(answer.created_s) >= call.output_s and answer.first_audio_s is not None
+        )
 
     def outcome(self, call: FunctionCall) -> Literal["ok", "error", "timeout", "late", "orphan"]:
         if call.output is None:
@@ -138,9 +139,7 @@ def _call_row(call: FunctionCall, context: _CallContext) -> dict[str, object]:
         "run_ms": run_ms,
         "run_note": run_note,
         "send_ms": between_ms(call.run_ended_s, call.output_s),
-        "resume_ms": between_ms(
-            call.output_s, _NAN if call.output_s is None else context.audio_after(call.output_s)
-        ),
+        "resume_ms": between_ms(call.output_s, context.resumed_s(call)),
     }
 
 

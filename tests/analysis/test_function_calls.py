@@ -117,6 +117,21 @@ def test_resuming_is_the_earliest_audio_of_what_began_after_the_output() -> None
     assert call["resume_ms"] == 400
 
 
+def test_the_answer_to_the_next_turn_does_not_resume_a_call() -> None:
+    live = LiveSession()
+    live.user_item(0.5, "user_1", "Book it.")
+    live.response_begins(1.1, "resp_1")
+    called(live, "call_1", 1.2)
+    returned(live, "call_1", 1.5, "done")
+    live.user_item(30.0, "user_2", "Are you there?")
+    live.response_begins(31.0, "resp_2")
+    live.spoken_answer(31.5, "resp_2", "agent", "Yes.", SILENCE[:2_400])
+
+    (call,) = tables.calls(live.conversation).to_dict("records")
+
+    assert math.isnan(call["resume_ms"])
+
+
 def ran(live: LiveSession, call_id: str, from_s: float, to_s: float, outcome: RunOutcome) -> None:
     live.tool(ToolReport(call_id, "started", from_s))
     live.tool(ToolReport(call_id, "ended", to_s, outcome))
