@@ -8,11 +8,43 @@
  * @typedef {{get(name: string): any, set(name: string, value: unknown): void, save_changes(): void,
  *   send(message: object, callbacks?: unknown, buffers?: ArrayBuffer[]): void,
  *   on(name: string, callback: (...args: any[]) => void): void,
- *   off(name?: string | null, callback?: ((...args: any[]) => void) | null): void}} Model
+ *   off(name?: string | null, callback?: ((...args: any[]) => void) | null): void,
+ *   widget_manager?: any}} Model `widget_manager` is the front end's, each has another
  * @typedef {{message(message: any, buffers: DataView[]): void, yielded(): void, lost(): void}} LinkHandlers
  */
 
 const SECOND_HELLO_MS = 700;
+
+/** Calls when one of JupyterLab's signals tells something. @param {any} told undefined in other front ends
+ * @param {AbortSignal} signal @param {() => void} call */
+function listen(told, signal, call) {
+  if (!told?.connect) return;
+  told.connect(call);
+  signal.addEventListener("abort", () => told.disconnect(call));
+}
+
+/**
+ * Calls when nothing can be sent any more: the kernel was restarted or shut down, or has died.
+ *
+ * @param {Model} model @param {AbortSignal} signal @param {() => void} gone
+ */
+export function whenGone(model, signal, gone) {
+  model.on("comm_live_update", gone);
+  signal.addEventListener("abort", () => model.off("comm_live_update", gone));
+  listen(model.widget_manager?.kernel?.disposed, signal, gone);
+}
+
+/**
+ * Calls as long as something can be sent when the page or the widget goes. JupyterLab lets go of the
+ * kernel before it takes away what a closed notebook shows, so that is asked after, too.
+ *
+ * @param {Model} model @param {AbortSignal} signal @param {() => void} leave
+ */
+function whenLeft(model, signal, leave) {
+  listen(model.widget_manager?.context?.sessionContext?.disposed, signal, leave);
+  globalThis.addEventListener?.("pagehide", leave, { signal });
+  signal.addEventListener("abort", leave);
+}
 
 /** Messages between one widget's model and its Python object. */
 export class Link {
@@ -25,15 +57,18 @@ export class Link {
   constructor(model, signal, handlers) {
     this.page = Math.random().toString(16).slice(2) + Date.now().toString(16);
     this.owns = false;
+    /** Whether there is still a kernel to send to. */
+    this.alive = true;
+    this._ended = false;
     this._model = model;
-    this._signal = signal;
     this._handlers = handlers;
     this._receive = this._receive.bind(this);
     model.on("msg:custom", this._receive);
-    model.on("comm_live_status_update", () => handlers.lost());
-    globalThis.addEventListener?.("pagehide", () => this._leave(), { signal });
+    whenGone(model, signal, () => this._lose());
+    whenLeft(model, signal, () => this._leave());
     const again = setTimeout(() => this.owns || this.send({ kind: "link-hello" }), SECOND_HELLO_MS);
     signal.addEventListener("abort", () => {
+      this._ended = true;
       clearTimeout(again);
       model.off("msg:custom", this._receive);
     });
@@ -47,12 +82,12 @@ export class Link {
    * @returns {boolean} whether there is still a kernel to send to
    */
   send(message, buffers = []) {
-    if (this._signal.aborted) return false;
+    if (this._ended || !this.alive) return false;
     try {
       this._model.send({ t: Date.now(), ...message, page: this.page }, undefined, buffers);
       return true;
     } catch {
-      this._handlers.lost();
+      this._lose();
       return false;
     }
   }
@@ -64,8 +99,16 @@ export class Link {
     this.send({ kind: "link-claim" });
   }
 
+  _lose() {
+    if (this._ended || !this.alive) return;
+    this.alive = false;
+    this._handlers.lost();
+  }
+
+  /** With this, Python takes the microphone for off and the speaker for silent. */
   _leave() {
     if (this.owns) this.send({ kind: "link-bye" });
+    this.owns = false;
   }
 
   /** @param {any} message @param {DataView[]} buffers */
