@@ -50,7 +50,8 @@ def fold(source: RecordingSource) -> Folded:
             if isinstance(event, ev.AudioBufferAppend):
                 placed = placed and t_s is not None
                 if placed:
-                    clock.add(line.t_s, conversation.input_ms, line.captured)
+                    audio = conversation.audio
+                    clock.add(line.t_s, audio.sent_ms, line.captured, audio.begin_ms)
             elif isinstance(event, ev.OutputAudioDelta) and isinstance(event.delta, AudioRef):
                 folded.received.setdefault(event.item_id, []).append(event.delta)
     for report in reports:

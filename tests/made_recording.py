@@ -110,8 +110,13 @@ class MadeRecording:
         return pd.DataFrame(rows, columns=["seq", "t_s", "direction", "type", "event_id"])
 
     @property
+    def _offline(self) -> Voices | None:
+        audible = len(self.input) > 0 or bool(self.voices.user_ms)
+        return self.voices if audible and tables.needs_voices(self.conversation) else None
+
+    @property
     def turns(self) -> pd.DataFrame:
-        return tables.turns(self.conversation, self.input_clock)
+        return tables.turns(self.conversation, self.input_clock, self._offline)
 
     @property
     def calls(self) -> pd.DataFrame:
@@ -119,7 +124,7 @@ class MadeRecording:
 
     @property
     def speech(self) -> pd.DataFrame:
-        return tables.speech(self.conversation, self.input_clock)
+        return tables.speech(self.conversation, self.input_clock, self._offline)
 
     @property
     def usage(self) -> pd.DataFrame:
@@ -127,7 +132,7 @@ class MadeRecording:
 
     @property
     def latency(self) -> pd.DataFrame:
-        return tables.latency(self.conversation, self.input_clock)
+        return tables.latency(self.conversation, self.input_clock, self._offline)
 
     def interruptions(self) -> pd.DataFrame:
         return interruptions(self)

@@ -57,7 +57,7 @@ def sent(recording: Recording, *names: str) -> list[tuple[float, str]]:
     return [(round(t_s, 2), name) for t_s, name in zip(chosen.t_s, chosen.type, strict=True)]
 
 
-def turns(recording: Recording) -> list[tuple[int, int | None]]:
+def turns(recording: Recording) -> list[tuple[float, float | None]]:
     return [(s.audio_start_ms, s.audio_end_ms) for s in recording.conversation.speech]
 
 

@@ -187,9 +187,13 @@ class RecordingClip:
         if call is not None:
             return _first(call.done_s, call.started_s), _first(call.output_s, call.done_s)
         heard = next((one for one in conversation.speech if one.item_id == item.id), None)
-        if heard is not None and not math.isnan(wall(heard.onset_ms)):
-            offset_ms = math.nan if heard.offset_ms is None else heard.offset_ms
-            return wall(heard.onset_ms), _first(_known(wall(offset_ms)), item.committed_s)
+        if heard is not None:
+            # What is reported holds the speech, whose own boundaries may be unknown.
+            start_ms = heard.audio_start_ms if heard.onset_ms is None else heard.onset_ms
+            end_ms = heard.audio_end_ms if heard.offset_ms is None else heard.offset_ms
+            start_s, end_s = wall(start_ms), math.nan if end_ms is None else wall(end_ms)
+            if not math.isnan(start_s):
+                return start_s, _first(_known(end_s), item.committed_s)
         begin_s = _first(item.played_s, item.committed_s, item.added_s)
         if item.played_s is None:
             return begin_s, begin_s

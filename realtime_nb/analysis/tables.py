@@ -106,15 +106,15 @@ def was_dropped(item: Item) -> bool:
 
 
 def needs_voices(conversation: Conversation) -> bool:
-    """Whether there is speech whose end only an offline detector can find.
+    """Whether there is speech whose beginning or end only an offline detector can find.
 
-    That is so with ``semantic_vad``, and where audio was committed without turn detection.
+    That is so with ``semantic_vad``, where audio was committed without turn detection, and where
+    ``server_vad`` had no room for its padding.
     """
     reported = {
         heard.item_id
         for heard in conversation.speech
-        if heard.audio_end_ms is not None
-        and (heard.turn_detection or {}).get("type") != "semantic_vad"
+        if heard.onset_ms is not None and heard.offset_ms is not None
     }
     return len(reported) < len({heard.item_id for heard in conversation.speech}) or any(
         item.committed_s is not None and item.id not in reported
@@ -265,14 +265,17 @@ def speech(
         item_id: the user message that it became.
         source: who says so: ``server``.
         audio_start_ms, audio_end_ms: as reported, padding and silence window included.
-        onset_ms, offset_ms, duration_ms: speech without them. With ``semantic_vad`` there are no
-            fixed windows to take off; its speech is where ``voices`` has it, else unknown.
+        onset_ms, offset_ms, duration_ms: speech without them. Where these windows are unknown (with
+            ``semantic_vad`` there are none that are fixed; padding is cut off at the beginning of
+            the audio and at the turn before), it is where ``voices`` has it, else unknown.
         onset_source, offset_source: who says where it began and ended, ``server`` or
             ``offline_vad``.
+        note: why one of them is unknown.
         onset_s, offset_s: the same two as moments, by when the audio was captured.
         started_s, stopped_s: when the server's reports arrived.
         detection: ``server_vad`` or ``semantic_vad``.
-        threshold, prefix_padding_ms, silence_duration_ms: the settings in force.
+        threshold, prefix_padding_ms, silence_duration_ms: the settings in force when it began; the
+            last when it ended.
     """
     rows = [_speech_row(heard, clock, voices) for heard in conversation.speech]
     return table(rows, _speech_row(Speech("", 0), InputClock(), None))
@@ -280,16 +283,18 @@ def speech(
 
 def _speech_row(heard: Speech, clock: InputClock, voices: Voices | None) -> dict[str, object]:
     settings = heard.turn_detection or {}
+    at_stop = settings if heard.audio_end_ms is None else heard.stop_detection or {}
     found = boundaries_of(heard, voices)
     return {
         "item_id": heard.item_id,
         "source": "server",
-        "audio_start_ms": float(heard.audio_start_ms),
+        "audio_start_ms": heard.audio_start_ms,
         "audio_end_ms": number(heard.audio_end_ms),
         "onset_ms": found.onset_ms,
         "offset_ms": found.offset_ms,
         "onset_source": found.onset_source,
         "offset_source": found.offset_source,
+        "note": found.note,
         "duration_ms": found.offset_ms - found.onset_ms,
         "onset_s": clock.onset(found.onset_ms),
         "offset_s": clock.wall(found.offset_ms),
@@ -298,7 +303,7 @@ def _speech_row(heard: Speech, clock: InputClock, voices: Voices | None) -> dict
         "detection": settings.get("type"),
         "threshold": number(settings.get("threshold")),
         "prefix_padding_ms": number(settings.get("prefix_padding_ms")),
-        "silence_duration_ms": number(settings.get("silence_duration_ms")),
+        "silence_duration_ms": number(at_stop.get("silence_duration_ms")),
     }
 
 

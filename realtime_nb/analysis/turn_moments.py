@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import NamedTuple
 
 from realtime_nb.analysis.user_turns import Turn
-from realtime_nb.analysis.voices import Voices
+from realtime_nb.analysis.voices import Span, Voices
 from realtime_nb.input_clock import InputClock
 from realtime_nb.protocol.conversation import Speech
 from realtime_nb.protocol.turns import FRAME_MS
@@ -44,12 +45,21 @@ class Boundaries:
     Attributes:
         onset_ms, offset_ms: first and last of it, without padding and silence.
         onset_source, offset_source: ``server`` or ``offline_vad``.
+        onset_note, offset_note: why one is unknown.
     """
 
     onset_ms: float = _NAN
     onset_source: str | None = None
     offset_ms: float = _NAN
     offset_source: str | None = None
+    onset_note: str | None = None
+    offset_note: str | None = None
+
+    @property
+    def note(self) -> str | None:
+        """What is unknown of them, and why."""
+        notes = {"onset": self.onset_note, "offset": self.offset_note}
+        return "; ".join(f"{name}: {note}" for name, note in notes.items() if note) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,40 +70,76 @@ class Moments:
         boundaries: its speech.
         speech_end_s: when the user's speech ended (``E``).
         speech_end_source: ``server``, ``offline_vad`` or ``label``; None where unknown.
+        capture_source: who says when that was captured: the ``device``; or nobody, so that it is
+            counted back from the ``sending`` of its chunk.
         sent_s: when the chunk that holds that was sent.
         stop_s: receipt of ``speech_stopped``, or of the commit when there was none (``STOP``).
         response_s: of the first ``response.created`` (``RC``).
         first_audio_s: of the first audio (``A1``).
         played_s: when the first sample was played (``P1``).
         note: why the latency is unknown.
+        stop_source: ``speech_stopped`` or ``committed``; None where neither came.
     """
 
     boundaries: Boundaries
     speech_end_s: float
     speech_end_source: str | None
+    capture_source: str | None
     sent_s: float
     stop_s: float
     response_s: float
     first_audio_s: float
     played_s: float
     note: str | None
+    stop_source: str | None
 
     @property
     def latency_ms(self) -> float:
         """Voice to voice: from the end of the user's speech to the first sample of the answer."""
-        return (self.played_s - self.speech_end_s) * 1000
+        return _duration_ms(self.speech_end_s, self.played_s)
 
     def parts_ms(self) -> dict[str, float]:
-        """``latency_ms`` and the parts that add up to it."""
-        edges = (
-            *(self.speech_end_s, self.sent_s, self.stop_s),
-            *(self.response_s, self.first_audio_s, self.played_s),
-        )
-        parts = [(later - earlier) * 1000 for earlier, later in pairwise(edges)]
+        """``latency_ms`` and the parts that add up to it; NaN for those that :meth:`parts_note`
+        tells of."""
+        parts = (_duration_ms(earlier, later) for earlier, later in pairwise(self._edges_s))
         return {
             "latency_ms": self.latency_ms,
             **dict(zip(LATENCY_PARTS, parts, strict=True)),
         }
+
+    @property
+    def parts_note(self) -> str | None:
+        """What there is to say of single parts."""
+        notes = []
+        if self.capture_source == "sending" and not math.isnan(self.sent_s - self.speech_end_s):
+            notes.append("uplink_ms: no device told when it captured the audio")
+        edges = zip(LATENCY_PARTS, pairwise(zip(_EDGES, self._edges_s, strict=True)), strict=True)
+        for part, ((before, earlier_s), (after, later_s)) in edges:
+            if later_s < earlier_s - _SLACK_S:
+                notes.append(f"{part}: {after} came before {before}")
+        return "; ".join(notes) or None
+
+    @property
+    def _edges_s(self) -> tuple[float, ...]:
+        return (
+            *(self.speech_end_s, self.sent_s, self.stop_s),
+            *(self.response_s, self.first_audio_s, self.played_s),
+        )
+
+
+_EDGES = (
+    *("the end of speech", "its sending", "the server's report of it"),
+    *("response.created", "the first audio", "its playing"),
+)
+"""Between which the parts lie."""
+
+_SLACK_S = 1e-5
+"""Times are kept in microseconds."""
+
+
+def _duration_ms(earlier_s: float, later_s: float) -> float:
+    """NaN where the later is the earlier: then the two don't belong together."""
+    return _NAN if later_s < earlier_s - _SLACK_S else (later_s - earlier_s) * 1000
 
 
 def earliest(moments: Iterable[float | None]) -> float:
@@ -101,42 +147,106 @@ def earliest(moments: Iterable[float | None]) -> float:
     return min((moment for moment in moments if moment is not None), default=_NAN)
 
 
+class _Edge(NamedTuple):
+    """Where speech begins or ends, and who says so; else why that is unknown."""
+
+    ms: float = _NAN
+    source: str | None = None
+    note: str | None = None
+
+
 def boundaries_of(speech: Speech, voices: Voices | None = None) -> Boundaries:
     """Where speech began and ended that turn detection reported.
 
-    ``semantic_vad`` has no fixed windows to take off; its speech is where the offline detector
-    hears it within what the server reported. Without ``voices`` that can't be known.
+    What the reports don't tell (see :class:`realtime_nb.protocol.records.Speech`) is where the
+    offline detector hears the first and the last voice within what was reported: the end with
+    ``semantic_vad``, the beginning where the padding was cut off. Without ``voices``, and where a
+    voice reaches beyond what was reported, it is unknown.
     """
-    if (speech.turn_detection or {}).get("type") != "semantic_vad":
-        offset = speech.offset_ms
-        return Boundaries(
-            float(speech.onset_ms),
-            "server",
-            _NAN if offset is None else float(offset),
-            None if offset is None else "server",
-        )
-    end_ms = math.inf if speech.audio_end_ms is None else float(speech.audio_end_ms)
-    voiced = _voiced_within(voices, float(speech.audio_start_ms), end_ms)
-    if voices is None or speech.audio_end_ms is not None:
-        return voiced
-    return Boundaries(voiced.onset_ms, voiced.onset_source)
+    if math.isnan(speech.audio_start_ms):
+        return Boundaries(onset_note=_COUNT_LOST, offset_note=_COUNT_LOST)
+    onset, offset = _onset(speech, voices), _offset(speech, voices)
+    if offset.ms < onset.ms:  # a voice before what the server took for the beginning
+        offset = _Edge(note=_NO_VOICE)
+    return Boundaries(onset.ms, onset.source, offset.ms, offset.source, onset.note, offset.note)
+
+
+def _onset(speech: Speech, voices: Voices | None) -> _Edge:
+    if speech.onset_ms is not None:
+        return _Edge(speech.onset_ms, "server")
+    if voices is None:
+        return _Edge(note=_why_no_onset(speech))
+    start_ms, end_ms = speech.audio_start_ms, speech.audio_end_ms
+    if speech.offset_ms is not None:
+        end_ms = speech.offset_ms
+    spans = _spans_within(voices, start_ms, math.inf if end_ms is None else end_ms)
+    if not spans:
+        return _Edge(note=_NO_VOICE)
+    if spans[0][0] < start_ms - FRAME_MS:
+        return _Edge(note="the voice began before what was reported")
+    return _Edge(max(start_ms, spans[0][0]), voices.source)
+
+
+def _offset(speech: Speech, voices: Voices | None) -> _Edge:
+    end_ms = speech.audio_end_ms
+    if end_ms is None:
+        return _Edge(note=_NO_END)
+    if speech.offset_ms is not None:
+        return _Edge(speech.offset_ms, "server")
+    if voices is None:
+        return _Edge(note=_why_no_offset(speech))
+    spans = _spans_within(voices, speech.audio_start_ms, end_ms)
+    if not spans:
+        return _Edge(note=_NO_VOICE)
+    if spans[-1][1] > end_ms + FRAME_MS:
+        return _Edge(note="the voice went on after what was reported")
+    return _Edge(min(end_ms, spans[-1][1]), voices.source)
+
+
+def _why_no_onset(speech: Speech) -> str:
+    kind = (speech.turn_detection or {}).get("type")
+    if kind != "server_vad":
+        return _why_no_window(kind, "began")
+    if not speech.audio_start_ms > speech.floor_ms:
+        return "the padding before it was cut off"
+    return "what the server reported does not fit the padding in force"
+
+
+def _why_no_offset(speech: Speech) -> str:
+    kind = (speech.stop_detection or {}).get("type")
+    if kind != "server_vad":
+        return _why_no_window(kind, "ended")
+    if speech.changed_ms is not None:
+        return "the silence window was changed while it ran"
+    return "what the server reported does not fit the silence window in force"
+
+
+def _why_no_window(kind: object, what: str) -> str:
+    if kind is None:
+        return "the turn detection in force is unknown"
+    return f"{kind} does not tell when speech {what}"
 
 
 def _voiced_within(voices: Voices | None, start_ms: float, end_ms: float) -> Boundaries:
-    """The first and the last voice within a stretch of the input-sample clock.
+    """The first and the last voice within a stretch that the user marked off."""
+    spans = () if voices is None else _spans_within(voices, start_ms, end_ms)
+    if voices is None or not spans:
+        note = _NO_END if voices is None else _NO_VOICE
+        return Boundaries(onset_note=note, offset_note=note)
+    return Boundaries(
+        max(start_ms, spans[0][0]), voices.source, min(end_ms, spans[-1][1]), voices.source
+    )
+
+
+def _spans_within(voices: Voices, start_ms: float, end_ms: float) -> Sequence[Span]:
+    """The voices within a stretch of the input-sample clock.
 
     A voice of whose first frame only a part lies in the stretch belongs to what follows.
     """
-    if voices is None:
-        return Boundaries()
     spans = voices.user_ms
     first = bisect_right(spans, start_ms, key=lambda span: span[1])
     last = bisect_right(spans, end_ms - FRAME_MS, key=lambda span: span[0]) - 1
-    if first > last:
-        return Boundaries()
-    return Boundaries(
-        max(start_ms, spans[first][0]), voices.source, min(end_ms, spans[last][1]), voices.source
-    )
+    return spans[first : last + 1]
 
 
 def find_moments(
@@ -181,48 +291,69 @@ def moments_of(
 ) -> Moments:
     """The moments of one turn.
 
+    They are all unknown where an id came twice, as in a log of two sessions that gave the same
+    ones: which event belongs to which turn can't be told.
+
     Args:
         turn: with what has come of its answer so far.
         clock, voices: as for :func:`find_moments`.
         after_s: when the turn before it began.
         mark_s: where a person marked the end of its speech.
     """
+    if turn.item.repeated or any(response.repeated for response in turn.responses):
+        return _UNKNOWN
     found = _boundaries(turn, clock, voices, after_s)
-    note = _why_unknown(turn, found, clock, voices)
+    note = _why_unknown(turn, found, clock)
     speech_end_s, sent_s = clock.wall(found.offset_ms), clock.sent(found.offset_ms)
-    source = found.offset_source
+    source, capture_source = found.offset_source, clock.capture_source(found.offset_ms)
     if not math.isnan(mark_s):
         speech_end_s, sent_s, source = mark_s, clock.sent_after(mark_s), "label"
+        capture_source = clock.capture_source_after(mark_s)
         if note != _PUSHED:
             note = "the label lies after the audio" if math.isnan(sent_s) else None
     if note is not None:
-        speech_end_s, sent_s, source = _NAN, _NAN, None
+        speech_end_s, sent_s, source, capture_source = _NAN, _NAN, None, None
     first_audio_s = earliest(item.first_audio_s for item in turn.items)
     played_s = earliest(item.played_s for item in turn.items)
     if note is None and math.isnan(first_audio_s):
         note = "no spoken answer"
     elif note is None and math.isnan(played_s):
         note = "playback was not reported"
+    elif note is None and played_s < speech_end_s - _SLACK_S:
+        note = "the answer was played before the end of speech"
+    stop_s, stop_source = _stop(turn)
     return Moments(
         found,
         speech_end_s,
         source,
+        capture_source,
         sent_s,
-        _stop_s(turn),
+        stop_s,
         earliest(response.created_s for response in turn.responses),
         first_audio_s,
         played_s,
         note,
+        stop_source,
     )
 
 
 _PUSHED = "input was not sent in real time"
+_COUNT_LOST = "the server began to count anew, so that its positions are unknown"
+_REPEATED = "its id, or that of its answer, came a second time"
+_NO_END = "no end of speech was reported"
+_NO_VOICE = "no voice in its audio"
+_UNKNOWN = Moments(
+    Boundaries(onset_note=_REPEATED, offset_note=_REPEATED),
+    *(_NAN, None, None, _NAN, _NAN, _NAN, _NAN, _NAN, _REPEATED, None),
+)
 
 
-def _stop_s(turn: Turn) -> float:
+def _stop(turn: Turn) -> tuple[float, str | None]:
+    """The moment, and the event that it was received with."""
     if turn.speech is not None and turn.speech.stopped_s is not None:
-        return turn.speech.stopped_s
-    return _NAN if turn.item.committed_s is None else turn.item.committed_s
+        return turn.speech.stopped_s, "speech_stopped"
+    committed_s = turn.item.committed_s
+    return (_NAN, None) if committed_s is None else (committed_s, "committed")
 
 
 def _boundaries(turn: Turn, clock: InputClock, voices: Voices | None, after_s: float) -> Boundaries:
@@ -232,12 +363,17 @@ def _boundaries(turn: Turn, clock: InputClock, voices: Voices | None, after_s: f
     if turn.speech is None:
         return _voiced_within(voices, _sent_until(clock, after_s), _sent_until(clock, turn.began_s))
     found = boundaries_of(turn.speech, voices)
-    if turn.speech.audio_end_ms is not None:
+    if turn.speech.audio_end_ms is not None or math.isnan(turn.speech.audio_start_ms):
         return found
-    until = _voiced_within(
-        voices, float(turn.speech.audio_start_ms), _sent_until(clock, turn.began_s)
+    until = _voiced_within(voices, turn.speech.audio_start_ms, _sent_until(clock, turn.began_s))
+    if until.offset_ms < found.onset_ms:
+        return found
+    return replace(
+        found,
+        offset_ms=until.offset_ms,
+        offset_source=until.offset_source,
+        offset_note=until.offset_note,
     )
-    return Boundaries(found.onset_ms, found.onset_source, until.offset_ms, until.offset_source)
 
 
 def _sent_until(clock: InputClock, t_s: float) -> float:
@@ -246,16 +382,14 @@ def _sent_until(clock: InputClock, t_s: float) -> float:
     return clock.totals_ms[index - 1] if index else 0.0
 
 
-def _why_unknown(
-    turn: Turn, found: Boundaries, clock: InputClock, voices: Voices | None
-) -> str | None:
+def _why_unknown(turn: Turn, found: Boundaries, clock: InputClock) -> str | None:
     """Why there is no end of speech to measure from; None when there is one."""
     speech = turn.speech
     if turn.source == "typed":
         return "typed"
     if found.offset_source is None:
-        if speech is not None and speech.audio_end_ms is not None and voices is None:
-            return "semantic_vad does not tell when speech ended"
-        return "no end of speech was reported" if voices is None else "no voice in its audio"
-    start_ms = found.onset_ms if speech is None else float(speech.audio_start_ms)
+        return found.offset_note
+    if clock.is_lost(found.offset_ms):
+        return "what tells when the end of speech was sent is lost"
+    start_ms = found.onset_ms if speech is None else speech.audio_start_ms
     return None if clock.real_time(start_ms, found.offset_ms) else _PUSHED

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from realtime_nb.protocol import events as ev
-from realtime_nb.protocol.config import bytes_per_ms
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.records import (
     ErrorRecord,
@@ -26,6 +25,7 @@ from realtime_nb.protocol.records import (
     Speech,
     ToolReport,
 )
+from realtime_nb.protocol.user_audio import UserAudio, payload_ms
 
 __all__ = [
     "Conversation",
@@ -49,10 +49,10 @@ class Conversation:
         session: the effective session, as the server last sent it.
         sessions: how often one was created; more than once where the server began anew.
         items: by id; ``order`` lists their ids in conversation order.
+        deleted: items that were deleted, by id; they were said and heard all the same.
         responses: by id, in order of creation; ``running`` lists the ids of those that still run.
-        speech: what turn detection heard.
         calls: function calls by ``call_id``.
-        input_ms: audio appended so far, in ms of the input-sample clock.
+        audio: the user's, as far as it was appended, and the speech in it.
         history: (what, its id) in the order of the events: messages ``committed`` or ``added``,
             whichever came first, ``output`` of calls, by ``call_id``, and each ``response``. It
             tells what followed what even where no times are given.
@@ -61,13 +61,13 @@ class Conversation:
     session: JsonObject = field(default_factory=dict)
     sessions: int = 0
     items: dict[str, Item] = field(default_factory=dict)
+    deleted: dict[str, Item] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     responses: dict[str, Response] = field(default_factory=dict)
     running: list[str] = field(default_factory=list)
-    speech: list[Speech] = field(default_factory=list)
     calls: dict[str, FunctionCall] = field(default_factory=dict)
     errors: list[ErrorRecord] = field(default_factory=list)
-    input_ms: float = 0.0
+    audio: UserAudio = field(default_factory=UserAudio)
     input_start_s: float | None = None
     created_s: float | None = None
     updated_s: float | None = None
@@ -77,6 +77,20 @@ class Conversation:
     history: dict[tuple[Step, str], None] = field(default_factory=dict)
 
     # --- reading ---
+
+    @property
+    def speech(self) -> list[Speech]:
+        """What turn detection heard."""
+        return self.audio.speech
+
+    @property
+    def input_ms(self) -> float:
+        """Audio appended so far, in ms of the input-sample clock."""
+        return self.audio.sent_ms
+
+    @input_ms.setter
+    def input_ms(self, ms: float) -> None:
+        self.audio.sent_ms = ms
 
     def in_order(self) -> list[Item]:
         """The items in conversation order."""
@@ -125,7 +139,7 @@ class Conversation:
             case ev.AudioBufferAppend():
                 if self.input_start_s is None:
                     self.input_start_s = t_s
-                self.input_ms += _payload_ms(event.audio, self._side("input").get("format"))
+                self.audio.appended(event, self._side("input").get("format"))
             case ev.OutputAudioDelta():
                 self._audio(event, t_s)
             case ev.OutputAudioTranscriptDelta() | ev.OutputTextDelta():
@@ -162,8 +176,17 @@ class Conversation:
         self._item(item_id).audio_ms = audio_ms
 
     def _sent(self, event: ev.ClientEvent, t_s: float | None) -> None:
-        if not isinstance(event, ev.ItemCreate):
-            return
+        match event:
+            case ev.ItemCreate():
+                self._create(event, t_s)
+            case ev.AudioBufferCommit() | ev.AudioBufferClear():
+                self.audio.taken()
+            case ev.SessionUpdate() if self.turn_detection is None or _sets_format(event.session):
+                self.audio.taken()  # detection begins with what comes now
+            case _:
+                pass
+
+    def _create(self, event: ev.ItemCreate, t_s: float | None) -> None:
         item = event.item
         if event.previous_item_id == "root" and isinstance(item.get("id"), str):
             self.first_ids.add(item["id"])
@@ -176,27 +199,18 @@ class Conversation:
     def _received(self, event: ev.ServerEvent, t_s: float | None) -> None:
         match event:
             case ev.SessionCreated() | ev.SessionUpdated():
-                self.session = event.session
-                if isinstance(event, ev.SessionCreated):
-                    self.sessions += 1
-                    self.created_s = t_s
-                else:
-                    self.updated_s = t_s
+                self._configured(event, t_s)
             case ev.SpeechStarted():
-                self.speech.append(
-                    Speech(
-                        event.item_id,
-                        event.audio_start_ms,
-                        turn_detection=self.turn_detection,
-                        started_s=t_s,
-                    )
-                )
+                self.audio.started(event, self.turn_detection, t_s)
             case ev.SpeechStopped():
-                if self.speech and self.speech[-1].audio_end_ms is None:
-                    self.speech[-1].audio_end_ms = event.audio_end_ms
-                    self.speech[-1].stopped_s = t_s
+                self.audio.stopped(event, self.turn_detection, t_s)
+            case ev.AudioBufferTimeoutTriggered():
+                self.audio.taken_until(event.audio_end_ms)
             case ev.AudioBufferCommitted():
-                self._item(event.item_id).committed_s = t_s
+                item = self._item(event.item_id)
+                before = item.committed_s is not None or ("committed", item.id) in self.history
+                item.repeated |= before
+                item.committed_s = t_s
                 if ("added", event.item_id) not in self.history:
                     self.history["committed", event.item_id] = None
             case ev.ItemAdded() | ev.ItemDone():
@@ -206,7 +220,8 @@ class Conversation:
             case ev.ItemTruncated():
                 self._item(event.item_id).truncated_ms = event.audio_end_ms
             case ev.ItemDeleted():
-                self.items.pop(event.item_id, None)
+                if event.item_id in self.items:
+                    self.deleted[event.item_id] = self.items.pop(event.item_id)
                 self.first_ids.discard(event.item_id)
                 if event.item_id in self.order:
                     self.order.remove(event.item_id)
@@ -261,8 +276,22 @@ class Conversation:
 
     # --- parts of the fold ---
 
+    def _configured(self, event: ev.SessionCreated | ev.SessionUpdated, t_s: float | None) -> None:
+        before = self.turn_detection
+        self.session = event.session
+        if isinstance(event, ev.SessionUpdated):
+            self.updated_s = t_s
+        else:
+            if self.sessions:
+                self.audio.connected()
+            self.sessions += 1
+            self.created_s = t_s
+        self.audio.configured(before, self.turn_detection)
+
     def _item(self, item_id: str) -> Item:
         """The item of that id, which may be mentioned before it is added."""
+        if item_id not in self.items and item_id in self.deleted:
+            return self.deleted[item_id]
         if item_id not in self.items:
             self.items[item_id] = Item(item_id)
         return self.items[item_id]
@@ -278,6 +307,8 @@ class Conversation:
         item_id = event.item.get("id")
         if not isinstance(item_id, str):
             return
+        if item_id in self.deleted:  # it is back
+            self.items[item_id] = self.deleted.pop(item_id)
         item = self._fill(event.item)
         if isinstance(event, ev.ItemDone):
             item.done_s = t_s
@@ -296,7 +327,7 @@ class Conversation:
             self.order.append(item_id)
         speech = next((s for s in reversed(self.speech) if s.item_id == item_id), None)
         if speech is not None and speech.audio_end_ms is not None:
-            item.audio_ms = float(speech.audio_end_ms - speech.audio_start_ms)
+            item.audio_ms = speech.audio_end_ms - speech.audio_start_ms
 
     def _fill(self, raw: JsonObject) -> Item:
         """Brings an item up to what the server says of it."""
@@ -345,6 +376,7 @@ class Conversation:
             response.conversation_id = _text_of(raw, "conversation_id", None)
             response.in_conversation = raw["conversation_id"] is not None
         if isinstance(event, ev.ResponseCreated):
+            response.repeated |= response.created_s is not None
             response.created_s = t_s
             return
         response.done_s = t_s
@@ -380,7 +412,7 @@ class Conversation:
     def _audio(self, event: ev.OutputAudioDelta, t_s: float | None) -> None:
         response = self._response(event.response_id)
         audio_format = response.audio_format or self._side("output").get("format")
-        duration_ms = _payload_ms(event.delta, audio_format)
+        duration_ms = payload_ms(event.delta, audio_format)
         item = self._item(event.item_id)
         item.audio_ms += duration_ms
         item.last_audio_s = t_s
@@ -406,11 +438,9 @@ class Conversation:
         return values if isinstance(values, dict) else {}
 
 
-def _payload_ms(payload: ev.Payload, audio_format: object) -> float:
-    per_ms = bytes_per_ms(audio_format if isinstance(audio_format, dict) else None)
-    if per_ms == 48:
-        return ev.payload_bytes(payload) / per_ms
-    return ev.payload_bytes(payload, bytes_per_sample=1, sample_rate=8_000) / per_ms
+def _sets_format(session: JsonObject) -> bool:
+    audio_input = _object_of(_object_of(session, "audio") or {}, "input") or {}
+    return "format" in audio_input
 
 
 def _count(value: object) -> int:

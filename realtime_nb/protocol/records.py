@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -71,6 +72,7 @@ class Item:
         truncated_ms: where the server cut it, None when it never did.
         played_ms: the last report of its playback, None before the first.
         transcript: of a user item: ``completed`` or ``failed``; None while there is none.
+        repeated: whether it was committed twice: its id stands for two, whose times are mixed.
         added_s, committed_s, transcript_s, first_audio_s, last_audio_s, played_s, stopped_s,
             done_s: when it was added, committed, transcribed, first and last heard of in audio
             deltas, when its first sample was played and its last, when it was final.
@@ -93,6 +95,7 @@ class Item:
     underruns: int = 0
     transcript: Literal["completed", "failed"] | None = None
     transcription_usage: JsonObject | None = None
+    repeated: bool = False
     added_s: float | None = None
     committed_s: float | None = None
     transcript_s: float | None = None
@@ -133,6 +136,7 @@ class Response:
     """One run of the model, from ``response.created`` to ``response.done``.
 
     ``audio_format`` is the one it speaks in, None where the server does not tell: the session's.
+    ``repeated``: it was created twice; its id stands for two, whose times are mixed.
     """
 
     id: str
@@ -147,6 +151,7 @@ class Response:
     output_modalities: list[str] = field(default_factory=list)
     audio_format: JsonObject | None = None
     audio_ms: float = 0.0
+    repeated: bool = False
     created_s: float | None = None
     first_text_s: float | None = None
     first_audio_s: float | None = None
@@ -162,38 +167,67 @@ class Response:
 class Speech:
     """One stretch that turn detection took for speech, on the input-sample clock.
 
-    ``audio_start_ms`` includes the prefix padding and ``audio_end_ms`` the silence window;
-    ``turn_detection`` is the setting in force when it began, which tells how much.
+    A server counts from the beginning of its connection; here the audio of former connections is
+    added, so that positions are those of everything that was sent.
+
+    Attributes:
+        audio_start_ms, audio_end_ms: as reported, prefix padding and silence window included. NaN
+            where the server's count went back, so that nothing tells where in the audio they lie.
+        turn_detection: the setting in force when it began, which tells the padding.
+        stop_detection: the one in force when it ended, which tells the window.
+        floor_ms: audio before it belongs to what came before, so that padding ends there.
+        changed_ms: how much audio had been sent when the setting was last changed while it ran.
     """
 
     item_id: str
-    audio_start_ms: int
-    audio_end_ms: int | None = None
+    audio_start_ms: float
+    audio_end_ms: float | None = None
     turn_detection: JsonObject | None = None
+    stop_detection: JsonObject | None = None
+    floor_ms: float = 0.0
+    changed_ms: float | None = None
     started_s: float | None = None
     stopped_s: float | None = None
 
     @property
-    def onset_ms(self) -> int:
-        """Detected start without the padding (never before ``audio_start_ms``)."""
-        padding_ms = self._setting_ms("prefix_padding_ms")
-        return self.audio_start_ms + padding_ms if self.audio_start_ms else 0
+    def onset_ms(self) -> float | None:
+        """Detected start, without the padding; None where the reports don't tell it.
+
+        They do with ``server_vad`` and whole padding. Where it was cut off, at the beginning of the
+        audio or at the end of the turn before, speech began anywhere in it.
+        """
+        padding_ms = _window_ms(self.turn_detection, "prefix_padding_ms")
+        if padding_ms is None or not self.audio_start_ms > self.floor_ms:
+            return None
+        onset_ms = self.audio_start_ms + padding_ms
+        end_ms = self.audio_end_ms if self.offset_ms is None else self.offset_ms
+        return None if end_ms is not None and not onset_ms <= end_ms else onset_ms
 
     @property
-    def offset_ms(self) -> int | None:
-        """Detected end without the silence window; None while it runs.
+    def offset_ms(self) -> float | None:
+        """Detected end, without the silence window; None while it runs, or where it is not told.
 
-        The window counts whole 32-ms frames, as the local server and, by its logs, the hosted one
-        apply it. With ``semantic_vad`` there is no fixed window and the padded end is returned.
+        It is with ``server_vad``. The window counts whole 32-ms frames, as the local server and, by
+        its logs, the hosted one apply it. One that was changed in the closing silence may have been
+        over already, so that nothing tells how long the silence was.
         """
-        if self.audio_end_ms is None:
+        window_ms = _window_ms(self.stop_detection, "silence_duration_ms")
+        if window_ms is None or self.audio_end_ms is None:
             return None
-        frames = -(-self._setting_ms("silence_duration_ms") // 32)
-        return max(self.audio_start_ms, self.audio_end_ms - frames * 32)
+        offset_ms = self.audio_end_ms - math.ceil(window_ms / 32) * 32
+        if self.changed_ms is not None and not offset_ms >= self.changed_ms:
+            return None
+        return offset_ms if offset_ms >= self.audio_start_ms else None
 
-    def _setting_ms(self, name: str) -> int:
-        value = (self.turn_detection or {}).get(name)
-        return int(value) if isinstance(value, int | float) else 0
+
+def _window_ms(turn_detection: JsonObject | None, name: str) -> float | None:
+    """A window of turn detection that has fixed ones, and tells them."""
+    if turn_detection is None or turn_detection.get("type") != "server_vad":
+        return None
+    value = turn_detection.get(name)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if 0 <= value < math.inf else None
 
 
 @dataclass(slots=True)

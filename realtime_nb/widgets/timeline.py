@@ -274,13 +274,13 @@ class Timeline(View):
         """Brings marks and clips up to what the conversation says."""
         wall = self._clock.wall
         for index, heard in _last(conversation.speech):
-            end_ms, offset_ms = heard.audio_end_ms, heard.offset_ms
+            end_ms, onset_ms, offset_ms = heard.audio_end_ms, heard.onset_ms, heard.offset_ms
             self._mark(
                 "speech",
                 index,
-                wall(heard.audio_start_ms),
+                self._clock.onset(heard.audio_start_ms),
                 None if end_ms is None else wall(end_ms),
-                onset_s=wall(heard.onset_ms),
+                onset_s=None if onset_ms is None else self._clock.onset(onset_ms),
                 offset_s=None if offset_ms is None else wall(offset_ms),
             )
         for index, call in _last(list(conversation.calls.values())):

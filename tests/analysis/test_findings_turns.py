@@ -160,6 +160,7 @@ def test_over_remembered_audio(excess_ms: float, count: int) -> None:
 )
 def test_a_turn_that_was_cut_in_two(gap_ms: int, reply_played_s: float | None, cut: bool) -> None:
     rec = begun()
+    rec.voices = Voices([], [], [(1_000, 2_000), (2_000 + gap_ms, 4_000 + gap_ms)])
     heard(rec, "user_1", 1_000, 2_000, "I would like")
     if reply_played_s is not None:
         rec.answer(2.2, "resp_1", 1_000, "Yes?")

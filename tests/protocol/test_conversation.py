@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from typing import Any
 
 import pytest
@@ -55,6 +56,17 @@ def test_null_is_first_only_for_an_item_that_was_asked_to_be() -> None:
     conversation.apply(ev.ItemDeleted(item_id="c"))
     conversation.apply(ev.ItemAdded(item=item))
     assert conversation.order == ["a", "b", "c"]
+
+
+def test_what_is_said_of_a_deleted_item_brings_no_ghost() -> None:
+    conversation = fold(added("a", role="assistant"))
+    conversation.apply(ev.ItemDeleted(item_id="a"))
+    conversation.apply_playback(PlaybackReport("a", 80.0, "finished", 2.0))
+    assert (conversation.items, conversation.order) == ({}, [])
+    assert conversation.deleted["a"].played_ms == 80.0
+    conversation.apply(ev.ItemAdded(item=message("a", role="assistant")))
+    assert [item.played_ms for item in conversation.in_order()] == [80.0]
+    assert conversation.deleted == {}
 
 
 def test_text_grows_by_deltas_and_is_set_by_done() -> None:
@@ -128,12 +140,38 @@ def test_a_function_call_and_its_output() -> None:
 
 
 def test_speech_with_and_without_padding() -> None:
-    detection = {"prefix_padding_ms": 300, "silence_duration_ms": 200}
-    speech = Speech("u", 700, 2_224, turn_detection=detection)
+    detection = {"type": "server_vad", "prefix_padding_ms": 300, "silence_duration_ms": 200}
+    speech = Speech("u", 700, 2_224, detection, detection)
     assert (speech.onset_ms, speech.offset_ms) == (1_000, 2_000)
-    assert Speech("u", 0, turn_detection=detection).onset_ms == 0
-    assert Speech("u", 5).offset_ms is None
-    assert Speech("u", 5, 9, turn_detection={"prefix_padding_ms": "x"}).onset_ms == 5
+    assert Speech("u", 700, None, detection).offset_ms is None
+    assert Speech("u", 700, 900, detection, detection).onset_ms is None  # it would be after the end
+    assert Speech("u", 700, 900, detection, detection).offset_ms is None
+
+
+@pytest.mark.parametrize("floor_ms", [0, 700])
+def test_speech_whose_padding_was_cut_off_begins_anywhere_in_it(floor_ms: float) -> None:
+    detection = {"type": "server_vad", "prefix_padding_ms": 300, "silence_duration_ms": 200}
+    speech = Speech("u", floor_ms, 2_224, detection, detection, floor_ms)
+    assert (speech.onset_ms, speech.offset_ms) == (None, 2_000)
+    assert Speech("u", floor_ms + 1, 2_224, detection, detection, floor_ms).onset_ms is not None
+
+
+@pytest.mark.parametrize(
+    "detection",
+    [
+        None,
+        {},
+        {"prefix_padding_ms": 300, "silence_duration_ms": 200},
+        {"type": "server_vad"},
+        {"type": "server_vad", "prefix_padding_ms": "300", "silence_duration_ms": True},
+        {"type": "server_vad", "prefix_padding_ms": -1, "silence_duration_ms": math.nan},
+        {"type": "semantic_vad", "prefix_padding_ms": 300, "silence_duration_ms": 200},
+        {"type": "azure_semantic_vad", "prefix_padding_ms": 300, "silence_duration_ms": 200},
+    ],
+)
+def test_windows_that_are_unknown_are_not_none(detection: dict[str, Any] | None) -> None:
+    speech = Speech("u", 700, 2_224, detection, detection)
+    assert (speech.onset_ms, speech.offset_ms) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,111 @@
+"""How much audio the user has sent, and which stretches of it turn detection took for speech."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from realtime_nb.protocol.client_events import AudioBufferAppend
+from realtime_nb.protocol.config import bytes_per_ms
+from realtime_nb.protocol.records import Speech
+from realtime_nb.protocol.server_events import SpeechStarted, SpeechStopped
+from realtime_nb.protocol.wire import AudioRef, JsonObject, Payload, payload_bytes
+
+__all__ = ["UserAudio", "payload_ms"]
+
+_SAMPLES_PER_MS = 24
+"""Of the audio that recordings keep."""
+
+
+@dataclass(slots=True)
+class UserAudio:
+    """The user's audio, on the clock of all samples that were ever sent.
+
+    A server counts the audio of its own connection; ``connection_ms`` is what makes of its
+    positions those of this clock, and this is the only place where it is added.
+
+    Attributes:
+        sent_ms: audio appended so far.
+        begin_ms: where the last append begins: at the end of the one before it, unless others
+            between them are missing in a recording.
+        connection_ms: the same when the connection in force began.
+        speech: what turn detection heard.
+    """
+
+    sent_ms: float = 0.0
+    begin_ms: float = 0.0
+    connection_ms: float = 0.0
+    speech: list[Speech] = field(default_factory=list)
+    _next_sample: int = field(default=0, compare=False)
+    _floor_ms: float = 0.0  # audio before it belongs to turns that are over
+    _count_is_lost: bool = False  # whether the server's count of this connection went back
+
+    def appended(self, event: AudioBufferAppend, audio_format: object) -> None:
+        """Counts audio as the wire has it; a recording's references tell where some was lost."""
+        audio = event.audio
+        if isinstance(audio, AudioRef):
+            end = audio.start + audio.samples
+            if audio.start < self._next_sample and end <= self._next_sample:
+                return  # it is there already
+            self.sent_ms += max(0, audio.start - self._next_sample) / _SAMPLES_PER_MS
+            self._next_sample = max(self._next_sample, end)
+        self.begin_ms = self.sent_ms
+        self.sent_ms += payload_ms(audio, audio_format)
+
+    def connected(self) -> None:
+        """A server begins to count, with what is sent from now on."""
+        self.connection_ms = self._floor_ms = self.sent_ms
+        self._count_is_lost = False
+
+    def taken(self) -> None:
+        """Whatever was sent so far is no part of a turn to come: it was committed or cleared."""
+        self._floor_ms = self.sent_ms
+
+    def taken_until(self, end_ms: float) -> None:
+        """The same of all audio before a position of the server's count."""
+        self._floor_ms = max(self._floor_ms, self.connection_ms + end_ms)
+
+    def configured(self, before: JsonObject | None, after: JsonObject | None) -> None:
+        """Turn detection was changed, or confirmed."""
+        if self.speech and self.speech[-1].audio_end_ms is None and before != after:
+            self.speech[-1].changed_ms = self.sent_ms
+
+    def started(
+        self, event: SpeechStarted, detection: JsonObject | None, t_s: float | None
+    ) -> None:
+        """Somebody speaks. Two stretches can't begin at one place, nor can the second be first."""
+        start_ms = self.connection_ms + event.audio_start_ms
+        if self.speech and start_ms <= self.speech[-1].audio_start_ms:
+            self._count_is_lost = True
+        self.speech.append(
+            Speech(
+                event.item_id,
+                math.nan if self._count_is_lost else start_ms,
+                turn_detection=detection,
+                floor_ms=self._floor_ms,
+                started_s=t_s,
+            )
+        )
+
+    def stopped(
+        self, event: SpeechStopped, detection: JsonObject | None, t_s: float | None
+    ) -> None:
+        """That is over. The end of a stretch whose beginning was lost is no other's end."""
+        heard = self.speech[-1] if self.speech else None
+        if heard is None or heard.audio_end_ms is not None:
+            return
+        if event.item_id and heard.item_id and event.item_id != heard.item_id:
+            return
+        lost = math.isnan(heard.audio_start_ms)
+        heard.audio_end_ms = math.nan if lost else self.connection_ms + event.audio_end_ms
+        heard.stop_detection = detection
+        heard.stopped_s = t_s
+        self.taken_until(event.audio_end_ms)
+
+
+def payload_ms(payload: Payload, audio_format: object) -> float:
+    """How much audio a payload holds, in the format that a session tells."""
+    per_ms = bytes_per_ms(audio_format if isinstance(audio_format, dict) else None)
+    if per_ms == 48:
+        return payload_bytes(payload) / per_ms
+    return payload_bytes(payload, bytes_per_sample=1, sample_rate=8_000) / per_ms
