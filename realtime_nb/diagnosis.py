@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from difflib import SequenceMatcher
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -31,6 +31,8 @@ from realtime_nb.errors import RealtimeError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from realtime_nb.widgets.page_check import Line, PageCheck
+
 __all__ = ["Check", "Report", "doctor"]
 
 Status = Literal["ok", "warning", "missing"]
@@ -41,8 +43,14 @@ SLOW_START_S = 10.0
 _SAMPLE = Path(__file__).parent / "samples" / "austen_0880.wav"
 _SAMPLE_SPEECH_S = 2.7
 _SPEED = 8.0
+_FIRST_GOOD_KERNEL = 7
+_PAGE_NOT_ASKED = (
+    "The page of a notebook (its microphone, its messages) was not asked: "
+    "show rt.doctor() in a notebook."
+)
 _LOCAL_EXTRA = "pip install 'realtime_nb[local]'"
 _MARKS: dict[Status, str] = {"ok": "✓", "warning": "!", "missing": "✗"}
+_STATUSES: dict[str, Status] = {mark: status for status, mark in _MARKS.items()}
 _COLOURS = {"✓": "green", "!": "yellow", "✗": "red", "–": "dim"}
 
 
@@ -77,9 +85,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What :func:`doctor` found; shows itself in notebooks and on rich consoles."""
+    """What :func:`doctor` found; shows itself in notebooks and on rich consoles.
+
+    Attributes:
+        page: what the notebook's page said of itself, once it was asked and has answered.
+    """
 
     checks: tuple[Check, ...]
+    page: list[Check] = field(default_factory=list, init=False, compare=False)
 
     @property
     def works(self) -> bool:
@@ -88,7 +101,13 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON can hold it."""
-        return {"works": self.works, "checks": [asdict(check) for check in self.checks]}
+        page = {
+            "asked": bool(self.page),
+            "words": "" if self.page else _PAGE_NOT_ASKED,
+            "checks": [asdict(check) for check in self.page],
+        }
+        checks = [asdict(check) for check in self.checks]
+        return {"works": self.works, "checks": checks, "page": page}
 
     @property
     def _verdict(self) -> str:
@@ -97,20 +116,27 @@ class Report:
         broken = [c.name for c in self.checks if c.needed and c.status == "missing"]
         return f"The local conversation does not work here: {', '.join(broken)}."
 
+    @property
+    def _words(self) -> list[str]:
+        """What is said below the lines."""
+        return [self._verdict, *([] if self.page else [_PAGE_NOT_ASKED])]
+
     def __repr__(self) -> str:
-        width = max((len(check.name) for check in self.checks), default=0)
-        lines = [f"{c.mark} {c.name:<{width}}  {c.text}" for c in self.checks]
-        return "\n".join([*lines, self._verdict])
+        checks = [*self.checks, *self.page]
+        width = max((len(check.name) for check in checks), default=0)
+        lines = [f"{c.mark} {c.name:<{width}}  {c.text}" for c in checks]
+        return "\n".join([*lines, *self._words])
 
     def __rich__(self) -> Table:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=None, show_header=False, caption=self._verdict, caption_justify="left")
+        words = "\n".join(self._words)
+        table = Table(box=None, show_header=False, caption=words, caption_justify="left")
         for column in ("mark", "name"):
             table.add_column(column, no_wrap=True)
         table.add_column("words", overflow="fold")
-        for check in self.checks:
+        for check in (*self.checks, *self.page):
             mark = Text(check.mark, style=_COLOURS[check.mark])
             table.add_row(mark, Text(check.name), Text(check.text))
         return table
@@ -120,22 +146,34 @@ class Report:
         rows = "".join(
             f"<tr><td>{check.mark}</td><th {left}>{html.escape(check.name)}</th>"
             f"<td {left}>{html.escape(check.text)}</td></tr>"
-            for check in self.checks
+            for check in (*self.checks, *self.page)
         )
-        return f"<table>{rows}</table><p>{html.escape(self._verdict)}</p>"
+        words = "".join(f"<p>{html.escape(words)}</p>" for words in self._words)
+        return f"<table>{rows}</table>{words}"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """In a notebook, the page adds what it finds about itself; a saved one keeps the table."""
+        return self._page_check()._repr_mimebundle_(**kwargs) if _has_front_end() else None
+
+    def _ipython_display_(self, **kwargs: Any) -> None:
         if not _has_front_end():
-            return None
+            raise NotImplementedError  # IPython then shows the text
+        self._page_check()._ipython_display_(**kwargs)
+
+    def _page_check(self) -> PageCheck:
         from realtime_nb.widgets.page_check import Line, PageCheck
 
         lines = [Line(check.mark, check.name, check.text) for check in self.checks]
-        bundle = PageCheck(lines, self._verdict)._repr_mimebundle_(**kwargs)
-        if bundle is None:
-            return None
-        static = {"text/plain": repr(self), "text/html": self._repr_html_()}
-        return {**bundle[0], **static}, bundle[1]
+        return PageCheck(lines, self._verdict, self._take, self._saved)
+
+    def _saved(self) -> tuple[str, str]:
+        return repr(self), self._repr_html_()
+
+    def _take(self, lines: list[Line]) -> None:
+        """The page has answered."""
+        self.page[:] = [
+            Check(line.name, _STATUSES[line.mark], line.words, line.remedy) for line in lines
+        ]
 
 
 def doctor() -> Report:
@@ -293,8 +331,13 @@ def _notebook() -> Check:
     found = {name: _version(name) for name in ("jupyterlab", "ipykernel")}
     absent = [name for name, number in found.items() if not number]
     words = ", ".join(f"{name} {number or 'is not installed'}" for name, number in found.items())
-    remedy = "pip install 'realtime_nb[lab]'" if absent else ""
-    return Check("notebook", "missing" if absent else "ok", words, remedy, needed=False)
+    if absent:
+        return Check("notebook", "missing", words, "pip install 'realtime_nb[lab]'", needed=False)
+    if int(found["ipykernel"].split(".")[0]) < _FIRST_GOOD_KERNEL:
+        words += ", which holds up the page's audio while a cell runs"
+        remedy = f"pip install 'ipykernel>={_FIRST_GOOD_KERNEL}', then restart the kernel"
+        return Check("notebook", "warning", words, remedy, needed=False)
+    return Check("notebook", "ok", words, needed=False)
 
 
 def _sound_devices() -> tuple[Status, str, str]:

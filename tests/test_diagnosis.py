@@ -182,6 +182,25 @@ def test_a_notebook_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> No
     assert check.words == "jupyterlab is not installed, ipykernel 7.0"
 
 
+def test_an_old_kernel_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = {"jupyterlab": "4.4.1", "ipykernel": "6.31.0"}
+    monkeypatch.setattr(module, "_version", numbers.__getitem__)
+    check = module._notebook()
+    assert (check.status, check.needed) == ("warning", False)
+    assert check.words.startswith("jupyterlab 4.4.1, ipykernel 6.31.0, which holds up")
+    assert "ipykernel>=7" in check.remedy
+    numbers["ipykernel"] = "7.4.0"
+    assert module._notebook().status == "ok"
+
+
+def test_the_command_line_says_that_no_page_was_asked(report: Report) -> None:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(report)
+    assert isinstance(console.file, io.StringIO)
+    assert "was not asked: show rt.doctor() in a notebook." in console.file.getvalue()
+    assert report.to_dict()["page"]["asked"] is False
+
+
 def test_an_old_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 10, 1))
     assert module._python().status == "warning"

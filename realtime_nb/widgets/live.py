@@ -76,6 +76,8 @@ class SelfTest:
     """The same while the calling cell waited; None if the answer had to wait for its end."""
     words: str
     """The result in one line."""
+    remedy: str = ""
+    """What holds messages up, and what to do about it; empty if nothing does."""
 
     def __str__(self) -> str:
         return self.words
@@ -256,8 +258,9 @@ class LiveWidget(anywidget.AnyWidget):
         if handled_on is not threading.main_thread():
             words = "The page did not answer in time. Is it still open? Then test again."
             return SelfTest(None, name, self._idle_ms, None, words)
-        words = f"Audio will pause while cells run: {_why_cells_block()}"
-        return SelfTest(False, name, self._idle_ms, took_ms, words)
+        remedy = _why_cells_block()
+        words = f"Audio will pause while cells run: {remedy}"
+        return SelfTest(False, name, self._idle_ms, took_ms, words, remedy)
 
     def _ping(self, answer: _Answer) -> None:
         identity = uuid.uuid4().hex

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import traitlets
@@ -22,7 +22,14 @@ class Line(NamedTuple):
     mark: str
     """``✓``, ``!``, ``✗`` or ``–``."""
     name: str
-    text: str
+    words: str
+    remedy: str = ""
+    """What to do about it; empty where there is nothing to do."""
+
+    @property
+    def text(self) -> str:
+        """Words and remedy in a line."""
+        return f"{self.words} → {self.remedy}" if self.remedy else self.words
 
 
 class PageCheck(LiveWidget):
@@ -31,15 +38,25 @@ class PageCheck(LiveWidget):
     Args:
         lines: what is known already.
         verdict: a sentence below them.
+        on_found: is given the lines about the page once there are some, on a thread of its own.
+        contents: what a saved notebook shows, as text and as HTML.
     """
 
     _esm = module_text("page_check.js")
     _known = traitlets.List(traitlets.List()).tag(sync=True)
     _verdict = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, lines: Sequence[Line], verdict: str) -> None:
+    def __init__(
+        self,
+        lines: Sequence[Line],
+        verdict: str,
+        on_found: Callable[[list[Line]], None],
+        contents: Callable[[], tuple[str, str]],
+    ) -> None:
+        self._on_found = on_found
+        self._contents = contents
         super().__init__()
-        self._known = [list(line) for line in lines]
+        self._known = _for_page(lines)
         self._verdict = verdict
 
     def on_message(self, message: Message, buffers: list[memoryview]) -> None:
@@ -49,13 +66,18 @@ class PageCheck(LiveWidget):
                 target=self._answer, args=(message,), name="realtime_nb page check", daemon=True
             ).start()
 
-    def summary(self) -> str:
-        """The lines that don't come from the page."""
-        return "\n".join([*(" ".join(line) for line in self._known), self._verdict])
+    def _as_saved(self) -> tuple[str, str]:
+        return self._contents()
 
     def _answer(self, found: Message) -> None:
         lines = page_lines(found, self.selftest(_ANSWER_S))
-        self.post({"kind": "lines", "page": found["page"], "lines": [list(line) for line in lines]})
+        self._on_found(lines)
+        self.post({"kind": "lines", "page": found["page"], "lines": _for_page(lines)})
+        self._stand_in.refresh()
+
+
+def _for_page(lines: Sequence[Line]) -> list[list[str]]:
+    return [[line.mark, line.name, line.text] for line in lines]
 
 
 def page_lines(found: Mapping[str, object], test: SelfTest) -> list[Line]:
@@ -76,31 +98,34 @@ def _lines(found: Mapping[str, object], test: SelfTest) -> Iterator[Line]:
         yield Line("✓", "secure origin", "the browser lets this page ask for the microphone")
     else:
         words = "the browser gives this page no microphone, for it came over plain http"
-        yield Line("✗", "secure origin", f"{words} → {_ORIGIN_REMEDY}")
+        yield Line("✗", "secure origin", words, _ORIGIN_REMEDY)
     yield _microphone(secure, found.get("microphones"), found.get("permission"))
     if found.get("worklet") is True:
         yield Line("✓", "audio worklet", "the browser has it")
     else:
         remedy = "use a current Firefox, Chromium or Safari" if secure else _ORIGIN_REMEDY
-        yield Line("✗", "audio worklet", f"this page can neither record nor play → {remedy}")
+        yield Line("✗", "audio worklet", "this page can neither record nor play", remedy)
     yield _messages(test)
 
 
 def _microphone(secure: bool, count: object, permission: object) -> Line:
     name = "page's microphone"
     if not secure:
-        return Line("✗", name, f"out of this page's reach → {_ORIGIN_REMEDY}")
+        return Line("✗", name, "out of this page's reach", _ORIGIN_REMEDY)
     if permission == "denied":
         remedy = "allow it beside the page's address, then reload the page"
-        return Line("✗", name, f"the browser refuses it to this page → {remedy}")
+        return Line("✗", name, "the browser refuses it to this page", remedy)
     if count == 0:
-        return Line("✗", name, "there is none → connect one, then run this cell again")
+        return Line("✗", name, "there is none", "connect one, then run this cell again")
     there = "present" if isinstance(count, int) else "the browser does not tell if there is one"
     mark = "✓" if isinstance(count, int) else "!"
     allowed = {
         "granted": "this page may use it",
         "prompt": "the browser will ask you when you press Talk",
-    }.get(str(permission), "the browser does not tell if this page may use it → press Talk to try")
+    }.get(str(permission))
+    if allowed is None:
+        words = f"{there}; the browser does not tell if this page may use it"
+        return Line(mark, name, words, "press Talk to try")
     return Line(mark, name, f"{there}; {allowed}")
 
 
@@ -108,9 +133,8 @@ def _messages(test: SelfTest) -> Line:
     name = "page and kernel"
     if test.blocked_ms is None:
         words = f"a message did not come back within {_ANSWER_S:.0f} s"
-        return Line("!", name, f"{words} → let running cells end, then reload the page")
+        return Line("!", name, words, "let running cells end, then reload the page")
     way = f"there and back in {test.blocked_ms:.0f} ms, handled on thread {test.thread}"
-    mark = "✓" if test.live_while_cells_run else "!"
-    # Where it has to wait for cells, the words hold the remedy.
-    told = "audio goes on while cells run" if test.live_while_cells_run else test.words
-    return Line(mark, name, f"{way}; {told}")
+    if test.live_while_cells_run:
+        return Line("✓", name, f"{way}; audio goes on while cells run")
+    return Line("!", name, f"{way}; audio will pause while cells run", test.remedy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import wave
 from pathlib import Path
@@ -10,8 +11,10 @@ from tests.e2e.conftest import OpenPage
 
 REPORT = """
 from realtime_nb.diagnosis import Check, Report
-Report((Check("disk", "ok", "<i>large</i>"),))
+report = Report((Check("disk", "ok", "<i>large</i>"),))
+report
 """
+SAVED = "document.querySelector('[data-realtime-nb-summary]')"
 LINES = ".rtnb tr"
 
 
@@ -30,8 +33,12 @@ def test_the_page_tells_about_itself(open_page: OpenPage, tmp_path: Path) -> Non
     assert re.search(r"back in \d+ ms, handled on thread .+; audio goes on", lines[5])
     opened = page.page.evaluate("opened.tracks.length")
     assert opened == 0, "the microphone was not asked for"
-    [output] = page.outputs(cell)
-    assert "&lt;i&gt;large" in "".join(output["data"]["text/html"])
+    page.wait_in_page(f"{SAVED}.textContent.includes('handled on thread')")
+    saved = "".join(page.outputs(cell)[0]["data"]["text/html"])
+    assert "&lt;i&gt;large" in saved and "audio goes on while cells run" in saved
+    assert "was not asked" not in saved
+    known = page.run("import json; print(json.dumps(report.to_dict()['page']))")
+    assert [check["status"] for check in json.loads(known)["checks"]] == ["ok"] * 5
 
 
 def test_a_page_over_plain_http_says_what_to_do(open_page: OpenPage) -> None:

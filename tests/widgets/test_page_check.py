@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.widgets.conftest import FakeComm, FakePage
 
 GOOD = {"secure": True, "microphones": 1, "permission": "granted", "worklet": True}
 LIVE = SelfTest(True, "subshell-1", 3.0, 4.4, "Audio goes on.")
-WAITING = SelfTest(False, "MainThread", 3.0, 4.4, "Audio will pause: install it.")
+WAITING = SelfTest(False, "MainThread", 3.0, 4.4, "Audio will pause: install it.", "Install it.")
 SILENT = SelfTest(None, None, None, None, "No page has answered.")
 REPORT = Report((Check("disk", "ok", "<b>large</b>"), Check("key", "missing", "none", "get one")))
 
@@ -71,7 +72,7 @@ def test_an_insecure_page_is_told_the_same_remedy_everywhere() -> None:
 def test_what_is_said_of_the_messages() -> None:
     waiting = told(WAITING)["page and kernel"]
     assert waiting.mark == "!"
-    assert "on thread MainThread; Audio will pause: install it." in waiting.text
+    assert "on thread MainThread; audio will pause while cells run → Install it." in waiting.text
     silent = told(SILENT)["page and kernel"]
     assert silent.mark == "!"
     assert "did not come back within 5 s → let running cells end" in silent.text
@@ -80,6 +81,14 @@ def test_what_is_said_of_the_messages() -> None:
 def test_a_page_that_tells_nonsense_gets_lines_all_the_same() -> None:
     lines = page_lines({"kind": "found"}, LIVE)
     assert [line.mark for line in lines] == ["✓", "✗", "✗", "✗", "✓"]
+
+
+def nobody(_lines: list[Line]) -> None:
+    pass
+
+
+def made(lines: list[Line], on_found: Callable[[list[Line]], None] = nobody) -> PageCheck:
+    return PageCheck(lines, "It works.", on_found, lambda: ("text", "<p>text</p>"))
 
 
 class Answering(FakeComm):
@@ -102,7 +111,8 @@ class Answering(FakeComm):
 
 def test_a_page_that_tells_what_it_found_gets_its_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comm, "create_comm", Answering)
-    widget = PageCheck([Line("✓", "disk", "large")], "It works.")
+    kept: list[Line] = []
+    widget = made([Line("✓", "disk", "large")], kept.extend)
     page = FakePage(widget, "page")
     page.send({"kind": "found", **GOOD})
     assert isinstance(widget.comm, Answering)
@@ -110,6 +120,7 @@ def test_a_page_that_tells_what_it_found_gets_its_lines(monkeypatch: pytest.Monk
     [message] = page.got("lines")
     assert message["page"] == "page"
     assert len(message["lines"]) == 5
+    assert [[line.mark, line.name, line.text] for line in kept] == message["lines"]
     assert re.search(r"in \d+ ms, handled on thread subshell;", message["lines"][-1][2])
     widget.close()
 
@@ -117,7 +128,7 @@ def test_a_page_that_tells_what_it_found_gets_its_lines(monkeypatch: pytest.Monk
 def test_the_page_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     began: list[threading.Thread] = []
     monkeypatch.setattr(threading.Thread, "start", lambda thread: began.append(thread))
-    widget = PageCheck([], "")
+    widget = made([])
     FakePage(widget).send({"kind": "found", **GOOD})
     FakePage(widget).send({"kind": "something else"})
     assert [thread.daemon for thread in began] == [True]
@@ -137,20 +148,49 @@ def test_a_report_in_a_notebook_is_live_and_saved_as_a_table(
     assert "application/vnd.jupyter.widget-view+json" in data
     assert data["text/plain"] == repr(REPORT)
     assert data["text/html"] == REPORT._repr_html_()
+    assert "was not asked" in data["text/html"]
     assert "<b>" not in data["text/html"]
-    assert set(json.loads(json.dumps(REPORT.to_dict()))) == {"works", "checks"}
+
+
+def test_what_the_page_answered_is_in_the_report_with_its_remedies() -> None:
+    report = Report(REPORT.checks)
+    unasked = report.to_dict()["page"]
+    assert unasked["asked"] is False and "show rt.doctor() in a notebook" in unasked["words"]
+    assert "was not asked" in repr(report)
+
+    report._take(page_lines({**GOOD, "permission": "denied"}, WAITING))
+
+    page = json.loads(json.dumps(report.to_dict()))["page"]
+    assert page["asked"] is True and page["words"] == ""
+    by_name = {check["name"]: check for check in page["checks"]}
+    assert by_name["page's microphone"]["status"] == "missing"
+    assert by_name["page's microphone"]["remedy"].startswith("allow it")
+    assert by_name["page and kernel"] == {
+        "name": "page and kernel",
+        "status": "warning",
+        "words": "there and back in 4 ms, handled on thread MainThread; "
+        "audio will pause while cells run",
+        "remedy": "Install it.",
+        "needed": True,
+    }
+    for shown in (repr(report), report._repr_html_()):
+        assert "was not asked" not in shown
+        assert "✗" in shown and "→ Install it." in shown
+    assert report.works == REPORT.works  # of the local conversation
+    assert REPORT.page == []
 
 
 def test_without_a_kernel_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel(monkeypatch, there=False)
     assert REPORT._repr_mimebundle_() is None
+    with pytest.raises(NotImplementedError):  # which IPython takes for: show it as usual
+        REPORT._ipython_display_()
     monkeypatch.setattr(IPython, "get_ipython", lambda: None)
     assert REPORT._repr_mimebundle_() is None
 
 
 def test_the_widget_holds_what_the_table_shows() -> None:
-    widget = PageCheck([Line("✗", "key", "none → get one")], "It does not work.")
-    assert widget.summary() == "✗ key none → get one\nIt does not work."
+    widget = made([Line("✗", "key", "none", "get one")])
     assert widget.get_state()["_known"] == [["✗", "key", "none → get one"]]
     widget.close()
 
