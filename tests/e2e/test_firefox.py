@@ -23,6 +23,8 @@ from tests.e2e.firefox import Firefox, SoundServer, firefox, running_firefox, ru
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+pytestmark = pytest.mark.firefox
+
 DATA = Path(__file__).parents[1] / "data"
 YOUNG_MAN = DATA / "austen_0880.wav"  # he was not an ill disposed young man
 AMIABLE = DATA / "austen_0930.wav"  # he might even have been made amiable himself
