@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from realtime_nb.analysis.turn_moments import Moments, earliest, moments_of
 from realtime_nb.analysis.user_turns import Turn, TurnFinder
 from realtime_nb.analysis.voices import Span, Voices
 from realtime_nb.input_clock import InputClock
-from realtime_nb.protocol.conversation import Conversation, PlaybackReport
+from realtime_nb.protocol.conversation import Conversation, PlaybackReport, Speech
 from realtime_nb.protocol.turns import SpeechStart, SpeechStop, TurnDetector
 from realtime_nb.vad import FrameDetector
 
@@ -24,6 +26,7 @@ class LatencyMeter:
       turn detection is not ``server_vad`` when the first audio is sent, and it tells the end of a
       voice once that has been silent for 200 ms. With a key that is let go sooner, and with a quick
       answer under ``semantic_vad``, that is only when more audio comes.
+    - Where the silence window was changed in the middle of the silence, nobody does.
     - A mark that a person made at the end of the user's speech counts in the recording alone.
 
     Args:
@@ -76,7 +79,9 @@ class LatencyMeter:
 
 
 def _needs_listener(conversation: Conversation) -> bool:
-    return (conversation.turn_detection or {}).get("type") != "server_vad"
+    """Whether the reports of the turn detection in force won't tell when speech ended."""
+    detection = conversation.turn_detection
+    return Speech("", 0.0, math.inf, detection, detection).offset_ms is None
 
 
 class _Listener:

@@ -51,7 +51,8 @@ class TurnFinder:
 
     A response belongs to the last user message before it. One that answers a function call's output
     belongs to the turn of the call: that is the first response after the output was sent, unless
-    the user took a turn in between. Responses outside the conversation belong to no turn.
+    the user took a turn in between. Responses outside the conversation belong to no turn. A message
+    that was deleted stays a turn, or a part of its answer.
 
     Args:
         conversation: what events and reports are folded into.
@@ -102,7 +103,7 @@ class TurnFinder:
     def _take(self, step: str, name: str) -> None:
         conversation = self._conversation
         if step in ("committed", "added"):
-            item = conversation.items.get(name)
+            item = _item(conversation, name)
             if item is not None and _is_user_turn(item, step):
                 number, source = len(self._turns) + 1, _source(item, step)
                 self._turns.append(Turn(number, item, source, self._heard.get(item.id)))
@@ -146,6 +147,11 @@ def _source(item: Item, step: str) -> Literal["speech", "typed"]:
     return "speech" if spoken else "typed"
 
 
+def _item(conversation: Conversation, item_id: str) -> Item | None:
+    """One that was deleted was said all the same."""
+    return conversation.items.get(item_id) or conversation.deleted.get(item_id)
+
+
 def _messages(conversation: Conversation, response: Response) -> list[Item]:
-    items = (conversation.items.get(item_id) for item_id in response.item_ids)
+    items = (_item(conversation, item_id) for item_id in response.item_ids)
     return [item for item in items if item is not None and item.type == "message"]

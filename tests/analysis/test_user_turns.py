@@ -7,7 +7,7 @@ from realtime_nb.analysis.user_turns import TurnFinder, find_turns
 from tests.made_recording import MadeRecording
 
 STEPS = st.lists(
-    st.sampled_from(["speak", "type", "answer", "aside", "call", "output"]), max_size=25
+    st.sampled_from(["speak", "type", "answer", "aside", "call", "output", "delete"]), max_size=25
 )
 
 
@@ -28,6 +28,9 @@ def happens(rec: MadeRecording, step: str, number: int) -> None:
         call = {"id": f"f{number}", "type": "function_call", "call_id": f"c{number}", "name": "add"}
         rec.got(t_s, "response.created", response={**response, "conversation_id": "conv"})
         rec.got(t_s, "response.output_item.added", item=call, response_id=f"r{number}")
+    elif step == "delete":
+        rec.got(t_s, "conversation.item.deleted", item_id=f"u{number - 2}")
+        rec.got(t_s, "conversation.item.deleted", item_id=f"r{number - 1}_item")
     elif rec.conversation.calls:
         call_id = list(rec.conversation.calls)[number % len(rec.conversation.calls)]
         output = {"type": "function_call_output", "call_id": call_id, "output": "5"}
@@ -56,6 +59,20 @@ def test_a_turn_that_is_handed_out_stays_as_it_was() -> None:
     happens(rec, "answer", 3)
     assert [response.id for response in before.responses] == ["r2"]
     assert [response.id for response in finder.turns()[0].responses] == ["r2", "r3"]
+
+
+def test_what_was_deleted_was_said_all_the_same() -> None:
+    rec = MadeRecording()
+    for number, step in enumerate(["speak", "answer", "speak", "answer"]):
+        happens(rec, step, number)
+    rec.played("r3_item", 0.0, "started", 3.5)
+    before = find_turns(rec.conversation)
+    assert [[one.id for one in turn.items] for turn in before] == [["r1_item"], ["r3_item"]]
+    for item_id in ("u2", "r3_item"):
+        rec.got(5.0, "conversation.item.deleted", item_id=item_id)
+    assert find_turns(rec.conversation) == before
+    assert list(rec.turns.user_text) == ["words", "words"]
+    assert rec.latency.played_s[1] == 3.5
 
 
 def test_what_is_unknown_is_no_turn() -> None:
