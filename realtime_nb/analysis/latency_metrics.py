@@ -71,6 +71,8 @@ def _why_none(table: pd.DataFrame, column: str) -> str:
     if table.empty:
         return "there are no such turns"
     notes = Counter(str(note) for note in table.latency_note.dropna())
+    for parts in table.parts_note.dropna():  # of one whose beginning and end are contradictory
+        notes.update(one for one in str(parts).split("; ") if one.startswith(f"{column}:"))
     return notes.most_common(1)[0][0] if notes else f"{column} is unknown in every turn"
 
 

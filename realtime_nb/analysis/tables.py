@@ -157,6 +157,10 @@ def turns(
         latency_note: why ``latency_ms`` is NaN.
         speech_end_source: what ``latency_ms`` is measured from: ``server``, ``offline_vad`` or
             ``label``; None when that end is unknown.
+        capture_source: who says when that was captured: the ``device``; or nobody, so that it is
+            counted back from the ``sending`` of its chunk, and ``uplink_ms`` has no more in it.
+        parts_note: that, and why a part is NaN whose end came before its beginning: the two are
+            not of one turn, or a label lies after ``speech_stopped``.
     """
     found = find_turns(conversation)
     known = _playback_known(conversation)
@@ -202,6 +206,8 @@ def _turn_row(turn: Turn, moments: Moments, playback_known: bool) -> dict[str, o
         **moments.parts_ms(),
         "latency_note": moments.note,
         "speech_end_source": moments.speech_end_source,
+        "capture_source": moments.capture_source,
+        "parts_note": moments.parts_note,
     }
 
 
@@ -218,11 +224,17 @@ def latency(
 
     Columns:
         turn: 1, 2, …
-        latency_ms and its parts, latency_note, speech_end_source: as in :func:`turns`.
+        latency_ms and its parts, latency_note, speech_end_source, capture_source, parts_note: as in
+            :func:`turns`.
         speech_end_s, sent_s, stop_s, response_s, first_audio_s, played_s: the moments between the
             parts. Where no ``speech_stopped`` came, as without turn detection, ``stop_s`` is the
             commit. ``sent_s`` is when the connection was given the audio: a network that is too
             slow for it lengthens ``endpoint_wait_ms``.
+        stop_source: the event that ``stop_s`` is the receipt of: ``speech_stopped`` or
+            ``committed``.
+        played_source: who says when the first sample was played: the speaker's ``playback`` report,
+            else None. ``response_s`` and ``first_audio_s`` are receipts of the server's events, and
+            ``sent_s`` is the session's own clock.
         commit_s: when the user's message was committed, or added if it was typed.
         transcript_ms: from then to the whole transcript.
         answer_ms: from ``response.created`` of the first response to ``response.done`` of the last.
@@ -242,6 +254,10 @@ def _latency_row(turn: Turn, moments: Moments) -> dict[str, object]:
         **moments.parts_ms(),
         "latency_note": moments.note,
         "speech_end_source": moments.speech_end_source,
+        "capture_source": moments.capture_source,
+        "stop_source": moments.stop_source,
+        "played_source": None if math.isnan(moments.played_s) else "playback",
+        "parts_note": moments.parts_note,
         "speech_end_s": moments.speech_end_s,
         "sent_s": moments.sent_s,
         "stop_s": moments.stop_s,
