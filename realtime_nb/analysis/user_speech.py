@@ -17,7 +17,7 @@ class Spoken:
 
     Attributes:
         start_s, end_s: when it was captured; NaN where that is not known.
-        source: who says so, ``server`` or ``offline_vad``.
+        source: who says so, ``server`` or, of one of them at least, ``offline_vad``.
         text: what was said, as far as it was transcribed.
     """
 
@@ -51,7 +51,8 @@ def _reported(rec: Recorded) -> Iterator[Spoken]:
     items = rec.conversation.items
     for heard in rec.speech.to_dict("records"):
         text = items[heard["item_id"]].text if heard["item_id"] in items else ""
-        source = heard["onset_source"] or "server"
+        sources = {heard["onset_source"], heard["offset_source"]}
+        source = "server" if sources == {"server"} else rec.voices.source
         yield Spoken(heard["onset_s"], heard["offset_s"], source, text)
 
 

@@ -21,6 +21,8 @@ FEWEST_OF_A_DISTRIBUTION = 20
 
 _BAND = 0.78
 """Height of a group's drawing; the rest of its row is space."""
+_LOW_ROW_PT = 40.0
+"""In a lower row there is room for the names of two percentiles only."""
 _LEAST_SHARE = 0.5
 """Of the width, for what lies before a point that is written to at its right."""
 _MARKS = ((50, "left", "top"), (90, "right", "bottom"), (95, "left", "top"))
@@ -60,16 +62,16 @@ def plot_latency(latency: pd.DataFrame, ax: Axes | None = None, *, simulated: bo
     ax.xaxis.set_major_formatter("{x:,.0f}")
     style.settle(ax)
     style.x_label(ax, "time from the end of the user's speech to the answer's first sound (ms)")
-    for row, (_, colour, table) in enumerate(reversed(groups)):
-        if len(table) < FEWEST_OF_A_DISTRIBUTION:
-            _draw_points(ax, table, row, colour)
-        else:
-            _draw_distribution(ax, np.sort(table["latency_ms"].to_numpy(float)), row, colour)
     _explain_hollow(ax, groups)
     if not groups:
         style.nothing(ax, "no turn has a latency")
     style.caption(ax, [style.SIMULATED if simulated else "", _missing(latency)])
     style.settle(ax)
+    for row, (_, colour, table) in enumerate(reversed(groups)):
+        if len(table) < FEWEST_OF_A_DISTRIBUTION:
+            _draw_points(ax, table, row, colour)
+        else:
+            _draw_distribution(ax, np.sort(table["latency_ms"].to_numpy(float)), row, colour)
     return ax
 
 
@@ -145,12 +147,16 @@ def _draw_distribution(ax: Axes, values_ms: npt.NDArray[np.float64], row: int, c
     edges_ms = np.concatenate([values_ms[:1], values_ms])
     ax.fill_between(edges_ms, row, shares, step="post", facecolor=colour, alpha=0.18, linewidth=0)
     ax.plot(edges_ms, shares, drawstyle="steps-post", color=colour, linewidth=1.6)
+    row_pt = style.size_px(ax)[1] / float(np.ptp(ax.get_ylim())) * 72 / ax.figure.dpi
+    low = row_pt < _LOW_ROW_PT
     for percentile, side, edge in _MARKS:
         at_ms = float(np.percentile(values_ms, percentile))
         height = row + _BAND * percentile / 100
         ax.vlines(at_ms, row, height, colors=colour, linewidth=1, linestyles=(0, (2, 2)))
         ax.plot([at_ms], [height], marker="o", markersize=5, color=colour)
-        _write(ax, f"p{percentile} {at_ms:,.0f} ms", at_ms, height, 6, edge, side)
+        if percentile != 95 or not low:
+            edge = "center" if low and side == "left" else edge
+            _write(ax, f"p{percentile} {at_ms:,.0f} ms", at_ms, height, 6, edge, side)
 
 
 def _missing(latency: pd.DataFrame) -> str:

@@ -35,7 +35,16 @@ def pushed(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     microphone = placed((1_000, words), (6_000, words))
     live.received(0.2, "session.created", session={"type": "realtime", "id": "sess_1"})
     live.microphone(microphone, 3_000)
-    live.user_item(4.1, "user_1", "Ten of clubs.")
+    item = {"id": "user_1", "type": "message", "role": "user", "status": "completed"}
+    live.received(4.0, "input_audio_buffer.committed", item_id="user_1")
+    live.received(4.0, "conversation.item.added", item={**item, "content": []})
+    live.received(
+        4.01,
+        "conversation.item.input_audio_transcription.completed",
+        item_id="user_1",
+        content_index=0,
+        transcript="Ten of clubs.",
+    )
     live.microphone(microphone, 8_000)
     recorder.close(duration_s=10.0)
     return load(recorder.path)

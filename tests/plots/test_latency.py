@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.transforms import Bbox
 
 from realtime_nb.plots import plot_latency, style
 from realtime_nb.plots.latency import FEWEST_OF_A_DISTRIBUTION
@@ -79,6 +82,19 @@ def test_of_many_turns_it_is_the_distribution() -> None:
     assert points(plot_latency(plain(values_ms[:below]))) == [pytest.approx(values_ms[:below])]
 
 
+def test_a_low_row_names_what_it_has_room_for() -> None:
+    _, ax = plt.subplots(figsize=(3.5, 2.4), layout="constrained")
+    plot_latency(sessions.latency(90), ax, simulated=True)
+    ax.figure.canvas.draw()
+
+    named = [text for text in ax.texts if text.get_text().startswith(("p", "median"))]
+    assert [text.get_text()[:3] for text in named] == ["med", "p50", "p90"]
+    boxes = [text.get_window_extent() for text in named]
+    for box, other in combinations(boxes, 2):
+        common = Bbox.intersection(box, other)
+        assert common is None or min(common.width, common.height) < 2
+
+
 def test_percentiles_never_mix_turns_with_and_without_calls() -> None:
     table = plain([500.0] * 30 + [3_000.0] * 30).assign(had_calls=[False] * 30 + [True] * 30)
     ax = plot_latency(table)
@@ -89,7 +105,7 @@ def test_percentiles_never_mix_turns_with_and_without_calls() -> None:
 
 def test_what_is_not_counted_is_said() -> None:
     ax = plot_latency(sessions.latency(12), simulated=True)
-    said = texts(ax)[-1].replace("\n", " ")
+    said = texts(ax)[0].replace("\n", " ")
     assert said == (f"{style.SIMULATED} Not counted: 3 turns: typed (2), no spoken answer (1).")
 
 
