@@ -9,7 +9,8 @@ figures.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["PipelineAssumptions", "compare_costs"]
 
 _EXAMPLE_LLM = Price(text_in=0.60, text_cached=0.06, text_out=2.40)
+_GIVE = "give a recording with turns, or minutes greater than 0"
 _COLUMNS = ("variant", "part", "usd_per_conversation", "usd_per_minute", "basis")
 
 
@@ -68,11 +70,17 @@ class PipelineAssumptions:
 
 @dataclass(frozen=True, slots=True)
 class _Exchange:
+    """What was said in a turn; NaN where unknown.
+
+    ``user_tokens`` and ``agent_tokens`` are of text, of what was said. Of what was ``typed``, there
+    is no audio.
+    """
+
     user_s: float
     agent_s: float
     user_tokens: float
     agent_tokens: float
-    """Of text, of what was said."""
+    typed: bool = False
 
 
 def compare_costs(
@@ -98,31 +106,38 @@ def compare_costs(
     Columns:
         variant: a model's name, or ``stt + llm + tts``.
         part: what is paid for; ``total`` last.
-        usd_per_conversation: NaN for a model without a known price.
-        usd_per_minute: by minute of the session, or of talk if minutes were given.
-        basis: how it was worked out.
+        usd_per_conversation: NaN for a model without a known price, and where a recording does not
+            tell how long somebody spoke.
+        usd_per_minute: by minute of the session, or of talk if minutes were given; NaN for a log
+            without times.
+        basis: how it was worked out, or why it is NaN.
 
     Raises:
-        ConfigurationError: No talk to compare, or a share outside 0 to 1.
+        ConfigurationError: No talk to compare, a share outside 0 to 1, or no whole number of
+            exchanges.
     """
     import pandas as pd
 
     given = assumptions or PipelineAssumptions()
+    conversation: Sequence[_Exchange]
     if isinstance(talk, int | float):
+        if not 0 < talk < math.inf:
+            raise ConfigurationError(f"There is no talk to compare in {talk} minutes; {_GIVE}.")
         conversation = _equal_exchanges(float(talk), user_share, exchanges, given)
         minutes = float(talk)
     else:
         conversation, minutes = _recorded_exchanges(talk, given), talk.duration_s / 60
-    if not conversation or minutes <= 0:
-        raise ConfigurationError(
-            "There is no talk to compare: give a recording with turns, or minutes greater than 0."
-        )
+        if not conversation or minutes <= 0:
+            raise ConfigurationError(f"There is no talk to compare in {talk.path}; {_GIVE}.")
     rows: list[tuple[str, str, float, str]] = []
     for model in models:
         price = find_price(model, prices)
         parts = _realtime(conversation, price if isinstance(price, Price) else Price(), given)
-        rows += _with_total(model, parts)
-    rows += _with_total("stt + llm + tts", _pipeline(conversation, given))
+        if not isinstance(price, Price):
+            why = f"no price by tokens is known for {model}"
+            parts = ((part, math.nan, why) for part, _, _ in parts)
+        rows += _with_total(model, parts, minutes)
+    rows += _with_total("stt + llm + tts", _pipeline(conversation, given), minutes)
     table = pd.DataFrame(
         [(variant, part, usd, usd / minutes, basis) for variant, part, usd, basis in rows],
         columns=list(_COLUMNS),
@@ -132,13 +147,17 @@ def compare_costs(
 
 
 def _with_total(
-    variant: str, parts: Iterator[tuple[str, float, str]]
+    variant: str, parts: Iterable[tuple[str, float, str]], minutes: float
 ) -> Iterator[tuple[str, str, float, str]]:
-    total = 0.0
+    total, notes = 0.0, []
     for part, usd, basis in parts:
         total += usd
+        if usd != usd:
+            notes.append(basis)
         yield variant, part, usd, basis
-    yield variant, "total", total, ""
+    if minutes != minutes:
+        notes.append("how long the session was is not known")
+    yield variant, "total", total, "; ".join(dict.fromkeys(notes))
 
 
 # --- what was said --------------------------------------------------------------------------------
@@ -150,8 +169,8 @@ def _equal_exchanges(
     if not 0 <= user_share <= 1:
         raise ConfigurationError(f"user_share is {user_share}; give a share from 0 to 1.")
     count = max(1, round(minutes * 6)) if exchanges is None else exchanges
-    if count < 1 or minutes <= 0:
-        return []
+    if not isinstance(count, int) or count < 1:
+        raise ConfigurationError(f"exchanges is {count}; give a whole number from 1 on.")
     user_s = minutes * 60 * user_share / count
     agent_s = minutes * 60 * (1 - user_share) / count
     one = _Exchange(user_s, agent_s, _spoken_tokens(user_s, given), _spoken_tokens(agent_s, given))
@@ -159,11 +178,13 @@ def _equal_exchanges(
 
 
 def _recorded_exchanges(rec: Recorded, given: PipelineAssumptions) -> list[_Exchange]:
+    table = rec.turns
+    speech_ms = dict(zip(table.turn, table.offset_ms - table.onset_ms, strict=True))
     found = []
     for turn in find_turns(rec.conversation):
-        spoken = turn.source == "speech"
-        user_s = turn.item.audio_ms / 1000 if spoken else 0.0
-        agent_s = sum(item.audio_ms for item in turn.items) / 1000
+        typed = turn.source == "typed"
+        user_s = 0.0 if typed else float(speech_ms[turn.number]) / 1000
+        agent_s = sum((item.audio_ms for item in turn.items), 0.0) / 1000
         said = " ".join(item.text for item in turn.items)
         found.append(
             _Exchange(
@@ -171,6 +192,7 @@ def _recorded_exchanges(rec: Recorded, given: PipelineAssumptions) -> list[_Exch
                 agent_s,
                 _text_tokens(turn.item.text, given) or _spoken_tokens(user_s, given),
                 _text_tokens(said, given) or _spoken_tokens(agent_s, given),
+                typed,
             )
         )
     return found
@@ -193,24 +215,53 @@ def _realtime(
     user_s = sum(one.user_s for one in conversation)
     agent_s = sum(one.agent_s for one in conversation)
     said = sum(one.agent_tokens for one in conversation)
-    typed = sum(one.user_tokens for one in conversation if not one.user_s)
+    typed = sum(one.user_tokens for one in conversation if one.typed)
     again = sum(
         _reading(given.instructions_tokens + text, audio, price, given.cached_share)
         for text, audio in _histories(conversation, given)
     )
-    heard = Tokens(fresh_audio=round(user_s * given.user_tokens_per_s), fresh_text=round(typed))
-    spoken = Tokens(output_audio=round(agent_s * given.agent_tokens_per_s))
     rate = f"{given.user_tokens_per_s:g} tokens/s"
-    yield "user's input", price_tokens(heard, price), f"{user_s:.1f} s of audio, {rate}"
+    usd = _usd(price, fresh_audio=user_s * given.user_tokens_per_s, fresh_text=typed)
+    basis = f"{user_s:.1f} s of audio, {rate}"
+    yield "user's input", usd, _user_gap(conversation) or basis
     rate = f"{given.agent_tokens_per_s:g} tokens/s"
-    yield "agent's audio", price_tokens(spoken, price), f"{agent_s:.1f} s, {rate}"
-    text = price_tokens(Tokens(output_text=round(said)), price)
-    yield "agent's transcript", text, f"{said:.0f} text tokens"
+    usd = _usd(price, output_audio=agent_s * given.agent_tokens_per_s)
+    yield "agent's audio", usd, _agent_gap(conversation) or f"{agent_s:.1f} s, {rate}"
+    usd = _usd(price, output_text=said)
+    unsaid = _gap("what the agent said", [one.agent_tokens for one in conversation])
+    yield "agent's transcript", usd, unsaid or f"{said:.0f} text tokens"
     basis = f"{len(conversation)} responses, {given.cached_share:.0%} of it cached"
-    yield "context read again", again, basis
+    yield "context read again", again, _context_gap(conversation, again) or basis
     usd = user_s / 60 * given.realtime_transcription_usd_per_minute
     basis = f"${given.realtime_transcription_usd_per_minute:g}/min of the user's speech"
-    yield "user's transcript", usd, basis
+    yield "user's transcript", usd, _user_gap(conversation) or basis
+
+
+def _usd(price: Price, **counts: float) -> float:
+    if any(math.isnan(count) for count in counts.values()):
+        return math.nan
+    return price_tokens(Tokens(**{name: round(count) for name, count in counts.items()}), price)
+
+
+def _user_gap(conversation: Sequence[_Exchange]) -> str | None:
+    return _gap("how long the user spoke", [one.user_s for one in conversation])
+
+
+def _agent_gap(conversation: Sequence[_Exchange]) -> str | None:
+    return _gap("how long the agent's audio is", [one.agent_s for one in conversation])
+
+
+def _context_gap(conversation: Sequence[_Exchange], usd: float) -> str | None:
+    """Why the price of the context is unknown; the last turn is no context of another."""
+    if usd == usd:
+        return None
+    return _user_gap(conversation[:-1]) or _agent_gap(conversation[:-1])
+
+
+def _gap(what: str, values: Sequence[float]) -> str | None:
+    """What is not known of some of the turns; None if nothing."""
+    unknown = sum(map(math.isnan, values))
+    return f"{what} is not known in {unknown} of {len(values)} turns" if unknown else None
 
 
 def _histories(
@@ -220,7 +271,7 @@ def _histories(
     text = audio = 0.0
     for one in conversation:
         yield text, audio
-        text += one.agent_tokens + (0.0 if one.user_s else one.user_tokens)
+        text += one.agent_tokens + (one.user_tokens if one.typed else 0.0)
         audio += one.user_s * given.user_tokens_per_s + one.agent_s * given.agent_tokens_per_s
 
 
@@ -242,17 +293,13 @@ def _pipeline(
     for one in conversation:
         again += _reading(before, 0.0, given.llm, given.cached_share)
         before += one.user_tokens + one.agent_tokens
-    yield (
-        "stt",
-        user_s / 60 * given.stt_usd_per_minute,
-        f"{user_s:.1f} s at ${given.stt_usd_per_minute:g}/min",
-    )
+    unsaid = _gap("what was said", [one.user_tokens + one.agent_tokens for one in conversation])
+    basis = f"{user_s:.1f} s at ${given.stt_usd_per_minute:g}/min"
+    yield "stt", user_s / 60 * given.stt_usd_per_minute, _user_gap(conversation) or basis
     new = (asked * given.llm.text_in + said * given.llm.text_out) / 1_000_000
-    yield "llm", new, f"{asked:.0f} text tokens in, {said:.0f} out; an example price unless given"
+    basis = f"{asked:.0f} text tokens in, {said:.0f} out; an example price unless given"
+    yield "llm", new, unsaid or basis
     basis = f"{len(conversation)} responses, {given.cached_share:.0%} of it cached"
-    yield "context read again", again, basis
-    yield (
-        "tts",
-        agent_s / 60 * given.tts_usd_per_minute,
-        f"{agent_s:.1f} s at ${given.tts_usd_per_minute:g}/min; an example price unless given",
-    )
+    yield "context read again", again, basis if again == again else unsaid or basis
+    basis = f"{agent_s:.1f} s at ${given.tts_usd_per_minute:g}/min; an example price unless given"
+    yield "tts", agent_s / 60 * given.tts_usd_per_minute, _agent_gap(conversation) or basis

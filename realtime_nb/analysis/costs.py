@@ -17,7 +17,7 @@ from __future__ import annotations
 import html
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -30,6 +30,7 @@ from realtime_nb.analysis.prices import (
     find_price,
 )
 from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.analysis.talk_time import spoken_messages, talk_time
 from realtime_nb.analysis.token_counts import MODALITIES, Tokens, price_tokens, tokens_of
 from realtime_nb.analysis.user_turns import find_turns
 from realtime_nb.protocol.conversation import Conversation, Item, Response
@@ -254,9 +255,11 @@ class Cost:
         priced_usd: What could be priced; NaN when nothing could.
         responses_usd, transcription_usd: Its two parts.
         per_minute_usd, per_talk_minute_usd: ``priced_usd`` by minute of the session, and by minute
-            in which the user or the agent spoke (as turn detection heard it, and as it was played).
+            of talk: the user's speech and the agent's audio that was played, see
+            :func:`realtime_nb.analysis.talk_time.talk_time`.
         unheard_usd: What was paid for the agent's audio that nobody heard: by audio tokens of each
             response, in the proportion of its audio.
+        unheard_tokens: The audio tokens that this was paid for.
         unheard_share: Of the agent's audio that was received, 0 to 1.
         by_turn: One row per user turn: ``turn``, ``usd`` and its running ``cumulative_usd``,
             ``responses_usd`` without transcription, ``responses``, ``input_tokens`` of the last of
@@ -265,6 +268,8 @@ class Cost:
         prices_date: Of the built-in table.
         assumption: As what it was priced, when not as what it was.
         reason: What is missing and why; None when nothing is.
+        unknown: By the name of one of the figures above, why it is NaN for another reason than a
+            missing price.
     """
 
     total_usd: float
@@ -274,12 +279,14 @@ class Cost:
     per_minute_usd: float
     per_talk_minute_usd: float
     unheard_usd: float
+    unheard_tokens: float
     unheard_share: float
     by_turn: pd.DataFrame = field(repr=False)
     table: pd.DataFrame = field(repr=False)
     prices_date: str = PRICES_DATE
     assumption: str | None = None
     reason: str | None = None
+    unknown: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return "\n".join(f"{name}: {value}" for name, value in self._lines())
@@ -310,6 +317,8 @@ class Cost:
             "per minute of talk": self.per_talk_minute_usd,
         }
         yield from ((name, _usd(usd)) for name, usd in figures.items() if usd == usd)
+        if "per_talk_minute_usd" in self.unknown and self.priced_usd == self.priced_usd:
+            yield "per minute of talk", f"not known: {self.unknown['per_talk_minute_usd']}"
         if self.unheard_usd == self.unheard_usd and self.unheard_share > 0:
             share = f"{self.unheard_share:.0%} of the agent's audio"
             yield "never heard", f"{_usd(self.unheard_usd)} ({share})"
@@ -349,32 +358,35 @@ def price_session(
         table[table.kind == kind].usd for kind in ("response", "transcription")
     )
     priced = float(table.usd.sum()) if table.usd.notna().any() or table.empty else _NAN
-    unheard_usd, unheard_share = _unheard(rec.conversation, table, _pricing(rec, prices, model))
-    assumption = table.attrs["assumption"]
+    unheard = _unheard(rec.conversation, table, _pricing(rec, prices, model))
+    talk = talk_time(rec)
+    unknown = {
+        "per_minute_usd": None if rec.duration_s > 0 else "how long the session was is not known",
+        "per_talk_minute_usd": talk.reason if talk.reason or talk.both_s else "nobody spoke",
+        "unheard_tokens": unheard.reason,
+        "unheard_share": unheard.reason if unheard.share != unheard.share else None,
+        "unheard_usd": unheard.reason,
+    }
     return Cost(
         total_usd=float(table.usd.sum(skipna=False)),
         priced_usd=priced,
         responses_usd=float(responses.sum(skipna=False)),
         transcription_usd=float(transcriptions.sum(skipna=False)),
         per_minute_usd=_per_minute(priced, rec.duration_s),
-        per_talk_minute_usd=_per_minute(priced, _talk_s(rec)),
-        unheard_usd=unheard_usd,
-        unheard_share=unheard_share,
+        per_talk_minute_usd=_per_minute(priced, talk.both_s),
+        unheard_usd=unheard.usd,
+        unheard_tokens=unheard.tokens,
+        unheard_share=unheard.share,
         by_turn=_by_turn(table),
         table=table,
-        assumption=assumption,
+        assumption=table.attrs["assumption"],
         reason=_reasons(table),
+        unknown={name: why for name, why in unknown.items() if why is not None},
     )
 
 
 def _per_minute(usd: float, seconds: float) -> float:
     return usd / (seconds / 60) if seconds > 0 else _NAN
-
-
-def _talk_s(rec: Recorded) -> float:
-    user_s = float(rec.speech.duration_ms.sum()) / 1000
-    agent = (item.played_ms for item in rec.conversation.items.values())
-    return user_s + sum(played or 0.0 for played in agent) / 1000
 
 
 def _by_turn(table: pd.DataFrame) -> pd.DataFrame:
@@ -404,35 +416,49 @@ def _turn_row(turn: int, part: list[dict[Any, Any]]) -> dict[str, float]:
     }
 
 
-def _unheard(
-    conversation: Conversation, table: pd.DataFrame, pricing: _Pricing
-) -> tuple[float, float]:
-    """USD and share of the agent's audio that was never played; NaN when nobody reports playing."""
-    items = [item for item in conversation.items.values() if item.first_audio_s is not None]
+@dataclass(frozen=True, slots=True)
+class _Unheard:
+    """The agent's audio that was never played; NaN, and why, where that is not known."""
+
+    usd: float = _NAN
+    tokens: float = _NAN
+    share: float = _NAN
+    reason: str | None = None
+
+
+def _unheard(conversation: Conversation, table: pd.DataFrame, pricing: _Pricing) -> _Unheard:
+    items = spoken_messages(conversation)
     if all(item.played_ms is None for item in items):
-        return _NAN, _NAN
+        return _Unheard(reason="playback was not reported" if items else "the agent did not speak")
     received_ms = sum(item.audio_ms for item in items)
     unheard_ms = sum(_unheard_ms(item) for item in items)
+    if math.isnan(received_ms + unheard_ms):
+        return _Unheard(reason="how much of the agent was played is not known")
     share = unheard_ms / received_ms if received_ms else _NAN
-    price = pricing.of(pricing.model)
-    if not isinstance(price, Price):
-        return _NAN, share
-    tokens = table[table.kind == "response"].set_index("response_id").output_audio_tokens
+    counts = table[table.kind == "response"].set_index("response_id").output_audio_tokens
     whole_ms: dict[str | None, float] = defaultdict(float)
     lost_ms: dict[str | None, float] = defaultdict(float)
     for item in items:
         whole_ms[item.response_id] += item.audio_ms
         lost_ms[item.response_id] += _unheard_ms(item)
-    lost_tokens = sum(
-        float(tokens.get(response_id, _NAN)) * ms / whole_ms[response_id]
-        for response_id, ms in lost_ms.items()
-        if ms
+    tokens = sum(
+        (
+            float(counts.get(response_id, _NAN)) * ms / whole_ms[response_id]
+            for response_id, ms in lost_ms.items()
+            if ms
+        ),
+        0.0,
     )
-    return lost_tokens * price.audio_out / _MILLION, share
+    reason = None if tokens == tokens else "the server reported no audio tokens of it"
+    price = pricing.of(pricing.model)
+    usd = tokens * price.audio_out / _MILLION if isinstance(price, Price) else _NAN
+    return _Unheard(usd, tokens, share, reason)
 
 
 def _unheard_ms(item: Item) -> float:
-    return max(0.0, item.audio_ms - (item.played_ms or 0.0))
+    """NaN where either is unknown."""
+    lost_ms = item.audio_ms - (item.played_ms or 0.0)
+    return 0.0 if lost_ms < 0 else lost_ms
 
 
 def _reasons(table: pd.DataFrame) -> str | None:

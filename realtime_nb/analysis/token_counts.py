@@ -1,7 +1,7 @@
 """Token counts as servers report them, split by what they cost.
 
-Cached tokens are a part of the input tokens. Where a server tells how many were cached but not of
-which modality, they are taken to be text first, then audio, then image.
+Cached tokens are a part of the input tokens. Those of which a server does not tell the modality are
+taken to be text first, then audio, then image.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ def tokens_of(usage: JsonObject | None) -> Tokens | str:
 
 def _cached(inputs: JsonObject, totals: list[int]) -> list[int]:
     split = inputs.get("cached_tokens_details")
-    if isinstance(split, dict):
-        parts = [_count(split, name) for name in MODALITIES]
-        return [min(part, total) for part, total in zip(parts, totals, strict=True)]
-    left = _whole(inputs.get("cached_tokens"))
-    found = []
-    for total in totals:
-        found.append(min(left, total))
-        left -= found[-1]
+    told = split if isinstance(split, dict) else {}
+    parts = [_count(told, name) for name in MODALITIES]
+    found = [min(part, total) for part, total in zip(parts, totals, strict=True)]
+    left = _whole(inputs.get("cached_tokens")) - sum(parts)
+    for index, total in enumerate(totals):
+        more = max(0, min(left, total - found[index]))
+        found[index] += more
+        left -= more
     return found
 
 

@@ -67,10 +67,12 @@ def test_summary_of_two_turns() -> None:
     assert cost.transcription_usd == pytest.approx(0.0009)
     assert cost.total_usd == cost.priced_usd == pytest.approx(0.0221272)
     assert cost.per_minute_usd == pytest.approx(0.0221272 * 2)  # 30 s
-    assert cost.per_talk_minute_usd == pytest.approx(0.0221272 * 12)  # 5 s were played
+    assert math.isnan(cost.per_talk_minute_usd)  # 5 s were played; of the user, nothing is known
+    assert cost.unheard_tokens == pytest.approx(0.75 * 147)
     assert cost.unheard_share == pytest.approx(3 / 8)
     assert cost.unheard_usd == pytest.approx(0.75 * 147 * 64 / 1e6)
     assert cost.reason is None
+    assert cost.unknown == {"per_talk_minute_usd": "how long the user spoke is not known"}
     assert list(cost.by_turn.turn) == [1, 2]
     assert list(cost.by_turn.usd.round(9)) == [0.0110636] * 2
     assert list(cost.by_turn.cumulative_usd.round(9)) == [0.0110636, 0.0221272]

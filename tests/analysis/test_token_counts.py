@@ -74,6 +74,23 @@ CASES = {
         Tokens(0, 20, 0, 10, 0, 0),
         10 * 0.4 + 20 * 32,
     ),
+    "not told which was cached, by an empty split: text first": (
+        {
+            **usage(59, 73),
+            "input_token_details": {
+                **usage(59, 73)["input_token_details"],
+                "cached_tokens": 64,
+                "cached_tokens_details": {},
+            },
+        },
+        Tokens(0, 68, 0, 59, 5, 0),
+        59 * 0.4 + 68 * 32 + 5 * 0.4,
+    ),
+    "told of a part which was cached: the rest text first": (
+        usage(59, 73, cached=64, split=(0, 24, 0)),
+        Tokens(19, 49, 0, 40, 24, 0),
+        19 * 4 + 49 * 32 + 64 * 0.4,
+    ),
     "an image, partly cached": (
         usage(10, 0, 100, split=(0, 0, 40)),
         Tokens(10, 0, 60, 0, 0, 40),
