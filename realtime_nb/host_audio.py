@@ -21,7 +21,8 @@ from realtime_nb.audio import SAMPLE_RATE, Resampler
 from realtime_nb.devices import BYTES_PER_MS, Clock
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.host_devices import BLOCK_MS, Watchdog
-from realtime_nb.host_process import ListenerDevice, PlayerDevice, open_listener, open_player
+from realtime_nb.host_player import OpenSpeaker
+from realtime_nb.host_process import ListenerDevice, open_listener
 from realtime_nb.host_streams import Block, Mark
 from realtime_nb.host_tracks import Item, faded
 from realtime_nb.protocol.conversation import PlaybackReport
@@ -248,6 +249,7 @@ class HostSpeaker:
         played: takes (item_id, PCM at 24 kHz, time of its first sample) of everything that was
             heard, soon after.
         device: number or name (a part will do); the system's default if None.
+        opened: a device that is open already; it is closed with this.
         half_duplex: told True when the agent begins to be heard and False when the room is quiet
             again: :meth:`HostMicrophone.silence`, which keeps the agent from hearing itself. Nobody
             can interrupt it by voice then.
@@ -268,6 +270,7 @@ class HostSpeaker:
         played: Callable[[str, bytes, float], None],
         *,
         device: int | str | None = None,
+        opened: OpenSpeaker | None = None,
         half_duplex: Callable[[bool], None] | None = None,
         on_problem: Callable[[str], None] = logger.warning,
     ) -> None:
@@ -296,8 +299,10 @@ class HostSpeaker:
         self._calls = 0
         self._woken = False
         self._watchdog = Watchdog(self._loop, lambda: self._calls, self._gone)
-        self._player: PlayerDevice = open_player(device, self._hear)
+        opened = opened or OpenSpeaker(device)
+        self._player = opened.player
         self._sample_rate = self._player.sample_rate
+        opened.tell(self._hear)
         self._watchdog.start()
 
     @property

@@ -31,6 +31,7 @@ LAYERS = {
     "background": 3,
     "host_audio": 3,
     "host_devices": 3,
+    "host_player": 3,
     "host_process": 3,
     "host_streams": 3,
     "host_tracks": 3,
@@ -91,6 +92,7 @@ TESTED_WITH = {
     "analysis.latency_metrics": "analysis.metrics",
     "analysis.talk_metrics": "analysis.metrics",
     "bench.long_session": "bench.recording",
+    "host_player": "host_audio",
     "served_recording": "recorded_transport",
     "replay_script": "replay_reading",
 }
