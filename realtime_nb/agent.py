@@ -7,24 +7,37 @@ returns a :class:`~realtime_nb.background.Pending`: ``await`` it, or leave it al
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from realtime_nb import audio as audio_files
-from realtime_nb import connecting
-from realtime_nb import tools as tool_set
 from realtime_nb.agent_audio import AgentAudio, BrowserAudio, FileAudio, HostAudio
-from realtime_nb.agent_register import CellRun, register, replaced_by, rivals_of, running_cell
-from realtime_nb.agent_summary import session_facts
+from realtime_nb.agent_connection import AgentConnection
+from realtime_nb.agent_options import (
+    AgentOptions,
+    AudioSource,
+    BrowserAudioSettings,
+    HostAudioSettings,
+    audio_source,
+    changed_detection,
+)
+from realtime_nb.agent_register import (
+    CellRun,
+    register,
+    replaced_by,
+    rivals_of,
+    running_cell,
+    unregister,
+)
 from realtime_nb.agent_turns import UserTurns
 from realtime_nb.agent_views import AgentViews, settings_shown
 from realtime_nb.background import Pending, io_thread
 from realtime_nb.connecting import ToolSource
 from realtime_nb.devices import Speaker
-from realtime_nb.endpoints import Endpoint, resolve
+from realtime_nb.endpoints import Endpoint
 from realtime_nb.errors import RealtimeError, SessionClosedError
-from realtime_nb.protocol.config import SESSION_OPTIONS, VOICES, ServerVAD, session_config
+from realtime_nb.protocol.config import VOICES
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session import Session
@@ -34,6 +47,8 @@ __all__ = ["Agent"]
 
 T = TypeVar("T")
 
+logger = logging.getLogger(__name__)
+
 _CLOSE_TIMEOUT_S = 10.0
 _ON_PURPOSE = 1000
 _BACK_DUE_S = 0.3
@@ -41,7 +56,11 @@ _BACK_DUE_S = 0.3
 _TAKEN_OVER = (
     "Another agent took over the page's microphone. Press Connect to talk to this one again."
 )
-_RUN_AGAIN = "The cell that made this agent was run again, so its session was ended."
+_RUN_AGAIN = (
+    "The cell that made this agent was run again, so this one was closed. Take the new one, or "
+    "make another with rt.Agent(…)."
+)
+_CLOSED = "This agent was closed. Make a new one with rt.Agent(…)."
 
 
 class Agent:
@@ -57,15 +76,19 @@ class Agent:
 
     One agent at a time has the page's microphone: the last one that connects, while the other is
     disconnected and says so in its panel. Agents with ``audio="host"`` or a file may be connected
-    beside it. Running a cell again ends the session of the agent that it made before.
+    beside it. Running a cell again closes the agents that it made before.
 
     Args:
         endpoint: as for :func:`realtime_nb.connect`.
         audio: ``"browser"``: the page's microphone and speaker; ``"host"``: this machine's; a path:
-            a file that is spoken whenever the agent is asked to listen.
+            a file that is spoken whenever the agent is asked to listen. With settings:
+            ``rt.BrowserAudioSettings(echo_cancellation=False)`` (and ``noise_suppression``,
+            ``auto_gain_control``, ``chunk_ms``), ``rt.HostAudioSettings(half_duplex=False)`` (for
+            headphones: the agent can be interrupted by voice then; and ``chunk_ms``).
         push_to_talk: the user's turn lasts as long as the Talk button (or the space bar) is held;
-            otherwise the server detects when the user speaks.
-        tools: as for :func:`realtime_nb.connect`.
+            otherwise the server detects when the user speaks. The same as ``turn_detection=None``,
+            which :meth:`update` can change, too.
+        tools: as for :func:`realtime_nb.connect`; one function may be given alone.
         record: folder for recordings; None records nothing.
         model, api_key: as for :func:`realtime_nb.connect`.
         options: session settings (``instructions``, ``voice``, ``turn_detection``…). ``speed`` is
@@ -74,37 +97,36 @@ class Agent:
     Raises:
         ConfigurationError: at once, for an unknown or impossible option.
         AudioError: the file of ``audio`` is missing or not audio.
+        SessionClosedError: of all verbs but ``close`` and ``disconnect``, once it is closed.
     """
 
     def __init__(
         self,
         endpoint: str | Endpoint = "local",
         *,
-        audio: str | Path = "browser",
+        audio: str | Path | BrowserAudioSettings | HostAudioSettings = "browser",
         push_to_talk: bool = False,
-        tools: ToolSource = (),
+        tools: ToolSource | Callable[..., object] = (),
         record: str | Path | None = "recordings",
         model: str | None = None,
         api_key: str | None = None,
         **options: Any,
     ) -> None:
-        if push_to_talk:
-            options["turn_detection"] = None
-        self._options = options
-        self._tools = list(tools)
-        self._arguments = {"model": model, "api_key": api_key, "record": record}
-        self._endpoint = endpoint
-        self._connecting(None)  # refuses what can't be meant, before anything is shown
-        session_config(**_session_options(options))
+        # What can't be meant is refused before anything is made that would stay.
+        self._options = AgentOptions(
+            endpoint,
+            model=model,
+            api_key=api_key,
+            record=record,
+            push_to_talk=push_to_talk,
+            tools=tools,
+            session=options,
+        )
+        source = audio_source(audio)
+        self._closed = ""  # why
         self._thread = io_thread()
-        self._changing = asyncio.Lock()
-        self._session: Session | None = None
-        self._opening: asyncio.Task[None] | None = None
-        self._watching: asyncio.Task[None] | None = None
         self._ending_turn: asyncio.Task[None] | None = None
-        self._last_conversation = Conversation()
-        self._last_recording: Path | None = None
-        self._audio = self._audio_for(audio)
+        self._audio = self._audio_of(source)
         self._views = AgentViews()
         self.transcript = self._views.transcript
         self.events = self._views.events
@@ -116,34 +138,39 @@ class Agent:
             timeline=self.timeline,
             microphone=getattr(self._audio, "microphone", None),
             speaker=getattr(self._audio, "page_speaker", None),
-            endpoint=_label(endpoint, model, api_key),
-            push_to_talk=push_to_talk,
+            endpoint=self._options.label,
             voices=list(VOICES),
-            settings=settings_shown(session_config(**_session_options(options))),
         )
         self._views.panel = self.panel
-        self._turns = UserTurns(self._audio, self._views, push_to_talk)
+        self._turns = UserTurns(self._audio, self._views)
+        self._connection = AgentConnection(
+            lambda: self._connect(),
+            self._make_room,
+            audio=self._audio,
+            turns=self._turns,
+            views=self._views,
+            show_settings=self._show_settings,
+        )
+        self._show_settings()
         self._made_by = running_cell()
         for earlier in replaced_by(self):
-            earlier._run(earlier._give_way(_RUN_AGAIN))
+            earlier._replace()
         register(self)
 
     def __repr__(self) -> str:
-        return f"<Agent {self.panel.endpoint}, {self.status}>"
+        return f"<Agent {self.panel.endpoint}, {'closed' if self._closed else self.status}>"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        if self._closed:
+            return {"text/plain": self._closed}, {}
         return self.panel._repr_mimebundle_(**kwargs)
 
-    def _ipython_display_(self, **kwargs: Any) -> None:
-        self.panel._ipython_display_(**kwargs)
-
-    def _audio_for(self, audio: str | Path) -> AgentAudio:
-        if audio == "browser":
-            return BrowserAudio(self._thread, self._problem, self._hushed)
-        if audio == "host":
-            return HostAudio(self._thread, self._problem)
-        audio_files.load_audio(audio)  # says now what is wrong with it
-        return FileAudio(Path(audio), self._problem, self._hushed)
+    def _audio_of(self, source: AudioSource) -> AgentAudio:
+        if isinstance(source, BrowserAudioSettings):
+            return BrowserAudio(self._thread, self._problem, self._hushed, source)
+        if isinstance(source, HostAudioSettings):
+            return HostAudio(self._thread, self._problem, source)
+        return FileAudio(source, self._problem, self._hushed)
 
     # --- what is known ---
 
@@ -156,23 +183,17 @@ class Agent:
     @property
     def connected(self) -> bool:
         """Whether a session is open."""
-        session = self._session
-        return session is not None and not session.closed
-
-    @property
-    def session(self) -> Session | None:
-        """The session that is open; None while there is none."""
-        return self._session
+        return self._connection.connected
 
     @property
     def conversation(self) -> Conversation:
         """The fold over everything that happened in this session, or in the last one."""
-        return self._last_conversation
+        return self._connection.conversation
 
     @property
     def recording(self) -> Path | None:
         """The folder of this session's recording, or of the last one's; for ``rt.load``."""
-        return self._last_recording
+        return self._connection.recording
 
     @property
     def in_page(self) -> bool:
@@ -186,19 +207,24 @@ class Agent:
 
     @property
     def active(self) -> bool:
-        """Whether a session is open or being opened."""
-        opening = self._opening
-        return self._session is not None or (opening is not None and not opening.done())
+        """Whether a session is open, or being opened or ended."""
+        return self._connection.active
+
+    @property
+    def _session(self) -> Session | None:
+        return self._connection.session
 
     # --- verbs ---
 
     def connect(self) -> Pending[None]:
         """Opens the session; does nothing when it is open."""
-        return self._run(self._open())
+        return self._run(self._connection.open())
 
     def disconnect(self) -> Pending[None]:
         """Ends the session; the recording is complete when this is done."""
-        return self._run(self._close())
+        if self._closed:
+            return self._thread.run(self._connection.ended())
+        return self._run(self._connection.end())
 
     def talk(self) -> Pending[None]:
         """Opens the microphone, connecting first where needed; what is said meanwhile is kept."""
@@ -241,17 +267,45 @@ class Agent:
         return self._run(self._settled(timeout_s))
 
     def close(self) -> None:
-        """Ends the session and takes the panel out of the page. Waits until both are done."""
+        """Ends the session and takes the panel out of the page. Waits until both are done.
+
+        Raises:
+            RecordingError: the recording could not be completed; everything else is done.
+        """
+        self._closed = self._closed or _CLOSED
+        try:
+            if self._thread.running:
+                ending = self._thread.run(self._connection.end_for_good(self._closed))
+                ending.result(_CLOSE_TIMEOUT_S)
+        finally:
+            self._take_down()
+
+    def _replace(self) -> None:
+        """Closes it, soon, for a newer one."""
+        self._closed = _RUN_AGAIN
         if self._thread.running:
-            self._run(self._close()).result(_CLOSE_TIMEOUT_S)
+            self._thread.run(self._close_soon())
+
+    def _take_down(self) -> None:
+        unregister(self)
         self._audio.close()
-        for widget in (self.panel, self.transcript, self.events, self.timeline):
-            widget.close()
+        self._views.close()
 
     # --- on the I/O thread ---
 
     def _run(self, work: Coroutine[Any, Any, T]) -> Pending[T]:
+        if self._closed:
+            work.close()
+            raise SessionClosedError(self._closed, _ON_PURPOSE)
         return self._thread.run(self._saying_why(work))
+
+    async def _close_soon(self) -> None:
+        try:
+            await self._connection.end_for_good(self._closed)
+        except RealtimeError as error:
+            logger.warning("An agent was closed because its cell was run again. %s", error)
+        finally:
+            await asyncio.to_thread(self._take_down)
 
     async def _saying_why(self, work: Coroutine[Any, Any, T]) -> T:
         """Lets the panel say what went wrong, too: nobody may be waiting for the result."""
@@ -268,43 +322,11 @@ class Agent:
             self._problem(f"Something here failed: {error!r}")
             raise
 
-    def _connecting(self, speaker: Callable[[Session], Speaker] | None) -> connecting.connect:
-        return connecting.connect(
-            self._endpoint,
-            tools=self._tools,
-            speaker=speaker,
-            **self._arguments,  # type: ignore[arg-type]
-            **_without_speed(self._options),
-        )
-
-    async def _open(self) -> None:
-        if self.connected:
-            return
-        if self._opening is None or self._opening.done():
-            self._opening = asyncio.create_task(self._open_once())
-        opening = self._opening
-        await asyncio.wait([opening])
-        if opening.cancelled():
-            raise SessionClosedError("It was disconnected before the session was open.", 1000)
-        opening.result()
-
-    async def _open_once(self) -> None:
-        async with self._changing:
-            self.panel.set(state="connecting", error="")
-            try:
-                for rival in rivals_of(self):
-                    await rival._give_way(_TAKEN_OVER)
-                session = await self._connect()
-            except BaseException:
-                self.panel.set(state="disconnected")
-                raise
-            await self._opened(session)
-
     async def _connect(self) -> Session:
-        session = await self._connecting(self._shown_speaker)
-        if "speed" in self._options:  # which connect() has another meaning for
+        session = await self._options.connecting(self._shown_speaker)
+        if "speed" in self._options.session:  # which connect() has another meaning for
             try:
-                await session.update(speed=self._options["speed"])
+                await session.update(speed=self._options.session["speed"])
             except BaseException:
                 await session.close(complete=False)
                 raise
@@ -315,70 +337,27 @@ class Agent:
         self._views.follow(session)
         return self._audio.speaker(session)
 
+    async def _make_room(self) -> None:
+        for rival in rivals_of(self):
+            await rival._give_way(_TAKEN_OVER)
+
     async def _give_way(self, words: str) -> None:
         """Makes room for another agent."""
         try:
-            await self._close()
+            await self._connection.end()
         except RealtimeError as error:
             words = f"{words} {error}"
         self._problem(words)
 
-    async def _opened(self, session: Session) -> None:
-        self._session = session
-        self._last_conversation = session.conversation
-        self._last_recording = session.recording
-        await self._audio.start(session)
-        self._watching = asyncio.create_task(self._watch(session))
-        self._show_settings()
-        self.panel.set(state="listening", connected=True, latency_ms=None)
-        self.panel.tell_of_session(session_facts(session, over=False))
-
-    async def _watch(self, session: Session) -> None:
-        """Notices when the session ends by itself."""
-        words = "The server ended the session. Press Connect for a new one."
-        try:
-            async for _ in session:
-                pass
-        except RealtimeError as error:
-            words = f"The session ended: {error} Press Connect for a new one."
-        self._watching = None
-        if self._session is session:
-            await self._end_session()
-            self._problem(words)
-
-    async def _close(self) -> None:
-        opening = self._opening
-        if opening is not None and not opening.done():
-            opening.cancel()
-            await asyncio.wait([opening])
-        self.panel.set(error="")
-        async with self._changing:
-            await self._end_session()
-
-    async def _end_session(self) -> None:
-        session, self._session = self._session, None
-        watching, self._watching = self._watching, None
-        if watching is not None:
-            watching.cancel()
-        try:
-            await self._turns.end()
-            await self._audio.stop()
-            if session is not None:
-                await session.close()
-        finally:
-            self._views.update()
-            self.panel.set(state="disconnected", connected=False, talking=False)
-            if session is not None:
-                self.panel.tell_of_session(session_facts(session, over=True))
-
     async def _with_session(self, use: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
-        await self._open()
+        await self._connection.open()
         if self._session is None:
             raise SessionClosedError("The session was closed meanwhile.", _ON_PURPOSE)
         self.panel.set(error="")
         return await use(self._session)
 
     async def _talk(self) -> None:
+        await self._connection.ended()  # a session that is being ended ends the turns with it
         try:
             await self._turns.listen()
             await self._with_session(self._turns.begin)
@@ -395,14 +374,13 @@ class Agent:
         self.panel.set(muted=muted)
 
     async def _update(self, options: dict[str, Any]) -> None:
-        session = self._session
         try:
+            checked = self._options.checked(options)
+            await self._connection.opened()  # with the settings from before
+            session = self._session
             if session is not None and not session.closed:
-                await session.update(**dict(options))
-            tools = list(options.pop("tools", self._tools))
-            session_config(**options)  # refuses what can't be meant
-            tool_set.collect(tools)
-            self._options, self._tools = {**self._options, **options}, tools
+                await session.update(**checked)
+            self._options.change(checked)
             self.panel.set(error="")
         finally:
             self._show_settings()
@@ -442,13 +420,15 @@ class Agent:
             await self._turns.stop()
 
     def _show_settings(self) -> None:
+        self.panel.show_settings(self._settings())
+        self.panel.set(push_to_talk=self._settings()["turn_detection"] is None)
+
+    def _settings(self) -> JsonObject:
+        """What is in force, or will be."""
         session = self._session
-        shown = (
-            session_config(**_session_options(self._options))
-            if session is None
-            else session.conversation.session
-        )
-        self.panel.show_settings(settings_shown(shown))
+        if session is None:
+            return settings_shown(self._options.patch())
+        return settings_shown(session.conversation.session)
 
     # --- what the panel asks for ---
 
@@ -465,27 +445,18 @@ class Agent:
             "update": lambda: self._run(self._update_from_panel(dict(value))),
         }
         command = commands.get(name)
-        if command is not None:
+        if command is not None and not self._closed:
             command()
 
     async def _update_from_panel(self, settings: dict[str, Any]) -> None:
-        detection = settings.pop("turn_detection", None)
-        if detection is not None:
-            settings["turn_detection"] = ServerVAD(**detection)
+        """Takes what was changed; of turn detection, the fields that were."""
+        await self._connection.opened()
+        changed = settings.get("turn_detection")
+        if changed is not None:
+            in_force = self._settings()["turn_detection"]
+            try:
+                settings["turn_detection"] = changed_detection(in_force, changed)
+            except RealtimeError:
+                self._show_settings()
+                raise
         await self._update(settings)
-
-
-def _label(endpoint: str | Endpoint, model: str | None, api_key: str | None) -> str:
-    """What the panel calls the endpoint; never with a key."""
-    found = resolve(endpoint, model, api_key)
-    if found is None:
-        return "local"
-    return found.shown_url if found.kind == "url" else found.kind
-
-
-def _session_options(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name in SESSION_OPTIONS}
-
-
-def _without_speed(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name != "speed"}

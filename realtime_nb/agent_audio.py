@@ -9,21 +9,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
+from realtime_nb.agent_options import BrowserAudioSettings, HostAudioSettings
+from realtime_nb.audio import load_audio, pcm_from_samples
 from realtime_nb.background import IoThread
 from realtime_nb.devices import SimulatedSpeaker, Speaker
 from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.host_audio import HostMicrophone, HostSpeaker
+from realtime_nb.host_player import OpenSpeaker
 from realtime_nb.page_speaker import BrowserSpeaker
 from realtime_nb.queued_input import QueuedInput
 from realtime_nb.session import Session
+from realtime_nb.widgets.live import LiveWidget
 from realtime_nb.widgets.microphone import Microphone
 from realtime_nb.widgets.speaker import PlaybackReport as PageReport
 from realtime_nb.widgets.speaker import Speaker as PageSpeaker
 
-__all__ = ["AgentAudio", "BrowserAudio", "FileAudio", "HostAudio"]
+__all__ = ["AgentAudio", "BrowserAudio", "FileAudio", "HostAudio", "close_widget"]
 
 _PAGE_DUE_S = 3.0
 _OFF_DUE_S = 0.5
@@ -33,11 +38,20 @@ _NOTED = ("echo_cancellation", "noise_suppression", "auto_gain_control", "sample
 """What a recording says of the page's microphone; the name of a device is nobody's business."""
 
 
+def close_widget(widget: LiveWidget) -> None:
+    """Takes a widget out of the page, and its layout, which is a widget of its own."""
+    widget.close()
+    widget.layout.close()
+
+
 class AgentAudio(Protocol):
     """A microphone and a speaker for one agent.
 
     All methods run on the I/O thread, except ``close``.
     """
+
+    async def prepare(self) -> None:
+        """Opens what takes its time, before there is a session; ``stop`` closes it again."""
 
     def speaker(self, session: Session) -> Speaker:
         """The speaker of a session that is being opened."""
@@ -85,6 +99,9 @@ class _Live:
     def __init__(self, thread: IoThread, problem: Callable[[str], None]) -> None:
         self._input = QueuedInput(thread, problem)
 
+    async def prepare(self) -> None:
+        """See `AgentAudio`."""
+
     async def start(self, session: Session) -> None:
         """See `AgentAudio`."""
         self._input.start(session)
@@ -114,10 +131,15 @@ class BrowserAudio(_Live):
         thread: where the session is.
         problem: takes words for people.
         ended: called on the I/O thread when the microphone goes off without having been told to.
+        settings: what the microphone begins with; None: the defaults.
     """
 
     def __init__(
-        self, thread: IoThread, problem: Callable[[str], None], ended: Callable[[], None]
+        self,
+        thread: IoThread,
+        problem: Callable[[str], None],
+        ended: Callable[[], None],
+        settings: BrowserAudioSettings | None = None,
     ) -> None:
         super().__init__(thread, problem)
         self._thread = thread
@@ -128,7 +150,8 @@ class BrowserAudio(_Live):
         self._test: asyncio.Task[None] | None = None
         self._speaker: BrowserSpeaker | None = None
         self._session: Session | None = None
-        self.microphone = Microphone(self._hear, self._tell)
+        begins = asdict(settings or BrowserAudioSettings())
+        self.microphone = Microphone(self._hear, self._tell, **begins)
         self.microphone.observe(self._status, "status")
         self.microphone.observe(self._applied, "applied")
         self.page_speaker = PageSpeaker(self._report, gate=self.microphone)
@@ -210,8 +233,8 @@ class BrowserAudio(_Live):
 
     def close(self) -> None:
         """Takes both out of the page."""
-        self.microphone.close()
-        self.page_speaker.close()
+        close_widget(self.microphone)
+        close_widget(self.page_speaker)
 
     async def _selftest(self) -> None:
         """Says so if audio has to wait for running cells."""
@@ -255,12 +278,22 @@ class BrowserAudio(_Live):
 class HostAudio(_Live):
     """The microphone and the speaker of the computer that the kernel runs on."""
 
-    def __init__(self, thread: IoThread, problem: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        thread: IoThread,
+        problem: Callable[[str], None],
+        settings: HostAudioSettings | None = None,
+    ) -> None:
         super().__init__(thread, problem)
+        settings = settings or HostAudioSettings()
         self._problem = problem
         self._session: Session | None = None
         self._lost_before: tuple[float, int, int] = (0.0, 0, 0)
-        self._microphone = HostMicrophone(self._hear, loop=thread.loop, on_problem=self._tell)
+        self._half_duplex = settings.half_duplex
+        self._opened: OpenSpeaker | None = None
+        self._microphone = HostMicrophone(
+            self._hear, loop=thread.loop, chunk_ms=settings.chunk_ms, on_problem=self._tell
+        )
 
     def _hear(self, pcm: bytes) -> None:
         self._input.put(pcm, self._microphone.late_ms)
@@ -271,18 +304,32 @@ class HostAudio(_Live):
         self._session = session
         self._note()
 
+    async def prepare(self) -> None:
+        """See `AgentAudio`. A speaker takes half a second to open, and some never answer."""
+        opening = asyncio.get_running_loop().run_in_executor(None, OpenSpeaker)
+        try:
+            self._opened = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_unused)
+            raise
+
     def speaker(self, session: Session) -> Speaker:
-        """See `AgentAudio`. Half duplex: nothing here cancels the agent's own echo."""
+        """See `AgentAudio`."""
+        opened, self._opened = self._opened, None
         return HostSpeaker(
             session.clock,
             session.playback_report,
             session.audio_played,
-            half_duplex=self._microphone.silence,
+            opened=opened,
+            half_duplex=self._microphone.silence if self._half_duplex else None,
             on_problem=self._problem,
         )
 
     async def stop(self) -> None:
         """See `AgentAudio`."""
+        opened, self._opened = self._opened, None
+        if opened is not None:  # for a session that did not come about
+            await asyncio.to_thread(opened.close)
         await self.hush()
         await self._input.stop()
         self._session = None
@@ -333,6 +380,12 @@ class HostAudio(_Live):
         self._session.note(microphone={"source": "host", **dict(zip(names, lost, strict=True))})
 
 
+def _close_unused(opening: asyncio.Future[OpenSpeaker]) -> None:
+    """Frees a speaker that was still being opened when nobody wanted it any more."""
+    if not opening.cancelled() and opening.exception() is None:
+        asyncio.get_running_loop().run_in_executor(None, opening.result().close)
+
+
 class FileAudio:
     """A file instead of a voice: it is spoken each time that the agent is asked to listen.
 
@@ -350,6 +403,12 @@ class FileAudio:
         self._ended = ended
         self._session: Session | None = None
         self._speaking: asyncio.Task[None] | None = None
+        self._muted = False
+        self._words = b""  # of the file that is being spoken
+        self._sounding = bytearray()  # the same, or silence: its microphone reads on in it
+
+    async def prepare(self) -> None:
+        """See `AgentAudio`."""
 
     def speaker(self, session: Session) -> Speaker:
         """See `AgentAudio`."""
@@ -370,9 +429,19 @@ class FileAudio:
         """A file is not in a hurry."""
 
     async def talk(self) -> None:
-        """See `AgentAudio`."""
+        """See `AgentAudio`.
+
+        Raises:
+            AudioError: the file is not there any more, or is not audio any more.
+        """
         await self.hush()
+        if self._session is None:
+            return
+        samples = await asyncio.to_thread(load_audio, self._path)
         if self._session is not None:
+            self._words = pcm_from_samples(samples)
+            self._sounding = bytearray(self._words)
+            self.mute(self._muted)
             self._speaking = asyncio.create_task(self._speak(self._session))
 
     async def hush(self) -> None:
@@ -402,14 +471,16 @@ class FileAudio:
             await asyncio.wait([self._speaking])
 
     def mute(self, muted: bool) -> None:
-        """A file has no more to say than it says."""
+        """See `AgentAudio`. What is spoken meanwhile is not heard; it goes on all the same."""
+        self._muted = muted
+        self._sounding[:] = bytes(len(self._words)) if muted else self._words
 
     def close(self) -> None:
         """See `AgentAudio`."""
 
     async def _speak(self, session: Session) -> None:
         try:
-            await session.play(self._path)
+            await session.speak(cast("bytes", self._sounding))
         except RealtimeError as error:
             self._problem(str(error))
         self._ended()

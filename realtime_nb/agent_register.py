@@ -1,7 +1,7 @@
 """Which agents there are in this process, and which of them has to make room for another.
 
 One agent at a time has the page's microphone and speaker. A cell that is run again replaces the
-agent that it made before. The sessions that are still open when Python ends are closed.
+agents that it made before. The sessions that are still open when Python ends are closed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,15 @@ from typing import Any, NamedTuple, Protocol
 
 from realtime_nb.background import Pending
 
-__all__ = ["CellRun", "Registered", "register", "replaced_by", "rivals_of", "running_cell"]
+__all__ = [
+    "CellRun",
+    "Registered",
+    "register",
+    "replaced_by",
+    "rivals_of",
+    "running_cell",
+    "unregister",
+]
 
 _CLOSE_TIMEOUT_S = 10.0
 
@@ -43,7 +51,7 @@ class Registered(Protocol):
 
     @property
     def active(self) -> bool:
-        """Whether it has a session, or is opening one."""
+        """Whether it has a session, or is opening or ending one."""
         ...
 
     def disconnect(self) -> Pending[None]:
@@ -56,20 +64,26 @@ _reading = threading.Lock()
 
 
 def register(agent: Registered) -> None:
-    """Takes an agent in, for as long as it lives."""
+    """Takes an agent in, until it is closed or nobody has it any more."""
     with _reading:
         _agents.add(agent)
+
+
+def unregister(agent: Registered) -> None:
+    """Leaves out one that is closed."""
+    with _reading:
+        _agents.discard(agent)
 
 
 def rivals_of(agent: Registered) -> list[Any]:
     """The other agents that have, or are about to have, the page's microphone."""
     if not agent.in_page:
         return []
-    return [other for other in _others(agent) if other.in_page]
+    return [other for other in _others(agent) if other.in_page and other.active]
 
 
 def replaced_by(agent: Registered) -> list[Any]:
-    """The agents that an earlier run of the same cell made and that still have a session."""
+    """The agents that an earlier run of the same cell made."""
     made = agent.made_by
     if made is None:
         return []
@@ -98,7 +112,7 @@ def running_cell() -> CellRun | None:
 def _others(agent: Registered) -> list[Any]:
     with _reading:
         agents = list(_agents)
-    return [other for other in agents if other is not agent and other.active]
+    return [other for other in agents if other is not agent]
 
 
 def _close_all() -> None:

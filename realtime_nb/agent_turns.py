@@ -23,18 +23,16 @@ class UserTurns:
     """Opens and closes the microphone, and ends the user's turn with it.
 
     What is said from Talk on is kept until the session is open. If Stop comes before that, it is
-    sent as a whole turn then.
+    sent as a whole turn then. Where the server does not detect turns, Talk interrupts the agent.
 
     Args:
         audio: where the microphone is.
         views: count what was sent; their panel shows whether the microphone is open.
-        push_to_talk: Talk interrupts the agent.
     """
 
-    def __init__(self, audio: AgentAudio, views: AgentViews, push_to_talk: bool) -> None:
+    def __init__(self, audio: AgentAudio, views: AgentViews) -> None:
         self._audio = audio
         self._views = views
-        self._push_to_talk = push_to_talk
         self._wanted = False
         self._session: Session | None = None  # that the microphone is open for
         self._changing = asyncio.Lock()
@@ -51,7 +49,7 @@ class UserTurns:
             if not (self._wanted or self._audio.kept_ms):
                 return  # Stop was pressed while it was connecting, and nothing said until then
             self._stop_silence()
-            if self._push_to_talk:
+            if session.conversation.turn_detection is None:
                 await self._take_the_floor(session)
             if self._wanted:
                 await self._open(session)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+from realtime_nb.agent_audio import close_widget
 from realtime_nb.analysis.live_latency import LatencyMeter
 from realtime_nb.analysis.turn_moments import Moments
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
@@ -25,7 +26,8 @@ class AgentViews:
     """The widgets in the panel, as an observer of the session that they show.
 
     Attributes:
-        panel: shows state, latency and the number of events; to be set before :meth:`follow`.
+        panel: shows state, latency, who ends the user's turns, and the number of events; to be
+            set before :meth:`follow`.
         uncommitted_ms: audio that was appended since the last commit.
     """
 
@@ -71,6 +73,8 @@ class AgentViews:
         """An event crossed the wire."""
         self.events.add(direction, raw, t_s)
         self._follow_turns(str(raw.get("type")))
+        if raw.get("type") == "session.updated" and self._session is not None:
+            self.panel.set(push_to_talk=self._session.conversation.turn_detection is None)
         if raw.get("type") == "input_audio_buffer.append" and pcm is not None:
             self._add_input(pcm, t_s, captured_s)
         elif pcm is not None and isinstance(raw.get("item_id"), str):
@@ -79,6 +83,11 @@ class AgentViews:
             self._counted_s = t_s
             self.panel.set(event_count=len(self.events))
         self._show(t_s)
+
+    def close(self) -> None:
+        """Takes the widgets out of the page, and forgets them."""
+        for widget in (self.panel, self.transcript, self.events, self.timeline):
+            close_widget(widget)
 
     def playback(self, report: PlaybackReport) -> None:
         """The speaker reported something."""

@@ -7,14 +7,17 @@ from typing import Any, cast
 
 import comm
 import pytest
+import soundfile
 
+import realtime_nb as rt
 from realtime_nb import agent_audio
 from realtime_nb.agent_audio import BrowserAudio, FileAudio, HostAudio
+from realtime_nb.audio import samples_from_pcm
 from realtime_nb.background import IoThread
-from realtime_nb.errors import ConfigurationError, SessionClosedError
+from realtime_nb.errors import AudioError, ConfigurationError, SessionClosedError
 from realtime_nb.protocol.conversation import PlaybackReport
 from realtime_nb.session import Session
-from realtime_nb.testing import tone
+from realtime_nb.testing import MemoryServer, run_on_virtual_clock, tone
 from realtime_nb.widgets.live import SelfTest
 from tests.fake_sounddevice import FakeSoundDevice
 from tests.test_queued_input import Ears
@@ -198,16 +201,16 @@ def _until(condition: Callable[[], bool]) -> None:
 
 
 class Stage:
-    """A session that is played files to."""
+    """A session that files are spoken to, until it is told that they are over."""
 
     def __init__(self) -> None:
-        self.played: list[Path] = []
+        self.clips: list[bytes] = []
         self.closed_microphones = 0
         self.end = asyncio.Event()
         self.error: Exception | None = None
 
-    async def play(self, path: Path) -> None:
-        self.played.append(path)
+    async def speak(self, pcm: bytes) -> None:
+        self.clips.append(bytes(pcm))
         await self.end.wait()
         if self.error is not None:
             raise self.error
@@ -216,9 +219,16 @@ class Stage:
         self.closed_microphones += 1
 
 
-def test_a_file_is_spoken_whenever_it_is_asked_for(thread: IoThread) -> None:
+@pytest.fixture
+def voice(tmp_path: Path) -> Path:
+    path = tmp_path / "voice.wav"
+    soundfile.write(path, samples_from_pcm(tone(400)), 24_000, subtype="PCM_16")
+    return path
+
+
+def test_a_file_is_spoken_whenever_it_is_asked_for(thread: IoThread, voice: Path) -> None:
     problems, ended, stage = list[str](), list[bool](), Stage()
-    audio = FileAudio(Path("voice.wav"), problems.append, lambda: ended.append(True))
+    audio = FileAudio(voice, problems.append, lambda: ended.append(True))
 
     async def talk() -> None:
         await audio.talk()  # no session: nobody to talk to
@@ -235,9 +245,81 @@ def test_a_file_is_spoken_whenever_it_is_asked_for(thread: IoThread) -> None:
         await audio.stop()
 
     on(thread, talk())
-    assert stage.played == [Path("voice.wav")] * 3
+    assert stage.clips == [tone(400)] * 3
     assert stage.closed_microphones == 3
     assert problems == ["It is over."]
+
+
+def test_a_file_is_silent_while_it_is_muted(thread: IoThread, voice: Path) -> None:
+    audio = FileAudio(voice, print, lambda: None)
+
+    async def talk(session: rt.Session) -> None:
+        await audio.prepare()
+        await audio.start(session)
+        audio.mute(True)
+        await audio.talk()
+        await heard(session, 100)
+        audio.mute(False)
+        await heard(session, 250)
+        audio.mute(True)
+        await audio.spoken()
+        await audio.stop()
+
+    async def heard(session: rt.Session, ms: float) -> None:
+        while session.conversation.input_ms < ms:  # noqa: ASYNC110 - on virtual time
+            await asyncio.sleep(0.01)
+
+    async def run() -> bytes:
+        sent = Sent()
+        async with (
+            MemoryServer() as server,
+            rt.connect(transport=server.transport) as session,
+        ):
+            session.observe(sent)
+            await talk(session)
+        return bytes(sent.pcm)
+
+    pcm = run_on_virtual_clock(run())
+    per_chunk = [any(pcm[at : at + 1920]) for at in range(0, 10 * 1920, 1920)]
+    assert per_chunk[:3] == [False] * 3
+    assert any(per_chunk[3:7])
+    assert per_chunk[8:] == [False] * 2
+    assert len(pcm) > len(tone(400))
+
+
+class Sent:
+    """Keeps the microphone's audio."""
+
+    def __init__(self) -> None:
+        self.pcm = bytearray()
+
+    def event(
+        self,
+        direction: str,
+        raw: dict[str, Any],
+        t_s: float,
+        pcm: bytes | None,
+        captured_s: float | None = None,
+    ) -> None:
+        if direction == "sent" and pcm is not None:
+            self.pcm += pcm
+
+    def playback(self, report: Any) -> None: ...
+
+    def tool(self, report: Any) -> None: ...
+
+
+def test_a_file_that_has_gone_is_told_to_who_wants_it_spoken(thread: IoThread, voice: Path) -> None:
+    audio = FileAudio(voice, print, lambda: None)
+    voice.unlink()
+
+    async def talk() -> None:
+        await audio.start(_as_session(Stage()))
+        await audio.talk()
+
+    with pytest.raises(AudioError, match="does not exist"):
+        on(thread, talk())
+    on(thread, audio.spoken())
 
 
 def _as_session(stage: Any) -> Session:

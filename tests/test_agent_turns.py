@@ -97,7 +97,7 @@ class Made:
     def __init__(self, push_to_talk: bool) -> None:
         self.views = Views()
         self.audio = Audio(self.views)
-        self.turns = UserTurns(self.audio, self.views, push_to_talk)  # type: ignore[arg-type]
+        self.turns = UserTurns(self.audio, self.views)  # type: ignore[arg-type]
         self.session = Session(None if push_to_talk else SERVER_VAD)
 
     async def begin(self) -> None:
