@@ -11,7 +11,7 @@ from realtime_nb.analysis.user_speech import user_speech
 from realtime_nb.audio import SAMPLE_RATE, Samples
 from realtime_nb.errors import RecordingError
 from realtime_nb.input_clock import InputClock
-from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.conversation import Conversation, Item, Response
 
 if TYPE_CHECKING:
     from realtime_nb.plots import TimelineData
@@ -61,12 +61,17 @@ def timeline_data(rec: Recorded, received: Mapping[str, Samples]) -> TimelineDat
         ],
         errors=[error.t_s for error in conversation.errors if error.t_s is not None],
         responses=[
-            (response.created_s, response.done_s, response.status)
+            (response.created_s, _ended_s(response, rec.duration_s), response.status)
             for response in conversation.responses.values()
-            if response.created_s is not None and response.done_s is not None
+            if response.created_s is not None
         ],
         labels=list(zip(rec.labels["t_s"], rec.labels["text"], strict=True)),
     )
+
+
+def _ended_s(response: Response, end_s: float) -> float:
+    """When it was done; one that never was went on until the session ended."""
+    return end_s if response.done_s is None else response.done_s
 
 
 def _placed(
@@ -88,17 +93,30 @@ def _samples(ms: float) -> int:
 def _unheard(
     conversation: Conversation, received: Mapping[str, Samples]
 ) -> Iterator[tuple[float, Samples]]:
-    """The agent's audio that was never played, from when it would have been."""
+    """The agent's audio that was never played, from when it would have been.
+
+    Where nothing tells whether it was, it is left out.
+    """
+    if not conversation.playback_known:
+        return
     starts_s = sorted(
         item.played_s for item in conversation.items.values() if item.played_s is not None
     )
     for item_id, samples in received.items():
         item = conversation.items.get(item_id)
         played_ms = 0.0 if item is None else item.played_ms or 0.0
+        if item is None or math.isnan(played_ms):
+            continue
         rest = samples[_samples(played_ms) :]
-        moments = (item.stopped_s, item.first_audio_s) if item is not None else ()
-        begin_s = next((moment for moment in moments if moment is not None), None)
+        begin_s = _silent_from_s(item, played_ms)
         if begin_s is not None and len(rest):
             following_s = (other for other in starts_s if other > begin_s)
             room_s = next(following_s, math.inf) - begin_s
             yield begin_s, rest[: round(min(room_s, len(rest)) * SAMPLE_RATE)]
+
+
+def _silent_from_s(item: Item, played_ms: float) -> float | None:
+    """From when on an item was not played any more, or would have been; None where unknown."""
+    if item.stopped_s is not None:
+        return item.stopped_s
+    return item.first_audio_s if item.played_s is None else item.played_s + played_ms / 1000

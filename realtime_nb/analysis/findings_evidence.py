@@ -149,8 +149,15 @@ class Evidence:
         return self.conversation.turn_detection or {}
 
     def silence(self, start_s: float, end_s: float) -> tuple[float, float]:
-        """The longest stretch in a span in which nobody is audible: (start_s, end_s)."""
-        spans = sorted([*self.rec.voices.user, *self.rec.voices.agent])
+        """The longest stretch in a span in which nobody is audible: (start_s, end_s).
+
+        NaN where it is not known when the agent was.
+        """
+        voices, gaps = self.rec.voices, self.conversation.gaps
+        played = len(self.rec.output) or voices.agent
+        if not played or "output.wav" in gaps or "times" in gaps:
+            return _NAN, _NAN
+        spans = sorted([*voices.user, *voices.agent])
         best, at_s = (start_s, start_s), start_s
         for begin_s, until_s in [*spans, (end_s, end_s)]:
             begin_s = min(begin_s, end_s)

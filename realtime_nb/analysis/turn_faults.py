@@ -19,6 +19,7 @@ __all__ = [
     "PrematureCut",
     "phantom_turns",
     "premature_cuts",
+    "undecided_cuts",
 ]
 
 WENT_ON_WITHIN_S = 1.2
@@ -70,7 +71,24 @@ def premature_cuts(rec: Recorded) -> list[PrematureCut]:
     """Return the turns that were ended in the middle of what the user was saying.
 
     The user went on within 1.2 s of ``speech_stopped`` and before 500 ms of the reply were played;
-    and the reply was cut, or what was said next continues the sentence.
+    and the reply was cut, or what was said next continues the sentence. Where it is not known how
+    much of the reply was played, a turn is none of them; see :func:`undecided_cuts`.
+    """
+    return [cut for cut, heard in _cuts(rec) if heard is False]
+
+
+def undecided_cuts(rec: Recorded) -> int:
+    """Return how many turns would be premature cuts if it were known that the reply was not heard.
+
+    The reply had been received for 500 ms, and nothing tells whether it was played.
+    """
+    return sum(heard is None for _, heard in _cuts(rec))
+
+
+def _cuts(rec: Recorded) -> list[tuple[PrematureCut, bool | None]]:
+    """What may be a premature cut, and whether 500 ms of the reply were played before it.
+
+    That is None where it is not known.
     """
     found = find_turns(rec.conversation)
     table = rec.speech
@@ -85,10 +103,12 @@ def premature_cuts(rec: Recorded) -> list[PrematureCut]:
         index = bisect_right(onsets_s, stopped_s)
         if index == len(onsets_s) or not _had_not_finished(turn, following, onsets_s[index]):
             continue
+        was_heard = _was_heard(turn, onsets_s[index], rec.conversation.playback_known)
         before = heard[turn.item.id]
         gap_ms = onsets_ms[index] - before.offset_ms
         window_ms = float(before.silence_duration_ms)
-        cuts.append(PrematureCut(turn, following, stopped_s, onsets_s[index], gap_ms, window_ms))
+        cut = PrematureCut(turn, following, stopped_s, onsets_s[index], gap_ms, window_ms)
+        cuts.append((cut, was_heard))
     return cuts
 
 
@@ -96,13 +116,25 @@ def _had_not_finished(turn: Turn, following: Turn | None, went_on_s: float) -> b
     assert turn.speech is not None and turn.speech.stopped_s is not None
     if went_on_s > turn.speech.stopped_s + WENT_ON_WITHIN_S:
         return False
-    played_s = min((i.played_s for i in turn.items if i.played_s is not None), default=math.inf)
-    if went_on_s >= played_s + REPLY_HEARD_S:
-        return False
     cancelled = any(response.status == "cancelled" for response in turn.responses)
     if cancelled or any(item.interrupted for item in turn.items):
         return True
     return following is not None and _continues(turn.item.text, following.item.text)
+
+
+def _was_heard(turn: Turn, moment_s: float, playback_known: bool) -> bool | None:
+    """Whether 500 ms of the reply were played before a moment; None where nothing tells."""
+    begun_s = [item.played_s for item in turn.items if item.played_s is not None]
+    if begun_s and moment_s >= min(begun_s) + REPLY_HEARD_S:
+        return True
+    for item in turn.items:
+        silent = item.audio_ms == 0 or (playback_known and not item.played_ms)  # neither is NaN
+        if silent or item.played_s is not None:
+            continue
+        # It was not played before it was received.
+        if item.first_audio_s is None or moment_s >= item.first_audio_s + REPLY_HEARD_S:
+            return None
+    return False
 
 
 def _continues(text: str, following: str) -> bool:
@@ -129,7 +161,9 @@ def phantom_turns(rec: Recorded) -> list[PhantomTurn]:
         until_ms = clock.totals_ms[index - 1] if index else 0.0
         window = (after_ms, until_ms)
         if turn.speech is not None and turn.speech.audio_end_ms is not None:
-            window = (float(turn.speech.audio_start_ms), float(turn.speech.audio_end_ms))
+            window = (turn.speech.audio_start_ms, turn.speech.audio_end_ms)
+            if math.isnan(sum(window)):
+                continue  # nothing tells where in the audio it was
         voiced_ms = spans_length(common_spans(rec.voices.user_ms, [window]))
         if voiced_ms < PHANTOM_MS:
             phantoms.append(PhantomTurn(turn, voiced_ms))

@@ -11,6 +11,7 @@ is created when it is first mentioned.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -56,6 +57,10 @@ class Conversation:
         history: (what, its id) in the order of the events: messages ``committed`` or ``added``,
             whichever came first, ``output`` of calls, by ``call_id``, and each ``response``. It
             tells what followed what even where no times are given.
+        malformed: how many events of each known type could not be understood; what they would have
+            said is missing.
+        gaps: what else is missing for good, and why; told by who reads a recording, and empty
+            while a session goes on. See :data:`realtime_nb.recording_sources.Gap`.
     """
 
     session: JsonObject = field(default_factory=dict)
@@ -75,6 +80,8 @@ class Conversation:
     unknown_events: int = 0
     first_ids: set[str] = field(default_factory=set)
     history: dict[tuple[Step, str], None] = field(default_factory=dict)
+    malformed: dict[str, int] = field(default_factory=dict)
+    gaps: dict[str, str] = field(default_factory=dict)
 
     # --- reading ---
 
@@ -106,6 +113,14 @@ class Conversation:
     def turn_detection(self) -> JsonObject | None:
         """The turn detection in force, None when it is off."""
         return _object_of(self._side("input"), "turn_detection")
+
+    @property
+    def playback_known(self) -> bool:
+        """Whether a device has reported at all; of one item it is unknown where its count is NaN.
+
+        An item that such a device never mentioned was not played.
+        """
+        return any(item.played_ms is not None for item in self.items.values())
 
     @property
     def usage(self) -> dict[str, int]:
@@ -146,6 +161,8 @@ class Conversation:
                 self._text(event, t_s)
             case ev.UnknownEvent():
                 self.unknown_events += 1
+                if event.problem is not None:
+                    self._count_malformed(event.type)
             case ev.ClientEvent():
                 self._sent(event, t_s)
             case _:
@@ -156,24 +173,32 @@ class Conversation:
         item = self._item(report.item_id)
         item.played_ms = report.played_ms
         if report.kind == "started":
-            item.played_s = report.t_s
+            item.played_s = _moment(report.t_s)
         elif report.kind == "underrun":
             item.underruns += 1
         else:
-            item.stopped_s = report.t_s
+            item.stopped_s = _moment(report.t_s)
 
     def apply_tool(self, report: ToolReport) -> None:
         """Takes in a report of who runs the functions that the model calls."""
         call = self._call(report.call_id)
         if report.kind == "started":
-            call.run_started_s = report.t_s
+            call.run_started_s = _moment(report.t_s)
         else:
-            call.run_ended_s = report.t_s
+            call.run_ended_s = _moment(report.t_s)
             call.run_outcome = report.outcome
 
     def measure(self, item_id: str, audio_ms: float) -> None:
         """States how much audio an item has, where its owner knows it better than the events."""
         self._item(item_id).audio_ms = audio_ms
+
+    def settle(self, item_id: str, played_ms: float, stopped_s: float | None) -> None:
+        """States how much of an item was played, where its device did not say how that ended.
+
+        NaN where nothing tells; ``stopped_s`` is None where it may go on.
+        """
+        item = self._item(item_id)
+        item.played_ms, item.stopped_s = played_ms, stopped_s
 
     def _sent(self, event: ev.ClientEvent, t_s: float | None) -> None:
         match event:
@@ -413,15 +438,21 @@ class Conversation:
         response = self._response(event.response_id)
         audio_format = response.audio_format or self._side("output").get("format")
         duration_ms = payload_ms(event.delta, audio_format)
+        response.audio_ms += duration_ms
+        if response.first_audio_s is None:
+            response.first_audio_s = t_s
+        if not event.item_id:  # it may be of any
+            self._count_malformed(event.type)
+            return
         item = self._item(event.item_id)
         item.audio_ms += duration_ms
         item.last_audio_s = t_s
         if item.first_audio_s is None:
             item.first_audio_s = t_s
         item.response_id = item.response_id or event.response_id
-        response.audio_ms += duration_ms
-        if response.first_audio_s is None:
-            response.first_audio_s = t_s
+
+    def _count_malformed(self, name: str) -> None:
+        self.malformed[name] = self.malformed.get(name, 0) + 1
 
     def _text(
         self, event: ev.OutputAudioTranscriptDelta | ev.OutputTextDelta, t_s: float | None
@@ -436,6 +467,11 @@ class Conversation:
         audio = self.session.get("audio")
         values = audio.get(side) if isinstance(audio, dict) else None
         return values if isinstance(values, dict) else {}
+
+
+def _moment(t_s: float) -> float | None:
+    """A time that a report tells; NaN stands for one that is not known."""
+    return None if math.isnan(t_s) else t_s
 
 
 def _sets_format(session: JsonObject) -> bool:

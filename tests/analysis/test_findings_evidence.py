@@ -60,3 +60,13 @@ def test_longest_silence() -> None:
     assert evidence.silence(0.0, 12.0) == (4.0, 9.0)
     assert evidence.silence(1.0, 3.0) == (1.0, 1.0)
     assert evidence.silence(20.0, 21.0) == (20.0, 21.0)
+
+
+@pytest.mark.parametrize("gap", ["output.wav", "times"])
+def test_silence_is_not_known_where_the_agent_may_have_been_audible(gap: str) -> None:
+    rec = MadeRecording(voices=Voices(user=[(0.0, 2.0)], agent=[]))
+    assert all(math.isnan(moment_s) for moment_s in Evidence(rec).silence(3.0, 8.0))
+
+    rec.voices = Voices(user=[(0.0, 2.0)], agent=[(1.0, 4.0)])
+    rec.conversation.gaps[gap] = "for some reason"
+    assert all(math.isnan(moment_s) for moment_s in Evidence(rec).silence(3.0, 8.0))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -111,7 +112,7 @@ def with_call(
     run_s: float, resume_s: float, output: str | None = '{"ok": true}', **fields: Any
 ) -> Evidence:
     """A call whose arguments are whole at 10 s."""
-    rec = MadeRecording(**fields)
+    rec = MadeRecording(**fields, output=np.zeros(24_000, np.float32))
     rec.user(8.0, "user_1", "Weather?")
     call = {
         "id": "call_item",
@@ -148,6 +149,14 @@ def test_calls_and_silence(
     found = list(calls_that_took_long(evidence))
 
     assert [finding.id for finding in found] == ([expected] if expected else [])
+
+
+def test_silence_is_no_finding_where_what_was_played_is_not_recorded() -> None:
+    evidence = with_call(0.1, 3.0)
+    assert isinstance(evidence.rec, MadeRecording)
+    evidence.rec.output = np.zeros(0, np.float32)
+
+    assert list(calls_that_took_long(evidence)) == []
 
 
 def test_dead_air_is_told_with_its_place() -> None:

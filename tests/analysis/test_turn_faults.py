@@ -7,7 +7,8 @@ import math
 from realtime_nb.analysis.findings_evidence import Evidence
 from realtime_nb.analysis.findings_turns import phantom_turns as phantom_findings
 from realtime_nb.analysis.findings_turns import premature_cuts as cut_findings
-from realtime_nb.analysis.turn_faults import phantom_turns, premature_cuts
+from realtime_nb.analysis.talk_metrics import talk_figures
+from realtime_nb.analysis.turn_faults import phantom_turns, premature_cuts, undecided_cuts
 from tests.made_recording import MadeRecording
 from tests.spoken_recording import SERVER_VAD, begun, spoken, voiced
 
@@ -28,6 +29,37 @@ def test_a_cut_is_told_with_its_pause() -> None:
     assert (cut.turn.number, cut.following) == (1, None)
     assert (cut.stopped_s, round(cut.went_on_s, 6)) == (4.3, 4.8)
     assert (cut.gap_ms, cut.silence_duration_ms) == (800, 200)
+
+
+def barged_in() -> MadeRecording:
+    """A turn whose answer was received from 3.4 s on and cancelled when the user spoke at 4.3 s."""
+    rec = begun()
+    spoken(rec, "user_1", 1_000, 2_000, stopped_s=3.2)
+    rec.user(3.25, "user_1", "Hello.")
+    rec.answer(3.3, "resp_1", 3_000, "Well.", status="cancelled")
+    spoken(rec, "user_2", 3_300, 4_300, stopped_s=6.0)
+    rec.user(6.1, "user_2", "Stop.")
+    return rec
+
+
+def test_a_quick_barge_in_is_no_cut_where_playback_is_not_known() -> None:
+    rec = barged_in()
+
+    assert premature_cuts(rec) == []
+    assert undecided_cuts(rec) == 1
+    assert not list(cut_findings(Evidence(rec)))
+    assert talk_figures(rec)["premature_cuts"].reason == "playback was not reported"
+
+
+def test_how_far_an_answer_was_heard_tells_a_cut_from_a_barge_in() -> None:
+    for played_s, cuts in ((3.5, 0), (4.0, 1), (None, 1)):
+        rec = barged_in()
+        if played_s is None:  # another answer was played, and this one never
+            rec.played("resp_x_item", 0.0, "started", 1.0)
+        else:
+            rec.played("resp_1_item", 0.0, "started", played_s)
+
+        assert (len(premature_cuts(rec)), undecided_cuts(rec)) == (cuts, 0)
 
 
 def test_a_turn_that_was_not_followed_by_another_yet() -> None:
