@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import msgspec
 
-from realtime_nb.errors import ConfigurationError, RecordingError
+from realtime_nb.audio import SAMPLE_RATE
+from realtime_nb.errors import AudioError, ConfigurationError, RecordingError
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.dialect import client_to_ga, server_to_ga
@@ -26,8 +29,11 @@ __all__ = [
     "audio_references",
     "is_in_recording",
     "label_line",
+    "malformed",
+    "missing_samples",
     "read_header",
     "read_lines",
+    "told_length_s",
     "typed",
 ]
 
@@ -132,6 +138,21 @@ def typed(event: RecordedEvent, dialect: str | None = None) -> list[TypedEvent]:
     return [parse(one) for one in raw]
 
 
+def malformed(event: RecordedEvent, dialect: str | None = None) -> Iterator[tuple[str, str]]:
+    """Yield type and fault of what is lost of an event because it is not of the expected shape.
+
+    Nothing is lost of what was sent: a server refuses it.
+    """
+    if event.direction == "sent":
+        return
+    for one in typed(event, dialect):
+        if isinstance(one, ev.UnknownEvent):
+            if one.problem is not None:
+                yield one.type, one.problem
+        elif isinstance(one, ev.OutputAudioDelta) and not one.item_id:
+            yield one.type, "it names no item"
+
+
 def _parse_sent(raw: JsonObject) -> ev.ClientEvent | ev.UnknownEvent:
     try:
         return ev.parse_client(raw)
@@ -158,7 +179,12 @@ def read_header(path: Path) -> JsonObject:
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise RecordingError(_not_a_recording(path))
     version = header.get("format_version")
-    if not isinstance(version, int) or version > FORMAT_VERSION:
+    if not isinstance(version, int):
+        raise RecordingError(
+            f"{file} is damaged: its format_version is {version!r}, which is no whole number. If "
+            f"the rest is sound, write {FORMAT_VERSION} there."
+        )
+    if version > FORMAT_VERSION:
         raise RecordingError(
             f"{path} was written by a newer realtime_nb ({header.get('realtime_nb')}, format "
             f"{version}); this one reads format {FORMAT_VERSION}. "
@@ -208,3 +234,53 @@ def audio_references(event: JsonObject) -> Iterator[AudioRef]:
                 yield msgspec.convert(value, AudioRef)
             except msgspec.ValidationError:
                 continue
+
+
+def missing_samples(path: Path) -> int:
+    """How many samples a WAV file of a recording, where there is one, lacks by its own word.
+
+    Only the 44 bytes that the recorder writes are read. They are written after the audio, so that
+    there may well be more of it than they tell, and never less.
+
+    Raises:
+        AudioError: It is not of the kind that recordings hold.
+    """
+    if not path.exists() or path.stat().st_size < 44:
+        return 0
+    with path.open("rb") as file:
+        head = file.read(44)
+    if (head[:4], head[8:16], head[36:40]) != (b"RIFF", b"WAVEfmt ", b"data"):
+        raise AudioError("it is not as a recorder writes it; load it by itself.")
+    tag, channels, sample_rate, _, _, bits = struct.unpack("<HHIIHH", head[20:36])
+    if (tag, channels, bits) != (1, 1, 16):
+        raise AudioError("it is not mono PCM16; load it by itself.")
+    if sample_rate != SAMPLE_RATE:
+        raise AudioError(
+            f"it has {sample_rate:,} samples per second instead of {SAMPLE_RATE:,}, so that "
+            "nothing in it lies where the events say; load it by itself."
+        )
+    (size,) = struct.unpack("<I", head[40:44])
+    return 0 if size >= _SIZE_UNKNOWN else max(0, size - (path.stat().st_size - 44)) // 2
+
+
+_SIZE_UNKNOWN = 0xFFFFF000
+"""What writes to a pipe gives such a size."""
+
+
+def told_length_s(path: Path) -> float:
+    """How long a WAV file of PCM is by its header; 0 where that does not tell."""
+    with path.open("rb") as file:
+        if file.read(12)[:4] != b"RIFF":
+            return 0.0
+        bytes_per_s = 0
+        while len(head := file.read(8)) == 8:
+            name, size = struct.unpack("<4sI", head)
+            if name == b"fmt ":
+                (bytes_per_s,) = struct.unpack("<8xI", file.read(12))
+                file.seek(size - 12, os.SEEK_CUR)
+            elif name == b"data":
+                known = bytes_per_s > 0 and size < _SIZE_UNKNOWN
+                return size / bytes_per_s if known else 0.0
+            else:
+                file.seek(size + size % 2, os.SEEK_CUR)
+    return 0.0

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from realtime_nb.input_clock import InputClock
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.conversation import Conversation
-from realtime_nb.protocol.events import AudioRef
+from realtime_nb.protocol.events import AudioRef, JsonObject
 from realtime_nb.recording_files import typed
-from realtime_nb.recording_sources import RecordingSource
+from realtime_nb.recording_sources import FolderSource, RecordingSource
 
 __all__ = ["Folded", "fold"]
 
@@ -39,6 +39,7 @@ def fold(source: RecordingSource) -> Folded:
     reports = deque(source.playback())
     runs = deque(source.tools())
     placed = "input" not in source.unknown  # whether it is known where an append's audio lies
+    lost: list[tuple[JsonObject, bool]] = []  # events of audio, and whether its length is known
     for line in source.events():
         while reports and reports[0].after < line.seq:
             conversation.apply_playback(reports.popleft().report())
@@ -52,19 +53,48 @@ def fold(source: RecordingSource) -> Folded:
                 if placed:
                     audio = conversation.audio
                     clock.add(line.t_s, audio.sent_ms, line.captured, audio.begin_ms)
-            elif isinstance(event, ev.OutputAudioDelta) and isinstance(event.delta, AudioRef):
-                folded.received.setdefault(event.item_id, []).append(event.delta)
+            elif isinstance(event, ev.OutputAudioDelta):
+                if not event.item_id:
+                    lost.append((line.event, True))
+                elif isinstance(event.delta, AudioRef):
+                    folded.received.setdefault(event.item_id, []).append(event.delta)
+            elif isinstance(event, ev.UnknownEvent) and event.type == "response.output_audio.delta":
+                lost.append((event.raw, False))
     for report in reports:
         conversation.apply_playback(report.report())
     for run in runs:
         conversation.apply_tool(run.report())
+    if isinstance(source, FolderSource):
+        for item_id, (played_ms, stopped_s) in source.ends.items():
+            conversation.settle(item_id, played_ms, stopped_s)
     _mark_unknown(folded, source)
+    for raw, counted in lost:
+        _mark_lost(conversation, raw, counted)
     return folded
+
+
+def _mark_lost(conversation: Conversation, raw: JsonObject, counted: bool) -> None:
+    """How long a message's audio is, is unknown where an event that may hold some of it is lost."""
+    response = conversation.responses.get(str(raw.get("response_id")))
+    if raw.get("item_id"):
+        ids = [str(raw["item_id"])]
+    else:
+        ids = list(conversation.items) if response is None else response.item_ids
+    for item_id in ids:
+        item = conversation.items.get(item_id)
+        if item is not None and item.role == "assistant" and item.type == "message":
+            item.audio_ms = math.nan
+            if response is not None and len(ids) == 1 and item.first_audio_s is None:
+                item.first_audio_s = response.first_audio_s
+    if not counted:
+        for one in conversation.responses.values() if response is None else [response]:
+            one.audio_ms = math.nan
 
 
 def _mark_unknown(folded: Folded, source: RecordingSource) -> None:
     """Durations of audio that a log leaves out are not 0 but unknown."""
     conversation = folded.conversation
+    conversation.gaps |= {str(name): reason for name, reason in source.unknown.items()}
     if "input" in source.unknown:
         conversation.input_ms = math.nan
     if "output" not in source.unknown:

@@ -8,12 +8,11 @@ from __future__ import annotations
 import json
 import math
 import os
-import struct
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -28,17 +27,32 @@ from realtime_nb.recording_files import (
     RecordedEvent,
     ToolLine,
     audio_references,
+    malformed,
+    missing_samples,
     read_header,
     read_lines,
+    told_length_s,
 )
 
-__all__ = ["AudioSource", "FolderSource", "Gap", "RecordingSource"]
+__all__ = ["AudioSource", "FolderSource", "Gap", "RecordingSource", "malformed_words"]
 
-Gap = Literal["times", "input", "output"]
-"""What a source may not tell: when things happened, what was sent, what was received."""
+Report = TypeVar("Report", PlaybackLine, ToolLine)
 
-BACKWARDS_S = 1.0
+Gap = Literal[
+    "times", "input", "output", "events.jsonl", "playback.jsonl", "input.wav", "output.wav"
+]
+"""What a source may not tell: when things happened, what was sent, what was received; or which of
+its files is not whole."""
+
+BACKWARDS_S = 0.05
 """A recorder's clock never runs back; its lines, stamped by several threads, may by a little."""
+
+_LATE_S = 0.25
+"""By so much may a report of playback differ from where its sound lies in output.wav."""
+_MORE_S = 0.5
+"""More sound than that after all that was reported is of messages whose reports are lost."""
+_FEW_SAMPLES = 24
+_ENDED = ("finished", "flushed")
 
 _WAV_FILES = ("input.wav", "received.wav", "output.wav", "items.wav")
 
@@ -93,6 +107,11 @@ class RecordingSource(Protocol):
 class FolderSource:
     """The folder that :class:`realtime_nb.recorder.Recorder` writes, even while it does.
 
+    Attributes:
+        ends: of each message whose last report of playback is not that of its end, how many ms of
+            it were played by what ``output.wav`` holds, NaN where that can't be known, and when it
+            ended, None if it may go on.
+
     Raises:
         RecordingError: It is not a recording, holds no events or is of a newer format.
     """
@@ -104,6 +123,7 @@ class FolderSource:
         self.header = read_header(path)
         self.problems: list[str] = []
         self.unknown: dict[Gap, str] = {}
+        self.ends: dict[str, tuple[float, float | None]] = {}
         self._last_s = 0.0
         self._timed_events: float = math.inf
         self._left_out: set[str] = set()
@@ -125,7 +145,8 @@ class FolderSource:
         stated = self.header.get("duration_s")
         if isinstance(stated, int | float) and math.isfinite(stated) and stated is not True:
             return float(stated)
-        reported_s = max((line.t for line in self.playback()), default=0.0)
+        moments_s = (line.t for line in self.playback())
+        reported_s = max((t_s for t_s in moments_s if not math.isnan(t_s)), default=0.0)
         return max(self._last_s, reported_s, self._wav_samples("output.wav") / SAMPLE_RATE)
 
     def events(self) -> Iterator[RecordedEvent]:
@@ -138,12 +159,12 @@ class FolderSource:
     def playback(self) -> list[PlaybackLine]:
         """What the playing device reported, in order."""
         lines = read_lines(self.path / "playback.jsonl", PlaybackLine)
-        return [line for _, line in lines if line is not None]
+        return [self._timed(line) for _, line in lines if line is not None]
 
     def tools(self) -> list[ToolLine]:
         """When functions began to run and ended; nothing in recordings of former versions."""
         lines = read_lines(self.path / "tools.jsonl", ToolLine)
-        return [line for _, line in lines if line is not None]
+        return [self._timed(line) for _, line in lines if line is not None]
 
     def labels(self) -> list[LabelLine]:
         """The marks that people made."""
@@ -176,26 +197,46 @@ class FolderSource:
             return np.zeros(0, np.float32)
         return samples_from_pcm(read_wav_pcm(self.path / name)[0])
 
+    def _timed(self, line: Report) -> Report:
+        """The line, without its time where the clock is not to be believed any more."""
+        known = line.after < self._timed_events
+        return line if known else msgspec.structs.replace(line, t=math.nan)
+
     def _check(self) -> None:
         """Goes through all lines once, and notes what is damaged."""
-        found = 0
-        ends: dict[str, int] = {}
+        last_seq = -1
+        ends: Counter[str] = Counter()
+        received: Counter[str] = Counter()
+        faults: dict[str, list[str]] = {}
+        dialect = self.header.get("dialect")
         for line in self._checked_lines("events.jsonl", RecordedEvent):
-            found += 1
+            last_seq = line.seq
             if line.seq < self._timed_events:
                 self._check_time(line)
             for reference in audio_references(line.event):
                 end = reference.start + reference.samples
-                ends[reference.file] = max(end, ends.get(reference.file, 0))
-        if not found:
+                ends[reference.file] = max(end, ends[reference.file])
+                if reference.file == "received.wav":
+                    received[str(line.event.get("item_id"))] += reference.samples
+            for name, fault in malformed(line, dialect):
+                faults.setdefault(name, []).append(fault)
+        if last_seq < 0:
             raise RecordingError(
                 f"{self.path} holds no events: the session ended before any were written. "
                 "Its WAV files, if they hold sound, can be loaded one by one."
             )
-        deque(self._checked_lines("playback.jsonl", PlaybackLine), maxlen=0)
-        deque(self._checked_lines("tools.jsonl", ToolLine), maxlen=0)
+        self.problems += malformed_words(faults)
+        read_before = len(self.problems)
+        reports = [self._timed(r) for r in self._checked_lines("playback.jsonl", PlaybackLine)]
+        unread = len(self.problems) > read_before
+        runs = list(self._checked_lines("tools.jsonl", ToolLine))
         deque(self._checked_lines("labels.jsonl", LabelLine), maxlen=0)
-        self._check_audio(ends)
+        self._check_audio(ends, _played_until_s(reports))
+        afters = [(report.after, report.t) for report in reports]
+        afters += [(run.after, run.t) for run in runs]
+        whole = {} if faults else {name: ends[name] for name in ("input.wav", "received.wav")}
+        self._check_events_end(last_seq, whole, max(afters, default=(-1, 0.0)))
+        self._check_playback(reports, received, unread)
 
     def _checked_lines(self, name: str, kind: type[Line]) -> Iterator[Line]:
         for number, line in read_lines(self.path / name, kind):
@@ -214,19 +255,109 @@ class FolderSource:
             )
         self._last_s = max(self._last_s, line.t_s)
 
-    def _check_audio(self, ends: Mapping[str, int]) -> None:
+    def _check_audio(self, ends: Mapping[str, int], played_until_s: float) -> None:
+        missing: Counter[str] = Counter()
         for name in _WAV_FILES:
             try:
-                _check_wav(self.path / name)
+                missing[name] = missing_samples(self.path / name)
             except AudioError as error:
                 self._left_out.add(name)
                 self.problems.append(f"{name} is left out: {error}")
         for name, end in ends.items():
-            missing = end - self._wav_samples(name)
-            if missing > 0 and name in _WAV_FILES:
-                self.problems.append(f"{name}: the last {missing / SAMPLE_RATE:.2f} s are missing.")
+            if name in _WAV_FILES:
+                missing[name] = max(missing[name], end - self._wav_samples(name))
+        unplayed = round(played_until_s * SAMPLE_RATE) - self._wav_samples("output.wav")
+        if unplayed > _LATE_S * SAMPLE_RATE:
+            missing["output.wav"] = max(missing["output.wav"], unplayed)
+        for name, samples in missing.items():
+            if samples > 0:
+                self._note_missing(name, f"the last {samples / SAMPLE_RATE:.2f} s")
         if not (self.path / "output.wav").exists():
+            self.unknown["output.wav"] = "output.wav is missing"
             self.problems.append("output.wav is missing: there is no sound of what was played.")
+
+    def _note_missing(self, name: str, what: str) -> None:
+        if name == "output.wav" and not (self.path / name).exists():
+            return  # which is told in other words
+        self.problems.append(f"{name}: {what} are missing.")
+        if name == "input.wav":
+            self.unknown["input.wav"] = f"{what} of input.wav are missing"
+        elif name == "output.wav":
+            self.unknown["output.wav"] = f"{what} of output.wav are missing"
+
+    def _check_events_end(
+        self, last_seq: int, ends: Mapping[str, int], last_report: tuple[int, float]
+    ) -> None:
+        """Whether audio, or reports of other things, are from after the last event.
+
+        In what was not closed, a little of either may be.
+        """
+        after, t_s = last_report
+        lost = after > last_seq and (self.complete or t_s > self._last_s + 1.0)
+        for name, end in ends.items():
+            lost |= self.complete and self._wav_samples(name) > end + _FEW_SAMPLES
+        if lost:
+            self.unknown["events.jsonl"] = "events.jsonl lacks its end"
+            self.problems.append(
+                f"events.jsonl lacks its end: its last event is from {self._last_s:.2f} s, and "
+                f"the session lasted {self.duration_s:.2f} s."
+            )
+
+    def _check_playback(
+        self, reports: Sequence[PlaybackLine], received: Mapping[str, int], unread: bool
+    ) -> None:
+        """Finds out how far messages were played whose last report is not that of their end."""
+        if not (self.path / "playback.jsonl").exists():
+            self.unknown["playback.jsonl"] = "playback.jsonl is missing"
+            self.problems.append(
+                "playback.jsonl is missing: what was played of each message is not known."
+            )
+            return
+        last = {report.item_id: report for report in reports}
+        open_ids = [name for name, report in last.items() if report.kind not in _ENDED]
+        heard = "output.wav" not in self.unknown and "times" not in self.unknown
+        lost = unread
+        if heard:
+            told_s = max((r.t for r in last.values() if r.kind in _ENDED), default=0.0)
+            for name in open_ids:
+                played_ms, end_s = self._held(last[name], received.get(name, 0), reports)
+                self.ends[name] = (played_ms, end_s if self.complete else None)
+                told_s = max(told_s, end_s)
+            more_s = self._wav_samples("output.wav") / SAMPLE_RATE - told_s
+            if more_s > _MORE_S:
+                lost = True
+                self.problems.append(
+                    f"playback.jsonl lacks its end: output.wav holds {more_s:.2f} s more than it "
+                    "tells of."
+                )
+        if lost or not heard:  # sound may be another message's
+            self.ends = dict.fromkeys(open_ids, (math.nan, None))
+        if open_ids and self.complete:
+            known = heard and not lost
+            self.problems.append(
+                f"playback.jsonl lacks the end of {_messages(len(open_ids))}: how much was played "
+                f"is {'taken from output.wav' if known else 'not known'}."
+            )
+        if lost or (open_ids and self.complete and not heard):
+            self.unknown["playback.jsonl"] = "playback.jsonl is not whole"
+            silent = [name for name, samples in received.items() if samples and name not in last]
+            if last:  # else nothing was reported at all
+                self.ends |= dict.fromkeys(silent, (math.nan, None))
+
+    def _held(
+        self, report: PlaybackLine, received: int, reports: Iterable[PlaybackLine]
+    ) -> tuple[float, float]:
+        """How many ms of a message were played, and until when, by what output.wav holds of it."""
+        following_s = (r.t for r in reports if r.item_id != report.item_id and r.t > report.t)
+        until_s = min(following_s, default=self._wav_samples("output.wav") / SAMPLE_RATE)
+        start = round(report.t * SAMPLE_RATE)
+        count = max(0, round(until_s * SAMPLE_RATE) - start)
+        sound = np.fromfile(self.path / "output.wav", "<i2", count, offset=44 + 2 * start)
+        if report.kind == "underrun" and len(sound):  # it was silent until there was more to play
+            start += int(np.argmax(sound != 0)) if sound.any() else len(sound)
+        played = round(report.played_ms * SAMPLE_RATE / 1000)
+        rest = max(0, min(round(until_s * SAMPLE_RATE) - start, received - played))
+        return (played + rest) * 1000 / SAMPLE_RATE, (start + rest) / SAMPLE_RATE
 
     def _wav_samples(self, name: str) -> int:
         path = self.path / name
@@ -235,29 +366,30 @@ class FolderSource:
         return max(0, path.stat().st_size - 44) // 2
 
 
-def _check_wav(path: Path) -> None:
-    """Whether a WAV file, where there is one, is of the kind that recordings hold.
+def malformed_words(faults: Mapping[str, Sequence[str]]) -> list[str]:
+    """Say in sentences what was lost of events: all faults of each type."""
+    return [
+        f"{len(found)} {name} event{'s' * (len(found) > 1)} can't be understood ({found[0]}), and "
+        "what they told is missing."
+        for name, found in faults.items()
+    ]
 
-    Only the 44 bytes that the recorder writes are read; its sizes count for nothing, because they
-    are not up to date in a file that is still written.
 
-    Raises:
-        AudioError: It is not.
-    """
-    if not path.exists() or path.stat().st_size < 44:
-        return
-    with path.open("rb") as file:
-        head = file.read(44)
-    if (head[:4], head[8:16], head[36:40]) != (b"RIFF", b"WAVEfmt ", b"data"):
-        raise AudioError("it is not as a recorder writes it; load it by itself.")
-    tag, channels, sample_rate, _, _, bits = struct.unpack("<HHIIHH", head[20:36])
-    if (tag, channels, bits) != (1, 1, 16):
-        raise AudioError("it is not mono PCM16; load it by itself.")
-    if sample_rate != SAMPLE_RATE:
-        raise AudioError(
-            f"it has {sample_rate:,} samples per second instead of {SAMPLE_RATE:,}, so that "
-            "nothing in it lies where the events say; load it by itself."
-        )
+def _played_until_s(reports: Iterable[PlaybackLine]) -> float:
+    """Until when there is sound at least, by the reports of messages whose playback has ended."""
+    begun_s: dict[str, float] = {}
+    until_s = 0.0
+    for report in reports:
+        if report.kind == "started":
+            begun_s[report.item_id] = report.t
+        elif report.kind in _ENDED and report.item_id in begun_s:
+            end_s = begun_s[report.item_id] + report.played_ms / 1000
+            until_s = max(until_s, min(end_s, report.t))  # nor is NaN
+    return until_s
+
+
+def _messages(count: int) -> str:
+    return "a message" if count == 1 else f"{count} messages"
 
 
 class AudioSource:
@@ -278,6 +410,13 @@ class AudioSource:
         channels = _channels(path)
         mixed = f"Its {channels} channels were averaged into one."
         self.problems = [mixed] if channels > 1 else []
+        told_s = told_length_s(path)
+        if told_s > self.duration_s + 1 / SAMPLE_RATE:
+            self.problems.append(
+                f"The file is cut off: by its header it lasts {told_s:.2f} s, and "
+                f"{self.duration_s:.2f} s are there."
+            )
+            self.unknown["input.wav"] = "the audio file is cut off"
 
     @property
     def duration_s(self) -> float:

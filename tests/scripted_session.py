@@ -7,6 +7,8 @@ sends 20 ms every 20 ms from t = 1 s, hence the audio at ``ms`` is from ``1 + ms
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -178,8 +180,43 @@ class LiveSession:
         return pcm
 
 
+class _Script(LiveSession):
+    """What happens, in the order in which it was written down."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[tuple[float, Callable[[LiveSession], None]]] = []
+
+    def _event(
+        self,
+        direction: Literal["sent", "received"],
+        raw: dict[str, Any],
+        t_s: float,
+        pcm: bytes | None,
+        captured_s: float | None = None,
+    ) -> None:
+        super()._event(direction, raw, t_s, pcm, captured_s)
+        self._then(t_s, lambda live: live._event(direction, raw, t_s, pcm, captured_s))
+
+    def playback(self, item_id: str, played_ms: float, kind: Any, t_s: float) -> None:
+        self._then(t_s, lambda live: live.playback(item_id, played_ms, kind, t_s))
+
+    def played(self, item_id: str, pcm: bytes, t_s: float) -> None:
+        self._then(t_s, lambda live: live.played(item_id, pcm, t_s))
+
+    def _then(self, t_s: float, step: Callable[[LiveSession], None]) -> None:
+        self.steps.append((t_s, step))
+
+
 def three_turns(live: LiveSession) -> None:
     """Plays a spoken turn, a typed one with a function call, and one with a barge-in."""
+    script = _Script()
+    _write_three_turns(script)
+    for _, step in sorted(script.steps, key=itemgetter(0)):
+        step(live)
+
+
+def _write_three_turns(live: LiveSession) -> None:
     one, two = (load_audio(DATA / f"cards_00{number}.wav")[:60_000] for number in (1, 2))
     agent = [load_audio(DATA / f"austen_08{number}.wav") for number in (70, 80, 90)]
     microphone = np.zeros(24 * 20_000, np.float32)

@@ -345,6 +345,7 @@ async def test_closing_says_how_far_an_answer_was_heard_of_which_the_page_is_sil
     await closing
 
     assert session.kinds == [("started", "a", 0.0), ("flushed", "a", 20.0)]
-    assert session.heard == [("a", 480, pytest.approx(0.98))]
+    ((item_id, samples, start_s),) = session.heard
+    assert (item_id, samples, round(start_s, 6)) == ("a", 480, 0.98)
     assert speaker._watching is not None
     await asyncio.gather(speaker._watching, return_exceptions=True)
