@@ -11,8 +11,8 @@
     with dask.distributed.Client() as client:               # on a cluster
         recordings.map(count_turns, executor=client.get_executor())
 
-A recording that can't be loaded or analysed doesn't stop the others: what was wrong with it is in
-the result's ``failures``.
+A recording that can't be loaded or analysed doesn't stop the others, nor does it stop a loop over
+them: it is left out with a warning, and what was wrong with it is in ``failures``.
 
 Tables are kept. The first one that is asked for reads every recording and makes ``turns``,
 ``calls``, ``speech``, ``usage``, ``latency`` and ``labels`` of it; ``interruptions``, ``metrics``
@@ -122,7 +122,8 @@ class Recordings(Sequence[Recording]):
 
     Attributes:
         paths: what it consists of; each is loaded when it is needed, and not kept.
-        failures: by path, a sentence on each recording that is not in the table that was made last.
+        failures: by path, a sentence on each recording that was left out of the table that was made
+            last, or of the last loop over all.
 
     Raises:
         RecordingError: there is no such folder, or no recording in it.
@@ -153,7 +154,16 @@ class Recordings(Sequence[Recording]):
         return load(self.paths[index])
 
     def __iter__(self) -> Iterator[Recording]:
-        return (load(path) for path in self.paths)
+        """Load one after the other; those that can't be are left out, and warned of at the end."""
+        self.failures = failures = {}
+        for path in self.paths:
+            outcome = attempt(lambda path=path: load(path))  # type: ignore[misc]
+            if outcome.value is not None:
+                yield outcome.value
+            else:
+                failures[path] = outcome.problem or ""
+        if failures:
+            _warn(failures, len(self), stacklevel=3)
 
     def __repr__(self) -> str:
         return f"<{self._counted()}>"
@@ -199,8 +209,7 @@ class Recordings(Sequence[Recording]):
         :attr:`failures`, is warned of, and is tried again the next time.
 
         Args:
-            name: ``turns``, ``calls``, ``speech``, ``usage``, ``latency``, ``labels``,
-                ``interruptions``, ``metrics``, ``findings`` or ``events``.
+            name: that of one of the properties, or ``events``.
             executor, progress: as for :meth:`map`.
         """
         _check_names([name])
@@ -255,10 +264,30 @@ class Recordings(Sequence[Recording]):
         """One row per user turn of all recordings."""
         return self.table("latency")
 
+    @property
+    def labels(self) -> pd.DataFrame:
+        """One row per mark made by a person in any of the recordings."""
+        return self.table("labels")
+
+    @property
+    def interruptions(self) -> pd.DataFrame:
+        """One row per interruption and per missed barge-in of all recordings."""
+        return self.table("interruptions")
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """One row per metric of each recording."""
+        return self.table("metrics")
+
+    @property
+    def findings(self) -> pd.DataFrame:
+        """One row per finding of all recordings."""
+        return self.table("findings")
+
     def to_parquet(
         self,
         folder: str | os.PathLike[str],
-        tables: Sequence[str] = ("turns", "calls", "speech", "usage", "latency"),
+        tables: Sequence[str] = KEPT,
         executor: Executor | None = None,
         progress: bool = True,
     ) -> Mapped[int]:
@@ -266,6 +295,11 @@ class Recordings(Sequence[Recording]):
 
         Every file of a table has the same columns and types, so that DuckDB, Polars, Spark or
         pandas read ``folder/turns`` as one table. Each file has a column ``recording``.
+
+        Args:
+            folder: it is made where there is none.
+            tables: which ones; all but that of the events, which is as large as the recordings.
+            executor, progress: as for :meth:`map`.
 
         Returns:
             How many rows were written of each recording.
@@ -282,7 +316,9 @@ def _found(folder: Path) -> list[Path]:
         raise RecordingError(
             f"{folder} is not a folder; check the path (working directory: {Path.cwd()})."
         )
-    found = sorted(file.parent for file in folder.rglob("session.json"))
+    # What has lost one of these files can't be opened, and shall be named rather than left out.
+    names = ("session.json", "events.jsonl")
+    found = sorted({file.parent for name in names for file in folder.rglob(name)})
     if not found:
         raise RecordingError(
             f"There is no recording in {folder}: rt.connect(…, record={str(folder)!r}) makes one."
@@ -334,14 +370,14 @@ def _of_future(future: Future[Outcome[T]]) -> Outcome[T]:
     return Outcome(problem=f"{type(error).__name__}: {error}")
 
 
-def _warn(failures: dict[Path, str], count: int) -> None:
+def _warn(failures: dict[Path, str], count: int, stacklevel: int = 4) -> None:
     named = [f"{path.name}: {problem}" for path, problem in list(failures.items())]
     more = "" if len(named) <= _NAMED_FAILURES else f" … and {len(named) - _NAMED_FAILURES} more"
     warnings.warn(
         f"{len(failures)} of {count} recordings have no result; see .failures. "
         + " · ".join(named[:_NAMED_FAILURES])
         + more,
-        stacklevel=4,
+        stacklevel=stacklevel,
     )
 
 

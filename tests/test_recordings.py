@@ -54,6 +54,39 @@ def test_finds_recordings_in_order(folder: Path) -> None:
     assert "call-1" in recordings._repr_html_()
 
 
+def test_a_loop_leaves_the_broken_one_out_and_names_it(folder: Path) -> None:
+    recordings = Recordings(folder)
+
+    with pytest.warns(UserWarning, match=r"1 of 3 recordings .*call-2: .*no events") as caught:
+        names = [recording.path.name for recording in recordings]
+    assert names == ["call-1", "call-3"]
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert list(recordings.failures) == [folder / "call-2"]
+    with pytest.raises(RecordingError, match="holds no events"):
+        recordings[1]
+
+
+def test_a_recording_that_lost_its_session_json_is_named(folder: Path, tmp_path: Path) -> None:
+    for name in ("call-1", "call-3"):
+        shutil.copytree(folder / name, tmp_path / name)
+    (tmp_path / "call-1" / "session.json").unlink()
+    recordings = Recordings(tmp_path)
+
+    assert [path.name for path in recordings.paths] == ["call-1", "call-3"]
+    with pytest.warns(UserWarning, match=r"call-1: .*no session\.json"):
+        assert recordings.turns["recording"].unique().tolist() == ["call-3"]
+    assert list(recordings.failures) == [tmp_path / "call-1"]
+
+
+def test_every_table_but_that_of_the_events_is_a_property(sound: Path) -> None:
+    recordings = Recordings(sound)
+
+    for name in KEPT:
+        pd.testing.assert_frame_equal(getattr(recordings, name), recordings.table(name))
+    assert recordings.metrics["recording"].unique().tolist() == ["call-1", "call-3"]
+
+
 def test_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="not a folder"):
         Recordings(tmp_path / "nowhere")
@@ -324,6 +357,9 @@ def test_a_parquet_dataset_reads_as_one_table(folder: Path, tmp_path: Path) -> N
     calls = pd.read_parquet(tmp_path / "tables" / "calls")  # call-1 has none, of the same types
     assert calls["name"].tolist() == ["check_appointments"]
     assert turns["agent_items"].tolist()[0].tolist() == ["item_agent_0"]
+    assert sorted(place.name for place in (tmp_path / "tables").iterdir()) == sorted(KEPT)
+    metrics = pd.read_parquet(tmp_path / "tables" / "metrics")
+    assert set(metrics["recording"]) == {"call-1", "call-3"}
 
 
 @pytest.mark.filterwarnings("ignore:1 of 3 recordings")
