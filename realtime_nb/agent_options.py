@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +148,7 @@ class AgentOptions:
         tools: object,
         session: Mapping[str, Any],
     ) -> None:
+        _refuse_audio_settings(session)
         _check_switch("push_to_talk", push_to_talk)
         self.session = dict(session)
         if push_to_talk and self.session.setdefault("turn_detection", None) is not None:
@@ -229,16 +230,28 @@ def changed_detection(in_force: JsonObject | None, changed: JsonObject) -> TurnD
         raise ConfigurationError(
             "Turn detection is off: you say when a turn ends, so there is nothing to adjust."
         )
-    fields = {**in_force, **changed}
-    made = _DETECTIONS.get(fields.pop("type", "server_vad"))
+    merged = {**in_force, **changed}
+    made = _DETECTIONS.get(merged.pop("type", "server_vad"))
     if made is None:
         raise ConfigurationError("This kind of turn detection can't be adjusted here.")
     known = {
         name: value
-        for name, value in fields.items()
+        for name, value in merged.items()
         if name in made.__struct_fields__ and value is not None
     }
     return made(**known)
+
+
+def _refuse_audio_settings(options: Mapping[str, Any]) -> None:
+    """Says where a setting of the audio goes that was given among those of the session."""
+    for made in (BrowserAudioSettings, HostAudioSettings):
+        names = {field.name for field in fields(made)} & options.keys()
+        if names:
+            name = min(names)
+            raise ConfigurationError(
+                f"{name} is a setting of the audio. "
+                f"Give it there: audio=rt.{made.__name__}({name}={options[name]!r})."
+            )
 
 
 def _check_chunk(chunk_ms: object) -> None:

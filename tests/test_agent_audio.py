@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -10,8 +11,9 @@ import pytest
 import soundfile
 
 import realtime_nb as rt
-from realtime_nb import agent_audio
+from realtime_nb import agent_audio, host_player
 from realtime_nb.agent_audio import BrowserAudio, FileAudio, HostAudio
+from realtime_nb.agent_options import HostAudioSettings
 from realtime_nb.audio import samples_from_pcm
 from realtime_nb.background import IoThread
 from realtime_nb.errors import AudioError, ConfigurationError, SessionClosedError
@@ -385,6 +387,96 @@ def test_the_sound_card_hears_and_is_deaf_while_the_agent_speaks(
         "source": "host", "lost_ms": 0, "overflows": 0, "dropped_ms": 0
     }  # fmt: skip
     assert all(stream.closed for stream in sound.streams)
+
+
+def test_with_headphones_the_agent_can_be_interrupted_by_voice(
+    thread: IoThread, sound: FakeSoundDevice
+) -> None:
+    audio = HostAudio(thread, print, HostAudioSettings(half_duplex=False, chunk_ms=20))
+    room = Room()
+
+    async def talk() -> None:
+        speaker = audio.speaker(_as_session(room))
+        await audio.start(_as_session(room))
+        await audio.talk()
+        speaker.write("a", tone(300))
+        speaker.end("a")
+        while speaker.playing:  # noqa: ASYNC110 - its end is reported on another thread
+            await asyncio.sleep(0.005)
+        await audio.hush()
+        await speaker.close()
+        await audio.stop()
+
+    on(thread, talk())
+    assert any(b"".join(room.heard))
+    assert {len(chunk) for chunk in room.heard[:-1]} == {20 * 48}
+
+
+# --- a speaker that takes its time ---
+
+
+class SlowDevice:
+    """A player that is opened when the test says so."""
+
+    sample_rate = 24_000
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.opening = threading.Event()
+        self.go = threading.Event()
+        self.closed = threading.Event()
+        monkeypatch.setattr(host_player, "open_player", self._open)
+
+    def _open(self, device: object, tell: object) -> SlowDevice:
+        self.opening.set()
+        self.go.wait(WAIT_S)
+        return self
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def test_a_speaker_that_opens_slowly_holds_nobody_up(
+    thread: IoThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, audio = SlowDevice(monkeypatch), HostAudio(thread, print)
+    preparing = thread.run(audio.prepare())
+    assert device.opening.wait(WAIT_S)
+    ran = threading.Event()
+    thread.call(ran.set)
+    assert ran.wait(WAIT_S)  # the loop goes on
+    assert not preparing.done()
+    device.go.set()
+    preparing.result(WAIT_S)
+
+    async def play() -> None:
+        speaker = audio.speaker(_as_session(Room()))
+        assert not device.closed.is_set()
+        await speaker.close()
+
+    on(thread, play())
+    assert device.closed.is_set()
+
+
+@pytest.mark.parametrize("when", ["while it opens", "after it"])
+def test_a_speaker_that_nobody_wants_any_more_is_freed(
+    thread: IoThread, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    device, audio = SlowDevice(monkeypatch), HostAudio(thread, print)
+
+    async def change_ones_mind() -> None:
+        preparing = asyncio.create_task(audio.prepare())
+        await asyncio.to_thread(device.opening.wait, WAIT_S)
+        if when == "while it opens":
+            preparing.cancel()
+            await asyncio.wait([preparing])
+            device.go.set()
+        else:
+            device.go.set()
+            await preparing
+        await audio.stop()
+
+    on(thread, change_ones_mind())
+    assert device.closed.wait(WAIT_S)
 
 
 def test_what_the_sound_card_loses_is_said_and_recorded(
