@@ -113,6 +113,7 @@ class Capture {
     }
     this._close();
     this._link.claim();
+    if (!this._link.alive) return this._lose();
     const attempt = ++this._attempt;
     if (!globalThis.isSecureContext || !navigator.mediaDevices?.getUserMedia) {
       this._set({
@@ -342,11 +343,11 @@ class Capture {
 
   /** The kernel is gone. */
   _lose() {
-    if (this.state.status === "off") return;
+    const used = ["asking", "on", "suspended"].includes(this.state.status);
     this._close();
     Object.assign(this.state, {
       status: "off",
-      error: "The kernel has gone, so the microphone was switched off. Run the cell again.",
+      error: `The kernel has gone${used ? ", so the microphone was switched off" : ""}. Run the cell again.`,
     });
     this._changed();
   }

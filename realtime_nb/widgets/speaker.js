@@ -7,6 +7,7 @@
  *
  *     const { exports: speaker } = await host.getWidget(model.get("speaker"));
  *     button.addEventListener("click", () => speaker.unlock());   // browsers want a press before sound
+ *     speaker.rest();                         // nothing more to say: lets go of the device when silent
  *     speaker.subscribe((state) => { … }, signal);
  *
  * `speaker` is a `SpeakerApi` (below).
@@ -18,7 +19,7 @@ import { element } from "./view.js";
 /**
  * @typedef {"off"|"ready"|"playing"|"suspended"|"insecure"} Status
  * @typedef {{status: Status, error: string, ducked: boolean, underruns: number}} State
- * @typedef {{state: State, unlock(): Promise<void>, duck(on: boolean): void,
+ * @typedef {{state: State, unlock(): Promise<void>, rest(): void, duck(on: boolean): void,
  *   subscribe(listener: (state: State) => void, signal: AbortSignal): void}} SpeakerApi
  */
 
@@ -37,6 +38,7 @@ class Playback {
     /** @type {Promise<AudioWorkletNode> | null} */
     this._node = null;
     this._playing = false;
+    this._resting = false; // there is nothing more to say
     this._asked = false; // the kernel wants it quiet
     this._speaking = false; // the person speaks
     /** @type {State} */
@@ -50,13 +52,23 @@ class Playback {
       if (this._node) this._tell({ kind: "prebuffer", ms: model.get("prebuffer_ms") });
     });
     document.addEventListener("realtime-nb:gate", (event) => this._hear(event), { signal });
+    for (const press of ["pointerdown", "keydown"]) {
+      document.addEventListener(press, () => this._wake(), { signal });
+    }
     signal.addEventListener("abort", () => this._close());
   }
 
   /** Called from a click: from then on the browser lets the page sound. */
   async unlock() {
+    this._resting = false;
     this._link.claim();
     if (await this._open()) await this._context?.resume();
+  }
+
+  /** Nothing more is to be said: lets go of the sound device as soon as it is silent. */
+  rest() {
+    this._resting = true;
+    this._node?.then(() => this._closeAtRest()).catch(() => {});
   }
 
   /** @param {boolean} on */
@@ -77,6 +89,7 @@ class Playback {
   _order(message, buffers) {
     if (message.kind === "duck") this.duck(message.on);
     else if (message.kind === "audio") {
+      this._resting = false;
       // The buffer is a piece of the whole message: the worklet gets a copy of its own.
       const { buffer, byteOffset, byteLength } = buffers[0];
       const pcm = new Int16Array(buffer.slice(byteOffset, byteOffset + byteLength));
@@ -128,9 +141,6 @@ class Playback {
     });
     node.port.onmessage = ({ data }) => this._report(data);
     node.connect(context.destination);
-    for (const press of ["pointerdown", "keydown"]) {
-      document.addEventListener(press, () => this._wake(), { signal: this._signal });
-    }
     followContext(context, this._signal, (late) => {
       if (context === this._context) this._follow(late);
     });
@@ -170,6 +180,7 @@ class Playback {
     } else if (["started", "finished", "flushed"].includes(event.kind)) {
       this._playing = event.kind === "started";
       this._follow();
+      this._closeAtRest();
     }
   }
 
@@ -187,6 +198,10 @@ class Playback {
     this.state.ducked = on;
     if (this._node) this._tell({ kind: "duck", on });
     this._changed();
+  }
+
+  _closeAtRest() {
+    if (this._resting && !this._playing) this._close();
   }
 
   _close() {
