@@ -5,12 +5,12 @@
  * @typedef {import("./event_list.js").Entry} Entry
  * @typedef {import("./event_list.js").EventList} EventList
  * @typedef {import("./event_list.js").Summary} Summary
- * @typedef {(seqs: number[]) => Promise<{json: string, note: string}>} Fetch
+ * @typedef {(seqs: number[], whole?: boolean) => Promise<{json: string, note: string}>} Fetch
  */
 import { secondsText } from "./event_list.js";
 import { element } from "./view.js";
 
-const MOST_COPIED = 200;
+const MOST_SHOWN = 400;
 
 export class EventDetails {
   /**
@@ -23,6 +23,7 @@ export class EventDetails {
     this._actions = actions;
     this._signal = signal;
     this._shown = -1;
+    this._whole = { json: "", seqs: 0 }; // what is shown of how many events, if nothing is left out
     this.root = element("section", {
       class: "rtnb-event", "aria-label": "Event details", hidden: true,
     });
@@ -38,10 +39,13 @@ export class EventDetails {
     const key = (this._shown = first.seq);
     const pre = element("pre", { class: "rtnb-json", tabindex: "0", text: "Fetching…" });
     const note = element("div", { class: "rtnb-note", hidden: true });
-    this.root.replaceChildren(this._head(entry, list, pre), note, pre);
+    this.root.replaceChildren(this._head(entry, list), note, pre);
     this.root.hidden = false;
-    const answer = await this._fetch(seqsOf(entry));
+    this._whole = { json: "", seqs: 0 };
+    const seqs = seqsOf(entry);
+    const answer = await this._fetch(seqs.slice(0, MOST_SHOWN));
     if (this._shown !== key || this._signal.aborted) return;
+    if (answer.note === "" && seqs.length <= MOST_SHOWN) this._whole = { json: answer.json, seqs: seqs.length };
     pre.textContent = answer.json || entry.text;
     note.textContent = answer.note;
     note.hidden = answer.note === "";
@@ -56,11 +60,15 @@ export class EventDetails {
 
   /** Copies an event without showing it. @param {Entry} entry @returns {Promise<string>} what came of it */
   async copy(entry) {
-    return copied((await this._fetch(seqsOf(entry))).json);
+    const seqs = seqsOf(entry);
+    const shown = this._shown === entry.first.seq && this._whole.seqs === seqs.length ? this._whole.json : "";
+    if (shown) return copied(shown);
+    const { json, note } = await this._fetch(seqs, true);
+    return json && !note ? copied(json) : `Not copied. ${note}`;
   }
 
-  /** @param {Entry} entry @param {EventList} list @param {HTMLElement} pre */
-  _head(entry, list, pre) {
+  /** @param {Entry} entry @param {EventList} list */
+  _head(entry, list) {
     const { first, members } = entry;
     const said = element("span", { role: "status", class: "rtnb-note" });
     const times = members
@@ -72,7 +80,7 @@ export class EventDetails {
       element("span", { class: "rtnb-note", text: `${first.sent ? "sent" : "received"} · ${times}` }),
       ...this._links(first, list), said,
       this._button({ class: "rtnb-button", text: "Copy JSON" }, async () => {
-        said.textContent = await copied(pre.textContent ?? "");
+        said.textContent = await this.copy(entry);
       }),
       this._button({ class: "rtnb-button", text: "Close", title: "Close (Esc)" }, () => this.close()),
     );
@@ -111,7 +119,7 @@ export class EventDetails {
 
 /** @param {Entry} entry */
 function seqsOf(entry) {
-  return entry.members?.map((event) => event.seq).slice(0, MOST_COPIED * 2) ?? [entry.first.seq];
+  return entry.members?.map((event) => event.seq) ?? [entry.first.seq];
 }
 
 /** @param {string} text @returns {Promise<string>} what came of it, in words */

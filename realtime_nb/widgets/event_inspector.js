@@ -14,6 +14,7 @@ import { element, view } from "./view.js";
 
 const SEARCH_DELAY_MS = 120;
 const ANSWER_DUE_MS = 5_000;
+const NO_ANSWER = "The kernel does not answer; only this summary is here.";
 const TYPE_PREFIXES = ["session", "input_audio_buffer", "conversation", "response"];
 
 /**
@@ -21,7 +22,7 @@ const TYPE_PREFIXES = ["session", "input_audio_buffer", "conversation", "respons
  *
  * @param {(message: object) => void} send
  */
-function createStore(send) {
+export function createStore(send) {
   let list = new EventList();
   /** @type {Map<string, string>} */
   let known = new Map();
@@ -29,6 +30,8 @@ function createStore(send) {
   const watchers = new Set();
   /** @type {Map<number, (answer: {json: string, note: string}) => void>} */
   const asked = new Map();
+  /** @type {Set<() => void>} */
+  const counting = new Set();
   let requests = 0;
   let lost = 0;
 
@@ -49,26 +52,48 @@ function createStore(send) {
       return;
     }
     for (const watcher of watchers) watcher(message.kind);
+    for (const watcher of counting) watcher();
   }
 
   return {
     onMessage,
+    /** For the panel that shows how many events there are. */
+    exports: {
+      get count() { return list.events.length; },
+      /** Calls at once and when there are more. @param {() => void} watcher @param {AbortSignal} signal */
+      follow(watcher, signal) {
+        counting.add(watcher);
+        signal.addEventListener("abort", () => counting.delete(watcher));
+        watcher();
+      },
+    },
     get list() { return list; },
     get lost() { return lost + list.dropped; },
     watchers,
-    /** @param {number[]} seqs @returns {Promise<{json: string, note: string}>} */
-    fetch(seqs) {
+    /**
+     * Without a note, the answer is whole.
+     *
+     * @param {number[]} seqs @param {boolean} [whole] also what is too long to be shown
+     * @returns {Promise<{json: string, note: string}>}
+     */
+    fetch(seqs, whole = false) {
       const id = ++requests;
       return new Promise((resolve) => {
-        const timer = setTimeout(() => {
+        const giveUp = () => {
           asked.delete(id);
-          resolve({ json: "", note: "The kernel does not answer; only this summary is here." });
-        }, ANSWER_DUE_MS);
+          resolve({ json: "", note: NO_ANSWER });
+        };
+        const timer = setTimeout(giveUp, ANSWER_DUE_MS);
         asked.set(id, (answer) => {
           clearTimeout(timer);
           resolve(answer);
         });
-        send({ kind: "fetch", id, seqs });
+        try {
+          send({ kind: "fetch", id, seqs, whole });
+        } catch {
+          clearTimeout(timer);
+          giveUp();
+        }
       });
     },
   };
@@ -84,7 +109,7 @@ function createStore(send) {
 function createView(store, el, signal) {
   const search = element("input", {
     type: "search", class: "rtnb-input rtnb-events-search", placeholder: "Search type, id or text",
-    "aria-label": "Search events",
+    "aria-label": "Search events", dir: "auto",
   });
   const sentButton = toggle("↑ sent", "Show sent events", true);
   const receivedButton = toggle("↓ received", "Show received events", true);

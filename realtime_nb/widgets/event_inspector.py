@@ -13,7 +13,8 @@ from typing import Any, Literal, Protocol
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.widgets.event_summaries import KeptEvent, summary_of, without_audio
 from realtime_nb.widgets.live import Message, module_text
-from realtime_nb.widgets.view import LiveSession, Outgoing, View
+from realtime_nb.widgets.sources import SessionSource, find_source
+from realtime_nb.widgets.view import Outgoing, View
 
 __all__ = ["MAX_EVENTS", "EventInspector", "EventLine"]
 
@@ -22,9 +23,11 @@ MAX_EVENTS = 200_000
 
 _ROWS_PER_MESSAGE = 2_500
 _MAX_PAYLOADS = 200
+_MAX_PAYLOADS_COPIED = 10_000
 _MOST_TYPES = 60
 _CELL = "text-align:left;padding:2px 8px"
 _MAX_PAYLOAD_CHARACTERS = 500_000
+_MAX_COPIED_CHARACTERS = 2_000_000  # Jupyter's server lets 3 MB pass at once
 
 
 class EventLine(Protocol):
@@ -54,27 +57,39 @@ class EventInspector(View):
         inspector.add("sent", {"type": "response.create"}, t_s=1.25)
 
     Args:
-        source: A session, a recording, or events as a recording's ``raw_events()`` gives them.
+        source: A session or an agent, whose session is followed from now on; a recording, or the
+            path of one; or events as a recording's ``raw_events()`` gives them.
+
+    Raises:
+        ConfigurationError: It is something else.
     """
 
     _esm = module_text("event_inspector.js")
 
     def __init__(
         self,
-        source: LiveSession | _EventSource | Iterable[EventLine] | None = None,
+        source: SessionSource | _EventSource | Iterable[EventLine] | None = None,
         **settings: object,
     ) -> None:
+        lines: Iterable[EventLine] = ()
+        found = None
+        if isinstance(source, Iterable) and not isinstance(source, str | bytes):
+            lines = source
+        elif source is not None:
+            found = find_source(source, "EventInspector", "raw_events", ", or events")
         self._events: deque[KeptEvent] = deque(maxlen=MAX_EVENTS)
         self._adding = threading.Lock()
         self._next_seq = 0
         self._sent_seq = 0
         super().__init__(**settings)
-        if isinstance(source, LiveSession):
-            self._watch(source)
-        elif source is not None:
-            lines = source if isinstance(source, Iterable) else source.raw_events()
-            for line in lines:
-                self.add(line.direction, line.event, line.t_s)
+        if found is not None and found.session is not None:
+            self._watch(found.session)
+        elif found is not None and found.recording is not None:
+            lines = found.recording.raw_events()
+        elif found is not None:
+            self._note_that(found.note)
+        for line in lines:
+            self.add(line.direction, line.event, line.t_s)
 
     def add(
         self, direction: Literal["sent", "received"], event: Mapping[str, Any], t_s: float
@@ -135,17 +150,21 @@ class EventInspector(View):
         seqs = request.get("seqs")
         if request.get("kind") != "fetch" or not isinstance(seqs, list):
             return
-        wanted = [seq for seq in seqs if isinstance(seq, int)][:_MAX_PAYLOADS]
-        found = [event.event for seq in wanted for event in self._find(seq)]
-        text, note = _as_json(found, one=len(seqs) == 1)
+        most, characters = _MAX_PAYLOADS, _MAX_PAYLOAD_CHARACTERS
+        if request.get("whole"):
+            most, characters = _MAX_PAYLOADS_COPIED, _MAX_COPIED_CHARACTERS
+        wanted = [seq for seq in seqs if isinstance(seq, int)][:most]
+        found = self._find(wanted)
+        text, note = _as_json(found, characters, one=len(seqs) == 1)
         if len(found) < len(seqs):
             note = f"{len(found)} of {len(seqs)} events; the others are too many or too old."
         yield {"kind": "payload", "id": request.get("id"), "json": text, "note": note}, ()
 
-    def _find(self, seq: int) -> list[KeptEvent]:
+    def _find(self, seqs: list[int]) -> list[JsonObject]:
+        """The events that are still kept of those."""
         with self._adding:
-            place = seq - self.dropped
-            return self._slice(place, place + 1) if place >= 0 else []
+            first, kept = self.dropped, list(self._events)
+        return [kept[seq - first].event for seq in seqs if 0 <= seq - first < len(kept)]
 
     def _slice(self, begin: int, end: int) -> list[KeptEvent]:
         """A few of the events; from the nearer end, since a deque is slow in its middle."""
@@ -162,7 +181,7 @@ class EventInspector(View):
         """How many events there are."""
         events = list(self._events)
         if not events:
-            return "Event inspector: no events yet"
+            return f"Event inspector: {self._note or 'no events yet'}"
         sent = sum(event.sent for event in events)
         errors = sum(event.event.get("type") == "error" for event in events)
         return (
@@ -189,13 +208,12 @@ def _cell(text: str) -> str:
     return f'<td style="{_CELL}">{html.escape(text)}</td>'
 
 
-def _as_json(events: list[JsonObject], *, one: bool) -> tuple[str, str]:
-    """The events as JSON text, and what there is to say about it."""
+def _as_json(events: list[JsonObject], most: int, *, one: bool) -> tuple[str, str]:
+    """The events as JSON text of ``most`` characters, and what there is to say about it."""
     if not events:
         return "", "This event is no longer kept."
     content: object = events[0] if one else events
     text = json.dumps(content, indent=2, ensure_ascii=False, default=str)
-    if len(text) > _MAX_PAYLOAD_CHARACTERS:
-        left_out = len(text) - _MAX_PAYLOAD_CHARACTERS
-        return text[:_MAX_PAYLOAD_CHARACTERS], f"{left_out:,} characters more are not shown."
+    if len(text) > most:
+        return text[:most], f"{len(text) - most:,} characters more are not shown."
     return text, ""

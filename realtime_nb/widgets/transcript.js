@@ -159,9 +159,9 @@ function createWords() {
   const text = element("span", { class: "rtnb-text" });
   const unheard = element("s", { class: "rtnb-unheard", title: "Not heard" });
   const dots = element("span", { class: "rtnb-dots", "aria-hidden": "true" });
-  const note = element("span", { class: "rtnb-note" });
+  const note = element("bdi", { class: "rtnb-note" });
   return {
-    node: element("span", { class: "rtnb-words" }, text, " ", unheard, dots, " ", note),
+    node: element("span", { class: "rtnb-words", dir: "auto" }, text, " ", unheard, dots, " ", note),
     /** @param {Row} row */
     paint(row) {
       setText(text, row.text ?? "");
@@ -175,9 +175,9 @@ function createWords() {
 
 function createCall() {
   const name = element("b", { class: "rtnb-call-name" });
-  const args = element("span", { class: "rtnb-call-arguments" });
+  const args = element("bdi", { class: "rtnb-call-arguments" });
   const call = element("div", { class: "rtnb-call-line" }, name, "(", args, ")");
-  const output = element("span", { class: "rtnb-call-output" });
+  const output = element("bdi", { class: "rtnb-call-output" });
   const dots = element("span", { class: "rtnb-dots", "aria-hidden": "true" });
   const duration = element("span", { class: "rtnb-note" });
   const result = element("div", { class: "rtnb-call-line" }, "→ ", output, dots, " ", duration);

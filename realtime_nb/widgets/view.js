@@ -30,7 +30,8 @@ export function element(tag, attributes = {}, ...children) {
 /**
  * A widget with one store, which takes the messages, and any number of views of it.
  *
- * @template {{onMessage: (message: any, buffers: DataView[]) => void, close?: () => void}} Store
+ * @template {{onMessage: (message: any, buffers: DataView[]) => void, close?: () => void,
+ *   exports?: object}} Store `exports`: what other widgets of the page get
  * @param {(send: (message: object) => void) => Store} createStore
  * @param {(store: Store, el: HTMLElement, signal: AbortSignal) => void} createView
  */
@@ -38,29 +39,46 @@ export function view(createStore, createView) {
   return () => {
     /** @type {Store | undefined} */
     let store;
+    let note = ""; // what can't be shown, and why
+    /** @type {Set<() => void>} */
+    const noted = new Set();
     return {
-      /** @param {{model: Model}} context */
-      initialize({ model }) {
+      /** @param {{model: Model, signal?: AbortSignal}} context */
+      initialize({ model, signal }) {
         const made = createStore((message) => model.send(message));
         let received = 0;
         /** @param {any} message @param {DataView[]} buffers */
         const onMessage = (message, buffers) => {
           received += 1;
           if (received % CONFIRM_EVERY === 0) model.send({ kind: "seen" });
-          made.onMessage(message, buffers);
+          if (message.kind !== "note") return made.onMessage(message, buffers);
+          note = message.words;
+          for (const show of noted) show();
         };
         model.on("msg:custom", onMessage);
         model.send({ kind: "show" });
         store = made;
-        return () => {
+        const end = () => {
           model.off("msg:custom", onMessage);
           made.close?.();
         };
+        if (!made.exports) return end;
+        signal?.addEventListener("abort", end);
+        return made.exports;
       },
       /** @param {{el: HTMLElement}} context */
       render({ el }) {
         const abort = new AbortController();
         if (store) createView(store, el, abort.signal);
+        const words = element("div", { class: "rtnb rtnb-note", role: "status" });
+        const show = () => {
+          words.textContent = note;
+          words.hidden = !note;
+        };
+        noted.add(show);
+        abort.signal.addEventListener("abort", () => noted.delete(show));
+        show();
+        el.append(words);
         return () => abort.abort();
       },
     };

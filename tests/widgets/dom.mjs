@@ -63,6 +63,12 @@ export class FakeElement {
     for (const node of this.children) node.parent = null;
     this.nodes = this._adopt(nodes);
   }
+  insertBefore(node, before) {
+    this._adopt([node]);
+    const at = this.nodes.indexOf(before);
+    this.nodes.splice(at < 0 ? this.nodes.length : at, 0, node);
+  }
+  normalize() {}
   remove() {
     if (this.parent) this.parent.nodes = this.parent.nodes.filter((node) => node !== this);
     this.parent = null;

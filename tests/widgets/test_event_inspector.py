@@ -102,6 +102,22 @@ def test_a_large_payload_is_cut(inspector: EventInspector) -> None:
     assert "characters more" in answer["note"]
 
 
+def test_what_is_to_be_copied_comes_whole(inspector: EventInspector) -> None:
+    page = ListeningPage(inspector)
+    add(inspector, 250)
+    inspector.add("sent", {"type": "x", "many": ["word " * 100] * 3_000}, 0.0)
+    page.say("show")
+    page.take()
+    for seqs in (list(range(250)), [250]):
+        page.say("fetch", id=1, seqs=seqs, whole=True)
+        [answer] = page.take()
+        assert answer["note"] == ""
+        json.loads(answer["json"])
+    page.say("fetch", id=1, seqs=[250, 250], whole=True)
+    [answer] = page.take()
+    assert "characters more" in answer["note"]  # more than a front end may get at once
+
+
 def test_the_oldest_go_and_the_page_is_told(
     inspector: EventInspector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
