@@ -9,23 +9,23 @@
  * @typedef {import("./link.js").Model} PanelModel
  * @typedef {import("./microphone.js").MicrophoneApi} MicrophoneApi
  * @typedef {import("./speaker.js").SpeakerApi} SpeakerApi
+ * @typedef {{count: number, follow(watcher: () => void, signal: AbortSignal): void}} EventsApi
  * @typedef {{exports: any, render(view: {el: HTMLElement, signal: AbortSignal}): Promise<void>}} Part
  * @typedef {{getWidget(reference: string): Promise<Part>, getModel(reference: string): Promise<PanelModel>}} Host
- * @typedef {{command(name: string, value?: unknown): void}} Commands
  */
-import { OWN_KEYS, devicePicker, levelMeter, processingSwitches, say } from "./microphone_controls.js";
+import { agentSettings, microphoneSettings, turnSettings } from "./agent_settings.js";
+import { TalkKey, talkButton, talkKeys } from "./agent_talk.js";
+import { Alerts } from "./alerts.js";
+import { Commands, followTraits } from "./commands.js";
+import { OWN_KEYS, levelMeter, say } from "./microphone_controls.js";
 import { element } from "./view.js";
 
 const STATE_WORDS = {
-  disconnected: "disconnected", connecting: "connecting", listening: "listening",
-  hearing: "hearing you", thinking: "thinking", speaking: "speaking",
+  disconnected: "disconnected", connecting: "connecting", ready: "ready", listening: "listening",
+  hearing: "hearing you", thinking: "thinking", speaking: "speaking", gone: "kernel gone",
 };
-const SLIDERS = /** @type {const} */ ([
-  ["threshold", "Threshold", 0, 1, 0.05, 0.5, ""],
-  ["silence_duration_ms", "Silence", 100, 2000, 50, 200, " ms"],
-  ["prefix_padding_ms", "Padding", 0, 1000, 50, 300, " ms"],
-]);
-const MICROPHONE_OPEN = ["asking", "on"];
+const KERNEL_GONE = "The kernel has ended or was restarted, and the agent with it. Run the cells again that make it and show it.";
+const TOO_OLD = "Run the cell again, with anywidget 0.11 or newer.";
 
 /** How long the agent took to answer. @param {number | null | undefined} ms */
 export function latencyText(ms) {
@@ -33,83 +33,21 @@ export function latencyText(ms) {
   return ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** What a slider stands at, in words. @param {number} value @param {string} unit */
-export function sliderText(value, unit) {
-  return unit ? `${value}${unit}` : value.toFixed(2);
-}
-
-/** Whether the space bar, pressed there, is for talking. @param {EventTarget | null} target */
-export function takesSpace(target) {
-  const node = /** @type {Element | null} */ (target);
-  if (!node?.closest) return false;
-  if (node.closest("[data-talk]")) return true;
-  return !node.closest("input, textarea, select, button, summary, canvas, [role=grid], [role=tab]");
+/**
+ * What the agent does, as the page knows it: with the microphone off it listens to nobody.
+ *
+ * @param {PanelModel} model @param {TalkKey} key @param {Commands} commands
+ * @returns {keyof typeof STATE_WORDS}
+ */
+export function stateShown(model, key, commands) {
+  if (commands.gone) return "gone";
+  const state = model.get("state");
+  return state === "listening" && !key.talking ? "ready" : state;
 }
 
 /** @param {string} name @param {Record<string, string>} [attributes] */
 function button(name, attributes = {}) {
   return element("button", { type: "button", class: "rtnb-button", text: name, ...attributes });
-}
-
-/** Calls at once and whenever one of the traits changes. @param {PanelModel} model @param {string[]} traits @param {() => void} paint */
-function follow(model, traits, paint) {
-  for (const name of traits) model.on(`change:${name}`, paint);
-  paint();
-}
-
-/** One that talks as long as it is held, or from one press to the next. */
-class TalkKey {
-  /** @param {PanelModel} model @param {Commands} commands */
-  constructor(model, commands) {
-    this._model = model;
-    this._commands = commands;
-    this._held = false;
-    /** @type {MicrophoneApi | null} */
-    this.microphone = null;
-    /** @type {SpeakerApi | null} */
-    this.speaker = null;
-  }
-
-  get talking() {
-    const status = this.microphone?.state.status;
-    return status ? MICROPHONE_OPEN.includes(status) : Boolean(this._model.get("talking"));
-  }
-
-  get byHolding() {
-    return Boolean(this._model.get("push_to_talk"));
-  }
-
-  press() {
-    if (!this.byHolding) {
-      if (this.talking) this.stop();
-      else this.talk();
-    } else if (!this._held) {
-      this._held = true;
-      this.talk();
-    }
-  }
-
-  release() {
-    if (!this._held) return;
-    this._held = false;
-    this.stop();
-  }
-
-  talk() {
-    this.unlock();
-    this.microphone?.start();
-    this._commands.command("talk");
-  }
-
-  stop() {
-    this.microphone?.stop();
-    this._commands.command("stop");
-  }
-
-  /** Browsers let a page sound only after a press. */
-  unlock() {
-    this.speaker?.unlock();
-  }
 }
 
 /** @param {PanelModel} model @param {TalkKey} key @param {Commands} commands @param {AbortSignal} signal */
@@ -122,7 +60,7 @@ function head(model, key, commands, signal) {
   const talk = button("Talk", { "data-talk": "" });
   const mute = button("Mute", { "aria-pressed": "false" });
   const meter = levelMeter();
-  const isOpen = () => model.get("connected") || model.get("state") === "connecting";
+  const isOpen = () => !commands.gone && (model.get("connected") || model.get("state") === "connecting");
 
   connect.addEventListener("click", () => {
     if (isOpen()) {
@@ -138,32 +76,25 @@ function head(model, key, commands, signal) {
     key.microphone?.mute(muted);
     commands.command("mute", muted);
   }, { signal });
-  talk.addEventListener("pointerdown", (event) => {
-    if (!key.byHolding || event.button !== 0) return;
-    talk.setPointerCapture(event.pointerId);
-    key.press();
-  }, { signal });
-  for (const end of ["pointerup", "pointercancel"]) {
-    talk.addEventListener(end, () => key.release(), { signal });
-  }
-  talk.addEventListener("click", () => { if (!key.byHolding) key.press(); }, { signal });
+  talkButton(talk, key, signal);
 
   const paint = () => {
-    const name = /** @type {keyof typeof STATE_WORDS} */ (model.get("state"));
+    const name = stateShown(model, key, commands);
     dot.dataset.state = name;
     say(word, STATE_WORDS[name]);
     const latency = latencyText(model.get("latency_ms"));
     say(where, [model.get("endpoint"), latency && `answered in ${latency}`].filter(Boolean).join(" · "));
     where.title = `${model.get("endpoint")}${latency ? `; ${latency} from the end of your words to the first sound of the answer` : ""}`;
     say(connect, isOpen() ? "Disconnect" : "Connect");
-    connect.classList.toggle("rtnb-main", !isOpen());
+    connect.classList.toggle("rtnb-main", !isOpen() && !commands.gone);
     say(talk, key.talking ? "Stop" : "Talk");
-    talk.classList.toggle("rtnb-main", Boolean(model.get("connected")) && !key.talking);
-    talk.title = key.byHolding ? "Hold it, or the space bar, while you speak" : "Space bar";
+    talk.classList.toggle("rtnb-main", Boolean(model.get("connected")) && !key.talking && !commands.gone);
+    talk.title = key.byHolding ? "Hold it, or the space bar, while you speak; or press Enter on it before and after" : "Space bar";
     mute.setAttribute("aria-pressed", String(Boolean(model.get("muted"))));
     meter.node.hidden = key.microphone === null;
+    for (const one of [connect, talk, mute]) one.disabled = commands.gone;
   };
-  follow(model, ["state", "connected", "talking", "muted", "endpoint", "latency_ms", "push_to_talk"], paint);
+  followTraits(model, ["state", "connected", "talking", "muted", "endpoint", "latency_ms", "push_to_talk"], paint);
   return {
     node: element("div", { class: "rtnb-panel-head" }, state, where,
       element("div", { class: "rtnb-panel-buttons" }, connect, talk, mute, meter.node)),
@@ -223,7 +154,7 @@ function tabs(pages, signal) {
 function compose(commands, signal) {
   const field = element("input", {
     type: "text", class: "rtnb-input", placeholder: "Type a message", "aria-label": "Message",
-    autocomplete: "off",
+    autocomplete: "off", dir: "auto",
   });
   const send = element("button", { type: "submit", class: "rtnb-button", text: "Send" });
   const form = element("form", { class: "rtnb-compose" }, field, send);
@@ -239,157 +170,85 @@ function compose(commands, signal) {
     commands.command("say", text);
     field.value = "";
   }, { signal });
+  commands.follow(() => {
+    field.disabled = send.disabled = commands.gone;
+  }, signal);
   return form;
 }
 
-/** What the agent is told to be. @param {PanelModel} model @param {Commands} commands @param {AbortSignal} signal */
-function agentSettings(model, commands, signal) {
-  const text = element("textarea", { "aria-label": "Instructions", rows: 3, spellcheck: "false" });
-  const voice = element("select", { class: "rtnb-select", ...OWN_KEYS });
-  text.addEventListener("change", () => commands.command("update", { instructions: text.value }), { signal });
-  voice.addEventListener("change", () => commands.command("update", { voice: voice.value }), { signal });
-  follow(model, ["settings", "voices"], () => {
-    const settings = model.get("settings");
-    if (document.activeElement !== text) text.value = settings.instructions ?? "";
-    const names = model.get("voices");
-    const chosen = String(settings.voice ?? "");
-    const choices = names.includes(chosen) ? names : [chosen, ...names];
-    voice.replaceChildren(...choices.map((/** @type {string} */ name) =>
-      element("option", { value: name, text: name || "the server's choice" })));
-    voice.value = chosen;
-  });
-  return [
-    element("fieldset", { class: "rtnb-settings-wide" }, element("legend", { text: "Instructions" }), text),
-    element("label", { class: "rtnb-field rtnb-settings-wide" }, "Voice ", voice),
-  ];
-}
-
-/** When a turn begins and ends. @param {PanelModel} model @param {Commands} commands @param {AbortSignal} signal */
-function turnSettings(model, commands, signal) {
-  const byHand = element("div", {
-    class: "rtnb-quiet", text: "You say when: hold Talk, or the space bar, while you speak.",
-  });
-  const semantic = element("div", {
-    class: "rtnb-quiet", text: "The server judges by the words whether you have finished.",
-  });
-  const rows = SLIDERS.map(([name, label, min, max, step, usual, unit]) => {
-    const input = element("input", { type: "range", min, max, step, "aria-label": label, ...OWN_KEYS });
-    const output = element("output");
-    const row = element("label", { class: "rtnb-slider" }, label, input, output);
-    const show = () => say(output, sliderText(Number(input.value), unit));
-    input.addEventListener("input", show, { signal });
-    input.addEventListener("change", () => commands.command("update", { turn_detection: values() }), { signal });
-    /** @param {Record<string, unknown>} detection */
-    const paint = (detection) => {
-      input.value = String(detection[name] ?? usual);
-      show();
-    };
-    return { name, input, row, paint };
-  });
-  const values = () => Object.fromEntries(rows.map(({ name, input }) => [name, Number(input.value)]));
-  follow(model, ["settings"], () => {
-    const detection = model.get("settings").turn_detection;
-    byHand.hidden = detection !== null;
-    semantic.hidden = detection?.type !== "semantic_vad";
-    for (const { row, paint } of rows) {
-      row.hidden = detection === null || detection?.type === "semantic_vad";
-      paint(detection ?? {});
-    }
-  });
-  return element("fieldset", {}, element("legend", { text: "Turn detection" }),
-    byHand, semantic, ...rows.map(({ row }) => row));
-}
-
-/** @param {PanelModel} model of the microphone @param {MicrophoneApi} microphone @param {AbortSignal} signal */
-function microphoneSettings(model, microphone, signal) {
-  return element("fieldset", {}, element("legend", { text: "Microphone" }),
-    devicePicker(model, microphone, signal), ...processingSwitches(model, microphone, signal));
-}
-
-/** The first of some texts that says anything, in a line that screen readers announce. */
-function alertLine() {
-  const node = element("div", { class: "rtnb-problem", role: "alert" });
-  /** @type {Record<string, string>} */
-  const told = {};
-  return {
-    node,
-    /** @param {string} source @param {string} words */
-    tell(source, words) {
-      told[source] = words;
-      say(node, Object.values(told).find(Boolean) ?? "");
-    },
-  };
-}
-
-/** Space to talk and Escape to stop the answer, unless something else wants them.
- * @param {HTMLElement} root @param {TalkKey} key @param {Commands} commands @param {AbortSignal} signal */
-function keyboard(root, key, commands, signal) {
-  let bySpace = false;
-  const letGo = () => {
-    bySpace = false;
-    key.release();
-  };
-  root.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") commands.command("interrupt");
-    if (event.key !== " " || !takesSpace(event.target)) return;
-    event.preventDefault();
-    if (event.repeat) return;
-    bySpace = true;
-    key.press();
-  }, { signal });
-  root.addEventListener("keyup", (event) => {
-    if (event.key !== " " || !takesSpace(event.target)) return;
-    event.preventDefault(); // a button would be clicked now
-    letGo();
-  }, { signal });
-  // A key that is let go elsewhere is let go.
-  root.addEventListener("focusout", () => { if (bySpace) letGo(); }, { signal });
-  globalThis.addEventListener("blur", letGo, { signal });
-}
-
-/** @param {{model: PanelModel, el: HTMLElement, signal: AbortSignal, host: Host}} view */
-function render({ model, el, signal, host }) {
-  /** @type {Commands} */
-  const commands = { command: (name, value) => model.send({ kind: "command", name, value }) };
+/**
+ * A view of the panel.
+ *
+ * @param {{model: PanelModel, el: HTMLElement, signal: AbortSignal, host: Host}} view
+ * @param {Commands} commands
+ */
+function show({ model, el, signal, host }, commands) {
   const key = new TalkKey(model, commands);
   const bar = head(model, key, commands, signal);
-  const problem = alertLine();
-  follow(model, ["error"], () => problem.tell("python", model.get("error")));
+  const alerts = new Alerts(signal);
+  /** @param {string} source @param {string} words @param {() => void} [dismissed] */
+  const tell = (source, words, dismissed) => {
+    if (!commands.gone) alerts.tell(source, words, dismissed);
+  };
+  followTraits(model, ["error"], () => tell("python", model.get("error"), () => {
+    model.set("error", "");
+    model.save_changes();
+  }));
 
   const references = model.get("children");
   /** @param {string} name @param {HTMLElement} into */
-  const show = async (name, into) => {
+  const fill = async (name, into) => {
     try {
       const part = await host.getWidget(references[name]);
       if (!signal.aborted) await part.render({ el: into, signal });
     } catch (failure) {
       console.error(failure);
-      problem.tell("parts", "A part of the panel can't be shown. Run the cell again, with anywidget 0.11 or newer.");
+      tell("parts", `A part of the panel can't be shown. ${TOO_OLD}`);
     }
   };
 
   const timeline = element("div", { class: "rtnb-panel-timeline" });
   const transcript = element("div", { class: "rtnb-panel-transcript" });
   const events = element("div");
-  const turns = turnSettings(model, commands, signal);
-  const settings = element("div", { class: "rtnb-settings" }, ...agentSettings(model, commands, signal), turns);
+  const settings = element("div", { class: "rtnb-settings" },
+    ...agentSettings(model, commands, signal), turnSettings(model, commands, signal));
+  /** @type {EventsApi | null} */
+  let known = null;
+  const eventCount = () => known?.count ?? model.get("event_count") ?? 0;
   const pages = tabs([
-    { label: () => "Transcript", node: transcript, fill: () => show("transcript", transcript) },
-    {
-      label: () => `Events ${model.get("event_count") || ""}`.trim(),
-      node: events,
-      fill: () => show("events", events),
-    },
+    { label: () => "Transcript", node: transcript, fill: () => fill("transcript", transcript) },
+    { label: () => `Events ${eventCount() || ""}`.trim(), node: events, fill: () => fill("events", events) },
     { label: () => "Settings", node: settings, fill: () => {} },
   ], signal);
-  follow(model, ["event_count"], pages.paint);
+  let begun = false;
+  const count = () => {
+    pages.paint();
+    begun ||= model.get("connected") || eventCount() > 0;
+    timeline.hidden = !begun;
+  };
+  followTraits(model, ["event_count", "connected"], count);
 
   const root = element("section", {
     class: "rtnb rtnb-panel", tabindex: 0, "aria-label": "Voice agent", "data-lm-suppress-shortcuts": "true",
-  }, bar.node, problem.node, timeline, pages.list, transcript, events, settings, compose(commands, signal));
-  keyboard(root, key, commands, signal);
+  }, bar.node, alerts.node, timeline, pages.list, transcript, events, settings, compose(commands, signal));
+  talkKeys(root, key, commands, signal);
   el.append(root);
-  show("timeline", timeline);
+  fill("timeline", timeline);
+
+  const giveUp = () => {
+    if (!commands.gone) return;
+    bar.paint();
+    alerts.clear();
+    alerts.tell("kernel", KERNEL_GONE);
+    for (const control of settings.querySelectorAll("input, select, textarea")) control.setAttribute("disabled", "");
+  };
+  commands.follow(giveUp, signal);
+
+  /** Takes hold of the inspector's number of events. */
+  const takeEvents = async () => {
+    known = /** @type {EventsApi | undefined} */ ((await host.getWidget(references.events)).exports) ?? null;
+    known?.follow(count, signal);
+  };
 
   /** Takes hold of the page's audio, if the agent's is there. */
   const takeAudio = async () => {
@@ -408,17 +267,34 @@ function render({ model, el, signal, host }) {
     let status = "";
     mouth.subscribe((state) => {
       bar.paintLevel(state);
-      problem.tell("microphone", state.error);
+      tell("microphone", state.error);
       if (state.status !== status) bar.paint();
       status = state.status;
     }, signal);
-    ear.subscribe((state) => problem.tell("speaker", state.error), signal);
+    ear.subscribe((state) => tell("speaker", state.error), signal);
+    followTraits(model, ["state"], () => { if (model.get("state") === "disconnected") ear.rest(); });
     settings.append(microphoneSettings(itsModel, mouth, signal));
+    giveUp();
   };
+  takeEvents().catch((failure) => console.error(failure));
   takeAudio().catch((failure) => {
     console.error(failure);
-    problem.tell("audio", "The page's microphone can't be reached. Run the cell again, with anywidget 0.11 or newer.");
+    tell("audio", `The page's microphone can't be reached. ${TOO_OLD}`);
   });
 }
 
-export default { render };
+// Called once per widget and page.
+export default () => {
+  /** @type {Commands} */
+  let commands;
+  return {
+    /** @param {{model: PanelModel, signal: AbortSignal}} props */
+    initialize({ model, signal }) {
+      commands = new Commands(model, signal);
+    },
+    /** @param {{model: PanelModel, el: HTMLElement, signal: AbortSignal, host: Host}} view */
+    render(view) {
+      show(view, commands);
+    },
+  };
+};

@@ -100,7 +100,7 @@ def test_a_minute_arrives_at_the_server_to_the_sample(open_page: OpenPage, tmp_p
     page.run(AGENT)
     page.show("agent")
     page.page.get_by_role("button", name="Connect", exact=True).click()
-    page.page.get_by_text("listening", exact=True).wait_for()
+    page.page.get_by_text("ready", exact=True).wait_for()
     page.run(RETRIEVE)
     speak_for_a_minute(page)
 

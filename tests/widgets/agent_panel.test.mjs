@@ -1,8 +1,63 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { FakeElement, FakeModel, fakeDocument } from "./dom.mjs";
 import { load } from "./load.mjs";
 
-const { latencyText, sliderText, takesSpace } = await load("agent_panel.js");
+fakeDocument();
+const panel = await load("agent_panel.js");
+const { latencyText } = panel;
+const { sliderText, voiceName } = await load("agent_settings.js");
+const { takesEscape, takesSpace } = await load("agent_talk.js");
+const { Alerts } = await load("alerts.js");
+
+/** The page's microphone or speaker: what it was asked for. */
+function part(state) {
+  const watchers = new Set();
+  const asked = [];
+  return {
+    asked, state, count: 0,
+    tell(change) { Object.assign(state, change); for (const watcher of watchers) watcher(state); },
+    subscribe(watcher) { watchers.add(watcher); watcher(state); },
+    attach() {},
+    start() { this.asked.push("start"); this.tell({ status: "on" }); },
+    stop() { this.asked.push("stop"); this.tell({ status: "off" }); },
+    mute(on) { this.asked.push(`mute ${on}`); },
+    unlock() { this.asked.push("unlock"); },
+    rest() { this.asked.push("rest"); },
+  };
+}
+
+/** A panel that is shown, with the audio of its page. */
+async function shown(traits = {}) {
+  const microphone = part({ status: "off", error: "", muted: false, level: -100, speaking: false, devices: [], applied: {} });
+  const speaker = part({ status: "off", error: "" });
+  const counting = new Set();
+  const events = { count: 0, follow(watcher) { counting.add(watcher); watcher(); } };
+  const parts = { transcript: {}, events, timeline: {}, microphone, speaker };
+  const model = new FakeModel({
+    state: "disconnected", error: "", connected: false, talking: false, muted: false, push_to_talk: false,
+    endpoint: "local", latency_ms: null, event_count: 0, voices: ["alloy", "sage"],
+    settings: { instructions: "", voice: "alloy", turn_detection: { type: "server_vad" } },
+    children: Object.fromEntries(Object.keys(parts).map((name) => [name, name])), ...traits,
+  });
+  const el = new FakeElement("div");
+  const { signal } = new AbortController();
+  const host = {
+    getWidget: async (name) => ({ exports: parts[name], async render() {} }),
+    getModel: async () => new FakeModel({ device_id: "" }),
+  };
+  const widget = panel.default();
+  widget.initialize({ model, signal });
+  widget.render({ model, el, signal, host });
+  await new Promise((resolve) => setImmediate(resolve));
+  const named = (name) => el.named("button", name);
+  return {
+    model, el, microphone, speaker, events, named, counting,
+    commands: () => model.sent.filter(({ kind }) => kind === "command").map(({ name, value }) => (value === undefined ? name : [name, value])),
+    state: () => el.querySelector(".rtnb-panel-state").textContent,
+    alerts: () => el.querySelectorAll(".rtnb-problem-line").filter((line) => !line.hidden).map((line) => line.textContent),
+  };
+}
 
 test("a latency is told in the unit that fits", () => {
   assert.equal(latencyText(null), "");
@@ -17,12 +72,170 @@ test("a slider says where it stands", () => {
   assert.equal(sliderText(200, " ms"), "200 ms");
 });
 
+test("a voice of one's own is called by its id", () => {
+  assert.deepEqual(["sage", { id: "voice_1" }, { name: "x" }, null, undefined].map(voiceName), ["sage", "voice_1", '{"name":"x"}', "", ""]);
+});
+
 test("the space bar is for talking unless something else wants it", () => {
-  /** An element that is inside what matches. */
   const within = (...matched) => ({ closest: (selector) => matched.find((name) => selector.includes(name)) ?? null });
   assert.equal(takesSpace(within()), true);
   assert.equal(takesSpace(within("button")), false);
   assert.equal(takesSpace(within("input")), false);
   assert.equal(takesSpace(within("[data-talk]", "button")), true);
   assert.equal(takesSpace(null), false);
+  assert.equal(takesEscape(within("button")), true);
+  assert.equal(takesEscape(within(".rtnb-events")), false);
+  assert.equal(takesEscape(null), false);
+});
+
+test("a kernel that is restarted while the microphone is off: the panel says so and can't be used", async () => {
+  const { model, el, microphone, named, state, alerts, commands } = await shown({ state: "listening", connected: true, error: "Something old." });
+  assert.equal(state(), "ready");
+  model.die();
+  assert.equal(state(), "kernel gone");
+  assert.equal(alerts().length, 1);
+  assert.match(alerts()[0], /Run the cells again/);
+  for (const name of ["Connect", "Talk", "Mute", "Send"]) assert.equal(named(name).disabled, true, name);
+  for (const name of ["input", "select", "textarea"]) {
+    assert.ok(el.querySelectorAll(name).every(({ disabled }) => disabled), name);
+  }
+  microphone.tell({ error: "The kernel has gone, so the microphone was switched off." });
+  el.querySelector(".rtnb-panel").fire("keydown", { key: " " });
+  assert.equal(alerts().length, 1);
+  assert.deepEqual([commands(), microphone.asked], [[], []]);
+});
+
+test("a press that can't be sent is noticed as the kernel's end", async () => {
+  const { model, named, state } = await shown({ state: "listening", connected: true });
+  model.live = false;
+  named("Disconnect").click();
+  assert.equal(state(), "kernel gone");
+});
+
+test("a panel that is shown again after the kernel's end says so, too", async () => {
+  const model = new FakeModel({ state: "speaking", connected: true, error: "", settings: {}, voices: [], children: {} });
+  const widget = panel.default();
+  const { signal } = new AbortController();
+  widget.initialize({ model, signal });
+  model.die();
+  const el = new FakeElement("div");
+  const host = { getWidget: async () => ({ exports: undefined, async render() {} }) };
+  widget.render({ model, el, signal, host });
+  assert.equal(el.querySelector(".rtnb-panel-state").textContent, "kernel gone");
+});
+
+test("a slider changes its own setting only, and shows what it is given", async () => {
+  const detection = { type: "server_vad", threshold: 0.33, silence_duration_ms: 5000, prefix_padding_ms: 300 };
+  const { el, commands } = await shown({ settings: { turn_detection: detection } });
+  const [threshold, silence, padding] = el.querySelectorAll("input[type=range]");
+  const texts = el.querySelectorAll("output").map((node) => node.textContent);
+  assert.deepEqual(texts, ["0.33", "5000 ms", "300 ms"]);
+  assert.deepEqual([silence.max, silence.value], ["5000", "5000"]);
+  assert.equal(threshold.getAttribute("aria-valuetext"), "0.33");
+  padding.value = "400";
+  padding.fire("change");
+  assert.deepEqual(commands(), [["update", { turn_detection: { prefix_padding_ms: 400 } }]]);
+});
+
+test("a voice of one's own can be chosen again", async () => {
+  const { el, commands } = await shown({ settings: { voice: { id: "voice_1" } } });
+  const [voice] = el.querySelectorAll("select");
+  assert.deepEqual(voice.children.map((option) => option.textContent), ["voice_1", "alloy", "sage"]);
+  assert.equal(voice.value, "voice_1");
+  voice.fire("change");
+  assert.deepEqual(commands(), [["update", { voice: { id: "voice_1" } }]]);
+});
+
+test("what is wrong now is seen beside what was wrong before, the newest first", async () => {
+  const { model, microphone, el, alerts } = await shown({ error: "Unknown option." });
+  microphone.tell({ status: "ended", error: "The microphone was unplugged." });
+  assert.deepEqual(alerts(), ["The microphone was unplugged.", "Unknown option."]);
+  model.change({ error: "The microphone was unplugged." });
+  assert.deepEqual(alerts(), ["The microphone was unplugged."]);
+  el.named("button", "Dismiss").click();
+  microphone.tell({ level: -90 });
+  assert.deepEqual(alerts(), []);
+  assert.equal(model.get("error"), "");
+  model.change({ error: "The microphone was unplugged." });
+  assert.deepEqual(alerts(), ["The microphone was unplugged."]);
+});
+
+test("what was dismissed comes back when it goes wrong again", () => {
+  const alerts = new Alerts(new AbortController().signal);
+  alerts.tell("microphone", "No sound.");
+  alerts.node.named("button", "Dismiss").click();
+  alerts.tell("microphone", "No sound.");
+  assert.equal(alerts.node.children.length, 0);
+  alerts.tell("microphone", "");
+  alerts.tell("microphone", "No sound.");
+  assert.equal(alerts.node.children.length, 1);
+});
+
+test("push-to-talk: what can't be held talks from one press to the next", async () => {
+  const { named, commands, microphone } = await shown({ push_to_talk: true, state: "listening", connected: true });
+  const talk = named("Talk");
+  talk.click(0);
+  assert.equal(microphone.state.status, "on");
+  talk.click(0);
+  assert.deepEqual(commands(), ["talk", "stop"]);
+  talk.fire("pointerdown", { button: 0, pointerId: 1 });
+  talk.fire("pointerup");
+  talk.click(1);
+  assert.deepEqual(commands(), ["talk", "stop", "talk", "stop"]);
+  assert.equal(talk.fire("keydown", { key: "Enter", repeat: true }), false);
+});
+
+test("Escape stops the answer, but not from where it has a use of its own", async () => {
+  const { el, named, commands } = await shown({ state: "speaking", connected: true });
+  el.named("input", "Message").fire("keydown", { key: "Escape" });
+  const root = el.querySelector(".rtnb-panel");
+  root.fire("keydown", { key: "Escape", isComposing: true });
+  assert.deepEqual(commands(), []);
+  root.fire("keydown", { key: "Escape" });
+  named("Mute").fire("keydown", { key: "Escape" });
+  assert.deepEqual(commands(), ["interrupt", "interrupt"]);
+});
+
+test("with the microphone off it is ready, not listening", async () => {
+  const { state, microphone, model } = await shown({ state: "listening", connected: true });
+  assert.equal(state(), "ready");
+  microphone.tell({ status: "on" });
+  assert.equal(state(), "listening");
+  model.change({ state: "speaking" });
+  microphone.tell({ status: "off" });
+  assert.equal(state(), "speaking");
+});
+
+test("the tab counts the events that the page has", async () => {
+  const { el, events, counting } = await shown({ event_count: 1 });
+  const tab = el.querySelectorAll("[role=tab]")[1];
+  assert.equal(tab.textContent, "Events");
+  events.count = 39;
+  for (const watcher of counting) watcher();
+  assert.equal(tab.textContent, "Events 39");
+});
+
+test("the timeline is shown from the first session on", async () => {
+  const { el, model } = await shown();
+  const timeline = el.querySelector(".rtnb-panel-timeline");
+  assert.equal(timeline.hidden, true);
+  model.change({ connected: true, state: "listening" });
+  assert.equal(timeline.hidden, false);
+  model.change({ connected: false, state: "disconnected" });
+  assert.equal(timeline.hidden, false);
+});
+
+test("disconnected, it lets the loudspeaker rest; the next press wakes it", async () => {
+  const { model, named, speaker } = await shown({ state: "listening", connected: true });
+  assert.deepEqual(speaker.asked, []);
+  model.change({ connected: false, state: "disconnected" });
+  named("Connect").click();
+  assert.deepEqual(speaker.asked, ["rest", "unlock"]);
+});
+
+test("what is typed and shown finds its own direction", async () => {
+  const { el } = await shown();
+  for (const name of ["Message", "Instructions"]) {
+    assert.equal((el.named("input", name) ?? el.named("textarea", name)).getAttribute("dir"), "auto", name);
+  }
 });
