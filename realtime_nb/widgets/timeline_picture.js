@@ -268,8 +268,15 @@ export class Picture {
     const counts = { speech: 0, call: 0, error: 0 };
     for (const { kind } of this._store.marks.values()) counts[kind] += 1;
     const [start, end] = [this.shown.start, this.shown.end].map((t) => timeText(Math.max(0, Math.floor(t)), 1));
-    return `Timeline, ${start} to ${end}: ${counts.speech} stretches of speech, ${counts.call} function calls, ${counts.error} errors.`;
+    const speech = counted(counts.speech, "stretch of speech", "stretches of speech");
+    const calls = counted(counts.call, "function call", "function calls");
+    return `Timeline, ${start} to ${end}: ${speech}, ${calls}, ${counted(counts.error, "error", "errors")}.`;
   }
+}
+
+/** @param {number} count @param {string} one @param {string} many */
+export function counted(count, one, many) {
+  return `${count} ${count === 1 ? one : many}`;
 }
 
 /** Whether turn detection told of this speech. @param {Mark} mark */

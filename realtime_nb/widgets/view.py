@@ -26,6 +26,7 @@ fiftieth, and there are about ten a second."""
 
 _MAX_REQUESTS = 100
 _FOLDER = Path(__file__).parent
+_STYLES = ("theme.css", "views.css", "calls.css")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,12 +74,13 @@ class View(LiveWidget):
     back gets everything anew. What is shown is in no trait, hence not in the saved notebook.
     """
 
-    _css: str = "".join((_FOLDER / name).read_text("utf-8") for name in ("theme.css", "views.css"))  # type: ignore[assignment]
+    _css: str = "".join((_FOLDER / name).read_text("utf-8") for name in _STYLES)  # type: ignore[assignment]
 
     def __init__(self, **settings: object) -> None:
         self._listening = False
         self._afresh = False
         self._unseen = 0
+        self._note = ""
         self._requests: deque[Message] = deque(maxlen=_MAX_REQUESTS)
         self._receiving = threading.Lock()
         self._feed = Feed(self._send_changes)
@@ -103,6 +105,11 @@ class View(LiveWidget):
             if message["kind"] not in ("show", "seen"):
                 self._requests.append(message)
         self._feed.changed()
+
+    def _note_that(self, words: str) -> None:
+        """Says below the view, and in its summary, what it can't show and why."""
+        self._note = words
+        self._start_afresh()
 
     def _watch(self, session: LiveSession) -> None:
         """Is shown what the session does from now on."""
@@ -148,6 +155,8 @@ class View(LiveWidget):
             afresh, self._afresh = self._afresh, False
             requests = list(self._requests)
             self._requests.clear()
+        if afresh and self._note:
+            self.post({"kind": "note", "words": self._note})
         for request in requests:
             self._send_all(self._answer(request))
         self._send_all(self._changes(afresh))

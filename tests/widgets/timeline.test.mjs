@@ -5,6 +5,7 @@ import { load } from "./load.mjs";
 const {
   between, columns, covers, detailWanted, heardSeconds, joined, lengthText, nextBlock, tickStep, timeText, within, zoomed,
 } = await load("timeline_math.js");
+const { counted } = await load("timeline_picture.js");
 
 /** A clip whose n-th point is (−n, n). */
 function clip(start, count, facts = {}) {
@@ -121,4 +122,8 @@ test("at the session's ends finer waves need not go further", () => {
   assert.ok(covers(detail, { start: -1, end: 1 }, 16));
   assert.ok(covers({ ...detail, start: 15, end: 16 }, { start: 15.5, end: 16.5 }, 16));
   assert.ok(!covers(detail, { start: 0, end: 1.6 }, 16));
+});
+
+test("one is said as one", () => {
+  assert.deepEqual([0, 1, 2].map((count) => counted(count, "call", "calls")), ["0 calls", "1 call", "2 calls"]);
 });
