@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import struct
@@ -11,11 +12,14 @@ import numpy as np
 import pytest
 import soundfile
 
+import realtime_nb as rt
 from realtime_nb.audio import pcm_from_samples
 from realtime_nb.errors import AudioError, RecordingError
 from realtime_nb.recorder import Recorder
 from realtime_nb.recording import load
+from realtime_nb.testing import MemoryServer, tone
 from tests.scripted_session import LiveSession, three_turns
+from tests.virtual import virtual
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +204,29 @@ def test_session_that_was_killed_while_the_agent_spoke(folder: Path) -> None:
     assert recording.metrics().value["unheard_ms"] == 2_800
     (clip,) = recording.timeline_data.unheard
     assert (clip.start_s, len(clip.samples)) == (13.2, 2_800 * 24)
+
+
+@virtual
+async def test_session_that_was_left_while_the_agent_spoke(tmp_path: Path) -> None:
+    async with (
+        MemoryServer() as server,
+        rt.connect(transport=server.transport, record=tmp_path) as session,
+    ):
+        await session.speak(tone(2_000))  # which the server says again
+        await session.wait_for("response.output_audio.delta")
+        await asyncio.sleep(0.4)
+    assert session.recording is not None
+
+    recording = load(session.recording)
+    (turn,) = recording.turns.to_dict("records")
+
+    assert recording.problems == []
+    assert recording.playback[-1].kind == "flushed"
+    assert turn["played_ms"] == pytest.approx(400, abs=1)
+    assert turn["unheard_ms"] == pytest.approx(turn["audio_ms"] - 400, abs=1)
+    assert turn["interrupted"]
+    (bar,) = recording.timeline_data.responses
+    assert bar[1] <= recording.duration_s
 
 
 def test_silence_after_an_underrun_was_not_played(folder: Path) -> None:
