@@ -19,7 +19,8 @@ from realtime_nb.tools import Definition, Tool, collect
 from realtime_nb.widgets.call_runs import Rerun, as_json, start_run
 from realtime_nb.widgets.live import Message, module_text
 from realtime_nb.widgets.schema_check import Violation, argument_violations
-from realtime_nb.widgets.view import LiveSession, Outgoing, View
+from realtime_nb.widgets.sources import SessionSource, find_source
+from realtime_nb.widgets.view import Outgoing, View
 
 __all__ = ["CallInspector"]
 
@@ -53,21 +54,25 @@ class CallInspector(View):
     limit. Nothing is sent to a server.
 
     Args:
-        source: A session, which is followed, or a recording.
+        source: A session or an agent, whose session is followed; a recording, or the path of one.
         tools: The functions that may be run again. A session's own are known.
+
+    Raises:
+        ConfigurationError: It is something else.
     """
 
     _esm = module_text("call_inspector.js")
 
     def __init__(
         self,
-        source: LiveSession | _ConversationSource,
+        source: SessionSource | _ConversationSource,
         tools: Iterable[Tool | Callable[..., object] | Mapping[str, Any]] = (),
         **settings: object,
     ) -> None:
-        self._conversation = source.conversation
-        self._live = isinstance(source, LiveSession)
-        own = getattr(source, "tools", None)
+        found = find_source(source, "CallInspector", "conversation")
+        self._conversation = found.conversation
+        self._live = found.session is not None
+        own = getattr(found.session or source, "tools", None)
         known: dict[str, Tool | Definition] = dict(own) if isinstance(own, Mapping) else {}
         known |= collect(tools)
         self._tools = {name: one for name, one in known.items() if isinstance(one, Tool)}
@@ -81,8 +86,8 @@ class CallInspector(View):
         self._told_runs: dict[str, object] = {}
         self._open = ""
         super().__init__(**settings)
-        if isinstance(source, LiveSession):
-            self._watch(source)
+        if found.session is not None:
+            self._watch(found.session)
 
     def rerun(self, call_id: str, arguments: str | Mapping[str, Any] | None = None) -> Rerun:
         """Call the tool again, wait for it, and return what came of it.

@@ -18,8 +18,9 @@ from realtime_nb.plots.still import timeline_svg
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.widgets.live import Message, module_text
+from realtime_nb.widgets.sources import SessionSource, find_source
 from realtime_nb.widgets.timeline_sound import MAX_DETAIL_POINTS, Sound
-from realtime_nb.widgets.view import LiveSession, Outgoing, View
+from realtime_nb.widgets.view import Outgoing, View
 from realtime_nb.widgets.waves import POINT_BYTES, POINT_SAMPLES, POINTS_PER_S, Outline
 
 __all__ = ["Timeline"]
@@ -85,15 +86,20 @@ class Timeline(View):
     agent on the right. Audio is in no saved notebook.
 
     Args:
-        source: A session, a recording, or what ``plot_timeline`` takes.
+        source: A session or an agent, whose session is followed from now on; a recording, or the
+            path of one; or what ``plot_timeline`` takes.
         on_click: Called with a position in seconds when it is clicked, on a thread of its own.
+
+    Raises:
+        ConfigurationError: It is something else.
+        RecordingError: The recording has no times.
     """
 
     _esm = module_text("timeline.js")
 
     def __init__(
         self,
-        source: LiveSession | _TimelineSource | TimelineData | None = None,
+        source: SessionSource | _TimelineSource | TimelineData | None = None,
         *,
         on_click: Callable[[float], None] | None = None,
         **settings: object,
@@ -106,7 +112,10 @@ class Timeline(View):
         self._clock = InputClock()
         self._input_ms = 0.0
         self._now_s = 0.0
-        self._live = source is None or isinstance(source, LiveSession)
+        found = None
+        if source is not None and not isinstance(source, TimelineData):
+            found = find_source(source, "Timeline", "timeline_data", ", or TimelineData")
+        self._live = source is None or (found is not None and found.session is not None)
         self._conversation: Conversation | None = None
         self._marks: dict[str, Mark] = {}
         self._told_marks: dict[str, Mark] = {}
@@ -117,14 +126,17 @@ class Timeline(View):
         # Before there is a page that could ask for it.
         if isinstance(source, TimelineData):
             self._fill(source)
-        elif source is not None and not isinstance(source, LiveSession):
-            self._recording = source
-            self._fill(source.timeline_data)
+        elif found is not None and found.recording is not None:
+            self._recording = found.recording
+            self._fill(found.recording.timeline_data)
         super().__init__(**settings)
-        if isinstance(source, LiveSession):
-            self._conversation = source.conversation
-            self._input_ms = source.conversation.input_ms
-            self._watch(source)
+        if found is not None and found.session is not None:
+            self._conversation = found.session.conversation
+            self._input_ms = found.session.conversation.input_ms
+            self._watch(found.session)
+        elif found is not None and found.known is not None:
+            self._place(found.known)
+            self._note_that(found.note)
 
     @property
     def selection(self) -> Span | None:
@@ -205,7 +217,7 @@ class Timeline(View):
     def summary(self) -> str:
         """What there is on it, in numbers."""
         if not self._clips and not self._marks:
-            return "Timeline: nothing yet"
+            return f"Timeline: {self._note or 'nothing yet'}"
         kinds = [mark["kind"] for mark in self._marks.values()]
         facts = [f"{self._now_s:.1f} s"]
         for kind, noun in (("speech", "stretch"), ("call", "function call"), ("error", "error")):
@@ -213,7 +225,7 @@ class Timeline(View):
             plural = noun + ("es" if noun == "stretch" else "s")
             words = f"{count} {noun if count == 1 else plural}"
             facts.append(f"{words} of speech" if kind == "speech" else words)
-        return "Timeline: " + ", ".join(facts)
+        return "Timeline: " + ", ".join(facts) + (f". {self._note}" if self._note else "")
 
     def picture(self) -> str:
         """A still of a whole session, for the saved notebook."""
@@ -259,6 +271,20 @@ class Timeline(View):
             self._mark("call", index, start_s, output_s, name=name)
         for index, t_s in enumerate(data.errors):
             self._mark("error", index, t_s)
+
+    def _place(self, conversation: Conversation) -> None:
+        """Takes a session that is over and of which only the fold is left.
+
+        There is no telling when audio was sent, so speech is where the server told of its end.
+        """
+        moments = [call.output_s or call.done_s for call in conversation.calls.values()]
+        moments += [item.stopped_s or item.done_s for item in conversation.items.values()]
+        for heard in conversation.speech:
+            moments.append(heard.stopped_s)
+            if heard.stopped_s is not None and heard.audio_end_ms is not None:
+                self._clock.add(heard.stopped_s, heard.audio_end_ms)
+        self._fold(conversation)
+        self._now_s = max((moment for moment in moments if moment is not None), default=0.0)
 
     def _mark(
         self, kind: str, index: int, t_s: float | None, end_s: float | None = None, **facts: object

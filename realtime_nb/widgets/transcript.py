@@ -9,8 +9,9 @@ from typing import Literal, Protocol
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.widgets.live import module_text
+from realtime_nb.widgets.sources import SessionSource, find_source
 from realtime_nb.widgets.transcript_rows import Row, rows, text_of
-from realtime_nb.widgets.view import LiveSession, Outgoing, View
+from realtime_nb.widgets.view import Outgoing, View
 
 __all__ = ["Transcript"]
 
@@ -32,25 +33,33 @@ class Transcript(View):
         rt.Transcript(rt.load("recordings/…"))     # afterwards
 
     Args:
-        source: A session, which is followed; a recording; or a conversation, whose changes are
-            shown when :meth:`update` is called.
+        source: A session or an agent, whose session is followed; a recording, or the path of one;
+            or a conversation, whose changes are shown when :meth:`update` is called.
+
+    Raises:
+        ConfigurationError: It is something else.
     """
 
     _esm = module_text("transcript.js")
 
     def __init__(
-        self, source: Conversation | _ConversationSource | None = None, **settings: object
+        self,
+        source: SessionSource | _ConversationSource | Conversation | None = None,
+        **settings: object,
     ) -> None:
+        found = None
+        if source is not None and not isinstance(source, Conversation):
+            found = find_source(source, "Transcript", "conversation", ", or a conversation")
         self._conversation = Conversation()
         self._shown: dict[str, Row] = {}
         self._order: list[str] = []
         super().__init__(**settings)
         if isinstance(source, Conversation):
             self.update(source)
-        elif source is not None:
-            self.update(source.conversation)
-        if isinstance(source, LiveSession):
-            self._watch(source)
+        elif found is not None:
+            self.update(found.conversation)
+            if found.session is not None:
+                self._watch(found.session)
 
     def update(self, conversation: Conversation | None = None) -> None:
         """Shows what has changed, soon; cheap, and from any thread.
