@@ -162,8 +162,13 @@ class Agent:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         if self._closed:
-            return {"text/plain": self._closed}, {}
+            return {"text/plain": f"{self.panel.summary()}\n{self._closed}"}, {}
         return self.panel._repr_mimebundle_(**kwargs)
+
+    def _ipython_display_(self, **kwargs: Any) -> None:
+        if self._closed:
+            raise NotImplementedError  # IPython then shows the text
+        self.panel._ipython_display_(**kwargs)
 
     def _audio_of(self, source: AudioSource) -> AgentAudio:
         if isinstance(source, BrowserAudioSettings):
@@ -184,6 +189,11 @@ class Agent:
     def connected(self) -> bool:
         """Whether a session is open."""
         return self._connection.connected
+
+    @property
+    def session(self) -> Session | None:
+        """The session that is open; None while there is none."""
+        return self._session
 
     @property
     def conversation(self) -> Conversation:

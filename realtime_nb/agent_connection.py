@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from realtime_nb.agent_audio import AgentAudio
+from realtime_nb.agent_summary import session_facts
 from realtime_nb.agent_turns import UserTurns
 from realtime_nb.agent_views import AgentViews
 from realtime_nb.errors import RealtimeError, SessionClosedError
@@ -149,6 +150,7 @@ class AgentConnection:
             self._watching = asyncio.create_task(self._watch(session))
             self._show_settings()
             self._views.panel.set(state="listening", connected=True, latency_ms=None)
+            self._views.panel.tell_of_session(session_facts(session, over=False))
 
     async def _watch(self, session: Session) -> None:
         """Notices when the session ends by itself."""
@@ -174,13 +176,15 @@ class AgentConnection:
         if watching is not None:
             watching.cancel()
         async with AsyncExitStack() as ending:  # the last one first
-            ending.callback(self._show_end)
+            ending.callback(self._show_end, session)
             if session is not None:
                 ending.push_async_callback(session.close)
             ending.push_async_callback(self._audio.stop)
             ending.push_async_callback(self._turns.end)
 
-    def _show_end(self) -> None:
+    def _show_end(self, session: Session | None) -> None:
         self._views.update()
         self._show_settings()
         self._views.panel.set(state="disconnected", connected=False, talking=False)
+        if session is not None:
+            self._views.panel.tell_of_session(session_facts(session, over=True))
