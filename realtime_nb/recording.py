@@ -14,6 +14,7 @@ import numpy as np
 
 from realtime_nb.analysis import tables
 from realtime_nb.analysis.costs import Cost, price_session
+from realtime_nb.analysis.pace import at_pace
 from realtime_nb.analysis.user_turns import Turn, find_turns
 from realtime_nb.audio import SAMPLE_RATE, Samples
 from realtime_nb.errors import RecordingError
@@ -220,7 +221,7 @@ class Recording(RecordingStudies):
     @cached_property
     def calls(self) -> pd.DataFrame:
         """One row per function call; columns as in :func:`realtime_nb.analysis.tables.calls`."""
-        return tables.calls(self.conversation)
+        return at_pace(tables.calls(self.conversation), self.header)
 
     @cached_property
     def speech(self) -> pd.DataFrame:
@@ -239,10 +240,10 @@ class Recording(RecordingStudies):
         return self._with_reasons(found)
 
     def _with_reasons(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The table with the source's own reasons for latencies that are not known."""
+        """The table with the session's own reasons for latencies that are not known."""
         unknown = self._source.unknown
         if not unknown:
-            return table
+            return at_pace(table, self.header)
         missing = table["latency_ms"].isna()
         unexplained = missing & ~table["latency_note"].isin(_OWN_REASONS)
         if "input" in unknown:
@@ -253,7 +254,7 @@ class Recording(RecordingStudies):
             untimed = np.array([_is_untimed(turn) for turn in turns], bool)
             untimed &= (missing & (table["latency_note"] != "typed")).to_numpy(bool)
             table.loc[unexplained | untimed, "latency_note"] = unknown["times"]
-        return table
+        return at_pace(table, self.header)
 
     @cached_property
     def labels(self) -> pd.DataFrame:

@@ -342,20 +342,17 @@ def _line(session: Session, event: ev.ServerEvent | ev.UnknownEvent) -> tuple[st
 def _result(recording: Recording, problems: list[str]) -> TalkResult:
     conversation = recording.conversation
     rows = recording.turns.to_dict("records")
-    speed = float(recording.header.get("speed", 1.0))
     return TalkResult(
         recording.path,
-        [_turn(row, turn, speed) for row, turn in zip(rows, find_turns(conversation), strict=True)],
+        [_turn(row, turn) for row, turn in zip(rows, find_turns(conversation), strict=True)],
         [error.message for error in conversation.errors] + problems,
         conversation.usage,
         complete=not problems,
     )
 
 
-def _turn(row: dict[Any, Any], turn: Turn, speed: float) -> TalkTurn:
+def _turn(row: dict[Any, Any], turn: Turn) -> TalkTurn:
     latency_ms, note = float(row["latency_ms"]), row["latency_note"]
-    if speed != 1.0:
-        latency_ms, note = math.nan, f"the session ran at {speed:g} times the speed of life"
     return TalkTurn(
         user=row["user_text"],
         agent=row["agent_text"],

@@ -17,7 +17,8 @@ from realtime_nb.analysis.talk_metrics import talk_figures
 if TYPE_CHECKING:
     import pandas as pd
 
-    from realtime_nb.analysis.recorded import Recorded
+    from realtime_nb.analysis.pace import ENGINE_METRICS, pace_note
+from realtime_nb.analysis.recorded import Recorded
 
 __all__ = ["DEFINITIONS", "METRIC_COLUMNS", "metrics"]
 
@@ -120,6 +121,9 @@ def metrics(rec: Recorded) -> pd.DataFrame:
     found |= _interruption_figures(rec)
     found |= talk_figures(rec)
     found |= _server_figures(rec)
+    note = pace_note(rec.header)
+    if note is not None:
+        found |= {name: figures.unknown("ms", note) for name in ENGINE_METRICS}
     rows = [found[name].row() for name in DEFINITIONS]
     return pd.DataFrame(rows, index=pd.Index(DEFINITIONS, name="metric"), columns=METRIC_COLUMNS)
 
