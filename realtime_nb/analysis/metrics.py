@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from realtime_nb.analysis import figures
 from realtime_nb.analysis.figures import Figure
 from realtime_nb.analysis.latency_metrics import latency_figures
+from realtime_nb.analysis.pace import ENGINE_METRICS, pace_note
 from realtime_nb.analysis.talk_metrics import talk_figures
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from realtime_nb.analysis.pace import ENGINE_METRICS, pace_note
-from realtime_nb.analysis.recorded import Recorded
+    from realtime_nb.analysis.recorded import Recorded
 
 __all__ = ["DEFINITIONS", "METRIC_COLUMNS", "metrics"]
 
