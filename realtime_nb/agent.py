@@ -315,6 +315,7 @@ class Agent:
         except RealtimeError as error:
             logger.warning("An agent was closed because its cell was run again. %s", error)
         finally:
+            self._problem(self._closed)  # for a page that keeps showing what it knew last
             await asyncio.to_thread(self._take_down)
 
     async def _saying_why(self, work: Coroutine[Any, Any, T]) -> T:

@@ -338,6 +338,7 @@ def test_cells_that_are_run_again_leave_no_agents_and_no_widgets(
     made = [first, *(make(audio="browser") for _ in range(4))]
     until(lambda: widgets() == before + one)
     assert not first.connected
+    assert "was run again" in first.panel.error
     for verb in verbs(first):
         with pytest.raises(rt.SessionClosedError, match="run again, so this one was closed"):
             verb()
