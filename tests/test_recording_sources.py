@@ -256,7 +256,7 @@ def test_playback_of_which_half_is_gone(folder: Path) -> None:
     assert [math.isnan(items[f"agent_{n}"].played_ms or 0) for n in (1, 2, 3)] == [True] * 3
     assert recording.turns.unheard_ms.isna().tolist() == [True, True, False]  # none was answered
     found = recording.metrics()
-    figures = ("unheard_ms", "over_remembered_ms", "underruns", "underrun_ms")
+    figures = ("unheard_ms", "over_remembered_ms", "underruns", "underrun_ms", "speech_rate_wpm")
     assert set(found.reason[[*figures]]) == {NOT_WHOLE}
     assert recording.timeline_data.unheard == []
 

@@ -261,7 +261,7 @@ def _speech_rate(rec: Recorded) -> Figure:
         share = _heard_share(rec, item)
         if voiced_s >= _SHORTEST_SPEECH_S and item.text and not math.isnan(share):
             rates.append(len(item.text.split()) * min(1.0, share) / (voiced_s / 60))
-    reason = "no message was heard for a second"
+    reason = _gap(rec, "playback.jsonl") or "no message was heard for a second"
     if not rec.conversation.playback_known:
         reason = _no_playback(rec) or reason
     return figures.spread(rates, "words/min", "playback", reason)
