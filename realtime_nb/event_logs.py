@@ -86,6 +86,7 @@ class LogSource:
         ]
         self._audio.finish()
         self._note_audio()
+        self._note_repeats()
         self.header = self._header(entries)
 
     @property
@@ -227,6 +228,26 @@ class LogSource:
                 "loaded."
             )
         self.problems += sorted(audio.refused)
+
+    def _note_repeats(self) -> None:
+        """Of a log of two sessions that gave the same ids nothing can be told apart."""
+        given: Counter[str] = Counter()
+        for line in self._events:
+            held: object = None
+            if line.event["type"] == "response.created":
+                held = line.event.get("response")
+            elif line.event["type"] == "input_audio_buffer.committed":
+                held = {"id": line.event.get("item_id")}
+            name = held.get("id") if isinstance(held, dict) else None
+            if isinstance(name, str):
+                given[name] += 1
+        repeated = [name for name, times in given.items() if times > 1]
+        if repeated:
+            some = ", ".join(repeated[:5]) + (" and more" if len(repeated) > 5 else "")
+            self.problems.append(
+                f"Ids were given twice ({some}), as by two sessions: what was measured of their "
+                "turns is not known. Load each session's part of the log by itself."
+            )
 
     def _header(self, entries: Sequence[LogEntry]) -> JsonObject:
         header: JsonObject = {"dialect": self._dialect}

@@ -186,6 +186,8 @@ def unheard_speech(evidence: Evidence) -> Iterator[Finding]:
     """Speech that turn detection never reported, while the agent was silent."""
     if not evidence.turn_detection:
         return
+    if any(math.isnan(one.audio_start_ms) for one in evidence.conversation.speech):
+        return  # it was reported, and nothing tells where
     reported = [
         (one.audio_start_ms, math.inf if one.audio_end_ms is None else one.audio_end_ms)
         for one in evidence.conversation.speech
@@ -197,13 +199,14 @@ def unheard_speech(evidence: Evidence) -> Iterator[Finding]:
             continue
         if _overlaps((begin_s, until_s), voices.agent):
             continue  # a missed barge-in, or echo
+        place = "" if math.isnan(begin_s) else f" at {begin_s:.1f} s"
         yield Finding(
             id="unheard-speech",
             severity="error",
             turn=None,
             start_s=begin_s,
             end_s=until_s,
-            text=f"the server did not hear {seconds(end - start)} of speech at {begin_s:.1f} s.",
+            text=f"the server did not hear {seconds(end - start)} of speech{place}.",
             evidence={"start_ms": start, "end_ms": end},
             suggestion="lower threshold, or raise the microphone's level",
         )

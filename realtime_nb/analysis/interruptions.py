@@ -180,10 +180,12 @@ class _Scene:
         self.started_s = [heard.started_s or 0.0 for heard in self.speech]
         self.playback = playback_spans(self.conversation, rec.duration_s)
         clock = rec.input_clock
-        self.user = [
+        spans = (
             (clock.onset(start_ms), clock.wall(end_ms), start_ms, end_ms)
             for start_ms, end_ms in self.voices.user_ms
-        ]
+        )
+        # The appends of some may be lost; when these were said is unknown.
+        self.user = [span for span in spans if not math.isnan(span[0] + span[1])]
 
     # --- interruptions ---
 
