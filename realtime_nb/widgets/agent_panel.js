@@ -272,7 +272,7 @@ function show({ model, el, signal, host }, commands) {
       status = state.status;
     }, signal);
     ear.subscribe((state) => tell("speaker", state.error), signal);
-    followTraits(model, ["state"], () => { if (model.get("state") === "disconnected") ear.rest(); });
+    followTraits(model, ["state"], () => ear.rest(model.get("state") === "disconnected"));
     settings.append(microphoneSettings(itsModel, mouth, signal));
     giveUp();
   };

@@ -7,7 +7,7 @@
  *
  *     const { exports: speaker } = await host.getWidget(model.get("speaker"));
  *     button.addEventListener("click", () => speaker.unlock());   // browsers want a press before sound
- *     speaker.rest();                         // nothing more to say: lets go of the device when silent
+ *     speaker.rest(true);                     // nothing more to say: lets go of the device when silent
  *     speaker.subscribe((state) => { … }, signal);
  *
  * `speaker` is a `SpeakerApi` (below).
@@ -19,7 +19,7 @@ import { element } from "./view.js";
 /**
  * @typedef {"off"|"ready"|"playing"|"suspended"|"insecure"} Status
  * @typedef {{status: Status, error: string, ducked: boolean, underruns: number}} State
- * @typedef {{state: State, unlock(): Promise<void>, rest(): void, duck(on: boolean): void,
+ * @typedef {{state: State, unlock(): Promise<void>, rest(on: boolean): void, duck(on: boolean): void,
  *   subscribe(listener: (state: State) => void, signal: AbortSignal): void}} SpeakerApi
  */
 
@@ -60,14 +60,13 @@ class Playback {
 
   /** Called from a click: from then on the browser lets the page sound. */
   async unlock() {
-    this._resting = false;
     this._link.claim();
     if (await this._open()) await this._context?.resume();
   }
 
-  /** Nothing more is to be said: lets go of the sound device as soon as it is silent. */
-  rest() {
-    this._resting = true;
+  /** While nothing is to be said, lets go of the sound device as soon as it is silent. @param {boolean} on */
+  rest(on) {
+    this._resting = on;
     this._node?.then(() => this._closeAtRest()).catch(() => {});
   }
 
@@ -89,7 +88,6 @@ class Playback {
   _order(message, buffers) {
     if (message.kind === "duck") this.duck(message.on);
     else if (message.kind === "audio") {
-      this._resting = false;
       // The buffer is a piece of the whole message: the worklet gets a copy of its own.
       const { buffer, byteOffset, byteLength } = buffers[0];
       const pcm = new Int16Array(buffer.slice(byteOffset, byteOffset + byteLength));

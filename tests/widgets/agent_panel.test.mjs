@@ -23,7 +23,7 @@ function part(state) {
     stop() { this.asked.push("stop"); this.tell({ status: "off" }); },
     mute(on) { this.asked.push(`mute ${on}`); },
     unlock() { this.asked.push("unlock"); },
-    rest() { this.asked.push("rest"); },
+    rest(on) { this.asked.push(`rest ${on}`); },
   };
 }
 
@@ -227,10 +227,10 @@ test("the timeline is shown from the first session on", async () => {
 
 test("disconnected, it lets the loudspeaker rest; the next press wakes it", async () => {
   const { model, named, speaker } = await shown({ state: "listening", connected: true });
-  assert.deepEqual(speaker.asked, []);
   model.change({ connected: false, state: "disconnected" });
   named("Connect").click();
-  assert.deepEqual(speaker.asked, ["rest", "unlock"]);
+  model.change({ state: "connecting" });
+  assert.deepEqual(speaker.asked, ["rest false", "rest true", "unlock", "rest false"]);
 });
 
 test("what is typed and shown finds its own direction", async () => {
