@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,12 +94,12 @@ def show_agent(page: LabPage, arguments: str = '"local"') -> None:
     page.run(f"import time\nimport realtime_nb as rt\nagent = rt.Agent({arguments})")
     page.show("agent")
     page.page.get_by_role("button", name="Talk", exact=True).wait_for()
-    page.page.get_by_label(re.compile("^Timeline")).wait_for()
+    page.page.get_by_text("Nothing was said yet.").wait_for()
 
 
 def connect(page: LabPage) -> None:
     press(page, "Connect")
-    page.page.get_by_text("listening", exact=True).wait_for()
+    page.page.get_by_text("ready", exact=True).wait_for()
 
 
 def wait_for_words(page: LabPage, *words: str) -> None:
@@ -290,6 +291,34 @@ def test_a_reloaded_page_goes_on(open_page: OpenPage, says: Callable[..., Path])
     page.wait_for("agent.settled().result(20)", timeout_s=30)
 
 
+def test_closing_the_notebooks_tab_ends_the_talk(
+    open_page: OpenPage, tmp_path: Path, says: Callable[..., Path]
+) -> None:
+    page = open_page(says(YOUNG_MAN))
+    show_agent(page)
+    press(page, "Talk")
+    page.wait_for("agent.panel.talking and agent._audio.microphone.status == 'on'")
+    told = tmp_path / "told"
+    page.run(
+        "from pathlib import Path\n"
+        f"tell = lambda change: Path({str(told)!r}).write_text(str(change.new))\n"
+        "agent.panel.observe(tell, 'talking')\n"
+        "agent._audio.microphone.observe(tell, 'status')"
+    )
+    page.save()
+    page.wait_in_page("() => !jupyterapp.shell.currentWidget.context.model.dirty")
+    assert not told.exists()
+    name = page.page.evaluate("() => jupyterapp.shell.currentWidget.context.path")
+    page.page.evaluate("() => jupyterapp.shell.currentWidget.close()")
+    page.wait_in_page("() => opened.tracks.every((track) => track.readyState === 'ended')")
+    until_s = time.monotonic() + 5
+    while not told.exists() and time.monotonic() < until_s:
+        page.page.wait_for_timeout(20)
+    assert told.read_text() in ("False", "off")
+    page.page.evaluate("(path) => jupyterapp.commands.execute('docmanager:open', {path})", name)
+    page.page.get_by_role("button", name="Talk", exact=True).wait_for()
+
+
 # Keeps, beyond a reload, how many samples the playback worklet gave to the device.
 COUNT_PLAYED = """
 () => addEventListener("pagehide", () => {
@@ -449,10 +478,12 @@ def test_a_server_that_goes_is_told_and_a_denied_microphone_too(open_page: OpenP
     assert ask(page, "rt.load(agent.recording).complete") is True
 
 
-def test_a_restarted_kernel_leaves_a_whole_recording_and_no_microphone(
+def test_a_restarted_kernel_leaves_a_whole_recording_no_microphone_and_words(
     open_page: OpenPage, lab: Lab, says: Callable[..., Path]
 ) -> None:
     page = open_page(says(YOUNG_MAN))
+    complaints: list[str] = []
+    page.page.on("pageerror", lambda error: complaints.append(str(error)))
     show_agent(page, '"local", record="restarted"')
     connect(page)
     press(page, "Talk")
@@ -461,6 +492,16 @@ def test_a_restarted_kernel_leaves_a_whole_recording_and_no_microphone(
         "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
     )
     page.wait_in_page("() => opened.tracks.every((track) => track.readyState === 'ended')")
+    page.page.get_by_text("kernel gone", exact=True).wait_for()
+    page.page.get_by_role("alert").filter(has_text="Run the cells again").wait_for()
+    for name in ("Connect", "Talk", "Mute", "Send"):
+        assert page.page.get_by_role("button", name=name, exact=True).is_disabled()
+    page.page.get_by_role("tab", name="Events").click()
+    page.page.get_by_role("row").nth(1).click()
+    page.page.get_by_text("The kernel does not answer").wait_for()
+    press(page, "Copy JSON")
+    page.page.get_by_text("Not copied. The kernel does not answer").wait_for()
+    assert complaints == []
     page.run("print(1)")
     (recording,) = (lab.folder / "restarted").iterdir()
     header = json.loads((recording / "session.json").read_text())
@@ -489,7 +530,7 @@ def test_in_notebook_7(
     page.get_by_text("rt.Agent", exact=False).first.click()
     page.keyboard.press("Shift+Enter")
     page.get_by_role("button", name="Connect", exact=True).click()
-    page.get_by_text("listening", exact=True).wait_for()
+    page.get_by_text("ready", exact=True).wait_for()
     page.get_by_role("button", name="Talk", exact=True).click()
     log = page.get_by_role("log")
     log.get_by_text("young man").first.wait_for(timeout=20_000)
