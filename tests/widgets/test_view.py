@@ -95,3 +95,21 @@ def test_one_that_was_refused_ends_without_a_further_error() -> None:
     with pytest.raises(ConfigurationError, match="no times"):
         made.__init__()  # type: ignore[misc]
     made.close()
+
+
+def test_what_is_saved_follows_what_is_shown(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(counter._stand_in, "refresh_soon", lambda: asked.append(counter.number))
+    counter.number = 7
+    counter.flush()  # also where no page looks
+    assert asked == [7]
+
+
+def test_a_view_says_what_it_cannot_show_to_every_page(counter: Counter) -> None:
+    page = ListeningPage(counter)
+    counter._note_that("It was not kept.")
+    page.say("show")
+    assert [message["kind"] for message in page.take()] == ["note", "number"]
+    assert [message["kind"] for message in page.take()] == ["number"]
