@@ -1,7 +1,8 @@
 """The two cores against each other, on a network with delays, on virtual time.
 
 Whatever the user, the agent, its tools and the program do at whatever moment: the server finds
-nothing wrong with what the client sends, and remembers of its answers what was heard of them.
+nothing wrong with what the client sends, remembers of its answers what was heard of them, and
+answers what was typed.
 """
 
 from __future__ import annotations
@@ -93,6 +94,7 @@ class Talk:
         self.tracks: list[Track] = []
         self.heard_ms: dict[str, float] = {}
         self.later: list[tuple[float, Any]] = []
+        self.typed: list[str] = []  # since the last interruption by hand
         self.server.start()
         g711 = {"type": "audio/pcmu"}
         audio = {"input": {"format": g711}, "output": {"format": g711}}
@@ -202,7 +204,11 @@ class Talk:
         for track in tracks:
             self.client.receive_flushed(track.item_id, track.played_ms)
 
+    def say(self) -> None:
+        self.typed.append(self.client.say("Hello"))
+
     def interrupt(self) -> None:
+        self.typed.clear()
         self.client.interrupt()
         for action in self.client.actions_to_run():
             assert isinstance(action, core.FlushPlayback)
@@ -254,6 +260,10 @@ class Talk:
                 continue
             kept_ms = item.audio_ms if item.truncated_ms is None else item.truncated_ms
             assert abs(kept_ms - self.heard_ms.get(item_id, 0.0)) <= 1, item
+        steps = list(remembered.history)
+        responses = [n for n, (step, _) in enumerate(steps) if step == "response"]
+        for item_id in self.typed:
+            assert steps.index(("added", item_id)) < responses[-1], "not answered"
         answered = {call.call_id for call in remembered.calls.values() if call.output}
         whole = {call.call_id for call in remembered.calls.values() if call.status == "completed"}
         assert answered == whole
@@ -264,7 +274,7 @@ def something_happens(talk: Talk) -> None:
         case "speech":
             talk.speech_left_ms = talk.chance.uniform(40, 600)
         case "say":
-            talk.client.say("Hello")
+            talk.say()
         case "update":
             talk.client.update({"type": "realtime", "instructions": "Be brief."})
         case "interrupt":
