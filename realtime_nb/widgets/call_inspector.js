@@ -13,6 +13,7 @@ import { createBar, createDetails } from "./call_details.js";
 
 export const CALL_ROW_HEIGHT = 24;
 const MOST_ROWS = 8;
+const EMPTY_ROWS = 3; // room for the words that there is none
 const COLUMNS = ["time", "turn", "function", "outcome", PART_NAMES.join(" · "), "run"];
 
 /** @param {(message: object) => void} send */
@@ -95,7 +96,7 @@ function createView(store, el, signal) {
     empty.hidden = shown.length > 0;
     empty.textContent = all.length > 0 ? "No call matches." : "No function calls.";
     const rows = Math.min(MOST_ROWS, shown.length);
-    scroller.style.height = `${rows * CALL_ROW_HEIGHT}px`;
+    scroller.style.height = `${(rows || EMPTY_ROWS) * CALL_ROW_HEIGHT}px`;
     spacer.style.height = `${shown.length * CALL_ROW_HEIGHT}px`;
     grid.setAttribute("aria-rowcount", String(shown.length + 1));
     const longest = all.reduce((most, call) => Math.max(most, totalMs(call)), 0);

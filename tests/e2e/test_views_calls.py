@@ -224,3 +224,11 @@ def test_pictures(show: Show, live: LiveSession, screenshots: Path, theme: str, 
     until_text(view, "[aria-label='Output of the run']", "12:15")
     assert view.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     view.page.screenshot(path=screenshots / f"callinspector-{theme}-{width}.png")
+
+
+def test_without_calls_it_says_so_where_it_can_be_read(show: Show) -> None:
+    view = show(CallInspector(Held(LiveSession())))
+    view.until("document.querySelector('.rtnb-empty')?.textContent === 'No function calls.'")
+    bottom = "(selector) => document.querySelector(selector).getBoundingClientRect().bottom"
+    inside = view.page.evaluate(bottom, ".rtnb-events-grid")
+    assert view.page.evaluate(bottom, ".rtnb-empty") <= inside
