@@ -98,11 +98,11 @@ def _sections(rec: Summarised) -> Iterator[str]:
     if rec.duration_s > 0:
         timeline = _picture(lambda: plots.plot_timeline(rec.timeline_data), "Who spoke when")
         yield parts.section("What was heard", timeline)
-    said = parts.conversation(rec.conversation, rec.turns, rec.speech)
-    yield parts.section("Conversation", said)
+    yield parts.section("Conversation", parts.conversation(rec))
+    answered = "From the end of speech to the first sound of the answer"
     if latency["latency_ms"].notna().any():
         yield parts.section(
-            "From the end of speech to the first sound of the answer",
+            answered,
             _picture(
                 lambda: plots.plot_waterfall(latency, simulated=rec.simulated),
                 "Parts of each turn's latency",
@@ -112,12 +112,15 @@ def _sections(rec: Summarised) -> Iterator[str]:
                 "Distribution of the latency",
             ),
         )
+    else:
+        yield parts.section(answered, parts.latency_parts(latency))
     yield parts.section("Functions", parts.calls(rec.calls))
     if rec.usage["total_tokens"].notna().any():
         usage = _picture(lambda: plots.plot_usage(rec.usage), "Tokens of each response")
         yield parts.section("Tokens and cost", usage, parts.cost(cost_summary(rec)))
     yield parts.section("Refused by the server", parts.errors(rec.conversation))
     yield parts.section("Metrics", parts.metrics(measured))
+    yield parts.section("Tables", parts.tables(rec))
 
 
 def _picture(draw: Callable[[], Axes], title: str) -> str:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from realtime_nb.analysis.costs import Cost
 from realtime_nb.analysis.findings import Findings
+from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.analysis.tables import LATENCY_PARTS
 from realtime_nb.widgets.transcript_rows import Row, rows
 
 if TYPE_CHECKING:
@@ -17,7 +19,27 @@ if TYPE_CHECKING:
 
     from realtime_nb.protocol.conversation import Conversation
 
-__all__ = ["calls", "conversation", "cost", "errors", "figures", "findings", "metrics", "section"]
+__all__ = [
+    "calls",
+    "conversation",
+    "cost",
+    "errors",
+    "figures",
+    "findings",
+    "latency_parts",
+    "metrics",
+    "section",
+    "tables",
+]
+
+_LONG = 24
+"""Characters; longer text is broken into lines, all else stays in one."""
+
+_IDS = {"user_item", "response_ids", "agent_items", "response_id"}
+"""Columns that tell a reader nothing."""
+
+_IN_BOTH = {"turn", "latency_ms", "interrupted"}
+"""Columns of the turns that are in the table of latencies, too, and yet shown with both."""
 
 
 def section(title: str, *contents: str) -> str:
@@ -47,14 +69,31 @@ def findings(found: Findings) -> str:
     return f'<ol class="findings">{entries}</ol>'
 
 
-def conversation(what: Conversation, turns: pd.DataFrame, speech: pd.DataFrame) -> str:
+def conversation(rec: Recorded) -> str:
     """Who said what, with how long each answer took to be heard."""
-    answered = _first_answers(turns)
-    onsets_s = dict(zip(speech["item_id"], speech["onset_s"], strict=True))
+    answered = _first_answers(rec.turns)
+    onsets_s = _onsets_s(rec)
     entries = "".join(
-        _row(row, onsets_s.get(row.id, row.t_s), answered.get(row.id)) for row in rows(what)
+        _row(row, onsets_s.get(row.id, row.t_s), row.t_s, answered.get(row.id))
+        for row in rows(rec.conversation)
     )
     return f'<ol class="transcript">{entries}</ol>' if entries else ""
+
+
+def _onsets_s(rec: Recorded) -> dict[str, float]:
+    """When the user began to say each message, NaN where nothing tells; not of what was typed."""
+    found: dict[str, float] = {}
+    for row in rec.speech.to_dict("records"):
+        found[row["item_id"]] = _known(row["onset_s"], row["started_s"])
+    for row in rec.turns.to_dict("records"):
+        if row["source"] == "speech":
+            onset_s = rec.input_clock.onset(row["onset_ms"])
+            found[row["user_item"]] = _known(onset_s, found.get(row["user_item"], math.nan))
+    return found
+
+
+def _known(first: float, second: float) -> float:
+    return second if math.isnan(first) else first
 
 
 def _first_answers(turns: pd.DataFrame) -> dict[str, float]:
@@ -63,11 +102,14 @@ def _first_answers(turns: pd.DataFrame) -> dict[str, float]:
     return {items[0]: ms for items, ms in values if items and not math.isnan(ms)}
 
 
-def _row(row: Row, at_s: float | None, latency_ms: float | None) -> str:
+def _row(row: Row, at_s: float | None, noted_s: float | None, latency_ms: float | None) -> str:
+    """Where nothing tells when it was begun, there is nothing to listen to; only when it came."""
+    unplaced = at_s is not None and math.isnan(at_s)
+    moment = f'<span class="when">{_clock(noted_s)}</span>' if unplaced else _moment(at_s)
     who = {"user": "you", "call": "tool"}.get(row.kind, row.kind)
     chip = f' <span class="chip">after {latency_ms:.0f} ms</span>' if latency_ms is not None else ""
     return (
-        f'<li class="{row.kind}">{_moment(at_s)} <b>{who}</b> '
+        f'<li class="{row.kind}">{moment} <b>{who}</b> '
         f"<span>{''.join(_said(row))}{chip}</span></li>"
     )
 
@@ -103,7 +145,37 @@ def metrics(table: pd.DataFrame) -> str:
     named = table.rename_axis("metric").reset_index()
     columns = ("metric", "value", "unit", "n", "p50", "p90", "p95", "reason", "source")
     inner = _table(named, [name for name in columns if name in named.columns])
-    return f"<details><summary>All {len(named)} metrics</summary>{inner}</details>"
+    return _folded(f"All {len(named)} metrics", inner)
+
+
+def latency_parts(table: pd.DataFrame) -> str:
+    """What is known of latencies where no turn has a whole one, as in a log without playback."""
+    parts = [name for name in LATENCY_PARTS if table[name].notna().any()]
+    if not parts:
+        return ""
+    reasons = table["latency_note"].dropna().value_counts()
+    why = f": {reasons.index[0]}" if len(reasons) else ""
+    words = html.escape(f"No turn has a whole latency{why}. Of its parts, these are known.")
+    return f'<p class="quiet">{words}</p>' + _table(table, ["turn", *parts, "latency_note"])
+
+
+def tables(rec: Recorded) -> str:
+    """The recording's tables, folded away."""
+    latency = rec.latency
+    turns = rec.turns.drop(columns=[*set(latency.columns) - _IN_BOTH], errors="ignore")
+    named = {"Turns": turns, "Latency": latency, "Speech": rec.speech, "Usage": rec.usage}
+    return "".join(
+        _folded(
+            f"{name}: {len(table)} row{'s' * (len(table) != 1)}",
+            _table(table, [one for one in table.columns if one not in _IDS]),
+        )
+        for name, table in named.items()
+        if len(table)
+    )
+
+
+def _folded(title: str, inner: str) -> str:
+    return f"<details><summary>{html.escape(title)}</summary>{inner}</details>"
 
 
 def errors(what: Conversation) -> str:
@@ -121,17 +193,27 @@ def _table(table: pd.DataFrame, columns: Sequence[str]) -> str:
         return ""
     head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
     body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(_text(value))}</td>" for value in values) + "</tr>"
+        "<tr>" + "".join(map(_cell, columns, values)) + "</tr>"
         for values in table[list(columns)].itertuples(index=False)
     )
-    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+    return f'<div class="wide" tabindex="0"><table><tr>{head}</tr>{body}</table></div>'
 
 
-def _text(value: object) -> str:
+def _cell(column: str, value: object) -> str:
+    text = _text(column, value)
+    kind = ' class="long"' if len(text) > _LONG else ""
+    return f"<td{kind}>{html.escape(text)}</td>"
+
+
+def _text(column: str, value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.4g}" if abs(value) < 100 else f"{value:.0f}"
+        if math.isnan(value):
+            return ""
+        if column.endswith("_s"):  # a moment
+            return f"{value:.3f}"
+        return f"{value:.4g}" if abs(value) < 100 else f"{value:.0f}"
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
@@ -139,9 +221,13 @@ def _moment(t_s: float | None) -> str:
     """A button that plays from there."""
     if t_s is None or math.isnan(t_s):
         return '<span class="when"></span>'
-    clock = f"{int(t_s) // 60}:{int(t_s) % 60:02}"
+    clock = _clock(t_s)
     label = f"Listen from {clock}"
     return (
         f'<button type="button" class="when" data-at="{t_s:.3f}" aria-label="{label}">'
         f"{clock}</button>"
     )
+
+
+def _clock(t_s: float | None) -> str:
+    return "" if t_s is None or math.isnan(t_s) else f"{int(t_s) // 60}:{int(t_s) % 60:02}"
