@@ -1,54 +1,24 @@
+"""Logs of other programs are read as recordings, with the times that they tell."""
+
 from __future__ import annotations
 
 import base64
 import json
 import math
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from realtime_nb.audio import pcm_from_samples, ulaw_encode
 from realtime_nb.errors import RecordingError
-from realtime_nb.protocol.conversation import PlaybackReport
 from realtime_nb.protocol.dialect import client_to_beta, server_to_beta
 from realtime_nb.recorder import Recorder
 from realtime_nb.recording import Recording, load
 from tests.scripted_session import LiveSession, session, three_turns
-
-BEGAN = 1_760_000_000.0
-Sent = tuple[str, dict[str, Any], float]
-
-
-class Wire:
-    """Keeps every event as it was on the wire."""
-
-    def __init__(self) -> None:
-        self.events: list[Sent] = []
-
-    def event(self, direction: str, raw: dict[str, Any], t_s: float, *_: object) -> None:
-        self.events.append((direction, raw, t_s))
-
-    def playback(self, report: PlaybackReport) -> None:
-        """A wire does not carry it."""
-
-    def played(self, item_id: str, pcm: bytes, t_s: float) -> None:
-        """A wire does not carry it."""
-
-
-class Kept(LiveSession):
-    """A session of which every event is kept as it was on the wire."""
-
-    def __init__(self) -> None:
-        wire = Wire()
-        super().__init__(cast(Recorder, wire))
-        self.wire = wire.events
+from tests.wire_logs import BEGAN, WRAPPED, Kept, iso, written
 
 
 @pytest.fixture(scope="module")
@@ -61,56 +31,8 @@ def kept() -> Kept:
     return kept
 
 
-def written(path: Path, lines: Iterable[object]) -> Path:
-    texts = (line if isinstance(line, str) else json.dumps(line) for line in lines)
-    path.write_text("".join(f"{text}\n" for text in texts), "utf-8")
-    return path
-
-
-def iso(t_s: float) -> str:
-    return datetime.fromtimestamp(BEGAN + t_s, UTC).isoformat(timespec="microseconds")
-
-
 def said(recording: Recording) -> list[tuple[str, str]]:
     return recording.conversation.transcript()
-
-
-WRAPPED: dict[str, Callable[[str, dict[str, Any], float], object]] = {
-    "web console": lambda way, raw, t_s: {
-        "time": iso(t_s).replace("+00:00", "Z"),
-        "source": "client" if way == "sent" else "server",
-        "event": raw,
-    },
-    "epoch in seconds": lambda way, raw, t_s: {
-        "timestamp": BEGAN + t_s,
-        "direction": way,
-        "data": raw,
-    },
-    "epoch in milliseconds, JSON in a string": lambda way, raw, t_s: {
-        "ts": round((BEGAN + t_s) * 1000, 3),
-        "direction": {"sent": "↑", "received": "↓"}[way],
-        "payload": json.dumps(raw),
-    },
-    "browser's network tab": lambda way, raw, t_s: {
-        "type": {"sent": "send", "received": "receive"}[way],
-        "time": BEGAN + t_s,
-        "opcode": 1,
-        "data": json.dumps(raw),
-    },
-    "agent library": lambda way, raw, t_s: {
-        "t_ms": t_s * 1000,
-        "type": "raw_model_event",
-        "data": {"type": "raw_server_event", "data": raw},
-    },
-    "time inside the event": lambda way, raw, t_s: {**raw, "timestamp": BEGAN + t_s},
-    "logger": lambda way, raw, t_s: (
-        f"{iso(t_s)[:26].replace('T', ' ').replace('.', ',')} DEBUG [ws{{1}}] "
-        f"{'->' if way == 'sent' else '<-'} {json.dumps(raw)} [{len(raw)} keys]"
-    ),
-    "time of day": lambda way, raw, t_s: (
-        f"[12:00:{t_s:09.6f}] {'SEND' if way == 'sent' else 'RECV'}: {json.dumps(raw)}"
-    ),
-}
 
 
 @pytest.mark.parametrize("form", WRAPPED)
@@ -406,110 +328,3 @@ def test_numbers_without_a_unit_are_not_used(tmp_path: Path) -> None:
     assert any("name the field t_s or t_ms" in problem for problem in recording.problems)
     named = load(written(tmp_path / "log.jsonl", timed(500, 1500, 2250, key="t_ms")))
     assert list(named.events.t_s) == [0, 1.0, 1.75]
-
-
-# --- what is no log -------------------------------------------------------------------------------
-
-
-def test_unknown_events_pass_through(tmp_path: Path) -> None:
-    lines = [
-        {"time": 1.7e9, "dir": "out", "event": {"type": "vendor.ping", "n": 1}},
-        {"time": 1.7e9 + 0.5, "dir": "in", "event": {"type": "vendor.pong", "n": 1}},
-        {"time": 1.7e9 + 1.5, "event": {"type": "response.create", "later": True}},
-    ]
-
-    recording = load(written(tmp_path / "log.jsonl", lines))
-
-    assert list(recording.events.direction) == ["sent", "received", "sent"]
-    assert recording.conversation.unknown_events == 3
-    assert recording.problems == []
-
-
-def test_repeated_events_that_a_console_only_counted(tmp_path: Path) -> None:
-    delta = {"type": "response.output_text.delta", "delta": "Hi", "item_id": "i"}
-    lines = [{"time": iso(0.5), "source": "server", "count": 7, "event": delta}]
-
-    recording = load(written(tmp_path / "log.jsonl", lines))
-
-    assert "counted repeated events: 6 of them are missing" in recording.problems[0]
-
-
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_byte_order_marks(tmp_path: Path, encoding: str) -> None:
-    path = tmp_path / "log.jsonl"
-    path.write_text('{"type": "response.create", "event_id": "é"}\n', encoding)
-
-    assert list(load(path).events.event_id) == ["é"]
-
-
-def test_line_that_is_not_utf8(tmp_path: Path) -> None:
-    path = tmp_path / "log.jsonl"
-    path.write_bytes(
-        b'{"type": "response.create", "event_id": "\xe9"}\n{"type": "response.create"}'
-    )
-
-    recording = load(path)
-
-    assert len(recording.events) == 1
-    assert recording.problems[0] == "line 1 can't be read and is left out."
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "",
-        "hello\n",
-        '{"level": "info"}\n',
-        "[1, 2]",
-        "null",
-        '{"type": "http.request"}\n',
-        "[" * 9_999,
-    ],
-)
-def test_what_is_no_log_is_refused(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "some.json"
-    path.write_text(content)
-
-    with pytest.raises(RecordingError, match=r"is empty|holds no Realtime event") as caught:
-        load(path)
-    assert "one JSON object per line" in str(caught.value)
-
-
-DAMAGE = st.lists(
-    st.tuples(
-        st.floats(0, 1), st.sampled_from([b"", b"{", b'"', b"\n", b"\xff", b"[", b"9", b"null"])
-    ),
-    min_size=1,
-    max_size=6,
-)
-
-
-@given(damage=DAMAGE, cut=st.floats(0.2, 1), form=st.sampled_from(list(WRAPPED)))
-@settings(max_examples=80, deadline=None)
-def test_damaged_log_loads_or_is_refused(
-    tmp_path_factory: pytest.TempPathFactory,
-    damage: list[tuple[float, bytes]],
-    cut: float,
-    form: str,
-) -> None:
-    wire = [sent for sent in SHORT.wire if sent[1]["type"] != "input_audio_buffer.append"]
-    path = written(tmp_path_factory.mktemp("damaged") / "x.log", (WRAPPED[form](*s) for s in wire))
-    content = bytearray(path.read_bytes())
-    for place, inserted in damage:
-        index = int(place * len(content))
-        content[index : index + 1] = inserted
-    path.write_bytes(content[: int(cut * len(content))])
-
-    try:
-        recording = load(path)
-    except RecordingError:
-        return
-    assert len(recording.events) <= len(wire) + len(damage)
-    assert len(recording.turns) <= 3
-    recording.transcript()
-    for durations in (recording.calls.run_ms, recording.latency.answer_ms):
-        assert not (durations < 0).any()
-
-
-SHORT = Kept()
-three_turns(SHORT)
