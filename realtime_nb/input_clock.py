@@ -10,6 +10,8 @@ __all__ = ["InputClock"]
 
 _BURST_S = 0.25
 _PACE = 1.1
+_SAME_S = 0.001
+"""A device that captured audio later than this after it was sent has a clock that is wrong."""
 
 
 @dataclass(slots=True)
@@ -52,7 +54,7 @@ class InputClock:
         self.totals_ms.append(max(total_ms, before_ms))
         self.captured_s.append(moment_s)
         self._starts_ms.append(before_ms if start_ms is None else max(start_ms, before_ms))
-        self._by_device.append(captured_s is not None and captured_s <= t_s)
+        self._by_device.append(captured_s is not None and captured_s <= t_s + _SAME_S)
 
     def wall(self, ms: float) -> float:
         """Return when the sample at ``ms`` was captured, in seconds; NaN if it never was sent.
@@ -132,6 +134,7 @@ class InputClock:
         last = bisect_left(self.totals_ms, end_ms)
         if last >= len(self.totals_ms):
             return False
+        start_ms = max(start_ms, self._starts_ms[first])  # the appends before it may be lost
         took_s = self.captured_s[last] - self.captured_s[first]
         return (end_ms - start_ms) / 1000 <= took_s * _PACE + _BURST_S
 

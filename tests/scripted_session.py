@@ -87,7 +87,8 @@ class LiveSession:
         for event in self._typed(direction, raw):
             self.conversation.apply(event, t_s)
             if isinstance(event, ev.AudioBufferAppend):
-                self.clock.add(t_s, self.conversation.input_ms, captured_s)
+                audio = self.conversation.audio
+                self.clock.add(t_s, audio.sent_ms, captured_s, audio.begin_ms)
 
     def _typed(self, direction: str, raw: dict[str, Any]) -> list[Any]:
         forms = [raw]

@@ -47,10 +47,21 @@ class UserAudio:
             end = audio.start + audio.samples
             if audio.start < self._next_sample and end <= self._next_sample:
                 return  # it is there already
-            self.sent_ms += max(0, audio.start - self._next_sample) / _SAMPLES_PER_MS
+            if audio.start > self._next_sample:
+                self._lost((audio.start - self._next_sample) / _SAMPLES_PER_MS)
             self._next_sample = max(self._next_sample, end)
         self.begin_ms = self.sent_ms
         self.sent_ms += payload_ms(audio, audio_format)
+
+    def _lost(self, ms: float) -> None:
+        """Appends are missing here. What happened at this position may have happened after them."""
+        before_ms, self.sent_ms = self.sent_ms, self.sent_ms + ms
+        if self._floor_ms == before_ms > 0:
+            self._floor_ms = self.sent_ms
+        if self.speech and self.speech[-1].changed_ms == before_ms:
+            self.speech[-1].changed_ms = self.sent_ms
+        if self.connection_ms == before_ms > 0:
+            self._count_is_lost = True
 
     def connected(self) -> None:
         """A server begins to count, with what is sent from now on."""
@@ -98,6 +109,8 @@ class UserAudio:
             return
         lost = math.isnan(heard.audio_start_ms)
         heard.audio_end_ms = math.nan if lost else self.connection_ms + event.audio_end_ms
+        if heard.changed_ms == self.sent_ms < heard.audio_end_ms:  # appends are missing since
+            heard.changed_ms = heard.audio_end_ms
         heard.stop_detection = detection
         heard.stopped_s = t_s
         self.taken_until(event.audio_end_ms)

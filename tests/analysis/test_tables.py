@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import base64
 import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from realtime_nb.analysis import tables
@@ -16,6 +17,7 @@ from realtime_nb.analysis.voices import Voices
 from realtime_nb.protocol.conversation import Conversation
 from tests.scripted_session import SERVER_VAD, LiveSession, session, three_turns
 
+BUFFER = "input_audio_buffer"
 SILENCE = np.zeros(24_000, np.float32)
 
 
@@ -455,79 +457,200 @@ def test_captured_is_not_sent() -> None:
     assert math.isnan(clock.sent_after(math.nan))
 
 
+def test_audio_whose_appends_are_lost_is_from_nobody_knows_when() -> None:
+    clock = InputClock()
+    for t_s, start_ms, total_ms in ((1.0, 0, 40), (1.08, 80, 120), (1.12, 120, 160)):
+        clock.add(t_s, total_ms, start_ms=start_ms)
+
+    assert [clock.wall(ms) for ms in (40, 100, 120, 160)] == pytest.approx([1, 1.06, 1.08, 1.12])
+    assert [clock.onset(ms) for ms in (0, 80, 120)] == pytest.approx([0.96, 1.04, 1.08])
+    for ask in (clock.wall, clock.sent):
+        assert all(math.isnan(ask(ms)) for ms in (41, 60, 80))
+    assert all(math.isnan(clock.onset(ms)) for ms in (40, 60, 79))
+    assert [clock.is_lost(ms) for ms in (40, 41, 80, 81, 161)] == [False, True, True, False, False]
+    assert clock.stretches() == [(0.96, 0.0, 40), (1.04, 80, 160)]
+
+
+def test_what_tells_when_audio_was_captured_is_named() -> None:
+    clock = InputClock()
+    for t_s, total_ms, captured_s in ((1.0, 40, None), (1.1, 80, 1.0), (1.2, 120, 9.0)):
+        clock.add(t_s, total_ms, captured_s)
+
+    sources = ["sending", "device", "sending", None]  # the third by a device whose clock is wrong
+    assert [clock.capture_source(ms) for ms in (40, 41, 120, 121)] == sources
+    assert [clock.capture_source_after(s) for s in (0.9, 1.0, 1.2, 1.3)] == [
+        *("sending", "sending", "sending", None)
+    ]
+
+
+@dataclass(frozen=True)
+class Detected:
+    """What a server does with the speech from ``start_ms`` to ``spoken_ms``.
+
+    Attributes:
+        padding_ms, window_ms: its settings.
+        floor_ms: where the turn before ended; 0: there was none.
+        before_ms, change_ms: the window until the setting was changed, and how much of the speech
+            and the silence after it was over by then; None: it never was.
+    """
+
+    start_ms: int
+    spoken_ms: int
+    padding_ms: int
+    window_ms: int
+    floor_ms: int = 0
+    before_ms: int = 0
+    change_ms: int | None = None
+
+    def settings(self, window_ms: int) -> dict[str, Any]:
+        windows = {"prefix_padding_ms": self.padding_ms, "silence_duration_ms": window_ms}
+        effective = session()
+        effective["audio"]["input"]["turn_detection"] = {**SERVER_VAD, **windows}
+        return effective
+
+    @property
+    def audio_start_ms(self) -> int:
+        return max(self.floor_ms, self.start_ms - self.padding_ms)
+
+    def audio_end_ms(self, changed_ms: int | None) -> int:
+        """It ends where the silence is as long as the window, or was when that was changed."""
+        end_ms = self.spoken_ms + -(-self.window_ms // 32) * 32
+        return end_ms if changed_ms is None else max(end_ms, changed_ms)
+
+
+@st.composite
+def detections(draw: st.DrawFn) -> Detected:
+    start_ms, length_ms = draw(st.integers(0, 3_000)), draw(st.integers(33, 4_000))
+    windows = st.integers(0, 1_500)
+    change_ms = draw(st.none() | st.integers(0, length_ms + 500))
+    window_ms, before_ms = draw(windows), draw(windows)
+    return Detected(
+        start_ms=start_ms,
+        spoken_ms=start_ms + length_ms,
+        padding_ms=draw(st.integers(0, 500)),
+        window_ms=window_ms,
+        floor_ms=draw(st.just(0) | st.integers(0, start_ms)),
+        before_ms=before_ms,
+        change_ms=None if before_ms == window_ms else change_ms,
+    )
+
+
 ms_delays = st.integers(0, 2_000)
 
 
+@settings(deadline=None)
 @example(
-    start_ms=0,
-    length_ms=333,
-    silence_ms=0,
+    detected=Detected(0, 333, 0, 0),
     chunks_ms=[111],
     on_the_way_ms=[147, 0, 0],
     network_ms=0,
     known=False,
+    lost=[False],
+    listened=True,
     waits_ms=(0, 0, 0),
 )
 @given(
-    start_ms=st.integers(0, 3_000),
-    length_ms=st.integers(33, 4_000),
-    silence_ms=st.integers(0, 1_500),
+    detected=detections(),
     chunks_ms=st.lists(st.integers(10, 200), min_size=1, max_size=10),
     on_the_way_ms=st.lists(st.integers(0, 300), min_size=1, max_size=10),
     network_ms=st.integers(0, 300),
     known=st.booleans(),
+    lost=st.lists(st.booleans(), min_size=1, max_size=7),
+    listened=st.booleans(),
     waits_ms=st.tuples(ms_delays, ms_delays, ms_delays),
 )
 def test_parts_are_what_was_injected_and_add_up_to_what_was_heard(
-    start_ms: int,
-    length_ms: int,
-    silence_ms: int,
+    detected: Detected,
     chunks_ms: list[int],
     on_the_way_ms: list[int],
     network_ms: int,
     known: bool,
+    lost: list[bool],
+    listened: bool,
     waits_ms: tuple[int, int, int],
 ) -> None:
-    """Sample ``n`` is captured at ``1 + n / rate`` s; its chunk waits on its way to the socket."""
+    """Sample ``n`` is captured at ``1 + n / rate`` s; its chunk waits on its way to the socket.
+
+    Some appends are lost from the recording. A figure is what was injected, or unknown.
+    """
     live = LiveSession()
-    effective = session()
-    detection = {**SERVER_VAD, "silence_duration_ms": silence_ms, "prefix_padding_ms": 0}
-    effective["audio"]["input"]["turn_detection"] = detection
-    live.received(0.0, "session.created", session=effective)
-    spoken_ms = start_ms + length_ms
-    end_ms = spoken_ms + -(-silence_ms // 32) * 32
-    total_ms, number = 0, 0
+    before_ms = detected.window_ms if detected.change_ms is None else detected.before_ms
+    live.received(0.0, "session.created", session=detected.settings(before_ms))
+    if detected.floor_ms:
+        live.received(0.0, f"{BUFFER}.speech_started", audio_start_ms=0, item_id="v")
+        end_ms = detected.floor_ms
+        live.received(0.0, f"{BUFFER}.speech_stopped", audio_end_ms=end_ms, item_id="v")
+    start_ms, spoken_ms = detected.start_ms, detected.spoken_ms
+    started = False
+    changed_ms: int | None = None
+    total_ms = number = 0
     sent_s = spoken_sent_s = 0.0
-    while total_ms < end_ms:
-        total_ms += chunks_ms[number % len(chunks_ms)]
+    spoken_total_ms, end_is_lost = 0, False
+    while total_ms < detected.audio_end_ms(changed_ms) or total_ms <= spoken_ms:
+        if not started and total_ms >= start_ms:
+            started = True
+            at_ms = detected.audio_start_ms
+            live.received(sent_s, f"{BUFFER}.speech_started", audio_start_ms=at_ms, item_id="u")
+        due_ms = math.inf if detected.change_ms is None else start_ms + detected.change_ms
+        if started and changed_ms is None and total_ms >= due_ms:
+            changed_ms = total_ms
+            changed = detected.settings(detected.window_ms)
+            live.received(sent_s, "session.updated", session=changed)
+        length_ms = chunks_ms[number % len(chunks_ms)]
         delay_ms = on_the_way_ms[number % len(on_the_way_ms)]
         if not known:  # a chunk and its delay are less than what counts as uneven delivery
             delay_ms %= 50
-        captured_s = 1 + total_ms / 1000
+        captured_s = 1 + (total_ms + length_ms) / 1000
         sent_s = max(sent_s, captured_s + delay_ms / 1000)
-        append(
-            live,
-            sent_s,
-            total_ms - round(live.conversation.input_ms),
-            captured_s if known else None,
-        )
-        if total_ms - chunks_ms[number % len(chunks_ms)] < spoken_ms <= total_ms:
-            spoken_sent_s, spoken_total_ms = sent_s, total_ms
-        number += 1
+        is_lost = lost[number % len(lost)]
+        if total_ms < spoken_ms <= total_ms + length_ms:
+            spoken_sent_s, spoken_total_ms, end_is_lost = sent_s, total_ms + length_ms, is_lost
+        if not is_lost:
+            reference = {"file": "input.wav", "start": total_ms * 24, "samples": length_ms * 24}
+            at_s = captured_s if known else None
+            live.sent(sent_s, f"{BUFFER}.append", captured_s=at_s, audio=reference)
+        total_ms, number = total_ms + length_ms, number + 1
+    if not started:
+        at_ms = detected.audio_start_ms
+        live.received(sent_s, f"{BUFFER}.speech_started", audio_start_ms=at_ms, item_id="u")
+    changed_now = detected.change_ms is None or changed_ms is not None
+    window_ms = detected.window_ms if changed_now else detected.before_ms
     stop_s = sent_s + network_ms / 1000
     created_s, audio_s, played_s = stop_s + np.cumsum(waits_ms) / 1000
-    live.received(0.0, "input_audio_buffer.speech_started", audio_start_ms=start_ms, item_id="u")
-    live.received(stop_s, "input_audio_buffer.speech_stopped", audio_end_ms=end_ms, item_id="u")
+    end_ms = replace(detected, window_ms=window_ms).audio_end_ms(changed_ms)
+    live.received(stop_s, f"{BUFFER}.speech_stopped", audio_end_ms=end_ms, item_id="u")
     live.user_item(stop_s, "u", "Hello.")
     live.response_begins(created_s, "r")
     live.spoken_answer(audio_s, "r", "a", "Hi.", SILENCE[:2_400])
     live.playback("a", 0.0, "started", played_s)
+    voices = heard((start_ms, spoken_ms)) if listened else None
 
-    table = tables.latency(live.conversation, live.clock)
+    table = tables.latency(live.conversation, live.clock, voices)
 
+    found = row(tables.speech(live.conversation, live.clock, voices), -1)
+    padded = detected.audio_start_ms > detected.floor_ms
+    in_force = changed_ms is None or changed_ms <= spoken_ms
+    if any(lost) and changed_ms is not None:  # it may have been changed later
+        in_force = in_force and found["offset_source"] == "server"
+    for name, truth_ms, reported in (
+        ("onset", start_ms, padded),
+        ("offset", spoken_ms, in_force),
+    ):
+        source = "server" if reported else "offline_vad" if listened else None
+        if source is None:
+            assert missing(found[f"{name}_source"]) and missing(found[f"{name}_ms"])
+            assert f"{name}: " in found["note"]
+        else:
+            assert (found[f"{name}_ms"], found[f"{name}_source"]) == (truth_ms, source)
     (turn,) = table.to_dict("records")
+    if missing(found["offset_source"]) or end_is_lost:
+        assert turn["latency_note"] and missing(turn["latency_ms"])
+        assert missing(turn["uplink_ms"]) and missing(turn["endpoint_wait_ms"])
+        return
     assert missing(turn["latency_note"])
-    assert turn["speech_end_source"] == "server"
+    assert turn["speech_end_source"] == found["offset_source"]
+    assert turn["capture_source"] == ("device" if known else "sending")
+    assert missing(turn["parts_note"]) == known
     assert sum(turn[part] for part in LATENCY_PARTS) == pytest.approx(turn["latency_ms"], abs=0.01)
     assert all(turn[part] >= -0.01 for part in LATENCY_PARTS)
     if known:

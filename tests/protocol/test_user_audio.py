@@ -97,6 +97,7 @@ def test_the_window_is_the_one_in_force_at_the_end() -> None:
     talk.spoke(100)
     talk.append(800)
     talk.session("updated", VAD)
+    talk.append(600)
     talk.stopped(1_224)
     assert talk.found == [(400, 1_000)]
 
@@ -161,6 +162,32 @@ def test_references_tell_how_much_was_lost() -> None:
     assert talk.conversation.input_ms == 300
     talk.refer(300, 100)
     assert (talk.conversation.audio.begin_ms, talk.conversation.input_ms) == (300, 400)
+
+
+def test_what_happened_where_appends_are_lost_may_have_happened_after_them() -> None:
+    talk = Talk()
+    talk.refer(0, 1_000)
+    talk.sent("input_audio_buffer.commit")
+    talk.refer(1_500, 500)
+    talk.spoke(1_500)
+    talk.session("updated", {**VAD, "silence_duration_ms": 100})
+    talk.refer(3_000, 500)
+    talk.stopped(3_032)
+    assert talk.found == [(None, None)]
+    talk.spoke(4_000)
+    talk.session("updated", VAD)
+    talk.stopped(5_224)  # of which nothing is there
+    assert talk.found[1:] == [(4_300, None)]
+
+
+def test_a_connection_whose_first_appends_are_lost_began_somewhere() -> None:
+    talk = Talk()
+    talk.refer(500, 500)
+    talk.spoke(100, 900)
+    talk.session("created", VAD)
+    talk.refer(2_000, 500)
+    talk.spoke(100, 900)
+    assert talk.found == [(400, 676), (None, None)]
 
 
 def test_the_wire_counts_where_a_resampler_made_more_or_less() -> None:
