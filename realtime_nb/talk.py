@@ -63,7 +63,7 @@ class TalkTurn:
     """What the user said and what came of it.
 
     Attributes:
-        heard: the part of ``agent`` that was played.
+        heard: the part of ``agent`` that was played; None where that is not known.
         latency_ms: from the end of the user's speech to the first sample of the answer that was
             played; None where it is not known, and ``latency_note`` says why.
         interrupted: whether the answer was cut short.
@@ -71,7 +71,7 @@ class TalkTurn:
 
     user: str
     agent: str
-    heard: str
+    heard: str | None
     latency_ms: float | None
     latency_note: str | None
     interrupted: bool
@@ -356,7 +356,7 @@ def _turn(row: dict[Any, Any], turn: Turn) -> TalkTurn:
     return TalkTurn(
         user=row["user_text"],
         agent=row["agent_text"],
-        heard=row["heard_text"],
+        heard=row["heard_text"] if isinstance(row["heard_text"], str) else None,
         latency_ms=None if math.isnan(latency_ms) else round(latency_ms, 1),
         latency_note=note,
         interrupted=bool(row["interrupted"]),

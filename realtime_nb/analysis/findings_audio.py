@@ -13,6 +13,9 @@ UNHEARD_SHARE = 0.1
 UNHEARD_MS = 1_000.0
 """Less of the agent's audio than this is the tail of a barge-in, and no news."""
 
+AT_THE_END_S = 0.5
+"""What was stopped so shortly before the session's end was stopped by it."""
+
 QUIET_PEAK_DBFS = -30.0
 """A microphone whose loudest moment is below this is turned down, or far away."""
 
@@ -32,10 +35,15 @@ def unheard_audio(evidence: Evidence) -> Iterator[Finding]:
     items = [item for item in evidence.conversation.items.values() if item.first_audio_s]
     unheard = {item.id: item.audio_ms - (item.played_ms or 0.0) for item in items}
     lost_ms = sum(ms for ms in unheard.values() if ms > 0)
+    if any(math.isnan(ms) for ms in unheard.values()):
+        return
     if not cost.unheard_share >= UNHEARD_SHARE or lost_ms < UNHEARD_MS:  # also NaN
         return
+    end_s = evidence.rec.duration_s - AT_THE_END_S
     cut_ms = sum(
-        unheard[item.id] for item in items if item.interrupted or item.stopped_s is not None
+        unheard[item.id]
+        for item in items
+        if item.interrupted or (item.stopped_s is not None and item.stopped_s < end_s)
     )
     text = f"{cost.unheard_share:.0%} of the agent's audio was never heard ({seconds(lost_ms)})"
     text += f": about ${cost.unheard_usd:.3f}" if cost.unheard_usd == cost.unheard_usd else ""

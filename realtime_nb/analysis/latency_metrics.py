@@ -182,6 +182,9 @@ def _silent_gaps(rec: Recorded) -> Figure:
         return figures.unknown("ms", called)
     if not len(rec.output):
         return figures.unknown("ms", "what was played is not recorded")
+    for name in ("output.wav", "input.wav", "times"):
+        if name in rec.conversation.gaps:
+            return figures.unknown("ms", rec.conversation.gaps[name])
     audible = merged(rec.voices.user, rec.voices.agent)
     resumed_s = calls.output_s + calls.resume_ms / 1000
     gaps_ms = [

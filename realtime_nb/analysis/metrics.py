@@ -147,6 +147,10 @@ def _server_figures(rec: Recorded) -> dict[str, Figure]:
 def _interruption_figures(rec: Recorded) -> dict[str, Figure]:
     if not rec.conversation.events_applied:
         return _no_interruption_figures("there are no events")
+    gaps = rec.conversation.gaps
+    for name in ("times", "events.jsonl", "playback.jsonl"):
+        if name in gaps:
+            return _no_interruption_figures(gaps[name])
     table = rec.interruptions()
     cut = table[table.kind == "interruption"]
     false = cut[cut["false"].astype(bool)]
@@ -215,6 +219,9 @@ def _why_nothing_is_missed(rec: Recorded) -> str | None:
     """Why it can't be known whether a barge-in was missed."""
     if not len(rec.input):
         return "there is no input audio"
+    for name in ("input.wav", "input"):
+        if name in rec.conversation.gaps:
+            return rec.conversation.gaps[name]
     if all(item.played_s is None for item in rec.conversation.items.values()):
         return "playback was not reported"
     if rec.conversation.turn_detection is None and not rec.conversation.speech:

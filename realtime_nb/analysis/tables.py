@@ -146,7 +146,8 @@ def turns(
         onset_ms, offset_ms: speech without them.
         onset_source, offset_source: who says so, ``server`` or ``offline_vad``.
         response_ids, agent_items, agent_text: the answer, function calls' continuations included.
-        heard_text: the part of it that was heard, by the share of the audio.
+        heard_text: the part of it that was heard, by the share of the audio; None where it is not
+            known how much was played, or of how much audio.
         interrupted: whether the answer was cut short by the user or the program.
         status, reason: of the last response.
         calls: names of the functions called.
@@ -195,7 +196,7 @@ def _turn_row(turn: Turn, moments: Moments, playback_known: bool) -> dict[str, o
         "response_ids": [response.id for response in turn.responses],
         "agent_items": [item.id for item in turn.items],
         "agent_text": _joined(item.text for item in turn.items),
-        "heard_text": _joined(item.heard_text for item in turn.items),
+        "heard_text": _heard_text(turn, playback_known),
         "interrupted": _is_interrupted(turn),
         "status": last and last.status,
         "reason": last and last.reason,
@@ -359,6 +360,21 @@ def _usage_row(response: Response, numbers: dict[str, int]) -> dict[str, object]
         "output_text_tokens": number(outputs.get("text_tokens")),
         "output_audio_tokens": number(outputs.get("audio_tokens")),
     }
+
+
+def _heard_text(turn: Turn, playback_known: bool) -> str | None:
+    running = {response.id for response in turn.responses if response.active}
+    parts: list[str] = []
+    for item in turn.items:
+        if item.truncated_ms is not None or item.audio_ms == 0 or not item.text:
+            parts.append(item.heard_text)
+            continue
+        played_ms = (item.played_ms or 0.0) if playback_known else _NAN
+        whole = played_ms >= item.audio_ms - _UNHEARD_MS
+        if math.isnan(played_ms) or math.isnan(item.audio_ms) or item.response_id in running:
+            return None
+        parts.append(item.text if whole else item.text_until(played_ms))
+    return _joined(parts)
 
 
 def _joined(texts: Iterable[str]) -> str:

@@ -121,9 +121,13 @@ class Item:
 
         Words are taken to be spread evenly over the audio; a word counts as heard when its end is.
         """
-        if self.truncated_ms is None or self.audio_ms <= 0:
+        return self.text if self.truncated_ms is None else self.text_until(self.truncated_ms)
+
+    def text_until(self, ms: float) -> str:
+        """The text of that much of its audio, by the same measure."""
+        if not self.audio_ms > 0:
             return self.text
-        share = min(1.0, self.truncated_ms / self.audio_ms)
+        share = min(1.0, ms / self.audio_ms)
         end = int(len(self.text) * share)
         if end >= len(self.text):
             return self.text
