@@ -15,6 +15,7 @@ from realtime_nb.analysis import tables
 from realtime_nb.analysis.tables import LATENCY_PARTS, InputClock
 from realtime_nb.analysis.voices import Voices
 from realtime_nb.protocol.conversation import Conversation
+from tests.made_recording import MadeRecording
 from tests.scripted_session import SERVER_VAD, LiveSession, session, three_turns
 
 BUFFER = "input_audio_buffer"
@@ -662,3 +663,25 @@ def test_parts_are_what_was_injected_and_add_up_to_what_was_heard(
     assert turn["latency_ms"] == pytest.approx((played_s - spoken_s) * 1000, abs=0.01)
     injected_ms = [(spoken_sent_s - spoken_s) * 1000, (stop_s - spoken_sent_s) * 1000, *waits_ms]
     assert [turn[part] for part in LATENCY_PARTS] == pytest.approx(injected_ms, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("reports", "status", "heard"),
+    [
+        ([], "completed", None),
+        ([(0.0, "started", 2.0), (1_000.0, "finished", 3.0)], "completed", "One two three four."),
+        ([(0.0, "started", 2.0), (500.0, "flushed", 2.5)], "completed", "One two"),
+        ([(0.0, "started", 2.0), (500.0, "flushed", 2.5)], "in_progress", None),
+        ([(0.0, "started", 2.0), (math.nan, "flushed", 2.5)], "completed", None),
+    ],
+)
+def test_what_was_heard_of_an_answer(
+    reports: list[tuple[float, Any, float]], status: str, heard: str | None
+) -> None:
+    rec = MadeRecording()
+    rec.user(1.0, "user_1", "Count.")
+    rec.answer(1.5, "resp_1", 1_000, "One two three four.", status=status)
+    for report in reports:
+        rec.played("resp_1_item", *report)
+
+    assert rec.turns.heard_text[0] == heard
