@@ -1,172 +1,37 @@
-"""The ``openai`` package's own Realtime client, unmodified, against the local server.
-
-Every frame that the server sends is validated, strictly, against the types that the package
-publishes.
-"""
+"""The ``openai`` package's own Realtime client against the local server: turns, tools, refusals."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from difflib import SequenceMatcher
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from openai import AsyncOpenAI
-from openai.resources.realtime.realtime import AsyncRealtimeConnection
-from openai.types.realtime import RealtimeServerEvent
 from websockets.exceptions import ConnectionClosedError
 
-import realtime_nb as rt
-from realtime_nb.audio import load_audio, pcm_from_samples
-from realtime_nb.local.llm import Call, Request, Script, ScriptedLLM
+from realtime_nb.local.llm import Call
 from realtime_nb.local.server import LocalServer
 from realtime_nb.local.stt import load_stt
 from realtime_nb.local.tts import load_tts
 from realtime_nb.testing import silence
-from tests.conformance.ledger import Ledger
-from tests.conformance.validate import validate
+from tests.conformance import sdk_client
+from tests.conformance.sdk_client import (
+    COMPLETED,
+    MODEL,
+    Client,
+    Event,
+    Replies,
+    alike,
+    assert_in_order,
+    client_of,
+    openai_of,
+    plain,
+    recorded,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-DATA = Path(__file__).parent.parent / "data"
-MODEL = "gpt-realtime-2.1"
-COMPLETED = "conversation.item.input_audio_transcription.completed"
-FAST = 20.0
-
-Event = dict[str, Any]
-
-
-class Replies:
-    """A model whose next replies each test writes."""
-
-    name = "replies"
-
-    def __init__(self) -> None:
-        self.script: ScriptedLLM = ScriptedLLM([])
-        self.requests: list[Request] = []
-
-    def will_say(self, *replies: Script) -> None:
-        self.script = ScriptedLLM(replies)
-        self.requests.clear()
-
-    def reply(self, request: Request) -> Any:
-        self.requests.append(request)
-        return self.script.reply(request)
-
-
-class Client:
-    """What the package gives, read frame by frame."""
-
-    def __init__(self, connection: AsyncRealtimeConnection) -> None:
-        self.connection = connection
-        self.ledger = Ledger()
-        self.events: list[Event] = []
-
-    async def receive(self) -> RealtimeServerEvent:
-        frame = await self.connection.recv_bytes()
-        event: Event = json.loads(frame)
-        validate(event)
-        self.ledger.check(event)
-        self.events.append(event)
-        parsed = self.connection.parse_event(frame)
-        assert parsed.type == event["type"]
-        return parsed
-
-    async def until(self, kind: str, times: int = 1) -> Any:
-        async with asyncio.timeout(40):
-            while True:
-                event = await self.receive()
-                times -= event.type == kind
-                if not times:
-                    return event
-
-    async def say(self, audio: bytes, piece_ms: int = 100) -> None:
-        for start in range(0, len(audio), 48 * piece_ms):
-            piece = base64.b64encode(audio[start : start + 48 * piece_ms]).decode()
-            await self.connection.input_audio_buffer.append(audio=piece)
-
-    async def write(self, text: str) -> None:
-        await self.connection.conversation.item.create(
-            item={
-                "type": "message",
-                "role": "user",
-                "content": [{"type": "input_text", "text": text}],
-            }
-        )
-
-    async def configure(self, **session: Any) -> Any:
-        await self.connection.session.update(session={"type": "realtime", **session})  # type: ignore[arg-type]
-        return (await self.until("session.updated")).session
-
-    @property
-    def kinds(self) -> list[str]:
-        return [event["type"] for event in self.events]
-
-    def of(self, kind: str) -> list[Event]:
-        return [event for event in self.events if event["type"] == kind]
-
-    def audio_of(self, item_id: str) -> bytes:
-        deltas = self.of("response.output_audio.delta")
-        return b"".join(base64.b64decode(d["delta"]) for d in deltas if d["item_id"] == item_id)
-
-
-@pytest.fixture(scope="module")
-def replies() -> Replies:
-    return Replies()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(replies: Replies) -> AsyncIterator[LocalServer]:
-    async with rt.serve(llm=replies, speed=FAST) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def slow_server(replies: Replies) -> AsyncIterator[LocalServer]:
-    """Speaks at the pace of life, so that answers can be interrupted."""
-    async with rt.serve(llm=replies, lead_ms=300) as running:
-        yield running
-
-
-def openai_of(server: LocalServer, api_key: str | None = None) -> AsyncOpenAI:
-    base = server.url.removesuffix("/realtime")
-    return AsyncOpenAI(api_key=api_key or server.token, websocket_base_url=base)
-
-
-@asynccontextmanager
-async def client_of(server: LocalServer) -> AsyncIterator[Client]:
-    async with openai_of(server) as openai, openai.realtime.connect(model=MODEL) as connection:
-        client = Client(connection)
-        created = await client.receive()
-        assert created.type == "session.created"
-        yield client
-        client.ledger.check_settled()
-
-
-def recorded(name: str) -> bytes:
-    return silence(300) + pcm_from_samples(load_audio(DATA / name)) + silence(1_000)
-
-
-def plain(text: str) -> str:
-    return "".join(c for c in text.lower() if c.isalnum() or c == " ").strip()
-
-
-def alike(heard: str, said: str) -> bool:
-    """The same but for a syllable, which a tiny model may mishear."""
-    return SequenceMatcher(None, plain(heard), plain(said)).ratio() > 0.9
-
-
-def assert_in_order(expected: list[str], kinds: list[str]) -> None:
-    rest = iter(kinds)
-    missing = [kind for kind in expected if kind not in rest]
-    assert not missing, f"{missing[0]} is missing or out of order in {kinds}"
-
+replies, server = sdk_client.replies, sdk_client.server
 
 # --- Turns ---
 
@@ -338,142 +203,20 @@ async def test_a_function_call_and_its_result(server: LocalServer, replies: Repl
     assert second.items[-1]["output"] == "sunny"
 
 
-async def test_out_of_band_beside_the_conversation(
-    slow_server: LocalServer, replies: Replies
-) -> None:
-    replies.will_say("This is the long spoken answer of the conversation itself.", "billing")
-    async with client_of(slow_server) as client:
-        await client.write("I was charged twice.")
-        await client.connection.response.create()
-        await client.until("response.output_audio.delta")
-        await client.connection.response.create(
-            response={
-                "conversation": "none",
-                "metadata": {"topic": "classification"},
-                "output_modalities": ["text"],
-                "instructions": "Classify.",
-                "input": [
-                    {
-                        "type": "message",
-                        "role": "user",
-                        "content": [{"type": "input_text", "text": "charged twice"}],
-                    }
-                ],
-            }
-        )
-        aside = await client.until("response.done")
-        main = await client.until("response.done")
-    assert aside.response.metadata == {"topic": "classification"}
-    assert aside.response.conversation_id is None
-    assert aside.response.output[0].content[0].text == "billing"
-    assert main.response.status == "completed"
-    assert main.response.conversation_id is not None
-    assert [len(request.items) for request in replies.requests] == [1, 1]
-    assert replies.requests[1].instructions == "Classify."
-    added = [event["item"]["id"] for event in client.of("conversation.item.added")]
-    assert aside.response.output[0].id not in added
-
-
-# --- Cancelling and interrupting ---
-
-LONG = " ".join(f"This is sentence number {number} of a rather long story." for number in range(20))
-
-
-async def test_cancelling_at_once(server: LocalServer, replies: Replies) -> None:
-    replies.will_say(LONG, "Fine.")
+async def test_speech_of_the_voice_is_understood(server: LocalServer, replies: Replies) -> None:
+    """A conversation of two machines: what the voice says is a turn like any other."""
+    replies.will_say("At ten on Tuesday.")
+    said = "I would like to book an appointment for Tuesday."
     async with client_of(server) as client:
-        await client.write("Tell me a story.")
-        await client.connection.response.create()
-        await client.connection.response.cancel()
-        done = await client.until("response.done")
-        assert done.response.status == "cancelled"
-        assert done.response.status_details.type == "cancelled"
-        assert done.response.status_details.reason == "client_cancelled"
-        assert done.response.output == []
-        assert done.response.usage.total_tokens == 0
-        await client.connection.response.cancel(event_id="late-cancel")
-        error = (await client.until("error")).error
-        assert error.code == "response_cancel_not_active"
-        assert error.event_id == "late-cancel"
-        await client.connection.response.create()
-        assert (await client.until("response.done")).response.status == "completed"
-
-
-async def test_cancelling_while_it_speaks(slow_server: LocalServer, replies: Replies) -> None:
-    replies.will_say(LONG, "Fine.")
-    async with client_of(slow_server) as client:
-        await client.write("Tell me a story.")
-        await client.connection.response.create()
-        delta = await client.until("response.output_audio.delta", times=3)
-        await client.connection.response.cancel(response_id=delta.response_id)
-        done = await client.until("response.done")
-        (item,) = done.response.output
-        assert done.response.status == "cancelled"
-        assert done.response.status_details.reason == "client_cancelled"
-        assert item.status == "incomplete"
-        end = client.kinds.index("response.done")
-        assert client.kinds[end - 5 : end] == [
-            "response.output_audio.done",
-            "response.output_audio_transcript.done",
-            "response.content_part.done",
-            "conversation.item.done",
-            "response.output_item.done",
-        ]
-        assert client.events[end - 2]["item"]["status"] == "incomplete"
-        await client.connection.response.create()
-        assert (await client.until("response.done")).response.status == "completed"
-        late = [e for e in client.of("response.output_audio.delta") if e["item_id"] == item.id]
-        assert client.events.index(late[-1]) < end
-
-
-async def test_a_second_response_must_wait(slow_server: LocalServer, replies: Replies) -> None:
-    replies.will_say(LONG)
-    async with client_of(slow_server) as client:
-        await client.connection.response.create()
-        created = await client.until("response.created")
-        await client.connection.response.create(event_id="too-soon")
-        error = (await client.until("error")).error
-        await client.connection.response.cancel()
+        await client.configure(audio={"input": {"transcription": {"model": "whisper-1"}}})
+        await client.say(silence(300) + load_tts().speak(said, "marin") + silence(900))
         await client.until("response.done")
-    assert error.code == "conversation_already_has_active_response"
-    assert created.response.id in error.message
-    assert error.event_id == "too-soon"
-
-
-async def test_barging_in_and_truncating(slow_server: LocalServer, replies: Replies) -> None:
-    replies.will_say(LONG, "Yes?")
-    async with client_of(slow_server) as client:
-        await client.write("Tell me a story.")
-        await client.connection.response.create()
-        await client.until("response.output_audio.delta", times=5)
-        await client.say(recorded("cards_001.wav"))
-        await client.until("input_audio_buffer.speech_started")
-        done = await client.until("response.done")
-        (item,) = done.response.output
-        assert done.response.status == "cancelled"
-        assert done.response.status_details.reason == "turn_detected"
-        assert item.status == "incomplete"
-        received_ms = len(client.audio_of(item.id)) // 48
-
-        truncate = client.connection.conversation.item.truncate
-        await truncate(item_id=item.id, content_index=0, audio_end_ms=received_ms + 1)
-        error = (await client.until("error")).error
-        assert error.message.startswith(f"Audio content of {received_ms}ms is already shorter")
-        await truncate(item_id=item.id, content_index=0, audio_end_ms=250)
-        truncated = await client.until("conversation.item.truncated")
-        assert (truncated.item_id, truncated.audio_end_ms) == (item.id, 250)
-        await client.connection.conversation.item.retrieve(item_id=item.id)
-        kept = (await client.until("conversation.item.retrieved")).item
-        assert kept.content[0].transcript is None
-        assert len(base64.b64decode(kept.content[0].audio)) == 250 * 48
-        # The turn that interrupted is answered; what was heard of the story is known.
-        while len(client.of("response.done")) < 2:
+        while not client.of(COMPLETED):
             await client.receive()
-    assert client.events[-1]["response"]["status"] == "completed"
-    said = replies.requests[1].items[-2]["content"][0]["transcript"]
-    assert len(said) < len(LONG) / 4
-    started, cancelled = "input_audio_buffer.speech_started", "response.done"
-    assert client.kinds.index(started) < client.kinds.index(cancelled)
+    assert alike(client.of(COMPLETED)[0]["transcript"], said)
+
+
+# --- Items, sessions and refusals ---
 
 
 async def test_items_come_and_go(server: LocalServer, replies: Replies) -> None:
@@ -564,16 +307,3 @@ async def test_a_transcription_session(server: LocalServer) -> None:
     assert "have been made amiable" in plain(heard.transcript)
     assert heard.usage.type == "duration"
     assert not any(kind.startswith("response.") for kind in client.kinds)
-
-
-async def test_speech_of_the_voice_is_understood(server: LocalServer, replies: Replies) -> None:
-    """A conversation of two machines: what the voice says is a turn like any other."""
-    replies.will_say("At ten on Tuesday.")
-    said = "I would like to book an appointment for Tuesday."
-    async with client_of(server) as client:
-        await client.configure(audio={"input": {"transcription": {"model": "whisper-1"}}})
-        await client.say(silence(300) + load_tts().speak(said, "marin") + silence(900))
-        await client.until("response.done")
-        while not client.of(COMPLETED):
-            await client.receive()
-    assert alike(client.of(COMPLETED)[0]["transcript"], said)
