@@ -82,15 +82,26 @@ def _why_none(table: pd.DataFrame, column: str) -> str:
 def _beginning(rec: Recorded, server: str) -> dict[str, Figure]:
     created_s = _first_s(rec, "session.created")
     updated_s = _first_s(rec, "session.updated")
+    created = figures.spread(
+        [created_s * 1000], "ms", server, "the beginning of the session was not recorded"
+    )
+    if not math.isnan(created_s) and not _opening_is_known(rec):
+        created = figures.unknown("ms", _NO_OPENING)
     return {
-        "session_created_ms": figures.spread(
-            [created_s * 1000], "ms", server, "the beginning of the session was not recorded"
-        ),
+        "session_created_ms": created,
         "session_updated_ms": figures.spread(
             [(updated_s - created_s) * 1000], "ms", server, "the session was not configured"
         ),
         "first_audio_ms": _first_audio(rec, server),
     }
+
+
+_NO_OPENING = "when the connection opened is not in the log"
+
+
+def _opening_is_known(rec: Recorded) -> bool:
+    """Whether times count from the opening of the connection; else they do from the first event."""
+    return next((line.t_s for line in rec.raw_events() if not math.isnan(line.t_s)), _NAN) > 0
 
 
 def _first_s(rec: Recorded, name: str) -> float:
@@ -107,6 +118,8 @@ def _first_audio(rec: Recorded, server: str) -> Figure:
         reason = "the agent did not speak"
     elif turn_s < spoken_s:
         reason, played_s = "the user spoke first", _NAN
+    elif not _opening_is_known(rec):
+        reason, played_s = _NO_OPENING, _NAN
     else:
         reason = "playback was not reported"
     return figures.spread([played_s * 1000], "ms", server, reason)

@@ -320,6 +320,20 @@ def test_reconnections() -> None:
     assert values["session_created_ms"] == pytest.approx(100)
 
 
+def test_a_log_whose_time_begins_with_its_first_event_does_not_tell_when_it_was_opened() -> None:
+    rec = MadeRecording()
+    rec.got(0.0, "session.created", session={})
+    rec.got(0.2, "session.updated", session={})
+    rec.answer(1.0, "resp_1", 1_000, "Hello.")
+    rec.played("resp_1_item", 0.0, "started", 1.3)
+
+    found = reasons(rec)
+
+    assert found["session_created_ms"] == "when the connection opened is not in the log"
+    assert found["first_audio_ms"] == "when the connection opened is not in the log"
+    assert metrics(rec).value["session_updated_ms"] == pytest.approx(200)
+
+
 # --- turns with and without calls ---
 
 
