@@ -110,7 +110,7 @@ class AgentViews:
         self.uncommitted_ms += len(pcm) / _BYTES_PER_MS
         if self._latency is not None:
             self._show_latency(self._latency.sent(pcm, t_s, captured_s))
-        self.timeline.add_input(pcm, t_s)
+        self.timeline.add_input(pcm, t_s, captured_s)
 
     def _show_latency(self, answered: Moments | None) -> None:
         """That of the last answer, or none where it is unknown."""

@@ -160,20 +160,22 @@ class Timeline(View):
             )
         return RecordingClip(self._recording, *self._selection)
 
-    def add_input(self, pcm: bytes, t_s: float) -> None:
+    def add_input(self, pcm: bytes, t_s: float, captured_s: float | None = None) -> None:
         """Adds what the microphone sent.
 
         Args:
             pcm: PCM16 mono at 24 kHz.
-            t_s: When it was sent: its last sample is from then.
+            t_s: When it was sent.
+            captured_s: When its last sample was captured; when it was sent, unless this is given.
         """
         length_s = len(pcm) / 2 / 24_000
         with self._adding:
             self._input_ms += length_s * 1000
-            self._clock.add(t_s, self._input_ms)
+            self._clock.add(t_s, self._input_ms, captured_s)
+            captured_s = self._clock.captured_s[-1]
             last = next((clip for clip in reversed(self._clips) if clip.lane == "user"), None)
-            if last is None or _is_apart(last, t_s - length_s):
-                last = self._new_clip("user", t_s - length_s)
+            if last is None or _is_apart(last, captured_s - length_s):
+                last = self._new_clip("user", captured_s - length_s)
             last.outline.push(pcm)
             self._now_s = max(self._now_s, t_s)
         self._feed.changed()
@@ -329,11 +331,12 @@ class Timeline(View):
     def _on_event(
         self, direction: Literal["sent", "received"], raw: JsonObject, t_s: float, pcm: bytes | None
     ) -> None:
-        if pcm is not None and raw.get("type") == "input_audio_buffer.append":
-            self.add_input(pcm, t_s)
-        elif pcm is not None and isinstance(raw.get("item_id"), str):
+        if pcm is not None and isinstance(raw.get("item_id"), str):
             self.add_output(raw["item_id"], pcm)
         self._go_on(t_s)
+
+    def _on_input(self, pcm: bytes, t_s: float, captured_s: float | None) -> None:
+        self.add_input(pcm, t_s, captured_s)
 
     def _on_playback(self, report: PlaybackReport) -> None:
         self._go_on(report.t_s)

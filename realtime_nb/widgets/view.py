@@ -36,6 +36,7 @@ class SessionObserver:
     on_event: Callable[[Literal["sent", "received"], JsonObject, float, bytes | None], None]
     on_playback: Callable[[PlaybackReport], None]
     on_tool: Callable[[ToolReport], None]
+    on_input: Callable[[bytes, float, float | None], None]
 
     def event(
         self,
@@ -46,6 +47,8 @@ class SessionObserver:
         captured_s: float | None = None,
     ) -> None:
         """An event crossed the wire; ``pcm``: its audio at 24 kHz, captured at ``captured_s``."""
+        if pcm is not None and raw.get("type") == "input_audio_buffer.append":
+            self.on_input(pcm, t_s, captured_s)
         self.on_event(direction, raw, t_s, pcm)
 
     def playback(self, report: PlaybackReport) -> None:
@@ -113,7 +116,12 @@ class View(LiveWidget):
 
     def _watch(self, session: LiveSession) -> None:
         """Is shown what the session does from now on."""
-        session.observe(SessionObserver(self._on_event, self._on_playback, self._on_tool))
+        session.observe(
+            SessionObserver(self._on_event, self._on_playback, self._on_tool, self._on_input)
+        )
+
+    def _on_input(self, pcm: bytes, t_s: float, captured_s: float | None) -> None:
+        """Audio that the session that is watched sent, at 24 kHz, and when it was captured."""
 
     def _on_event(
         self, direction: Literal["sent", "received"], raw: JsonObject, t_s: float, pcm: bytes | None

@@ -61,6 +61,33 @@ def test_the_microphone_as_it_streams(timeline: Timeline) -> None:
     assert message["clips"][0]["id"] == clip["id"]
 
 
+def test_marks_and_waves_are_where_audio_was_captured(timeline: Timeline) -> None:
+    page = ListeningPage(timeline)
+    page.say("show")
+    live = LiveSession()
+    live.received(0.1, "session.created", session={"audio": {"input": {"turn_detection": VAD}}})
+    for n in range(50):
+        captured_s = 2.0 + (n + 1) / 50
+        timeline.add_input(silence(20), captured_s + 0.1, captured_s)
+    live.received(2.9, "input_audio_buffer.speech_started", audio_start_ms=200, item_id="u")
+    timeline.update(live.conversation)
+    message = taken(page)
+    assert message["clips"][0]["start_s"] == 2.0
+    assert marks(message)["speech 0"]["onset_s"] == 2.5
+
+
+def test_what_a_session_tells_of_its_microphone_is_followed() -> None:
+    session = ToldSession()
+    widget = Timeline(session)
+    page = ListeningPage(widget)
+    page.say("show")
+    raw = {"type": "input_audio_buffer.append"}
+    for observer in session.observers:
+        observer.event("sent", raw, 1.5, tone(100), 1.2)
+    assert taken(page)["clips"][0]["start_s"] == pytest.approx(1.1)
+    widget.close()
+
+
 def test_after_a_pause_a_clip_of_its_own(timeline: Timeline) -> None:
     page = ListeningPage(timeline)
     page.say("show")
