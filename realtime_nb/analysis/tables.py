@@ -281,7 +281,8 @@ def speech(
     Columns:
         item_id: the user message that it became.
         source: who says so: ``server``.
-        audio_start_ms, audio_end_ms: as reported, padding and silence window included.
+        audio_start_ms, audio_end_ms: as reported, padding and silence window included, and with
+            what was sent in former connections, which a server does not count.
         onset_ms, offset_ms, duration_ms: speech without them. Where these windows are unknown (with
             ``semantic_vad`` there are none that are fixed; padding is cut off at the beginning of
             the audio and at the turn before), it is where ``voices`` has it, else unknown.
