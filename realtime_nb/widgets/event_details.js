@@ -71,9 +71,10 @@ export class EventDetails {
   _head(entry, list) {
     const { first, members } = entry;
     const said = element("span", { role: "status", class: "rtnb-note" });
-    const times = members
-      ? `×${members.length} · ${secondsText(first.t)}–${secondsText(members[members.length - 1].t)} s`
-      : `#${first.seq} · ${secondsText(first.t)} s`;
+    const which = members ? `×${members.length}` : `#${first.seq}`;
+    const end = members?.[members.length - 1].t ?? null;
+    const times = first.t === null ? `${which} · time unknown`
+      : `${which} · ${secondsText(first.t)}${end === null ? "" : `–${secondsText(end)}`} s`;
     return element(
       "div", { class: "rtnb-toolbar" },
       element("span", { class: "rtnb-event-title", text: first.type }),

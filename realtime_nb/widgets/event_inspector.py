@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -100,7 +101,7 @@ class EventInspector(View):
             direction: As seen from the client.
             event: As it is on the wire, in either dialect, or as a recording holds it. It is kept,
                 but for the audio in it.
-            t_s: When it crossed the wire, in seconds since the session began.
+            t_s: When it crossed the wire, in seconds since the session began; NaN if unknown.
         """
         kept = without_audio(event)
         with self._adding:
@@ -182,10 +183,11 @@ class EventInspector(View):
         events = list(self._events)
         if not events:
             return f"Event inspector: {self._note or 'no events yet'}"
+        times_s = [event.t_s for event in events if not math.isnan(event.t_s)] or [0.0]
         sent = sum(event.sent for event in events)
         errors = sum(event.event.get("type") == "error" for event in events)
         return (
-            f"Event inspector: {len(events):,} events in {events[-1].t_s - events[0].t_s:.1f} s, "
+            f"Event inspector: {len(events):,} events in {times_s[-1] - times_s[0]:.1f} s, "
             f"{sent:,} sent, {len(events) - sent:,} received"
             + (f", {errors:,} of them errors" if errors else "")
         )

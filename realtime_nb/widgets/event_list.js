@@ -4,7 +4,7 @@
  *
  * @typedef {object} Summary One event.
  * @property {number} seq
- * @property {number} t Milliseconds since the session began.
+ * @property {number | null} t Milliseconds since the session began; null: unknown.
  * @property {boolean} sent
  * @property {string} type
  * @property {string} eventId
@@ -79,15 +79,20 @@ export function sizeText(bytes) {
   return bytes < 1e6 ? `${(bytes / 1e3).toFixed(bytes < 1e4 ? 1 : 0)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-/** @param {number} ms */
+/** @param {number | null} ms */
 export function secondsText(ms) {
-  return (ms / 1000).toFixed(3);
+  return ms === null ? "" : (ms / 1000).toFixed(3);
 }
 
 /** @param {number} ms */
 export function deltaText(ms) {
   if (ms < 1_000) return `+${ms.toFixed(0)} ms`;
   return ms < 100_000 ? `+${(ms / 1000).toFixed(1)} s` : `+${(ms / 60_000).toFixed(0)} min`;
+}
+
+/** @param {number | null} before @param {number | null} now */
+export function sinceText(before, now) {
+  return before === null || now === null ? "" : deltaText(Math.max(0, now - before));
 }
 
 /** The events, and the rows that stand for them under a filter. */

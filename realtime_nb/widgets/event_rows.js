@@ -13,7 +13,7 @@
  * @property {Entry | null} entry
  * @property {string} stamp What it shows, in short.
  */
-import { deltaText, secondsText, sizeText } from "./event_list.js";
+import { secondsText, sinceText, sizeText } from "./event_list.js";
 import { element } from "./view.js";
 
 export const ROW_HEIGHT = 24;
@@ -100,7 +100,7 @@ export class EventRows {
     describe(slot.cells[2], { "aria-label": first.sent ? "sent" : "received" });
     write(slot.texts, [
       secondsText(first.t),
-      previous && !entry.child ? deltaText(Math.max(0, first.t - previous.t)) : "",
+      previous && !entry.child ? sinceText(previous.t, first.t) : "",
       first.sent ? "↑" : "↓",
       members ? `${entry.expanded ? "▾" : "▸"} ${members.length}× ${first.type}` : first.type,
       entry.text,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ class KeptEvent(NamedTuple):
 
     Attributes:
         seq: Its number, from 0.
-        t_s: When it crossed the wire, in seconds since the session began.
+        t_s: When it crossed the wire, in seconds since the session began; NaN where unknown.
         sent: Whether the client sent it.
         event: What is kept of it.
         audio_bytes: How much audio it carried.
@@ -85,7 +86,7 @@ def summary_of(kept: KeptEvent) -> list[object]:
     item, response, error = (_object(event, key) for key in ("item", "response", "error"))
     return [
         kept.seq,
-        round(kept.t_s * 1000, 1),
+        None if math.isnan(kept.t_s) else round(kept.t_s * 1000, 1),
         int(kept.sent),
         _text(event.get("type")) or "(no type)",
         _text(event.get("event_id")),

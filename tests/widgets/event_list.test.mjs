@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { load } from "./load.mjs";
 
-const { EventList, MAX_EVENTS, decodeSummary, deltaText, folds, secondsText, sizeText } =
+const { EventList, MAX_EVENTS, decodeSummary, deltaText, folds, secondsText, sinceText, sizeText } =
   await load("event_list.js");
 
 let next = 0;
@@ -136,5 +136,7 @@ test("the oldest are dropped, and counted", () => {
 test("numbers for people", () => {
   assert.deepEqual([0, 999, 1_000, 12_345, 2_500_000].map(sizeText), ["", "999 B", "1.0 kB", "12 kB", "2.5 MB"]);
   assert.deepEqual([0, 999, 1_500, 600_000].map(deltaText), ["+0 ms", "+999 ms", "+1.5 s", "+10 min"]);
+  assert.deepEqual([sinceText(100, 250), sinceText(250, 100), sinceText(null, 1), sinceText(1, null)], ["+150 ms", "+0 ms", "", ""]);
+  assert.equal(secondsText(null), "");
   assert.equal(secondsText(12_345.6), "12.346");
 });

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,17 @@ def test_a_large_payload_is_cut(inspector: EventInspector) -> None:
     [answer] = page.take()
     assert len(answer["json"]) == 500_000
     assert "characters more" in answer["note"]
+
+
+def test_an_event_without_a_time_is_told_without_one(inspector: EventInspector) -> None:
+    page = ListeningPage(inspector)
+    add(inspector, 3)
+    inspector.add("sent", {"type": "x"}, math.nan)
+    page.say("show")
+    messages = page.take()
+    json.dumps(messages, allow_nan=False)  # browsers read no NaN
+    assert [row[1] for message in messages for row in message.get("rows", ())][-1] is None
+    assert "nan" not in inspector.summary()
 
 
 def test_what_is_to_be_copied_comes_whole(inspector: EventInspector) -> None:
