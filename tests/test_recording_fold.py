@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -31,23 +32,24 @@ def appended_ms(line: str) -> float | None:
     return audio["start"] / 24 if isinstance(audio, dict) else None
 
 
-def lose(folder: Path, from_ms: float, until_ms: float) -> None:
-    """Damages the lines of these appends."""
-    file = folder / "events.jsonl"
+def lose(folder: Path, from_ms: float, until_ms: float) -> Path:
+    """Return a copy in which the lines of these appends are damaged."""
+    copy = shutil.copytree(folder, folder.with_name("damaged"))
+    file = copy / "events.jsonl"
     lines = [
         line[:10] if at_ms is not None and from_ms <= at_ms < until_ms else line
         for line in file.read_text().splitlines()
         for at_ms in [appended_ms(line)]
     ]
     file.write_text("\n".join(lines) + "\n")
+    return copy
 
 
 @pytest.mark.parametrize(("from_ms", "until_ms"), [(0, 20), (400, 900), (4_000, 11_000)])
 def test_lost_appends_move_nothing(folder: Path, from_ms: float, until_ms: float) -> None:
     whole = load(folder)
-    lose(folder, from_ms, until_ms)
 
-    damaged = load(folder)
+    damaged = load(lose(folder, from_ms, until_ms))
 
     assert damaged.problems and not whole.problems
     assert damaged.conversation.input_ms == whole.conversation.input_ms
@@ -57,9 +59,8 @@ def test_lost_appends_move_nothing(folder: Path, from_ms: float, until_ms: float
 
 def test_an_end_of_speech_whose_append_is_lost_is_unknown(folder: Path) -> None:
     whole = load(folder)
-    lose(folder, 1_960, 1_980)
 
-    damaged = load(folder)
+    damaged = load(lose(folder, 1_960, 1_980))
 
     assert damaged.latency[FIGURES].iloc[0].isna().all()
     assert damaged.latency.latency_note[0] == "what tells when the end of speech was sent is lost"
