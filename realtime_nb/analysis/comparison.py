@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from realtime_nb.analysis.costs import cost_summary
+from realtime_nb.analysis.pace import pace_note
 from realtime_nb.analysis.prices import PriceTable
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.tables import LATENCY_PARTS
@@ -38,6 +39,7 @@ SAME_DURATION = 0.8
 
 _COLUMNS = ("metric", "n", "a", "b", "delta", "low", "high", "verdict")
 _USAGE = ("input_tokens", "cached_tokens", "output_tokens")
+_TIMES = ("latency_ms", *LATENCY_PARTS)
 _METRICS = ("latency_ms", *LATENCY_PARTS, "interrupted", "unheard_ms", *_USAGE, "responses_usd")
 
 
@@ -48,7 +50,8 @@ class Comparison:
     Attributes:
         table: One row per figure: ``metric``; ``n`` pairs in which both have it; the means ``a``
             and ``b`` over those; ``delta``, the mean of b − a; ``low`` and ``high``, its 95 %
-            interval; ``verdict``: which is lower if the interval excludes 0. The last row,
+            interval; ``verdict``: which is lower if the interval excludes 0. Times are not compared
+            when one of the two ran at another speed than life's. The last row,
             ``user_text_differences``, counts words that differ between the transcripts; which of
             them is right, it can't tell.
         turns: One row per pair: ``turn_a``, ``turn_b``, both ``user_text``, ``text_differences``,
@@ -98,7 +101,8 @@ def compare(
 
     sides = [_figures(rec, prices) for rec in (a, b)]
     pairs = _paired(*sides)
-    rows = [_row(metric, pairs, names, seed) for metric in _METRICS]
+    refused = _TIMES if any(pace_note(rec.header) for rec in (a, b)) else ()
+    rows = [_row(metric, () if metric in refused else pairs, names, seed) for metric in _METRICS]
     different = [_differences(left, right) for left, right in pairs]
     rows.append(_text_row(different))
     turns = pd.DataFrame(
@@ -274,6 +278,9 @@ def _notes(
     calling = sum(left.had_calls or right.had_calls for left, right in pairs)
     if calling:
         yield f"{calling} of the pairs have function calls: their times include running them."
+    for name, rec in zip(names, (a, b), strict=True):
+        if pace_note(rec.header):
+            yield f"{name} ran at {rec.header['speed']:g} x: its latencies are not compared."
     local = [name for name, rec in zip(names, (a, b), strict=True) if rec.simulated]
     if local:
         yield f"the latencies of {' and '.join(local)} are those of the local server."

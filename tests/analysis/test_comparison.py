@@ -76,6 +76,20 @@ def test_too_few_pairs_for_a_verdict(count: int) -> None:
     assert unheard["verdict"] == "too few pairs"
 
 
+def test_times_of_a_session_that_ran_faster_than_life_are_not_compared() -> None:
+    def session(**header: Any) -> MadeRecording:
+        return spoken([0, 0, 0], header=header)
+
+    comparison = compare(session(), session(speed=4.0), names=("live", "quick"))
+
+    commit = row(comparison, "commit_wait_ms")
+    assert (commit["n"], commit["verdict"]) == (0, "not known")
+    assert row(compare(session(speed=1.0), session()), "commit_wait_ms")["n"] == 3
+    assert row(comparison, "unheard_ms")["n"] == 3
+    assert "quick ran at 4 x: its latencies are not compared." in comparison.notes
+    assert not any("live ran" in note for note in comparison.notes)
+
+
 def test_what_is_not_known_has_no_figures() -> None:
     latency = row(compare(spoken([0] * 4), spoken([0] * 4)), "latency_ms")
 
