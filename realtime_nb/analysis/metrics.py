@@ -13,6 +13,7 @@ from realtime_nb.analysis import figures
 from realtime_nb.analysis.figures import Figure
 from realtime_nb.analysis.latency_metrics import latency_figures
 from realtime_nb.analysis.pace import ENGINE_METRICS, pace_note
+from realtime_nb.analysis.session_metrics import ERROR_PREFIX, session_figures
 from realtime_nb.analysis.talk_metrics import talk_figures
 
 if TYPE_CHECKING:
@@ -32,12 +33,17 @@ DEFINITIONS: dict[str, str] = {
     "commit_wait_ms": "Of that: until response.created.",
     "model_first_audio_ms": "Of that: until the first audio of the answer.",
     "playout_ms": "Of that: until its first sample was played.",
+    "latency_undisturbed_ms": "latency_ms of turns that are neither the first nor were "
+    "interrupted.",
+    "latency_interrupted_ms": "latency_ms of turns whose answer was cut short.",
     "latency_first_turn_ms": "latency_ms of the first spoken turn, which has to warm up.",
     "latency_with_calls_ms": "Voice to voice, in turns with function calls.",
     "first_audio_ms": "Where the agent speaks first: from the opening of the connection to the "
     "first sample played.",
     "session_created_ms": "From the opening of the connection to session.created.",
     "session_updated_ms": "From session.created to the first session.updated.",
+    "update_to_first_audio_ms": "Where the agent speaks first: from the first session.updated to "
+    "its first audio.",
     "answer_ms": "Generation: from response.created to response.done, of completed responses.",
     "speaking_ms": "From the first sample played of a message to the last.",
     "transcript_ms": "From the commit of the user's audio to its transcript.",
@@ -45,6 +51,7 @@ DEFINITIONS: dict[str, str] = {
     "tool_queue_ms": "From the whole arguments until the function began to run.",
     "tool_run_ms": "From there to the end of its run; where that was not recorded, from the whole "
     "arguments to the sending of the output.",
+    "tool_send_ms": "From the end of its run to the sending of the output.",
     "tool_resume_ms": "From the sending of the output to the first audio after it.",
     "silent_tool_gap_ms": "The longest span with nobody audible between the whole arguments of a "
     "function call and the first audio after its output.",
@@ -52,7 +59,9 @@ DEFINITIONS: dict[str, str] = {
     "tool_timeouts": "Function calls that took too long.",
     "tool_late": "Function calls whose output came after the user had taken the floor.",
     "tool_orphans": "Function calls without an output.",
-    "interruptions": "Messages of the agent that were stopped while they were played.",
+    "interruptions": "Messages of the agent that were stopped by the user's speech, or what passed "
+    "for it, while they were played.",
+    "stopped_by_program": "Messages of the agent that were stopped while nobody spoke.",
     "false_interruptions": "Of these, those that nobody meant; the next five by cause.",
     "false_interruptions_empty": "The user's speech has no words.",
     "false_interruptions_phantom_phrase": "Words that speech recognition makes of noise.",
@@ -66,7 +75,7 @@ DEFINITIONS: dict[str, str] = {
     "barge_in_detection_ms": "Of that: until the receipt of speech_started.",
     "barge_in_flush_ms": "Of that: from there on.",
     "barge_in_success_share": "Barge-ins (not false) after which the agent fell silent within "
-    "500 ms, by these and the missed.",
+    "500 ms, by those of which that is known and the missed.",
     "premature_cuts": "Turns that were ended in the middle: the user went on within 1.2 s of "
     "speech_stopped and before 500 ms of the reply were played, and the reply was cut or the words "
     "continue the sentence.",
@@ -80,6 +89,8 @@ DEFINITIONS: dict[str, str] = {
     "silence_share": "Their length by that of the session after the first speech.",
     "longest_silence_s": "The longest of them.",
     "unheard_ms": "The agent's audio that was received and not played, summed over its messages.",
+    "unheard_tokens": "The audio tokens that were paid for it, by audio tokens of each response, "
+    "in the proportion of its audio.",
     "over_remembered_ms": "What the model believes that it said and nobody heard: up to the "
     "truncation, else all that was received, less what was played; summed over its messages.",
     "speech_rate_wpm": "Words heard of a message by the minutes in which it is audible.",
@@ -88,31 +99,42 @@ DEFINITIONS: dict[str, str] = {
     "underruns": "How often the playing device ran dry in the middle of a message.",
     "underrun_ms": "For how long: from the first sample played of such messages to the last, less "
     "what was played.",
+    "input_lost_ms": "Audio that the computer's microphone lost, or that was dropped because it "
+    "was taken too late.",
     "input_level_dbfs": "RMS of the user's voice.",
     "input_peak_dbfs": "The loudest sample of the input.",
     "clipping_share": "Share of the input's samples at full scale.",
     "noise_floor_dbfs": "10th percentile of the level where the user is not speaking.",
     "snr_db": "The level of the voice over the noise floor.",
-    "errors": "error events of the server.",
+    "context_tokens": "Input tokens of a response: what it read of the conversation before it.",
+    "context_growth_tokens": "By how much they grew from a turn to the next, by the last response "
+    "of each.",
+    "cached_share": "Of all input tokens, those from the cache.",
+    "turn_usd": "Cost of a turn: its responses and the transcription of the user.",
+    "minute_usd": "The session's cost by its minutes.",
+    "talk_minute_usd": "The session's cost by minutes in which the user or the agent spoke.",
+    "errors": "error events of the server; of each code, in rows of their own.",
+    "errors_benign": "Of these, those that a race brings about and that change nothing.",
     "reconnects": "session.created events after the first.",
 }
-"""What each metric is."""
+"""What each metric is. After ``errors_benign`` there is a row ``errors.<code>`` for each code."""
 
 _SUCCESS_MS = 500.0
 _FALSE_CAUSES = ("empty", "phantom_phrase", "short", "echo", "backchannel")
 
 
 def metrics(rec: Recorded) -> pd.DataFrame:
-    """Return one row per metric of :data:`DEFINITIONS`, by name.
+    """Return one row per metric of :data:`DEFINITIONS`, and per code of the errors, by name.
 
     Columns:
         value: the headline: the median of a duration or a rate, else a count, a sum or a share.
-        unit: ``ms``, ``s``, ``count``, ``share`` (0 to 1), ``dBFS``, ``dB`` or ``words/min``.
+        unit: ``ms``, ``s``, ``count``, ``share`` (0 to 1), ``tokens``, ``usd``, ``dBFS``, ``dB`` or
+            ``words/min``.
         n: how many values there are behind it; 0 for plain counts and shares.
         p50, p90, p95, min, max: of these values; NaN when there are none.
         reason: why ``value`` is NaN.
-        source: whose word it is: ``server``, ``offline_vad``, ``label``, ``playback``, ``audio``;
-            with ``simulated`` where a time is that of the local server.
+        source: whose word it is: ``server``, ``offline_vad``, ``label``, ``playback``, ``audio``,
+            ``client``, ``microphone``; with ``simulated`` where a time is that of the local server.
     """
     import pandas as pd
 
@@ -121,11 +143,15 @@ def metrics(rec: Recorded) -> pd.DataFrame:
     found |= _interruption_figures(rec)
     found |= talk_figures(rec)
     found |= _server_figures(rec)
+    found |= session_figures(rec)
     note = pace_note(rec.header)
     if note is not None:
         found |= {name: figures.unknown("ms", note) for name in ENGINE_METRICS}
-    rows = [found[name].row() for name in DEFINITIONS]
-    return pd.DataFrame(rows, index=pd.Index(DEFINITIONS, name="metric"), columns=METRIC_COLUMNS)
+    names = list(DEFINITIONS)
+    after = names.index("errors_benign") + 1
+    names[after:after] = [name for name in found if name.startswith(ERROR_PREFIX)]
+    rows = [found[name].row() for name in names]
+    return pd.DataFrame(rows, index=pd.Index(names, name="metric"), columns=METRIC_COLUMNS)
 
 
 def _server_figures(rec: Recorded) -> dict[str, Figure]:
@@ -152,7 +178,8 @@ def _interruption_figures(rec: Recorded) -> dict[str, Figure]:
         if name in gaps:
             return _no_interruption_figures(gaps[name])
     table = rec.interruptions()
-    cut = table[table.kind == "interruption"]
+    stopped = table[table.kind == "interruption"]
+    cut = stopped[stopped.cause != "program"]
     false = cut[cut["false"].astype(bool)]
     by_cause = {
         f"false_interruptions_{cause}": figures.count(int((false.cause == cause).sum()), "server")
@@ -160,6 +187,7 @@ def _interruption_figures(rec: Recorded) -> dict[str, Figure]:
     }
     return {
         "interruptions": figures.count(len(cut), "server"),
+        "stopped_by_program": figures.count(len(stopped) - len(cut), "server"),
         "false_interruptions": figures.count(len(false), "server"),
         **by_cause,
         "false_interruption_share": figures.share(
@@ -171,10 +199,10 @@ def _interruption_figures(rec: Recorded) -> dict[str, Figure]:
 
 def _no_interruption_figures(reason: str) -> dict[str, Figure]:
     by_cause = (f"false_interruptions_{cause}" for cause in _FALSE_CAUSES)
-    counts = ("interruptions", "false_interruptions", "missed_barge_ins", *by_cause)
+    counts = ("interruptions", "stopped_by_program", "false_interruptions", "missed_barge_ins")
     times = ("barge_in_response_ms", "barge_in_detection_ms", "barge_in_flush_ms")
     shares = ("false_interruption_share", "barge_in_success_share")
-    units = {**dict.fromkeys(counts, "count"), **dict.fromkeys(times, "ms")}
+    units = {**dict.fromkeys((*counts, *by_cause), "count"), **dict.fromkeys(times, "ms")}
     units |= dict.fromkeys(shares, "share")
     return {name: figures.unknown(unit, reason) for name, unit in units.items()}
 
@@ -183,7 +211,8 @@ def _barge_in_figures(rec: Recorded, table: pd.DataFrame) -> dict[str, Figure]:
     missed = int((table.kind == "missed").sum())
     spoken = table[(table.kind == "interruption") & (table.cause != "program")]
     meant = spoken[spoken.cause == "user"]
-    in_time = int((meant.response_ms <= _SUCCESS_MS).sum())
+    known_ms = meant.response_ms.dropna()
+    in_time = int((known_ms <= _SUCCESS_MS).sum())
     reason = _why_nothing_is_missed(rec)
     none = "nobody interrupted the agent"
     whose = " + ".join(sorted({str(one) for one in spoken.source.dropna()})) or "server"
@@ -204,7 +233,9 @@ def _barge_in_figures(rec: Recorded, table: pd.DataFrame) -> dict[str, Figure]:
         ),
         "barge_in_success_share": figures.unknown("share", reason)
         if reason
-        else figures.share(in_time, len(meant) + missed, "playback", none),
+        else figures.share(
+            in_time, len(known_ms) + missed, "playback", none if meant.empty else _UNKNOWN_STOP
+        ),
     }
 
 

@@ -35,7 +35,7 @@ __all__ = [
 _LONG = 24
 """Characters; longer text is broken into lines, all else stays in one."""
 
-_IDS = {"user_item", "response_ids", "agent_items", "response_id"}
+_IDS = {"user_item", "item_id", "response_ids", "agent_items", "response_id"}
 """Columns that tell a reader nothing."""
 
 _IN_BOTH = {"turn", "latency_ms", "interrupted"}

@@ -92,6 +92,7 @@ EXPECTED: dict[str, float] = {
     "commit_wait_ms": 200,
     "model_first_audio_ms": 100,
     "playout_ms": 300,  # of 200 and 400
+    "latency_interrupted_ms": 1_000,
     "latency_first_turn_ms": 812,
     "latency_with_calls_ms": 1_900,
     "session_created_ms": 100,
@@ -102,6 +103,7 @@ EXPECTED: dict[str, float] = {
     "tool_decide_ms": 200,
     "tool_queue_ms": 50,
     "tool_run_ms": 600,
+    "tool_send_ms": 150,
     "tool_resume_ms": 200,
     "silent_tool_gap_ms": 1_000,
     "tool_errors": 0,
@@ -109,6 +111,7 @@ EXPECTED: dict[str, float] = {
     "tool_late": 0,
     "tool_orphans": 0,
     "interruptions": 1,
+    "stopped_by_program": 0,
     "false_interruptions": 1,
     "false_interruptions_empty": 0,
     "false_interruptions_phantom_phrase": 0,
@@ -143,18 +146,35 @@ EXPECTED: dict[str, float] = {
     "noise_floor_dbfs": -60,
     "snr_db": 40,
     "errors": 1,
+    "errors_benign": 0,
+    "errors.some_code": 1,
     "reconnects": 0,
 }
+
+
+UNPRICED = (
+    "4 responses: the session does not tell the model of its responses; "
+    "4 transcriptions: the session does not tell the model of its transcriptions"
+)
 
 
 def test_every_metric_by_hand(rec: MadeRecording) -> None:
     table = metrics(rec)
 
     assert tuple(table.columns) == METRIC_COLUMNS
-    assert list(table.index) == list(DEFINITIONS)
+    assert [name for name in table.index if name != "errors.some_code"] == list(DEFINITIONS)
+    names = list(table.index)
+    assert names.index("errors.some_code") == names.index("errors_benign") + 1
     assert table.value.dropna().to_dict() == pytest.approx(EXPECTED, abs=0.02)
     assert table.reason.dropna().to_dict() == {
+        "latency_undisturbed_ms": "no spoken answer",
         "first_audio_ms": "the user spoke first",
+        "update_to_first_audio_ms": "the user spoke first",
+        "unheard_tokens": "the server reported no audio tokens of it",
+        **dict.fromkeys(("context_tokens", "cached_share"), "the server reported no token counts"),
+        "context_growth_tokens": "no two turns in a row have token counts",
+        **dict.fromkeys(("turn_usd", "minute_usd", "talk_minute_usd"), UNPRICED),
+        "input_lost_ms": "no microphone reported what it lost",
         "barge_in_success_share": "nobody interrupted the agent",
     }
     assert table.source.notna().equals(table.value.notna())
@@ -332,6 +352,53 @@ def test_a_log_whose_time_begins_with_its_first_event_does_not_tell_when_it_was_
     assert found["session_created_ms"] == "when the connection opened is not in the log"
     assert found["first_audio_ms"] == "when the connection opened is not in the log"
     assert metrics(rec).value["session_updated_ms"] == pytest.approx(200)
+
+
+def test_what_the_program_stopped_is_no_interruption() -> None:
+    """Nobody speaks: there is no false interruption among none."""
+    rec = begun()
+    rec.answer(10.0, "resp_1", 4_000, "A long answer.")
+    rec.played("resp_1_item", 0.0, "started", 10.2)
+    rec.played("resp_1_item", 1_000.0, "flushed", 11.2)
+
+    values = metrics(rec).value
+
+    assert (values["interruptions"], values["stopped_by_program"]) == (0, 1)
+    assert reasons(rec)["false_interruption_share"] == "there were no interruptions"
+    assert reasons(rec)["barge_in_success_share"] == "nobody interrupted the agent"
+
+
+def barged_in(rec: MadeRecording, number: int, stopped_after_s: float | None) -> None:
+    """An answer of 8 s into which the user speaks after 3 s."""
+    begin_s = number * 20.0
+    rec.answer(begin_s, f"resp_{number}", 8_000, "A long answer.", status="cancelled")
+    name = f"resp_{number}_item"
+    rec.played(name, 0.0, "started", begin_s + 0.2)
+    onset_ms = round((begin_s + 3.2 - 1) * 1000)
+    spoken(rec, f"user_{number}", onset_ms, onset_ms + 1_500, stopped_s=begin_s + 5)
+    rec.user(begin_s + 5.1, f"user_{number}", "No, something else please.")
+    if stopped_after_s is not None:
+        rec.played(name, 3_000.0, "flushed", begin_s + 3.2 + stopped_after_s)
+    else:
+        where = {"item_id": name, "content_index": 0, "audio_end_ms": 3_500}
+        rec.got(begin_s + 3.9, "conversation.item.truncated", **where)
+
+
+def test_a_barge_in_whose_end_is_unknown_has_not_failed() -> None:
+    rec = begun()
+    barged_in(rec, 0, 0.4)
+    voiced(rec, (2_200, 3_700))
+    assert metrics(rec).value["barge_in_success_share"] == 1
+    barged_in(rec, 1, None)
+    voiced(rec, (2_200, 3_700), (22_200, 23_700))
+
+    assert metrics(rec).value["interruptions"] == 2
+    assert metrics(rec).value["barge_in_success_share"] == 1  # of the one that is known
+
+    rec = begun()
+    barged_in(rec, 0, None)
+    voiced(rec, (2_200, 3_700))
+    assert reasons(rec)["barge_in_success_share"] == "when the agent fell silent is unknown"
 
 
 # --- turns with and without calls ---
