@@ -51,6 +51,8 @@ _HOMES = {
     "compare_costs": "analysis.cost_comparison",
     "doctor": "diagnosis",
     "Agent": "agent",
+    "BrowserAudioSettings": "agent_options",
+    "HostAudioSettings": "agent_options",
     "CallInspector": "widgets.call_inspector",
     "EventInspector": "widgets.event_inspector",
     "Timeline": "widgets.timeline",
@@ -61,12 +63,14 @@ _HOMES = {
 __all__ = [
     "Agent",
     "AudioError",
+    "BrowserAudioSettings",
     "CallInspector",
     "ConfigurationError",
     "ConnectionFailedError",
     "Conversation",
     "Endpoint",
     "EventInspector",
+    "HostAudioSettings",
     "LocalServer",
     "MissingExtraError",
     "Price",
@@ -96,6 +100,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from realtime_nb.agent import Agent
+    from realtime_nb.agent_options import BrowserAudioSettings, HostAudioSettings
     from realtime_nb.analysis.comparison import compare
     from realtime_nb.analysis.cost_comparison import compare_costs
     from realtime_nb.analysis.prices import Price

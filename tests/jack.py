@@ -33,8 +33,12 @@ class Jack:
 
     def __init__(self, sample_rate: int, folder: Path, period_ms: int = 20) -> None:
         self.server = f"realtime_nb_{uuid.uuid4().hex[:8]}"
-        self._before = os.environ.get("JACK_DEFAULT_SERVER")
-        os.environ["JACK_DEFAULT_SERVER"] = self.server
+        # Where ALSA has devices too (a sound card, a plug-in), PortAudio would take one of those.
+        no_alsa = folder / "asound.conf"
+        no_alsa.write_text("pcm.none { type hw card 99 }\n")  # PortAudio aborts where there is none
+        wanted = {"JACK_DEFAULT_SERVER": self.server, "ALSA_CONFIG_PATH": str(no_alsa)}
+        self._before = {name: os.environ.get(name) for name in wanted}
+        os.environ.update(wanted)
         command = f"jackd -n {self.server} --no-realtime --no-mlock -d dummy -C 1 -P 1"
         command += f" -r {sample_rate} -p {sample_rate * period_ms // 1000}"
         with (folder / "jack.log").open("wb") as log:
@@ -79,8 +83,9 @@ class Jack:
         sounddevice._terminate()  # it would abort if its server were gone
         self.process.terminate()  # killed, it would leave its name taken, of which there are eight
         self.process.wait(10)
-        if self._before is None:
-            del os.environ["JACK_DEFAULT_SERVER"]
-        else:
-            os.environ["JACK_DEFAULT_SERVER"] = self._before
+        for name, value in self._before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
         sounddevice._initialize()

@@ -52,8 +52,15 @@ LAYERS = {
     "analysis": 4,
     "plots": 5,
     "widgets": 5,
+    "recording": 5,
+    "recording_events": 5,
+    "recording_fold": 5,
+    "recording_studies": 5,
+    "recording_summary": 5,
+    "recording_timeline": 5,
+    "report": 5,
 }
-TOP = 6  # agent, recording (with its tables and plots), doctor, testing, bench, cli, __init__, …
+TOP = 6  # agent, recordings, doctor, testing, bench, cli, __init__, …
 
 # Parts that were split off a module for its length, and are tested through it.
 TESTED_WITH = {
@@ -77,7 +84,6 @@ TESTED_WITH = {
     "recording_files": "recording",
     "redaction": "recorder",
     "input_clock": "analysis.tables",
-    "analysis.user_turns": "analysis.tables",
     "event_log_lines": "event_logs",
     "analysis.recorded": "recording",
     "recording_events": "recording",

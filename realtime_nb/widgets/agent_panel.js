@@ -34,7 +34,8 @@ export function latencyText(ms) {
 }
 
 /**
- * What the agent does, as the page knows it: with the microphone off it listens to nobody.
+ * What the agent does, as the page knows it: with the microphone off it listens to nobody, also when
+ * the server still waits for the end of a turn.
  *
  * @param {PanelModel} model @param {TalkKey} key @param {Commands} commands
  * @returns {keyof typeof STATE_WORDS}
@@ -42,7 +43,7 @@ export function latencyText(ms) {
 export function stateShown(model, key, commands) {
   if (commands.gone) return "gone";
   const state = model.get("state");
-  return state === "listening" && !key.talking ? "ready" : state;
+  return ["listening", "hearing"].includes(state) && !key.talking ? "ready" : state;
 }
 
 /** @param {string} name @param {Record<string, string>} [attributes] */

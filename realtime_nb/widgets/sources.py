@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from importlib import import_module
 from inspect import getattr_static
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.widgets.view import LiveSession
+
+if TYPE_CHECKING:
+    from realtime_nb.recording import Recording
 
 __all__ = ["SessionOwner", "SessionSource", "Source", "find_source"]
 
@@ -118,10 +120,10 @@ def _over(conversation: Conversation, recording: Path | None) -> Source:
         return Source(known=conversation, note=note)
 
 
-def _load(path: Path) -> Any:
-    # Only here the arrow points up, and when somebody names a path: what opens recordings shows
-    # them by means of what lies below it.
-    return import_module("realtime_nb.recording").load(path)
+def _load(path: Path) -> Recording:
+    from realtime_nb.recording import load  # which brings pandas and matplotlib along
+
+    return load(path)
 
 
 def _has(given: object, *names: str) -> bool:

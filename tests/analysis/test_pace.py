@@ -8,8 +8,8 @@ import pandas as pd
 import realtime_nb as rt
 from realtime_nb.analysis.metrics import DEFINITIONS
 from realtime_nb.analysis.pace import ENGINE_METRICS, at_pace, pace_note
-from realtime_nb.local.llm import Call
-from realtime_nb.testing import MemoryServer, ScriptedLLM, tone
+from realtime_nb.local.llm import Call, ScriptedLLM
+from realtime_nb.testing import MemoryServer, tone
 from tests.virtual import virtual
 
 NOTE = "the session ran at 4 times the speed of life, and its engines did not"
@@ -39,7 +39,7 @@ def weather() -> str:
 
 @virtual
 async def test_a_recording_of_a_fast_session(tmp_path: Path) -> None:
-    replies = [[Call("weather", "{}")], "It is sunny."]
+    replies: list[str | list[Call]] = [[Call("weather", "{}")], "It is sunny."]
     async with (
         MemoryServer(ScriptedLLM(replies)) as server,
         rt.connect(transport=server.transport, record=tmp_path, tools=[weather]) as session,

@@ -201,6 +201,10 @@ test("with the microphone off it is ready, not listening", async () => {
   assert.equal(state(), "ready");
   microphone.tell({ status: "on" });
   assert.equal(state(), "listening");
+  model.change({ state: "hearing" });
+  assert.equal(state(), "hearing you");
+  microphone.tell({ status: "ended" });
+  assert.equal(state(), "ready");
   model.change({ state: "speaking" });
   microphone.tell({ status: "off" });
   assert.equal(state(), "speaking");
