@@ -143,7 +143,7 @@ def _rows(conversation: Conversation, pricing: _Pricing) -> Iterator[dict[str, o
     turn_of |= {turn.item.id: turn.number for turn in turns}
     for response in conversation.responses.values():
         yield _response_row(response, turn_of.get(response.id, _NAN), pricing)
-    for item in conversation.items.values():
+    for item in (*conversation.items.values(), *conversation.deleted.values()):
         if item.transcript == "completed" or item.transcription_usage is not None:
             yield _transcription_row(item, turn_of.get(item.id, _NAN), pricing)
 

@@ -13,6 +13,7 @@ from realtime_nb.analysis.costs import Cost, cost_summary
 from realtime_nb.analysis.figures import Figure
 from realtime_nb.analysis.findings_session import is_benign
 from realtime_nb.analysis.pace import pace_note
+from realtime_nb.analysis.talk_time import spoken_messages
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,14 +73,14 @@ def _latency(table: pd.DataFrame, simulated: bool) -> Figure:
 
 
 def _update_to_first_audio(rec: Recorded, server: str) -> Figure:
-    agent = [one for one in rec.conversation.items.values() if one.role == "assistant"]
+    agent = spoken_messages(rec.conversation)
     spoken_s = min((i.first_audio_s for i in agent if i.first_audio_s is not None), default=_NAN)
     turn_s = float(rec.latency.commit_s.min()) if len(rec.latency) else math.inf
     lines = (one for one in rec.raw_events() if one.event.get("type") == "session.updated")
     updated_s = next((one.t_s for one in lines), _NAN)
     if (note := pace_note(rec.header)) is not None:
         reason = note
-    elif all(one.audio_ms == 0 for one in agent):
+    elif not agent:
         reason = "the agent did not speak"
     elif not spoken_s <= turn_s:  # also where one of them is not known
         reason = "the user spoke first" if turn_s < spoken_s else "its time is not known"

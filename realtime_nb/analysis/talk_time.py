@@ -53,8 +53,8 @@ def talk_time(rec: Recorded) -> TalkTime:
 
 
 def spoken_messages(conversation: Conversation) -> list[Item]:
-    """The agent's messages with audio, be it of unknown length."""
-    items = conversation.items.values()
+    """The agent's messages with audio, be it of unknown length; deleted ones were spoken, too."""
+    items = (*conversation.items.values(), *conversation.deleted.values())
     return [item for item in items if item.role == "assistant" and item.audio_ms != 0]
 
 
@@ -63,14 +63,14 @@ def _user_s(rec: Recorded) -> float:
     heard_ms = rec.speech.duration_ms
     if len(heard_ms) and heard_ms.notna().all() and all(turn.speech for turn in spoken):
         return float(heard_ms.sum()) / 1000
-    if len(rec.input):
+    if len(rec.input) and not rec.conversation.gaps.keys() & {"input", "input.wav"}:
         return spans_length(rec.voices.user_ms) / 1000
     silent = not spoken and heard_ms.empty and not rec.conversation.input_ms
     return 0.0 if silent else _NAN
 
 
 def _agent_s(rec: Recorded) -> float:
-    if len(rec.output):
+    if len(rec.output) and "output.wav" not in rec.conversation.gaps:
         return spans_length(audible_spans(rec.output))
     items = spoken_messages(rec.conversation)
     if items and all(item.played_ms is None for item in items):

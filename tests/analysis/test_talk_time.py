@@ -127,3 +127,26 @@ def test_how_much_was_played_may_be_unknown() -> None:
     cost = cost_summary(rec, PRICE, model="gpt-realtime")
     assert math.isnan(cost.unheard_share) and math.isnan(cost.unheard_usd)
     assert cost.unknown["unheard_usd"] == "how much of the agent was played is not known"
+
+
+def test_what_is_missing_of_the_audio_is_not_left_out_of_the_count() -> None:
+    rec = pushed()
+    rec.output[5 * 24_000 : 8 * 24_000] = 0.1
+    rec.conversation.gaps["output.wav"] = "the last 1.00 s of output.wav are missing"
+    assert talk_time(rec).agent_s == 8.0  # as the device reported
+
+    rec.conversation.gaps["input.wav"] = "the last 1.00 s of input.wav are missing"
+    assert math.isnan(talk_time(rec).user_s)
+
+
+def test_what_was_deleted_was_said_and_paid_for() -> None:
+    rec = pushed()
+    rec.output = np.zeros(0, np.float32)
+    before = cost_summary(rec, PRICE, model="gpt-realtime")
+    for item_id in ("user_0", "resp_0_item"):
+        rec.got(30.0, "conversation.item.deleted", item_id=item_id)
+
+    after = cost_summary(rec, PRICE, model="gpt-realtime")
+    assert len(after.table) == len(before.table)
+    assert talk_time(rec).agent_s == 8.0
+    assert after.unheard_tokens == before.unheard_tokens
