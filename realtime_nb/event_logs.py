@@ -28,8 +28,14 @@ from realtime_nb.errors import ConfigurationError, RecordingError
 from realtime_nb.event_log_lines import BETA_SERVER, KNOWN, EventLog, LogEntry, read_log
 from realtime_nb.protocol.dialect import client_to_ga, detect, server_to_ga
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.recording_files import LabelLine, PlaybackLine, RecordedEvent, ToolLine
-from realtime_nb.recording_sources import BACKWARDS_S, Gap
+from realtime_nb.recording_files import (
+    LabelLine,
+    PlaybackLine,
+    RecordedEvent,
+    ToolLine,
+    malformed,
+)
+from realtime_nb.recording_sources import BACKWARDS_S, Gap, malformed_words
 from realtime_nb.wire_audio import WireDecoder
 
 __all__ = ["LOG_SUFFIXES", "LogSource"]
@@ -87,6 +93,7 @@ class LogSource:
         self._audio.finish()
         self._note_audio()
         self._note_repeats()
+        self._note_malformed()
         self.header = self._header(entries)
 
     @property
@@ -115,6 +122,13 @@ class LogSource:
         """The audio that the events held, at 24 kHz."""
         pcm = self._audio.pcm.get(name, b"")
         return samples_from_pcm(bytes(pcm)) if pcm else np.zeros(0, np.float32)
+
+    def _note_malformed(self) -> None:
+        faults: dict[str, list[str]] = {}
+        for line in self._events:
+            for name, fault in malformed(line, self._dialect):
+                faults.setdefault(name, []).append(fault)
+        self.problems += malformed_words(faults)
 
     def _note_losses(self, log: EventLog) -> None:
         if log.unreadable:

@@ -363,7 +363,11 @@ _OWN_REASONS = ("typed", "no spoken answer", "playback was not reported")
 
 
 def _is_untimed(turn: Turn) -> bool:
-    return any(item.audio_ms != 0 and item.first_audio_s is None for item in turn.items)
+    return any(
+        (item.audio_ms != 0 and item.first_audio_s is None)
+        or (item.played_ms and item.played_s is None)
+        for item in turn.items
+    )
 
 
 def _length(seconds: float) -> str:

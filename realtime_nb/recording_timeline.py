@@ -49,6 +49,7 @@ def timeline_data(rec: Recorded, received: Mapping[str, Samples]) -> TimelineDat
         user=user,
         agent=[Clip(0.0, rec.output)] if len(rec.output) else [],
         unheard=[Clip(t_s, samples) for t_s, samples in _unheard(conversation, received)],
+        received=[Clip(t_s, samples) for t_s, samples in _unplaced(conversation, received)],
         padded=_placed(
             clock, ((heard.audio_start_ms, heard.audio_end_ms) for heard in conversation.speech)
         ),
@@ -113,6 +114,24 @@ def _unheard(
             following_s = (other for other in starts_s if other > begin_s)
             room_s = next(following_s, math.inf) - begin_s
             yield begin_s, rest[: round(min(room_s, len(rest)) * SAMPLE_RATE)]
+
+
+def _unplaced(
+    conversation: Conversation, received: Mapping[str, Samples]
+) -> Iterator[tuple[float, Samples]]:
+    """The agent's audio where nothing tells what of it was played, each message from when it came
+    to the next."""
+    if conversation.playback_known:
+        return
+    begun_s = {
+        item_id: item.first_audio_s
+        for item_id, item in conversation.items.items()
+        if item.first_audio_s is not None and item_id in received
+    }
+    for item_id, begin_s in begun_s.items():
+        room_s = min((s for s in begun_s.values() if s > begin_s), default=math.inf) - begin_s
+        samples = received[item_id]
+        yield begin_s, samples[: round(min(room_s, len(samples)) * SAMPLE_RATE)]
 
 
 def _silent_from_s(item: Item, played_ms: float) -> float | None:

@@ -37,6 +37,22 @@ def test_repeated_events_that_a_console_only_counted(tmp_path: Path) -> None:
     assert "counted repeated events: 6 of them are missing" in recording.problems[0]
 
 
+def test_events_that_can_not_be_understood_are_counted(tmp_path: Path) -> None:
+    delta = {"type": "response.output_audio.delta", "delta": "AAAA", "response_id": "r"}
+    lines = [
+        {"time": iso(0.5), "source": "server", "event": {"type": "session.created", "session": {}}},
+        {"time": iso(1.5), "source": "server", "event": delta},
+        {"time": iso(1.6), "source": "server", "event": delta},
+    ]
+
+    recording = load(written(tmp_path / "log.jsonl", lines))
+
+    assert recording.problems == [
+        "2 response.output_audio.delta events can't be understood (it names no item), and what "
+        "they told is missing."
+    ]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_byte_order_marks(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "log.jsonl"

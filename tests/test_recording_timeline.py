@@ -30,6 +30,22 @@ def unheard(rec: MadeRecording) -> list[tuple[float, int]]:
 
 def test_nothing_is_unheard_where_nobody_reports_playback() -> None:
     assert unheard(answered()) == []
+    clips = timeline_data(answered(), RECEIVED).received
+    assert [(clip.start_s, len(clip.samples)) for clip in clips] == [(1.1, 24_000), (4.1, 24_000)]
+
+
+def test_messages_that_came_at_once_do_not_cover_each_other() -> None:
+    rec = MadeRecording(duration_s=10.0)
+    rec.answer(1.0, "resp_1", 1_000, "One.")
+    rec.answer(1.5, "resp_2", 1_000, "Two.")
+    clips = timeline_data(rec, RECEIVED).received
+    assert [(clip.start_s, len(clip.samples)) for clip in clips] == [(1.1, 12_000), (1.6, 24_000)]
+
+
+def test_where_playback_is_known_only_what_was_played_is_shown() -> None:
+    rec = answered()
+    rec.played("resp_1_item", 0.0, "started", 1.2)
+    assert timeline_data(rec, RECEIVED).received == []
 
 
 @pytest.mark.parametrize(

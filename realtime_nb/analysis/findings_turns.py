@@ -15,6 +15,8 @@ __all__ = ["RULES"]
 OVER_REMEMBERED_MS = 200.0
 """From here on the model believes that it said things which nobody heard."""
 
+_AT_THE_END_S = 0.5
+
 DEAF_S = 1.0
 """Speech of this length that turn detection never reported."""
 
@@ -100,7 +102,9 @@ def missed_barge_ins(evidence: Evidence) -> Iterator[Finding]:
 def over_remembered(evidence: Evidence) -> Iterator[Finding]:
     """Answers of which the model remembers more than was heard."""
     table = evidence.interruptions
-    for row in rows(table[table.over_remembered_ms.astype(float) > OVER_REMEMBERED_MS]):
+    # What the session's own end cut short, no model goes on from.
+    last = table.stopped_s.astype(float) > evidence.rec.duration_s - _AT_THE_END_S
+    for row in rows(table[~last & (table.over_remembered_ms.astype(float) > OVER_REMEMBERED_MS)]):
         number = _number(row.turn)
         yield Finding(
             id="over-remembered-audio",

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["ENGINE_METRICS", "at_pace", "pace_note"]
 
 ENGINE_METRICS = (
-    *("latency_ms", "latency_first_turn_ms", "latency_with_calls_ms"),
-    *("commit_wait_ms", "model_first_audio_ms", "playout_ms", "first_audio_ms"),
+    *("latency_ms", "latency_undisturbed_ms", "latency_interrupted_ms"),
+    *("latency_first_turn_ms", "latency_with_calls_ms"),
+    *("commit_wait_ms", "model_first_audio_ms", "playout_ms"),
+    *("first_audio_ms", "update_to_first_audio_ms"),
     *("session_created_ms", "session_updated_ms", "answer_ms", "transcript_ms"),
     *("tool_decide_ms", "tool_queue_ms", "tool_run_ms", "tool_send_ms", "tool_resume_ms"),
     "silent_tool_gap_ms",

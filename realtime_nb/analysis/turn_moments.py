@@ -316,7 +316,8 @@ def moments_of(
     first_audio_s = earliest(item.first_audio_s for item in turn.items)
     played_s = earliest(item.played_s for item in turn.items)
     if note is None and math.isnan(first_audio_s):
-        note = "no spoken answer"
+        lost = any(math.isnan(item.audio_ms) for item in turn.items)
+        note = "the events of its audio can't be understood" if lost else "no spoken answer"
     elif note is None and math.isnan(played_s):
         note = "playback was not reported"
     elif note is None and played_s < speech_end_s - _SLACK_S:

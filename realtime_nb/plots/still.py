@@ -93,6 +93,7 @@ def _description(data: TimelineData) -> str:
         f"{cut} of them cut short" if cut else "",
         f"{failed} failed" if failed else "",
         f"{_length(unheard_s)} of the agent's audio not heard" if unheard_s else "",
+        "the agent's audio as received, as nothing tells what was played" if data.received else "",
         f"{style.counted(len(data.calls), 'function call')} ({shown})" if data.calls else "",
         style.counted(len(data.errors), "error") if data.errors else "",
         style.counted(len(data.labels), "label") if data.labels else "",
@@ -130,7 +131,8 @@ class _Still:
             yield self._spans(spans, 2 * _WAVE_HALF_PX, style.SPEECH_COLOUR, 0.3)
         yield from self._waves([(data.user, 1.0)], style.USER_COLOUR)
         yield from self._lane("agent", 2 * _WAVE_HALF_PX)
-        yield from self._waves([(data.unheard, 0.45), (data.agent, 1.0)], style.AGENT_COLOUR)
+        layers = [(data.unheard, 0.45), (data.received, 0.7), (data.agent, 1.0)]
+        yield from self._waves(layers, style.AGENT_COLOUR)
         if data.responses:
             yield from self._lane("responses", 8)
             for _, colour, alpha, spans in response_kinds(data.responses):

@@ -65,6 +65,7 @@ class TimelineData:
         user: what the microphone sent.
         agent: what was played.
         unheard: the agent's audio that was not, from where it would have been.
+        received: the agent's audio from when it came, where nothing tells what of it was played.
         padded: speech as the server reported it, padding and silence window included.
         detected: the same without them.
         found: speech of which turn detection says nothing, as the offline detector hears it.
@@ -78,6 +79,7 @@ class TimelineData:
     user: Sequence[Clip] = ()
     agent: Sequence[Clip] = ()
     unheard: Sequence[Clip] = ()
+    received: Sequence[Clip] = ()
     padded: Sequence[Span] = ()
     detected: Sequence[Span] = ()
     found: Sequence[Span] = ()
@@ -198,8 +200,9 @@ def plot_timeline(data: TimelineData, ax: Axes | None = None) -> Axes:
 
     The upper lane is the microphone, with speech as reported (light) and as detected (darker), and
     in a dashed frame what only the offline detector tells, as of push-to-talk; the one below is the
-    agent as it was played, with what was never heard faded; then the model's responses; bars are
-    function calls, crosses are errors, dotted lines marks made by people.
+    agent as it was played, with what was never heard faded (of a log, as it came); then the
+    model's responses; bars are function calls, crosses are errors, dotted lines marks made by
+    people.
 
     However long the session, each pixel shows the lowest and the highest sample under it.
     """
@@ -212,7 +215,11 @@ def plot_timeline(data: TimelineData, ax: Axes | None = None) -> Axes:
     ax.set_ylim(lanes.bottom, lanes.top)
     _draw_speech(ax, lanes.user, data)
     _draw_wave(ax, lanes.user, style.USER_COLOUR, [(data.user, 1.0, "")], duration_s, bins)
-    layers = [(data.unheard, 0.45, "not heard"), (data.agent, 1.0, "")]
+    layers = [
+        (data.unheard, 0.45, "not heard"),
+        (data.received, 0.7, "as received; playing unknown"),
+        (data.agent, 1.0, ""),
+    ]
     _draw_wave(ax, lanes.agent, style.AGENT_COLOUR, layers, duration_s, bins)
     if lanes.responses is not None:
         _draw_responses(ax, lanes.responses, data.responses, duration_s / bins)

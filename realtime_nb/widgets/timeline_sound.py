@@ -80,7 +80,7 @@ class Sound:
         end_s = min(end_s, start_s + MAX_BLOCK_S, self.duration_s)
         user, agent = (
             cut(((clip.start_s, clip.samples) for clip in clips), start_s, end_s)
-            for clips in (self._data.user, self._data.agent)
+            for clips in (self._data.user, [*self._data.received, *self._data.agent])
         )
         return interleaved(user, agent)
 
@@ -88,6 +88,7 @@ class Sound:
         data = self._data
         layers: tuple[tuple[Lane, float | None, Sequence[Clip]], ...] = (
             ("user", None, data.user),
+            ("agent", None, data.received),
             ("agent", None, data.agent),
             ("agent", 0.0, data.unheard),
         )

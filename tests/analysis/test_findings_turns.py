@@ -148,6 +148,14 @@ def test_over_remembered_audio(excess_ms: float, count: int) -> None:
     assert all("believes that it said 0.2 s more" in finding.text for finding in found)
 
 
+def test_no_model_goes_on_from_what_the_end_of_the_session_cut() -> None:
+    rec = begun()
+    rec.duration_s = 12.5
+    assert not list(over_remembered(interrupted(rec, over_remembered_ms=2_000.0)))
+    assert list(over_remembered(interrupted(rec, over_remembered_ms=2_000.0, stopped_s=11.0)))
+    assert list(over_remembered(interrupted(rec, over_remembered_ms=2_000.0, stopped_s=math.nan)))
+
+
 @pytest.mark.parametrize(
     ("gap_ms", "reply_played_s", "cut"),
     [
