@@ -28,6 +28,7 @@ from tests.virtual import virtual
 LONG_ANSWER = " ".join(["word"] * 20)  # 5 s of humming
 
 # A client that speaks no audio leaves the input-sample clock at 0; ids of its events are its own.
+SENT = ("floor_ms", "changed_ms")
 CLIENT_SIDE = {"input_ms", "input_start_s", "events_applied", "first_ids", "updated_s"}
 
 
@@ -67,6 +68,9 @@ async def served(recording: Recording, **options: Any) -> tuple[Conversation, Re
 def fold(conversation: Conversation) -> dict[str, Any]:
     """The conversation as plain values, with times to the millisecond."""
     values = dataclasses.asdict(conversation)
+    # Where the user's audio lies is the sender's, too; what was heard of it is the server's.
+    heard = values.pop("audio")["speech"]
+    values["speech"] = [{name: one[name] for name in one if name not in SENT} for one in heard]
     return {name: _rounded(values[name]) for name in values if name not in CLIENT_SIDE}
 
 

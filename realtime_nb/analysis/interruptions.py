@@ -359,7 +359,8 @@ class _Scene:
 
 
 def _excess(whole_ms: float, part_ms: float) -> float:
-    return _NAN if math.isnan(part_ms) else max(0.0, whole_ms - part_ms)
+    rest_ms = whole_ms - part_ms
+    return rest_ms if math.isnan(rest_ms) else max(0.0, rest_ms)
 
 
 def _words(text: str) -> str:

@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
-from realtime_nb.analysis.interruptions import INTERRUPTION_COLUMNS, interruptions, playback_spans
+from realtime_nb.analysis.interruptions import (
+    INTERRUPTION_COLUMNS,
+    _excess,
+    interruptions,
+    playback_spans,
+)
 from realtime_nb.audio import load_audio
 from tests.made_recording import MadeRecording
 from tests.spoken_recording import begun, voiced
@@ -319,3 +324,8 @@ def test_what_is_still_being_played_lasts_to_the_end() -> None:
     assert [(span, item.id) for span, item in playback_spans(rec.conversation, 60.0)] == [
         ((10.2, 60.0), "resp_1_item")
     ]
+
+
+def test_of_audio_of_unknown_length_nobody_knows_what_was_not_heard() -> None:
+    assert math.isnan(_excess(math.nan, 100.0)) and math.isnan(_excess(100.0, math.nan))
+    assert (_excess(300.0, 100.0), _excess(100.0, 300.0)) == (200.0, 0.0)
