@@ -19,15 +19,13 @@ from realtime_nb.widgets.transcript import Transcript
 __all__ = ["AgentViews", "settings_shown"]
 
 _BYTES_PER_MS = 48
-_COUNT_EVERY_S = 0.5
 
 
 class AgentViews:
     """The widgets in the panel, as an observer of the session that they show.
 
     Attributes:
-        panel: shows state, latency, who ends the user's turns, and the number of events; to be
-            set before :meth:`follow`.
+        panel: shows state, latency and who ends the user's turns; to be set before :meth:`follow`.
         uncommitted_ms: audio that was appended since the last commit.
     """
 
@@ -40,14 +38,13 @@ class AgentViews:
         self.uncommitted_ms = 0.0
         self._session: Session | None = None
         self._latency: LatencyMeter | None = None
-        self._counted_s = 0.0
         self._turn_due = False  # a turn has ended that has no response yet
 
     def follow(self, session: Session) -> None:
         """Shows a session from its beginning, which is before it is open."""
         self._session = session
         self._latency = LatencyMeter(session.conversation)
-        self.uncommitted_ms = self._counted_s = 0.0
+        self.uncommitted_ms = 0.0
         self._turn_due = False
         self.events.clear()
         self.timeline.clear()
@@ -57,7 +54,6 @@ class AgentViews:
 
     def update(self) -> None:
         """Shows what is now."""
-        self.panel.set(event_count=len(self.events))
         if self._session is not None:
             self.transcript.update()
             self.timeline.update(self._session.conversation)
@@ -79,9 +75,6 @@ class AgentViews:
             self._add_input(pcm, t_s, captured_s)
         elif pcm is not None and isinstance(raw.get("item_id"), str):
             self.timeline.add_output(raw["item_id"], pcm)
-        if t_s - self._counted_s >= _COUNT_EVERY_S:
-            self._counted_s = t_s
-            self.panel.set(event_count=len(self.events))
         self._show(t_s)
 
     def close(self) -> None:

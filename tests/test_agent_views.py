@@ -214,14 +214,6 @@ def test_appended_audio_counts_until_it_is_committed_or_cleared(shown: Shown) ->
     assert shown.views.uncommitted_ms == 0
 
 
-def test_events_are_counted_now_and_then(shown: Shown) -> None:
-    for number in range(100):
-        shown.heard(0.01 * number, 10)
-    assert 0 < shown.views.panel.event_count < 100
-    shown.views.update()
-    assert shown.views.panel.event_count == 100 == len(shown.views.events)
-
-
 def test_another_session_begins_anew(shown: Shown) -> None:
     shown.heard(5.0, 100)
     other = Session()

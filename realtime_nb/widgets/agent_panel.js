@@ -215,7 +215,7 @@ function show({ model, el, signal, host }, commands) {
     ...agentSettings(model, commands, signal), turnSettings(model, commands, signal));
   /** @type {EventsApi | null} */
   let known = null;
-  const eventCount = () => known?.count ?? model.get("event_count") ?? 0;
+  const eventCount = () => known?.count ?? 0;
   const pages = tabs([
     { label: () => "Transcript", node: transcript, fill: () => fill("transcript", transcript) },
     { label: () => `Events ${eventCount() || ""}`.trim(), node: events, fill: () => fill("events", events) },
@@ -227,7 +227,7 @@ function show({ model, el, signal, host }, commands) {
     begun ||= model.get("connected") || eventCount() > 0;
     timeline.hidden = !begun;
   };
-  followTraits(model, ["event_count", "connected"], count);
+  followTraits(model, ["connected"], count);
 
   const root = element("section", {
     class: "rtnb rtnb-panel", tabindex: 0, "aria-label": "Voice agent", "data-lm-suppress-shortcuts": "true",

@@ -44,7 +44,6 @@ class AgentPanel(LiveWidget):
     endpoint = traitlets.Unicode().tag(sync=True)
     latency_ms = traitlets.Int(None, allow_none=True).tag(sync=True)
     """Voice to voice, of the last answer."""
-    event_count = traitlets.Int(0).tag(sync=True)
     voices = traitlets.List(traitlets.Unicode()).tag(sync=True)
     """What can be chosen."""
     settings = traitlets.Dict().tag(sync=True)

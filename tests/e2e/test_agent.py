@@ -526,7 +526,7 @@ def test_in_notebook_7(
     ]
     (lab.folder / name).write_text(json.dumps(content))
     page = open_browser_at(says(YOUNG_MAN), f"{lab.url}/notebooks/{name}")
-    page.get_by_text("Python 3", exact=False).first.wait_for()
+    wait_for_notebook(page)
     page.get_by_text("rt.Agent", exact=False).first.click()
     page.keyboard.press("Shift+Enter")
     page.get_by_role("button", name="Connect", exact=True).click()

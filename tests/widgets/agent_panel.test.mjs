@@ -36,7 +36,7 @@ async function shown(traits = {}) {
   const parts = { transcript: {}, events, timeline: {}, microphone, speaker };
   const model = new FakeModel({
     state: "disconnected", error: "", connected: false, talking: false, muted: false, push_to_talk: false,
-    endpoint: "local", latency_ms: null, event_count: 0, voices: ["alloy", "sage"],
+    endpoint: "local", latency_ms: null, voices: ["alloy", "sage"],
     settings: { instructions: "", voice: "alloy", turn_detection: { type: "server_vad" } },
     children: Object.fromEntries(Object.keys(parts).map((name) => [name, name])), ...traits,
   });
@@ -211,7 +211,7 @@ test("with the microphone off it is ready, not listening", async () => {
 });
 
 test("the tab counts the events that the page has", async () => {
-  const { el, events, counting } = await shown({ event_count: 1 });
+  const { el, events, counting } = await shown();
   const tab = el.querySelectorAll("[role=tab]")[1];
   assert.equal(tab.textContent, "Events");
   events.count = 39;
