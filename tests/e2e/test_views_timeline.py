@@ -102,7 +102,7 @@ def assert_same(heard: Samples, wanted: Samples) -> None:
 def test_a_recordings_timeline(show: Show, recording: Recording) -> None:
     clicks: list[float] = []
     view = show(Timeline(recording, on_click=clicks.append))
-    labelled(view, "0:00 to 0:16: 2 stretches of speech, 1 function calls, 2 errors")
+    labelled(view, "0:00 to 0:16: 2 stretches of speech, 1 function call, 2 errors")
     assert view.page.evaluate(PIXELS, [*AGENT, 0, 1]) > 500
     assert view.page.evaluate(PIXELS, [*CALL, 0.45, 0.6]) > 50
     assert view.page.evaluate(PIXELS, [*CALL, 0.7, 1]) == 0
@@ -267,7 +267,7 @@ def test_words_in_a_timeline_are_only_words(show: Show, recording: Recording) ->
     live.received(1.0, "error", error={"code": "x", "message": EVIL})
     timeline.update(live.conversation, 20.0)
     view = show(timeline)
-    labelled(view, "1 errors")
+    labelled(view, "1 error")
     x, y = place(view, 0.5, 20.0)
     view.until(POINT_AT_ERROR, [x, y + 97])
     assert view.page.evaluate(HARMLESS)

@@ -59,9 +59,9 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     live = LiveSession(recorder)
     three_turns(live)
     refused = {"type": "realtime", "instructions": EVIL}
-    live.sent(15.7, "session.update", event_id="mine_1", session=refused)
+    live.sent(16.0, "session.update", event_id="mine_1", session=refused)
     error = {"code": "invalid_value", "message": f"Invalid: {EVIL}", "event_id": "mine_1"}
-    live.received(15.75, "error", error=error)
+    live.received(16.0, "error", error=error)
     recorder.close()
     return load(recorder.path)
 
