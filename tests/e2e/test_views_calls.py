@@ -229,6 +229,11 @@ def test_pictures(show: Show, live: LiveSession, screenshots: Path, theme: str, 
 def test_without_calls_it_says_so_where_it_can_be_read(show: Show) -> None:
     view = show(CallInspector(Held(LiveSession())))
     view.until("document.querySelector('.rtnb-empty')?.textContent === 'No function calls.'")
-    bottom = "(selector) => document.querySelector(selector).getBoundingClientRect().bottom"
-    inside = view.page.evaluate(bottom, ".rtnb-events-grid")
-    assert view.page.evaluate(bottom, ".rtnb-empty") <= inside
+    # Its styles may come later than its words.
+    view.until(
+        """() => {
+          const [words, grid] = [".rtnb-empty", ".rtnb-events-grid"]
+            .map((selector) => document.querySelector(selector).getBoundingClientRect());
+          return grid.height > 0 && words.bottom <= grid.bottom;
+        }"""
+    )
