@@ -13,6 +13,7 @@ from realtime_nb import host_player
 from realtime_nb.agent_audio import HostAudio
 from realtime_nb.agent_options import HostAudioSettings
 from realtime_nb.background import IoThread
+from realtime_nb.devices import Speaker
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.conversation import PlaybackReport
 from realtime_nb.session import Session
@@ -65,6 +66,19 @@ class Room(Ears):
         pass
 
 
+async def hear_the_agent(audio: HostAudio, room: Room) -> Speaker:
+    """The agent speaks while the microphone is open, which is closed again after that."""
+    speaker = audio.speaker(_as_session(room))
+    await audio.start(_as_session(room))
+    await audio.talk()
+    speaker.write("a", tone(300))
+    speaker.end("a")
+    while speaker.playing:  # noqa: ASYNC110 - its end is reported on another thread
+        await asyncio.sleep(0.005)
+    await audio.hush()
+    return speaker
+
+
 def test_the_sound_card_hears_and_is_deaf_while_the_agent_speaks(
     thread: IoThread, sound: FakeSoundDevice
 ) -> None:
@@ -72,14 +86,7 @@ def test_the_sound_card_hears_and_is_deaf_while_the_agent_speaks(
     audio, room = HostAudio(thread, problems.append), Room()
 
     async def talk() -> None:
-        speaker = audio.speaker(_as_session(room))
-        await audio.start(_as_session(room))
-        await audio.talk()
-        speaker.write("a", tone(300))
-        speaker.end("a")
-        while speaker.playing:  # noqa: ASYNC110 - its end is reported on another thread
-            await asyncio.sleep(0.005)
-        await audio.hush()
+        speaker = await hear_the_agent(audio, room)
         heard = len(room.heard)
         await speaker.close()
         await audio.stop()
@@ -103,14 +110,7 @@ def test_with_headphones_the_agent_can_be_interrupted_by_voice(
     room = Room()
 
     async def talk() -> None:
-        speaker = audio.speaker(_as_session(room))
-        await audio.start(_as_session(room))
-        await audio.talk()
-        speaker.write("a", tone(300))
-        speaker.end("a")
-        while speaker.playing:  # noqa: ASYNC110 - its end is reported on another thread
-            await asyncio.sleep(0.005)
-        await audio.hush()
+        speaker = await hear_the_agent(audio, room)
         await speaker.close()
         await audio.stop()
 

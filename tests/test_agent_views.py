@@ -367,22 +367,17 @@ async def test_the_panel_and_the_recording_rec_turns(late: None, tmp_path: Path)
     agree(talked, 2)
 
 
-@virtual
-async def test_they_agree_when_a_key_is_held_to_talk(late: None, tmp_path: Path) -> None:
-    voice = sentence(tmp_path)
-    async with talk(voice, tmp_path, "Hello.", "Well.", turn_detection=None) as talked:
-        for _ in range(2):
-            await talked.speak()
-            assert await talked.session.settled()
-    agree(talked, 2)
-    assert talked.recorded().latency.speech_end_source.tolist() == ["offline_vad"] * 2
-
-
+@pytest.mark.parametrize(
+    "detection",
+    [
+        pytest.param(None, id="a key held to talk"),
+        pytest.param(rt.SemanticVAD(eagerness="high"), id="semantic_vad"),
+    ],
+)
 @virtual
 async def test_they_agree_where_the_server_does_not_say_when_speech_ended(
-    late: None, tmp_path: Path
+    late: None, tmp_path: Path, detection: rt.SemanticVAD | None
 ) -> None:
-    detection = rt.SemanticVAD(eagerness="high")
     voice = sentence(tmp_path)
     async with talk(voice, tmp_path, "Hello.", "Well.", turn_detection=detection) as talked:
         for _ in range(2):
