@@ -35,24 +35,24 @@ _HOMES = {
     "SemanticVAD": "protocol.config",
     "ServerVAD": "protocol.config",
     "Conversation": "protocol.conversation",
-    "Endpoint": "endpoints",
-    "azure": "endpoints",
-    "Session": "session",
-    "connect": "connecting",
+    "Endpoint": "session.endpoints",
+    "azure": "session.endpoints",
+    "Session": "session.session",
+    "connect": "session.connect",
     "tool": "tools",
     "LocalServer": "local.server",
     "serve": "local.server",
-    "Recording": "recording",
-    "Recordings": "recordings",
-    "load": "recording",
-    "replay": "replaying",
+    "Recording": "recordings.recording",
+    "Recordings": "recordings.collection",
+    "load": "recordings.recording",
+    "replay": "recordings.replay",
     "compare": "analysis.comparison",
-    "Price": "analysis.prices",
-    "compare_costs": "analysis.cost_comparison",
-    "doctor": "diagnosis",
-    "Agent": "agent",
-    "BrowserAudioSettings": "agent_options",
-    "HostAudioSettings": "agent_options",
+    "Price": "analysis.cost.prices",
+    "compare_costs": "analysis.cost.comparison",
+    "doctor": "commands.doctor",
+    "Agent": "agent.agent",
+    "BrowserAudioSettings": "agent.options",
+    "HostAudioSettings": "agent.options",
     "CallInspector": "widgets.call_inspector",
     "EventInspector": "widgets.event_inspector",
     "Timeline": "widgets.timeline",
@@ -99,14 +99,12 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from realtime_nb.agent import Agent
-    from realtime_nb.agent_options import BrowserAudioSettings, HostAudioSettings
+    from realtime_nb.agent.agent import Agent
+    from realtime_nb.agent.options import BrowserAudioSettings, HostAudioSettings
     from realtime_nb.analysis.comparison import compare
-    from realtime_nb.analysis.cost_comparison import compare_costs
-    from realtime_nb.analysis.prices import Price
-    from realtime_nb.connecting import connect
-    from realtime_nb.diagnosis import doctor
-    from realtime_nb.endpoints import Endpoint, azure
+    from realtime_nb.analysis.cost.comparison import compare_costs
+    from realtime_nb.analysis.cost.prices import Price
+    from realtime_nb.commands.doctor import doctor
     from realtime_nb.errors import (
         AudioError,
         ConfigurationError,
@@ -121,10 +119,12 @@ if TYPE_CHECKING:
     from realtime_nb.local.server import LocalServer, serve
     from realtime_nb.protocol.config import SemanticVAD, ServerVAD
     from realtime_nb.protocol.conversation import Conversation
-    from realtime_nb.recording import Recording, load
-    from realtime_nb.recordings import Recordings
-    from realtime_nb.replaying import replay
-    from realtime_nb.session import Session
+    from realtime_nb.recordings.collection import Recordings
+    from realtime_nb.recordings.recording import Recording, load
+    from realtime_nb.recordings.replay import replay
+    from realtime_nb.session.connect import connect
+    from realtime_nb.session.endpoints import Endpoint, azure
+    from realtime_nb.session.session import Session
     from realtime_nb.tools import tool
     from realtime_nb.widgets.call_inspector import CallInspector
     from realtime_nb.widgets.event_inspector import EventInspector

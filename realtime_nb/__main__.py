@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realtime_nb.cli import run
+from realtime_nb.commands.cli import run
 
 __all__: list[str] = []
 

@@ -34,7 +34,13 @@ import numpy as np
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosedError
 
-from realtime_nb.audio import SAMPLE_RATE, decode, format_sample_rate, level_dbfs, samples_from_pcm
+from realtime_nb.audio.pcm import (
+    SAMPLE_RATE,
+    decode,
+    format_sample_rate,
+    level_dbfs,
+    samples_from_pcm,
+)
 from realtime_nb.errors import SessionClosedError
 from realtime_nb.local.connection import Connection
 from realtime_nb.local.engines import Engines
@@ -45,7 +51,7 @@ from realtime_nb.local.tts import TTS
 from realtime_nb.protocol.config import merge_session
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.turns import FRAME_MS
-from realtime_nb.transport import MemoryTransport, memory_pair
+from realtime_nb.session.transport import MemoryTransport, memory_pair
 
 __all__ = [
     "CountingIds",
@@ -74,7 +80,7 @@ class CountingIds:
         self._counts: Counter[str] = Counter()
 
     def __call__(self, prefix: str) -> str:
-        """The next id of that prefix."""
+        """Returns the next id of that prefix."""
         self._counts[prefix] += 1
         return f"{prefix}_{self._counts[prefix]}"
 
@@ -118,7 +124,7 @@ class LoudnessDetector:
 def tone(
     duration_ms: float, *, hz: float = 440.0, level: float = 0.3, sample_rate: int = SAMPLE_RATE
 ) -> bytes:
-    """A sine as PCM16 mono; ``level`` is its peak, from 0 to 1."""
+    """Returns a sine as PCM16 mono; ``level`` is its peak, from 0 to 1."""
     t_s = np.arange(round(duration_ms * sample_rate / 1000)) / sample_rate
     samples = np.round(level * 32_767 * np.sin(2 * np.pi * hz * t_s))
     return samples.astype("<i2").tobytes()
@@ -130,7 +136,8 @@ def silence(duration_ms: float, *, sample_rate: int = SAMPLE_RATE) -> bytes:
 
 
 def appends(audio: bytes, piece_bytes: int = 960) -> Iterator[JsonObject]:
-    """The audio as ``input_audio_buffer.append`` events; 960 bytes are 20 ms of 24-kHz PCM."""
+    """Yields the audio as ``input_audio_buffer.append`` events; 960 bytes are 20 ms of 24-kHz
+    PCM."""
     for start in range(0, len(audio), piece_bytes):
         piece = base64.b64encode(audio[start : start + piece_bytes]).decode("ascii")
         yield {"type": "input_audio_buffer.append", "audio": piece}
@@ -204,7 +211,7 @@ class FakeSTT:
         self._texts = deque(texts or ("hello",))
 
     def transcribe(self, pcm: bytes, sample_rate: int) -> str:
-        """The next text, whatever the audio."""
+        """Returns the next text, whatever the audio."""
         return self._texts.popleft() if len(self._texts) > 1 else self._texts[0]
 
 
@@ -389,7 +396,7 @@ class ScriptedServer:
                 return
 
     async def expect(self, event_type: str, **fields: object) -> JsonObject:
-        """The client's next event, which must be of that type and have those fields."""
+        """Returns the client's next event, which must be of that type and have those fields."""
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 event = await self._events.get()

@@ -104,14 +104,14 @@ class Tool:
         self.parameters = _schema(self._model, _argument_docs(doc))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function itself, as if it were not a tool."""
+        """Calls the function itself, as if it were not a tool."""
         return self.function(*args, **kwargs)
 
     def __repr__(self) -> str:
         return f"Tool({self.name}{self._signature})"
 
     def definition(self) -> Definition:
-        """The tool as ``session.update`` carries it."""
+        """Returns the tool as ``session.update`` carries it."""
         return {
             "type": "function",
             "name": self.name,
@@ -120,7 +120,7 @@ class Tool:
         }
 
     def parse(self, arguments_json: str) -> dict[str, Any]:
-        """Check arguments against the schema; defaults are filled in.
+        """Checks arguments against the schema; defaults are filled in.
 
         Raises:
             ToolError: Not JSON, not an object, or arguments missing, unknown or of a wrong type.
@@ -147,7 +147,7 @@ class Tool:
     async def call(
         self, arguments_json: str, started: Callable[[], None] = lambda: None
     ) -> ToolResult:
-        """Run the function on arguments from a model; never raises for what goes wrong in it.
+        """Runs the function on arguments from a model; never raises for what goes wrong in it.
 
         A plain function runs in a thread of its own, so that it can't hold up the loop. After a
         timeout its thread ends when the function does, and the late result is dropped.
@@ -202,7 +202,7 @@ def tool(
     timeout_s: float | None = DEFAULT_TIMEOUT_S,
     main_thread: bool = False,
 ) -> Tool | Callable[[Callable[..., object]], Tool]:
-    """Make a function a :class:`Tool`; use it bare or with arguments, as a decorator or a call.
+    """Makes a function a :class:`Tool`; use it bare or with arguments, as a decorator or a call.
 
     Every argument needs an annotation that JSON can express. Its description is taken from
     ``Field(description=…)`` or from the ``Args:`` section of the docstring.
@@ -251,7 +251,8 @@ def collect(
 
 
 def definitions(tools: Mapping[str, Tool | Definition]) -> list[Definition]:
-    """What ``session.update`` carries for tools that were put together by :func:`collect`."""
+    """Returns what ``session.update`` carries for tools that were put together by
+    :func:`collect`."""
     return [
         item.definition() if isinstance(item, Tool) else copy.deepcopy(item)
         for item in tools.values()
@@ -288,7 +289,7 @@ def _first_paragraph(doc: str) -> str:
 
 
 def _argument_docs(doc: str) -> dict[str, str]:
-    """The entries of a Google-style ``Args:`` section, each as one line."""
+    """Returns the entries of a Google-style ``Args:`` section, each as one line."""
     section = re.search(r"^(?:Args|Arguments):[ \t]*\n((?:[ \t]+.*\n?|\n)+)", doc, re.MULTILINE)
     if not section:
         return {}
@@ -371,7 +372,7 @@ def _complaints(error: pydantic.ValidationError) -> str:
 
 
 async def _in_thread(function: Callable[[], object]) -> object:
-    """Run in a daemon thread: one that hangs takes no place in a pool and doesn't hold up exit."""
+    """Runs in a daemon thread: one that hangs takes no place in a pool and doesn't hold up exit."""
     loop = asyncio.get_running_loop()
     finished: asyncio.Future[tuple[object, BaseException | None]] = loop.create_future()
     context = contextvars.copy_context()
@@ -419,7 +420,8 @@ def _text(result: object) -> str:
 
 
 def _plain(value: Any) -> object:
-    """What JSON lacks: arrays and NumPy scalars as lists and numbers, tables as rows, else text."""
+    """Returns what JSON lacks: arrays and NumPy scalars as lists and numbers, tables as rows, else
+    text."""
     if hasattr(value, "tolist"):
         return value.tolist()
     if hasattr(value, "to_dict"):

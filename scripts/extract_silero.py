@@ -1,4 +1,4 @@
-"""Extract the weights of Silero VAD's 16 kHz model into ``realtime_nb/models/silero_vad.npz``.
+"""Extract the weights of Silero VAD's 16 kHz model into ``audio/models/silero_vad.npz``.
 
 Needs two packages that the library itself does without::
 
@@ -21,7 +21,7 @@ import onnx
 from onnx import numpy_helper
 
 MD5 = "302cb198a7bb0400c62b73db2942737f"
-MODELS = Path(__file__).parents[1] / "realtime_nb" / "models"
+MODELS = Path(__file__).parents[1] / "realtime_nb" / "audio" / "models"
 # Name in the graph → name in the .npz. Arrays are kept as they are; vad.py arranges them.
 TENSORS = {
     "stft.forward_basis_buffer": "stft",

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from realtime_nb.driver import Driver
 from realtime_nb.protocol.conversation import Conversation
-from realtime_nb.recording import load
+from realtime_nb.recordings.recording import load
+from realtime_nb.session.driver import Driver
 from tests import tallies
 
 

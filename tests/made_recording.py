@@ -13,13 +13,13 @@ import pandas as pd
 
 from realtime_nb.analysis import tables
 from realtime_nb.analysis.interruptions import interruptions
-from realtime_nb.analysis.metrics import metrics
+from realtime_nb.analysis.metrics.metrics import metrics
 from realtime_nb.analysis.voices import Voices
-from realtime_nb.audio import Samples
-from realtime_nb.input_clock import InputClock
+from realtime_nb.archive.lines import PlaybackLine, RecordedEvent
+from realtime_nb.audio.pcm import Samples
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
-from realtime_nb.recording_files import PlaybackLine, RecordedEvent
+from realtime_nb.protocol.input_clock import InputClock
 
 __all__ = ["MadeRecording"]
 

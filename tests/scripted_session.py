@@ -9,18 +9,18 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from operator import itemgetter
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 import numpy as np
 
-from realtime_nb.audio import load_audio, pcm_from_samples
-from realtime_nb.input_clock import InputClock
+from realtime_nb.archive.recorder import Recorder
+from realtime_nb.audio.pcm import load_audio, pcm_from_samples
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.protocol.dialect import client_to_ga, server_to_ga
-from realtime_nb.recorder import Recorder
+from realtime_nb.protocol.input_clock import InputClock
+from tests.paths import DATA
 
 SERVER_VAD = {
     "type": "server_vad",
@@ -40,7 +40,6 @@ USAGE = {
     },
     "output_token_details": {"text_tokens": 41, "audio_tokens": 147},
 }
-DATA = Path(__file__).parent / "data"
 
 
 def session(**audio_format: str) -> dict[str, Any]:

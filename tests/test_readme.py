@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from realtime_nb.bench.long_session import write_session
+from realtime_nb.commands.bench.long_session import write_session
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from realtime_nb.audio import alaw_encode, samples_from_pcm, ulaw_encode
+from realtime_nb.audio.pcm import alaw_encode, samples_from_pcm, ulaw_encode
 from realtime_nb.testing import CountingIds, LoudnessDetector, appends, silence, tone
 
 

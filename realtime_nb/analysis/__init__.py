@@ -1,1 +1,5 @@
-"""What a recorded session says: tables, figures, findings, cost. Pure functions over the fold."""
+"""What a recorded session says: tables, figures, findings, cost.
+
+Pure functions over the fold and the audio of a recording, unaware of sessions and of pictures.
+Values of the ``Recorded`` protocol come in; tables, numbers and sentences go out.
+"""

@@ -20,9 +20,9 @@ from functools import cached_property
 from types import TracebackType
 from typing import Literal, Self
 
-from realtime_nb.analysis.findings import FINDING_IDS, Finding, Findings, findings
-from realtime_nb.analysis.findings_evidence import SEVERITIES, Evidence
-from realtime_nb.analysis.prices import PriceTable
+from realtime_nb.analysis.cost.prices import PriceTable
+from realtime_nb.analysis.findings.evidence import SEVERITIES, Evidence
+from realtime_nb.analysis.findings.findings import FINDING_IDS, Finding, Findings, findings
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.errors import ConfigurationError
 
@@ -80,7 +80,7 @@ class Checks:
         max: float | None = None,
         allow_unknown: bool = False,
     ) -> None:
-        """Check that a metric is below a limit, or some of its percentiles below theirs.
+        """Checks that a metric is below a limit, or some of its percentiles below theirs.
 
         Args:
             metric: Its name, such as ``latency_ms``.
@@ -99,11 +99,11 @@ class Checks:
             self._compare(metric, statistic, _BELOW, limit, allow_unknown)
 
     def at_most(self, metric: str, limit: float, *, allow_unknown: bool = False) -> None:
-        """Check that a metric's headline value is the limit or less."""
+        """Checks that a metric's headline value is the limit or less."""
         self._compare(metric, "value", _AT_MOST, limit, allow_unknown)
 
     def at_least(self, metric: str, limit: float, *, allow_unknown: bool = False) -> None:
-        """Check that a metric's headline value is the limit or more."""
+        """Checks that a metric's headline value is the limit or more."""
         self._compare(metric, "value", _AT_LEAST, limit, allow_unknown)
 
     def _compare(
@@ -121,7 +121,7 @@ class Checks:
             self.failures.append(f"{shown} is {measured}, not {words} {limit:g}")
 
     def _figure(self, metric: str, statistic: str) -> tuple[float, str, str]:
-        """A figure, its unit, and why it is not known."""
+        """Returns a figure, its unit, and why it is not known."""
         if metric == "cost_usd":
             cost = self._evidence.cost
             known = statistic == "value"
@@ -139,7 +139,7 @@ class Checks:
     # --- findings ---
 
     def no(self, *ids: str) -> None:
-        """Check that there are no findings of these kinds, such as ``false-interruption``.
+        """Checks that there are no findings of these kinds, such as ``false-interruption``.
 
         Raises:
             ConfigurationError: There is no such kind.
@@ -150,7 +150,7 @@ class Checks:
             self._refuse(self._findings.of(id))
 
     def no_errors(self, *, except_benign: bool = True) -> None:
-        """Check that the server rejected nothing and that no response failed.
+        """Checks that the server rejected nothing and that no response failed.
 
         Args:
             except_benign: Let those errors pass that a race brings about and that change nothing.
@@ -165,7 +165,7 @@ class Checks:
         )
 
     def none_worse_than(self, severity: Literal["error", "warning", "note"]) -> None:
-        """Check that all findings are of this severity or milder."""
+        """Checks that all findings are of this severity or milder."""
         allowed = SEVERITIES.index(severity)
         self._refuse(one for one in self._findings if SEVERITIES.index(one.severity) < allowed)
 

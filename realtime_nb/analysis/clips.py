@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime_nb.analysis.recorded import Recorded
-from realtime_nb.audio import SAMPLE_RATE, Samples, pcm_from_samples
+from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, pcm_from_samples
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.conversation import Item
 
@@ -27,7 +27,7 @@ __all__ = ["RecordingClip", "cut", "interleaved"]
 
 
 def cut(pieces: Iterable[tuple[float, Samples]], start_s: float, end_s: float) -> Samples:
-    """Return what lies between two moments; silence where nothing lies.
+    """Returns what lies between two moments; silence where nothing lies.
 
     Args:
         pieces: (when its first sample is heard in seconds, samples at 24 kHz). Where two overlap,
@@ -48,7 +48,7 @@ def cut(pieces: Iterable[tuple[float, Samples]], start_s: float, end_s: float) -
 
 
 def interleaved(left: Samples, right: Samples) -> bytes:
-    """Return 16-bit stereo, left and right in turn."""
+    """Returns 16-bit stereo, left and right in turn."""
     return pcm_from_samples(np.stack([left, right], axis=1).reshape(-1))
 
 
@@ -138,13 +138,13 @@ class RecordingClip:
         return file.getvalue()
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write :attr:`wav` to a file and return its path."""
+        """Writes :attr:`wav` to a file and return its path."""
         path = Path(path)
         path.write_bytes(self.wav)
         return path
 
     def audio(self) -> Audio:
-        """Return a player for the notebook.
+        """Returns a player for the notebook.
 
         A notebook that is saved with it holds the audio: about 130 kB for each second.
         """
@@ -161,7 +161,7 @@ class RecordingClip:
         return events[(events["t_s"] >= self.start_s) & (events["t_s"] < self.end_s)]
 
     def transcript(self) -> str:
-        """Return who said what within it, a line each; messages that reach out of it are whole."""
+        """Returns who said what within it, a line each; messages that reach out of it are whole."""
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
@@ -181,7 +181,7 @@ class RecordingClip:
                 yield f"{clock}  {'agent' if item.role == 'assistant' else item.role}: {words}"
 
     def _span(self, item: Item) -> tuple[float, float]:
-        """When an item was heard, or came about."""
+        """Returns when an item was heard, or came about."""
         conversation, wall = self.recording.conversation, self.recording.input_clock.wall
         call = conversation.calls.get(item.call_id or "")
         if call is not None:
@@ -206,5 +206,5 @@ def _known(value: float) -> float | None:
 
 
 def _first(*moments: float | None) -> float:
-    """The first that is known; NaN if none is."""
+    """Returns the first that is known; NaN if none is."""
     return next((moment for moment in moments if moment is not None), math.nan)

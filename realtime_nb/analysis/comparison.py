@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from realtime_nb.analysis.costs import cost_summary
+from realtime_nb.analysis.cost.costs import cost_summary
+from realtime_nb.analysis.cost.prices import PriceTable
 from realtime_nb.analysis.pace import pace_note
-from realtime_nb.analysis.prices import PriceTable
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.tables import LATENCY_PARTS
 
@@ -74,7 +74,8 @@ class Comparison:
         return table + "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
 
     def _shown(self) -> pd.DataFrame:
-        """The table as it is read: under the names, with as many digits as mean anything."""
+        """Returns the table as it is read: under the names, with as many digits as mean
+        anything."""
         shown = self.table.copy()
         for column in ("a", "b", "delta", "low", "high"):
             shown[column] = [_digits(value) for value in shown[column]]
@@ -89,7 +90,7 @@ def compare(
     seed: int = 0,
     prices: PriceTable | None = None,
 ) -> Comparison:
-    """Compare two recordings of the same user audio, such as two replays with other settings.
+    """Compares two recordings of the same user audio, such as two replays with other settings.
 
     Args:
         a, b: The recordings; differences are b − a.
@@ -179,7 +180,8 @@ def _paired(
 
 
 def _alike(left: _TurnFigures, right: _TurnFigures) -> float:
-    """How much the user seems to say the same, by the words or else by how long it took; or 0."""
+    """Returns how much the user seems to say the same, by the words or else by how long it took; or
+    0."""
     if left.words and right.words:
         agreeing = SequenceMatcher(None, left.words, right.words, autojunk=False).ratio()
         return agreeing if agreeing >= SAME_WORDS else 0.0

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from realtime_nb.audio import SAMPLE_RATE, Samples
+from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
 
 __all__ = ["echo_score"]
 
@@ -21,7 +21,7 @@ _SHORTEST_S = 0.1
 
 
 def echo_score(heard: Samples, played: Samples, start_s: float) -> float:
-    """Return how well what was heard matches what was played a little earlier, from 0 to 1.
+    """Returns how well what was heard matches what was played a little earlier, from 0 to 1.
 
     That is the largest normalised cross-correlation (of the first second, at 8 kHz, with the
     high frequencies raised) over lags from -100 to 500 ms. A plain copy scores 1, whatever its

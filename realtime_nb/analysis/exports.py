@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from realtime_nb.analysis.findings import findings
+from realtime_nb.analysis.findings.findings import findings
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.tables import LATENCY_PARTS
 from realtime_nb.analysis.user_speech import user_speech
@@ -69,7 +69,7 @@ _NUMBER_SUFFIXES = ("_ms", "_s", "_tokens", "_usd", "_share", "_db", "_dbfs")
 
 
 def arrow_table(name: str, frame: pd.DataFrame) -> pa.Table:
-    """Return a table for Arrow, with types that depend on the columns' names only.
+    """Returns a table for Arrow, with types that depend on the columns' names only.
 
     A table that happens to be empty, or to have no value in a column, has the same types as any
     other of its name, so that the files of many recordings read as one. What is neither number,
@@ -118,7 +118,7 @@ def _pyarrow() -> Any:
 def write_parquet(
     rec: Recorded, name: str, path: str | os.PathLike[str], recording: str | None = None
 ) -> int:
-    """Write one table as a Parquet file, with a first column ``recording``.
+    """Writes one table as a Parquet file, with a first column ``recording``.
 
     Args:
         rec: whose table.
@@ -136,7 +136,7 @@ def write_parquet(
 
 
 def write_csv(rec: Recorded, name: str, path: str | os.PathLike[str]) -> int:
-    """Write one table as CSV; lists are written as JSON. Returns the number of rows."""
+    """Writes one table as CSV; lists are written as JSON. Returns the number of rows."""
     from pandas.api.types import is_numeric_dtype
 
     frame = _table(rec, name)
@@ -154,7 +154,7 @@ def write_tables(
     suffix: str,
     write: Callable[[Recorded, str, Path], int],
 ) -> list[Path]:
-    """Write tables as ``folder/<table>.<suffix>``, all of :data:`TABLES` unless named."""
+    """Writes tables as ``folder/<table>.<suffix>``, all of :data:`TABLES` unless named."""
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     files = {name: place / f"{name}.{suffix}" for name in names or TABLES}
@@ -183,7 +183,7 @@ class Marked:
 
 
 def marks(rec: Recorded) -> list[Marked]:
-    """Return everything that has a place on the time axis, in order of time.
+    """Returns everything that has a place on the time axis, in order of time.
 
     User speech is what the server's turn detection heard, without padding and silence window; where
     there was none, what the offline detector finds: each turn of push-to-talk from its first voice
@@ -227,7 +227,7 @@ def _other_marks(rec: Recorded) -> Iterator[Marked]:
 
 
 def write_audacity(rec: Recorded, path: str | os.PathLike[str]) -> int:
-    """Write an Audacity label track; returns the number of labels.
+    """Writes an Audacity label track; returns the number of labels.
 
     Import it beside ``output.wav``, or beside ``rec.clip(0, rec.duration_s)`` saved as WAV.
     """
@@ -240,7 +240,7 @@ def write_audacity(rec: Recorded, path: str | os.PathLike[str]) -> int:
 
 
 def write_rttm(rec: Recorded, path: str | os.PathLike[str]) -> int:
-    """Write who spoke when, as NIST's Rich Transcription Time Marked; returns the number of lines.
+    """Writes who spoke when, as NIST's Rich Transcription Time Marked; returns the number of lines.
 
     The speakers are ``user`` and ``agent``; each stretch is a ``SPEAKER`` line with its onset and
     duration in seconds.
@@ -257,7 +257,7 @@ def write_rttm(rec: Recorded, path: str | os.PathLike[str]) -> int:
 
 
 def write_chrome_trace(rec: Recorded, path: str | os.PathLike[str]) -> int:
-    """Write a trace that Perfetto and ``chrome://tracing`` open; returns its number of events.
+    """Writes a trace that Perfetto and ``chrome://tracing`` open; returns its number of events.
 
     A row each for user, agent, tools, responses and the parts of each turn's latency; errors and
     labels are instants. Times are microseconds, as the Trace Event Format has them.

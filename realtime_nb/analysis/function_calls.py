@@ -25,7 +25,7 @@ _TIMED_OUT = re.compile(r"\S+ took over \S+ s\.")
 
 
 def calls(conversation: Conversation) -> pd.DataFrame:
-    """Return one row per function call.
+    """Returns one row per function call.
 
     Columns:
         turn: the user turn that it belongs to, NaN when none.
@@ -70,7 +70,8 @@ class _CallContext:
                 self._answers.setdefault(turn_of.get(response.id), []).append(response)
 
     def resumed_s(self, call: FunctionCall) -> float:
-        """When the first audio came of what the agent said to the output, in the same turn."""
+        """Returns when the first audio came of what the agent said to the output, in the same
+        turn."""
         if call.output_s is None:
             return _NAN
         answers = self._answers.get(self.numbers.get(call.call_id), ())
@@ -92,7 +93,7 @@ class _CallContext:
 
 
 def failure(call: FunctionCall) -> Literal["error", "timeout"] | None:
-    """How it failed, as was reported or else by its output; None if it did not."""
+    """Returns how it failed, as was reported or else by its output; None if it did not."""
     if call.run_outcome is None:
         complaint = _complaint(call.output or "")
         if complaint is None:
@@ -104,7 +105,7 @@ def failure(call: FunctionCall) -> Literal["error", "timeout"] | None:
 
 
 def _complaint(output: str) -> str | None:
-    """What went wrong, of an output that says nothing else."""
+    """Returns what went wrong, of an output that says nothing else."""
     if not output.startswith('{"error"'):
         return None
     try:
@@ -152,7 +153,7 @@ def _queue_note(call: FunctionCall) -> str | None:
 
 
 def _run_ms(call: FunctionCall) -> tuple[float, str | None]:
-    """How long it ran, and from when to when that is, or why it is not known."""
+    """Returns how long it ran, and from when to when that is, or why it is not known."""
     if call.run_outcome == "invalid":
         return _NAN, "it was not run: its arguments don't fit"
     reported_ms = between_ms(call.run_started_s, call.run_ended_s)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime_nb.analysis.voices import Span, frame_levels_dbfs
-from realtime_nb.audio import Samples
+from realtime_nb.audio.pcm import Samples
 
 __all__ = ["InputHealth", "input_health"]
 
@@ -49,7 +49,7 @@ class InputHealth:
 
 
 def input_health(samples: Samples, voiced_ms: Sequence[Span]) -> InputHealth:
-    """Measure levels.
+    """Measures levels.
 
     Args:
         samples: float32 (n,) at 24 kHz.
@@ -82,7 +82,7 @@ def _mean_level(levels_dbfs: npt.NDArray[np.float64]) -> float:
 
 
 def _extremes(samples: Samples) -> tuple[float, int]:
-    """The largest magnitude, and how many samples lie at full scale; block by block."""
+    """Returns the largest magnitude, and how many samples lie at full scale; block by block."""
     peak, clipped = 0.0, 0
     for start in range(0, len(samples), _BLOCK):
         magnitudes = np.abs(samples[start : start + _BLOCK])

@@ -14,7 +14,7 @@ from realtime_nb.analysis.tables import was_dropped
 from realtime_nb.analysis.turn_moments import Boundaries, boundaries_of
 from realtime_nb.analysis.user_turns import find_turns
 from realtime_nb.analysis.voices import Span, common_spans, spans_length
-from realtime_nb.audio import SAMPLE_RATE
+from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.protocol.conversation import Conversation, Item, Speech
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ _SLACK_S = 0.1
 def interruptions(
     rec: Recorded, *, min_ms: float = 250.0, echo_threshold: float = 0.35
 ) -> pd.DataFrame:
-    """Return one row per interruption of the agent and per missed barge-in, in order of time.
+    """Returns one row per interruption of the agent and per missed barge-in, in order of time.
 
     An interruption is an agent's message that was being played and was stopped before its end: its
     playback was flushed, it was truncated, or its response cancelled by turn detection. A missed
@@ -142,7 +142,7 @@ def _sort_key(*moments: object) -> float:
 
 
 def playback_spans(conversation: Conversation, end_s: float) -> list[tuple[Span, Item]]:
-    """When each message was played, from its first sample to its last, in order of time."""
+    """Returns when each message was played, from its first sample to its last, in order of time."""
     found = [
         ((item.played_s, end_s if item.stopped_s is None else item.stopped_s), item)
         for item in conversation.items.values()
@@ -210,14 +210,14 @@ class _Scene:
         )
 
     def _span_s(self, item: Item) -> Span:
-        """When it was played; without reports of that, when it may have been."""
+        """Returns when it was played; without reports of that, when it may have been."""
         if item.played_s is not None:
             return item.played_s, self.rec.duration_s if item.stopped_s is None else item.stopped_s
         begin_s = item.first_audio_s if item.first_audio_s is not None else math.inf
         return begin_s, begin_s + item.audio_ms / 1000
 
     def _heard_over(self, item: Item) -> Speech | None:
-        """The last speech that the server reported while the item was played."""
+        """Returns the last speech that the server reported while the item was played."""
         begin_s, end_s = self._span_s(item)
         index = bisect_right(self.started_s, end_s + _SLACK_S) - 1
         return self.speech[index] if index >= 0 and self.started_s[index] >= begin_s else None
@@ -287,7 +287,7 @@ class _Scene:
         return user.boundaries.offset_ms - user.boundaries.onset_ms
 
     def _voiced_ms(self, user: _UserSpeech) -> float:
-        """How much voice the offline detector hears in it; NaN where there is no audio."""
+        """Returns how much voice the offline detector hears in it; NaN where there is no audio."""
         if not len(self.rec.input) or math.isnan(self._length_ms(user)):
             return _NAN
         window = [(user.boundaries.onset_ms, user.boundaries.offset_ms)]
@@ -333,7 +333,8 @@ class _Scene:
         return self.playback[first:last]
 
     def _was_reported(self, onset_s: float) -> bool:
-        """Whether the server heard it at the latest 500 ms after its onset, or already before."""
+        """Tells whether the server heard it at the latest 500 ms after its onset, or already
+        before."""
         index = bisect_right(self.started_s, onset_s + _DETECTED_WITHIN_S) - 1
         if index < 0:
             return False
@@ -364,7 +365,7 @@ def _excess(whole_ms: float, part_ms: float) -> float:
 
 
 def _words(text: str) -> str:
-    """A transcript in lower case without punctuation and marks of noise."""
+    """Returns a transcript in lower case without punctuation and marks of noise."""
     return " ".join(_NOT_A_WORD.sub(" ", _NOISE_MARK.sub(" ", text.lower())).split())
 
 

@@ -7,10 +7,10 @@ import math
 from realtime_nb.analysis.turn_moments import Moments, earliest, moments_of
 from realtime_nb.analysis.user_turns import Turn, TurnFinder
 from realtime_nb.analysis.voices import Span, Voices
-from realtime_nb.input_clock import InputClock
+from realtime_nb.audio.vad import FrameDetector
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, Speech
+from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.turns import SpeechStart, SpeechStop, TurnDetector
-from realtime_nb.vad import FrameDetector
 
 __all__ = ["LatencyMeter"]
 
@@ -62,7 +62,7 @@ class LatencyMeter:
         return None if turn is None else self._moments(turn)
 
     def played(self, report: PlaybackReport) -> Moments | None:
-        """The moments of the turn whose answer begins to sound; None where none does."""
+        """Returns the moments of the turn whose answer begins to sound; None where none does."""
         item = self._conversation.items.get(report.item_id)
         if report.kind != "started" or item is None or item.response_id is None:
             return None
@@ -79,7 +79,7 @@ class LatencyMeter:
 
 
 def _needs_listener(conversation: Conversation) -> bool:
-    """Whether the reports of the turn detection in force won't tell when speech ended."""
+    """Tells whether the reports of the turn detection in force won't tell when speech ended."""
     detection = conversation.turn_detection
     return Speech("", 0.0, math.inf, detection, detection).offset_ms is None
 

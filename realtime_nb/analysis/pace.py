@@ -36,7 +36,7 @@ _NOTES = {"latency_note": "latency_ms", "queue_note": "queue_ms", "run_note": "r
 
 
 def pace_note(header: Mapping[str, Any]) -> str | None:
-    """Why a session's times are no measure, by its header; None where they are one."""
+    """Returns why a session's times are no measure, by its header; None where they are one."""
     speed = header.get("speed", 1)
     if not isinstance(speed, int | float) or speed == 1:
         return None
@@ -44,7 +44,7 @@ def pace_note(header: Mapping[str, Any]) -> str | None:
 
 
 def at_pace(table: pd.DataFrame, header: Mapping[str, Any]) -> pd.DataFrame:
-    """A table of turns or calls without the durations that are no measure."""
+    """Returns a table of turns or calls without the durations that are no measure."""
     note = pace_note(header)
     if note is None:
         return table

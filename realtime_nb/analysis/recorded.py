@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from realtime_nb.audio import Samples
-from realtime_nb.input_clock import InputClock
+from realtime_nb.archive.lines import PlaybackLine, RecordedEvent
+from realtime_nb.audio.pcm import Samples
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.recording_files import PlaybackLine, RecordedEvent
+from realtime_nb.protocol.input_clock import InputClock
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,7 @@ __all__ = ["Recorded"]
 
 
 class Recorded(Protocol):
-    """A recorded session; :class:`realtime_nb.recording.Recording` is one.
+    """A recorded session; :class:`realtime_nb.recordings.recording.Recording` is one.
 
     All audio is float32 (n,) at 24 kHz; times in seconds count from the beginning of the session.
     """
@@ -105,4 +105,4 @@ class Recorded(Protocol):
         """One row per metric."""
 
     def raw_events(self) -> Iterator[RecordedEvent]:
-        """All events in order."""
+        """Returns all events in order."""

@@ -13,7 +13,7 @@ LONG_SILENCE_S = 2.0
 
 
 def merged(*lanes: Iterable[Span]) -> list[Span]:
-    """Where at least one of several lists has a span, in order, none touching the next."""
+    """Returns where at least one of several lists has a span, in order, none touching the next."""
     found: list[Span] = []
     for start, end in sorted(span for lane in lanes for span in lane):
         if found and start <= found[-1][1]:
@@ -38,7 +38,7 @@ def long_silences(audible: Sequence[Span], end_s: float) -> list[Span]:
 
 
 def longest_gap_s(audible: Sequence[Span], start_s: float, end_s: float) -> float:
-    """The longest time between two moments in which nobody is audible."""
+    """Returns the longest time between two moments in which nobody is audible."""
     longest, quiet_since = 0.0, start_s
     for begin, end in audible:
         if end <= start_s:

@@ -14,7 +14,7 @@ _NAN = math.nan
 
 
 def between_ms(earlier: float | None, later: float | None) -> float:
-    """The milliseconds between two moments in seconds; NaN where one is unknown."""
+    """Returns the milliseconds between two moments in seconds; NaN where one is unknown."""
     return (number(later) - number(earlier)) * 1000
 
 
@@ -24,7 +24,7 @@ def number(value: float | None) -> float:
 
 
 def table(rows: list[dict[str, object]], blank: dict[str, object]) -> pd.DataFrame:
-    """A table that has the columns of a blank row even when it has no rows."""
+    """Returns a table that has the columns of a blank row even when it has no rows."""
     import pandas as pd
 
     return pd.DataFrame(rows, columns=list(blank))

@@ -38,13 +38,13 @@ from realtime_nb.analysis.turn_moments import (
 )
 from realtime_nb.analysis.user_turns import Turn, find_turns
 from realtime_nb.analysis.voices import Voices
-from realtime_nb.input_clock import InputClock
 from realtime_nb.protocol.conversation import (
     Conversation,
     Item,
     Response,
     Speech,
 )
+from realtime_nb.protocol.input_clock import InputClock
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +71,7 @@ _UNHEARD_MS = 50.0
 
 
 def played_ms(conversation: Conversation, items: Iterable[Item]) -> float:
-    """Return how much of these items' audio was played; NaN when nothing reports playback.
+    """Returns how much of these items' audio was played; NaN when nothing reports playback.
 
     Once a device reports at all, an item that it never mentions was not played.
     """
@@ -87,14 +87,14 @@ def _played_ms(items: Iterable[Item], known: bool) -> float:
 
 
 def _is_interrupted(turn: Turn) -> bool:
-    """Cut by the server, cancelled because the user spoke, or dropped by the playing device."""
+    """Cuts by the server, cancelled because the user spoke, or dropped by the playing device."""
     if any(r.status == "cancelled" and r.reason == "turn_detected" for r in turn.responses):
         return True
     return any(item.interrupted or was_dropped(item) for item in turn.items)
 
 
 def was_dropped(item: Item) -> bool:
-    """Whether playback stopped before the item's end."""
+    """Tells whether playback stopped before the item's end."""
     return (
         item.stopped_s is not None
         and item.played_ms is not None
@@ -106,7 +106,7 @@ def was_dropped(item: Item) -> bool:
 
 
 def needs_voices(conversation: Conversation) -> bool:
-    """Whether there is speech whose beginning or end only an offline detector can find.
+    """Tells whether there is speech whose beginning or end only an offline detector can find.
 
     That is so with ``semantic_vad``, where audio was committed without turn detection, and where
     ``server_vad`` had no room for its padding.
@@ -128,7 +128,7 @@ def turns(
     voices: Voices | None = None,
     labels: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Return one row per user turn.
+    """Returns one row per user turn.
 
     Args:
         conversation: the session.
@@ -218,7 +218,7 @@ def latency(
     voices: Voices | None = None,
     labels: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Return one row per user turn with its moments, and the durations between them.
+    """Returns one row per user turn with its moments, and the durations between them.
 
     Args:
         conversation, clock, voices, labels: as for :func:`turns`.
@@ -276,7 +276,7 @@ def _latency_row(turn: Turn, moments: Moments) -> dict[str, object]:
 def speech(
     conversation: Conversation, clock: InputClock, voices: Voices | None = None
 ) -> pd.DataFrame:
-    """Return one row per stretch that turn detection took for speech.
+    """Returns one row per stretch that turn detection took for speech.
 
     Columns:
         item_id: the user message that it became.
@@ -326,7 +326,7 @@ def _speech_row(heard: Speech, clock: InputClock, voices: Voices | None) -> dict
 
 
 def usage(conversation: Conversation) -> pd.DataFrame:
-    """Return one row per response with its tokens.
+    """Returns one row per response with its tokens.
 
     Columns:
         turn: the user turn that it belongs to, NaN when none.

@@ -36,7 +36,7 @@ class TalkTime:
 
 
 def talk_time(rec: Recorded) -> TalkTime:
-    """Measure the talk of a session.
+    """Measures the talk of a session.
 
     The user's is what turn detection reported, without padding and silence window. Where it does
     not tell that of everything they said, as with push-to-talk, it is what the offline detector
@@ -53,7 +53,8 @@ def talk_time(rec: Recorded) -> TalkTime:
 
 
 def spoken_messages(conversation: Conversation) -> list[Item]:
-    """The agent's messages with audio, be it of unknown length; deleted ones were spoken, too."""
+    """Returns the agent's messages with audio, be it of unknown length; deleted ones were spoken,
+    too."""
     items = (*conversation.items.values(), *conversation.deleted.values())
     return [item for item in items if item.role == "assistant" and item.audio_ms != 0]
 

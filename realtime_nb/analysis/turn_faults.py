@@ -68,7 +68,7 @@ class PhantomTurn:
 
 
 def premature_cuts(rec: Recorded) -> list[PrematureCut]:
-    """Return the turns that were ended in the middle of what the user was saying.
+    """Returns the turns that were ended in the middle of what the user was saying.
 
     The user went on within 1.2 s of ``speech_stopped`` and before 500 ms of the reply were played;
     and the reply was cut, or what was said next continues the sentence. Where it is not known how
@@ -78,7 +78,7 @@ def premature_cuts(rec: Recorded) -> list[PrematureCut]:
 
 
 def undecided_cuts(rec: Recorded) -> int:
-    """Return how many turns would be premature cuts if it were known that the reply was not heard.
+    """Returns how many turns would be premature cuts if it were known that the reply was not heard.
 
     The reply had been received for 500 ms, and nothing tells whether it was played.
     """
@@ -86,7 +86,7 @@ def undecided_cuts(rec: Recorded) -> int:
 
 
 def _cuts(rec: Recorded) -> list[tuple[PrematureCut, bool | None]]:
-    """What may be a premature cut, and whether 500 ms of the reply were played before it.
+    """Returns what may be a premature cut, and whether 500 ms of the reply were played before it.
 
     That is None where it is not known.
     """
@@ -123,7 +123,7 @@ def _had_not_finished(turn: Turn, following: Turn | None, went_on_s: float) -> b
 
 
 def _was_heard(turn: Turn, moment_s: float, playback_known: bool) -> bool | None:
-    """Whether 500 ms of the reply were played before a moment; None where nothing tells."""
+    """Tells whether 500 ms of the reply were played before a moment; None where nothing tells."""
     begun_s = [item.played_s for item in turn.items if item.played_s is not None]
     if begun_s and moment_s >= min(begun_s) + REPLY_HEARD_S:
         return True
@@ -138,14 +138,14 @@ def _was_heard(turn: Turn, moment_s: float, playback_known: bool) -> bool | None
 
 
 def _continues(text: str, following: str) -> bool:
-    """Whether the second text goes on with the sentence of the first."""
+    """Tells whether the second text goes on with the sentence of the first."""
     if not text or not following:
         return False
     return not text.rstrip().endswith(_SENTENCE_ENDS) or following.lstrip()[0].islower()
 
 
 def phantom_turns(rec: Recorded) -> list[PhantomTurn]:
-    """Return the spoken turns with less than 150 ms of voice in the audio that they were made of.
+    """Returns the spoken turns with less than 150 ms of voice in the audio that they were made of.
 
     That is the stretch that turn detection reported, or what was sent since the turn before it.
     """

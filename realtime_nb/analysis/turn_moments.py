@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from realtime_nb.analysis.user_turns import Turn
 from realtime_nb.analysis.voices import Span, Voices
-from realtime_nb.input_clock import InputClock
 from realtime_nb.protocol.conversation import Speech
+from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.turns import FRAME_MS
 
 __all__ = [
@@ -143,7 +143,7 @@ def _duration_ms(earlier_s: float, later_s: float) -> float:
 
 
 def earliest(moments: Iterable[float | None]) -> float:
-    """The first of them in time; NaN when there is none."""
+    """Returns the first of them in time; NaN when there is none."""
     return min((moment for moment in moments if moment is not None), default=_NAN)
 
 
@@ -156,7 +156,7 @@ class _Edge(NamedTuple):
 
 
 def boundaries_of(speech: Speech, voices: Voices | None = None) -> Boundaries:
-    """Where speech began and ended that turn detection reported.
+    """Returns where speech began and ended that turn detection reported.
 
     What the reports don't tell (see :class:`realtime_nb.protocol.records.Speech`) is where the
     offline detector hears the first and the last voice within what was reported: the end with
@@ -228,7 +228,7 @@ def _why_no_window(kind: object, what: str) -> str:
 
 
 def _voiced_within(voices: Voices | None, start_ms: float, end_ms: float) -> Boundaries:
-    """The first and the last voice within a stretch that the user marked off."""
+    """Returns the first and the last voice within a stretch that the user marked off."""
     spans = () if voices is None else _spans_within(voices, start_ms, end_ms)
     if voices is None or not spans:
         note = _NO_END if voices is None else _NO_VOICE
@@ -239,7 +239,7 @@ def _voiced_within(voices: Voices | None, start_ms: float, end_ms: float) -> Bou
 
 
 def _spans_within(voices: Voices, start_ms: float, end_ms: float) -> Sequence[Span]:
-    """The voices within a stretch of the input-sample clock.
+    """Returns the voices within a stretch of the input-sample clock.
 
     A voice of whose first frame only a part lies in the stretch belongs to what follows.
     """
@@ -255,7 +255,7 @@ def find_moments(
     voices: Voices | None = None,
     labelled_s: Sequence[float] = (),
 ) -> Iterator[Moments]:
-    """Yield the moments of each turn.
+    """Yields the moments of each turn.
 
     Args:
         turns: in order of time.
@@ -273,7 +273,7 @@ def find_moments(
 
 
 def _mark(marks_s: Sequence[float], turn: Turn, after_s: float, following_s: float) -> float:
-    """The last mark between the turn before and the answer to this one."""
+    """Returns the last mark between the turn before and the answer to this one."""
     if turn.source == "typed" or not marks_s:
         return _NAN
     answered_s = earliest(item.played_s for item in turn.items)
@@ -289,7 +289,7 @@ def moments_of(
     after_s: float = -math.inf,
     mark_s: float = _NAN,
 ) -> Moments:
-    """The moments of one turn.
+    """Returns the moments of one turn.
 
     They are all unknown where an id came twice, as in a log of two sessions that gave the same
     ones: which event belongs to which turn can't be told.
@@ -350,7 +350,7 @@ _UNKNOWN = Moments(
 
 
 def _stop(turn: Turn) -> tuple[float, str | None]:
-    """The moment, and the event that it was received with."""
+    """Returns the moment, and the event that it was received with."""
     if turn.speech is not None and turn.speech.stopped_s is not None:
         return turn.speech.stopped_s, "speech_stopped"
     committed_s = turn.item.committed_s
@@ -358,7 +358,8 @@ def _stop(turn: Turn) -> tuple[float, str | None]:
 
 
 def _boundaries(turn: Turn, clock: InputClock, voices: Voices | None, after_s: float) -> Boundaries:
-    """Where the speech of a turn began and ended; ``after_s``: when the turn before was over."""
+    """Returns where the speech of a turn began and ended; ``after_s``: when the turn before was
+    over."""
     if turn.source == "typed":
         return Boundaries()
     if turn.speech is None:
@@ -378,13 +379,13 @@ def _boundaries(turn: Turn, clock: InputClock, voices: Voices | None, after_s: f
 
 
 def _sent_until(clock: InputClock, t_s: float) -> float:
-    """How much audio had been sent by then, in ms."""
+    """Returns how much audio had been sent by then, in ms."""
     index = bisect_right(clock.times_s, t_s)
     return clock.totals_ms[index - 1] if index else 0.0
 
 
 def _why_unknown(turn: Turn, found: Boundaries, clock: InputClock) -> str | None:
-    """Why there is no end of speech to measure from; None when there is one."""
+    """Returns why there is no end of speech to measure from; None when there is one."""
     speech = turn.speech
     if turn.source == "typed":
         return "typed"

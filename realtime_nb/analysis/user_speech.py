@@ -28,7 +28,7 @@ class Spoken:
 
 
 def user_speech(rec: Recorded) -> list[Spoken]:
-    """Return the user's speech in order of time.
+    """Returns the user's speech in order of time.
 
     It is what turn detection reported; of turns without it (push-to-talk), and with
     ``semantic_vad``, whose reports have no fixed windows to take off, it is from the turn's first
@@ -57,7 +57,7 @@ def _reported(rec: Recorded) -> Iterator[Spoken]:
 
 
 def _of_turns(rec: Recorded) -> Iterator[Spoken]:
-    """Those of which turn detection said nothing."""
+    """Yields those of which turn detection said nothing."""
     for turn in rec.turns.to_dict("records"):
         if turn["source"] == "speech" and math.isnan(turn["audio_start_ms"]):
             start_s = rec.input_clock.onset(turn["onset_ms"])

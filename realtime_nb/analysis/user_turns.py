@@ -68,7 +68,7 @@ class TurnFinder:
         self._calling: Turn | None = None
 
     def turns(self) -> list[Turn]:
-        """All of them so far, in the order in which they came."""
+        """Returns all of them so far, in the order in which they came."""
         self._go_on()
         calls: dict[str, list[FunctionCall]] = {}
         for call in self._conversation.calls.values():
@@ -76,7 +76,7 @@ class TurnFinder:
         return [self._with_answer(turn, calls) for turn in self._turns]
 
     def answered_by(self, response_id: str) -> Turn | None:
-        """The turn that a response belongs to, None when it belongs to none."""
+        """Returns the turn that a response belongs to, None when it belongs to none."""
         self._go_on()
         turn = self._turn_of.get(response_id)
         if turn is None:
@@ -88,7 +88,8 @@ class TurnFinder:
         return self._with_answer(turn, calls)
 
     def began_s(self, number: int) -> float:
-        """When the turn of that number began, in seconds; -inf of the one before the first."""
+        """Returns when the turn of that number began, in seconds; -inf of the one before the
+        first."""
         return self._turns[number - 1].began_s if number else -math.inf
 
     def _go_on(self) -> None:
@@ -116,7 +117,8 @@ class TurnFinder:
             turn.responses.append(conversation.responses[name])
 
     def _with_answer(self, turn: Turn, calls: dict[str, list[FunctionCall]]) -> Turn:
-        """The turn with what its responses consist of, which grows after the step that they are."""
+        """Returns the turn with what its responses consist of, which grows after the step that they
+        are."""
         responses = list(turn.responses)
         return replace(
             turn,
@@ -127,7 +129,7 @@ class TurnFinder:
 
 
 def find_turns(conversation: Conversation) -> list[Turn]:
-    """Return the user's turns in the order in which they came; see :class:`TurnFinder`."""
+    """Returns the user's turns in the order in which they came; see :class:`TurnFinder`."""
     return TurnFinder(conversation).turns()
 
 

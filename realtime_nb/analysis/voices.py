@@ -14,9 +14,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from realtime_nb.audio import SAMPLE_RATE, Samples
-from realtime_nb.input_clock import InputClock
-from realtime_nb.vad import find_speech
+from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
+from realtime_nb.audio.vad import find_speech
+from realtime_nb.protocol.input_clock import InputClock
 
 __all__ = [
     "Span",
@@ -72,7 +72,7 @@ class _Audible(Protocol):
 
 
 def find_voices(rec: _Audible) -> Voices:
-    """Find who is audible when; about 5 s for an hour of audio.
+    """Finds who is audible when; about 5 s for an hour of audio.
 
     The user is found by Silero VAD with the default settings of server turn detection, from the
     first frame of speech to the last, padding and silence window left out; the agent, whose audio
@@ -124,7 +124,7 @@ def audible_spans(samples: Samples) -> list[Span]:
 
 
 def frame_levels_dbfs(samples: Samples) -> npt.NDArray[np.float64]:
-    """Level of each 20-ms frame in dBFS (0: a full-scale square wave); -120 for silence.
+    """Returns level of each 20-ms frame in dBFS (0: a full-scale square wave); -120 for silence.
 
     Args:
         samples: Float32 at 24 kHz, shape (n,); an incomplete last frame is filled with silence.
@@ -147,12 +147,12 @@ def frame_levels_dbfs(samples: Samples) -> npt.NDArray[np.float64]:
 
 
 def spans_length(spans: Sequence[Span]) -> float:
-    """Sum of the lengths of spans."""
+    """Sums of the lengths of spans."""
     return sum(end - start for start, end in spans)
 
 
 def common_spans(some: Sequence[Span], others: Sequence[Span]) -> list[Span]:
-    """Where spans of both lists are, each list in order and without overlaps of its own."""
+    """Returns where spans of both lists are, each list in order and without overlaps of its own."""
     if not some or not others:
         return []
     found: list[Span] = []

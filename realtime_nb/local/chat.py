@@ -64,7 +64,7 @@ class ChatLLM:
         return f"ChatLLM({self.base_url!r}, {self.model!r})"
 
     async def reply(self, request: Request) -> AsyncIterator[Text | Call]:
-        """Stream the answer; a function call comes out when its arguments are whole.
+        """Streams the answer; a function call comes out when its arguments are whole.
 
         Raises:
             RealtimeError: The endpoint can't be reached, refuses, or breaks off.
@@ -174,7 +174,7 @@ def _answered(
 
 
 def _content(item: Mapping[str, Any]) -> str | list[dict[str, Any]]:
-    """What a message says; a list only if it holds pictures."""
+    """Returns what a message says; a list only if it holds pictures."""
     parts = [part for part in item.get("content") or () if isinstance(part, Mapping)]
     said = [str(part.get("text") or part.get("transcript") or "") for part in parts]
     text = "\n".join(filter(None, said))
@@ -189,7 +189,8 @@ def _content(item: Mapping[str, Any]) -> str | list[dict[str, Any]]:
 
 
 def chat_tools(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Flat function definitions in the nested form of chat endpoints; other tools are left out."""
+    """Returns flat function definitions in the nested form of chat endpoints; other tools are left
+    out."""
     keys = ("name", "description", "parameters")
     return [
         {"type": "function", "function": {key: tool[key] for key in keys if key in tool}}
@@ -269,7 +270,7 @@ def _extend(call: _OpenCall, piece: Mapping[str, Any]) -> None:
 
 
 def _complaint(text: str) -> str:
-    """The message of an error body, whatever its form."""
+    """Returns the message of an error body, whatever its form."""
     try:
         body = json.loads(text)
     except ValueError:

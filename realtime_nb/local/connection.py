@@ -50,7 +50,7 @@ _MAX_APPEND_CHARS = 15 * 1024 * 1024 * 4 // 3
 
 
 def new_id(prefix: str) -> str:
-    """A fresh id in the shape that the hosted server's ids have."""
+    """Returns a fresh id in the shape that the hosted server's ids have."""
     return f"{prefix}_{secrets.token_hex(10)}"
 
 
@@ -268,7 +268,7 @@ class Connection:
 
 
 def _pieces(frame: str | bytes) -> list[str | bytes | JsonObject]:
-    """The frame, or a long append as several: what is heard doesn't depend on the cuts."""
+    """Returns the frame, or a long append as several: what is heard doesn't depend on the cuts."""
     if isinstance(frame, bytes) or len(frame) <= 2 * _PIECE_CHARS:
         return [frame]
     try:
@@ -288,7 +288,7 @@ def _pieces(frame: str | bytes) -> list[str | bytes | JsonObject]:
 
 
 def _words(error: Exception) -> str:
-    """What a client may know of a failure: our own words, or just the kind of error."""
+    """Returns what a client may know of a failure: our own words, or just the kind of error."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, RealtimeError):

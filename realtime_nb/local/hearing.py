@@ -6,7 +6,7 @@ it only when the speech detector has heard somebody in it.
 
 from __future__ import annotations
 
-from realtime_nb.audio import decode, format_sample_rate
+from realtime_nb.audio.pcm import decode, format_sample_rate
 from realtime_nb.local.stt import STT
 from realtime_nb.protocol.input_buffer import SpeechDetector
 from realtime_nb.protocol.jobs import Transcribe
@@ -21,7 +21,7 @@ _SPEECH_PROBABILITY = 0.5
 
 
 def hear(job: Transcribe, stt: STT, detector: SpeechDetector) -> str:
-    """The words of an item's audio, ``""`` where nobody speaks in it. Blocks.
+    """Returns the words of an item's audio, ``""`` where nobody speaks in it. Blocks.
 
     Args:
         detector: fresh, for the audio's format.

@@ -63,7 +63,7 @@ class LLM(Protocol):
     name: str
 
     def reply(self, request: Request) -> AsyncIterator[Text | Call]:
-        """Stream the answer."""
+        """Streams the answer."""
         ...
 
 
@@ -87,7 +87,7 @@ class ScriptedLLM:
         self._replies = iter(tuple(replies))
 
     def reply(self, request: Request) -> AsyncIterator[Text | Call]:
-        """Stream the next reply of the script, or a fixed sentence once it has ended."""
+        """Streams the next reply of the script, or a fixed sentence once it has ended."""
         reply = next(self._replies, _SCRIPT_ENDED)
         return _play(reply(request) if callable(reply) else reply)
 
@@ -103,5 +103,6 @@ async def _play(script: Script) -> AsyncIterator[Text | Call]:
 
 
 def word_deltas(text: str) -> Iterator[str]:
-    """Cut text into pieces of one word each, as a streaming model sends it; joined, they are it."""
+    """Cuts text into pieces of one word each, as a streaming model sends it; joined, they are
+    it."""
     return (match.group() for match in _WORD.finditer(text))

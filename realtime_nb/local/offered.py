@@ -25,7 +25,7 @@ _NTHS = ("first", "second", "third", "fourth", "fifth")
 
 
 def offered(output: object) -> list[str]:
-    """The times ("at 09:00") or days that the result of a function lists."""
+    """Returns the times ("at 09:00") or days that the result of a function lists."""
     for value in output.values() if isinstance(output, dict) else ():
         if isinstance(value, list) and value:
             texts = [str(each) for each in value]
@@ -46,7 +46,7 @@ def _is_time_or_day(text: str) -> bool:
 
 
 def with_choice(text: str, offers: Sequence[str], refused: bool) -> str:
-    """The text with "the second one" replaced by the second of what was offered.
+    """Returns the text with "the second one" replaced by the second of what was offered.
 
     Args:
         text: What was said.

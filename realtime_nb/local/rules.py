@@ -49,7 +49,7 @@ class RuleLLM:
         self.clock = clock
 
     def reply(self, request: Request) -> AsyncIterator[Text | Call]:
-        """Stream the answer: the text word by word, or one function call."""
+        """Streams the answer: the text word by word, or one function call."""
         return self._stream(request)
 
     async def _stream(self, request: Request) -> AsyncIterator[Text | Call]:
@@ -108,7 +108,7 @@ class _Dialogue:
         return self.now.date() if isinstance(self.now, datetime.datetime) else self.now
 
     def replay(self, items: Sequence[dict[str, Any]]) -> str | Call:
-        """Follow the items up to the last one, and answer that."""
+        """Follows the items up to the last one, and answer that."""
         for item in items[:-1]:
             self._follow(item)
         return self._hear(_text_of(items[-1]), last=True)
@@ -183,7 +183,7 @@ class _Dialogue:
         return turn
 
     def _follows(self, tool: ToolSpec, turn: Turn) -> bool:
-        """Whether a turn goes on from the last call: another value for it, or the next step.
+        """Tells whether a turn goes on from the last call: another value for it, or the next step.
 
         After a refusal that is any other value. After a look-up it is another day to look at
         ("how about Friday?"), or a time for the function that needs what was looked up.
@@ -203,7 +203,7 @@ class _Dialogue:
         return bool(further & set(news)) and shared <= {each.name for each in tool.parameters}
 
     def _proceed(self, tool: ToolSpec, turn: Turn, chat: str | None, fresh: bool) -> str | Call:
-        """Call the function, or ask for what is missing."""
+        """Calls the function, or ask for what is missing."""
         values = {**self._known_before(tool, fresh), **fill(tool, self.turns, self.today)}
         if (tool.name, values) == self.refused:  # the same again would be refused again
             values = {key: values[key] for key in values if key not in _dates_of(tool)}
@@ -229,7 +229,8 @@ class _Dialogue:
         self.asked, self.misses = tuple(each.name for each in missing[:3]), 0
 
     def _known_before(self, tool: ToolSpec, fresh: bool) -> dict[str, Any]:
-        """What holds on: what was refused, and what was said for a call of another function."""
+        """Returns what holds on: what was refused, and what was said for a call of another
+        function."""
         name, said = self.earlier
         known = self.refused[1] if self.refused[0] == tool.name else {}
         if not self.failed and (name != tool.name or not fresh):
@@ -243,7 +244,7 @@ def _dates_of(tool: ToolSpec) -> tuple[str, ...]:
 
 
 def _text_of(item: dict[str, Any]) -> str:
-    """What a message says: typed, spoken or transcribed."""
+    """Returns what a message says: typed, spoken or transcribed."""
     content = item.get("content")
     parts = content if isinstance(content, list) else []
     said = [
@@ -265,7 +266,7 @@ def _json(text: str) -> object:
 
 
 def _spoken_results(items: Sequence[dict[str, Any]]) -> str:
-    """Every result since somebody spoke, in order."""
+    """Returns every result since somebody spoke, in order."""
     names = {
         str(item.get("call_id")): str(item.get("name") or "")
         for item in items

@@ -66,7 +66,7 @@ class SentenceStream:
         self._is_first = True
 
     def push(self, delta: str) -> list[str]:
-        """Take more text; return the pieces that it made certain, in order."""
+        """Takes more text; return the pieces that it made certain, in order."""
         self._open += delta
         pieces: list[str] = []
         while end := self._next_end():
@@ -75,13 +75,13 @@ class SentenceStream:
         return pieces
 
     def close(self) -> list[str]:
-        """End the text: return what is left, one piece or none, and begin afresh."""
+        """Ends the text: return what is left, one piece or none, and begin afresh."""
         rest = self._open
         self._open, self._judged, self._is_first = "", 0, True
         return [rest] if rest else []
 
     def _next_end(self) -> int:
-        """Return where the open text has its first certain end, 0 when there is none yet."""
+        """Returns where the open text has its first certain end, 0 when there is none yet."""
         for gap in _GAP.finditer(self._open, self._judged):
             verdict = self._ends_at(gap)
             if verdict is None:
@@ -92,7 +92,7 @@ class SentenceStream:
         return 0
 
     def _ends_at(self, gap: re.Match[str]) -> bool | None:
-        """Judge one gap; ``None`` means that more text is needed."""
+        """Judges one gap; ``None`` means that more text is needed."""
         before, after = self._open[: gap.start()], self._open[gap.end() :]
         if not before.strip():
             return False
@@ -108,7 +108,7 @@ class SentenceStream:
 
 
 def _ends_sentence(core: str, after: str) -> bool | None:
-    """Tell whether ``core``, which ends in a mark, is a sentence when ``after`` follows it."""
+    """Tells whether ``core``, which ends in a mark, is a sentence when ``after`` follows it."""
     if after[0].islower() or after[0] in _CARRIES_ON:
         return False
     if core[-1] != "." or core.endswith(".."):
@@ -125,7 +125,7 @@ def _ends_sentence(core: str, after: str) -> bool | None:
 
 
 def _begins_other_than_day(after: str) -> bool | None:
-    """Tell whether the first word is none of a date; ``None`` while the word may still grow."""
+    """Tells whether the first word is none of a date; ``None`` while the word may still grow."""
     word = _WORD.match(after)
     if word is None:
         return True

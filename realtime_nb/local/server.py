@@ -27,6 +27,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from realtime_nb.audio.vad import FrameDetector
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.local.connection import CLOSE_S, Connection, close_socket, cut, new_id
 from realtime_nb.local.engines import Engines
@@ -39,7 +40,6 @@ from realtime_nb.protocol.dialect import is_beta_handshake
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.input_buffer import SpeechDetector
 from realtime_nb.protocol.problems import Problem
-from realtime_nb.vad import FrameDetector
 
 __all__ = ["LocalServer", "serve"]
 
@@ -67,7 +67,7 @@ def serve(
     lead_ms: float = 1_000.0,
     speed: float = 1.0,
 ) -> LocalServer:
-    """A local Realtime server, to be entered with ``async with``.
+    """Returns a local Realtime server, to be entered with ``async with``.
 
     Args:
         port: 0 picks a free one; see :attr:`LocalServer.url`.
@@ -319,12 +319,13 @@ def _subprotocols(request: Request) -> list[str]:
 def _chosen_subprotocol(
     connection: ws.ServerConnection, offered: Sequence[Subprotocol]
 ) -> Subprotocol | None:
-    """Only ``realtime`` is ever selected; the others carry a key or ask for the beta."""
+    """Returns only ``realtime`` is ever selected; the others carry a key or ask for the beta."""
     return Subprotocol("realtime") if "realtime" in offered else None
 
 
 def _api_key(request: Request, subprotocols: Sequence[str]) -> str | None:
-    """The key from the bearer header, Azure's ``api-key`` header or a browser's sub-protocol."""
+    """Returns the key from the bearer header, Azure's ``api-key`` header or a browser's
+    sub-protocol."""
     for line in request.headers.get_all("Authorization"):
         scheme, _, bearer = line.partition(" ")
         if scheme.lower() == "bearer" and bearer.strip():

@@ -26,7 +26,8 @@ _Responder = Callable[[re.Match[str], datetime.date, str, str], str]
 
 
 def small_talk(text: str, today: datetime.date, last_answer: str, offers: str) -> str | None:
-    """The answer to a greeting, a thank-you, a question about the agent or the time, and such.
+    """Returns the answer to a greeting, a thank-you, a question about the agent or the time, and
+    such.
 
     Args:
         text: What was said.
@@ -42,12 +43,12 @@ def small_talk(text: str, today: datetime.date, last_answer: str, offers: str) -
 
 
 def greeting(offers: str) -> str:
-    """The first words, when nobody has spoken yet."""
+    """Returns the first words, when nobody has spoken yet."""
     return f"Hello! I am the local rule-based agent. {offers}"
 
 
 def offer(tools: Sequence[ToolSpec]) -> str:
-    """A sentence that says what can be asked for."""
+    """Returns a sentence that says what can be asked for."""
     phrases = [_phrase(tool) for tool in tools[:3]]
     if not phrases:
         return "You can ask me who I am, the date, or to count to ten."
@@ -62,7 +63,8 @@ def _phrase(tool: ToolSpec) -> str:
 
 
 def echo(text: str) -> str:
-    """The answer to anything else: what was heard, in one sentence, and what to ask for instead."""
+    """Returns the answer to anything else: what was heard, in one sentence, and what to ask for
+    instead."""
     words = [word for word in text.split() if re.search(r"\w", word)]
     heard = _EDGES.sub("", " ".join(words[:LONGEST_ECHO]))
     heard += ", and so on" if len(words) > LONGEST_ECHO else ""
@@ -160,7 +162,7 @@ _TALK: tuple[tuple[re.Pattern[str], _Responder], ...] = tuple(
 
 
 def result_sentence(output: str, value: object, tool_words: str) -> str:
-    """The result of a function as sentences.
+    """Returns the result of a function as sentences.
 
     Args:
         output: The result as it came.

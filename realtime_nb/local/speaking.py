@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from realtime_nb.audio import Resampler, encode, format_sample_rate
+from realtime_nb.audio.pcm import Resampler, encode, format_sample_rate
 from realtime_nb.local.engines import Engines, patience
 from realtime_nb.local.llm import LLM, Call, Request, Text
 from realtime_nb.local.sentences import SentenceStream
@@ -84,7 +84,7 @@ async def respond(
 
 
 async def _thoughts(job: Respond, llm: LLM, timeout_s: float) -> AsyncGenerator[Text | Call]:
-    """What the model says. Its stream is closed at the end, wherever that comes."""
+    """Yields what the model says. Its stream is closed at the end, wherever that comes."""
     request = Request(
         items=job.items,
         instructions=job.settings.instructions,
@@ -135,7 +135,7 @@ async def _speak(job: Respond, sentences: _Sentences, speech: _Speech, engines: 
 
 
 def _voiced(sentence: str, job: Respond, tts: TTS) -> bytes:
-    """A sentence as speech in the response's output format. Blocks."""
+    """Returns a sentence as speech in the response's output format. Blocks."""
     voice = job.settings.voice
     name = voice if isinstance(voice, str) else str(voice.get("id", "alloy"))
     pcm = tts.speak(sentence, name, job.speed)

@@ -100,7 +100,7 @@ _NUMBER = re.compile(r"(?<![\w.,-])(-?)(\d{1,6}|\d{1,3},\d{3})(\.\d{1,4})?(?!-?\
 
 
 def number_words(number: int) -> str:
-    """A whole number below a million as words: 124 → "one hundred twenty-four"."""
+    """Returns a whole number below a million as words: 124 → "one hundred twenty-four"."""
     if number < 0:
         return f"minus {number_words(-number)}"
     if number > _LARGEST:
@@ -116,7 +116,7 @@ def number_words(number: int) -> str:
 
 
 def ordinal_words(number: int) -> str:
-    """The day of a month as words: 24 → "twenty-fourth"."""
+    """Returns the day of a month as words: 24 → "twenty-fourth"."""
     if number < 20:
         return ORDINALS[number - 1]
     tens, ones = divmod(number, 10)
@@ -124,7 +124,7 @@ def ordinal_words(number: int) -> str:
 
 
 def clock_words(time: datetime.time) -> str:
-    """A time of day as words: 14:30 → "two thirty in the afternoon"."""
+    """Returns a time of day as words: 14:30 → "two thirty in the afternoon"."""
     if time.minute == 0 and time.hour in (0, 12):
         return "noon" if time.hour else "midnight"
     hour = SMALL_NUMBERS[(time.hour - 1) % 12 + 1]
@@ -138,7 +138,7 @@ def _minute_words(minute: int) -> str:
 
 
 def day_words(day: datetime.date) -> str:
-    """A day as words, without the year: "Tuesday, November twenty-fourth"."""
+    """Returns a day as words, without the year: "Tuesday, November twenty-fourth"."""
     return f"{WEEKDAYS[day.weekday()]}, {MONTHS[day.month - 1]} {ordinal_words(day.day)}"
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from realtime_nb.audio import Samples, samples_from_pcm
+from realtime_nb.audio.pcm import Samples, samples_from_pcm
 from realtime_nb.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class STT(Protocol):
     """Name of the model, as shown to people."""
 
     def transcribe(self, pcm: bytes, sample_rate: int) -> str:
-        """Return the words of PCM16 mono audio, ``""`` where there are none.
+        """Returns the words of PCM16 mono audio, ``""`` where there are none.
 
         Blocks, and is called in several threads at once.
         """
@@ -71,7 +71,7 @@ class MoonshineSTT:
             self._model = _moonshine()
 
     def transcribe(self, pcm: bytes, sample_rate: int) -> str:
-        """Return the words of PCM16 mono audio; less than 0.1 s and silence give ``""``.
+        """Returns the words of PCM16 mono audio; less than 0.1 s and silence give ``""``.
 
         Raises:
             AudioError: the number of bytes is odd.
@@ -81,7 +81,7 @@ class MoonshineSTT:
         return " ".join(text for text in texts if text)
 
     def warm_up(self) -> None:
-        """Run the model once on a second of silence."""
+        """Runs the model once on a second of silence."""
         self._model.text(np.zeros(SAMPLE_RATE, np.float32))
 
 
@@ -99,7 +99,7 @@ class WhisperSTT:
             self._model = _whisper()
 
     def transcribe(self, pcm: bytes, sample_rate: int) -> str:
-        """Return the words of PCM16 mono audio; less than 0.1 s and silence give ``""``.
+        """Returns the words of PCM16 mono audio; less than 0.1 s and silence give ``""``.
 
         Raises:
             AudioError: the number of bytes is odd.
@@ -108,7 +108,7 @@ class WhisperSTT:
         return "" if _is_silent(samples) else self._text(samples)
 
     def warm_up(self) -> None:
-        """Run the model once on a second of silence."""
+        """Runs the model once on a second of silence."""
         self._text(np.zeros(SAMPLE_RATE, np.float32))
 
     def _text(self, samples: Samples) -> str:
@@ -123,7 +123,7 @@ class WhisperSTT:
 
 
 def load_stt(name: str = "moonshine") -> MoonshineSTT | WhisperSTT:
-    """Return the engine called ``"moonshine"`` or ``"whisper"``.
+    """Returns the engine called ``"moonshine"`` or ``"whisper"``.
 
     Moonshine has no wheel for some platforms (Intel Macs, musl); where it is not installed and
     Whisper is, Whisper takes its place. The engine's ``name`` tells which one it is.
@@ -159,7 +159,7 @@ class _Moonshine:
         return _MUSIC.sub("", text.replace("▁", " ")).strip()
 
     def _tokens(self, samples: Samples) -> list[int]:
-        """Decode greedily, until the end token or the cap on tokens per second."""
+        """Decodes greedily, until the end token or the cap on tokens per second."""
         mask = np.ones((1, len(samples)), np.int64)
         (hidden,) = self._encoder.run(None, {"input_values": samples[None], "attention_mask": mask})
         empty = np.zeros((1, _HEADS, 0, _HEAD_SIZE), np.float32)
@@ -191,7 +191,8 @@ def _cache_parts(side: str) -> tuple[str, str]:
 
 
 def _read_vocabulary(data: bytes) -> list[bytes]:
-    """Return the UTF-8 bytes of each token, by id: each entry is a byte of length and its bytes."""
+    """Returns the UTF-8 bytes of each token, by id: each entry is a byte of length and its
+    bytes."""
     tokens: list[bytes] = []
     position = 0
     while position < len(data):
@@ -202,7 +203,7 @@ def _read_vocabulary(data: bytes) -> list[bytes]:
 
 
 def _without_loop(tokens: Sequence[int]) -> list[int]:
-    """Cut a repetition loop at the end of ``tokens`` down to one round.
+    """Cuts a repetition loop at the end of ``tokens`` down to one round.
 
     A loop is one to twelve tokens, four times or more in a row, sixteen tokens or more in all:
     "no, no, no, no" stays as it was said.
@@ -227,21 +228,21 @@ def _samples_16k(pcm: bytes, sample_rate: int) -> Samples:
 
 
 def _is_silent(samples: Samples) -> bool:
-    """Tell whether there is nothing to hear: Moonshine says "You" to silence."""
+    """Tells whether there is nothing to hear: Moonshine says "You" to silence."""
     if len(samples) < MIN_SPEECH_S * SAMPLE_RATE:
         return True
     return float(_power(samples, SAMPLE_RATE // 20).max()) < 10 ** (SILENCE_DBFS / 10)
 
 
 def _power(samples: Samples, window: int) -> Samples:
-    """Return the mean square of each whole window."""
+    """Returns the mean square of each whole window."""
     frames = samples[: len(samples) // window * window].reshape(-1, window)
     power: Samples = np.square(frames).mean(axis=1, dtype=np.float32)
     return power
 
 
 def _pieces(samples: Samples) -> list[Samples]:
-    """Cut long audio into pieces of at most 30 s, at the quietest 0.2 s in reach."""
+    """Cuts long audio into pieces of at most 30 s, at the quietest 0.2 s in reach."""
     pieces = []
     longest, search = int(MAX_PIECE_S * SAMPLE_RATE), int(CUT_SEARCH_S * SAMPLE_RATE)
     window = SAMPLE_RATE // 5
@@ -270,7 +271,7 @@ def _whisper() -> WhisperModel:
 
 
 def _model_folder(package: str, folder: str, wheel: str, extra: str) -> Path:
-    """Return a folder inside an installed package without importing the package.
+    """Returns a folder inside an installed package without importing the package.
 
     Importing moonshine_voice would load native libraries that are not needed here.
     """
@@ -282,7 +283,7 @@ def _model_folder(package: str, folder: str, wheel: str, extra: str) -> Path:
 
 
 def _session(path: Path) -> InferenceSession:
-    """Open a model for one thread per call, which sleeps rather than spins while it waits."""
+    """Opens a model for one thread per call, which sleeps rather than spins while it waits."""
     try:
         import onnxruntime
     except ImportError:

@@ -123,7 +123,8 @@ class Turn:
 
 
 def read_tool(definition: Mapping[str, Any]) -> ToolSpec | None:
-    """A function from its definition; None if it is none, or needs something that can't be said."""
+    """Returns a function from its definition; None if it is none, or needs something that can't be
+    said."""
     name, schema = definition.get("name"), definition.get("parameters")
     if definition.get("type", "function") != "function" or not isinstance(name, str) or not name:
         return None
@@ -143,7 +144,7 @@ def read_tool(definition: Mapping[str, Any]) -> ToolSpec | None:
 
 
 def _resolved(value: object, root: Mapping[str, Any]) -> dict[str, Any]:
-    """A property with its reference followed and "or null" taken off."""
+    """Returns a property with its reference followed and "or null" taken off."""
     resolved = dict(value) if isinstance(value, Mapping) else {}
     reference = resolved.get("$ref")
     if isinstance(reference, str):
@@ -230,7 +231,8 @@ def _listen(tool: ToolSpec, turn: Turn, today: datetime.date) -> _Said:
 
 
 def fill(tool: ToolSpec, turns: Sequence[Turn], today: datetime.date) -> dict[str, Any]:
-    """The arguments that were said; of several values for one argument the last one counts."""
+    """Returns the arguments that were said; of several values for one argument the last one
+    counts."""
     filled: dict[str, Any] = {}
     day: datetime.date | None = None
     time: datetime.time | None = None
@@ -282,7 +284,8 @@ def _written(value: object, parameter: Parameter) -> str | None:
 
 
 def _numbers(tool: ToolSpec, turn: Turn, said: _Said) -> dict[str, float]:
-    """A number goes to the argument that is named beside it, else to the one that is open."""
+    """Returns a number goes to the argument that is named beside it, else to the one that is
+    open."""
     filled: dict[str, float] = {}
     left = find_numbers(said.text, said.taken)
     wanted = [each for each in tool.parameters if each.kind == "number"]
@@ -339,7 +342,7 @@ def _other(parameter: Parameter, tool: ToolSpec, turn: Turn, said: _Said) -> Any
 
 
 def _choice(choices: Sequence[Any], text: str) -> Any:
-    """The allowed value that was said last: in one word or several, singular or plural."""
+    """Returns the allowed value that was said last: in one word or several, singular or plural."""
     said = re.findall(r"[\w'-]+", text)
     for form in (_squeezed, _stemmed):  # "have them cleaned" means "cleaning" if nothing else does
         best = _said_last(choices, said, form)

@@ -84,7 +84,7 @@ class Match:
 def best_match(
     tools: Sequence[ToolSpec], text: str, filled: Callable[[ToolSpec], int]
 ) -> Match | None:
-    """The function that a text asks for, or None.
+    """Returns the function that a text asks for, or None.
 
     Args:
         tools: The declared functions.
@@ -135,7 +135,7 @@ def _match(tool: ToolSpec, request: _Request, filled: Callable[[ToolSpec], int])
 
 
 def _description(tool: ToolSpec) -> str:
-    """What the function says of itself, with the values that it lists."""
+    """Returns what the function says of itself, with the values that it lists."""
     values = [str(each) for parameter in tool.parameters for each in parameter.choices]
     return " ".join([tool.description, *values]).replace("_", " ")
 
@@ -147,7 +147,7 @@ def _heard(word: str, spoken: frozenset[str]) -> bool:
 
 
 def _implied(text: str, spoken: frozenset[str]) -> frozenset[str]:
-    """A question asks to check something, a wish without another verb to make it."""
+    """Returns a question asks to check something, a wish without another verb to make it."""
     if spoken & {"make", "cancel", "change", "send", "switch", "order"}:
         return frozenset()
     if _QUESTION.search(text):

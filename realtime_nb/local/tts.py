@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from realtime_nb.audio import SAMPLE_RATE, Samples, pcm_from_samples
+from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, pcm_from_samples
 from realtime_nb.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class TTS(Protocol):
     """Samples per second of what :meth:`speak` returns."""
 
     def speak(self, text: str, voice: str, speed: float = 1.0) -> bytes:
-        """Return one sentence as PCM16 mono, ``b""`` where there is nothing to say.
+        """Returns one sentence as PCM16 mono, ``b""`` where there is nothing to say.
 
         Blocks, and is called in several threads at once.
         """
@@ -81,7 +81,7 @@ class HibariTTS:
             self._engine = _hibari()
 
     def speak(self, text: str, voice: str = "alloy", speed: float = 1.0) -> bytes:
-        """Return ``text`` as PCM16 mono at 24 kHz, ``b""`` when nothing in it can be spoken.
+        """Returns ``text`` as PCM16 mono at 24 kHz, ``b""`` when nothing in it can be spoken.
 
         Silence is cut to 20 ms before and 120 ms behind each sentence.
 
@@ -103,11 +103,11 @@ class HibariTTS:
         )
 
     def warm_up(self) -> None:
-        """Speak once, so that the first turn isn't slower than the others."""
+        """Speaks once, so that the first turn isn't slower than the others."""
         self.speak("Hello, zorblatt.")  # a word that no dictionary has, for the second model
 
     def _sentences(self, text: str) -> list[str]:
-        """Return the phonemes of each sentence, each with a mark at its end.
+        """Returns the phonemes of each sentence, each with a mark at its end.
 
         The engine loses the full stop of "at 2:30 p.m.", and with it the fall of the voice.
         """
@@ -116,7 +116,7 @@ class HibariTTS:
         return [phonemes + "." * phonemes[-1].isalpha() for phonemes in spoken]
 
     def _samples(self, phonemes: str, speed: float, pitch: float) -> Samples:
-        """Synthesise slower or faster than asked for and shift pitch and pace back together."""
+        """Synthesises slower or faster than asked for and shift pitch and pace back together."""
         import soxr
 
         samples: Samples = self._engine.from_phonemes(phonemes, speed=speed / pitch, seed=_SEED)
@@ -126,7 +126,7 @@ class HibariTTS:
 
 
 def load_tts() -> HibariTTS:
-    """Return the speech engine of the local server.
+    """Returns the speech engine of the local server.
 
     Raises:
         MissingExtraError: hibari-tts is not installed.
@@ -164,7 +164,7 @@ _LONG_NUMBER = re.compile(r"\d(?:,?\d){15,}")  # the engine has names up to deci
 
 
 def spoken_text(text: str) -> str:
-    """Write out what the engine would misread; it reads other numbers, times and dates well.
+    """Writes out what the engine would misread; it reads other numbers, times and dates well.
 
     ISO date-times lose seconds and offset, 24-hour times become 12-hour ones, "10:00-11:30" gets
     its "to", reference numbers and endless ones are read digit by digit, and marks of Markdown and
@@ -183,14 +183,14 @@ def spoken_text(text: str) -> str:
 
 
 def _plain(character: str) -> str:
-    """Return "3" for "③", at which the engine fails; "²" and "³" it knows."""
+    """Returns "3" for "③", at which the engine fails; "²" and "³" it knows."""
     if character.isdecimal() or not character.isdigit() or character in "²³":
         return character
     return str(unicodedata.digit(character))
 
 
 def _twelve_hours(clock: re.Match[str]) -> str:
-    """Return "2:05 PM" for "14:05" and "12:15 AM" for "00:15"; times before 13:00 stay."""
+    """Returns "2:05 PM" for "14:05" and "12:15 AM" for "00:15"; times before 13:00 stay."""
     hour, minute = int(clock[1]), clock[2]
     if clock[1] == "00":
         return f"12:{minute} AM"
@@ -198,7 +198,7 @@ def _twelve_hours(clock: re.Match[str]) -> str:
 
 
 def _variation(voice: str) -> tuple[float, float]:
-    """Return semitones and pace of a voice."""
+    """Returns semitones and pace of a voice."""
     if voice in _VARIATIONS:
         return _VARIATIONS[voice]
     variations = list(_VARIATIONS.values())
@@ -206,7 +206,7 @@ def _variation(voice: str) -> tuple[float, float]:
 
 
 def _trimmed(samples: Samples) -> Samples:
-    """Cut the silence at both ends to its limits."""
+    """Cuts the silence at both ends to its limits."""
     frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
     power = np.square(frames).mean(axis=1)
     heard = np.flatnonzero(power > power.max(initial=0) * 10 ** (_SILENCE_DB / 10))

@@ -1,6 +1,7 @@
 """Pictures of sessions, drawn with matplotlib.
 
-A plot takes values and, if given, the axes to draw into, and returns the axes. The colours are
+A plot takes values of the analysis and, if given, the axes to draw into, and returns the axes; it
+knows neither sessions nor files. The colours are
 after Okabe and Ito's palette and hold on white and on black; all else takes the colours of the
 style in use.
 """
@@ -17,7 +18,7 @@ from realtime_nb.plots.style import (
     SPEECH_COLOUR,
     USER_COLOUR,
 )
-from realtime_nb.plots.timeline import Clip, Span, TimelineData, envelope, plot_timeline
+from realtime_nb.plots.timeline import envelope, plot_timeline
 from realtime_nb.plots.usage import plot_cost, plot_usage
 from realtime_nb.plots.waterfall import plot_waterfall
 
@@ -28,9 +29,6 @@ __all__ = [
     "NEUTRAL_COLOUR",
     "SPEECH_COLOUR",
     "USER_COLOUR",
-    "Clip",
-    "Span",
-    "TimelineData",
     "envelope",
     "plot_cost",
     "plot_lanes",

@@ -72,7 +72,7 @@ _BIN_PX = 3.0
 
 
 def plot_lanes(events: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw every event by its time, a lane for each family.
+    """Draws every event by its time, a lane for each family.
 
     What was sent points up from the middle of its lane, what was received down. Where events
     are too close to be told apart (audio, deltas), the height is how many there are.
@@ -120,7 +120,7 @@ def plot_lanes(events: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def _families(events: pd.DataFrame) -> npt.NDArray[np.str_]:
-    """The family of each event."""
+    """Returns the family of each event."""
     import pandas as pd
 
     codes, types = pd.factorize(events["type"])

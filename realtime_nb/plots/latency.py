@@ -30,7 +30,7 @@ _MARKS = ((50, "left", "top"), (90, "right", "bottom"), (95, "left", "top"))
 
 
 def plot_latency(latency: pd.DataFrame, ax: Axes | None = None, *, simulated: bool = False) -> Axes:
-    """Draw the latencies of turns with function calls and of those without, apart.
+    """Draws the latencies of turns with function calls and of those without, apart.
 
     Fewer than 20 turns of a kind are shown one by one, interrupted ones hollow, with their median.
     From 20 on it is the share of turns that were answered within a time, with p50, p90 and p95.
@@ -98,7 +98,8 @@ def _draw_points(ax: Axes, table: pd.DataFrame, row: int, colour: str) -> None:
 def _write(
     ax: Axes, text: str, at_ms: float, height: float, aside_pt: float, edge: str, side: str = "left"
 ) -> Annotation:
-    """Small type beside a point, for which the axis is made longer where there is no room."""
+    """Returns small type beside a point, for which the axis is made longer where there is no
+    room."""
     if side == "left":
         letter_px, (width_px, _) = style.letter_px(ax), style.size_px(ax)
         left_ms, right_ms = ax.get_xlim()

@@ -12,16 +12,9 @@ from html import escape
 
 import numpy as np
 
+from realtime_nb.analysis.timeline import PlacedAudio, TimelineData, TimeSpan
 from realtime_nb.plots import style
-from realtime_nb.plots.timeline import (
-    MOST_CROWDED_CALLS,
-    Clip,
-    Span,
-    TimelineData,
-    envelope,
-    quiet_scale,
-    response_kinds,
-)
+from realtime_nb.plots.timeline import MOST_CROWDED_CALLS, envelope, quiet_scale, response_kinds
 
 __all__ = ["timeline_svg"]
 
@@ -45,7 +38,7 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 
 
 def timeline_svg(data: TimelineData, *, width_px: int = 720) -> str:
-    """Return what :func:`~realtime_nb.plots.plot_timeline` draws as an SVG of at most 40 KB.
+    """Returns what :func:`~realtime_nb.plots.plot_timeline` draws as an SVG of at most 40 KB.
 
     It holds no script, no style but its own and no reference to anything outside; texts are
     escaped, and its title and description say in words what it shows.
@@ -102,7 +95,7 @@ def _description(data: TimelineData) -> str:
 
 
 def _text(text: str) -> str:
-    """Fit for XML: escaped, without the characters that it can't hold."""
+    """Fits for XML: escaped, without the characters that it can't hold."""
     return escape(_UNPRINTABLE.sub("\ufffd", text))
 
 
@@ -148,13 +141,14 @@ class _Still:
         return _MARGIN_PX + t_s / self.duration_s * self.columns * self.column_px
 
     def _lane(self, name: str, height_px: float) -> Iterator[str]:
-        """Its name; from here on, the lane is the one between ``middle_px`` ± half its height."""
+        """Yields its name; from here on, the lane is the one between ``middle_px`` ± half its
+        height."""
         self.middle_px = self.bottom_px + height_px / 2
         self.bottom_px += height_px + 6
         x_px, y_px = _MARGIN_PX - 8, self.middle_px + 4
         yield f'<text x="{x_px}" y="{y_px:g}" text-anchor="end">{name}</text>'
 
-    def _spans(self, spans: Sequence[Span], height_px: float, colour: str, alpha: float) -> str:
+    def _spans(self, spans: Sequence[TimeSpan], height_px: float, colour: str, alpha: float) -> str:
         """Rectangles as strokes, at most one per column however many spans there are."""
         path, last = [], -1
         for start_s, end_s in sorted(span for span in spans if span[1] >= span[0]):
@@ -170,8 +164,10 @@ class _Still:
             f'opacity="{alpha:g}" transform="{self._in_columns()}"/>'
         )
 
-    def _waves(self, layers: Sequence[tuple[Sequence[Clip], float]], colour: str) -> Iterator[str]:
-        """A vertical stroke per column, from its lowest sample to its highest."""
+    def _waves(
+        self, layers: Sequence[tuple[Sequence[PlacedAudio], float]], colour: str
+    ) -> Iterator[str]:
+        """Yields a vertical stroke per column, from its lowest sample to its highest."""
         envelopes = [
             (envelope(clips, self.duration_s, self.columns), alpha) for clips, alpha in layers
         ]
@@ -192,7 +188,8 @@ class _Still:
                 )
 
     def _in_columns(self, aside: float = 0.0, unit_px: float = 1.0) -> str:
-        """A transform after which x counts columns, and y is from the middle of the lane."""
+        """Returns a transform after which x counts columns, and y is from the middle of the
+        lane."""
         left_px = _MARGIN_PX + aside * self.column_px
         scale = f"scale({self.column_px:g} {unit_px:g})"
         return f"translate({left_px:g} {self.middle_px:g}){scale}"
@@ -245,7 +242,7 @@ class _Still:
         return f'<path d="{lines}" stroke="currentColor" stroke-dasharray="1 2" opacity=".7"/>'
 
     def _names(self, named: Iterable[tuple[float, str]], y_px: float) -> Iterator[str]:
-        """Those names for which there is room, from the left."""
+        """Yields those names for which there is room, from the left."""
         free_px = 0.0
         for t_s, name in sorted(named):
             name = name if len(name) <= _MOST_LETTERS else f"{name[: _MOST_LETTERS - 1]}…"
@@ -273,5 +270,5 @@ class _Still:
 
 
 def _short(value: float) -> str:
-    """A coordinate to a tenth of a pixel, in as few letters as can be."""
+    """Returns a coordinate to a tenth of a pixel, in as few letters as can be."""
     return f"{value:.1f}".removesuffix(".0").replace("-0.", "-.").removeprefix("0") or "0"

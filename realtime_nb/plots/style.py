@@ -69,7 +69,7 @@ _TICK_STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 180
 
 
 def axes_or_new(ax: Axes | None, height_in: float) -> Axes:
-    """Return the axes given, or those of a new figure of a notebook's width."""
+    """Returns the axes given, or those of a new figure of a notebook's width."""
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt
@@ -79,7 +79,7 @@ def axes_or_new(ax: Axes | None, height_in: float) -> Axes:
 
 
 def settle(ax: Axes) -> None:
-    """Give the axes the place that they will have with what is written around them by now.
+    """Gives the axes the place that they will have with what is written around them by now.
 
     What is drawn next can then be made to fit. A figure without a layout of its own that shows
     nothing else gets wider margins where they would cut off what is written in them.
@@ -117,13 +117,13 @@ def _widen_margins(ax: Axes, root: Figure) -> None:
 
 
 def size_px(ax: Axes) -> tuple[float, float]:
-    """Return width and height of the axes in pixels."""
+    """Returns width and height of the axes in pixels."""
     extent = ax.get_window_extent()
     return float(extent.width), float(extent.height)
 
 
 def letter_px(ax: Axes, size_pt: float | None = None) -> float:
-    """Return about how wide a letter is, in pixels: of small type, unless told its size."""
+    """Returns about how wide a letter is, in pixels: of small type, unless told its size."""
     import matplotlib.pyplot as plt
 
     size_pt = plt.rcParams["font.size"] * _SMALL if size_pt is None else size_pt
@@ -138,7 +138,7 @@ def bars(
     top: npt.ArrayLike,
     **style: object,
 ) -> PolyCollection:
-    """Draw any number of rectangles as one artist; the edges broadcast against each other.
+    """Draws any number of rectangles as one artist; the edges broadcast against each other.
 
     The limits of the axes stay as they are.
     """
@@ -153,7 +153,7 @@ def bars(
 
 
 def strip_frame(ax: Axes, grid: str) -> None:
-    """Leave one axis line, and faint grid lines across it.
+    """Leaves one axis line, and faint grid lines across it.
 
     Args:
         ax: What to dress.
@@ -169,7 +169,7 @@ def strip_frame(ax: Axes, grid: str) -> None:
 def legend_above(
     ax: Axes, handles: Sequence[Artist] | None = None, *, columns: int = 7, right: bool = True
 ) -> None:
-    """Put the legend, if there is anything in it, above the axes, where it covers nothing.
+    """Puts the legend, if there is anything in it, above the axes, where it covers nothing.
 
     It has as many columns as there is room for, ``columns`` at most.
     """
@@ -199,7 +199,7 @@ def legend_above(
 
 
 def caption(ax: Axes, sentences: Iterable[str]) -> None:
-    """Write what there is to know under the axis' label."""
+    """Writes what there is to know under the axis' label."""
     text = " ".join(sentence for sentence in sentences if sentence)
     if text:
         written = ax.annotate(
@@ -218,12 +218,12 @@ def caption(ax: Axes, sentences: Iterable[str]) -> None:
 
 
 def x_label(ax: Axes, text: str) -> None:
-    """Name the lower axis, in lines that are no longer than it."""
+    """Names the lower axis, in lines that are no longer than it."""
     _wrap(ax.set_xlabel(text), size_px(ax)[0], evenly=True)
 
 
 def nothing(ax: Axes, text: str = "") -> None:
-    """Leave no axis, since there is nothing to be measured by it, and say why in its place."""
+    """Leaves no axis, since there is nothing to be measured by it, and say why in its place."""
     for axis in (ax.xaxis, ax.yaxis) if text else (ax.xaxis,):
         axis.set_ticks([])
         axis.set_label_text("")
@@ -245,7 +245,7 @@ def nothing(ax: Axes, text: str = "") -> None:
 
 
 def _wrap(written: Text, width_px: float, *, evenly: bool = False) -> None:
-    """Break a text into as few lines as fit into a width, of about one length if ``evenly``."""
+    """Breaks a text into as few lines as fit into a width, of about one length if ``evenly``."""
     lines = written.get_text().split("\n")
 
     def broken(letters: int) -> str:
@@ -263,7 +263,7 @@ def _wrap(written: Text, width_px: float, *, evenly: bool = False) -> None:
 
 
 def time_tick_step_s(duration_s: float, most: int = 11) -> float:
-    """Return a round step with which at most so many ticks fit."""
+    """Returns a round step with which at most so many ticks fit."""
     return next((step for step in _TICK_STEPS_S if duration_s / step <= most), _TICK_STEPS_S[-1])
 
 
@@ -275,7 +275,7 @@ def time_tick(seconds: float, duration_s: float) -> str:
 
 
 def time_axis(ax: Axes, duration_s: float) -> None:
-    """Make the lower axis seconds since the session began, with round ticks that have room."""
+    """Makes the lower axis seconds since the session began, with round ticks that have room."""
     import matplotlib.pyplot as plt
     from matplotlib.ticker import FuncFormatter, MultipleLocator
 

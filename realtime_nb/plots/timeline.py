@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from realtime_nb.audio import SAMPLE_RATE, Samples
+from realtime_nb.analysis.timeline import PlacedAudio, TimelineData, TimeSpan
+from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.plots import style
 
 if TYPE_CHECKING:
@@ -17,17 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MOST_CROWDED_CALLS",
-    "Clip",
-    "Span",
-    "TimelineData",
     "envelope",
     "plot_timeline",
     "quiet_scale",
     "response_kinds",
 ]
-
-Span = tuple[float, float]
-"""Start and end in seconds."""
 
 _HALF_HEIGHT = 0.46
 _RESPONSE_HALF_HEIGHT = 0.07
@@ -48,63 +43,13 @@ _RESPONSE_KINDS = {
 """By the status; every other, ``in_progress`` too, is just a response."""
 
 
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """Samples (24 kHz) and where they begin on the time axis, in seconds."""
-
-    start_s: float
-    samples: Samples
-
-
-@dataclass(frozen=True, slots=True)
-class TimelineData:
-    """What a timeline shows. All times are seconds since the session began.
-
-    Attributes:
-        duration_s: length of the axis.
-        user: what the microphone sent.
-        agent: what was played.
-        unheard: the agent's audio that was not, from where it would have been.
-        received: the agent's audio from when it came, where nothing tells what of it was played.
-        padded: speech as the server reported it, padding and silence window included.
-        detected: the same without them.
-        found: speech of which turn detection says nothing, as the offline detector hears it.
-        calls: (arguments whole, output sent or None, name).
-        errors: when the server refused something.
-        responses: (``response.created``, ``response.done``, status).
-        labels: (when, text): marks made by people.
-    """
-
-    duration_s: float
-    user: Sequence[Clip] = ()
-    agent: Sequence[Clip] = ()
-    unheard: Sequence[Clip] = ()
-    received: Sequence[Clip] = ()
-    padded: Sequence[Span] = ()
-    detected: Sequence[Span] = ()
-    found: Sequence[Span] = ()
-    calls: Sequence[tuple[float, float | None, str]] = ()
-    errors: Sequence[float] = ()
-    responses: Sequence[tuple[float, float, str]] = ()
-    labels: Sequence[tuple[float, str]] = ()
-
-    @property
-    def unreported(self) -> list[Span]:
-        """Those of ``found`` of which no report of the server says anything."""
-        return [
-            (start_s, end_s)
-            for start_s, end_s in self.found
-            if not any(from_s < end_s and start_s < until_s for from_s, until_s in self.padded)
-        ]
-
-
 # --- what is drawn --------------------------------------------------------------------------------
 
 
 def envelope(
-    clips: Iterable[Clip], duration_s: float, bins: int
+    clips: Iterable[PlacedAudio], duration_s: float, bins: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Return the lowest and the highest sample in each of ``bins`` equal parts of the time axis.
+    """Returns the lowest and the highest sample in each of ``bins`` equal parts of the time axis.
 
     Both have shape (bins,), and NaN where no clip is.
     """
@@ -131,21 +76,22 @@ def envelope(
 def quiet_scale(
     envelopes: Iterable[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]],
 ) -> float:
-    """Return what to multiply a lane's samples with so that its loudest is 1; silence stays low."""
+    """Returns what to multiply a lane's samples with so that its loudest is 1; silence stays
+    low."""
     peaks = [float(np.fmax.reduce(np.fmax(-low, high))) for low, high in envelopes]
     return 1 / float(np.fmax.reduce([_QUIET, *peaks]))
 
 
 def response_kinds(
     responses: Iterable[tuple[float, float, str]],
-) -> Iterator[tuple[str, str, float, list[Span]]]:
-    """Yield (name, colour, opacity, spans) for whole, cut-short and failed responses."""
+) -> Iterator[tuple[str, str, float, list[TimeSpan]]]:
+    """Yields (name, colour, opacity, spans) for whole, cut-short and failed responses."""
     looks = {
         "response": (style.NEUTRAL_COLOUR, 1.0),
         "response, cut short": (style.NEUTRAL_COLOUR, 0.45),
         "response, failed": (style.ERROR_COLOUR, 1.0),
     }
-    spans: dict[str, list[Span]] = {name: [] for name in looks}
+    spans: dict[str, list[TimeSpan]] = {name: [] for name in looks}
     for start_s, end_s, status in responses:
         spans[_RESPONSE_KINDS.get(status, "response")].append((start_s, end_s))
     for name, (colour, alpha) in looks.items():
@@ -181,7 +127,7 @@ class _Lanes:
         return cls(labels, user, agent, responses, calls, bottom, top)
 
     def names(self, lowest: str) -> dict[str, float]:
-        """What to write beside them."""
+        """Returns what to write beside them."""
         lanes = {
             "labels": self.labels,
             "you": self.user,
@@ -196,7 +142,7 @@ class _Lanes:
 
 
 def plot_timeline(data: TimelineData, ax: Axes | None = None) -> Axes:
-    """Draw who spoke when, what turn detection heard and which functions ran.
+    """Draws who spoke when, what turn detection heard and which functions ran.
 
     The upper lane is the microphone, with speech as reported (light) and as detected (darker), and
     in a dashed frame what only the offline detector tells, as of push-to-talk; the one below is the
@@ -260,7 +206,7 @@ def _draw_wave(
     ax: Axes,
     middle: float,
     colour: str,
-    layers: Sequence[tuple[Sequence[Clip], float, str]],
+    layers: Sequence[tuple[Sequence[PlacedAudio], float, str]],
     duration_s: float,
     bins: int,
 ) -> None:
@@ -343,7 +289,7 @@ def _draw_calls(
 def _call_names(
     calls: Sequence[tuple[float, float | None, str]], duration_s: float, letter_s: float
 ) -> Iterator[tuple[float, str]]:
-    """Where to write which names, so that none covers another."""
+    """Yields where to write which names, so that none covers another."""
     free_s = 0.0
     followers_s = [*(start_s for start_s, *_ in calls), duration_s][1:]
     for (start_s, end_s, name), next_s in zip(calls, followers_s, strict=True):
@@ -407,7 +353,7 @@ def _draw_labels(
 def _label_texts(
     labels: Sequence[tuple[float, str]], duration_s: float, letter_s: float
 ) -> Iterator[tuple[int, tuple[float, str, Literal["left", "right"]]]]:
-    """Which labels are written out, where and how aligned, so that none covers another."""
+    """Yields which labels are written out, where and how aligned, so that none covers another."""
     free_s = 0.0
     for index, (t_s, text) in enumerate(labels):
         short = text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1].rstrip()}…"

@@ -29,7 +29,7 @@ Numbers = npt.NDArray[np.float64]
 
 
 def plot_usage(usage: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw the tokens of each response, one on top of the other, and the growth of the context.
+    """Draws the tokens of each response, one on top of the other, and the growth of the context.
 
     From below: the input that came from the cache (faint) and the fresh one, text and audio each,
     up to the line, which is the whole input; above it the output. What a server doesn't split is
@@ -151,7 +151,7 @@ def _uncounted(count: int) -> str:
 
 
 def plot_cost(costs: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw what each turn cost, and on an axis at the right what the session cost up to then.
+    """Draws what each turn cost, and on an axis at the right what the session cost up to then.
 
     Args:
         costs: Columns ``turn``, ``kind`` (``response`` or ``transcription``), ``usd`` and, if
@@ -225,13 +225,13 @@ def _draw_cumulative(ax: Axes, places: Numbers, cumulative_usd: Numbers) -> Arti
 
 
 def _money(highest_usd: float) -> Callable[[float, float], str]:
-    """How to write sums up to so much: with cents, or as many digits as small ones need."""
+    """Returns how to write sums up to so much: with cents, or as many digits as small ones need."""
     digits = 2 if highest_usd <= 0 else max(2, 1 - math.floor(math.log10(highest_usd)))
     return lambda usd, _position: f"${usd:,.{digits}f}"
 
 
 def _why_no_price(unpriced: pd.DataFrame) -> str:
-    """What is not known, and what to pass for it."""
+    """Returns what is not known, and what to pass for it."""
     reasons = [reason for reason in _reasons(unpriced) if not reason.startswith("no price is")]
     because = f" ({'; '.join(reasons)})" if reasons else ""
     return (

@@ -38,7 +38,7 @@ _THIN_BAR_HALF_HEIGHT = 0.46
 def plot_waterfall(
     latency: pd.DataFrame, ax: Axes | None = None, *, simulated: bool = False
 ) -> Axes:
-    """Draw a bar for each turn, from the end of the user's speech to the answer's first sample.
+    """Draws a bar for each turn, from the end of the user's speech to the answer's first sample.
 
     A bar's parts add up to the total beside it. Turns with function calls and those that were
     interrupted say so; turns without a latency say why, in a fainter text. When there are too many
@@ -179,7 +179,7 @@ def _mark_rows(ax: Axes, latency: pd.DataFrame) -> list[Artist]:
 
 
 def _name_rows(ax: Axes, latency: pd.DataFrame) -> float:
-    """Turn numbers, as many as there is room for, round ones when they are thinned.
+    """Turns numbers, as many as there is room for, round ones when they are thinned.
 
     Returns:
         The height of a row in pixels.
@@ -196,7 +196,7 @@ def _name_rows(ax: Axes, latency: pd.DataFrame) -> float:
 
 
 def _notes(latency: pd.DataFrame) -> str:
-    """How many turns have no latency, by the reason."""
+    """Returns how many turns have no latency, by the reason."""
     missing = latency.loc[latency["latency_ms"].isna(), "latency_note"].fillna("unknown")
     if missing.empty:
         return ""

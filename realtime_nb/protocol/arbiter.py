@@ -94,7 +94,7 @@ class ResponseArbiter:
         self._next()
 
     def refused(self, error: ErrorEvent) -> bool:
-        """Whether the error was about the request in flight, which then is no longer."""
+        """Tells whether the error was about the request in flight, which then is no longer."""
         if self._in_flight is None:
             return False
         lost = lost_race(error)
@@ -121,5 +121,5 @@ class ResponseArbiter:
 
 
 def lost_race(error: ErrorEvent) -> bool:
-    """Whether the server refused a response because another one runs."""
+    """Tells whether the server refused a response because another one runs."""
     return error.code == _LOST_RACE or _LOST_RACE_WORDS in error.message

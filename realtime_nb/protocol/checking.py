@@ -17,7 +17,7 @@ MAX_DEPTH = 64
 
 
 def checked_event(raw: JsonObject) -> ev.ClientEvent:
-    """A client's event as a struct.
+    """Returns a client's event as a struct.
 
     Raises:
         Refused: it is none, or one with missing, unknown or wrong fields.
@@ -50,7 +50,7 @@ def checked_event(raw: JsonObject) -> ev.ClientEvent:
 
 
 def decoded_append(event: ev.AudioBufferAppend) -> bytes:
-    """The audio of an append; ``Refused`` where it is too long or no base64."""
+    """Returns the audio of an append; ``Refused`` where it is too long or no base64."""
     payload = event.audio
     assert isinstance(payload, str)
     if len(payload) > MAX_APPEND_BYTES:

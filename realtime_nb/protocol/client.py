@@ -129,17 +129,17 @@ class ClientProtocol:
     # --- outputs ---
 
     def events_to_send(self) -> list[JsonObject]:
-        """The events to send now, in GA form; hands each out once."""
+        """Returns the events to send now, in GA form; hands each out once."""
         events, self._outgoing = self._outgoing, []
         return events
 
     def actions_to_run(self) -> list[Action]:
-        """What to do now; hands each out once."""
+        """Returns what to do now; hands each out once."""
         actions, self._actions = self._actions, []
         return actions
 
     def on_wire(self, event: JsonObject) -> list[JsonObject]:
-        """An event of :meth:`events_to_send` in the server's dialect."""
+        """Returns an event of :meth:`events_to_send` in the server's dialect."""
         return dialects.client_to_beta(event) if self.dialect == "beta" else [event]
 
     @property
@@ -177,7 +177,7 @@ class ClientProtocol:
         return self.send({"type": "session.update", "session": session})
 
     def say(self, text: str) -> str:
-        """A typed user message and a response to it; returns the item's id."""
+        """Returns a typed user message and a response to it; returns the item's id."""
         item_id = self.create_item(
             {
                 "type": "message",
@@ -310,7 +310,7 @@ class ClientProtocol:
         self._arbiter.release(answered and known)
 
     def _turns_are_answered(self) -> bool:
-        """Whether the server answers the user's turns by itself."""
+        """Tells whether the server answers the user's turns by itself."""
         session = self.conversation.session
         detection = self.conversation.turn_detection
         if detection is None or session.get("type") == "transcription":
@@ -473,5 +473,5 @@ class ClientProtocol:
 
 
 def _apart(event: JsonObject) -> bool:
-    """Whether a ``response.create`` stays out of the conversation."""
+    """Tells whether a ``response.create`` stays out of the conversation."""
     return (event.get("response") or {}).get("conversation") == "none"

@@ -70,7 +70,7 @@ _RESPONSE_KEYS = ("idle_timeout_ms", "create_response", "interrupt_response")
 
 
 def merge_session(session: JsonObject, patch: JsonObject) -> JsonObject:
-    """The session after a (checked) patch.
+    """Returns the session after a (checked) patch.
 
     Only the fields present change. ``audio``, ``audio.input`` and ``audio.output`` are merged;
     everything inside them is replaced as a whole. A turn detection object is filled up with the
@@ -101,6 +101,6 @@ def bytes_per_ms(audio_format: Mapping[str, Any] | None) -> int:
 
 
 def whole_samples(audio: bytes, audio_format: Mapping[str, Any] | None) -> bytes:
-    """The audio without half a sample at its end."""
+    """Returns the audio without half a sample at its end."""
     odd = len(audio) % 2 if bytes_per_ms(audio_format) == 48 else 0
     return audio[: len(audio) - odd]

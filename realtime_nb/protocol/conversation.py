@@ -60,7 +60,7 @@ class Conversation:
         malformed: how many events of each known type could not be understood; what they would have
             said is missing.
         gaps: what else is missing for good, and why; told by who reads a recording, and empty
-            while a session goes on. See :data:`realtime_nb.recording_sources.Gap`.
+            while a session goes on. See :data:`realtime_nb.archive.sources.Gap`.
     """
 
     session: JsonObject = field(default_factory=dict)
@@ -100,7 +100,7 @@ class Conversation:
         self.audio.sent_ms = ms
 
     def in_order(self) -> list[Item]:
-        """The items in conversation order."""
+        """Returns the items in conversation order."""
         return [self.items[item_id] for item_id in self.order]
 
     @property
@@ -136,7 +136,7 @@ class Conversation:
         return totals
 
     def transcript(self) -> list[tuple[str, str]]:
-        """Who said what: (role, text) of every message that has text, in order."""
+        """Returns who said what: (role, text) of every message that has text, in order."""
         return [
             (item.role or "", item.text)
             for item in self.in_order()
@@ -314,7 +314,7 @@ class Conversation:
         self.audio.configured(before, self.turn_detection)
 
     def _item(self, item_id: str) -> Item:
-        """The item of that id, which may be mentioned before it is added."""
+        """Returns the item of that id, which may be mentioned before it is added."""
         if item_id not in self.items and item_id in self.deleted:
             return self.deleted[item_id]
         if item_id not in self.items:
@@ -470,7 +470,7 @@ class Conversation:
 
 
 def _moment(t_s: float) -> float | None:
-    """A time that a report tells; NaN stands for one that is not known."""
+    """Returns a time that a report tells; NaN stands for one that is not known."""
     return None if math.isnan(t_s) else t_s
 
 
@@ -484,7 +484,8 @@ def _count(value: object) -> int:
 
 
 def _text_of(raw: JsonObject, name: str, default: str | None) -> str | None:
-    """A field that should be text or null; whatever else a server sends there is left out."""
+    """Returns a field that should be text or null; whatever else a server sends there is left
+    out."""
     value = raw.get(name, default)
     return value if value is None or isinstance(value, str) else default
 

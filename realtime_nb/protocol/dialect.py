@@ -88,7 +88,8 @@ _ITEM_EVENTS = {
 
 
 def _ga_modalities(value: object) -> object:
-    """Both of beta's orders for "with sound" are GA's ``["audio"]``: a transcript is included."""
+    """Returns both of beta's orders for "with sound" are GA's ``["audio"]``: a transcript is
+    included."""
     if value in (["audio", "text"], ["text", "audio"]):
         return ["audio"]
     return value
@@ -116,7 +117,8 @@ def _beta_format(value: object) -> object:
 
 
 def _unwrapped_function(value: object) -> object:
-    """Turn ``{"type": "function", "function": {…}}``, in tools and tool_choice, into one object."""
+    """Turns ``{"type": "function", "function": {…}}``, in tools and tool_choice, into one
+    object."""
     inner = value.get("function") if isinstance(value, dict) else None
     if not isinstance(value, dict) or not isinstance(inner, dict) or "function" in inner:
         return value
@@ -128,7 +130,7 @@ def _unwrapped_function(value: object) -> object:
 
 
 def _nested(flat: JSONObject, paths: Mapping[str, tuple[str, str]]) -> JSONObject:
-    """Return the GA form of a session's or response's fields; GA keys win over beta ones."""
+    """Returns the GA form of a session's or response's fields; GA keys win over beta ones."""
     fields = dict(flat)
     fields.pop("temperature", None)
     for beta, ga, convert in (
@@ -157,7 +159,7 @@ def _nested(flat: JSONObject, paths: Mapping[str, tuple[str, str]]) -> JSONObjec
 
 
 def _flattened(nested: JSONObject, paths: Mapping[str, tuple[str, str]]) -> JSONObject:
-    """Return the beta form of a session's or response's fields; what beta lacks stays nested."""
+    """Returns the beta form of a session's or response's fields; what beta lacks stays nested."""
     fields = dict(nested)
     if "output_modalities" in fields:
         fields["modalities"] = _beta_modalities(fields.pop("output_modalities"))
@@ -241,7 +243,7 @@ def _beta_item(item: JSONObject) -> JSONObject:
 
 
 def _retyped(item: JSONObject, part_types: Mapping[str, str]) -> JSONObject:
-    """Rename the types of an assistant message's content parts."""
+    """Renames the types of an assistant message's content parts."""
     content = item.get("content")
     if item.get("role") != "assistant" or not isinstance(content, list):
         return item
@@ -257,7 +259,7 @@ def _retyped_part(part: object, part_types: Mapping[str, str]) -> object:
 def _with_items(
     fields: JSONObject, key: str, convert: Callable[[JSONObject], JSONObject]
 ) -> JSONObject:
-    """Convert every item of the list at ``key``, if there is such a list."""
+    """Converts every item of the list at ``key``, if there is such a list."""
     items = fields.get(key)
     if not isinstance(items, list):
         return fields
@@ -270,7 +272,7 @@ def _with_items(
 def _with(
     event: JSONObject, key: str, convert: Callable[[JSONObject], JSONObject], **changes: object
 ) -> list[JSONObject]:
-    """Return the event with the object at ``key`` converted and other fields changed."""
+    """Returns the event with the object at ``key`` converted and other fields changed."""
     value = event.get(key)
     if isinstance(value, dict):
         changes[key] = convert(value)
@@ -278,7 +280,7 @@ def _with(
 
 
 def client_to_ga(event: JSONObject) -> list[JSONObject]:
-    """Turn what a beta client sent into GA form. Only for connections known to be beta.
+    """Turns what a beta client sent into GA form. Only for connections known to be beta.
 
     A flat session gets ``type: "realtime"``; where a field is given in both forms, GA wins;
     ``temperature`` is dropped.
@@ -299,7 +301,7 @@ def client_to_ga(event: JSONObject) -> list[JSONObject]:
 
 
 def _with_session(event: JSONObject) -> JSONObject:
-    """Gather a ``transcription_session.update``'s fields, which clients also sent unwrapped."""
+    """Gathers a ``transcription_session.update``'s fields, which clients also sent unwrapped."""
     if "session" in event:
         return event
     inner = _FLAT_SESSION_KEYS | {"include"}
@@ -309,7 +311,7 @@ def _with_session(event: JSONObject) -> JSONObject:
 
 
 def client_to_beta(event: JSONObject) -> list[JSONObject]:
-    """Turn a GA client event into the one that a beta server understands."""
+    """Turns a GA client event into the one that a beta server understands."""
     match event.get("type"):
         case "session.update":
             session = event.get("session")
@@ -325,7 +327,7 @@ def client_to_beta(event: JSONObject) -> list[JSONObject]:
 
 
 def server_to_beta(event: JSONObject) -> list[JSONObject]:
-    """Turn a GA server event into what a beta client expects.
+    """Turns a GA server event into what a beta client expects.
 
     ``conversation.item.done`` becomes nothing: beta had no such event.
     """
@@ -350,7 +352,7 @@ def server_to_beta(event: JSONObject) -> list[JSONObject]:
 
 
 def server_to_ga(event: JSONObject) -> list[JSONObject]:
-    """Turn an event of a beta server, or of one that mixes the dialects, into GA form.
+    """Turns an event of a beta server, or of one that mixes the dialects, into GA form.
 
     ``conversation.item.created`` becomes ``conversation.item.added`` and, when the item is
     already completed, ``conversation.item.done`` too, both with the event id of the one frame.
@@ -381,7 +383,7 @@ def server_to_ga(event: JSONObject) -> list[JSONObject]:
 
 
 def detect(event: JSONObject) -> Literal["beta", "ga"] | None:
-    """Return the dialect that a client event shows, or None where both would say it so.
+    """Returns the dialect that a client event shows, or None where both would say it so.
 
     An update that mixes both forms counts as GA: no beta client knew ``session.type`` or
     ``session.audio``, and the vendors that took flat keys along into GA use GA's event names.
@@ -397,7 +399,7 @@ def detect(event: JSONObject) -> Literal["beta", "ga"] | None:
 
 
 def is_beta_handshake(headers: Mapping[str, str], subprotocols: Sequence[str]) -> bool:
-    """Whether a WebSocket handshake asks for the beta, by header or by sub-protocol.
+    """Tells whether a WebSocket handshake asks for the beta, by header or by sub-protocol.
 
     Args:
         headers: The request's headers; their names may be in any case.

@@ -147,7 +147,7 @@ SERVER_EVENTS: dict[str, type[ServerEvent]] = _by_wire_name(ServerEvent)
 
 
 def parse_server(raw: JsonObject) -> ServerEvent | UnknownEvent:
-    """A server's event as a struct; never raises."""
+    """Returns a server's event as a struct; never raises."""
     name = raw.get("type")
     cls = SERVER_EVENTS.get(name) if isinstance(name, str) else None
     if cls is None:
@@ -159,7 +159,7 @@ def parse_server(raw: JsonObject) -> ServerEvent | UnknownEvent:
 
 
 def parse_client(raw: JsonObject) -> ClientEvent | UnknownEvent:
-    """A client's event as a struct; a type that is not modelled comes back as UnknownEvent.
+    """Returns a client's event as a struct; a type that is not modelled comes back as UnknownEvent.
 
     Raises:
         msgspec.ValidationError: a field is missing, unknown or of the wrong type; its message
@@ -173,7 +173,7 @@ def parse_client(raw: JsonObject) -> ClientEvent | UnknownEvent:
 
 
 def dump(event: Event | UnknownEvent) -> JsonObject:
-    """The event as the dict that travels."""
+    """Returns the event as the dict that travels."""
     if isinstance(event, UnknownEvent):
         return event.raw
     raw: JsonObject = msgspec.to_builtins(event)

@@ -40,7 +40,7 @@ class SpeechDetector(Protocol):
 
 
 def turn_settings(turn_detection: JsonObject) -> TurnSettings:
-    """The state machine's settings for a ``turn_detection`` object (defaults filled in)."""
+    """Returns the state machine's settings for a ``turn_detection`` object (defaults filled in)."""
     if turn_detection["type"] == "semantic_vad":
         return TurnSettings(silence_duration_ms=_MAX_WAIT_MS[turn_detection["eagerness"]])
     return TurnSettings(
@@ -132,7 +132,7 @@ class InputBuffer:
         self._forget_old()
 
     def cut(self, start_ms: int, end_ms: int) -> bytes:
-        """The kept audio between two positions."""
+        """Returns the kept audio between two positions."""
         start = max(0, (start_ms - self._base_ms) * self._per_ms - self._start)
         end = max(0, (end_ms - self._base_ms) * self._per_ms - self._start)
         return bytes(self._audio[start:end])
@@ -145,7 +145,8 @@ class InputBuffer:
             self._start += count
 
     def take_all(self) -> bytes:
-        """The open turn, else everything that is held; then the buffer is empty, the turn closed.
+        """Returns the open turn, else everything that is held; then the buffer is empty, the turn
+        closed.
 
         Half a sample at the end stays: its other half is still to come.
         """

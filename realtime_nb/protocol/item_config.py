@@ -81,6 +81,6 @@ Item = MessageItem | FunctionCallItem | FunctionCallOutputItem
 
 
 def check_item(item: JsonObject) -> Item:
-    """An item that a client wants to add; raises like :func:`check_session`."""
+    """Returns an item that a client wants to add; raises like :func:`check_session`."""
     checked: Item = msgspec.convert(item, Item)
     return checked

@@ -27,7 +27,7 @@ _PARTS_OF_ROLE = {
 
 
 def decode_audio(payload: str, param: str) -> bytes:
-    """The bytes of a base64 payload; ``Refused`` where it is none."""
+    """Returns the bytes of a base64 payload; ``Refused`` where it is none."""
     try:
         return base64.b64decode(payload, validate=True)
     except (binascii.Error, ValueError):
@@ -124,7 +124,8 @@ class ItemStore:
     # --- reading ---
 
     def retrieve(self, item_id: str) -> JsonObject:
-        """The item as the server has it, with its audio and without a transcript once truncated."""
+        """Returns the item as the server has it, with its audio and without a transcript once
+        truncated."""
         if item_id not in self._conversation.order or item_id not in self._wires:
             message = f"Error retrieving item: the item with id '{item_id}' does not exist."
             raise Refused(Problem("item_retrieve_invalid_item_id", message, "item_id"))
@@ -147,19 +148,19 @@ class ItemStore:
         return full
 
     def audio_part_index(self, item_id: str) -> int | None:
-        """Which content part of a user item is its audio, None where none is."""
+        """Returns which content part of a user item is its audio, None where none is."""
         content = self._wires.get(item_id, {}).get("content", [])
         indices = (i for i, part in enumerate(content) if part["type"] == "input_audio")
         return next(indices, None)
 
     def audio_ms(self, item_id: str) -> float:
-        """How much audio an item of the conversation has."""
+        """Returns how much audio an item of the conversation has."""
         return self._conversation.items[item_id].audio_ms
 
     # --- what a client wants to add ---
 
     def position(self, previous_item_id: str | None) -> str | None:
-        """The id that a new item will follow, None for the first place."""
+        """Returns the id that a new item will follow, None for the first place."""
         if previous_item_id is None:
             return self.last_id
         if previous_item_id == "root":
@@ -174,7 +175,7 @@ class ItemStore:
     def checked(
         self, raw: JsonObject, new_id: Callable[[str], str], path: str = "item"
     ) -> tuple[JsonObject, bytes]:
-        """A client's item in wire form, without its audio, and that audio."""
+        """Returns a client's item in wire form, without its audio, and that audio."""
         try:
             check_item(raw)
         except msgspec.ValidationError as error:
@@ -227,14 +228,14 @@ class ItemStore:
     # --- what a response has in front of it ---
 
     def context(self) -> list[JsonObject]:
-        """The conversation so far, without what is still being said."""
+        """Returns the conversation so far, without what is still being said."""
         wires = (self._wires[item_id] for item_id in self._conversation.order)
         return [wire for wire in wires if wire["status"] != "in_progress"]
 
     def checked_input(
         self, raw: list[JsonObject], new_id: Callable[[str], str]
     ) -> tuple[list[JsonObject], dict[str, bytes]]:
-        """A response's own ``input``: items, or references to items of the conversation.
+        """Returns a response's own ``input``: items, or references to items of the conversation.
 
         Returns:
             The items in wire form, and the audio of the new ones by id.
@@ -266,7 +267,7 @@ class ItemStore:
     def _checked_entry(
         self, entry: JsonObject, new_id: Callable[[str], str], path: str
     ) -> tuple[JsonObject, bytes]:
-        """An item that only this response sees."""
+        """Returns an item that only this response sees."""
         try:
             check_item(entry)
         except msgspec.ValidationError as error:
@@ -279,7 +280,7 @@ class ItemStore:
         return self.checked(entry, new_id, path)
 
     def records(self, wires: list[JsonObject]) -> list[Item]:
-        """The items as records, those of the conversation and others."""
+        """Returns the items as records, those of the conversation and others."""
         apart = Conversation()
         found = []
         for wire in wires:
@@ -291,7 +292,8 @@ class ItemStore:
         return found
 
     def with_text(self, items: list[JsonObject]) -> list[JsonObject]:
-        """The items as a text model reads them: user audio as understood, answers as heard."""
+        """Returns the items as a text model reads them: user audio as understood, answers as
+        heard."""
         return [self._as_text(wire) for wire in items]
 
     def _as_text(self, wire: JsonObject) -> JsonObject:

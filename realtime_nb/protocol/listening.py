@@ -214,7 +214,7 @@ class Listening:
         self._transcripts.request_ahead(self._items.announced, audio, self._format)
 
     def _sounds_finished(self, silence_ms: int) -> bool:
-        """Whether ``semantic_vad`` may end the turn before its longest wait."""
+        """Tells whether ``semantic_vad`` may end the turn before its longest wait."""
         detection = self._detection
         if detection is None or detection["type"] != "semantic_vad":
             return False
@@ -262,7 +262,8 @@ _DANGLING = frozenset(
 
 
 def _is_whole(text: str | None) -> bool:
-    """Whether a transcript reads like a finished sentence: no open ending, no trailing filler."""
+    """Tells whether a transcript reads like a finished sentence: no open ending, no trailing
+    filler."""
     words = (text or "").lower().split()
     if not words or words[-1].endswith((",", "-", "…", "...")):
         return False

@@ -61,7 +61,7 @@ def session_config(
     session_type: str = "realtime",
     **options: Any,
 ) -> JsonObject:
-    """A ``session.update`` patch from keywords (those of ``SESSION_OPTIONS``).
+    """Returns a ``session.update`` patch from keywords (those of ``SESSION_OPTIONS``).
 
     Args:
         tools: tool definitions, None to leave them as they are.

@@ -82,7 +82,8 @@ def problem_from(error: msgspec.ValidationError, value: object, root: str) -> Pr
 
 
 def _split(message: str) -> tuple[str, str]:
-    """What msgspec complains of, and where: ``… - at `$.a.b` `` or ``… - at `key` in `$.a` ``."""
+    """Returns what msgspec complains of, and where: ``… - at `$.a.b` `` or ``… - at `key` in `$.a`
+    ``."""
     text, at, place = message.rpartition(" - at `")
     if not at:
         return message, ""

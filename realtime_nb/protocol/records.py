@@ -124,7 +124,7 @@ class Item:
         return self.text if self.truncated_ms is None else self.text_until(self.truncated_ms)
 
     def text_until(self, ms: float) -> str:
-        """The text of that much of its audio, by the same measure."""
+        """Returns the text of that much of its audio, by the same measure."""
         if not self.audio_ms > 0:
             return self.text
         share = min(1.0, ms / self.audio_ms)
@@ -225,7 +225,7 @@ class Speech:
 
 
 def _window_ms(turn_detection: JsonObject | None, name: str) -> float | None:
-    """A window of turn detection that has fixed ones, and tells them."""
+    """Returns a window of turn detection that has fixed ones, and tells them."""
     if turn_detection is None or turn_detection.get("type") != "server_vad":
         return None
     value = turn_detection.get(name)

@@ -111,7 +111,7 @@ class ResponseRun:
         self.emit({"type": "response.output_text.delta", **self._ids(item), "delta": delta})
 
     def add_speech(self, text: str, audio: bytes) -> str | None:
-        """A stretch of speech in the output format, and the words that it begins to say.
+        """Returns a stretch of speech in the output format, and the words that it begins to say.
 
         Returns:
             Id of the item that speaks; None when nothing could be added.

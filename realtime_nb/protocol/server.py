@@ -115,14 +115,14 @@ class ServerProtocol:
             self._emit({"type": "conversation.created", "conversation": conversation})
 
     def events_to_send(self) -> list[JsonObject]:
-        """The events to send now, in the connection's dialect; hands each out once."""
+        """Returns the events to send now, in the connection's dialect; hands each out once."""
         events, self._outgoing = self._outgoing, []
         if self.dialect == "beta":
             return [beta for event in events for beta in dialects.server_to_beta(event)]
         return events
 
     def jobs_to_run(self) -> list[Job]:
-        """The work to start now; hands each job out once."""
+        """Returns the work to start now; hands each job out once."""
         jobs, self._jobs = self._jobs, []
         return jobs
 

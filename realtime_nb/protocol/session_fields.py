@@ -316,7 +316,7 @@ class ResponseConfig(ConfigStruct, frozen=True, kw_only=True):
 
 
 def check_session(session: JsonObject) -> RealtimeConfig | TranscriptionConfig:
-    """The session patch as a struct.
+    """Returns the session patch as a struct.
 
     Raises:
         msgspec.ValidationError: with the path of what is wrong, relative to the session.

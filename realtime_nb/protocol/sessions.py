@@ -19,7 +19,7 @@ _DEFAULT_INSTRUCTIONS = "You are a helpful, friendly voice agent. Keep your answ
 def new_session(
     session_type: Literal["realtime", "transcription"], model: str, session_id: str, expires_at: int
 ) -> JsonObject:
-    """The session that ``session.created`` shows, with the defaults seen on the wire."""
+    """Returns the session that ``session.created`` shows, with the defaults seen on the wire."""
     pcm = {"type": "audio/pcm", "rate": 24_000}
     audio_input = {
         "format": pcm,
@@ -61,7 +61,7 @@ def new_session(
 
 
 def updated_session(session: JsonObject, patch: JsonObject, *, has_spoken: bool) -> JsonObject:
-    """The session after a ``session.update``.
+    """Returns the session after a ``session.update``.
 
     Args:
         session: as it is.
@@ -106,7 +106,8 @@ def response_settings(
     conversation_id: str | None,
     input_items: list[JsonObject] | None,
 ) -> ResponseSettings:
-    """What a response runs with: the session's settings, overridden by its own (checked) ones."""
+    """Returns what a response runs with: the session's settings, overridden by its own (checked)
+    ones."""
     asked: JsonObject = {**session, **params}
     chosen = {**session["audio"]["output"], **params.get("audio", {}).get("output", {})}
     return ResponseSettings(

@@ -52,7 +52,7 @@ class Transcripts:
         self._ahead: _Ahead | None = None
 
     def awaited(self, item_id: str) -> bool:
-        """Whether the item's text is still to come."""
+        """Tells whether the item's text is still to come."""
         return item_id in self._attempts
 
     def request(self, item_id: str, audio: bytes, audio_format: JsonObject) -> int:

@@ -179,7 +179,7 @@ class TurnDetector:
         return self._silent_frames * FRAME_MS
 
     def configure(self, settings: TurnSettings) -> None:
-        """Apply new settings from the next frame on; an open turn and the counters stay."""
+        """Applies new settings from the next frame on; an open turn and the counters stay."""
         self._settings = settings
         self._threshold = settings.threshold
         self._exit_threshold = settings.exit_threshold
@@ -187,7 +187,7 @@ class TurnDetector:
         self._min_speech_frames = settings.min_speech_frames
 
     def step(self, probability: float) -> SpeechStart | SpeechStop | None:
-        """Take the next frame's speech probability; return what changed, if anything did."""
+        """Takes the next frame's speech probability; return what changed, if anything did."""
         self._now_ms += FRAME_MS
         if self._audio_start_ms is None:
             return self._step_idle(probability)
@@ -207,7 +207,7 @@ class TurnDetector:
         return SpeechStart(audio_start_ms=start_ms, onset_ms=onset_ms, at_ms=self._now_ms)
 
     def stop_now(self) -> SpeechStop:
-        """Close the open turn at the last frame, as when a turn model decided so.
+        """Closes the open turn at the last frame, as when a turn model decided so.
 
         Raises:
             RuntimeError: No turn is open.
@@ -219,7 +219,7 @@ class TurnDetector:
         return SpeechStop(audio_end_ms=now_ms, offset_ms=now_ms - silence_ms, at_ms=now_ms)
 
     def end_turn(self, now_ms: int | None = None) -> None:
-        """Give up the open turn, if there is one: the client committed or cleared the audio.
+        """Gives up the open turn, if there is one: the client committed or cleared the audio.
 
         Args:
             now_ms: End of the audio that is gone. It may lie after the last frame, as a commit

@@ -41,7 +41,7 @@ class InputTokens:
     audio: int = 0
 
     def cached_of(self, previous: InputTokens) -> InputTokens:
-        """The part that a cache filled by ``previous`` can serve."""
+        """Returns the part that a cache filled by ``previous`` can serve."""
         return InputTokens(
             min(self.text, previous.text) // _CACHE_BLOCK * _CACHE_BLOCK,
             min(self.audio, previous.audio) // _CACHE_BLOCK * _CACHE_BLOCK,
@@ -49,7 +49,7 @@ class InputTokens:
 
 
 def text_tokens(text: str) -> int:
-    """Estimated tokens of a text."""
+    """Returns estimated tokens of a text."""
     return -(-len(text) // CHARS_PER_TOKEN)
 
 
@@ -80,7 +80,7 @@ def count_input(items: Iterable[Item], instructions: str, tools: list[JsonObject
 def usage_object(
     tokens: InputTokens, cached: InputTokens, output_text: int, output_audio: int
 ) -> JsonObject:
-    """The ``usage`` of a ``response.done``; cached tokens are a subset of the input's."""
+    """Returns the ``usage`` of a ``response.done``; cached tokens are a subset of the input's."""
     return {
         "total_tokens": tokens.text + tokens.audio + output_text + output_audio,
         "input_tokens": tokens.text + tokens.audio,

@@ -77,7 +77,7 @@ class UserAudio:
         self._floor_ms = max(self._floor_ms, self.connection_ms + end_ms)
 
     def configured(self, before: JsonObject | None, after: JsonObject | None) -> None:
-        """Turn detection was changed, or confirmed."""
+        """Turns detection was changed, or confirmed."""
         if self.speech and self.speech[-1].audio_end_ms is None and before != after:
             self.speech[-1].changed_ms = self.sent_ms
 
@@ -117,7 +117,7 @@ class UserAudio:
 
 
 def payload_ms(payload: Payload, audio_format: object) -> float:
-    """How much audio a payload holds, in the format that a session tells."""
+    """Returns how much audio a payload holds, in the format that a session tells."""
     per_ms = bytes_per_ms(audio_format if isinstance(audio_format, dict) else None)
     if per_ms == 48:
         return payload_bytes(payload) / per_ms

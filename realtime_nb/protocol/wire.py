@@ -63,7 +63,7 @@ class UnknownEvent(Struct, frozen=True):
 
 
 def payload_bytes(payload: Payload, bytes_per_sample: int = 2, sample_rate: int = 24_000) -> int:
-    """How many bytes of audio a payload stands for, without decoding it.
+    """Returns how many bytes of audio a payload stands for, without decoding it.
 
     Args:
         payload: base64 text, or a recording's reference in 24 kHz samples.

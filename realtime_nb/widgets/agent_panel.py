@@ -102,7 +102,8 @@ class AgentPanel(LiveWidget):
         self._stand_in.refresh()
 
     def summary(self) -> str:
-        """What stays in a saved notebook: facts about the last session, nothing that was said."""
+        """Returns what stays in a saved notebook: facts about the last session, nothing that was
+        said."""
         if not self._session_facts:
             return f"Agent ({self.endpoint}). Run the cell to talk to it."
         return f"Agent ({self.endpoint}): {self._session_facts}\nRun the cell to talk to it again."

@@ -90,7 +90,7 @@ class CallInspector(View):
             self._watch(found.session)
 
     def rerun(self, call_id: str, arguments: str | Mapping[str, Any] | None = None) -> Rerun:
-        """Call the tool again, wait for it, and return what came of it.
+        """Calls the tool again, wait for it, and return what came of it.
 
         Args:
             call_id: A call of this session.
@@ -109,7 +109,7 @@ class CallInspector(View):
         return self._start(tool, call_id, arguments).result()
 
     def violations(self, call_id: str) -> list[Violation]:
-        """Return what of a call's arguments breaks the schema that the session declares.
+        """Returns what of a call's arguments breaks the schema that the session declares.
 
         Raises:
             ConfigurationError: There is no such call, or no schema.
@@ -122,7 +122,7 @@ class CallInspector(View):
         return argument_violations(schema, self._conversation.calls[call_id].arguments)
 
     def summary(self) -> str:
-        """How many calls there are, and how they ended."""
+        """Returns how many calls there are, and how they ended."""
         rows = self._current_rows()
         if not rows:
             return "Call inspector: no function calls"
@@ -130,7 +130,7 @@ class CallInspector(View):
         return f"Call inspector: {len(rows)} function call{'s' if len(rows) > 1 else ''}: {counts}"
 
     def picture(self) -> str:
-        """The calls as an HTML table, for the saved notebook."""
+        """Returns the calls as an HTML table, for the saved notebook."""
         rows = self._current_rows()
         if not rows:
             return ""
@@ -159,7 +159,7 @@ class CallInspector(View):
     # --- calls ---
 
     def _current_rows(self) -> list[Row]:
-        """The rows, made anew if something may have changed."""
+        """Returns the rows, made anew if something may have changed."""
         for _ in range(_TRIES):
             if not self._stale:
                 break
@@ -200,7 +200,8 @@ class CallInspector(View):
         return call.name
 
     def _schema(self, name: str) -> Mapping[str, Any] | None:
-        """The parameters that the session declares, else those of the tool that was given."""
+        """Returns the parameters that the session declares, else those of the tool that was
+        given."""
         for declared in self._conversation.session.get("tools") or ():
             if isinstance(declared, dict) and declared.get("name") == name:
                 parameters = declared.get("parameters")
@@ -313,7 +314,7 @@ class CallInspector(View):
 
 
 def _times(values: Mapping[Any, Any]) -> Row:
-    """The parts of a call's time, which don't overlap."""
+    """Returns the parts of a call's time, which don't overlap."""
     times: Row = {name: _known(values[name]) for name in _PARTS}
     ran_s = values["run_ended_s"] - values["run_started_s"]
     if times["run_ms"] is not None and math.isnan(ran_s):  # then it holds those beside it
@@ -351,14 +352,14 @@ def _shortened(text: str) -> str:
 
 
 def _known(value: object) -> float | None:
-    """A number; None for NaN, which JSON has no word for."""
+    """Returns a number; None for NaN, which JSON has no word for."""
     if not isinstance(value, int | float) or math.isnan(value):
         return None
     return round(float(value), 3)
 
 
 def _text(value: object) -> str | None:
-    """A text; None for NaN, which a column of texts has where there is none."""
+    """Returns a text; None for NaN, which a column of texts has where there is none."""
     return value if isinstance(value, str) else None
 
 

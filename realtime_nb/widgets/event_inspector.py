@@ -162,13 +162,13 @@ class EventInspector(View):
         yield {"kind": "payload", "id": request.get("id"), "json": text, "note": note}, ()
 
     def _find(self, seqs: list[int]) -> list[JsonObject]:
-        """The events that are still kept of those."""
+        """Returns the events that are still kept of those."""
         with self._adding:
             first, kept = self.dropped, list(self._events)
         return [kept[seq - first].event for seq in seqs if 0 <= seq - first < len(kept)]
 
     def _slice(self, begin: int, end: int) -> list[KeptEvent]:
-        """A few of the events; from the nearer end, since a deque is slow in its middle."""
+        """Returns a few of the events; from the nearer end, since a deque is slow in its middle."""
         count = len(self._events)
         end = min(end, count)
         if begin >= end:
@@ -179,7 +179,7 @@ class EventInspector(View):
         return last_first[::-1]
 
     def summary(self) -> str:
-        """How many events there are."""
+        """Returns how many events there are."""
         events = list(self._events)
         if not events:
             return f"Event inspector: {self._note or 'no events yet'}"
@@ -193,7 +193,7 @@ class EventInspector(View):
         )
 
     def picture(self) -> str:
-        """How many events there are of each type, for the saved notebook."""
+        """Returns how many events there are of each type, for the saved notebook."""
         counts = Counter((event.sent, str(event.event.get("type"))) for event in list(self._events))
         if not counts:
             return ""
@@ -211,7 +211,7 @@ def _cell(text: str) -> str:
 
 
 def _as_json(events: list[JsonObject], most: int, *, one: bool) -> tuple[str, str]:
-    """The events as JSON text of ``most`` characters, and what there is to say about it."""
+    """Returns the events as JSON text of ``most`` characters, and what there is to say about it."""
     if not events:
         return "", "This event is no longer kept."
     content: object = events[0] if one else events

@@ -35,8 +35,8 @@ class KeptEvent(NamedTuple):
 
 
 def without_audio(event: Mapping[str, Any]) -> tuple[JsonObject, int]:
-    """A copy of the event in which audio and very long texts are named by their size, and how many
-    bytes of audio there were."""
+    """Returns a copy of the event in which audio and very long texts are named by their size, and
+    how many bytes of audio there were."""
     kind = event.get("type")
     if isinstance(kind, str) and kind.endswith(".delta") and "audio.delta" not in kind:
         return dict(event), 0
@@ -78,7 +78,8 @@ def _kept(value: Any, sizes: list[int], *, is_audio: bool = False, depth: int = 
 
 
 def summary_of(kept: KeptEvent) -> list[object]:
-    """What the page is told of an event: the fields of ``Summary`` in event_list.js, in order.
+    """Returns what the page is told of an event: the fields of ``Summary`` in event_list.js, in
+    order.
 
     ``[seq, t_ms, sent, type, event_id, item_id, response_id, call_id, caused_by, bytes, text]``
     """
@@ -100,7 +101,7 @@ def summary_of(kept: KeptEvent) -> list[object]:
 
 
 def _said(event: JsonObject, item: JsonObject, response: JsonObject, error: JsonObject) -> str:
-    """The most telling words of an event."""
+    """Returns the most telling words of an event."""
     if error:
         code = _text(error.get("code")) or _text(error.get("type"))
         return ": ".join(part for part in (code, _text(error.get("message"))) if part)

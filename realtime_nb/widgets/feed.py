@@ -55,7 +55,7 @@ class Feed:
                 self._timer = None
 
     def _waiting(self) -> bool:
-        """Whether there is nothing to arrange: a timer that is to fire sends all changes."""
+        """Tells whether there is nothing to arrange: a timer that is to fire sends all changes."""
         return self._closed or self._timer is not None
 
     def _fire(self) -> None:

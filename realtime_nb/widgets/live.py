@@ -138,7 +138,7 @@ def check_range(name: str, value: object, least: int, most: int) -> None:
 
 @cache
 def module_text(name: str) -> str:
-    """An ES module of this folder, with what it imports from this folder put in its place.
+    """Returns an ES module of this folder, with what it imports from this folder put in its place.
 
     A page gets a widget's code as one text, from which nothing can be imported.
     """
@@ -352,7 +352,7 @@ class LiveWidget(anywidget.AnyWidget):
 
     @classmethod
     def setting_names(cls) -> list[str]:
-        """What the constructor takes beside its named arguments."""
+        """Returns what the constructor takes beside its named arguments."""
         inherited = set(anywidget.AnyWidget.class_trait_names())
         return sorted(
             name
@@ -370,7 +370,8 @@ class LiveWidget(anywidget.AnyWidget):
                 raise ConfigurationError(f"{cls.__name__} has no setting {name!r}. {hint}")
 
     def summary(self) -> str:
-        """What a saved notebook shows in place of the widget: plain text, no audio, no secret."""
+        """Returns what a saved notebook shows in place of the widget: plain text, no audio, no
+        secret."""
         return f"{type(self).__name__} (shown while its kernel runs)"
 
     def picture(self) -> str:
@@ -384,7 +385,7 @@ class LiveWidget(anywidget.AnyWidget):
         super().close()
 
     def _as_saved(self) -> tuple[str, str]:
-        """The summary as text, and as HTML with the picture."""
+        """Returns the summary as text, and as HTML with the picture."""
         text = self.summary()
         return text, f'{self.picture()}<div style="white-space: pre-wrap">{html.escape(text)}</div>'
 
@@ -405,7 +406,7 @@ class LiveWidget(anywidget.AnyWidget):
             self._stand_in.show(*bundle)
 
     def _view_bundle(self, **kwargs: Any) -> tuple[dict[str, object], dict[str, object]] | None:
-        """What shows the widget; empty once it is closed."""
+        """Returns what shows the widget; empty once it is closed."""
         if self.comm is None:
             return {}, {}
         return cast(
@@ -427,7 +428,7 @@ def _ignore(_message: Message) -> None:
 
 
 def _why_cells_block() -> str:
-    """The remedy where messages are handled on the main thread."""
+    """Returns the remedy where messages are handled on the main thread."""
     ipykernel = sys.modules.get("ipykernel")
     if ipykernel is None:
         return "there is no Jupyter kernel here."

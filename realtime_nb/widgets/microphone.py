@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import traitlets
 
-from realtime_nb.audio import level_dbfs
+from realtime_nb.audio.pcm import level_dbfs
 from realtime_nb.widgets.live import (
     LiveWidget,
     Message,
@@ -201,7 +201,7 @@ class Microphone(LiveWidget):
             self._on_audio(pcm, position)
 
     def _in_order(self, message: Message, pcm: bytes) -> tuple[bytes, int]:
-        """What of a chunk is new, and its position."""
+        """Returns what of a chunk is new, and its position."""
         position = int(message["position"])
         if message["capture"] != self._capture:
             self._capture, self._next_position = message["capture"], 0

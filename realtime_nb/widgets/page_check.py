@@ -81,7 +81,7 @@ def _for_page(lines: Sequence[Line]) -> list[list[str]]:
 
 
 def page_lines(found: Mapping[str, object], test: SelfTest) -> list[Line]:
-    """What to say of a page.
+    """Returns what to say of a page.
 
     Args:
         found: ``secure`` and ``worklet``, bools; ``microphones``, their number, None if the browser

@@ -43,7 +43,7 @@ class Violation:
 
 
 def argument_violations(schema: Mapping[str, Any], arguments_json: str) -> list[Violation]:
-    """Return what is wrong with arguments as the model wrote them."""
+    """Returns what is wrong with arguments as the model wrote them."""
     try:
         arguments = json.loads(arguments_json) if arguments_json.strip() else {}
     except ValueError as error:
@@ -54,7 +54,7 @@ def argument_violations(schema: Mapping[str, Any], arguments_json: str) -> list[
 
 
 def violations(schema: Mapping[str, Any], value: object) -> list[Violation]:
-    """Return where a JSON value breaks a schema; nothing if it holds."""
+    """Returns where a JSON value breaks a schema; nothing if it holds."""
     return list(_check(schema, value, "", schema, 0))
 
 
@@ -203,7 +203,7 @@ def _equal(one: object, other: object) -> bool:
 
 
 def _resolved(reference: str, root: Mapping[str, Any]) -> object:
-    """What ``#/$defs/Name`` means; nothing to check against if it leads nowhere."""
+    """Returns what ``#/$defs/Name`` means; nothing to check against if it leads nowhere."""
     found: object = root
     for step in reference.removeprefix("#").strip("/").split("/"):
         name = step.replace("~1", "/").replace("~0", "~")

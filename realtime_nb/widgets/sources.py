@@ -13,7 +13,7 @@ from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.widgets.view import LiveSession
 
 if TYPE_CHECKING:
-    from realtime_nb.recording import Recording
+    from realtime_nb.recordings.recording import Recording
 
 __all__ = ["SessionOwner", "SessionSource", "Source", "find_source"]
 
@@ -121,11 +121,11 @@ def _over(conversation: Conversation, recording: Path | None) -> Source:
 
 
 def _load(path: Path) -> Recording:
-    from realtime_nb.recording import load  # which brings pandas and matplotlib along
+    from realtime_nb.recordings.recording import load  # which brings pandas and matplotlib along
 
     return load(path)
 
 
 def _has(given: object, *names: str) -> bool:
-    """Whether it has all of these, none of which is computed for that."""
+    """Tells whether it has all of these, none of which is computed for that."""
     return all(getattr_static(given, name, _ABSENT) is not _ABSENT for name in names)

@@ -219,7 +219,7 @@ class Speaker(LiveWidget):
             return replace(self._statistics, buffered_ms=buffered / _SAMPLES_PER_MS)
 
     def played_ms(self, item_id: str) -> float:
-        """How much of an item the page has reported as played; 0 if it is unknown."""
+        """Returns how much of an item the page has reported as played; 0 if it is unknown."""
         with self._lock:
             item = self._items.get(item_id)
             return item.played / _SAMPLES_PER_MS if item is not None else 0.0

@@ -135,7 +135,7 @@ def _shell() -> Any:
 
 
 def _in_kernel() -> bool:
-    """Whether outputs can be changed afterwards; a terminal would only print them again."""
+    """Tells whether outputs can be changed afterwards; a terminal would only print them again."""
     return getattr(_shell(), "kernel", None) is not None
 
 

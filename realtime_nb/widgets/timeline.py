@@ -11,12 +11,12 @@ from typing import Literal, Protocol, TypeVar
 
 from realtime_nb.analysis.clips import RecordingClip
 from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.analysis.timeline import TimelineData, TimeSpan
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.input_clock import InputClock
-from realtime_nb.plots import Span, TimelineData
 from realtime_nb.plots.still import timeline_svg
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.widgets.live import Message, module_text
 from realtime_nb.widgets.sources import SessionSource, find_source
 from realtime_nb.widgets.timeline_sound import MAX_DETAIL_POINTS, Sound
@@ -119,7 +119,7 @@ class Timeline(View):
         self._conversation: Conversation | None = None
         self._marks: dict[str, Mark] = {}
         self._told_marks: dict[str, Mark] = {}
-        self._selection: Span | None = None
+        self._selection: TimeSpan | None = None
         self._sound: Sound | None = None
         self._data: TimelineData | None = None
         self._recording: Recorded | None = None
@@ -139,12 +139,12 @@ class Timeline(View):
             self._note_that(found.note)
 
     @property
-    def selection(self) -> Span | None:
+    def selection(self) -> TimeSpan | None:
         """What is selected in the page: (start, end) in seconds; None for nothing."""
         return self._selection
 
     def clip(self) -> RecordingClip:
-        """The selected part of the recording.
+        """Returns the selected part of the recording.
 
         Raises:
             ConfigurationError: Nothing is selected, or this is not the timeline of a recording.
@@ -217,7 +217,7 @@ class Timeline(View):
         self._start_afresh()
 
     def summary(self) -> str:
-        """What there is on it, in numbers."""
+        """Returns what there is on it, in numbers."""
         if not self._clips and not self._marks:
             return f"Timeline: {self._note or 'nothing yet'}"
         kinds = [mark["kind"] for mark in self._marks.values()]
@@ -230,7 +230,7 @@ class Timeline(View):
         return "Timeline: " + ", ".join(facts) + (f". {self._note}" if self._note else "")
 
     def picture(self) -> str:
-        """A still of a whole session, for the saved notebook."""
+        """Returns a still of a whole session, for the saved notebook."""
         return "" if self._data is None else timeline_svg(self._data)
 
     # --- what is on it ---
@@ -401,8 +401,9 @@ class Timeline(View):
         if kind == "detail" and isinstance(points, int):
             yield _detail(self._sound, asked, min(points, MAX_DETAIL_POINTS))
 
-    def _range_of(self, given: object) -> Span | None:
-        """Two numbers from the page as a range within the session; None if they are none."""
+    def _range_of(self, given: object) -> TimeSpan | None:
+        """Returns two numbers from the page as a range within the session; None if they are
+        none."""
         match given:
             case [int() | float() as first, int() | float() as last] if first < last:
                 start_s, end_s = max(0.0, float(first)), min(self._now_s, float(last))
@@ -411,7 +412,7 @@ class Timeline(View):
                 return None
 
 
-def _detail(sound: Sound, asked: Span, points: int) -> Outgoing:
+def _detail(sound: Sound, asked: TimeSpan, points: int) -> Outgoing:
     step, waves = sound.detail(*asked, points)
     parts = [
         {
@@ -428,7 +429,7 @@ def _detail(sound: Sound, asked: Span, points: int) -> Outgoing:
 
 
 def _part(clip: _Clip) -> tuple[dict[str, object], bytes] | None:
-    """What the page doesn't know of a clip, which begins somewhere."""
+    """Returns what the page doesn't know of a clip, which begins somewhere."""
     told = (clip.start_s, clip.heard_s)
     if clip.start_s is None or (clip.posted == clip.outline.count and clip.told == told):
         return None
@@ -439,19 +440,19 @@ def _part(clip: _Clip) -> tuple[dict[str, object], bytes] | None:
 
 
 def _is_apart(clip: _Clip, t_s: float) -> bool:
-    """Whether audio of that moment belongs into a clip of its own."""
+    """Tells whether audio of that moment belongs into a clip of its own."""
     duration_s = clip.outline.duration_s
     return duration_s > _LONGEST_CLIP_S or t_s - (clip.start_s or 0.0) - duration_s > _PAUSE_S
 
 
 def _last(values: list[_T]) -> Iterator[tuple[int, _T]]:
-    """The last of them, with their places."""
+    """Returns the last of them, with their places."""
     first = max(0, len(values) - MAX_MARKS)
     return ((place, values[place]) for place in range(first, len(values)))
 
 
 def _known(value: object) -> object:
-    """The value, rounded; None for NaN, which JSON has no word for."""
+    """Returns the value, rounded; None for NaN, which JSON has no word for."""
     if isinstance(value, float):
         return None if math.isnan(value) else round(value, 4)
     return value

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from realtime_nb.analysis.clips import cut, interleaved
-from realtime_nb.audio import SAMPLE_RATE, Samples
-from realtime_nb.plots import Clip, TimelineData
+from realtime_nb.analysis.timeline import PlacedAudio, TimelineData
+from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
 from realtime_nb.widgets.waves import POINT_BYTES, POINT_SAMPLES, outline
 
 __all__ = ["MAX_BLOCK_S", "MAX_DETAIL_POINTS", "Sound", "Wave"]
@@ -61,12 +61,12 @@ class Sound:
         self._data = data
 
     def overview(self) -> Iterator[Wave]:
-        """All waves, in 10 ms to a point or, of a session over 2 minutes, coarser."""
+        """Returns all waves, in 10 ms to a point or, of a session over 2 minutes, coarser."""
         step = max(POINT_SAMPLES, math.ceil(self.duration_s * SAMPLE_RATE / _OVERVIEW_POINTS))
         return self._waves(0.0, math.inf, step)
 
     def detail(self, start_s: float, end_s: float, points: int) -> tuple[int, list[Wave]]:
-        """The waves between two moments, in about so many points to each lane.
+        """Returns the waves between two moments, in about so many points to each lane.
 
         Returns:
             Samples to a point, and the waves.
@@ -86,7 +86,7 @@ class Sound:
 
     def _waves(self, start_s: float, end_s: float, step: int) -> Iterator[Wave]:
         data = self._data
-        layers: tuple[tuple[Lane, float | None, Sequence[Clip]], ...] = (
+        layers: tuple[tuple[Lane, float | None, Sequence[PlacedAudio]], ...] = (
             ("user", None, data.user),
             ("agent", None, data.received),
             ("agent", None, data.agent),
@@ -102,7 +102,8 @@ class Sound:
 
 
 def _part(samples: Samples, start_s: float, end_s: float, step: int) -> tuple[int, Samples]:
-    """The samples between two moments, from a whole step on, so that panning shifts no point."""
+    """Returns the samples between two moments, from a whole step on, so that panning shifts no
+    point."""
     first = round(max(0.0, start_s) * SAMPLE_RATE) // step * step
     last = len(samples) if math.isinf(end_s) else round(max(0.0, end_s) * SAMPLE_RATE)
     return first, samples[first:last]

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, fields
 from typing import Literal, Protocol
 
+from realtime_nb.analysis.transcript import Row, rows, text_of
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.widgets.live import module_text
 from realtime_nb.widgets.sources import SessionSource, find_source
-from realtime_nb.widgets.transcript_rows import Row, rows, text_of
 from realtime_nb.widgets.view import Outgoing, View
 
 __all__ = ["Transcript"]
@@ -72,7 +72,7 @@ class Transcript(View):
         self._feed.changed()
 
     def summary(self) -> str:
-        """The transcript as text."""
+        """Returns the transcript as text."""
         return "\n".join(map(text_of, rows(self._conversation))) or "Transcript: no words yet"
 
     def _on_event(
@@ -98,7 +98,7 @@ class Transcript(View):
         yield message, ()
 
     def _rows(self) -> list[Row]:
-        """The rows, while another thread may be changing the conversation."""
+        """Returns the rows, while another thread may be changing the conversation."""
         for _ in range(_TRIES):
             try:
                 return rows(self._conversation)
@@ -109,5 +109,5 @@ class Transcript(View):
 
 
 def _compact(row: Row) -> dict[str, object]:
-    """The row without what is as usual."""
+    """Returns the row without what is as usual."""
     return {key: value for key, value in asdict(row).items() if value != _DEFAULTS[key]}

@@ -136,10 +136,10 @@ class View(LiveWidget):
 
     @abstractmethod
     def _changes(self, afresh: bool) -> Iterator[Outgoing]:
-        """What the page doesn't know yet; everything if ``afresh``."""
+        """Returns what the page doesn't know yet; everything if ``afresh``."""
 
     def _answer(self, request: Message) -> Iterator[Outgoing]:
-        """What there is to say to a request of the page."""
+        """Returns what there is to say to a request of the page."""
         return iter(())
 
     def _withdraw(self, kind: str) -> None:

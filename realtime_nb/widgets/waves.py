@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from realtime_nb.audio import SAMPLE_RATE, Samples
+from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
 
 __all__ = ["POINTS_PER_S", "POINT_BYTES", "POINT_SAMPLES", "Outline", "outline"]
 
@@ -42,7 +42,7 @@ class Outline:
 
 
 def outline(samples: Samples, step: int = POINT_SAMPLES) -> bytes:
-    """The outline of whole audio: float32 (n,) in −1..1, ``step`` of them to a point.
+    """Returns the outline of whole audio: float32 (n,) in −1..1, ``step`` of them to a point.
 
     The last point is of what is left.
     """

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from realtime_nb.analysis.checks import Checks
-from realtime_nb.analysis.findings_evidence import Evidence
+from realtime_nb.analysis.findings.evidence import Evidence
+from realtime_nb.archive.recorder import Recorder
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.recorder import Recorder
-from realtime_nb.recording import load
-from tests.analysis.test_costs import two_turns
+from realtime_nb.recordings.recording import load
+from tests.analysis.cost.test_costs import two_turns
 from tests.made_recording import MadeRecording
 from tests.scripted_session import LiveSession, three_turns
 

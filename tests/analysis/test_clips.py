@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_nb.analysis.clips import RecordingClip, cut, interleaved
+from realtime_nb.archive.recorder import Recorder
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.recorder import Recorder
-from realtime_nb.recording import Recording, load
-from tests.scripted_session import DATA, LiveSession, three_turns
+from realtime_nb.recordings.recording import Recording, load
+from tests.paths import DATA
+from tests.scripted_session import LiveSession, three_turns
 
 
 @pytest.fixture(scope="module")

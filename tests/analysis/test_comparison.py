@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from realtime_nb.analysis.comparison import Comparison, compare
-from realtime_nb.recorder import Recorder
-from realtime_nb.recording import load
+from realtime_nb.archive.recorder import Recorder
+from realtime_nb.recordings.recording import load
 from tests.made_recording import MadeRecording
 from tests.scripted_session import LiveSession, three_turns
 

@@ -1,15 +1,14 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from realtime_nb.analysis.echo import echo_score
-from realtime_nb.audio import Samples, load_audio
+from realtime_nb.audio.pcm import Samples, load_audio
+from tests.paths import DATA
 
-DATA = Path(__file__).parents[1] / "data"
 AGENT = load_audio(DATA / "austen_0880.wav")
 USER = load_audio(DATA / "cards_001.wav")
 

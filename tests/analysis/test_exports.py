@@ -18,11 +18,12 @@ from realtime_nb.analysis.exports import (
     write_rttm,
 )
 from realtime_nb.analysis.tables import LATENCY_PARTS
-from realtime_nb.audio import load_audio
+from realtime_nb.archive.recorder import Recorder
+from realtime_nb.audio.pcm import load_audio
 from realtime_nb.errors import ConfigurationError, MissingExtraError
-from realtime_nb.recorder import Recorder
-from realtime_nb.recording import Recording, load
-from tests.scripted_session import DATA, LiveSession, three_turns
+from realtime_nb.recordings.recording import Recording, load
+from tests.paths import DATA
+from tests.scripted_session import LiveSession, three_turns
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from realtime_nb.analysis.input_health import input_health
-from realtime_nb.audio import Samples
+from realtime_nb.audio.pcm import Samples
 
 
 def steady(ms: int, dbfs: float) -> Samples:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +13,12 @@ from realtime_nb.analysis.interruptions import (
     interruptions,
     playback_spans,
 )
-from realtime_nb.audio import load_audio
+from realtime_nb.audio.pcm import load_audio
 from tests.made_recording import MadeRecording
+from tests.paths import DATA
 from tests.spoken_recording import begun, voiced
 
-AGENT = load_audio(Path(__file__).parents[1] / "data" / "austen_0880.wav")
+AGENT = load_audio(DATA / "austen_0880.wav")
 
 
 def speaking(rec: MadeRecording) -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import base64
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,13 +10,13 @@ from realtime_nb.analysis import live_latency, tables
 from realtime_nb.analysis.live_latency import LatencyMeter
 from realtime_nb.analysis.turn_moments import Moments
 from realtime_nb.analysis.voices import find_voices
-from realtime_nb.audio import load_audio, pcm_from_samples, samples_from_pcm
+from realtime_nb.audio.pcm import load_audio, pcm_from_samples, samples_from_pcm
 from realtime_nb.protocol.conversation import PlaybackReport
 from realtime_nb.testing import silence
 from tests.made_recording import MadeRecording
+from tests.paths import DATA
 from tests.spoken_recording import SERVER_VAD
 
-DATA = Path(__file__).parents[1] / "data"
 CHUNK = 1920  # 40 ms
 LATE_S = 0.07
 

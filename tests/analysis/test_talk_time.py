@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from realtime_nb.analysis import tables
-from realtime_nb.analysis.costs import cost_summary
-from realtime_nb.analysis.prices import Price
+from realtime_nb.analysis.cost.costs import cost_summary
+from realtime_nb.analysis.cost.prices import Price
 from realtime_nb.analysis.talk_time import talk_time
 from tests.made_recording import MadeRecording
 from tests.scripted_session import USAGE

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from realtime_nb.analysis.findings_evidence import Evidence
-from realtime_nb.analysis.findings_turns import phantom_turns as phantom_findings
-from realtime_nb.analysis.findings_turns import premature_cuts as cut_findings
-from realtime_nb.analysis.talk_metrics import talk_figures
+from realtime_nb.analysis.findings.evidence import Evidence
+from realtime_nb.analysis.findings.turns import phantom_turns as phantom_findings
+from realtime_nb.analysis.findings.turns import premature_cuts as cut_findings
+from realtime_nb.analysis.metrics.talk import talk_figures
 from realtime_nb.analysis.turn_faults import phantom_turns, premature_cuts, undecided_cuts
 from tests.made_recording import MadeRecording
 from tests.spoken_recording import SERVER_VAD, begun, spoken, voiced

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from realtime_nb.analysis import tables
-from realtime_nb.analysis.latency_metrics import latency_figures
+from realtime_nb.analysis.metrics.latency import latency_figures
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS, boundaries_of
 from realtime_nb.analysis.voices import Voices
 from realtime_nb.protocol.records import Speech

@@ -7,13 +7,14 @@ import pytest
 
 from realtime_nb.analysis.exports import marks
 from realtime_nb.analysis.user_speech import Spoken, user_speech
-from realtime_nb.audio import Samples, load_audio
+from realtime_nb.archive.recorder import Recorder
+from realtime_nb.audio.pcm import Samples, load_audio
 from realtime_nb.plots import plot_timeline
-from realtime_nb.recorder import Recorder
-from realtime_nb.recording import Recording, load
+from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.widgets.timeline import Timeline
 from tests.made_recording import MadeRecording
-from tests.scripted_session import DATA, LiveSession, three_turns
+from tests.paths import DATA
+from tests.scripted_session import LiveSession, three_turns
 from tests.spoken_recording import begun, spoken, voiced
 from tests.widgets.pages import ListeningPage
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -13,12 +11,13 @@ from realtime_nb.analysis.voices import (
     frame_levels_dbfs,
     spans_length,
 )
-from realtime_nb.audio import Samples, load_audio
-from realtime_nb.input_clock import InputClock
-from realtime_nb.vad import find_speech
+from realtime_nb.audio.pcm import Samples, load_audio
+from realtime_nb.audio.vad import find_speech
+from realtime_nb.protocol.input_clock import InputClock
 from tests.made_recording import MadeRecording
+from tests.paths import DATA
 
-SPEECH = load_audio(Path(__file__).parents[1] / "data" / "austen_0880.wav")
+SPEECH = load_audio(DATA / "austen_0880.wav")
 
 
 def quiet(ms: int) -> Samples:

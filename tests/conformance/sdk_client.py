@@ -12,7 +12,6 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from difflib import SequenceMatcher
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,12 +21,13 @@ from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from openai.types.realtime import RealtimeServerEvent
 
 import realtime_nb as rt
-from realtime_nb.audio import load_audio, pcm_from_samples
+from realtime_nb.audio.pcm import load_audio, pcm_from_samples
 from realtime_nb.local.llm import Request, Script, ScriptedLLM
 from realtime_nb.local.server import LocalServer
 from realtime_nb.testing import silence
 from tests.conformance.ledger import Ledger
 from tests.conformance.validate import validate
+from tests.paths import DATA
 
 __all__ = [
     "COMPLETED",
@@ -46,7 +46,6 @@ __all__ = [
     "slow_server",
 ]
 
-DATA = Path(__file__).parent.parent / "data"
 MODEL = "gpt-realtime-2.1"
 COMPLETED = "conversation.item.input_audio_transcription.completed"
 FAST = 20.0

@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 import realtime_nb as rt
-from realtime_nb.audio import (
+from realtime_nb.audio.pcm import (
     Resampler,
     level_dbfs,
     pcm_from_samples,

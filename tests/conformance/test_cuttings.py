@@ -9,25 +9,24 @@ from __future__ import annotations
 import base64
 import random
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from realtime_nb.audio import (
+from realtime_nb.audio.pcm import (
     load_audio,
     pcm_from_samples,
     samples_from_pcm,
     ulaw_decode,
     ulaw_encode,
 )
+from realtime_nb.audio.vad import FrameDetector, speech_probabilities
 from realtime_nb.protocol.server import ServerProtocol
 from realtime_nb.protocol.turns import TurnSettings, find_turns
 from realtime_nb.testing import CountingIds, silence
-from realtime_nb.vad import FrameDetector, speech_probabilities
 from tests.conformance.validate import validate
+from tests.paths import DATA
 
-DATA = Path(__file__).parent.parent / "data"
 SHORT = ["cards_001.wav", "cards_003.wav"]
 ALL = [path.name for path in sorted(DATA.glob("*.wav"))]
 

@@ -16,11 +16,11 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from realtime_nb.audio.vad import FrameDetector
 from realtime_nb.local.llm import Call, Request, Script, ScriptedLLM
 from realtime_nb.local.server import LocalServer
 from realtime_nb.protocol.server import CancelResponse, Job, Respond, ServerProtocol, Transcribe
 from realtime_nb.testing import CountingIds, LoudnessDetector, silence, tone
-from realtime_nb.vad import FrameDetector
 from tests.conformance.hostile import HostileClient
 from tests.conformance.ledger import Ledger
 from tests.conformance.validate import validate

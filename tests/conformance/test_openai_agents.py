@@ -19,7 +19,7 @@ from agents.realtime import RealtimeAgent, RealtimeRunner, RealtimeSession
 from agents.realtime.events import RealtimeSessionEvent
 
 import realtime_nb as rt
-from realtime_nb.audio import level_dbfs, samples_from_pcm
+from realtime_nb.audio.pcm import level_dbfs, samples_from_pcm
 from realtime_nb.local.llm import Call, Request, Script, ScriptedLLM
 from realtime_nb.local.server import LocalServer
 from realtime_nb.local.tts import load_tts

@@ -11,16 +11,16 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 from openai.types.beta.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 from websockets.asyncio.client import ClientConnection, connect
 
-from realtime_nb.audio import level_dbfs, load_audio, pcm_from_samples, samples_from_pcm
+from realtime_nb.audio.pcm import level_dbfs, load_audio, pcm_from_samples, samples_from_pcm
 from realtime_nb.local.server import LocalServer
 from realtime_nb.local.tts import load_tts
+from tests.paths import DATA
 
 __all__ = [
     "MODEL",
@@ -35,7 +35,6 @@ __all__ = [
     "spoken",
 ]
 
-DATA = Path(__file__).parent.parent / "data"
 MODEL = "gpt-4o-realtime-preview-2024-10-01"
 PCM_BYTES_PER_MS = 48
 ULAW_BYTES_PER_MS = 8

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from realtime_nb.bench.lab_page import (
+from realtime_nb.commands.bench.lab_page import (
     Lab,
     LabPage,
     chromium,

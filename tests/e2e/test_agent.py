@@ -15,15 +15,15 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from realtime_nb.audio import SAMPLE_RATE, load_audio
-from realtime_nb.bench.lab_page import Lab, LabPage, open_browser, wait_for_notebook
+from realtime_nb.audio.pcm import SAMPLE_RATE, load_audio
+from realtime_nb.commands.bench.lab_page import Lab, LabPage, open_browser, wait_for_notebook
 from realtime_nb.local.stt import load_stt
 from tests.e2e.conftest import OpenPage
+from tests.paths import DATA
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Playwright
 
-DATA = Path(__file__).parents[1] / "data"
 DEVICE_RATE = 44_100  # of Chromium's fake microphone
 YOUNG_MAN = "austen_0880.wav"  # he was not an ill disposed young man
 AMIABLE = "austen_0930.wav"  # he might even have been made amiable himself
@@ -420,7 +420,7 @@ def test_a_saved_notebook_holds_no_audio_and_no_key(
     page.run(
         "from pathlib import Path\n"
         "import realtime_nb as rt\n"
-        "from realtime_nb.background import io_thread\n"
+        "from realtime_nb.agent.io_thread import io_thread\n"
         "server = io_thread().run(rt.serve().__aenter__()).result(20)\n"
         "Path('key').write_text(server.token)"
     )
@@ -454,7 +454,7 @@ def test_why_it_does_not_connect_is_said_in_the_panel(
     page = open_page()
     page.run(
         "import realtime_nb as rt\n"
-        "from realtime_nb.background import io_thread\n"
+        "from realtime_nb.agent.io_thread import io_thread\n"
         "server = io_thread().run(rt.serve().__aenter__()).result(20)"
     )
     show_agent(page, arguments)
@@ -469,7 +469,7 @@ def test_a_server_that_goes_is_told_and_a_denied_microphone_too(open_page: OpenP
     page = open_page(allow=False, flags=["--use-fake-device-for-media-stream"])
     page.run(
         "import realtime_nb as rt\n"
-        "from realtime_nb.background import io_thread\n"
+        "from realtime_nb.agent.io_thread import io_thread\n"
         "server = io_thread().run(rt.serve().__aenter__()).result(20)"
     )
     show_agent(page, "server.url, api_key=server.token")

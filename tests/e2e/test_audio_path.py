@@ -11,13 +11,13 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from realtime_nb.audio import load_audio
-from realtime_nb.bench.lab_page import Lab, LabPage, wait_for_notebook
+from realtime_nb.audio.pcm import load_audio
+from realtime_nb.commands.bench.lab_page import Lab, LabPage, wait_for_notebook
 from tests.e2e.conftest import OpenPage
+from tests.paths import DATA
 
 Samples = npt.NDArray[np.float64]
 
-DATA = Path(__file__).parents[1] / "data"
 DEVICE_RATE = 44_100  # of Chromium's fake microphone: a file at this rate passes it unchanged
 RAW = "echo_cancellation=False, noise_suppression=False, auto_gain_control=False"
 WIDGETS = f"""

@@ -15,8 +15,8 @@ import pytest
 import soundfile
 import soxr
 
-from realtime_nb.audio import SAMPLE_RATE
-from realtime_nb.bench.lab_page import LabPage
+from realtime_nb.audio.pcm import SAMPLE_RATE
+from realtime_nb.commands.bench.lab_page import LabPage
 from tests.e2e.conftest import OpenPage
 from tests.e2e.sound_tap import Given, Stretch, given, stretches, tap_capture
 from tests.e2e.test_audio_path import DEVICE_RATE, speech_with_noise
@@ -28,7 +28,7 @@ AGENT = """
 import base64, time
 from pathlib import Path
 import realtime_nb as rt
-from realtime_nb.background import io_thread
+from realtime_nb.agent.io_thread import io_thread
 
 agent = rt.Agent("local", push_to_talk=True)
 microphone = agent._audio.microphone

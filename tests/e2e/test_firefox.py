@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 import pytest
 
-from realtime_nb.audio import SAMPLE_RATE
-from realtime_nb.bench.lab_page import Lab, LabPage
+from realtime_nb.audio.pcm import SAMPLE_RATE
+from realtime_nb.commands.bench.lab_page import Lab, LabPage
 from realtime_nb.local.stt import load_stt
 from tests.e2e.firefox import Firefox, SoundServer, firefox, running_firefox, running_sound
+from tests.paths import DATA
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = pytest.mark.firefox
 
-DATA = Path(__file__).parents[1] / "data"
 YOUNG_MAN = DATA / "austen_0880.wav"  # he was not an ill disposed young man
 AMIABLE = DATA / "austen_0930.wav"  # he might even have been made amiable himself
 

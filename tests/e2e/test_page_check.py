@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.e2e.conftest import OpenPage
 
 REPORT = """
-from realtime_nb.diagnosis import Check, Report
+from realtime_nb.commands.doctor import Check, Report
 report = Report((Check("disk", "ok", "<i>large</i>"),))
 report
 """

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e import view_pages
-from tests.scripted_session import DATA
+from tests.paths import DATA
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

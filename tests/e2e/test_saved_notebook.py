@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from realtime_nb.bench.lab_page import Lab, LabPage, wait_for_notebook
+from realtime_nb.commands.bench.lab_page import Lab, LabPage, wait_for_notebook
 from tests.e2e.conftest import OpenPage
+from tests.paths import DATA
 
-WORDS = Path(__file__).parents[1] / "data" / "austen_0880.wav"
+WORDS = DATA / "austen_0880.wav"
 SUMMARY = "[data-realtime-nb-summary]"
 AGENT = f"""
 import realtime_nb as rt
@@ -23,7 +24,7 @@ agent.disconnect().result(20)
 recording = rt.load(agent.recording)
 """
 REPORT = """
-from realtime_nb.diagnosis import Check, Report
+from realtime_nb.commands.doctor import Check, Report
 Report((Check("disk", "ok", "large"),))
 """
 VIEWS = ["agent", *(f"rt.{name}(recording)" for name in ("Transcript", "Timeline"))]

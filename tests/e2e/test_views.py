@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from realtime_nb.bench.inspector import stream
-from realtime_nb.bench.view_page import ViewPage
-from realtime_nb.recording import Recording
+from realtime_nb.commands.bench.inspector import stream
+from realtime_nb.commands.bench.view_page import ViewPage
+from realtime_nb.recordings.recording import Recording
 from realtime_nb.widgets.event_inspector import EventInspector
 from realtime_nb.widgets.timeline import Timeline
 from realtime_nb.widgets.transcript import Transcript

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from realtime_nb.bench.lab_page import Lab, LabPage, wait_for_notebook
-from realtime_nb.recorder import Recorder
+from realtime_nb.archive.recorder import Recorder
+from realtime_nb.commands.bench.lab_page import Lab, LabPage, wait_for_notebook
 from tests.e2e.conftest import OpenPage
 from tests.scripted_session import LiveSession, three_turns
 
@@ -37,7 +37,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def show_recording(page: LabPage, recorded: Path) -> None:
     page.run(f"""
-from realtime_nb.recording import load
+from realtime_nb.recordings.recording import load
 from realtime_nb.widgets.event_inspector import EventInspector
 from realtime_nb.widgets.timeline import Timeline
 from realtime_nb.widgets.transcript import Transcript
@@ -127,7 +127,7 @@ def test_listening_and_running_a_tool_again_in_a_notebook(
     page = open_page()
     page.run(f"""
 import time
-from realtime_nb.recording import load
+from realtime_nb.recordings.recording import load
 from realtime_nb.widgets.call_inspector import CallInspector
 from realtime_nb.widgets.timeline import Timeline
 def book(time: str) -> str:

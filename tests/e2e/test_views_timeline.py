@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from realtime_nb.analysis.clips import RecordingClip
-from realtime_nb.audio import Samples
-from realtime_nb.bench.view_page import ViewPage
-from realtime_nb.plots import Clip, TimelineData
+from realtime_nb.analysis.timeline import PlacedAudio, TimelineData
+from realtime_nb.audio.pcm import Samples
+from realtime_nb.commands.bench.view_page import ViewPage
 from realtime_nb.protocol.conversation import PlaybackReport
-from realtime_nb.recording import Recording
+from realtime_nb.recordings.recording import Recording
 from realtime_nb.testing import tone
 from realtime_nb.widgets.timeline import Timeline
 from tests.e2e import view_pages
@@ -204,7 +204,7 @@ def test_zoomed_in_to_a_second_the_wave_has_its_shape(show: Show) -> None:
     """A click of one sample every 25 ms, 10 ms to a point at first."""
     samples = np.zeros(200 * 24_000, np.float32)
     samples[::600] = 0.5
-    view = show(Timeline(TimelineData(200.0, agent=[Clip(0.0, samples)])))
+    view = show(Timeline(TimelineData(200.0, agent=[PlacedAudio(0.0, samples)])))
     labelled(view, "0:00 to 3:20")
     assert view.page.evaluate(PEAKS) > 700  # a solid block
     view.page.locator("canvas").focus()

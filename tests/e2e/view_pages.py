@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from realtime_nb.bench.view_page import ViewPage, open_browser, open_view
-from realtime_nb.recorder import Recorder
-from realtime_nb.recording import Recording, load
+from realtime_nb.archive.recorder import Recorder
+from realtime_nb.commands.bench.view_page import ViewPage, open_browser, open_view
+from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.widgets.view import View
 from tests.scripted_session import LiveSession, three_turns
 

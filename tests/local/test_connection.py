@@ -58,7 +58,7 @@ async def test_a_response_waits_for_the_words_of_the_turn() -> None:
 async def test_the_speech_engine_gets_the_audio_at_the_format_s_rate(
     format_type: str, rate: int
 ) -> None:
-    from realtime_nb.audio import encode
+    from realtime_nb.audio.pcm import encode
 
     stt = FakeSTT()
     form = {"type": format_type} | ({"rate": 24_000} if rate == 24_000 else {})

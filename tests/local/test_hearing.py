@@ -1,25 +1,22 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from realtime_nb.audio import (
+from realtime_nb.audio.pcm import (
     alaw_encode,
     load_audio,
     pcm_from_samples,
     ulaw_encode,
 )
+from realtime_nb.audio.vad import FrameDetector
 from realtime_nb.local.hearing import MIN_SPEECH_MS, hear
 from realtime_nb.local.stt import load_stt
 from realtime_nb.local.tts import load_tts
 from realtime_nb.protocol.server import Transcribe
 from realtime_nb.testing import LoudnessDetector, silence, tone
-from realtime_nb.vad import FrameDetector
 from tests.local.fake_engines import FakeSTT
-
-DATA = Path(__file__).parent.parent / "data"
+from tests.paths import DATA
 
 
 def job(audio: bytes, format_type: str = "audio/pcm") -> Transcribe:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime_nb.appointments import AppointmentBook
+from realtime_nb.commands.appointments import AppointmentBook
 from tests.local.rule_talk import SUNDAY_EVENING, Talk
 
 

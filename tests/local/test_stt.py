@@ -4,19 +4,18 @@ import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_nb.audio import load_audio, pcm_from_samples, samples_from_pcm
+from realtime_nb.audio.pcm import load_audio, pcm_from_samples, samples_from_pcm
 from realtime_nb.errors import AudioError, ConfigurationError, MissingExtraError
 from realtime_nb.local import stt as stt_module
 from realtime_nb.local.stt import MoonshineSTT, WhisperSTT, load_stt
+from tests.paths import DATA
 
-DATA = Path(__file__).parent.parent / "data"
 WORDS = {
     "austen_0870.wav": "and mister john dashwood had then leisure to consider how much there might "
     "be prudently in his power to do for them",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from realtime_nb.audio import Samples, samples_from_pcm
+from realtime_nb.audio.pcm import Samples, samples_from_pcm
 from realtime_nb.errors import ConfigurationError, MissingExtraError
 from realtime_nb.local import tts as tts_module
 from realtime_nb.local.stt import MoonshineSTT

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from realtime_nb.analysis.tables import LATENCY_PARTS
-from realtime_nb.audio import Samples
-from realtime_nb.plots import Clip, TimelineData
+from realtime_nb.analysis.timeline import PlacedAudio, TimelineData
+from realtime_nb.audio.pcm import Samples
 
 NAN = float("nan")
 
@@ -29,9 +29,12 @@ def timeline() -> TimelineData:
     """Twenty seconds with everything that a timeline shows."""
     return TimelineData(
         20.0,
-        user=[Clip(1.0, syllables(3.0)), Clip(12.0, syllables(4.0, 1))],
-        agent=[Clip(5.0, syllables(5.0, 2)), Clip(10.0, syllables(2.2, 3) * np.float32(0.5))],
-        unheard=[Clip(12.2, syllables(4.0, 4) * np.float32(0.5))],
+        user=[PlacedAudio(1.0, syllables(3.0)), PlacedAudio(12.0, syllables(4.0, 1))],
+        agent=[
+            PlacedAudio(5.0, syllables(5.0, 2)),
+            PlacedAudio(10.0, syllables(2.2, 3) * np.float32(0.5)),
+        ],
+        unheard=[PlacedAudio(12.2, syllables(4.0, 4) * np.float32(0.5))],
         padded=[(0.8, 4.4), (11.8, 16.4)],
         detected=[(1.1, 3.9), (12.1, 15.9)],
         found=[(17.6, 19.2)],

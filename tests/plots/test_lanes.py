@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.patches import StepPatch
 
+from realtime_nb.archive.recorder import Recorder
 from realtime_nb.plots import plot_lanes
-from realtime_nb.recorder import Recorder
-from realtime_nb.recording import load
+from realtime_nb.recordings.recording import load
 from tests.plots import pictures, sessions
 from tests.scripted_session import LiveSession, three_turns
 

@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from realtime_nb.plots import Clip, TimelineData, style
+from realtime_nb.analysis.timeline import PlacedAudio, TimelineData
+from realtime_nb.plots import style
 from realtime_nb.plots.still import timeline_svg
 from tests.plots import sessions
 from tests.plots.test_timeline import crowded_hour
@@ -96,7 +97,7 @@ def test_one_sample_of_an_hour_is_seen() -> None:
     hour = np.zeros(3_600 * 24_000, np.float32)
     hour[43_200_007] = 0.9
 
-    svg = timeline_svg(TimelineData(3_600.0, user=[Clip(0.0, hour)]))
+    svg = timeline_svg(TimelineData(3_600.0, user=[PlacedAudio(0.0, hour)]))
 
     (path,) = re.findall(rf'd="(m[^"]*)" stroke="{style.USER_COLOUR}"', svg)
     steps = [tuple(map(int, step)) for step in re.findall(r"m(-?\d+) ?(-?\d+)v(\d+)", path)]

@@ -13,7 +13,6 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from realtime_nb.analysis import tables
-from realtime_nb.input_clock import InputClock
 from realtime_nb.plots import (
     plot_cost,
     plot_lanes,
@@ -24,6 +23,7 @@ from realtime_nb.plots import (
     style,
 )
 from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.input_clock import InputClock
 from tests.plots import pictures, sessions
 
 COLOURS = (

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
 
-from realtime_nb.plots import Clip, TimelineData, envelope, plot_timeline
+from realtime_nb.analysis.timeline import PlacedAudio, TimelineData
+from realtime_nb.archive.recorder import Recorder
+from realtime_nb.plots import envelope, plot_timeline
 from realtime_nb.plots.timeline import response_kinds
-from realtime_nb.recorder import Recorder
-from realtime_nb.recording import load
+from realtime_nb.recordings.recording import load
 from tests.plots import pictures, sessions
 from tests.plots.sessions import noise
 from tests.scripted_session import LiveSession, three_turns
@@ -31,14 +32,16 @@ def labels(ax: Axes) -> list[str]:
 def test_envelope_holds_the_extremes_of_each_part() -> None:
     samples = noise(24_000)
 
-    low, high = envelope([Clip(0.0, samples)], 1.0, 100)
+    low, high = envelope([PlacedAudio(0.0, samples)], 1.0, 100)
 
     np.testing.assert_array_equal(low, samples.reshape(100, 240).min(axis=1))
     np.testing.assert_array_equal(high, samples.reshape(100, 240).max(axis=1))
 
 
 def test_envelope_is_empty_where_there_is_no_clip() -> None:
-    low, high = envelope([Clip(0.25, noise(6_000)), Clip(0.75, noise(2_400, 1))], 1.0, 20)
+    low, high = envelope(
+        [PlacedAudio(0.25, noise(6_000)), PlacedAudio(0.75, noise(2_400, 1))], 1.0, 20
+    )
 
     there = [5 <= part < 10 or 15 <= part < 17 for part in range(20)]
     assert list(~np.isnan(low)) == list(~np.isnan(high)) == there
@@ -47,7 +50,7 @@ def test_envelope_is_empty_where_there_is_no_clip() -> None:
 def test_where_clips_overlap_the_louder_is_seen() -> None:
     loud, quiet = noise(24_000), noise(24_000) * np.float32(0.125)
 
-    low, high = envelope([Clip(0.0, loud), Clip(0.0, quiet)], 1.0, 100)
+    low, high = envelope([PlacedAudio(0.0, loud), PlacedAudio(0.0, quiet)], 1.0, 100)
 
     np.testing.assert_array_equal(low, loud.reshape(100, 240).min(axis=1))
     np.testing.assert_array_equal(high, loud.reshape(100, 240).max(axis=1))
@@ -60,7 +63,7 @@ def test_where_clips_overlap_the_louder_is_seen() -> None:
 )
 def test_no_peak_inside_the_axis_is_lost(starts_s: list[float], length: int, bins: int) -> None:
     samples = noise(length)
-    low, high = envelope([Clip(start_s, samples) for start_s in starts_s], 2.0, bins)
+    low, high = envelope([PlacedAudio(start_s, samples) for start_s in starts_s], 2.0, bins)
 
     inside = [
         samples[max(0, -round(start_s * 24_000)) : max(0, 48_000 - round(start_s * 24_000))]
@@ -100,7 +103,7 @@ def test_timeline_of_a_session(tmp_path: Path) -> None:
 def test_draws_into_the_axes_given() -> None:
     figure, (upper, lower) = plt.subplots(2)
 
-    assert plot_timeline(TimelineData(1.0, user=[Clip(0, noise(24_000))]), lower) is lower
+    assert plot_timeline(TimelineData(1.0, user=[PlacedAudio(0, noise(24_000))]), lower) is lower
     assert not upper.has_data()
     figure.canvas.draw()
 
@@ -147,7 +150,9 @@ def test_time_axis_suits_the_length(duration_s: float, label: str, tick: str) ->
 def test_an_hour_is_drawn_with_as_many_points_as_pixels() -> None:
     hour = np.tile(noise(24_000), 3_600)
 
-    ax = plot_timeline(TimelineData(3_600.0, user=[Clip(0, hour)], agent=[Clip(0, hour)]))
+    ax = plot_timeline(
+        TimelineData(3_600.0, user=[PlacedAudio(0, hour)], agent=[PlacedAudio(0, hour)])
+    )
 
     points = sum(np.shape(path.vertices)[0] for part in ax.collections for path in part.get_paths())
     assert points < 12_000
@@ -187,7 +192,7 @@ def test_one_sample_of_an_hour_is_seen() -> None:
     hour = np.zeros(3_600 * 24_000, np.float32)
     hour[50_000_001] = 0.9
 
-    ax = plot_timeline(TimelineData(3_600.0, user=[Clip(0.0, hour)]))
+    ax = plot_timeline(TimelineData(3_600.0, user=[PlacedAudio(0.0, hour)]))
 
     outline = np.concatenate(
         [np.asarray(path.vertices) for part in ax.collections for path in part.get_paths()]
@@ -205,8 +210,8 @@ def crowded_hour() -> TimelineData:
     states = ["completed", "completed", "completed", "cancelled", "failed"]
     return TimelineData(
         3_600.0,
-        user=[Clip(0.0, hour)],
-        agent=[Clip(0.0, hour)],
+        user=[PlacedAudio(0.0, hour)],
+        agent=[PlacedAudio(0.0, hour)],
         padded=[(start_s, start_s + 2.5) for start_s in starts_s],
         detected=[(start_s + 0.3, start_s + 2.2) for start_s in starts_s],
         calls=[(start_s + 2.6, start_s + 3.4, "check_slots") for start_s in starts_s[::2]],

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from realtime_nb.audio import alaw_encode, ulaw_encode
+from realtime_nb.audio.pcm import alaw_encode, ulaw_encode
 from realtime_nb.protocol.server import Respond, Transcribe
 from realtime_nb.testing import silence, tone
 from tests.protocol.orders import NO_VAD, SPOKEN, SPOKEN_DONE, TURN, first, vad

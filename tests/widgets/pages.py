@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
-from realtime_nb.session import Session
+from realtime_nb.session.session import Session
 from realtime_nb.widgets.view import LiveSession, SessionObserver, View
 from tests import scripted_session
 

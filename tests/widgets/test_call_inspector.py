@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from realtime_nb.archive.recorder import Recorder
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.conversation import Conversation, FunctionCall, ToolReport
-from realtime_nb.recorder import Recorder
-from realtime_nb.recording import Recording, load
+from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.tools import tool
 from realtime_nb.widgets.call_inspector import CallInspector
 from realtime_nb.widgets.schema_check import Violation

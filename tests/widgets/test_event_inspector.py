@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from realtime_nb.archive.recorder import Recorder
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.recorder import Recorder
-from realtime_nb.recording import load
+from realtime_nb.recordings.recording import load
 from realtime_nb.widgets import event_inspector
 from realtime_nb.widgets.event_inspector import EventInspector
 from tests.scripted_session import LiveSession, three_turns

@@ -11,7 +11,7 @@ import comm
 import IPython
 import pytest
 
-from realtime_nb.diagnosis import Check, Report
+from realtime_nb.commands.doctor import Check, Report
 from realtime_nb.widgets import page_check
 from realtime_nb.widgets.live import SelfTest, module_text
 from realtime_nb.widgets.page_check import Line, PageCheck, page_lines

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from realtime_nb.archive.recorder import Recorder
 from realtime_nb.errors import ConfigurationError, RecordingError
 from realtime_nb.protocol.conversation import Conversation
-from realtime_nb.recorder import Recorder
-from realtime_nb.recording import Recording, load
+from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.widgets.call_inspector import CallInspector
 from realtime_nb.widgets.event_inspector import EventInspector
 from realtime_nb.widgets.sources import find_source

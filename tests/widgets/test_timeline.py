@@ -8,19 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from realtime_nb.analysis.timeline import PlacedAudio, TimelineData
+from realtime_nb.archive.recorder import Recorder
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.plots import (
-    AGENT_COLOUR,
-    CALL_COLOUR,
-    ERROR_COLOUR,
-    SPEECH_COLOUR,
-    USER_COLOUR,
-    Clip,
-    TimelineData,
-)
+from realtime_nb.plots import AGENT_COLOUR, CALL_COLOUR, ERROR_COLOUR, SPEECH_COLOUR, USER_COLOUR
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
-from realtime_nb.recorder import Recorder
-from realtime_nb.recording import Recording, load
+from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.testing import silence, tone
 from realtime_nb.widgets import timeline as timeline_module
 from realtime_nb.widgets.live import LiveWidget, module_text
@@ -239,7 +232,7 @@ def test_a_recording_is_drawn_as_its_plot_is(tmp_path: Path) -> None:
 def test_what_is_not_known_is_null() -> None:
     data = TimelineData(
         2.0,
-        user=[Clip(0.0, np.zeros(2_400, np.float32))],
+        user=[PlacedAudio(0.0, np.zeros(2_400, np.float32))],
         padded=[(0.5, float("nan")), (float("nan"), 1.0)],
         detected=[(0.6, float("nan"))],
     )

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_nb.plots import Clip, TimelineData
+from realtime_nb.analysis.timeline import PlacedAudio, TimelineData
 from realtime_nb.widgets.timeline_sound import MAX_BLOCK_S, MAX_DETAIL_POINTS, Sound, Wave
 
 RNG = np.random.default_rng(1)
@@ -17,7 +17,12 @@ UNHEARD = RNG.uniform(-0.2, 0.2, 12_000).astype(np.float32)
 @pytest.fixture
 def sound() -> Sound:
     return Sound(
-        TimelineData(30.0, [Clip(1.0, USER)], [Clip(0.0, AGENT)], unheard=[Clip(29.0, UNHEARD)])
+        TimelineData(
+            30.0,
+            [PlacedAudio(1.0, USER)],
+            [PlacedAudio(0.0, AGENT)],
+            unheard=[PlacedAudio(29.0, UNHEARD)],
+        )
     )
 
 
@@ -52,7 +57,7 @@ def test_what_was_not_heard_is_not_played_but_shown(sound: Sound) -> None:
 def test_an_hour_is_sent_coarsely_and_keeps_its_peaks() -> None:
     hour = np.zeros(3_600 * 24_000, np.float32)
     hour[1_800 * 24_000 + 17] = 0.75
-    [wave] = Sound(TimelineData(3_600.0, [Clip(0.0, hour)])).overview()
+    [wave] = Sound(TimelineData(3_600.0, [PlacedAudio(0.0, hour)])).overview()
     assert wave.count == pytest.approx(12_000, abs=1)
     assert points(wave).max() == round(0.75 * 32_768)
     assert points(wave)[:, 1].argmax() * wave.step / 24_000 == pytest.approx(1_800, abs=0.3)
@@ -78,7 +83,7 @@ def test_detail_down_to_the_sample(sound: Sound) -> None:
 def test_detail_is_bounded_and_covers_what_was_asked_for(
     start: float, length: float, wanted: int
 ) -> None:
-    sound = Sound(TimelineData(30.0, agent=[Clip(0.0, AGENT)]))
+    sound = Sound(TimelineData(30.0, agent=[PlacedAudio(0.0, AGENT)]))
     end = min(30.0, start + length)
     step, [wave] = sound.detail(start, end, wanted)
     assert wave.count <= MAX_DETAIL_POINTS + 2

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from realtime_nb.archive.recorder import Recorder
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
-from realtime_nb.recorder import Recorder
-from realtime_nb.recording import load
+from realtime_nb.recordings.recording import load
 from realtime_nb.widgets.transcript import Transcript
 from tests.scripted_session import LiveSession, three_turns
 from tests.widgets.pages import ListeningPage, ToldSession

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_nb.audio import samples_from_pcm
+from realtime_nb.audio.pcm import samples_from_pcm
 from realtime_nb.testing import tone
 from realtime_nb.widgets.waves import POINT_BYTES, Outline, outline
 

@@ -28,15 +28,15 @@ class Found(Generic[T]):
 
 
 def overlaps(span: Span, spans: Iterable[Span]) -> bool:
-    """Whether a span shares a character with one of the others."""
+    """Tells whether a span shares a character with one of the others."""
     return any(span[0] < end and start < span[1] for start, end in spans)
 
 
 def any_of(words: Iterable[str]) -> str:
-    """A regular expression for any of the words, longer ones first."""
+    """Returns a regular expression for any of the words, longer ones first."""
     return "|".join(sorted(words, key=len, reverse=True))
 
 
 def pattern(text: str) -> re.Pattern[str]:
-    """A verbose regular expression that takes capitals and small letters as the same."""
+    """Returns a verbose regular expression that takes capitals and small letters as the same."""
     return re.compile(text, re.IGNORECASE | re.VERBOSE)

@@ -118,7 +118,7 @@ def _may_be_name(word: str, before: Sequence[re.Match[str]], strict: bool) -> bo
 
 
 def _answered_name(text: str, ignore: Sequence[Span]) -> Iterator[Found[str]]:
-    """The stretch of an answer that is nothing but a name, if there is one."""
+    """Yields the stretch of an answer that is nothing but a name, if there is one."""
     position = 0
     for start, end in [*sorted(ignore), (len(text), len(text))]:
         for piece in re.finditer(r"[^,;!?]+", text[position:start]):
@@ -137,7 +137,7 @@ def _strip_fillers(text: str) -> str:
 
 
 def title_name(name: str) -> str:
-    """A name with capitals: "ada o'brien" → "Ada O'Brien"; capitals that are there stay."""
+    """Returns a name with capitals: "ada o'brien" → "Ada O'Brien"; capitals that are there stay."""
     first, *others = name.replace("’", "'").split()
     keep = _PARTICLES if first != first.lower() else ()
     return " ".join(

@@ -33,7 +33,7 @@ _NOT_COUNTED = re.compile(r"\b(?:this|that|the|which|another|any|no|each|every)\
 
 
 def words_value(text: str) -> int:
-    """The value of a number below a million in words or figures, ordinal or not."""
+    """Returns the value of a number below a million in words or figures, ordinal or not."""
     if text[0].isdigit():
         return int(re.match(r"\d+", text)[0])  # type: ignore[index]
     total = group = 0
@@ -77,7 +77,7 @@ def _number_value(match: re.Match[str]) -> float:
 
 
 def find_yes_no(text: str) -> bool | None:
-    """Whether somebody agreed or declined; None if neither."""
+    """Tells whether somebody agreed or declined; None if neither."""
     words = text.lower().replace("’", "'")
     if re.search(r"\b(?:no|nope|nah|don't|do not|not|never)\b", words):
         return False

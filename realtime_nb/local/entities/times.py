@@ -79,7 +79,7 @@ def _day_part(words: str) -> str:
 
 
 def _day_part_around(text: str) -> str:
-    """The part of the day that is named somewhere else: "tomorrow evening at eight"."""
+    """Returns the part of the day that is named somewhere else: "tomorrow evening at eight"."""
     parts = re.findall(r"(?<!good )\b(morning|afternoon|evening|tonight)\b", text.lower())
     return _day_part(parts[-1]) if parts else "office"
 

@@ -17,7 +17,7 @@ _CALENDAR = re.compile(r"YYYY|\d{4}-\d\d|ISO 8601", re.I)
 
 
 def wants_weekday(words: Collection[str], choices: Sequence[object], hint: str) -> bool:
-    """Whether an argument is a day of the week, not a day of the calendar.
+    """Tells whether an argument is a day of the week, not a day of the calendar.
 
     Args:
         words: The words of its name, in small letters.
@@ -34,7 +34,7 @@ def wants_weekday(words: Collection[str], choices: Sequence[object], hint: str) 
 
 
 def weekday_value(day: datetime.date, choices: Sequence[object], hint: str) -> str | None:
-    """The weekday in the form of the allowed values or of the example, else like "Monday".
+    """Returns the weekday in the form of the allowed values or of the example, else like "Monday".
 
     None if the values that are allowed don't have it.
     """

@@ -1,0 +1,473 @@
+"""The agent of a notebook: show it in a cell, press Connect, talk.
+
+The conversation lives on the I/O thread, so it goes on while cells run. Every verb starts there and
+returns a :class:`~realtime_nb.agent.io_thread.Pending`: ``await`` it, or leave it alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from realtime_nb.agent.audio import AgentAudio, BrowserAudio, FileAudio, HostAudio
+from realtime_nb.agent.connection import AgentConnection
+from realtime_nb.agent.io_thread import Pending, io_thread
+from realtime_nb.agent.options import (
+    AgentOptions,
+    AudioSource,
+    BrowserAudioSettings,
+    HostAudioSettings,
+    audio_source,
+    changed_detection,
+)
+from realtime_nb.agent.register import (
+    CellRun,
+    register,
+    replaced_by,
+    rivals_of,
+    running_cell,
+    unregister,
+)
+from realtime_nb.agent.talking import UserTurns
+from realtime_nb.agent.views import AgentViews, settings_shown
+from realtime_nb.devices.simulated import Speaker
+from realtime_nb.errors import RealtimeError, SessionClosedError
+from realtime_nb.protocol.config import VOICES
+from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.events import JsonObject
+from realtime_nb.session.connect import ToolSource
+from realtime_nb.session.endpoints import Endpoint
+from realtime_nb.session.session import Session
+from realtime_nb.widgets.agent_panel import AgentPanel
+
+__all__ = ["Agent"]
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+_CLOSE_TIMEOUT_S = 10.0
+_ON_PURPOSE = 1000
+_BACK_DUE_S = 0.3
+"""How soon a microphone is on again where it goes off because Talk was pressed elsewhere."""
+_TAKEN_OVER = (
+    "Another agent took over the page's microphone. Press Connect to talk to this one again."
+)
+_RUN_AGAIN = (
+    "The cell that made this agent was run again, so this one was closed. Take the new one, or "
+    "make another with rt.Agent(…)."
+)
+_CLOSED = "This agent was closed. Make a new one with rt.Agent(…)."
+
+
+class Agent:
+    """A voice agent with a panel to talk to it.
+
+    ::
+
+        agent = rt.Agent("local", instructions="You are a receptionist.", tools=[book])
+        agent                       # the panel: Connect, Talk, and what happens
+
+        await agent.connect()       # the same from code
+        await agent.say("Hello")
+
+    One agent at a time has the page's microphone: the last one that connects, while the other is
+    disconnected and says so in its panel. Agents with ``audio="host"`` or a file may be connected
+    beside it. Running a cell again closes the agents that it made before.
+
+    Args:
+        endpoint: as for :func:`realtime_nb.connect`.
+        audio: ``"browser"``: the page's microphone and speaker; ``"host"``: this machine's; a path:
+            a file that is spoken whenever the agent is asked to listen. With settings:
+            ``rt.BrowserAudioSettings(echo_cancellation=False)`` (and ``noise_suppression``,
+            ``auto_gain_control``, ``chunk_ms``), ``rt.HostAudioSettings(half_duplex=False)`` (for
+            headphones: the agent can be interrupted by voice then; and ``chunk_ms``).
+        push_to_talk: the user's turn lasts as long as the Talk button (or the space bar) is held;
+            otherwise the server detects when the user speaks. The same as ``turn_detection=None``,
+            which :meth:`update` can change, too.
+        tools: as for :func:`realtime_nb.connect`; one function may be given alone.
+        record: folder for recordings; None records nothing.
+        model, api_key: as for :func:`realtime_nb.connect`.
+        options: session settings (``instructions``, ``voice``, ``turn_detection``…). ``speed`` is
+            that of the voice, 0.25 to 1.5: an agent itself talks at the pace of life.
+
+    Raises:
+        ConfigurationError: at once, for an unknown or impossible option.
+        AudioError: the file of ``audio`` is missing or not audio.
+        SessionClosedError: of all verbs but ``close`` and ``disconnect``, once it is closed.
+    """
+
+    def __init__(
+        self,
+        endpoint: str | Endpoint = "local",
+        *,
+        audio: str | Path | BrowserAudioSettings | HostAudioSettings = "browser",
+        push_to_talk: bool = False,
+        tools: ToolSource | Callable[..., object] = (),
+        record: str | Path | None = "recordings",
+        model: str | None = None,
+        api_key: str | None = None,
+        **options: Any,
+    ) -> None:
+        # What can't be meant is refused before anything is made that would stay.
+        self._options = AgentOptions(
+            endpoint,
+            model=model,
+            api_key=api_key,
+            record=record,
+            push_to_talk=push_to_talk,
+            tools=tools,
+            session=options,
+        )
+        source = audio_source(audio)
+        self._closed = ""  # why
+        self._thread = io_thread()
+        self._ending_turn: asyncio.Task[None] | None = None
+        self._audio = self._audio_of(source)
+        self._views = AgentViews()
+        self.transcript = self._views.transcript
+        self.events = self._views.events
+        self.timeline = self._views.timeline
+        self.panel = AgentPanel(
+            self._command,
+            transcript=self.transcript,
+            events=self.events,
+            timeline=self.timeline,
+            microphone=getattr(self._audio, "microphone", None),
+            speaker=getattr(self._audio, "page_speaker", None),
+            endpoint=self._options.label,
+            voices=list(VOICES),
+        )
+        self._views.panel = self.panel
+        self._turns = UserTurns(self._audio, self._views)
+        self._connection = AgentConnection(
+            lambda: self._connect(),
+            self._make_room,
+            audio=self._audio,
+            turns=self._turns,
+            views=self._views,
+            show_settings=self._show_settings,
+        )
+        self._show_settings()
+        self._made_by = running_cell()
+        for earlier in replaced_by(self):
+            earlier._replace()
+        register(self)
+
+    def __repr__(self) -> str:
+        return f"<Agent {self.panel.endpoint}, {'closed' if self._closed else self.status}>"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        if self._closed:
+            return {"text/plain": f"{self.panel.summary()}\n{self._closed}"}, {}
+        return self.panel._repr_mimebundle_(**kwargs)
+
+    def _ipython_display_(self, **kwargs: Any) -> None:
+        if self._closed:
+            raise NotImplementedError  # IPython then shows the text
+        self.panel._ipython_display_(**kwargs)
+
+    def _audio_of(self, source: AudioSource) -> AgentAudio:
+        if isinstance(source, BrowserAudioSettings):
+            return BrowserAudio(self._thread, self._problem, self._hushed, source)
+        if isinstance(source, HostAudioSettings):
+            return HostAudio(self._thread, self._problem, source)
+        return FileAudio(source, self._problem, self._hushed)
+
+    # --- what is known ---
+
+    @property
+    def status(self) -> str:
+        """``disconnected``, ``connecting``, ``listening``, ``hearing``, ``thinking`` or
+        ``speaking``."""
+        return str(self.panel.state)
+
+    @property
+    def connected(self) -> bool:
+        """Whether a session is open."""
+        return self._connection.connected
+
+    @property
+    def session(self) -> Session | None:
+        """The session that is open; None while there is none."""
+        return self._session
+
+    @property
+    def conversation(self) -> Conversation:
+        """The fold over everything that happened in this session, or in the last one."""
+        return self._connection.conversation
+
+    @property
+    def recording(self) -> Path | None:
+        """The folder of this session's recording, or of the last one's; for ``rt.load``."""
+        return self._connection.recording
+
+    @property
+    def in_page(self) -> bool:
+        """Whether its microphone and speaker are the page's."""
+        return isinstance(self._audio, BrowserAudio)
+
+    @property
+    def made_by(self) -> CellRun | None:
+        """The run of a notebook's cell that made it."""
+        return self._made_by
+
+    @property
+    def active(self) -> bool:
+        """Whether a session is open, or being opened or ended."""
+        return self._connection.active
+
+    @property
+    def _session(self) -> Session | None:
+        return self._connection.session
+
+    # --- verbs ---
+
+    def connect(self) -> Pending[None]:
+        """Opens the session; does nothing when it is open."""
+        return self._run(self._connection.open())
+
+    def disconnect(self) -> Pending[None]:
+        """Ends the session; the recording is complete when this is done."""
+        if self._closed:
+            return self._thread.run(self._connection.ended())
+        return self._run(self._connection.end())
+
+    def talk(self) -> Pending[None]:
+        """Opens the microphone, connecting first where needed; what is said meanwhile is kept."""
+        return self._run(self._talk())
+
+    def stop(self) -> Pending[None]:
+        """Closes the microphone: the user's turn ends, and is answered."""
+        return self._run(self._turns.stop())
+
+    def mute(self, muted: bool = True) -> Pending[None]:
+        """Keeps the microphone open, but silent."""
+        return self._run(self._mute(muted))
+
+    def say(self, text: str) -> Pending[None]:
+        """Sends a typed message and asks for an answer (connecting first, where needed)."""
+        return self._run(self._with_session(lambda session: session.say(text)))
+
+    def interrupt(self) -> Pending[None]:
+        """Stops the agent's answer."""
+        return self._run(self._interrupt())
+
+    def update(self, **options: Any) -> Pending[None]:
+        """Changes session settings, now and for later sessions."""
+        return self._run(self._update(options))
+
+    def send(self, event: JsonObject) -> Pending[str]:
+        """Sends any event of the protocol."""
+        return self._run(self._with_session(lambda session: session.send(event)))
+
+    def label(self, text: str, t_s: float | None = None) -> Pending[None]:
+        """Marks this moment of the session in its recording, or ``t_s``; as
+        :meth:`realtime_nb.session.session.Session.label` does."""
+        session = self._session
+        at_s = session.clock() if session is not None and t_s is None else t_s
+        return self._run(self._label(session, text, at_s))
+
+    def settled(self, timeout_s: float = 60.0) -> Pending[bool]:
+        """Waits until nothing is left to be said, answered, run or heard; False after
+        ``timeout_s``."""
+        return self._run(self._settled(timeout_s))
+
+    def close(self) -> None:
+        """Ends the session and takes the panel out of the page. Waits until both are done.
+
+        Raises:
+            RecordingError: the recording could not be completed; everything else is done.
+        """
+        self._closed = self._closed or _CLOSED
+        try:
+            if self._thread.running:
+                ending = self._thread.run(self._connection.end_for_good(self._closed))
+                ending.result(_CLOSE_TIMEOUT_S)
+        finally:
+            self._take_down()
+
+    def _replace(self) -> None:
+        """Closes it, soon, for a newer one."""
+        self._closed = _RUN_AGAIN
+        if self._thread.running:
+            self._thread.run(self._close_soon())
+
+    def _take_down(self) -> None:
+        unregister(self)
+        self._audio.close()
+        self._views.close()
+
+    # --- on the I/O thread ---
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> Pending[T]:
+        if self._closed:
+            work.close()
+            raise SessionClosedError(self._closed, _ON_PURPOSE)
+        return self._thread.run(self._saying_why(work))
+
+    async def _close_soon(self) -> None:
+        try:
+            await self._connection.end_for_good(self._closed)
+        except RealtimeError as error:
+            logger.warning("An agent was closed because its cell was run again. %s", error)
+        finally:
+            self._problem(self._closed)  # for a page that keeps showing what it knew last
+            await asyncio.to_thread(self._take_down)
+
+    async def _saying_why(self, work: Coroutine[Any, Any, T]) -> T:
+        """Lets the panel say what went wrong, too: nobody may be waiting for the result."""
+        try:
+            return await work
+        except SessionClosedError as error:
+            if error.close_code != _ON_PURPOSE:
+                self._problem(str(error))
+            raise
+        except RealtimeError as error:
+            self._problem(str(error))
+            raise
+        except Exception as error:
+            self._problem(f"Something here failed: {error!r}")
+            raise
+
+    async def _connect(self) -> Session:
+        session = await self._options.connecting(self._shown_speaker)
+        if "speed" in self._options.session:  # which connect() has another meaning for
+            try:
+                await session.update(speed=self._options.session["speed"])
+            except BaseException:
+                await session.close(complete=False)
+                raise
+        return session
+
+    def _shown_speaker(self, session: Session) -> Speaker:
+        """Asked for before anything is sent: the session is shown from its first event on."""
+        self._views.follow(session)
+        return self._audio.speaker(session)
+
+    async def _make_room(self) -> None:
+        for rival in rivals_of(self):
+            await rival._give_way(_TAKEN_OVER)
+
+    async def _give_way(self, words: str) -> None:
+        """Makes room for another agent."""
+        try:
+            await self._connection.end()
+        except RealtimeError as error:
+            words = f"{words} {error}"
+        self._problem(words)
+
+    async def _with_session(self, use: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+        await self._connection.open()
+        if self._session is None:
+            raise SessionClosedError("The session was closed meanwhile.", _ON_PURPOSE)
+        self.panel.set(error="")
+        return await use(self._session)
+
+    async def _talk(self) -> None:
+        await self._connection.ended()  # a session that is being ended ends the turns with it
+        try:
+            await self._turns.listen()
+            await self._with_session(self._turns.begin)
+        except BaseException:
+            await self._turns.give_up()
+            raise
+
+    async def _interrupt(self) -> None:
+        if self._session is not None and self.connected:
+            await self._session.interrupt()
+
+    async def _mute(self, muted: bool) -> None:
+        self._audio.mute(muted)
+        self.panel.set(muted=muted)
+
+    async def _update(self, options: dict[str, Any]) -> None:
+        try:
+            checked = self._options.checked(options)
+            await self._connection.opened()  # with the settings from before
+            session = self._session
+            if session is not None and not session.closed:
+                await session.update(**checked)
+            self._options.change(checked)
+            self.panel.set(error="")
+        finally:
+            self._show_settings()
+
+    async def _label(self, session: Session | None, text: str, t_s: float | None) -> None:
+        if session is None or session.closed:
+            raise SessionClosedError(
+                "No session is open, so there is no moment to mark. Press Connect, or mark what "
+                "was recorded: rt.load(agent.recording).label(t_s, text)."
+            )
+        session.label(text, t_s)
+
+    async def _settled(self, timeout_s: float) -> bool:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._audio.spoken()
+                await self._turns.fallen_silent()
+        except TimeoutError:
+            return False
+        if self._session is None:
+            return True
+        return await self._session.settled(timeout_s)
+
+    def _problem(self, words: str) -> None:
+        self.panel.set(error=words)
+
+    def _hushed(self) -> None:
+        """The microphone is off: the person, the browser or the end of a file did it."""
+        self.panel.set(talking=False)
+        if isinstance(self._audio, BrowserAudio):
+            self._ending_turn = asyncio.create_task(self._end_turn_unless_on(self._audio))
+
+    async def _end_turn_unless_on(self, audio: BrowserAudio) -> None:
+        """Unplugged, or its page has gone: no more words of this turn will come."""
+        await asyncio.sleep(_BACK_DUE_S)
+        if not audio.on:
+            await self._turns.stop()
+
+    def _show_settings(self) -> None:
+        self.panel.show_settings(self._settings())
+        self.panel.set(push_to_talk=self._settings()["turn_detection"] is None)
+
+    def _settings(self) -> JsonObject:
+        """Returns what is in force, or will be."""
+        session = self._session
+        if session is None:
+            return settings_shown(self._options.patch())
+        return settings_shown(session.conversation.session)
+
+    # --- what the panel asks for ---
+
+    def _command(self, name: str, value: Any) -> None:
+        """A button or a field of the panel was used. Runs on the comm's thread."""
+        commands: dict[str, Callable[[], Pending[Any]]] = {
+            "connect": self.connect,
+            "disconnect": self.disconnect,
+            "talk": self.talk,
+            "stop": self.stop,
+            "mute": lambda: self.mute(bool(value)),
+            "interrupt": self.interrupt,
+            "say": lambda: self.say(str(value)),
+            "update": lambda: self._run(self._update_from_panel(dict(value))),
+        }
+        command = commands.get(name)
+        if command is not None and not self._closed:
+            command()
+
+    async def _update_from_panel(self, settings: dict[str, Any]) -> None:
+        """Takes what was changed; of turn detection, the fields that were."""
+        await self._connection.opened()
+        changed = settings.get("turn_detection")
+        if changed is not None:
+            in_force = self._settings()["turn_detection"]
+            try:
+                settings["turn_detection"] = changed_detection(in_force, changed)
+            except RealtimeError:
+                self._show_settings()
+                raise
+        await self._update(settings)

@@ -1,0 +1,190 @@
+"""The session of an agent: opened once however often it is asked for, watched, and ended whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from realtime_nb.agent.audio import AgentAudio
+from realtime_nb.agent.summary import session_facts
+from realtime_nb.agent.talking import UserTurns
+from realtime_nb.agent.views import AgentViews
+from realtime_nb.errors import RealtimeError, SessionClosedError
+from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.session.session import Session
+
+__all__ = ["AgentConnection"]
+
+_ON_PURPOSE = 1000
+
+
+class AgentConnection:
+    """One session after another, on the I/O thread.
+
+    Opening and ending happen in the order in which they were asked for, one at a time.
+
+    Args:
+        connect: opens a session.
+        make_room: called before that: other agents may be in the way.
+        audio: where the session's audio comes from and goes to.
+        turns: the user's, which end with the session.
+        views: show the session; their panel says what becomes of it.
+        show_settings: called when other settings may be in force.
+
+    Attributes:
+        session: the one that is open, or was until a moment ago.
+        conversation: of this session, or of the last one.
+        recording: its folder.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Session]],
+        make_room: Callable[[], Awaitable[None]],
+        *,
+        audio: AgentAudio,
+        turns: UserTurns,
+        views: AgentViews,
+        show_settings: Callable[[], None],
+    ) -> None:
+        self.session: Session | None = None
+        self.conversation = Conversation()
+        self.recording: Path | None = None
+        self._connect = connect
+        self._make_room = make_room
+        self._audio = audio
+        self._turns = turns
+        self._views = views
+        self._show_settings = show_settings
+        self._changing = asyncio.Lock()  # which is fair: first come, first served
+        self._opening: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._endings = 0
+        self._no_ending = asyncio.Event()
+        self._no_ending.set()
+        self._over = ""
+
+    @property
+    def connected(self) -> bool:
+        """Whether a session is open."""
+        return self.session is not None and not self.session.closed
+
+    @property
+    def active(self) -> bool:
+        """Whether a session is open, or being opened or ended."""
+        opening = self._opening
+        under_way = opening is not None and not opening.done()
+        return self.session is not None or under_way or self._changing.locked()
+
+    async def open(self) -> None:
+        """Opens a session; does nothing while one is open.
+
+        Raises:
+            SessionClosedError: it was ended before it was open, or ``end_for_good`` was.
+            RealtimeError: it can't be opened.
+        """
+        if self._over:
+            raise SessionClosedError(self._over, _ON_PURPOSE)
+        if self.connected:
+            return
+        if self._opening is None or self._opening.done():
+            self._opening = asyncio.create_task(self._open())
+        opening = self._opening
+        await asyncio.wait([opening])
+        if opening.cancelled():
+            raise SessionClosedError(
+                "It was disconnected before the session was open.", _ON_PURPOSE
+            )
+        opening.result()
+
+    async def opened(self) -> None:
+        """Waits while a session is being opened."""
+        while self._opening is not None and not self._opening.done():
+            await asyncio.wait([self._opening])
+
+    async def ended(self) -> None:
+        """Waits while a session is being ended on purpose."""
+        await self._no_ending.wait()
+
+    async def end(self) -> None:
+        """Ends the session, or its opening.
+
+        Raises:
+            RecordingError: the recording could not be completed; everything else is ended.
+        """
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            opening.cancel()
+        self._views.panel.set(error="")
+        self._endings += 1
+        self._no_ending.clear()
+        try:
+            # Asked for at once, so that what is opened after this waits for it.
+            async with self._changing:
+                await self._end()
+        finally:
+            self._endings -= 1
+            if not self._endings:
+                self._no_ending.set()
+
+    async def end_for_good(self, words: str) -> None:
+        """Ends it, and says these words to whoever wants to open another."""
+        self._over = words
+        await self.end()
+
+    async def _open(self) -> None:
+        async with self._changing:
+            self._views.panel.set(state="connecting", error="")
+            try:
+                await self._make_room()
+                await self._audio.prepare()
+                session = self.session = await self._connect()
+                self.conversation = session.conversation
+                self.recording = session.recording
+                await self._audio.start(session)
+            except BaseException:
+                await self._end()
+                raise
+            self._watching = asyncio.create_task(self._watch(session))
+            self._show_settings()
+            self._views.panel.set(state="listening", connected=True, latency_ms=None)
+            self._views.panel.tell_of_session(session_facts(session, over=False))
+
+    async def _watch(self, session: Session) -> None:
+        """Notices when the session ends by itself."""
+        words = "The server ended the session. Press Connect for a new one."
+        try:
+            async for _ in session:
+                pass
+        except RealtimeError as error:
+            words = f"The session ended: {error} Press Connect for a new one."
+        async with self._changing:
+            if self.session is session:
+                self._watching = None
+                try:
+                    await self._end()
+                except RealtimeError as error:
+                    words = f"{words} {error}"
+                self._views.panel.set(error=words)
+
+    async def _end(self) -> None:
+        """Ends whatever there is, every part of it, also where another part fails."""
+        session, self.session = self.session, None
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.cancel()
+        async with AsyncExitStack() as ending:  # the last one first
+            ending.callback(self._show_end, session)
+            if session is not None:
+                ending.push_async_callback(session.close)
+            ending.push_async_callback(self._audio.stop)
+            ending.push_async_callback(self._turns.end)
+
+    def _show_end(self, session: Session | None) -> None:
+        self._views.update()
+        self._show_settings()
+        self._views.panel.set(state="disconnected", connected=False, talking=False)
+        if session is not None:
+            self._views.panel.tell_of_session(session_facts(session, over=True))

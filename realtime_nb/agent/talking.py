@@ -1,0 +1,136 @@
+"""The user's turns at an agent: from Talk to Stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from realtime_nb.agent.audio import AgentAudio
+from realtime_nb.agent.views import AgentViews
+from realtime_nb.devices.simulated import SimulatedMicrophone
+from realtime_nb.errors import RealtimeError
+from realtime_nb.session.session import Session
+
+__all__ = ["UserTurns"]
+
+_BYTES_PER_MS = 48
+_LEAST_COMMIT_MS = 100  # servers refuse less
+_LONGEST_SILENCE_MS = 8_000  # that semantic turn detection waits for
+_SILENCE_MARGIN_MS = 400
+
+
+class UserTurns:
+    """Opens and closes the microphone, and ends the user's turn with it.
+
+    What is said from Talk on is kept until the session is open. If Stop comes before that, it is
+    sent as a whole turn then. Where the server does not detect turns, Talk interrupts the agent.
+
+    Args:
+        audio: where the microphone is.
+        views: count what was sent; their panel shows whether the microphone is open.
+    """
+
+    def __init__(self, audio: AgentAudio, views: AgentViews) -> None:
+        self._audio = audio
+        self._views = views
+        self._wanted = False
+        self._session: Session | None = None  # that the microphone is open for
+        self._changing = asyncio.Lock()
+        self._silence: asyncio.Task[None] | None = None
+
+    async def listen(self) -> None:
+        """Talks was pressed: what is said is kept from now on."""
+        self._wanted = True
+        await self._audio.listen()
+
+    async def begin(self, session: Session) -> None:
+        """The session is open: it gets what was said meanwhile, and what is said from now on."""
+        async with self._changing:
+            if not (self._wanted or self._audio.kept_ms):
+                return  # Stop was pressed while it was connecting, and nothing said until then
+            self._stop_silence()
+            if session.conversation.turn_detection is None:
+                await self._take_the_floor(session)
+            if self._wanted:
+                await self._open(session)
+            else:
+                await self._audio.send_kept()
+                await self._end_turn(session)
+
+    async def stop(self) -> None:
+        """Stops was pressed: the microphone closes, and the turn ends once there is a session."""
+        self._wanted = False
+        async with self._changing:
+            await self._audio.hush()
+            self._views.panel.set(talking=False)
+            session, self._session = self._session, None
+            if session is not None and not session.closed:
+                await self._end_turn(session)
+
+    async def give_up(self) -> None:
+        """There will be no session: the microphone closes, and what was kept is dropped."""
+        self._wanted = False
+        await self._audio.hush()
+        self._audio.forget()
+        self._views.panel.set(talking=False)
+
+    async def fallen_silent(self) -> None:
+        """Waits while the silence after the last turn is still being sent."""
+        if self._silence is not None:
+            await asyncio.wait([self._silence])
+
+    async def end(self) -> None:
+        """The session is over."""
+        self._wanted, self._session = False, None
+        silence = self._silence
+        self._stop_silence()
+        if silence is not None:
+            await asyncio.gather(silence, return_exceptions=True)
+
+    async def _take_the_floor(self, session: Session) -> None:
+        if session.busy or session.speaker.playing:
+            await session.interrupt()
+        if self._views.uncommitted_ms:
+            await session.clear()
+
+    async def _open(self, session: Session) -> None:
+        self._session = session
+        await self._audio.talk()
+        if self._session is session:
+            self._views.panel.set(talking=True)
+        else:  # it has ended meanwhile
+            await self._audio.hush()
+
+    async def _end_turn(self, session: Session) -> None:
+        if session.conversation.turn_detection is None:
+            await self._commit(session)
+        else:
+            self._silence = asyncio.create_task(self._fall_silent(session))
+
+    async def _commit(self, session: Session) -> None:
+        """What was said until the key was let go is a turn, if it is long enough for one."""
+        if self._views.uncommitted_ms >= _LEAST_COMMIT_MS:
+            await session.commit()
+            await session.create_response()
+        elif self._views.uncommitted_ms:
+            await session.clear()
+
+    async def _fall_silent(self, session: Session) -> None:
+        """Goes on with silence: without it, the server would wait for more words for ever.
+
+        It is sent at the pace of life, as by a microphone that stays open, so that the server finds
+        the turn's end no sooner than it otherwise would, and the latency is that of real talk.
+        """
+        detection = session.conversation.turn_detection or {}
+        window_ms = detection.get("silence_duration_ms") or _LONGEST_SILENCE_MS
+        microphone = SimulatedMicrophone(session.clock, session.speed, session.append)
+        try:
+            with contextlib.suppress(RealtimeError):  # whoever watches the session says so
+                await microphone.speak(bytes(_BYTES_PER_MS * (window_ms + _SILENCE_MARGIN_MS)))
+        finally:
+            await microphone.close()
+
+    def _stop_silence(self) -> None:
+        silence, self._silence = self._silence, None
+        if silence is not None:
+            silence.cancel()

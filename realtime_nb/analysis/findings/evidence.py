@@ -1,0 +1,198 @@
+"""What the rules of :mod:`realtime_nb.analysis.findings.findings` look at, and what they return."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from realtime_nb.analysis.cost.costs import Cost, cost_summary
+from realtime_nb.analysis.cost.prices import PriceTable
+from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.analysis.user_turns import Turn, find_turns
+from realtime_nb.archive.lines import RecordedEvent
+from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.events import JsonObject
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["SEVERITIES", "Evidence", "Finding", "Rule", "Severity", "counted", "rows", "seconds"]
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+"""Worst first."""
+
+_NAN = math.nan
+_BULK = ("input_audio_buffer.append",)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is worth knowing about a session.
+
+    Attributes:
+        id: What kind it is, such as ``slow-answer``.
+        severity: ``error``: it went wrong; ``warning``: users notice; ``note``: good to know.
+        turn: The user turn that it belongs to, None when it belongs to none.
+        start_s, end_s: Where to look, in seconds since the session began; NaN when nowhere.
+        text: What happened, in a sentence.
+        evidence: What it rests on: ``events`` are the ``seq`` numbers of the recording's events,
+            the rest are ids and figures.
+        suggestion: What to change, with the name of the setting; empty when nothing is to be done.
+    """
+
+    id: str
+    severity: Severity
+    turn: int | None
+    start_s: float
+    end_s: float
+    text: str
+    evidence: dict[str, object] = field(default_factory=dict)
+    suggestion: str = ""
+
+
+class Evidence:
+    """A recording and what is computed from it, each when it is first asked for."""
+
+    def __init__(self, rec: Recorded, prices: PriceTable | None = None) -> None:
+        self.rec = rec
+        self._prices = prices
+
+    @property
+    def conversation(self) -> Conversation:
+        """The fold over all events."""
+        return self.rec.conversation
+
+    @cached_property
+    def turns(self) -> list[Turn]:
+        """The user's turns."""
+        return find_turns(self.conversation)
+
+    @cached_property
+    def turn_of(self) -> dict[str, int]:
+        """Number of the turn to which an item, a response or a call belongs, by id."""
+        found: dict[str, int] = {}
+        for turn in self.turns:
+            ids = [turn.item.id, *(item.id for item in turn.items)]
+            ids += [response.id for response in turn.responses]
+            ids += [call.call_id for call in turn.calls]
+            found |= dict.fromkeys(ids, turn.number)
+        return found
+
+    @cached_property
+    def latency(self) -> dict[int, Any]:
+        """The rows of the latency table by turn number."""
+        return {int(row.turn): row for row in rows(self.rec.latency)}
+
+    @cached_property
+    def interruptions(self) -> pd.DataFrame:
+        """Interruptions and missed barge-ins."""
+        return self.rec.interruptions()
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """Figures by name."""
+        return self.rec.metrics()
+
+    @cached_property
+    def cost(self) -> Cost:
+        """What it cost."""
+        return cost_summary(self.rec, self._prices)
+
+    def metric(self, name: str) -> float:
+        """Returns the headline value of a metric; NaN when it is not known."""
+        return float(self.metrics.value[name]) if name in self.metrics.index else _NAN
+
+    # --- events ---
+
+    @cached_property
+    def _scanned(self) -> tuple[dict[str, list[int]], dict[str, list[RecordedEvent]]]:
+        """The ``seq`` of all but bulk events by each id they name, and some events by type."""
+        seqs: dict[str, list[int]] = {}
+        kept: dict[str, list[RecordedEvent]] = {}
+        for line in self.rec.raw_events():
+            kind = str(line.event.get("type"))
+            if kind in _BULK or kind.endswith(".delta"):
+                continue
+            for name in _ids(line.event):
+                seqs.setdefault(name, []).append(line.seq)
+            if kind in ("error", "rate_limits.updated") or line.direction == "sent":
+                kept.setdefault(kind, []).append(line)
+        return seqs, kept
+
+    def seqs(self, *ids: str | None) -> list[int]:
+        """Returns where to find the events that name these ids; those of audio and deltas left
+        out."""
+        return sorted({seq for name in ids if name for seq in self._scanned[0].get(name, ())})
+
+    def lines(self, kind: str) -> list[RecordedEvent]:
+        """Returns the received events of type ``error`` or ``rate_limits.updated``."""
+        return [line for line in self._scanned[1].get(kind, ()) if line.direction == "received"]
+
+    @cached_property
+    def sent_types(self) -> dict[str, str]:
+        """Type of a sent event by its ``event_id``."""
+        return {
+            str(line.event["event_id"]): str(line.event.get("type"))
+            for lines in self._scanned[1].values()
+            for line in lines
+            if line.direction == "sent" and line.event.get("event_id")
+        }
+
+    # --- settings ---
+
+    @property
+    def turn_detection(self) -> JsonObject:
+        """The turn detection that was in force at the end; empty when it was off."""
+        return self.conversation.turn_detection or {}
+
+    def silence(self, start_s: float, end_s: float) -> tuple[float, float]:
+        """Returns the longest stretch in a span in which nobody is audible: (start_s, end_s).
+
+        NaN where it is not known when the agent was.
+        """
+        voices, gaps = self.rec.voices, self.conversation.gaps
+        played = len(self.rec.output) or voices.agent
+        if not played or "output.wav" in gaps or "times" in gaps:
+            return _NAN, _NAN
+        spans = sorted([*voices.user, *voices.agent])
+        best, at_s = (start_s, start_s), start_s
+        for begin_s, until_s in [*spans, (end_s, end_s)]:
+            begin_s = min(begin_s, end_s)
+            if begin_s - at_s > best[1] - best[0]:
+                best = (at_s, begin_s)
+            at_s = max(at_s, until_s)
+        return best
+
+
+def rows(table: pd.DataFrame) -> Iterable[Any]:
+    """Returns the rows of a table, whose columns are attributes of whatever type they are."""
+    return table.itertuples()
+
+
+Rule = Callable[[Evidence], Iterator[Finding]]
+
+
+def _ids(event: JsonObject) -> Iterator[str]:
+    parts = [event, *(event.get(key) for key in ("item", "response"))]
+    for part in parts:
+        if isinstance(part, dict):
+            for key in ("id", "item_id", "response_id", "call_id"):
+                value = part.get(key)
+                if isinstance(value, str):
+                    yield value
+
+
+def seconds(ms: float) -> str:
+    """Returns a duration in words: ``"0.9 s"``."""
+    if ms != ms:
+        return "an unknown time"
+    return f"{ms / 1000:.1f} s" if ms >= 100 else f"{ms / 1000:.2f} s"
+
+
+def counted(count: int, noun: str) -> str:
+    """``"1 turn"``, ``"2 turns"``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

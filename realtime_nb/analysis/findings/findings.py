@@ -1,0 +1,161 @@
+"""Rules that turn a recorded session into sentences, worst first.
+
+Each rule looks at the tables of a recording and yields :class:`Finding` objects. Their ids are
+stable, so that tests can rely on them (:mod:`realtime_nb.analysis.checks`).
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, overload
+
+from realtime_nb.analysis.cost.prices import PriceTable
+from realtime_nb.analysis.findings import audio as findings_audio
+from realtime_nb.analysis.findings import session as findings_session
+from realtime_nb.analysis.findings import timing as findings_timing
+from realtime_nb.analysis.findings import turns as findings_turns
+from realtime_nb.analysis.findings.evidence import SEVERITIES, Evidence, Finding, Rule
+from realtime_nb.analysis.recorded import Recorded
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FINDING_IDS", "RULES", "Finding", "Findings", "findings"]
+
+SHOWN_OF_A_KIND = 5
+"""So many findings of one kind are displayed among others; :meth:`Findings.of` shows all."""
+
+FINDING_IDS = (
+    *("rejected-requests", "response-failed", "response-incomplete", "rate-limit-low"),
+    *("recording-damaged", "session-ended-early", "context-growth", "transcription-failed"),
+    *("agent-cut-by-echo", "false-interruption", "missed-barge-in", "over-remembered-audio"),
+    *("premature-cut", "phantom-turn", "unheard-speech", "unanswered-turn"),
+    *("slow-answer", "endpoint-wait-dominates", "slow-tool", "dead-air", "failed-tool"),
+    *("late-output", "orphan-call", "input-not-real-time"),
+    *("unheard-audio", "underruns", "quiet-microphone", "clipping", "noisy-room"),
+)
+"""All kinds of findings."""
+
+RULES: tuple[Rule, ...] = (
+    *findings_session.RULES,
+    *findings_turns.RULES,
+    *findings_timing.RULES,
+    *findings_audio.RULES,
+)
+
+
+def findings(rec: Recorded, prices: PriceTable | None = None) -> Findings:
+    """Returns what there is to say of a session, worst first.
+
+    Args:
+        rec: The recorded session.
+        prices: Prices that come before the built-in ones, for what is said in dollars.
+    """
+    evidence = Evidence(rec, prices)
+    found = [finding for rule in RULES for finding in rule(evidence)]
+    return Findings(found, simulated=rec.simulated)
+
+
+class Findings(Sequence[Finding]):
+    """Findings, worst first and then in order of time.
+
+    Attributes:
+        simulated: Whether the session ran on the local server, whose latencies are its own.
+    """
+
+    def __init__(self, found: Iterable[Finding], simulated: bool = False) -> None:
+        self._found = sorted(found, key=_rank)
+        self.simulated = simulated
+
+    @overload
+    def __getitem__(self, index: int) -> Finding: ...
+    @overload
+    def __getitem__(self, index: slice) -> Findings: ...
+    def __getitem__(self, index: int | slice) -> Finding | Findings:
+        if isinstance(index, slice):
+            return Findings(self._found[index], self.simulated)
+        return self._found[index]
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def of(self, id: str) -> Findings:
+        """Returns those of one kind, such as ``"slow-answer"``."""
+        return Findings((one for one in self._found if one.id == id), self.simulated)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per finding, with its attributes as columns."""
+        import pandas as pd
+
+        names = ("id", "severity", "turn", "start_s", "end_s", "text", "suggestion", "evidence")
+        rows = [tuple(getattr(one, name) for name in names) for one in self._found]
+        return pd.DataFrame(rows, columns=list(names))
+
+    def __repr__(self) -> str:
+        lines = [self._headline()]
+        shown, left = self._shown()
+        for one in shown:
+            lines.append(f"{one.severity:<7}  {_clock(one.start_s):>5}  {one.text}  [{one.id}]")
+            if one.suggestion:
+                lines.append(f"{'':16}→ {one.suggestion}")
+        return "\n".join([*lines, *left])
+
+    def _repr_html_(self) -> str:
+        shown, left = self._shown()
+        rows = "".join(_html_row(one) for one in shown)
+        more = "".join(f"<p>{html.escape(line)}</p>" for line in left)
+        return f"<p>{html.escape(self._headline())}</p><table>{rows}</table>{more}"
+
+    def _shown(self) -> tuple[list[Finding], list[str]]:
+        """Returns what is worth reading at once: a few of each kind, and how many more there
+        are."""
+        counts = Counter(one.id for one in self._found)
+        if len(counts) == 1:
+            return self._found, []
+        shown: list[Finding] = []
+        seen: Counter[str] = Counter()
+        for one in self._found:
+            seen[one.id] += 1
+            if seen[one.id] <= SHOWN_OF_A_KIND:
+                shown.append(one)
+        more = ((id, count - SHOWN_OF_A_KIND) for id, count in counts.items())
+        return shown, [f'and {left} more like it: .of("{id}")' for id, left in more if left > 0]
+
+    def _headline(self) -> str:
+        counts = [(severity, self._count(severity)) for severity in SEVERITIES]
+        parts = [f"{count} {name}{'s' * (count != 1)}" for name, count in counts if count]
+        said = ", ".join(parts) or "nothing to report"
+        return f"{said} (times are the local server's)" if self.simulated else said
+
+    def _count(self, severity: str) -> int:
+        return sum(one.severity == severity for one in self._found)
+
+
+def _rank(finding: Finding) -> tuple[int, float]:
+    at_s = finding.start_s
+    return SEVERITIES.index(finding.severity), at_s if at_s == at_s else -math.inf
+
+
+def _clock(at_s: float) -> str:
+    return f"{int(at_s) // 60}:{int(at_s) % 60:02}" if at_s == at_s else ""
+
+
+def _html_row(one: Finding) -> str:
+    weight = "bold" if one.severity == "error" else "normal"
+    cell = "<td style='text-align:left;vertical-align:top;font-weight:{}'>{}</td>"
+    events = one.evidence.get("events")
+    shown = f"events {', '.join(map(str, events[:8]))}" if isinstance(events, list) else ""
+    text = html.escape(one.text)
+    if one.suggestion:
+        text += f"<br><i>{html.escape(one.suggestion)}</i>"
+    cells = [
+        cell.format(weight, one.severity),
+        cell.format("normal", _clock(one.start_s)),
+        cell.format("normal", text),
+        f"<td style='vertical-align:top' title='{html.escape(shown)}'>{html.escape(one.id)}</td>",
+    ]
+    return f"<tr>{''.join(cells)}</tr>"

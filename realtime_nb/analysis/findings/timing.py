@@ -1,0 +1,294 @@
+"""Rules about waiting: slow answers and what they waited for, functions, dead air."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from statistics import median
+from typing import Any
+
+from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, counted, rows, seconds
+from realtime_nb.analysis.silences import LONG_SILENCE_S
+from realtime_nb.analysis.tables import LATENCY_PARTS
+
+__all__ = ["RULES"]
+
+SLOW_MS = 1_700.0
+"""Deployed agents typically answer in 1.2 to 1.7 s at the median; slower is worth a word."""
+
+VERY_SLOW_MS = 3_000.0
+"""Where deployed agents have their slowest tenth."""
+
+ENDPOINT_SHARE = 0.5
+ENDPOINT_WAIT_MS = 500.0
+"""The documented silence window of the hosted service. A wait for the end of the turn that is
+longer, and more than half of the latency, is what to tune first."""
+
+SLOW_CALL_MS = 2_000.0
+GROUP_FROM = 4
+"""From so many slow answers with the same cause on, one finding speaks for all."""
+
+PARTS = {
+    "uplink_ms": (
+        "getting the user's audio to the server",
+        "send smaller chunks, and look at the network between microphone and kernel",
+    ),
+    "endpoint_wait_ms": (
+        "waiting for the user to have finished",
+        "lower silence_duration_ms (rt.replay shows which turns that would have split), or use "
+        "semantic_vad with eagerness='high'",
+    ),
+    "commit_wait_ms": (
+        "the step from the end of the turn to the answer's begin",
+        "with create_response=False or push-to-talk, send response.create sooner; what runs "
+        "before it (guardrails, look-ups) counts here",
+    ),
+    "model_first_audio_ms": (
+        "the model's first audio",
+        "shorten instructions, tools and context, lower reasoning effort, or try a mini model",
+    ),
+    "playout_ms": (
+        "the wait until audio that had arrived was played",
+        "look at the playing device's buffer; doctor() measures the path to the page",
+    ),
+}
+"""The parts of a latency: what each is, and what shortens it."""
+
+
+def slow_answers(evidence: Evidence) -> Iterator[Finding]:
+    """Answers that began later than users take well, by the largest part of the wait.
+
+    Turns with function calls are left to the rules about those.
+    """
+    by_part: dict[str, list[Any]] = {}
+    for row in evidence.latency.values():
+        if row.latency_ms > SLOW_MS and not row.had_calls:
+            by_part.setdefault(_largest_part(row), []).append(row)
+    for part, slow in by_part.items():
+        if len(slow) >= GROUP_FROM:
+            yield _slow_group(evidence, part, slow)
+        else:
+            for row in slow:
+                yield _slow_answer(evidence, part, row)
+
+
+def _parts_ms(row: Any) -> dict[str, float]:
+    return {name: float(getattr(row, name)) for name in LATENCY_PARTS}
+
+
+def _largest_part(row: Any) -> str:
+    parts = {name: ms for name, ms in _parts_ms(row).items() if ms == ms}
+    return max(parts, key=lambda name: parts[name]) if parts else "model_first_audio_ms"
+
+
+def _slow_answer(evidence: Evidence, part: str, row: Any) -> Finding:
+    turn = evidence.turns[row.turn - 1]
+    what, remedy = PARTS[part]
+    parts = _parts_ms(row)
+    return Finding(
+        id="slow-answer",
+        severity="error" if row.latency_ms > VERY_SLOW_MS else "warning",
+        turn=turn.number,
+        start_s=row.speech_end_s,
+        end_s=row.played_s,
+        text=f"turn {turn.number}: the answer was heard {seconds(row.latency_ms)} after the user "
+        f"had finished; {seconds(parts[part])} of it was {what}.",
+        evidence={
+            "events": evidence.seqs(turn.item.id, *(one.id for one in turn.responses[:1])),
+            "latency_ms": row.latency_ms,
+            **parts,
+        },
+        suggestion=remedy,
+    )
+
+
+def _slow_group(evidence: Evidence, part: str, slow: list[Any]) -> Finding:
+    answered = sum(row.latency_ms == row.latency_ms for row in evidence.latency.values())
+    what, remedy = PARTS[part]
+    whole_ms = median(row.latency_ms for row in slow)
+    part_ms = median(_parts_ms(row)[part] for row in slow)
+    worst = max(slow, key=lambda row: float(row.latency_ms))
+    return Finding(
+        id="slow-answer",
+        severity="error" if whole_ms > VERY_SLOW_MS else "warning",
+        turn=None,
+        start_s=slow[0].speech_end_s,
+        end_s=slow[-1].played_s,
+        text=f"{len(slow)} of {answered} answers took longer than {seconds(SLOW_MS)} (median "
+        f"{seconds(whole_ms)}), most of it {what} (median {seconds(part_ms)}); the slowest was "
+        f"turn {worst.turn} with {seconds(worst.latency_ms)}.",
+        evidence={
+            "events": evidence.seqs(*(evidence.turns[row.turn - 1].item.id for row in slow)),
+            "turns": [row.turn for row in slow],
+            "median_latency_ms": whole_ms,
+            f"median_{part}": part_ms,
+        },
+        suggestion=remedy,
+    )
+
+
+def endpoint_wait_dominates(evidence: Evidence) -> Iterator[Finding]:
+    """Turns whose answer mostly waited for the silence that ends a turn."""
+    known = [
+        row
+        for row in evidence.latency.values()
+        if row.latency_ms == row.latency_ms and row.endpoint_wait_ms == row.endpoint_wait_ms
+    ]
+    if not known:
+        return
+    wait = median(row.endpoint_wait_ms for row in known)
+    whole = median(row.latency_ms for row in known)
+    if wait <= ENDPOINT_WAIT_MS or wait <= ENDPOINT_SHARE * whole:
+        return
+    settings = evidence.turn_detection
+    now = settings.get("silence_duration_ms")
+    if settings.get("type") == "semantic_vad":
+        remedy = "raise eagerness to 'high', or use server_vad with silence_duration_ms=500"
+    elif isinstance(now, int | float) and now < wait / 2:
+        remedy = (
+            f"the window is {now:g} ms, so the rest is on the way there or the server's: look at "
+            "the network, and at whether it follows silence_duration_ms at all"
+        )
+    else:
+        shown = f" from {now:g}" if isinstance(now, int | float) else ""
+        remedy = f"lower silence_duration_ms{shown}; rt.replay shows which turns that would split"
+    yield Finding(
+        id="endpoint-wait-dominates",
+        severity="note",
+        turn=None,
+        start_s=known[0].speech_end_s,
+        end_s=known[-1].played_s,
+        text=f"of {seconds(whole)} until the answer was heard, {seconds(wait)} was waiting for the "
+        f"end of the turn (medians of {counted(len(known), 'turn')}).",
+        evidence={
+            "events": evidence.seqs(*(evidence.turns[row.turn - 1].item.id for row in known)),
+            "median_endpoint_wait_ms": wait,
+            "median_latency_ms": whole,
+            "silence_duration_ms": now,
+        },
+        suggestion=remedy,
+    )
+
+
+def calls_that_took_long(evidence: Evidence) -> Iterator[Finding]:
+    """Functions that ran long, and silences that their callers had to sit through."""
+    for call in rows(evidence.rec.calls):
+        if call.done_s != call.done_s or call.output_s != call.output_s:
+            continue
+        resumed_s = call.output_s
+        if call.resume_ms == call.resume_ms:
+            resumed_s += call.resume_ms / 1000
+        silent_from_s, silent_to_s = evidence.silence(call.done_s, resumed_s)
+        silent_s = silent_to_s - silent_from_s
+        slow, dead = call.run_ms > SLOW_CALL_MS, silent_s > LONG_SILENCE_S
+        if not slow and not dead:
+            continue
+        number = int(call.turn) if call.turn == call.turn else None
+        text = "" if number is None else f"turn {number}: "
+        text += f"{call.name} took {seconds(call.run_ms)}"
+        if dead:
+            text += f" with nothing audible for {seconds(silent_s * 1000)}"
+        yield Finding(
+            id="dead-air" if dead else "slow-tool",
+            severity="warning" if dead else "note",
+            turn=number,
+            start_s=silent_from_s if dead else call.done_s,
+            end_s=silent_to_s if dead else call.output_s,
+            text=f"{text}.",
+            evidence={
+                "events": evidence.seqs(call.call_id),
+                "call_id": call.call_id,
+                "run_ms": call.run_ms,
+                "silent_s": silent_s,
+            },
+            suggestion=(
+                "make the function faster"
+                if slow
+                else "the function was quick: the model took long to go on; shorten its output"
+            )
+            + (", or tell the agent in its instructions to say first what it does" if dead else ""),
+        )
+
+
+OUTCOMES = {
+    "error": ("failed-tool", "error", "the agent was told that {name} failed: {output}"),
+    "timeout": ("failed-tool", "error", "{name} ran out of time: {output}"),
+    "late": ("late-output", "warning", "the output of {name} came when the user spoke again"),
+    "orphan": ("orphan-call", "error", "{name} was called and never answered"),
+}
+
+_OUTCOME_REMEDIES = {
+    "error": "run it again with these arguments: rt.CallInspector(rec)",
+    "timeout": "raise the tool's timeout, or make the function faster",
+    "late": "make the function faster, or have it answer at once and tell the result later",
+    "orphan": "send a function_call_output for every call_id, even when it failed",
+}
+
+
+def calls_that_failed(evidence: Evidence) -> Iterator[Finding]:
+    """Calls that failed, came too late, or were never answered."""
+    for call in rows(evidence.rec.calls):
+        if call.outcome not in OUTCOMES:
+            continue
+        id, severity, form = OUTCOMES[call.outcome]
+        number = int(call.turn) if call.turn == call.turn else None
+        said = form.format(
+            name=call.name or call.call_id, output=_shortened(_complaint(call.output))
+        )
+        end_s = call.output_s if call.output_s == call.output_s else call.done_s
+        yield Finding(
+            id=id,
+            severity="error" if severity == "error" else "warning",
+            turn=number,
+            start_s=call.done_s,
+            end_s=end_s,
+            text=("" if number is None else f"turn {number}: ") + f"{said}.",
+            evidence={
+                "events": evidence.seqs(call.call_id),
+                "call_id": call.call_id,
+                "arguments": call.arguments,
+                "output": call.output,
+            },
+            suggestion=_OUTCOME_REMEDIES[call.outcome],
+        )
+
+
+def _complaint(output: str | None) -> str:
+    """Returns what went wrong: the ``error`` of an output that has one."""
+    try:
+        content = json.loads(output or "")
+    except (ValueError, RecursionError):
+        return output or ""
+    return str(content.get("error", output)) if isinstance(content, dict) else str(output)
+
+
+def _shortened(text: str, length: int = 80) -> str:
+    text = " ".join(text.split()).rstrip(".")
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def pushed_input(evidence: Evidence) -> Iterator[Finding]:
+    """Input that was sent faster than it was spoken, so that nobody can tell the latency."""
+    fast = [row for row in evidence.latency.values() if "real time" in str(row.latency_note)]
+    if not fast:
+        return
+    yield Finding(
+        id="input-not-real-time",
+        severity="note",
+        turn=None,
+        start_s=fast[0].commit_s,
+        end_s=fast[-1].commit_s,
+        text=f"the audio of {counted(len(fast), 'turn')} was not sent in real time, so their "
+        "latencies are not known.",
+        evidence={"turns": [row.turn for row in fast]},
+        suggestion="send the audio at the pace at which it was spoken: session.play() does",
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    slow_answers,
+    endpoint_wait_dominates,
+    calls_that_took_long,
+    calls_that_failed,
+    pushed_input,
+)

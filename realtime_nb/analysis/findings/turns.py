@@ -1,0 +1,271 @@
+"""Rules about taking turns: interruptions, turns cut in two, turns that nobody took."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+
+from realtime_nb.analysis import turn_faults
+from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, Severity, rows, seconds
+from realtime_nb.protocol.events import JsonObject
+
+__all__ = ["RULES"]
+
+OVER_REMEMBERED_MS = 200.0
+"""From here on the model believes that it said things which nobody heard."""
+
+_AT_THE_END_S = 0.5
+
+DEAF_S = 1.0
+"""Speech of this length that turn detection never reported."""
+
+UNANSWERED_AFTER_S = 3.0
+"""A turn that was taken less than this before the session ended had no time to be answered."""
+
+CAUSES = {
+    "empty": "by a sound in which no words were understood",
+    "phantom_phrase": "by a sound that was transcribed as {text!r}, as noise often is",
+    "short": "by a sound of a moment ({text!r})",
+    "echo": "by sound that matches its own voice (echo {echo:.2f})",
+    "backchannel": "by {text!r}, which is a listener's word and no wish to speak",
+}
+
+
+def false_interruptions(evidence: Evidence) -> Iterator[Finding]:
+    """Answers that were cut though nobody wanted the floor, by cause."""
+    table = evidence.interruptions
+    for row in rows(table[table["false"].astype(bool) & (table.kind == "interruption")]):
+        cause = str(row.cause)
+        how = CAUSES.get(cause, "though nobody wanted to speak")
+        text = f"the agent was cut after {seconds(row.played_ms)} " + how.format(
+            text=row.user_text or "", echo=row.echo_score
+        )
+        number = _number(row.turn)
+        yield Finding(
+            id="agent-cut-by-echo" if cause == "echo" else "false-interruption",
+            severity="error" if cause == "echo" else "warning",
+            turn=number,
+            start_s=row.onset_s,
+            end_s=row.stopped_s,
+            text=f"{_prefix(number)}{text}.",
+            evidence={
+                "events": evidence.seqs(row.item_id, row.user_item),
+                "item_id": row.item_id,
+                "user_item": row.user_item,
+                "cause": cause,
+                "echo_score": row.echo_score,
+                "unheard_ms": row.unheard_ms,
+            },
+            suggestion=_against(cause, evidence.turn_detection),
+        )
+
+
+def _against(cause: str, settings: JsonObject) -> str:
+    if cause == "echo":
+        return (
+            "use headphones or the browser's echo cancellation; without either, "
+            "interrupt_response=False"
+        )
+    if cause == "backchannel":
+        return "use semantic_vad with eagerness='low', or interrupt_response=False"
+    threshold = settings.get("threshold")
+    if isinstance(threshold, int | float):
+        raised = min(0.9, round(threshold + 0.1, 2))
+        return (
+            f"raise threshold from {threshold:g} to about {raised:g} (rt.replay shows what that "
+            "would miss), or switch noise_reduction on"
+        )
+    return "switch noise_reduction on, or use server_vad with a higher threshold"
+
+
+def missed_barge_ins(evidence: Evidence) -> Iterator[Finding]:
+    """Times at which the user spoke over the agent and was not heard."""
+    table = evidence.interruptions
+    threshold = evidence.turn_detection.get("threshold")
+    shown = f" from {threshold:g}" if isinstance(threshold, int | float) else ""
+    for row in rows(table[table.kind == "missed"]):
+        number = _number(row.turn)
+        yield Finding(
+            id="missed-barge-in",
+            severity="error",
+            turn=number,
+            start_s=row.onset_s,
+            end_s=row.onset_s,
+            text=f"{_prefix(number)}the user spoke over the agent at {row.onset_s:.1f} s and was "
+            "not heard.",
+            evidence={"events": evidence.seqs(row.item_id), "item_id": row.item_id},
+            suggestion=f"lower threshold{shown}, and check that interrupt_response is on",
+        )
+
+
+def over_remembered(evidence: Evidence) -> Iterator[Finding]:
+    """Answers of which the model remembers more than was heard."""
+    table = evidence.interruptions
+    # What the session's own end cut short, no model goes on from.
+    last = table.stopped_s.astype(float) > evidence.rec.duration_s - _AT_THE_END_S
+    for row in rows(table[~last & (table.over_remembered_ms.astype(float) > OVER_REMEMBERED_MS)]):
+        number = _number(row.turn)
+        yield Finding(
+            id="over-remembered-audio",
+            severity="warning",
+            turn=number,
+            start_s=row.onset_s,
+            end_s=row.stopped_s,
+            text=f"{_prefix(number)}the model believes that it said "
+            f"{seconds(row.over_remembered_ms)} more than the user heard.",
+            evidence={
+                "events": evidence.seqs(row.item_id),
+                "item_id": row.item_id,
+                "remembered_ms": row.remembered_ms,
+                "played_ms": row.played_ms,
+            },
+            suggestion="send conversation.item.truncate with audio_end_ms set to what was played; "
+            "sessions of this package do when the playing device reports",
+        )
+
+
+def premature_cuts(evidence: Evidence) -> Iterator[Finding]:
+    """Turns that were ended while the user only paused."""
+    for cut in turn_faults.premature_cuts(evidence.rec):
+        items = [one.item for one in (cut.turn, cut.following) if one is not None]
+        following = cut.following.item.text if cut.following is not None else ""
+        pause = "a pause" if math.isnan(cut.gap_ms) else f"a pause of {cut.gap_ms:.0f} ms"
+        yield Finding(
+            id="premature-cut",
+            severity="warning",
+            turn=cut.turn.number,
+            start_s=cut.stopped_s,
+            end_s=cut.went_on_s,
+            text=f"turn {cut.turn.number} was ended in {pause}: the user went on with "
+            f"{_quoted(following)}.",
+            evidence={
+                "events": evidence.seqs(*(item.id for item in items)),
+                "gap_ms": cut.gap_ms,
+                "silence_duration_ms": cut.silence_duration_ms,
+                "item_ids": [item.id for item in items],
+            },
+            suggestion=_against_cuts(cut.gap_ms, cut.silence_duration_ms),
+        )
+
+
+def _against_cuts(gap_ms: float, window_ms: float) -> str:
+    semantic = "use semantic_vad with eagerness='low'"
+    if math.isnan(gap_ms):
+        return f"{semantic}, or server_vad with a longer silence_duration_ms"
+    needed_ms = math.ceil(gap_ms / 50) * 50 + 50
+    if math.isnan(window_ms):
+        return f"{semantic}, or server_vad with silence_duration_ms of at least {needed_ms}"
+    return (
+        f"silence_duration_ms of at least {needed_ms} instead of {window_ms:g} would have "
+        "kept it together; semantic_vad waits by itself when a sentence is not whole"
+    )
+
+
+def phantom_turns(evidence: Evidence) -> Iterator[Finding]:
+    """Turns that were committed though the user said nothing."""
+    for phantom in turn_faults.phantom_turns(evidence.rec):
+        turn, speech = phantom.turn, phantom.turn.speech
+        said = _quoted(turn.item.text) if turn.item.text else "empty"
+        yield Finding(
+            id="phantom-turn",
+            severity="warning",
+            turn=turn.number,
+            start_s=turn.began_s if speech is None else _or_nan(speech.started_s),
+            end_s=turn.began_s if speech is None else _or_nan(speech.stopped_s),
+            text=f"turn {turn.number}: the user said nothing, but a turn was committed "
+            f"({seconds(phantom.voiced_ms)} voiced; transcript {said}).",
+            evidence={
+                "events": evidence.seqs(turn.item.id),
+                "item_id": turn.item.id,
+                "voiced_ms": phantom.voiced_ms,
+            },
+            suggestion="commit only audio in which the user spoke"
+            if speech is None
+            else _against("empty", speech.turn_detection or {}),
+        )
+
+
+def unheard_speech(evidence: Evidence) -> Iterator[Finding]:
+    """Speech that turn detection never reported, while the agent was silent."""
+    if not evidence.turn_detection:
+        return
+    if any(math.isnan(one.audio_start_ms) for one in evidence.conversation.speech):
+        return  # it was reported, and nothing tells where
+    reported = [
+        (one.audio_start_ms, math.inf if one.audio_end_ms is None else one.audio_end_ms)
+        for one in evidence.conversation.speech
+    ]
+    voices, clock = evidence.rec.voices, evidence.rec.input_clock
+    for start, end in voices.user_ms:
+        begin_s, until_s = clock.wall(start), clock.wall(end)
+        if end - start < DEAF_S * 1000 or _overlaps((start, end), reported):
+            continue
+        if _overlaps((begin_s, until_s), voices.agent):
+            continue  # a missed barge-in, or echo
+        place = "" if math.isnan(begin_s) else f" at {begin_s:.1f} s"
+        yield Finding(
+            id="unheard-speech",
+            severity="error",
+            turn=None,
+            start_s=begin_s,
+            end_s=until_s,
+            text=f"the server did not hear {seconds(end - start)} of speech{place}.",
+            evidence={"start_ms": start, "end_ms": end},
+            suggestion="lower threshold, or raise the microphone's level",
+        )
+
+
+def unanswered_turns(evidence: Evidence) -> Iterator[Finding]:
+    """Turns to which nothing was said."""
+    creates = evidence.turn_detection.get("create_response", True)
+    for turn, following in zip_longest(evidence.turns, evidence.turns[1:]):
+        if turn.responses or evidence.rec.duration_s - turn.began_s < UNANSWERED_AFTER_S:
+            continue
+        until_s = evidence.rec.duration_s if following is None else following.began_s
+        if until_s - turn.began_s < turn_faults.WENT_ON_WITHIN_S:
+            continue  # the user went on at once
+        severity: Severity = "warning" if creates and evidence.turn_detection else "note"
+        yield Finding(
+            id="unanswered-turn",
+            severity=severity,
+            turn=turn.number,
+            start_s=turn.began_s,
+            end_s=until_s,
+            text=f"turn {turn.number}: nothing answered {_quoted(turn.item.text)}.",
+            evidence={"events": evidence.seqs(turn.item.id), "item_id": turn.item.id},
+            suggestion="send response.create after each turn, or set create_response=True",
+        )
+
+
+def _overlaps(span: tuple[float, float], others: Sequence[tuple[float, float]]) -> bool:
+    return any(start < span[1] and end > span[0] for start, end in others)
+
+
+def _number(turn: float) -> int | None:
+    return int(turn) if turn == turn else None
+
+
+def _prefix(turn: int | None) -> str:
+    return "" if turn is None else f"turn {turn}: "
+
+
+def _quoted(text: str, length: int = 60) -> str:
+    if not text:
+        return "what was said"
+    return repr(text if len(text) <= length else f"{text[: length - 1]}…")
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+RULES: tuple[Rule, ...] = (
+    false_interruptions,
+    missed_barge_ins,
+    over_remembered,
+    premature_cuts,
+    phantom_turns,
+    unheard_speech,
+    unanswered_turns,
+)

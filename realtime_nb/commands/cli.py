@@ -1,0 +1,473 @@
+"""The command ``realtime-nb``.
+
+Every failure is one line on stderr: exit code 2 when what was asked for can't be done as asked, 1
+when it was tried and failed. Whatever is heavy is imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext, redirect_stdout
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from realtime_nb.errors import (
+    AudioError,
+    ConfigurationError,
+    MissingExtraError,
+    RealtimeError,
+    ToolError,
+)
+
+if TYPE_CHECKING:
+    from realtime_nb.commands.talk import Line, TalkResult
+    from realtime_nb.local.llm import LLM
+    from realtime_nb.protocol.turns import Turn
+    from realtime_nb.tools import Tool
+
+__all__ = ["main", "run"]
+
+PROGRAM = "realtime-nb"
+BENCHMARKS = ("inspector", "notebook", "recording", "vad", "voice")
+TOKEN_VARIABLE = "REALTIME_NB_TOKEN"
+_TIMELINE_CELLS = 72
+_INTERRUPTED = 128 + 2  # as shells report the signal of Ctrl-C
+
+# Some releases of typer bring their own click, so the base of its errors is taken from typer.
+_UsageProblem = cast("type[Exception]", typer.BadParameter.__mro__[2])
+
+app = typer.Typer(
+    help="Build, tune and study voice agents that speak the OpenAI Realtime protocol.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
+RawRate = Annotated[
+    int, typer.Option("--raw-rate", min=1, help="Sample rate of headerless .raw and .pcm files.")
+]
+
+
+def run() -> None:
+    """Runs the command line and exits."""
+    sys.exit(main())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code.
+
+    Args:
+        arguments: those of the command line unless given.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        code = app(
+            args=given or ["--help"],
+            prog_name=PROGRAM,
+            standalone_mode=False,
+        )
+        sys.stdout.flush()
+    except (_UsageProblem, RealtimeError, OSError) as error:
+        return _failed(error)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:  # also typer's own way to say it
+        _complain("interrupted.")
+    return code if isinstance(code, int) else 0
+
+
+def _failed(error: Exception) -> int:
+    if isinstance(error, BrokenPipeError):
+        # Whoever read our output has gone; Python must not fail again on flushing it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    message = getattr(error, "format_message", error.__str__)()
+    _complain(" ".join([message, *getattr(error, "__notes__", [])]))
+    wrong_input = isinstance(error, _UsageProblem | ConfigurationError | AudioError | ToolError)
+    return 2 if wrong_input and not isinstance(error, MissingExtraError) else 1
+
+
+def _complain(message: str) -> None:
+    print(f"{PROGRAM}: {' '.join(message.split())}", file=sys.stderr)
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from realtime_nb import __version__
+
+        print(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+# --- talk -----------------------------------------------------------------------------------------
+
+
+class Detection(StrEnum):
+    """Who decides when the user's turn is over."""
+
+    SERVER = "server"
+    SEMANTIC = "semantic"
+    NONE = "none"
+
+
+@app.command()
+def talk(
+    audio: Annotated[
+        list[Path], typer.Argument(metavar="AUDIO...", help="Files to speak, in this order.")
+    ],
+    endpoint: Annotated[
+        str, typer.Option(help="local, openai, or a ws:// or wss:// URL.")
+    ] = "local",
+    api_key: Annotated[
+        str | None,
+        typer.Option(help=f"Key or token; for URLs {TOKEN_VARIABLE} is used, if it is set."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model; the endpoint's default if left out.")
+    ] = None,
+    tools: Annotated[
+        str | None, typer.Option(help="Functions that the agent may call: appointments.")
+    ] = None,
+    db: Annotated[
+        Path | None,
+        typer.Option(
+            help="The appointments, an SQLite file. "
+            "[default: appointments.sqlite, in --out if that is given]"
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the recordings. [default: recordings]")
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(help="Session seconds per second; with the local server only.")
+    ] = 1.0,
+    barge_in: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Speak each further file this long after the agent began to be heard.",
+        ),
+    ] = None,
+    instructions: Annotated[str | None, typer.Option(help="What the agent is and does.")] = None,
+    voice: Annotated[str | None, typer.Option(help="The agent's voice.")] = None,
+    vad: Annotated[
+        Detection | None,
+        typer.Option(help="Who ends a turn: the server's VAD, semantic VAD, or push-to-talk."),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Speech probability that opens a turn, 0 to 1.")
+    ] = None,
+    silence_ms: Annotated[int | None, typer.Option(help="Silence that ends a turn.")] = None,
+    prefix_ms: Annotated[
+        int | None, typer.Option(help="Audio kept from before the speech.")
+    ] = None,
+    raw_rate: RawRate = 24_000,
+    as_json: AsJson = False,
+) -> None:
+    """Holds a conversation: speak the files in turn, hear the answers, keep the recording.
+
+    With --json, the last line is the result.
+    """
+    from realtime_nb.commands.talk import talk as hold
+
+    options = _turn_detection(vad, threshold, silence_ms, prefix_ms)
+    options |= _given(instructions=instructions, voice=voice)
+    if "://" in endpoint:
+        api_key = api_key or os.environ.get(TOKEN_VARIABLE)
+    result = asyncio.run(
+        hold(
+            audio,
+            endpoint,
+            model=model,
+            api_key=api_key,
+            tools=_tools(tools, db or (out or Path()) / "appointments.sqlite"),
+            out=out or Path("recordings"),
+            speed=speed,
+            barge_in_s=barge_in,
+            raw_sample_rate=raw_rate,
+            on_line=_print_line,
+            **options,
+        )
+    )
+    if as_json:
+        _print_json(result.to_dict())
+    else:
+        _print_result(result, local=endpoint == "local")
+    if not result.complete:
+        _complain(result.errors[-1])
+        raise typer.Exit(1)
+
+
+def _given(**options: object) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _turn_detection(
+    vad: Detection | None, threshold: float | None, silence_ms: int | None, prefix_ms: int | None
+) -> dict[str, Any]:
+    """Returns the session option, or nothing where the server's default is to stay."""
+    from realtime_nb.protocol.config import SemanticVAD, ServerVAD
+
+    numbers = _given(
+        threshold=threshold, silence_duration_ms=silence_ms, prefix_padding_ms=prefix_ms
+    )
+    if vad in (Detection.SEMANTIC, Detection.NONE):
+        if numbers:
+            raise ConfigurationError(
+                "--threshold, --silence-ms and --prefix-ms are settings of --vad server."
+            )
+        return {"turn_detection": SemanticVAD() if vad is Detection.SEMANTIC else None}
+    return {"turn_detection": ServerVAD(**numbers)} if vad or numbers else {}
+
+
+def _tools(name: str | None, db: Path) -> Iterable[Tool]:
+    if name not in (None, "appointments"):
+        raise ConfigurationError(f"Unknown tools {name!r}. There is one set: appointments.")
+    return () if name is None else _appointments(db)
+
+
+def _appointments(db: Path) -> Iterator[Tool]:
+    """Yields the tools; the book is opened, and perhaps made, only when they are first looked
+    at."""
+    from realtime_nb.commands.appointments import AppointmentBook
+
+    yield from AppointmentBook(db).tools()
+
+
+def _print_line(line: Line) -> None:
+    minutes, seconds = divmod(int(line.t_s), 60)
+    print(f"{minutes}:{seconds:02}  {line.who:<5}  {' '.join(line.text.split())}", flush=True)
+
+
+def _print_result(result: TalkResult, local: bool) -> None:
+    latencies = [turn.latency_ms for turn in result.turns if turn.latency_ms is not None]
+    if latencies:
+        whose = " (the local server's)" if local else ""
+        heard = ", ".join(f"{latency_ms:.0f} ms" for latency_ms in latencies)
+        print(f"      answered after {heard}{whose}")
+    print(f"      recorded in {result.recording}")
+
+
+# --- serve ----------------------------------------------------------------------------------------
+
+
+class Hearing(StrEnum):
+    """Speech-to-text engines of the local server."""
+
+    MOONSHINE = "moonshine"
+    WHISPER = "whisper"
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(help="0 picks a free one.")] = 0,
+    token: Annotated[
+        str | None, typer.Option(help="What clients must give as key; made up if left out.")
+    ] = None,
+    stt: Annotated[Hearing, typer.Option(help="Speech to text.")] = Hearing.MOONSHINE,
+    llm_url: Annotated[
+        str | None,
+        typer.Option(help="OpenAI-compatible endpoint to think with, such as Ollama's."),
+    ] = None,
+    llm_model: Annotated[str | None, typer.Option(help="Model at --llm-url.")] = None,
+    session_minutes: Annotated[
+        float, typer.Option(help="A session that lasts longer is closed.")
+    ] = 60.0,
+    as_json: AsJson = False,
+) -> None:
+    """Runs the local Realtime server until Ctrl-C or SIGTERM.
+
+    With --json, one line tells when it is ready: {"url", "token", "pid"}.
+    """
+    if (llm_url is None) != (llm_model is None):
+        raise ConfigurationError("--llm-url and --llm-model go together; give both.")
+    llm = None
+    if llm_url is not None and llm_model is not None:
+        from realtime_nb.local.chat import ChatLLM
+
+        llm = ChatLLM(llm_url, llm_model)
+    asyncio.run(_serve(port, token, stt.value, llm, session_minutes, as_json))
+
+
+async def _serve(
+    port: int, token: str | None, stt: str, llm: LLM | None, session_minutes: float, as_json: bool
+) -> None:
+    from realtime_nb.local.server import serve as local_server
+
+    stop = asyncio.Event()
+    if os.name == "posix":
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+    async with local_server(
+        port, token, stt=stt, llm=llm, session_minutes=session_minutes
+    ) as server:
+        if stop.is_set():
+            return
+        if as_json:
+            _print_json({"url": server.url, "token": server.token, "pid": os.getpid()})
+        else:
+            print(f"url    {server.url}\ntoken  {server.token}\nCtrl-C ends it.", flush=True)
+        await stop.wait()
+
+
+# --- vad ------------------------------------------------------------------------------------------
+
+
+@app.command()
+def vad(
+    audio: Annotated[Path, typer.Argument(metavar="AUDIO", help="An audio file.")],
+    threshold: Annotated[
+        float, typer.Option(help="Speech probability that opens a turn, 0 to 1.")
+    ] = 0.5,
+    silence_ms: Annotated[int, typer.Option(help="Silence that ends a turn.")] = 200,
+    prefix_ms: Annotated[int, typer.Option(help="Audio kept from before the speech.")] = 300,
+    engine: Annotated[str, typer.Option(help="silero, or energy for contrast.")] = "silero",
+    raw_rate: RawRate = 24_000,
+    as_json: AsJson = False,
+) -> None:
+    """Shows where speech starts and stops in a file, as the local server hears it.
+
+    Start and end are the speech as detected; audio start and audio end are the positions that the
+    protocol reports, with the padding and the closing silence.
+    """
+    from realtime_nb.audio.pcm import SAMPLE_RATE, load_audio
+    from realtime_nb.audio.vad import find_speech, speech_engine
+    from realtime_nb.protocol.turns import TurnSettings
+
+    settings = TurnSettings(
+        threshold=threshold, silence_duration_ms=silence_ms, prefix_padding_ms=prefix_ms
+    )
+    detector = speech_engine(engine)
+    samples = load_audio(audio, raw_sample_rate=raw_rate)
+    duration_ms = round(len(samples) * 1000 / SAMPLE_RATE)
+    turns = find_speech(samples, settings, detector)
+    if as_json:
+        segments = [
+            {
+                "start_ms": turn.onset_ms,
+                "end_ms": turn.offset_ms,
+                "audio_start_ms": turn.audio_start_ms,
+                "audio_end_ms": turn.audio_end_ms,
+            }
+            for turn in turns
+        ]
+        _print_json({"duration_ms": duration_ms, "segments": segments})
+    else:
+        _print_speech(turns, duration_ms)
+
+
+def _print_speech(turns: Sequence[Turn], duration_ms: int) -> None:
+    print(f"{'start':>9}{'end':>9}{'audio start':>13}{'audio end':>11}   ms")
+    for turn in turns:
+        print(
+            f"{turn.onset_ms:>9}{turn.offset_ms:>9}{turn.audio_start_ms:>13}{turn.audio_end_ms:>11}"
+        )
+    print(f"0 {_timeline(turns, duration_ms)} {duration_ms / 1000:.1f} s")
+
+
+def _timeline(turns: Sequence[Turn], duration_ms: int) -> str:
+    """Speech over time as one line of text: dark where there is any in a cell's time."""
+    cell_ms = duration_ms / _TIMELINE_CELLS
+    return "".join(
+        "█"
+        if any(t.onset_ms < (i + 1) * cell_ms and t.offset_ms > i * cell_ms for t in turns)
+        else "·"
+        for i in range(_TIMELINE_CELLS)
+    )
+
+
+# --- report, doctor, lab, bench -------------------------------------------------------------------
+
+
+@app.command()
+def report(
+    recording: Annotated[Path, typer.Argument(help="A recording's folder, or a log of events.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The page; NAME.html here unless given.")
+    ] = None,
+) -> None:
+    """Writes one page about a recording: findings, audio, pictures, tables."""
+    from realtime_nb.recordings.recording import load
+    from realtime_nb.recordings.report import write_report
+
+    loaded = load(recording)
+    print(write_report(loaded, out or Path(f"{loaded.path.resolve().name}.html")))
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Says what works here, and what to do about the rest.
+
+    The exit code is 0 when a conversation with the local server works.
+    """
+    from realtime_nb.commands.doctor import doctor as examine
+
+    report = examine()
+    if as_json:
+        _print_json(report.to_dict())
+    else:
+        from rich.console import Console
+
+        Console().print(report)
+    if not report.works:
+        raise typer.Exit(1)
+
+
+@app.command()
+def lab(
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open a browser window.")
+    ] = True,
+    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Port of JupyterLab.")] = None,
+) -> None:
+    """Opens JupyterLab on the tutorials."""
+    from realtime_nb.commands.lab import open_lab
+
+    raise typer.Exit(open_lab(browser=browser, port=port))
+
+
+@app.command()
+def bench(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help=f"Of {', '.join(BENCHMARKS)}; all if left out."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measures this package on this machine."""
+    wanted = names or list(BENCHMARKS)
+    for name in wanted:
+        if name not in BENCHMARKS:
+            raise ConfigurationError(
+                f"Unknown benchmark {name!r}. Choose from {', '.join(BENCHMARKS)}."
+            )
+    figures: dict[str, Any] = {}
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        for name in wanted:
+            figures[name] = import_module(f"realtime_nb.commands.bench.{name}").run()
+    if as_json:
+        _print_json(figures)

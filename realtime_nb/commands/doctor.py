@@ -1,0 +1,386 @@
+"""What works on this machine, and what to do about the rest: ``rt.doctor()``.
+
+Nothing is taken for granted: models are loaded and used, a server is started and talked with.
+
+(A module of the name ``doctor`` would take the place of the function as ``realtime_nb.doctor``.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import os
+import platform
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from difflib import SequenceMatcher
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from realtime_nb.errors import RealtimeError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from realtime_nb.widgets.page_check import Line, PageCheck
+
+__all__ = ["Check", "Report", "doctor"]
+
+Status = Literal["ok", "warning", "missing"]
+
+SENTENCE = "The quick brown fox jumps over the lazy dog."
+LEAST_DISK_MB = 200
+SLOW_START_S = 10.0
+_SAMPLE = Path(__file__).parents[1] / "samples" / "austen_0880.wav"
+_SAMPLE_SPEECH_S = 2.7
+_SPEED = 8.0
+_FIRST_GOOD_KERNEL = 7
+_PAGE_NOT_ASKED = (
+    "The page of a notebook (its microphone, its messages) was not asked: "
+    "show rt.doctor() in a notebook."
+)
+_LOCAL_EXTRA = "pip install 'realtime_nb[local]'"
+_MARKS: dict[Status, str] = {"ok": "✓", "warning": "!", "missing": "✗"}
+_STATUSES: dict[str, Status] = {mark: status for status, mark in _MARKS.items()}
+_COLOURS = {"✓": "green", "!": "yellow", "✗": "red", "–": "dim"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        status: ``missing`` is also what is there and does not work.
+        words: what was found.
+        remedy: what to do about it; empty where there is nothing to do.
+        needed: whether a conversation with the local server needs it.
+    """
+
+    name: str
+    status: Status
+    words: str
+    remedy: str = ""
+    needed: bool = True
+
+    @property
+    def mark(self) -> str:
+        """The status in a character."""
+        return "–" if self.status == "missing" and not self.needed else _MARKS[self.status]
+
+    @property
+    def text(self) -> str:
+        """Words and remedy in a line."""
+        optional = "" if self.needed or self.status == "ok" else " (optional)"
+        return f"{self.words}{optional}{f' → {self.remedy}' if self.remedy else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What :func:`doctor` found; shows itself in notebooks and on rich consoles.
+
+    Attributes:
+        page: what the notebook's page said of itself, once it was asked and has answered.
+    """
+
+    checks: tuple[Check, ...]
+    page: list[Check] = field(default_factory=list, init=False, compare=False)
+
+    @property
+    def works(self) -> bool:
+        """Whether a conversation with the local server works."""
+        return all(check.status != "missing" for check in self.checks if check.needed)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the report as JSON can hold it."""
+        page = {
+            "asked": bool(self.page),
+            "words": "" if self.page else _PAGE_NOT_ASKED,
+            "checks": [asdict(check) for check in self.page],
+        }
+        checks = [asdict(check) for check in self.checks]
+        return {"works": self.works, "checks": checks, "page": page}
+
+    @property
+    def _verdict(self) -> str:
+        if self.works:
+            return "The local conversation works here."
+        broken = [c.name for c in self.checks if c.needed and c.status == "missing"]
+        return f"The local conversation does not work here: {', '.join(broken)}."
+
+    @property
+    def _words(self) -> list[str]:
+        """What is said below the lines."""
+        return [self._verdict, *([] if self.page else [_PAGE_NOT_ASKED])]
+
+    def __repr__(self) -> str:
+        checks = [*self.checks, *self.page]
+        width = max((len(check.name) for check in checks), default=0)
+        lines = [f"{c.mark} {c.name:<{width}}  {c.text}" for c in checks]
+        return "\n".join([*lines, *self._words])
+
+    def __rich__(self) -> Table:
+        from rich.table import Table
+        from rich.text import Text
+
+        words = "\n".join(self._words)
+        table = Table(box=None, show_header=False, caption=words, caption_justify="left")
+        for column in ("mark", "name"):
+            table.add_column(column, no_wrap=True)
+        table.add_column("words", overflow="fold")
+        for check in (*self.checks, *self.page):
+            mark = Text(check.mark, style=_COLOURS[check.mark])
+            table.add_row(mark, Text(check.name), Text(check.text))
+        return table
+
+    def _repr_html_(self) -> str:
+        left = "style='text-align:left'"
+        rows = "".join(
+            f"<tr><td>{check.mark}</td><th {left}>{html.escape(check.name)}</th>"
+            f"<td {left}>{html.escape(check.text)}</td></tr>"
+            for check in (*self.checks, *self.page)
+        )
+        words = "".join(f"<p>{html.escape(words)}</p>" for words in self._words)
+        return f"<table>{rows}</table>{words}"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """In a notebook, the page adds what it finds about itself; a saved one keeps the table."""
+        return self._page_check()._repr_mimebundle_(**kwargs) if _has_front_end() else None
+
+    def _ipython_display_(self, **kwargs: Any) -> None:
+        if not _has_front_end():
+            raise NotImplementedError  # IPython then shows the text
+        self._page_check()._ipython_display_(**kwargs)
+
+    def _page_check(self) -> PageCheck:
+        from realtime_nb.widgets.page_check import Line, PageCheck
+
+        lines = [Line(check.mark, check.name, check.text) for check in self.checks]
+        return PageCheck(lines, self._verdict, self._take, self._saved)
+
+    def _saved(self) -> tuple[str, str]:
+        return repr(self), self._repr_html_()
+
+    def _take(self, lines: list[Line]) -> None:
+        """The page has answered."""
+        self.page[:] = [
+            Check(line.name, _STATUSES[line.mark], line.words, line.remedy) for line in lines
+        ]
+
+
+def doctor() -> Report:
+    """Looks at everything that realtime_nb uses; takes some seconds.
+
+    Keys are looked for, and neither shown nor used; nothing leaves this machine.
+    """
+    return Report(tuple(_checks()))
+
+
+def _checks() -> Iterator[Check]:
+    yield _python()
+    yield _tried("disk", _disk)
+    yield _tried("speech detection", _speech_detection)
+    voice = _Voice()
+    yield _tried("text to speech", voice.speak, _LOCAL_EXTRA)
+    yield _tried("speech to text", lambda: _speech_to_text(voice), _LOCAL_EXTRA)
+    yield _tried("loopback", _loopback, "allow connections to 127.0.0.1")
+    yield _tried("local server", _local_server, "the lines above say what it lacks")
+    yield _notebook()
+    yield _tried("sound devices", _sound_devices, needed=False)
+    yield from (_key(name, endpoint) for name, endpoint in _KEYS)
+
+
+def _tried(
+    name: str, work: Callable[[], tuple[Status, str, str]], remedy: str = "", needed: bool = True
+) -> Check:
+    """Returns the check's result, whatever happens in it."""
+    try:
+        status, words, advice = work()
+    except Exception as error:
+        # A doctor that falls ill helps nobody; what went wrong is the finding.
+        words = str(error) if isinstance(error, RealtimeError) else f"{error!r}"
+        return Check(name, "missing", " ".join(words.split()), remedy, needed)
+    return Check(name, status, words, advice, needed)
+
+
+def _python() -> Check:
+    found = f"{platform.python_version()}, {platform.system()} {platform.machine()}"
+    words = f"{found}, realtime_nb {version('realtime_nb')}, {os.cpu_count()} CPUs"
+    if (3, 11) <= sys.version_info[:2] <= (3, 13):
+        return Check("python", "ok", words)
+    return Check("python", "warning", words, "use Python 3.11 to 3.13")
+
+
+def _disk() -> tuple[Status, str, str]:
+    folder = Path.cwd()
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"realtime_nb")
+    except OSError as error:
+        words = f"{folder} can't be written to ({error.strerror})"
+        return "missing", words, "start in a folder of yours"
+    free_mb = shutil.disk_usage(folder).free / 1e6
+    words = f"{folder} can be written to, {free_mb / 1000:.1f} GB free"
+    if free_mb < LEAST_DISK_MB:
+        return "warning", words, "make room: a minute of conversation takes up to 9 MB"
+    return "ok", words, ""
+
+
+def _speech_detection() -> tuple[Status, str, str]:
+    from realtime_nb.audio.vad import find_speech
+
+    began = time.perf_counter()
+    turns = find_speech(_SAMPLE)
+    words = f"Silero in numpy, {_since(began)} for a sample of speech"
+    lengths_s = [(turn.offset_ms - turn.onset_ms) / 1000 for turn in turns]
+    if len(turns) != 1 or abs(lengths_s[0] - _SAMPLE_SPEECH_S) > 0.1:
+        return "missing", f"{words}, which was not recognised as such", "install realtime_nb again"
+    return "ok", words, ""
+
+
+class _Voice:
+    """Speaks a sentence, and keeps it for who has to understand it."""
+
+    def __init__(self) -> None:
+        self.pcm = b""
+        self.sample_rate = 0
+
+    def speak(self) -> tuple[Status, str, str]:
+        from realtime_nb.local.tts import load_tts
+
+        began = time.perf_counter()
+        engine = load_tts()
+        engine.warm_up()
+        loading = _since(began)
+        began = time.perf_counter()
+        self.pcm, self.sample_rate = engine.speak(SENTENCE), engine.sample_rate
+        words = f"{engine.name}, loaded in {loading}, a sentence of "
+        words += f"{len(self.pcm) / 2 / engine.sample_rate:.1f} s in {_since(began)}"
+        return ("ok", words, "") if self.pcm else ("missing", f"{words}: silence", _LOCAL_EXTRA)
+
+
+def _speech_to_text(voice: _Voice) -> tuple[Status, str, str]:
+    from realtime_nb.audio.pcm import load_audio, pcm_from_samples
+    from realtime_nb.local.stt import load_stt
+
+    began = time.perf_counter()
+    engine = load_stt("moonshine")
+    engine.transcribe(bytes(32_000), 16_000)
+    words = f"{engine.name}, onnxruntime {_version('onnxruntime')}, loaded in {_since(began)}"
+    if not voice.pcm:
+        engine.transcribe(pcm_from_samples(load_audio(_SAMPLE)), 24_000)
+        return "ok", f"{words}; there was no voice to listen to", ""
+    began = time.perf_counter()
+    heard = engine.transcribe(voice.pcm, voice.sample_rate)
+    words += f", that sentence understood in {_since(began)}"
+    if _likeness(heard, SENTENCE) < 0.8:
+        return "warning", f"{words}, as {heard!r}", "try --stt whisper"
+    return "ok", words, ""
+
+
+def _likeness(heard: str, said: str) -> float:
+    return SequenceMatcher(None, heard.lower(), said.lower()).ratio()
+
+
+def _loopback() -> tuple[Status, str, str]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = server.getsockname()
+        with socket.create_connection(address, timeout=2.0) as client:
+            peer, _ = server.accept()
+            with peer:
+                peer.settimeout(2.0)
+                client.sendall(b"?")
+                peer.recv(1)
+    return "ok", "127.0.0.1 can be listened on and connected to", ""
+
+
+def _local_server() -> tuple[Status, str, str]:
+    # A notebook's thread has a running loop already.
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(asyncio.run, _conversation()).result()
+
+
+async def _conversation() -> tuple[Status, str, str]:
+    from realtime_nb.session.connect import connect
+
+    began = time.perf_counter()
+    async with connect("local", speed=_SPEED) as session:
+        started_s = time.perf_counter() - began
+        began = time.perf_counter()
+        await session.say("Hello!")
+        in_time = await session.settled(timeout_s=20.0 * _SPEED)
+        answers = [text for role, text in session.conversation.transcript() if role == "assistant"]
+        heard = any(item.played_s is not None for item in session.conversation.items.values())
+    if not (in_time and answers and heard):
+        return "missing", "started, but did not answer", "report this, please"
+    words = f"started in {started_s:.1f} s, answered “Hello!” with “{answers[0]}”"
+    if started_s > SLOW_START_S:
+        return "warning", words, "the machine is busy or slow"
+    return "ok", words, ""
+
+
+def _notebook() -> Check:
+    found = {name: _version(name) for name in ("jupyterlab", "ipykernel")}
+    absent = [name for name, number in found.items() if not number]
+    words = ", ".join(f"{name} {number or 'is not installed'}" for name, number in found.items())
+    if absent:
+        return Check("notebook", "missing", words, "pip install 'realtime_nb[lab]'", needed=False)
+    if int(found["ipykernel"].split(".")[0]) < _FIRST_GOOD_KERNEL:
+        words += ", which holds up the page's audio while a cell runs"
+        remedy = f"pip install 'ipykernel>={_FIRST_GOOD_KERNEL}', then restart the kernel"
+        return Check("notebook", "warning", words, remedy, needed=False)
+    return Check("notebook", "ok", words, needed=False)
+
+
+def _sound_devices() -> tuple[Status, str, str]:
+    if find_spec("sounddevice") is None:
+        return "missing", "sounddevice is not installed", "pip install sounddevice"
+    try:
+        devices = import_module("sounddevice").query_devices()
+    except OSError:
+        remedy = "install it: apt install libportaudio2, or brew install portaudio"
+        return "missing", "the PortAudio library is not there", remedy
+    inputs = sum(device["max_input_channels"] > 0 for device in devices)
+    outputs = sum(device["max_output_channels"] > 0 for device in devices)
+    words = f"{inputs} microphones and {outputs} speakers of this computer"
+    if not (inputs and outputs):
+        return "missing", words, "none is needed for files, nor for the browser's microphone"
+    return "ok", words, ""
+
+
+_KEYS = (
+    ("OPENAI_API_KEY", 'endpoint "openai"'),
+    ("AZURE_OPENAI_API_KEY", "rt.azure(…)"),
+)
+
+
+def _key(name: str, endpoint: str) -> Check:
+    if os.environ.get(name):
+        return Check(name, "ok", f"is set; used by {endpoint} only", needed=False)
+    return Check(name, "missing", "is not set", f"only {endpoint} needs it", needed=False)
+
+
+def _has_front_end() -> bool:
+    """Tells whether this is a Jupyter kernel, whose cells are shown in a page."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _since(began: float) -> str:
+    return f"{(time.perf_counter() - began) * 1000:.0f} ms"

@@ -1,0 +1,375 @@
+"""A conversation without a screen: audio files speak, the agent answers, everything is recorded.
+
+::
+
+    result = await talk(["hello.wav", "thanks.wav"], tools=book.tools(), out="recordings")
+    result.turns[0].agent
+
+``realtime-nb talk`` is this with a command line around it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from realtime_nb.analysis.user_turns import Turn, find_turns
+from realtime_nb.audio.pcm import SAMPLE_RATE, load_audio, pcm_from_samples
+from realtime_nb.errors import ConfigurationError, RealtimeError
+from realtime_nb.protocol import events as ev
+from realtime_nb.protocol.conversation import Item
+from realtime_nb.recordings.recording import Recording, load
+from realtime_nb.session.connect import ToolSource, connect
+from realtime_nb.session.endpoints import Endpoint
+from realtime_nb.session.session import Session
+
+__all__ = ["Line", "TalkCall", "TalkResult", "TalkTurn", "heard_items", "talk", "until_heard_for"]
+
+TRANSCRIPT_TIMEOUT_S = 10.0
+_POLL_S = 0.02
+_TRANSCRIBED = ("completed", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the live transcript.
+
+    Attributes:
+        t_s: seconds since the session began.
+        who: ``user``, ``agent``, ``tool``, ``note`` or ``error``.
+    """
+
+    t_s: float
+    who: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TalkCall:
+    """A function call; arguments and output are decoded where they are JSON."""
+
+    name: str
+    arguments: object
+    output: object
+
+
+@dataclass(frozen=True, slots=True)
+class TalkTurn:
+    """What the user said and what came of it.
+
+    Attributes:
+        heard: the part of ``agent`` that was played; None where that is not known.
+        latency_ms: from the end of the user's speech to the first sample of the answer that was
+            played; None where it is not known, and ``latency_note`` says why.
+        interrupted: whether the answer was cut short.
+    """
+
+    user: str
+    agent: str
+    heard: str | None
+    latency_ms: float | None
+    latency_note: str | None
+    interrupted: bool
+    calls: list[TalkCall]
+
+
+@dataclass(frozen=True, slots=True)
+class TalkResult:
+    """A finished conversation.
+
+    Attributes:
+        recording: folder of the recording, for ``rt.load``.
+        errors: what the server complained about, and what did not happen that should have.
+        usage: token counts of all responses added up.
+        complete: False when a file was not heard or not answered; ``errors`` says which.
+    """
+
+    recording: Path
+    turns: list[TalkTurn]
+    errors: list[str]
+    usage: dict[str, int]
+    complete: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the result as JSON can hold it."""
+        return {
+            "recording": str(self.recording),
+            "turns": [asdict(turn) for turn in self.turns],
+            "errors": self.errors,
+            "usage": self.usage,
+        }
+
+
+@dataclass(slots=True)
+class _Clip:
+    path: Path
+    pcm: bytes = field(repr=False)
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.pcm) / 2 / SAMPLE_RATE
+
+
+async def talk(
+    audio: Sequence[str | Path],
+    endpoint: str | Endpoint = "local",
+    *,
+    out: str | Path = "recordings",
+    tools: ToolSource = (),
+    barge_in_s: float | None = None,
+    raw_sample_rate: int = SAMPLE_RATE,
+    speed: float = 1.0,
+    timeout_s: float = 60.0,
+    on_line: Callable[[Line], None] | None = None,
+    **options: Any,
+) -> TalkResult:
+    """Speaks files one after the other, each when the answer to the one before was heard.
+
+    Args:
+        audio: the files, in the order of speaking; they are read before anything else happens.
+        endpoint: as for ``rt.connect``.
+        out: folder that the recording goes into.
+        tools: functions that the agent may call.
+        barge_in_s: speaks every file after the first this long after the agent's answer began to
+            be heard, instead of waiting for its end.
+        raw_sample_rate: of headerless ``.raw`` and ``.pcm`` files.
+        speed: session seconds per wall second, for the local server only. All other times given
+            here are of the session.
+        timeout_s: how long one answer may take, its being heard and its function calls included.
+        on_line: takes each line of the transcript when it is known.
+        options: what else ``rt.connect`` takes: ``model``, ``api_key``, ``instructions``,
+            ``voice``, ``turn_detection`` (None: push-to-talk)…
+
+    Raises:
+        AudioError: a file is missing, empty or not audio; nothing was started.
+        ConfigurationError: an option that can't be meant; nothing was started.
+        RealtimeError: the session could not be opened, or ended before the conversation did. A
+            note at the error names the recording, which is then marked as incomplete.
+    """
+    if not audio:
+        raise ConfigurationError("There is nothing to say: name at least one audio file.")
+    if barge_in_s is not None and not 0 <= barge_in_s < math.inf:
+        raise ConfigurationError(f"barge-in is {barge_in_s}; give seconds, 0 or more.")
+    if Path(out).exists() and not Path(out).is_dir():
+        raise ConfigurationError(f"{out} is a file; name a folder for the recordings.")
+    clips = await asyncio.to_thread(_read, audio, raw_sample_rate)
+    connection = connect(endpoint, tools=tools, record=out, speed=speed, **options)
+    async with connection as session:
+        assert session.recording is not None
+        listener = asyncio.create_task(_tell(session, on_line or _nobody_listens))
+        try:
+            problems = await _converse(session, clips, barge_in_s, timeout_s)
+            await session.close()
+            await listener
+        except RealtimeError as error:
+            error.add_note(f"The recording {session.recording} is marked as incomplete.")
+            raise
+        finally:
+            listener.cancel()
+            await asyncio.gather(listener, return_exceptions=True)
+    return await asyncio.to_thread(_result, load(session.recording), problems)
+
+
+def _read(audio: Sequence[str | Path], raw_sample_rate: int) -> list[_Clip]:
+    return [
+        _Clip(
+            Path(path),
+            pcm_from_samples(load_audio(path, SAMPLE_RATE, raw_sample_rate=raw_sample_rate)),
+        )
+        for path in audio
+    ]
+
+
+async def _converse(
+    session: Session, clips: Sequence[_Clip], barge_in_s: float | None, timeout_s: float
+) -> list[str]:
+    """Speaks the clips; returns what did not happen that should have."""
+    problems: list[str] = []
+    speaking: list[asyncio.Task[None]] = []
+    try:
+        for number, clip in enumerate(clips, start=1):
+            turns, answers = _turns_taken(session), len(session.conversation.responses)
+            heard_before = heard_items(session)
+            speech = asyncio.create_task(session.speak(clip.pcm))
+            speaking.append(speech)
+            if barge_in_s is not None and number < len(clips):
+                # The answer may begin while the file still goes on, with silence at its end.
+                answered = await until_heard_for(
+                    session, heard_before, barge_in_s, timeout_s + clip.duration_s, speech
+                )
+            else:
+                await speech
+                answered = await session.settled(timeout_s)
+            if _turns_taken(session) == turns:
+                problems.append(f"No speech was heard in {clip.path}.")
+            elif len(session.conversation.responses) == answers:
+                problems.append(f"There was no answer to {clip.path}.")
+            elif not answered:
+                problems.append(f"The answer to {clip.path} was not over after {timeout_s:g} s.")
+        await asyncio.gather(*speaking)
+    finally:
+        for task in speaking:
+            task.cancel()
+        await asyncio.gather(*speaking, return_exceptions=True)
+    if not await _transcribed(session):
+        problems.append(f"A transcript did not come within {TRANSCRIPT_TIMEOUT_S:g} s.")
+    return problems + _failed_responses(session)
+
+
+def _turns_taken(session: Session) -> int:
+    return sum(item.committed_s is not None for item in session.conversation.items.values())
+
+
+def heard_items(session: Session) -> set[str]:
+    """Returns the agent's messages that were heard, if only in part."""
+    items = session.conversation.items.values()
+    return {item.id for item in items if item.played_s is not None}
+
+
+async def until_heard_for(
+    session: Session,
+    heard_before: set[str],
+    duration_s: float,
+    timeout_s: float,
+    speech: asyncio.Task[None] | None = None,
+) -> bool:
+    """Waits until a new answer began to be heard that long ago.
+
+    Args:
+        heard_before: what :func:`heard_items` said earlier; the answer is none of these. Nor is
+            it one that was interrupted meanwhile, as when a file goes on after a pause.
+        duration_s: in session time, as ``timeout_s``.
+        speech: what is to be answered, while it goes on.
+
+    Returns:
+        Whether that was in time; also True when nothing is under way that could be heard.
+    """
+    end_s = session.clock() + timeout_s
+    while session.clock() < end_s:
+        new = heard_items(session) - heard_before
+        items = (session.conversation.items[item_id] for item_id in new)
+        began_s = min((i.played_s for i in items if i.played_s and not _cut_short(i)), default=None)
+        if began_s is not None:
+            if session.clock() >= began_s + duration_s:
+                return True
+        elif (speech is None or speech.done()) and await session.settled(timeout_s=0):
+            return True
+        await asyncio.sleep(_POLL_S / session.speed)
+    return False
+
+
+def _cut_short(item: Item) -> bool:
+    stopped = item.stopped_s is not None and (item.played_ms or 0.0) < item.audio_ms
+    return item.interrupted or stopped
+
+
+async def _transcribed(session: Session) -> bool:
+    """Waits for the transcripts that are still to come; some servers answer before they write."""
+    audio_input = (session.conversation.session.get("audio") or {}).get("input") or {}
+    if not audio_input.get("transcription"):
+        return True
+
+    def awaited() -> bool:
+        items = session.conversation.items.values()
+        return any(i.committed_s is not None and i.transcript not in _TRANSCRIBED for i in items)
+
+    end_s = session.clock() + TRANSCRIPT_TIMEOUT_S * session.speed
+    while awaited():
+        left_s = (end_s - session.clock()) / session.speed
+        try:
+            await session.wait_for(lambda event: not awaited(), max(0.0, left_s))
+        except TimeoutError:
+            return False
+    return True
+
+
+def _failed_responses(session: Session) -> list[str]:
+    return [
+        f"A response failed: {(response.error or {}).get('message', 'the server gave no reason')}"
+        for response in session.conversation.responses.values()
+        if response.status == "failed"
+    ]
+
+
+# --- telling ---
+
+
+def _nobody_listens(line: Line) -> None:
+    pass
+
+
+async def _tell(session: Session, on_line: Callable[[Line], None]) -> None:
+    """Hands over the lines of the transcript as they become known; ends with the session."""
+    async for event in session:
+        told = _line(session, event)
+        if told is not None:
+            on_line(Line(session.clock(), *told))
+
+
+def _line(session: Session, event: ev.ServerEvent | ev.UnknownEvent) -> tuple[str, str] | None:
+    """Returns who says what with this event."""
+    conversation = session.conversation
+    match event:
+        case ev.TranscriptionCompleted(transcript=text):
+            return "user", text.strip() or "(no words)"
+        case ev.TranscriptionFailed():
+            return "user", "(could not be transcribed)"
+        case ev.OutputAudioTranscriptDone(transcript=text) | ev.OutputTextDone(text=text):
+            return ("agent", text.strip()) if text.strip() else None
+        case ev.ItemTruncated(item_id=item_id, audio_end_ms=heard_ms):
+            item = conversation.items.get(item_id)
+            heard = f", heard: {item.heard_text}" if item is not None and item.heard_text else ""
+            return "note", f"interrupted after {heard_ms / 1000:.1f} s{heard}"
+        case ev.ItemDeleted():
+            return "note", "interrupted before anything was heard"
+        case ev.ItemAdded(item={"type": "function_call_output", "call_id": call_id}):
+            call = conversation.calls.get(call_id)
+            return ("tool", f"{call.name}({call.arguments}) → {call.output}") if call else None
+        case ev.ErrorEvent():
+            return "error", event.message
+        case _:
+            return None
+
+
+# --- the result ---
+
+
+def _result(recording: Recording, problems: list[str]) -> TalkResult:
+    conversation = recording.conversation
+    rows = recording.turns.to_dict("records")
+    return TalkResult(
+        recording.path,
+        [_turn(row, turn) for row, turn in zip(rows, find_turns(conversation), strict=True)],
+        [error.message for error in conversation.errors] + problems,
+        conversation.usage,
+        complete=not problems,
+    )
+
+
+def _turn(row: dict[Any, Any], turn: Turn) -> TalkTurn:
+    latency_ms, note = float(row["latency_ms"]), row["latency_note"]
+    return TalkTurn(
+        user=row["user_text"],
+        agent=row["agent_text"],
+        heard=row["heard_text"] if isinstance(row["heard_text"], str) else None,
+        latency_ms=None if math.isnan(latency_ms) else round(latency_ms, 1),
+        latency_note=note,
+        interrupted=bool(row["interrupted"]),
+        calls=[
+            TalkCall(call.name, _decoded(call.arguments), _decoded(call.output))
+            for call in turn.calls
+        ],
+    )
+
+
+def _decoded(text: str | None) -> object:
+    """Returns what JSON says, or the text itself where it is none."""
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError:
+        return text

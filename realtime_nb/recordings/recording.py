@@ -1,0 +1,384 @@
+"""Opens recordings: folders that :mod:`realtime_nb.archive.recorder` wrote, audio files, event logs."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from realtime_nb.analysis import tables
+from realtime_nb.analysis.cost.costs import Cost, price_session
+from realtime_nb.analysis.pace import at_pace
+from realtime_nb.analysis.user_turns import Turn, find_turns
+from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
+from realtime_nb.errors import RecordingError
+from realtime_nb.archive.logs import LOG_SUFFIXES, LogSource
+from realtime_nb.protocol.input_clock import InputClock
+from realtime_nb.protocol.conversation import Conversation, Item
+from realtime_nb.protocol.events import JsonObject
+from realtime_nb.analysis.event_table import events_table
+from realtime_nb.archive.lines import PlaybackLine, RecordedEvent, is_in_recording, label_line
+from realtime_nb.archive.fold import Folded, fold
+from realtime_nb.archive.sources import AudioSource, FolderSource, RecordingSource
+from realtime_nb.recordings.studies import RecordingStudies
+from realtime_nb.recordings.summary import summary_html
+from realtime_nb.analysis.timeline import timeline_data
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from realtime_nb.analysis.voices import Voices
+    from realtime_nb.analysis.timeline import TimelineData
+
+__all__ = ["RecordedEvent", "Recording", "load"]
+
+
+def load(path: str | os.PathLike[str], *, raw_sample_rate: int = SAMPLE_RATE) -> Recording:
+    """Opens a recording.
+
+    Args:
+        path: A recording's folder; or an audio file, which becomes a recording that has input audio
+            and no events; or a log of Realtime events (``.jsonl``, ``.ndjson``, ``.json``,
+            ``.log``, ``.txt``) of this or another program, see :mod:`realtime_nb.archive.logs`.
+        raw_sample_rate: Samples per second of a headerless ``.raw`` or ``.pcm`` file.
+
+    Raises:
+        RecordingError: There is no such folder, it is not a recording, it holds no events, or it
+            was written by a newer version of this package; or a log holds no Realtime events.
+        AudioError: A file that is not audio.
+    """
+    return Recording(_source(Path(path), raw_sample_rate))
+
+
+def _source(path: Path, raw_sample_rate: int) -> RecordingSource:
+    if path.is_dir():
+        return FolderSource(path)
+    if not path.exists():
+        raise RecordingError(
+            f"{path} does not exist; check the path (working directory: {Path.cwd()})."
+        )
+    if path.suffix.lower() not in LOG_SUFFIXES:
+        return AudioSource(path, raw_sample_rate)
+    if is_in_recording(path):
+        raise RecordingError(f"{path} is one file of a recording; load its folder, {path.parent}.")
+    return LogSource(path)
+
+
+class Recording(RecordingStudies):
+    """A session that was recorded, the audio of a file, or a log of events.
+
+    Tables and arrays are computed when they are first asked for, and kept.
+
+    Attributes:
+        sample_rate: Of all its audio, in Hz.
+    """
+
+    sample_rate = SAMPLE_RATE
+
+    def __init__(self, source: RecordingSource) -> None:
+        self._source = source
+
+    def __repr__(self) -> str:
+        return f"<Recording {self.path.name}: {', '.join(self.facts().values())}>"
+
+    def _repr_html_(self) -> str:
+        return summary_html(self)
+
+    def facts(self) -> dict[str, str]:
+        """Returns what there is to say in a line."""
+        endpoint, model = self.header.get("endpoint"), self.header.get("model")
+        kind = endpoint.get("kind") if isinstance(endpoint, dict) else endpoint
+        server = [str(name) for name in dict.fromkeys((kind, model)) if name]
+        facts = {
+            "duration": _length(self.duration_s),
+            "content": self._source.content,
+            "server": " ".join(server),
+            "turns": _counted(len(self.turns), "turn"),
+            "function calls": _counted(len(self.calls), "call"),
+            "errors": _counted(len(self.conversation.errors), "error"),
+            "state": "" if self.complete else "not closed",
+        }
+        return {name: value for name, value in facts.items() if value}
+
+    @property
+    def path(self) -> Path:
+        """The folder or the file."""
+        return self._source.path
+
+    @property
+    def header(self) -> JsonObject:
+        """What ``session.json`` says; of a log, what its events say; empty for an audio file."""
+        return self._source.header
+
+    @property
+    def problems(self) -> list[str]:
+        """What was found damaged or missing, in sentences; the rest is loaded."""
+        return self._source.problems
+
+    # --- events ---
+
+    @property
+    def complete(self) -> bool:
+        """Whether it was closed; otherwise its process was killed, or still writes."""
+        return self._source.complete
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its answers came from the local server, whose latencies are its own.
+
+        So did those that came from a recording of such a session.
+        """
+        endpoint = self.header.get("endpoint")
+        return isinstance(endpoint, dict) and "local" in (endpoint.get("kind"), endpoint.get("of"))
+
+    def raw_events(self) -> Iterator[RecordedEvent]:
+        """Reads the events in order; those that can't be read are left out.
+
+        ``t_s`` is NaN where a log, or a clock that ran back, does not tell.
+        """
+        return self._source.events()
+
+    @cached_property
+    def playback(self) -> list[PlaybackLine]:
+        """What the playing device reported, in order."""
+        return list(self._source.playback())
+
+    @property
+    def conversation(self) -> Conversation:
+        """The conversation, exactly as it was when the session ended."""
+        return self._folded.conversation
+
+    @property
+    def input_clock(self) -> InputClock:
+        """When the audio at each position of the input was captured and sent."""
+        return self._folded.input_clock
+
+    @cached_property
+    def _folded(self) -> Folded:
+        return fold(self._source)
+
+    # --- audio ---
+
+    @cached_property
+    def input(self) -> Samples:
+        """What the user said, as it was sent: float32 (n,), on the input-sample clock."""
+        return self._source.wav("input.wav")
+
+    @cached_property
+    def output(self) -> Samples:
+        """What was played: float32 (n,), where sample ``i`` was played at ``i / sample_rate`` s."""
+        return self._source.wav("output.wav")
+
+    @cached_property
+    def received(self) -> Samples:
+        """The agent's audio as it was received, heard or not: float32 (n,)."""
+        return self._source.wav("received.wav")
+
+    @cached_property
+    def voices(self) -> Voices:
+        """Who is audible when, as an offline detector finds it."""
+        from realtime_nb.analysis.voices import find_voices
+
+        return find_voices(self)
+
+    @property
+    def _offline(self) -> Voices | None:
+        """What the offline detector hears, where no server says when speech ended."""
+        return self.voices if tables.needs_voices(self.conversation) else None
+
+    @property
+    def duration_s(self) -> float:
+        """How long the session was, in seconds; NaN for a log without times."""
+        return self._source.duration_s
+
+    # --- tables ---
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """One row per event.
+
+        Columns:
+            seq, t_s, direction, type: as recorded.
+            event_id, item_id, response_id, call_id: the ids that it names, else None.
+            audio_ms: of the audio that it carries, NaN when it carries none.
+            text: its ``delta``, ``transcript``, ``text``, ``arguments`` or error message.
+        """
+        return events_table(self.raw_events())
+
+    @cached_property
+    def turns(self) -> pd.DataFrame:
+        """One row per user turn; columns as in :func:`realtime_nb.analysis.tables.turns`."""
+        found = tables.turns(self.conversation, self.input_clock, self._offline, self.labels)
+        return self._with_reasons(found)
+
+    @cached_property
+    def calls(self) -> pd.DataFrame:
+        """One row per function call; columns as in :func:`realtime_nb.analysis.tables.calls`."""
+        return at_pace(tables.calls(self.conversation), self.header)
+
+    @cached_property
+    def speech(self) -> pd.DataFrame:
+        """One row per heard stretch; columns as in :func:`realtime_nb.analysis.tables.speech`."""
+        return tables.speech(self.conversation, self.input_clock, self._offline)
+
+    @cached_property
+    def usage(self) -> pd.DataFrame:
+        """One row per response; columns as in :func:`realtime_nb.analysis.tables.usage`."""
+        return tables.usage(self.conversation)
+
+    @cached_property
+    def latency(self) -> pd.DataFrame:
+        """One row per user turn; columns as in :func:`realtime_nb.analysis.tables.latency`."""
+        found = tables.latency(self.conversation, self.input_clock, self._offline, self.labels)
+        return self._with_reasons(found)
+
+    def _with_reasons(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Returns the table with the session's own reasons for latencies that are not known."""
+        unknown = self._source.unknown
+        if not unknown:
+            return at_pace(table, self.header)
+        missing = table["latency_ms"].isna()
+        unexplained = missing & ~table["latency_note"].isin(_OWN_REASONS)
+        if "input" in unknown:
+            table.loc[unexplained, "latency_note"] = unknown["input"]
+        if "times" in unknown:
+            # An answer whose time is not known is no answer that was never given.
+            turns = find_turns(self.conversation)
+            untimed = np.array([_is_untimed(turn) for turn in turns], bool)
+            untimed &= (missing & (table["latency_note"] != "typed")).to_numpy(bool)
+            table.loc[unexplained | untimed, "latency_note"] = unknown["times"]
+        return at_pace(table, self.header)
+
+    @cached_property
+    def labels(self) -> pd.DataFrame:
+        """One row per mark made by a person: ``t_s`` and ``text``, in order of time."""
+        import pandas as pd
+
+        rows = [(line.t, line.text) for line in self._source.labels()]
+        rows.sort(key=itemgetter(0))
+        return pd.DataFrame(rows, columns=["t_s", "text"])
+
+    def label(self, t_s: float, text: str) -> None:
+        """Marks a moment, for good; ``speech end`` says where the user's speech ended.
+
+        Raises:
+            ConfigurationError: The text is empty, or ``t_s`` outside the session.
+            RecordingError: It is an audio file or a log, or its folder can't be written to.
+        """
+        if not isinstance(self._source, FolderSource):
+            raise RecordingError(
+                f"{self.path} is one file, and labels are kept in the folder of a recorded "
+                "session. rt.replay makes one of what was said here; label that."
+            )
+        self._source.add_label(label_line(t_s, text, self.duration_s))
+        for name in self.__dict__.keys() - _WITHOUT_LABELS:
+            del self.__dict__[name]
+
+    def kept_cost(self) -> Cost:
+        """Returns what :meth:`cost` says when it is given nothing; priced once."""
+        return self._cost.copy()
+
+    @cached_property
+    def _cost(self) -> Cost:
+        return price_session(self)
+
+    # --- reading and looking ---
+
+    def transcript(self) -> str:
+        """Returns who said what, a line each, in the order of the conversation."""
+        lines = (self._transcript_line(item) for item in self.conversation.in_order())
+        return "\n".join(line for line in lines if line)
+
+    def _transcript_line(self, item: Item) -> str:
+        said = self._said(item)
+        moments = (item.played_s, item.added_s)
+        at_s = next((moment for moment in moments if moment is not None), None)
+        if at_s is None or not said:
+            return said
+        return f"{int(at_s) // 60}:{int(at_s) % 60:02}  {said}"
+
+    def _said(self, item: Item) -> str:
+        if item.type == "function_call":
+            call = self.conversation.calls.get(item.call_id or "")
+            output = "no output" if call is None or call.output is None else call.output
+            return f"tool: {item.name}({item.arguments}) → {output}"
+        if item.type != "message" or not item.text:
+            return ""
+        role = "agent" if item.role == "assistant" else item.role or "user"
+        if item.interrupted and math.isnan(item.audio_ms):
+            return f"{role}: {item.text} [interrupted]"
+        heard = item.heard_text
+        if not item.interrupted or heard == item.text:
+            return f"{role}: {item.text}"
+        rest = item.text[len(heard) :].strip()
+        return f"{role}: {heard} [interrupted; not heard: {rest}]"
+
+    def report(self, path: str | os.PathLike[str]) -> Path:
+        """Writes one page with findings, audio, pictures and tables; it opens anywhere.
+
+        Raises:
+            RecordingError: It can't be written there.
+        """
+        from realtime_nb.recordings.report import write_report
+
+        return write_report(self, path)
+
+    def plot_timeline(self, ax: Axes | None = None) -> Axes:
+        """Draws who spoke when, what turn detection heard, and which functions ran."""
+        from realtime_nb.plots import plot_timeline
+
+        return plot_timeline(self.timeline_data, ax)
+
+    @cached_property
+    def timeline_data(self) -> TimelineData:
+        """What :meth:`plot_timeline` draws: audio, speech, calls and errors on one time axis.
+
+        Raises:
+            RecordingError: It is a log without times.
+        """
+        received = {
+            item_id: np.concatenate(
+                [self.received[one.start : one.start + one.samples] for one in references]
+            )
+            for item_id, references in self._folded.received.items()
+        }
+        return timeline_data(self, received)
+
+
+_WITHOUT_LABELS = {
+    *("_source", "_folded", "playback", "input", "output", "received", "voices"),
+    *("events", "calls", "speech", "usage", "_cost"),
+}
+"""What stays as it is when a label is made; all else is computed anew."""
+
+_OWN_REASONS = ("typed", "no spoken answer", "playback was not reported")
+"""Why a latency is not known, whatever else the recording does not tell."""
+
+
+def _is_untimed(turn: Turn) -> bool:
+    return any(
+        (item.audio_ms != 0 and item.first_audio_s is None)
+        or (item.played_ms and item.played_s is None)
+        for item in turn.items
+    )
+
+
+def _length(seconds: float) -> str:
+    if math.isnan(seconds):
+        return "no times"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02} min"
+
+
+def _counted(count: int, noun: str) -> str:
+    """``"2 turns"``; nothing to say of none."""
+    return "" if count == 0 else f"{count} {noun}{'' if count == 1 else 's'}"

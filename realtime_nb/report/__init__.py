@@ -1,5 +1,0 @@
-"""A recording as one page that opens anywhere: audio, pictures, tables, findings."""
-
-from realtime_nb.report.page import report_html, write_report
-
-__all__ = ["report_html", "write_report"]

@@ -1,0 +1,191 @@
+"""Opening a session: ``async with rt.connect(…) as session``."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import shutil
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from realtime_nb import tools as tool_set
+from realtime_nb.archive.recorder import Recorder
+from realtime_nb.devices.simulated import Speaker
+from realtime_nb.errors import ConfigurationError
+from realtime_nb.protocol.config import SESSION_OPTIONS, refuse_unknown, session_config
+from realtime_nb.protocol.events import JsonObject
+from realtime_nb.session.endpoints import Endpoint, local, resolve
+from realtime_nb.session.served_recording import ServedRecording, recorded_endpoint, recorded_server
+from realtime_nb.session.session import Session
+from realtime_nb.session.transport import Transport, open_websocket
+
+__all__ = ["ToolSource", "connect"]
+
+ToolSource = Iterable[Callable[..., object] | tool_set.Tool | Mapping[str, Any]]
+
+
+class connect:
+    """Opens a session with a Realtime server.
+
+    Use it as ``async with rt.connect(…) as session:`` or, when you will call
+    :meth:`Session.close` yourself, as ``session = await rt.connect(…)``.
+
+    Args:
+        endpoint: ``"local"`` (starts the local server, needs nothing), ``"openai"``, a ``ws://`` or
+            ``wss://`` URL, ``rt.azure(…)`` or an ``rt.Endpoint``. A recording is served as if its
+            server were there: its events come in their order and at their times, held back until
+            you asked for them as the recorded client did (``session.recorded_transport``).
+        model: the model's id; the endpoint's default if None.
+        api_key: for ``"openai"`` instead of ``OPENAI_API_KEY``, for a URL as bearer token.
+        tools: functions, ``rt.tool`` objects or definitions. Calls of functions are run and
+            answered; those of bare definitions are yours to answer.
+        record: folder that the recording goes into; None records nothing.
+        speed: session seconds per wall second, for ``"local"`` only: conversations with files
+            can run faster than life. So can recordings; with ``math.inf`` each event comes as soon
+            as its turn does, while the agent's voice is still played at the pace of life.
+        speaker: what plays the agent's voice; None: a simulated one that plays by the clock.
+        transport: an open transport, instead of connecting to ``endpoint``.
+        options: session settings: ``instructions``, ``voice``, ``turn_detection``,
+            ``transcription``, ``input_format``… (``SESSION_OPTIONS``).
+
+    Attributes:
+        transport: the connection, once it is open. That of a recording tells what your client did
+            otherwise than the recorded one: ``unexpected`` and ``unsent``.
+
+    Raises:
+        ConfigurationError: at once, for an unknown or impossible option.
+        ConnectionFailedError: when it is entered: unreachable, refused, wrong key.
+        RecordingError: when it is entered: the folder can't be written to.
+    """
+
+    def __init__(
+        self,
+        endpoint: str | Endpoint | ServedRecording = "local",
+        *,
+        model: str | None = None,
+        api_key: str | None = None,
+        tools: ToolSource = (),
+        record: str | Path | None = None,
+        speed: float = 1.0,
+        speaker: Callable[[Session], Speaker] | None = None,
+        transport: Transport | None = None,
+        **options: Any,
+    ) -> None:
+        refuse_unknown(options, SESSION_OPTIONS)
+        self._recording = None if isinstance(endpoint, str | Endpoint) else endpoint
+        if not 0 < speed < math.inf and not (speed == math.inf and self._recording is not None):
+            raise ConfigurationError(f"speed is {speed}; give a number greater than 0.")
+        paced = self._recording is not None or endpoint == "local" or transport is not None
+        if speed != 1.0 and not paced:
+            raise ConfigurationError(
+                "speed works on the local server only, whose clock can be scaled; others hear and "
+                "speak in real time. Leave speed out."
+            )
+        if isinstance(endpoint, str | Endpoint):
+            self._endpoint = resolve(endpoint, model, api_key)
+        else:
+            self._endpoint = _served(endpoint, model, api_key)
+        self._model = model
+        self._tools = tool_set.collect(tools)
+        self._record = record
+        self._speed = speed
+        self._speaker = speaker
+        self._transport = transport
+        self.transport: Transport | None = transport
+        self._options = options
+        session_config(**options)
+        self._session: Session | None = None
+
+    async def __aenter__(self) -> Session:
+        self._session = await self._open()
+        return self._session
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._session is not None
+        await self._session.close(complete=error is None)
+
+    def __await__(self) -> Generator[Any, None, Session]:
+        return self._open().__await__()
+
+    async def _open(self) -> Session:
+        speed = self._speed if self._speed < math.inf else 1.0
+        folder_is_new = self._record is not None and not Path(self._record).exists()
+        async with AsyncExitStack() as opened:
+            transport, endpoint = await self._transport_and_endpoint(opened)
+            self.transport = transport
+            opened.push_async_callback(transport.close)
+            recorder = None
+            if self._record is not None:
+                recorder = Recorder(self._record, _header(endpoint, speed))
+                opened.callback(recorder.close, complete=False)  # unless the session did
+            owned = AsyncExitStack()
+            session = Session(
+                transport,
+                endpoint,
+                tools=self._tools,
+                recorder=recorder,
+                speed=speed,
+                speaker=self._speaker,
+                owned=owned,
+            )
+            owned.push_async_exit(opened.pop_all())
+        try:
+            await session.start(self._options)
+        except BaseException:
+            await session.close(complete=False)
+            if session.recording is not None and not session.conversation.events_applied:
+                _remove(session.recording, with_folder=folder_is_new)
+            raise
+        return session
+
+    async def _transport_and_endpoint(self, opened: AsyncExitStack) -> tuple[Transport, Endpoint]:
+        endpoint = self._endpoint
+        if self._transport is not None:
+            return self._transport, endpoint or Endpoint("ws://memory", kind="local")
+        if self._recording is not None:
+            assert endpoint is not None
+            return recorded_server(self._recording, self._speed), endpoint
+        if endpoint is None:
+            from realtime_nb.local.server import serve
+
+            server = await opened.enter_async_context(serve(speed=self._speed))
+            endpoint = local(server.url, server.token, self._model)
+        return await open_websocket(endpoint), endpoint
+
+
+def _served(recording: ServedRecording, model: str | None, api_key: str | None) -> Endpoint:
+    if not hasattr(recording, "raw_events"):
+        raise ConfigurationError(
+            f"{recording!r} is no endpoint. Give 'local', 'openai', a URL, an rt.Endpoint or a "
+            "recording that was loaded with rt.load."
+        )
+    if model is not None or api_key is not None:
+        raise ConfigurationError("A recording has its own model and needs no key; leave them out.")
+    return recorded_endpoint(recording)
+
+
+def _remove(recording: Path, *, with_folder: bool) -> None:
+    """Takes a recording away that holds nothing, with the folder that was made for it."""
+    shutil.rmtree(recording, ignore_errors=True)
+    if with_folder:
+        with contextlib.suppress(OSError):  # another session may be recorded there by now
+            recording.parent.rmdir()
+
+
+def _header(endpoint: Endpoint, speed: float) -> JsonObject:
+    """Returns what a recording says of its session."""
+    served = {} if endpoint.of is None else {"of": endpoint.of}
+    return {
+        "endpoint": {"kind": endpoint.kind, "url": endpoint.shown_url, **served},
+        "model": endpoint.model,
+        "dialect": endpoint.dialect,
+        "speed": speed,
+    }

@@ -1,0 +1,134 @@
+"""What came from the server, for everybody who waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+
+from realtime_nb.errors import RealtimeError
+from realtime_nb.protocol.events import ServerEvent, UnknownEvent
+
+__all__ = ["MAX_UNREAD_EVENTS", "Inbox", "Received"]
+
+Received = ServerEvent | UnknownEvent
+
+MAX_UNREAD_EVENTS = 4_000
+"""Events kept for ``async for`` while nobody reads; older ones are dropped from it with a warning.
+They are still in the conversation and the recording."""
+
+_LOOK_AGAIN_S = 0.25
+
+
+class Inbox:
+    """Events that wait for a reader, and those who wait for an event or a condition."""
+
+    def __init__(self) -> None:
+        self._unread: deque[Received] = deque(maxlen=MAX_UNREAD_EVENTS)
+        self._dropped = 0
+        self._waiters: set[_Waiter] = set()
+        self._watchers: set[asyncio.Future[None]] = set()
+        self._ended = False
+        self._error: RealtimeError | None = None
+
+    def put(self, event: Received) -> None:
+        """Takes an event."""
+        if len(self._unread) == MAX_UNREAD_EVENTS:
+            self._dropped += 1
+        self._unread.append(event)
+        for waiter in list(self._waiters):
+            waiter.offer(event)
+        self.changed()
+
+    def changed(self) -> None:
+        """Has everybody in :meth:`until` look at their condition again."""
+        for watcher in self._watchers:
+            if not watcher.done():
+                watcher.set_result(None)
+
+    def end(self, error: RealtimeError, *, expected: bool) -> None:
+        """No more events will come: whoever waits for one gets the error.
+
+        Args:
+            error: why.
+            expected: whether reading the events just ends there, instead of raising the error.
+        """
+        self._ended = True
+        self._error = None if expected else error
+        for waiter in self._waiters:
+            if not waiter.found.done():
+                waiter.found.set_exception(error)
+        self.changed()
+
+    async def events(self) -> AsyncIterator[Received]:
+        """Yields every event since the beginning that was not read yet, until the end."""
+        while True:
+            while self._unread:
+                self._warn()
+                yield self._unread.popleft()
+            if self._ended:
+                if self._error is not None:
+                    raise self._error
+                return
+            await self._change(None)
+
+    async def wait_for(self, wanted: Callable[[Received], bool], timeout_s: float) -> Received:
+        """Returns the next event for which ``wanted`` is true; TimeoutError when none comes."""
+        waiter = _Waiter(wanted)
+        self._waiters.add(waiter)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await waiter.found
+        finally:
+            self._waiters.discard(waiter)
+
+    async def until(self, condition: Callable[[], bool], timeout_s: float | None = None) -> bool:
+        """Waits until a condition is true; False if it is not after ``timeout_s``.
+
+        It is looked at whenever something happened, and now and then in between, for conditions
+        that the mere passing of time makes true. The end of the events ends the wait.
+        """
+        loop = asyncio.get_running_loop()
+        end_s = None if timeout_s is None else loop.time() + timeout_s
+        while not condition():
+            left_s = _LOOK_AGAIN_S if end_s is None else min(_LOOK_AGAIN_S, end_s - loop.time())
+            if self._ended or left_s <= 0:
+                return False
+            await self._change(left_s)
+        return True
+
+    async def _change(self, timeout_s: float | None) -> None:
+        watcher: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._watchers.add(watcher)
+        try:
+            await asyncio.wait([watcher], timeout=timeout_s)
+        finally:
+            self._watchers.discard(watcher)
+
+    def _warn(self) -> None:
+        dropped, self._dropped = self._dropped, 0
+        if dropped:
+            warnings.warn(
+                f"{dropped} events that nobody read in time are left out here; they are in "
+                "session.conversation and in the recording.",
+                stacklevel=4,
+            )
+
+
+class _Waiter:
+    """Somebody who waits for an event."""
+
+    def __init__(self, wanted: Callable[[Received], bool]) -> None:
+        self._wanted = wanted
+        self.found: asyncio.Future[Received] = asyncio.get_running_loop().create_future()
+
+    def offer(self, event: Received) -> None:
+        """Ends the wait if this is the event; an error in the condition belongs to who waits."""
+        if self.found.done():
+            return
+        try:
+            if self._wanted(event):
+                self.found.set_result(event)
+        except Exception as error:
+            self.found.set_exception(error)

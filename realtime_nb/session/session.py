@@ -1,0 +1,419 @@
+"""A live session: what one says and hears in it.
+
+:func:`realtime_nb.connect` opens it and :mod:`realtime_nb.session.driver` keeps it going.
+:meth:`Session.close` ends everything that belongs to it, the local server included.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from realtime_nb import tools as tool_set
+from realtime_nb.archive.lines import label_line
+from realtime_nb.archive.recorder import Recorder
+from realtime_nb.audio.pcm import load_audio, pcm_from_samples
+from realtime_nb.devices.simulated import SimulatedMicrophone, SimulatedSpeaker, Speaker
+from realtime_nb.errors import RecordingError
+from realtime_nb.protocol.config import session_config
+from realtime_nb.protocol.conversation import Conversation, PlaybackReport
+from realtime_nb.protocol.events import JsonObject
+from realtime_nb.session.driver import Driver, Observer
+from realtime_nb.session.endpoints import Endpoint
+from realtime_nb.session.inbox import Received
+from realtime_nb.session.transport import Transport
+
+__all__ = ["Session"]
+
+MAX_UNSENT_APPENDS = 250
+"""Microphone chunks that may wait for a slow connection; then :meth:`Session.append` waits."""
+
+_ANSWER_DUE_S = 5.0
+"""How long a turn that the server answers by itself counts as busy without its response."""
+
+_HEARD_MARGIN_MS = 1_000
+_HEARD_MARGIN_S = 0.3
+"""Silence after a clip (in session time, and on the wall clock) by which the server would have
+said that it hears speech: detection and the way there and back take a part of it."""
+
+_LONGEST_SILENCE_MS = 8_000
+"""Semantic turn detection waits that long at most."""
+
+
+class Session:
+    """A conversation with a Realtime server. Made by :func:`connect`.
+
+    ``async for event in session`` yields every server event, typed, from the first on;
+    ``session.conversation`` is what they add up to.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        endpoint: Endpoint,
+        *,
+        tools: Mapping[str, tool_set.Tool | tool_set.Definition],
+        recorder: Recorder | None,
+        speed: float,
+        speaker: Callable[[Session], Speaker] | None,
+        owned: AsyncExitStack,
+    ) -> None:
+        self.endpoint = endpoint
+        self.speed = speed
+        self._driver = Driver(
+            transport,
+            endpoint,
+            tools=tools,
+            recorder=recorder,
+            speed=speed,
+            owned=owned,
+        )
+        self._protocol = self._driver.protocol
+        self._microphone: SimulatedMicrophone | None = None
+        self._input_held = False  # while the server changes the input format
+        self._driver.speaker = (
+            speaker(self)
+            if speaker is not None
+            else SimulatedSpeaker(self.clock, speed, self.playback_report, self.audio_played)
+        )
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "open"
+        return f"<Session {self.endpoint.kind} {self.endpoint.shown_url} {state}>"
+
+    # --- what is known ---
+
+    @property
+    def conversation(self) -> Conversation:
+        """Everything that the events so far have said."""
+        return self._protocol.conversation
+
+    @property
+    def recording(self) -> Path | None:
+        """Where the recording is being written, None when nothing is recorded."""
+        recorder = self._driver.recorder
+        return recorder.path if recorder is not None else None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is over."""
+        return self._driver.ended is not None
+
+    @property
+    def speaker(self) -> Speaker:
+        """What plays the agent's voice."""
+        return self._driver.speaker
+
+    @property
+    def tools(self) -> Mapping[str, tool_set.Tool | tool_set.Definition]:
+        """What the model may call, by name."""
+        return self._driver.tools
+
+    @property
+    def busy(self) -> bool:
+        """Whether a response runs, is on its way, or waits for a tool."""
+        return self._protocol.busy
+
+    @property
+    def user_speaking(self) -> bool:
+        """Whether turn detection hears the user right now."""
+        return self._protocol.user_speaking
+
+    def clock(self) -> float:
+        """Seconds since the session began (session time: ``speed`` times the wall clock's)."""
+        return self._driver.clock()
+
+    # --- talking ---
+
+    async def say(self, text: str) -> None:
+        """Sends a typed user message and asks for a response to it.
+
+        While the agent answers something else, the response waits for that one's end.
+        """
+        self._driver.check_open()
+        self._protocol.say(text)
+        self._driver.pump()
+
+    async def play(self, path: str | Path, *, raw_sample_rate: int = 24_000) -> None:
+        """Speaks an audio file into the session's microphone, at the pace of life.
+
+        Any format that soundfile reads; headerless ``.raw``/``.pcm`` are PCM16 at
+        ``raw_sample_rate``. With turn detection on, the microphone goes on with silence, as a real
+        one does; this returns when the server heard the end of the words, or heard none. Without,
+        it is a key held down: the agent is interrupted, the audio committed and a response asked
+        for.
+
+        Raises:
+            AudioError: the file is missing, empty or not audio.
+        """
+        samples = await asyncio.to_thread(load_audio, path, 24_000, raw_sample_rate=raw_sample_rate)
+        await self.speak(pcm_from_samples(samples))
+
+    async def speak(self, pcm: bytes) -> None:
+        """Like :meth:`play`, with PCM16 mono at 24 kHz."""
+        self._driver.check_open()
+        if self.conversation.turn_detection is None:
+            await self._push_to_talk(pcm)
+        else:
+            await self._await_heard(await self._spoken(pcm))
+
+    async def _push_to_talk(self, pcm: bytes) -> None:
+        if self._protocol.busy or self.speaker.playing:
+            await self.interrupt()
+        if self._microphone is not None:  # it streamed silence while turn detection was on
+            await self.close_microphone()
+            await self.clear()
+        await self._spoken(pcm)
+        await self.close_microphone()
+        await self.commit()
+        await self.create_response()
+
+    async def _spoken(self, pcm: bytes) -> float:
+        """Speaks into the microphone; returns the end's position on the input-sample clock."""
+        if self._microphone is None:
+            self._microphone = SimulatedMicrophone(
+                self.clock, self.speed, self.append, start_ms=self.conversation.input_ms
+            )
+        return await self._microphone.speak(pcm)
+
+    async def _await_heard(self, end_ms: float) -> None:
+        """Waits until the server heard the end of a clip that ended at that position.
+
+        That is when it reports the end of speech at or after it. A clip may also end in silence,
+        or be nothing but silence: then nobody speaks a while after it.
+        """
+        detection = self.conversation.turn_detection or {}
+        window_ms = detection.get("silence_duration_ms") or _LONGEST_SILENCE_MS
+        loop = asyncio.get_running_loop()
+        end_s = loop.time()
+
+        def heard() -> bool:
+            if self._protocol.user_speaking:
+                return False
+            speech = self.conversation.speech
+            if speech and (speech[-1].audio_end_ms or 0) >= end_ms:
+                return True
+            waited = loop.time() - end_s >= _HEARD_MARGIN_S
+            return waited and self.conversation.input_ms >= end_ms + _HEARD_MARGIN_MS
+
+        await self._until(heard, (window_ms + 5 * _HEARD_MARGIN_MS) / 1000)
+
+    async def close_microphone(self) -> None:
+        """Stops the silence that :meth:`play` leaves running."""
+        microphone, self._microphone = self._microphone, None
+        if microphone is not None:
+            await microphone.close()
+
+    async def append(self, pcm: bytes, captured_s: float | None = None) -> None:
+        """Sends microphone audio (PCM16 mono, 24 kHz, any length).
+
+        ``captured_s`` is when its last sample was captured, by :meth:`clock`, where the device
+        knows: with it, the recording tells the way to the socket from the server's part.
+
+        Waits while more than ``MAX_UNSENT_APPENDS`` chunks are unsent, and while the server is
+        changing the input format, so audio is neither dropped nor misread.
+
+        Raises:
+            ConfigurationError: the server wants an audio format that can't be made here.
+        """
+        self._driver.check_open()
+        while self._input_held or self._driver.outbox.unsent_appends > MAX_UNSENT_APPENDS:
+            await self._driver.inbox.until(
+                lambda: (
+                    not self._input_held
+                    and self._driver.outbox.unsent_appends <= MAX_UNSENT_APPENDS
+                )
+            )
+            self._driver.check_open()
+        payload = self._driver.audio.encode(pcm)
+        if payload:
+            audio = base64.b64encode(payload).decode("ascii")
+            self._protocol.send({"type": "input_audio_buffer.append", "audio": audio})
+            self._driver.pump(pcm, captured_s)
+
+    async def commit(self) -> None:
+        """Makes a user item of the appended audio (push-to-talk)."""
+        await self.send({"type": "input_audio_buffer.commit"})
+
+    async def clear(self) -> None:
+        """Drops appended audio that is not committed."""
+        await self.send({"type": "input_audio_buffer.clear"})
+
+    async def interrupt(self) -> None:
+        """Stops the agent: its response, its voice, and its memory of what was not heard."""
+        self._driver.check_open()
+        self._protocol.interrupt()
+        self._driver.act()
+        self._driver.pump()
+
+    async def create_response(self, **response: Any) -> None:
+        """Asks for a response, as soon as the running one is done; fields as on the wire."""
+        self._driver.check_open()
+        self._protocol.create_response(response or None)
+        self._driver.pump()
+
+    async def update(self, **options: Any) -> None:
+        """Changes session settings; returns when the server confirmed them.
+
+        Raises:
+            ConfigurationError: an unknown or impossible option.
+            ServerError: the server refused; nothing was changed.
+        """
+        self._driver.check_open()
+        before, after = self.tools, self.tools
+        definitions = None
+        if "tools" in options:
+            after = tool_set.collect(options.pop("tools"))
+            definitions = tool_set.definitions(after)
+        patch = session_config(definitions, **options)
+        # Until the server has answered it may call functions of either list.
+        self._driver.tools = {**before, **after}
+        self._input_held = "input_format" in options
+        try:
+            await self._driver.update(patch)
+        except BaseException:
+            self._driver.tools = before
+            raise
+        finally:
+            self._input_held = False
+            self._driver.inbox.changed()
+        self._driver.tools = after
+
+    async def send(self, event: JsonObject) -> str:
+        """Sends any event of the protocol, as it is; returns its ``event_id``."""
+        self._driver.check_open()
+        event_id = self._protocol.send(event)
+        self._driver.pump()
+        return event_id
+
+    # --- listening ---
+
+    def __aiter__(self) -> AsyncIterator[Received]:
+        """Returns every server event since the session began; ends when the session is closed.
+
+        Raises:
+            SessionClosedError: the server or the network ended the session.
+        """
+        return self._driver.inbox.events()
+
+    def observe(self, observer: Observer) -> None:
+        """Shows an observer every event and report from now on, on this session's loop.
+
+        One that raises is dropped; the session goes on.
+        """
+        self._driver.observers.append(observer)
+
+    async def wait_for(
+        self, event: str | Callable[[Received], bool], timeout_s: float = 30.0
+    ) -> Received:
+        """Returns the next event of that type, or for which the function is true.
+
+        Raises:
+            TimeoutError: none came in time.
+            SessionClosedError: the session ended first.
+        """
+        self._driver.check_open()
+        wanted = (lambda e: e.type == event) if isinstance(event, str) else event
+        try:
+            return await self._driver.inbox.wait_for(wanted, timeout_s)
+        except TimeoutError:
+            name = event if isinstance(event, str) else "such an event"
+            raise TimeoutError(f"No {name} within {timeout_s:g} s.") from None
+
+    async def settled(self, timeout_s: float = 60.0) -> bool:
+        """Waits until nothing is left to be answered, run or heard; False after ``timeout_s``.
+
+        Raises:
+            SessionClosedError: the session ended first.
+        """
+        return await self._until(
+            lambda: (
+                not (
+                    self._protocol.busy
+                    or self.speaker.playing
+                    or self._protocol.user_speaking
+                    or self._answer_due()
+                )
+            ),
+            timeout_s,
+        )
+
+    def _answer_due(self) -> bool:
+        ended_s = self._protocol.turn_ended_s
+        return ended_s is not None and self.clock() - ended_s < _ANSWER_DUE_S * self.speed
+
+    async def _until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Waits for a condition in session time; the session's end ends the wait."""
+        met = await self._driver.inbox.until(condition, timeout_s / self.speed)
+        if not met:
+            self._driver.check_open()
+        return met
+
+    def note(self, **facts: object) -> None:
+        """Adds facts to the ``session.json`` of the recording, such as the devices in use.
+
+        Does nothing when nothing is recorded, or not any more.
+
+        Raises:
+            ConfigurationError: one of them is the recorder's own, such as ``format``.
+        """
+        if not self.closed:
+            self._driver.note(**facts)
+
+    def label(self, text: str, t_s: float | None = None) -> None:
+        """Marks this moment in the recording, or ``t_s`` (by :meth:`clock`): ``rec.labels``.
+
+        ``speech end`` says where the user's speech ended, against all detectors. What has ended is
+        marked with ``rt.load(…).label(t_s, text)``.
+
+        Raises:
+            ConfigurationError: the text is empty, or ``t_s`` outside the session so far.
+            RecordingError: nothing is recorded.
+            SessionClosedError: the session is over.
+        """
+        self._driver.check_open()
+        if self.recording is None:
+            raise RecordingError(
+                "This session is not recorded, so a label has nowhere to go. "
+                'Open it with record="recordings".'
+            )
+        now_s = self.clock()
+        line = label_line(now_s if t_s is None else t_s, text, now_s)
+        self._driver.label(line.t, line.text)
+
+    # --- beginning and end ---
+
+    async def start(self, options: Mapping[str, Any]) -> None:
+        """Waits for the server's greeting and configures the session. Called by :func:`connect`."""
+        await self._driver.start()
+        settings = dict(options)
+        if self.endpoint.transcription_model is not None:
+            settings.setdefault("transcription", self.endpoint.transcription_model)
+        definitions = tool_set.definitions(self.tools) if self.tools else None
+        await self._driver.update(session_config(definitions, **settings))
+
+    async def close(self, *, complete: bool = True) -> None:
+        """Ends the session and everything that belongs to it; may be called twice.
+
+        Args:
+            complete: False leaves the recording marked as incomplete. So does an ``async with``
+                block that is left by an exception.
+
+        Raises:
+            RecordingError: the recording could not be completed; everything else is ended.
+        """
+        await self._driver.close(self.close_microphone, complete)
+
+    # --- what the speaker says ---
+
+    def playback_report(self, report: PlaybackReport) -> None:
+        """Takes a report of the speaker: folds it in and records it."""
+        self._driver.playback_report(report)
+
+    def audio_played(self, item_id: str, pcm: bytes, t_s: float) -> None:
+        """Takes audio that the speaker played from ``t_s`` on, for the recording."""
+        self._driver.audio_played(item_id, pcm, t_s)

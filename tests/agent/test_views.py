@@ -1,0 +1,461 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import math
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import comm
+import pytest
+import soundfile
+
+import realtime_nb as rt
+from realtime_nb.agent.views import AgentViews, settings_shown
+from realtime_nb.audio.pcm import load_audio, samples_from_pcm
+from realtime_nb.local.llm import Call, Script, ScriptedLLM
+from realtime_nb.protocol.conversation import Conversation, PlaybackReport
+from realtime_nb.protocol.events import JsonObject, parse_client, parse_server
+from realtime_nb.testing import FakeSTT, MemoryServer, silence, tone
+from realtime_nb.widgets.agent_panel import AgentPanel
+from tests.paths import DATA
+from tests.virtual import virtual
+from tests.widgets.conftest import FakeComm
+
+
+@pytest.fixture(autouse=True)
+def fake_comms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comm, "create_comm", FakeComm)
+
+
+class Speaker:
+    playing = False
+
+
+class Session:
+    """A session that says what it is told to."""
+
+    def __init__(self) -> None:
+        self.conversation = Conversation()
+        self.speaker = Speaker()
+        self.user_speaking = self.busy = self.closed = False
+        self.observers: list[Any] = []
+
+    def observe(self, observer: Any) -> None:
+        self.observers.append(observer)
+
+
+class Shown:
+    """Views of a session."""
+
+    def __init__(self) -> None:
+        self.views = AgentViews()
+        self.views.panel = panel_of(self.views)
+        self.views.panel.set(connected=True)
+        self.session = Session()
+        self.views.follow(self.session)  # type: ignore[arg-type]
+
+    def received(self, t_s: float, type: str, **fields: Any) -> str:
+        raw = {"type": type, "event_id": "e", **fields}
+        event = parse_server(raw)
+        self.session.conversation.apply(event, t_s)
+        self.views.event("received", raw, t_s, None)
+        return str(self.views.panel.state)
+
+    def heard(self, t_s: float, ms: int, captured_s: float | None = None) -> None:
+        pcm = bytes(48 * ms)
+        raw = {"type": "input_audio_buffer.append", "audio": base64.b64encode(pcm).decode()}
+        self.session.conversation.apply(parse_client(raw), t_s)
+        self.views.event("sent", raw, t_s, pcm, captured_s)
+
+    def answered(self, t_s: float, response_id: str = "r") -> int | None:
+        """The first sound of an answer, after which the panel shows this."""
+        response = {"id": response_id, "conversation_id": "c", "status": "in_progress"}
+        self.received(t_s, "response.created", response=response)
+        self.sounds(t_s, f"{response_id} item", response_id)
+        return self.latency_ms
+
+    def sounds(self, t_s: float, item_id: str, response_id: str = "r") -> None:
+        item = {"id": item_id, "type": "message", "role": "assistant"}
+        self.received(t_s, "response.output_item.added", item=item, response_id=response_id)
+        report = PlaybackReport(item_id, 0.0, "started", t_s)
+        self.session.conversation.apply_playback(report)
+        self.views.playback(report)
+
+    @property
+    def latency_ms(self) -> int | None:
+        latency_ms: int | None = self.views.panel.latency_ms
+        return latency_ms
+
+    def close(self) -> None:
+        close(self.views)
+
+
+def panel_of(views: AgentViews) -> AgentPanel:
+    return AgentPanel(
+        lambda name, value: None,
+        transcript=views.transcript,
+        events=views.events,
+        timeline=views.timeline,
+    )
+
+
+def close(views: AgentViews) -> None:
+    for widget in (views.panel, views.transcript, views.events, views.timeline):
+        widget.close()
+
+
+@pytest.fixture
+def shown() -> Iterator[Shown]:
+    made = Shown()
+    yield made
+    made.close()
+
+
+def stop(shown: Shown, t_s: float) -> str:
+    return shown.received(t_s, "input_audio_buffer.speech_stopped", item_id="u", audio_end_ms=1000)
+
+
+def committed(shown: Shown, t_s: float) -> None:
+    shown.received(t_s, "input_audio_buffer.committed", item_id="u", previous_item_id=None)
+
+
+def start(shown: Shown, t_s: float) -> str:
+    return shown.received(t_s, "input_audio_buffer.speech_started", item_id="u", audio_start_ms=200)
+
+
+def detection(shown: Shown, **settings: Any) -> None:
+    fields = {"type": "server_vad", "silence_duration_ms": 200, **settings}
+    session = {"type": "realtime", "id": "s", "audio": {"input": {"turn_detection": fields}}}
+    shown.received(0.0, "session.created", session=session)
+
+
+def test_between_a_turn_and_its_response_it_thinks(shown: Shown) -> None:
+    detection(shown)
+    shown.session.user_speaking = True
+    assert start(shown, 1.0) == "hearing"
+    shown.session.user_speaking = False
+    assert stop(shown, 2.0) == "thinking"
+    shown.session.busy = True
+    response = {"id": "r", "object": "realtime.response", "status": "in_progress", "output": []}
+    assert shown.received(2.1, "response.created", response=response) == "thinking"
+    shown.session.speaker.playing = True
+    shown.views.playback(PlaybackReport("a", 0.0, "started", 2.2))
+    assert shown.views.panel.state == "speaking"
+    shown.session.busy = shown.session.speaker.playing = False
+    shown.views.playback(PlaybackReport("a", 100.0, "finished", 2.3))
+    assert shown.views.panel.state == "listening"
+
+
+def test_where_turns_are_not_answered_nobody_thinks(shown: Shown) -> None:
+    detection(shown, create_response=False)
+    start(shown, 1.0)
+    assert stop(shown, 2.0) == "listening"
+
+
+def test_latency_is_from_the_end_of_the_words_to_the_first_sound(shown: Shown) -> None:
+    detection(shown)
+    for number in range(1, 13):
+        shown.heard(0.1 * number, 100)  # its last sample is from then
+    start(shown, 0.5)
+    stop(shown, 1.2)
+    committed(shown, 1.2)
+    offset_ms = shown.session.conversation.speech[-1].offset_ms
+    assert offset_ms is not None
+    expected_ms = 1500 - offset_ms  # audio at x ms was heard at x ms
+    assert shown.answered(1.5) == expected_ms
+    shown.sounds(9.0, "the same answer goes on")
+    assert shown.latency_ms == expected_ms
+
+
+def test_latency_counts_from_when_the_words_were_captured(shown: Shown) -> None:
+    detection(shown)
+    for number in range(1, 13):
+        shown.heard(0.1 * number + 0.25, 100, captured_s=0.1 * number)
+    start(shown, 0.75)
+    stop(shown, 1.45)
+    committed(shown, 1.45)
+    offset_ms = shown.session.conversation.speech[-1].offset_ms
+    assert offset_ms is not None
+    assert shown.answered(1.75) == 1750 - offset_ms
+
+
+def test_words_that_were_kept_have_no_latency(shown: Shown) -> None:
+    detection(shown)
+    for number in range(12):
+        shown.heard(1.0 + 0.001 * number, 100)
+    start(shown, 1.1)
+    stop(shown, 1.2)
+    committed(shown, 1.2)
+    assert shown.answered(1.5) is None
+
+
+def test_a_typed_message_has_no_latency_and_hides_that_of_the_answer_before(shown: Shown) -> None:
+    detection(shown)
+    for number in range(1, 13):
+        shown.heard(0.1 * number, 100)
+    start(shown, 0.5)
+    stop(shown, 1.2)
+    committed(shown, 1.2)
+    assert shown.answered(1.5) is not None
+    typed = {"id": "t", "type": "message", "role": "user", "content": [{"type": "input_text"}]}
+    shown.received(2.0, "conversation.item.added", item=typed)
+    assert shown.answered(2.5, "r2") is None
+
+
+def test_appended_audio_counts_until_it_is_committed_or_cleared(shown: Shown) -> None:
+    shown.heard(1.0, 100)
+    shown.heard(1.1, 100)
+    assert shown.views.uncommitted_ms == 200
+    shown.views.event("sent", {"type": "input_audio_buffer.commit"}, 1.2, None)
+    assert shown.views.uncommitted_ms == 0
+
+
+def test_another_session_begins_anew(shown: Shown) -> None:
+    shown.heard(5.0, 100)
+    other = Session()
+    shown.views.follow(other)  # type: ignore[arg-type]
+    assert (len(shown.views.events), shown.views.uncommitted_ms) == (0, 0.0)
+    assert other.observers == [shown.views]
+
+
+def test_what_opens_a_session_is_shown_and_changes_no_state(shown: Shown) -> None:
+    shown.views.panel.set(connected=False, state="connecting")
+    shown.received(0.1, "session.created", session={})
+    assert (len(shown.views.events), shown.views.panel.state) == (1, "connecting")
+
+
+def test_a_closed_session_changes_no_state(shown: Shown) -> None:
+    shown.session.closed = shown.session.user_speaking = True
+    assert shown.received(1.0, "rate_limits.updated", rate_limits=[]) == "disconnected"
+
+
+def test_settings_are_found_where_the_protocol_has_them() -> None:
+    session = {
+        "instructions": "Be brief.",
+        "audio": {"input": {"turn_detection": None}, "output": {"voice": "sage"}},
+    }
+    assert settings_shown(session) == {
+        "instructions": "Be brief.",
+        "voice": "sage",
+        "turn_detection": None,
+    }
+    assert settings_shown({}) == {"instructions": "", "voice": "", "turn_detection": {}}
+
+
+# --- what the panel showed is what the recording says ---
+
+LATE_S = 0.08
+"""How long the device of these tests has had a sample when it hands it over."""
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> None:
+    append = rt.Session.append
+
+    async def appended(session: rt.Session, pcm: bytes, captured_s: float | None = None) -> None:
+        await append(session, pcm, max(0.0, session.clock() - LATE_S))
+
+    monkeypatch.setattr(rt.Session, "append", appended)
+
+
+class Watched(AgentViews):
+    """Remembers all that the panel showed from the first sound of an item to that of the next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.panel = panel_of(self)
+        self.shown: dict[str, set[int | None]] = {}
+        self.sounds = asyncio.Event()
+        self._sounding: set[int | None] = set()
+
+    def playback(self, report: PlaybackReport) -> None:
+        super().playback(report)
+        if report.kind == "started":
+            self._sounding = self.shown[report.item_id] = {self.panel.latency_ms}
+            self.sounds.set()
+
+    def event(
+        self,
+        direction: Literal["sent", "received"],
+        raw: JsonObject,
+        t_s: float,
+        pcm: bytes | None,
+        captured_s: float | None = None,
+    ) -> None:
+        super().event(direction, raw, t_s, pcm, captured_s)
+        self._sounding.add(self.panel.latency_ms)
+
+    def by_turn(self, rec: rt.Recording) -> list[float]:
+        """What was shown of each turn's answer, which is one figure, or NaN for none."""
+        found = []
+        for items in rec.turns.agent_items:
+            shown = {value for item_id in items for value in self.shown.get(item_id, ())} - {None}
+            found.append(math.nan if not shown else float(*shown))  # type: ignore[arg-type]
+        return found
+
+
+class Talk:
+    """A session with real turns in it, its panel, and its recording afterwards."""
+
+    def __init__(self, session: rt.Session, views: Watched, voice: Path) -> None:
+        self.session, self.views, self.voice = session, views, voice
+
+    async def speak(self) -> None:
+        await self.session.play(self.voice)
+
+    def recorded(self) -> rt.Recording:
+        assert self.session.recording is not None
+        return rt.load(self.session.recording)
+
+
+@asynccontextmanager
+async def talk(
+    voice: Path, folder: Path, *replies: Script, words: str = "hello", **options: Any
+) -> AsyncIterator[Talk]:
+    views = Watched()
+    try:
+        async with (
+            MemoryServer(ScriptedLLM(replies), stt=FakeSTT(words)) as server,
+            rt.connect(transport=server.transport, record=folder, **options) as session,
+        ):
+            views.follow(session)
+            yield Talk(session, views, voice)
+            assert await session.settled()
+    finally:
+        close(views)
+
+
+def hum(folder: Path) -> Path:
+    """What the detector of the server without models hears as a voice."""
+    path = folder / "hum.wav"
+    pcm = silence(200) + tone(700) + silence(100)
+    soundfile.write(path, samples_from_pcm(pcm), 24_000, subtype="PCM_16")
+    return path
+
+
+def sentence(folder: Path) -> Path:
+    """What every detector hears as a voice, and half a second of silence after it."""
+    path = folder / "sentence.wav"
+    pcm = load_audio(DATA / "austen_0880.wav")
+    soundfile.write(path, [*pcm, *samples_from_pcm(silence(500))], 24_000, subtype="PCM_16")
+    return path
+
+
+def agree(talked: Talk, answered: int, turns: int | None = None) -> None:
+    """The panel showed what ``rec.latency`` says, to the ms, of that many answered turns."""
+    rec = talked.recorded()
+    table = rec.latency
+    assert len(table) == (answered if turns is None else turns)
+    assert int(table.latency_ms.notna().sum()) == answered
+    # Half a ms of rounding, and the microseconds that a recording does not keep.
+    assert talked.views.by_turn(rec) == pytest.approx(
+        table.latency_ms.tolist(), abs=0.505, nan_ok=True
+    )
+    assert (table.uplink_ms.dropna() >= 1000 * LATE_S - 1).all()
+
+
+@virtual
+async def test_the_panel_and_the_recording_rec_turns(late: None, tmp_path: Path) -> None:
+    async with talk(hum(tmp_path), tmp_path, "Hello.", "Well.") as talked:
+        for _ in range(2):
+            await talked.speak()
+            assert await talked.session.settled()
+    agree(talked, 2)
+
+
+@pytest.mark.parametrize(
+    "detection",
+    [
+        pytest.param(None, id="a key held to talk"),
+        pytest.param(rt.SemanticVAD(eagerness="high"), id="semantic_vad"),
+    ],
+)
+@virtual
+async def test_they_agree_where_the_server_does_not_say_when_speech_ended(
+    late: None, tmp_path: Path, detection: rt.SemanticVAD | None
+) -> None:
+    voice = sentence(tmp_path)
+    async with talk(voice, tmp_path, "Hello.", "Well.", turn_detection=detection) as talked:
+        for _ in range(2):
+            await talked.speak()
+            assert await talked.session.settled()
+    agree(talked, 2)
+    assert talked.recorded().latency.speech_end_source.tolist() == ["offline_vad"] * 2
+
+
+@virtual
+async def test_a_key_let_go_within_the_last_word_shows_nothing(late: None, tmp_path: Path) -> None:
+    voice = tmp_path / "cut.wav"
+    soundfile.write(voice, load_audio(DATA / "austen_0880.wav")[: 24 * 1500], 24_000)
+    async with talk(voice, tmp_path, "Hello.", turn_detection=None) as talked:
+        await talked.speak()
+        assert await talked.session.settled()
+    rec = talked.recorded()
+    assert rec.latency.latency_ms.notna().all()
+    assert math.isnan(*talked.views.by_turn(rec))
+
+
+@virtual
+async def test_they_agree_when_the_agent_is_interrupted(late: None, tmp_path: Path) -> None:
+    long = " ".join(["word"] * 20)
+    async with talk(hum(tmp_path), tmp_path, long, "Well.") as talked:
+        await talked.speak()
+        await talked.views.sounds.wait()
+        await talked.speak()
+    assert talked.recorded().turns.interrupted.tolist() == [True, False]
+    agree(talked, 2)
+
+
+@virtual
+async def test_they_agree_when_functions_are_called(late: None, tmp_path: Path) -> None:
+    async def add(a: int, b: int) -> int:
+        """Adds."""
+        await asyncio.sleep(0.4)
+        return a + b
+
+    calling: Script = ["One moment.", Call("add", '{"a": 2, "b": 3}')]
+    silent = Call("add", '{"a": 1, "b": 1}')
+    replies = (calling, "It is five.", silent, "It is two.")
+    async with talk(hum(tmp_path), tmp_path, *replies, tools=[add]) as talked:
+        for _ in range(2):
+            await talked.speak()
+            assert await talked.session.settled()
+    agree(talked, 2)
+    assert len(talked.views.shown) == 3  # the last call was answered without a word before it
+
+
+@virtual
+async def test_they_rec_noise_typing_and_answers_that_nobody_asked_for(
+    late: None, tmp_path: Path
+) -> None:
+    noise = tmp_path / "noise.wav"
+    soundfile.write(noise, samples_from_pcm(silence(200) + tone(150)), 24_000, subtype="PCM_16")
+    detection = rt.ServerVAD(create_response=False)
+    async with talk(noise, tmp_path, words="", turn_detection=detection) as talked:
+        session = talked.session
+        await talked.speak()  # and nobody answers
+        await session.say("Are you there?")
+        assert await session.settled()
+        await talked.speak()
+        await asyncio.sleep(2)
+        await session.create_response()  # long after it
+        assert await session.settled()
+        await session.create_response()  # and once more
+    agree(talked, 1, turns=3)
+    assert talked.recorded().latency.latency_ms.max() > 2000
+
+
+@virtual
+async def test_they_rec_what_came_in_faster_than_life(tmp_path: Path) -> None:
+    async with talk(hum(tmp_path), tmp_path, "Hello.") as talked:
+        await talked.session.append(tone(1000) + silence(500))
+        await talked.views.sounds.wait()
+        await talked.speak()
+    rec = talked.recorded()
+    assert rec.latency.latency_note.tolist()[0] == "input was not sent in real time"
+    assert talked.views.by_turn(rec) == pytest.approx(
+        rec.latency.latency_ms.tolist(), abs=0.505, nan_ok=True
+    )

@@ -1,0 +1,151 @@
+"""Metrics of tokens, cost and errors, and of latency by kinds of turns, as paper has them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from realtime_nb.analysis.metrics.figures import Figure
+from realtime_nb.analysis.metrics.session import session_figures
+from tests.analysis.cost.test_costs import WORKED_USD, two_turns
+from tests.analysis.cost.test_costs import begun as begun_on
+from tests.made_recording import MadeRecording
+from tests.spoken_recording import begun, spoken
+
+
+def usage(inputs: int, cached: int) -> dict[str, Any]:
+    return {
+        "input_tokens": inputs,
+        "output_tokens": 0,
+        "total_tokens": inputs,
+        "input_token_details": {"text_tokens": inputs, "cached_tokens": cached},
+        "output_token_details": {},
+    }
+
+
+def why(figure: Figure) -> str | None:
+    assert math.isnan(figure.value) == (figure.reason is not None)
+    return figure.reason
+
+
+def test_cost_of_turns_and_minutes() -> None:
+    """Two turns of $0.0110636 in 30 s, of which 5 s of the agent were heard."""
+    found = session_figures(two_turns())
+
+    turn_usd = found["turn_usd"]
+    assert list(turn_usd.values) == pytest.approx([WORKED_USD + 0.00045] * 2)
+    assert turn_usd.source is not None and turn_usd.source.startswith("server, prices of ")
+    assert found["minute_usd"].value == pytest.approx(0.0442544)
+    assert why(found["talk_minute_usd"]) == "how long the user spoke is not known"
+    assert found["unheard_tokens"].value == pytest.approx(0.75 * 147)
+
+
+def test_a_part_of_the_cost_is_not_the_cost_by_the_minute() -> None:
+    found = session_figures(two_turns(transcription="whisper-1"))
+
+    for name in ("turn_usd", "minute_usd", "talk_minute_usd"):
+        assert "no price is known for whisper-1" in (why(found[name]) or "")
+
+
+def test_the_context_grows() -> None:
+    rec = begun_on()
+    for number, (inputs, cached) in enumerate(((100, 0), (250, 100), (500, 250))):
+        rec.user(number * 10.0, f"user_{number}", "Go on.")
+        rec.answer(number * 10.0 + 1, f"resp_{number}", usage=usage(inputs, cached))
+
+    found = session_figures(rec)
+
+    assert list(found["context_tokens"].values) == [100, 250, 500]
+    assert list(found["context_growth_tokens"].values) == [150, 250]
+    assert found["context_growth_tokens"].value == 200
+    assert found["cached_share"].value == pytest.approx(350 / 850)
+
+
+def test_growth_is_from_a_turn_to_the_next() -> None:
+    rec = begun_on()
+    for number, inputs in enumerate((100, 0, 500)):
+        rec.user(number * 10.0, f"user_{number}", "Go on.")
+        counted = usage(inputs, 0) if inputs else None
+        rec.answer(number * 10.0 + 1, f"resp_{number}", usage=counted)
+
+    assert why(session_figures(rec)["context_growth_tokens"]) == (
+        "no two turns in a row have token counts"
+    )
+
+
+def test_errors_by_code() -> None:
+    rec = begun()
+    for code in ("response_cancel_not_active", "unknown_parameter", "unknown_parameter", None):
+        rec.got(5.0, "error", error={"code": code, "message": "No."})
+
+    found = session_figures(rec)
+
+    assert {name: one.value for name, one in found.items() if name.startswith("errors")} == {
+        "errors_benign": 1,
+        "errors.no code": 1,
+        "errors.response_cancel_not_active": 1,
+        "errors.unknown_parameter": 2,
+    }
+    assert why(session_figures(MadeRecording())["errors_benign"]) == "there are no events"
+
+
+def test_latency_by_kinds_of_turns() -> None:
+    """Answers after 1, 2 and 3 s; the second is interrupted."""
+    rec = begun()
+    for number in range(3):
+        offset_s = 4.0 + 15 * number
+        onset_ms = round((offset_s - 1) * 1000) - 1_000
+        spoken(rec, f"user_{number}", onset_ms, onset_ms + 1_000, stopped_s=offset_s + 0.3)
+        rec.user(offset_s + 0.35, f"user_{number}", "What is free?")
+        rec.answer(offset_s + 0.5, f"resp_{number}", 2_000, "All of it.")
+        begun_s = offset_s + 1 + number
+        rec.played(f"resp_{number}_item", 0.0, "started", begun_s)
+        heard_ms, kind = (500.0, "flushed") if number == 1 else (2_000.0, "finished")
+        rec.played(f"resp_{number}_item", heard_ms, kind, begun_s + heard_ms / 1000)
+
+    found = session_figures(rec)
+
+    assert list(found["latency_interrupted_ms"].values) == pytest.approx([2_000])
+    assert list(found["latency_undisturbed_ms"].values) == pytest.approx([3_000])
+    assert found["latency_undisturbed_ms"].source == "server"
+    assert why(session_figures(begun())["latency_undisturbed_ms"]) == "there are no such turns"
+
+
+def greeted(**header: Any) -> MadeRecording:
+    rec = MadeRecording(header=header)
+    rec.got(0.1, "session.created", session={})
+    rec.got(0.3, "session.updated", session={})
+    rec.got(0.4, "session.updated", session={})
+    rec.answer(1.0, "resp_1", 1_000, "Hello.")
+    return rec
+
+
+def test_from_the_update_to_the_first_audio() -> None:
+    figure = session_figures(greeted())["update_to_first_audio_ms"]
+    assert figure.value == pytest.approx(800)
+    assert (figure.unit, figure.source) == ("ms", "server")
+
+    def reason(rec: MadeRecording) -> str | None:
+        return why(session_figures(rec)["update_to_first_audio_ms"])
+
+    assert reason(MadeRecording()) == "the agent did not speak"
+    assert "4 times" in (reason(greeted(speed=4)) or "")
+    rec = MadeRecording()
+    rec.answer(1.0, "resp_1", 1_000, "Hello.")
+    assert reason(rec) == "the session was not configured"
+    rec.got(2.0, "session.updated", session={})
+    assert reason(rec) == "the session was configured after the agent began"
+    rec.conversation.items["resp_1_item"].first_audio_s = None
+    assert reason(rec) == "its time is not known"
+
+
+def test_what_the_microphone_lost() -> None:
+    lost = {"source": "host", "lost_ms": 20.0, "overflows": 1, "dropped_ms": 100}
+
+    assert session_figures(MadeRecording(header={"microphone": lost}))["input_lost_ms"].value == 120
+    page = {"sample_rate": 48_000}
+    assert why(session_figures(MadeRecording(header={"microphone": page}))["input_lost_ms"]) == (
+        "no microphone reported what it lost"
+    )

@@ -1,0 +1,134 @@
+"""Logs with unknown events, lines that can't be read, damage; and what is no log at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from realtime_nb.errors import RecordingError
+from realtime_nb.recordings.recording import load
+from tests.archive.wire_logs import WRAPPED, Kept, iso, written
+from tests.scripted_session import three_turns
+
+
+def test_unknown_events_pass_through(tmp_path: Path) -> None:
+    lines = [
+        {"time": 1.7e9, "dir": "out", "event": {"type": "vendor.ping", "n": 1}},
+        {"time": 1.7e9 + 0.5, "dir": "in", "event": {"type": "vendor.pong", "n": 1}},
+        {"time": 1.7e9 + 1.5, "event": {"type": "response.create", "later": True}},
+    ]
+
+    recording = load(written(tmp_path / "log.jsonl", lines))
+
+    assert list(recording.events.direction) == ["sent", "received", "sent"]
+    assert recording.conversation.unknown_events == 3
+    assert recording.problems == []
+
+
+def test_repeated_events_that_a_console_only_counted(tmp_path: Path) -> None:
+    delta = {"type": "response.output_text.delta", "delta": "Hi", "item_id": "i"}
+    lines = [{"time": iso(0.5), "source": "server", "count": 7, "event": delta}]
+
+    recording = load(written(tmp_path / "log.jsonl", lines))
+
+    assert "counted repeated events: 6 of them are missing" in recording.problems[0]
+
+
+def test_events_that_can_not_be_understood_are_counted(tmp_path: Path) -> None:
+    delta = {"type": "response.output_audio.delta", "delta": "AAAA", "response_id": "r"}
+    lines = [
+        {"time": iso(0.5), "source": "server", "event": {"type": "session.created", "session": {}}},
+        {"time": iso(1.5), "source": "server", "event": delta},
+        {"time": iso(1.6), "source": "server", "event": delta},
+    ]
+
+    recording = load(written(tmp_path / "log.jsonl", lines))
+
+    assert recording.problems == [
+        "2 response.output_audio.delta events can't be understood (it names no item), and what "
+        "they told is missing."
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_byte_order_marks(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"type": "response.create", "event_id": "é"}\n', encoding)
+
+    assert list(load(path).events.event_id) == ["é"]
+
+
+def test_line_that_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(
+        b'{"type": "response.create", "event_id": "\xe9"}\n{"type": "response.create"}'
+    )
+
+    recording = load(path)
+
+    assert len(recording.events) == 1
+    assert recording.problems[0] == "line 1 can't be read and is left out."
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "hello\n",
+        '{"level": "info"}\n',
+        "[1, 2]",
+        "null",
+        '{"type": "http.request"}\n',
+        "[" * 9_999,
+    ],
+)
+def test_what_is_no_log_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "some.json"
+    path.write_text(content)
+
+    with pytest.raises(RecordingError, match=r"is empty|holds no Realtime event") as caught:
+        load(path)
+    assert "one JSON object per line" in str(caught.value)
+
+
+DAMAGE = st.lists(
+    st.tuples(
+        st.floats(0, 1), st.sampled_from([b"", b"{", b'"', b"\n", b"\xff", b"[", b"9", b"null"])
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(damage=DAMAGE, cut=st.floats(0.2, 1), form=st.sampled_from(list(WRAPPED)))
+@settings(max_examples=80, deadline=None)
+def test_damaged_log_loads_or_is_refused(
+    tmp_path_factory: pytest.TempPathFactory,
+    damage: list[tuple[float, bytes]],
+    cut: float,
+    form: str,
+) -> None:
+    wire = [sent for sent in SHORT.wire if sent[1]["type"] != "input_audio_buffer.append"]
+    path = written(tmp_path_factory.mktemp("damaged") / "x.log", (WRAPPED[form](*s) for s in wire))
+    content = bytearray(path.read_bytes())
+    for place, inserted in damage:
+        index = int(place * len(content))
+        content[index : index + 1] = inserted
+    path.write_bytes(content[: int(cut * len(content))])
+
+    try:
+        recording = load(path)
+    except RecordingError:
+        return
+    assert len(recording.events) <= len(wire) + len(damage)
+    assert len(recording.turns) <= 3
+    recording.transcript()
+    for durations in (recording.calls.run_ms, recording.latency.answer_ms):
+        assert not (durations < 0).any()
+
+
+SHORT = Kept()
+three_turns(SHORT)

@@ -1,0 +1,458 @@
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from realtime_nb.archive import recorder as recorder_module
+from realtime_nb.archive import recorder_files
+from realtime_nb.archive.recorder import Recorder
+from realtime_nb.audio.pcm import GrowingWav, read_wav_pcm
+from realtime_nb.errors import ConfigurationError, RecordingError
+from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
+from realtime_nb.recordings.recording import load
+
+PCM = bytes(range(256)) * 4
+
+
+def base64_of(pcm: bytes) -> str:
+    return base64.b64encode(pcm).decode()
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def stored(path: Path) -> list[dict[str, Any]]:
+    return [line["event"] for line in lines(path / "events.jsonl")]
+
+
+def recorded(path: Path, *events: dict[str, Any], pcm: bytes | None = None) -> Path:
+    recorder = Recorder(path, {})
+    for event in events:
+        recorder.event("received", event, 0.5, pcm)
+    recorder.close()
+    return recorder.path
+
+
+def test_folder_holds_what_the_format_promises(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, {"endpoint": "local", "dialect": "ga"})
+    recorder.event("sent", {"type": "response.create"}, 0.25)
+    recorder.event("received", {"type": "response.created", "response": {"id": "r"}}, 0.5)
+    recorder.playback(PlaybackReport("item_1", 12.5, "started", 0.75))
+    recorder.tool(ToolReport("call_1", "ended", 0.8, "timeout"))
+    recorder.label(1.0, "not me ✓")
+    recorder.close(duration_s=2.5, close_code=1000)
+
+    header = json.loads((recorder.path / "session.json").read_text())
+    assert header["format"] == "realtime_nb recording"
+    assert header["format_version"] == 1
+    assert header["endpoint"] == "local"
+    assert header["sample_rates"]["input.wav"] == 24_000
+    assert (header["complete"], header["duration_s"], header["close_code"]) == (True, 2.5, 1000)
+    assert lines(recorder.path / "events.jsonl") == [
+        {"seq": 0, "t": 0.25, "dir": "sent", "event": {"type": "response.create"}},
+        {
+            "seq": 1,
+            "t": 0.5,
+            "dir": "received",
+            "event": {"type": "response.created", "response": {"id": "r"}},
+        },
+    ]
+    assert lines(recorder.path / "playback.jsonl") == [
+        {"t": 0.75, "item_id": "item_1", "played_ms": 12.5, "kind": "started", "after": 1}
+    ]
+    assert lines(recorder.path / "tools.jsonl") == [
+        {"t": 0.8, "call_id": "call_1", "kind": "ended", "outcome": "timeout", "after": 1}
+    ]
+    assert lines(recorder.path / "labels.jsonl") == [{"t": 1.0, "text": "not me ✓"}]
+    assert {file.name for file in recorder.path.iterdir()} == {
+        *("session.json", "events.jsonl", "playback.jsonl", "tools.jsonl", "labels.jsonl"),
+        *("input.wav", "output.wav", "received.wav"),
+    }
+
+
+def test_what_is_noted_is_in_the_header_soon_and_at_the_end(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, {"model": "m"})
+    file = recorder.path / "session.json"
+    recorder.event("sent", {"type": "response.create"}, 0.1)
+
+    recorder.note(microphone={"sample_rate": 48_000}, api_key="sk-1234567890abcdef1234")
+    recorder.note(microphone={"sample_rate": 44_100})
+    soon = _header_with("microphone", file)
+    recorder.note(seen="late")
+    recorder.close(duration_s=1.0)
+    end = json.loads(file.read_text())
+
+    assert (soon["model"], soon["complete"]) == ("m", False)
+    assert soon["microphone"] == end["microphone"] == {"sample_rate": 44_100}
+    assert (end["seen"], end["complete"], end["duration_s"]) == ("late", True, 1.0)
+    assert "sk-1234567890abcdef1234" not in file.read_text()
+
+
+def _header_with(name: str, file: Path) -> dict[str, Any]:
+    """The header as soon as it has that field."""
+    until_s = time.monotonic() + 10
+    while time.monotonic() < until_s:
+        header: dict[str, Any] = json.loads(file.read_text())
+        if name in header:
+            return header
+        time.sleep(0.005)
+    raise AssertionError(f"{name} is not in the header")
+
+
+def test_what_is_the_recorders_own_is_not_to_be_noted(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, {})
+
+    with pytest.raises(ConfigurationError, match=r"'format' in .* is the recorder's own"):
+        recorder.note(format="another")
+    recorder.close()
+    with pytest.raises(RecordingError, match="is closed"):
+        recorder.note(seen="too late")
+    assert json.loads((recorder.path / "session.json").read_text())["format"] != "another"
+
+
+@pytest.mark.parametrize(
+    ("type", "key", "file"),
+    [
+        ("input_audio_buffer.append", "audio", "input.wav"),
+        ("response.output_audio.delta", "delta", "received.wav"),
+        ("response.audio.delta", "delta", "received.wav"),
+    ],
+)
+def test_audio_goes_to_its_file_and_leaves_a_reference(
+    tmp_path: Path, type: str, key: str, file: str
+) -> None:
+    event = {"type": type, key: base64_of(PCM), "item_id": "item_1"}
+
+    path = recorded(tmp_path, event, event)
+
+    assert read_wav_pcm(path / file) == (PCM + PCM, 24_000)
+    assert stored(path) == [
+        {"type": type, key: {"file": file, "start": 0, "samples": 512}, "item_id": "item_1"},
+        {"type": type, key: {"file": file, "start": 512, "samples": 512}, "item_id": "item_1"},
+    ]
+    assert event[key] == base64_of(PCM)
+
+
+def test_given_pcm_is_stored_and_the_size_on_the_wire_kept(tmp_path: Path) -> None:
+    event = {"type": "input_audio_buffer.append", "audio": base64_of(bytes(160))}
+
+    path = recorded(tmp_path, event, pcm=PCM)
+
+    assert read_wav_pcm(path / "input.wav")[0] == PCM
+    assert stored(path)[0]["audio"] == {
+        "file": "input.wav",
+        "start": 0,
+        "samples": 512,
+        "bytes": 160,
+    }
+
+
+def test_time_of_capture_is_kept_where_it_is_known(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, {})
+    event = {"type": "input_audio_buffer.append", "audio": base64_of(PCM)}
+    recorder.event("sent", event, 1.25, captured_s=1.2000004)
+    recorder.event("sent", event, 1.27)
+    recorder.close()
+
+    assert [line.get("captured") for line in lines(recorder.path / "events.jsonl")] == [1.2, None]
+    assert [event.captured for event in load(recorder.path).raw_events()] == [1.2, None]
+
+
+def test_half_a_sample_waits_for_the_next_chunk(tmp_path: Path) -> None:
+    pieces = [PCM[:5], PCM[5:6], PCM[6:]]
+    events = [{"type": "response.output_audio.delta", "delta": base64_of(p)} for p in pieces]
+
+    path = recorded(tmp_path, *events)
+
+    assert read_wav_pcm(path / "received.wav")[0] == PCM
+    assert [event["delta"]["samples"] for event in stored(path)] == [2, 1, 509]
+
+
+def test_audio_inside_items_goes_to_items_wav(tmp_path: Path) -> None:
+    part = {"type": "input_audio", "audio": base64_of(PCM), "transcript": "hello"}
+    item = {"id": "item_1", "type": "message", "role": "user", "content": [part]}
+    created = {"type": "conversation.item.create", "item": item}
+    in_response = {"type": "response.create", "response": {"input": [item]}}
+
+    path = recorded(tmp_path, created, in_response)
+
+    assert read_wav_pcm(path / "items.wav")[0] == PCM + PCM
+    kept = stored(path)[1]["response"]["input"][0]["content"][0]
+    assert kept["audio"] == {"file": "items.wav", "start": 512, "samples": 512}
+    assert kept["transcript"] == "hello"
+    assert part["audio"] == base64_of(PCM)
+
+
+@pytest.mark.parametrize("payload", ["***", "AAA", ""])
+def test_payload_that_is_no_base64_is_not_stored(tmp_path: Path, payload: str) -> None:
+    path = recorded(tmp_path, {"type": "input_audio_buffer.append", "audio": payload})
+
+    assert stored(path)[0]["audio"]["samples"] == 0
+
+
+def test_event_that_json_is_reluctant_to_hold(tmp_path: Path) -> None:
+    events: list[dict[str, Any]] = [
+        {"type": "text", "delta": "half a pair: \ud83d"},
+        {"type": "number", "value": 10**30},
+        {"type": ["not", "a", "name"], "audio": 3},
+    ]
+
+    assert stored(recorded(tmp_path, *events)) == events
+
+
+def test_secrets_reach_no_file(tmp_path: Path) -> None:
+    secret = "marker-5eCr3t"
+    server = {
+        "type": "mcp",
+        "server_label": "books",
+        "authorization": secret,
+        "headers": {"X-Api-Key": secret, "Cookie": secret},
+    }
+    events: list[dict[str, Any]] = [
+        {"type": "session.update", "session": {"tools": [server]}},
+        {"type": "session.created", "session": {"client_secret": {"value": secret}}},
+        {"type": "later.version", "deep": [{"API-Key": secret}, {"token": secret}]},
+        {"type": "later.version", "headers.x": secret, "headers": [secret]},
+    ]
+    recorder = Recorder(tmp_path, {"api_key": secret, "endpoint": {"headers": {"a": secret}}})
+    for event in events:
+        recorder.event("sent", event, 0.0)
+    recorder.close(connection={"token": secret})
+
+    for file in recorder.path.iterdir():
+        assert secret.encode() not in file.read_bytes(), file
+    tool = stored(recorder.path)[0]["session"]["tools"][0]
+    assert tool["headers"] == {"X-Api-Key": "[removed]", "Cookie": "[removed]"}
+    assert tool["server_label"] == "books"
+    assert server["authorization"] == secret
+
+
+def test_parameter_that_is_called_token_keeps_its_schema(tmp_path: Path) -> None:
+    schema = {"type": "object", "properties": {"token": {"type": "string"}}}
+    tool = {"type": "function", "name": "redeem", "parameters": schema}
+    event = {"type": "session.update", "session": {"tools": [tool]}}
+
+    assert stored(recorded(tmp_path, event)) == [event]
+
+
+def test_played_audio_lies_at_its_time_and_chunks_join(tmp_path: Path) -> None:
+    second = 48_000
+    recorder = Recorder(tmp_path, {})
+    recorder.played("a", b"\1\0" * 24_000, 1.0)
+    recorder.played("a", b"\2\0" * 24_000, 2.049)  # 49 ms late: no gap
+    recorder.played("a", b"\3\0" * 24_000, 2.99)  # early: no overlap
+    recorder.played("a", b"\4\0" * 24_000, 5.0)
+    recorder.played("b", b"\5\0" * 24_000, 6.01)  # another item: where it is
+    recorder.close()
+
+    pcm, _ = read_wav_pcm(recorder.path / "output.wav")
+    assert pcm[:second] == bytes(second)
+    assert pcm[second : 4 * second : second] == b"\1\2\3"
+    assert pcm[4 * second : 5 * second] == bytes(second)
+    assert pcm[5 * second : 6 * second] == b"\4\0" * 24_000
+    assert pcm[6 * second : 6 * second + 480] == bytes(480)
+    assert pcm[6 * second + 480 :] == b"\5\0" * 24_000
+
+
+def test_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(RecordingError, match=r"file: .*Choose a folder"):
+        Recorder(tmp_path / "file", {})
+
+
+def test_after_close_nothing_is_taken(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, {})
+    recorder.close(duration_s=1.0)
+    recorder.close(duration_s=9.0)
+
+    with pytest.raises(RecordingError, match="is closed"):
+        recorder.event("sent", {"type": "response.create"}, 0.0)
+    assert json.loads((recorder.path / "session.json").read_text())["duration_s"] == 1.0
+
+
+def test_many_threads_write_whole_lines_in_order(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, {})
+    delta = base64_of(PCM)
+
+    def record() -> None:
+        for _ in range(200):
+            event = {"type": "response.output_audio.delta", "delta": delta}
+            recorder.event("received", event, 0.0, PCM)
+
+    threads = [threading.Thread(target=record) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    recorder.close()
+
+    kept = lines(recorder.path / "events.jsonl")
+    assert [line["seq"] for line in kept] == list(range(800))
+    assert [line["event"]["delta"]["start"] for line in kept] == list(range(0, 800 * 512, 512))
+    assert read_wav_pcm(recorder.path / "received.wav")[0] == PCM * 800
+
+
+class HeldWav(GrowingWav):
+    """A disk that takes nothing until it is released."""
+
+    released = threading.Event()
+    reached = threading.Event()
+
+    def append(self, pcm: bytes) -> None:
+        HeldWav.reached.set()
+        assert HeldWav.released.wait(30)
+        super().append(pcm)
+
+
+def test_slow_disk_ends_the_recording_with_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_files, "GrowingWav", HeldWav)
+    monkeypatch.setattr(recorder_module, "QUEUE_BYTES", 10 * len(PCM))
+    HeldWav.released.clear()
+    HeldWav.reached.clear()
+    recorder = Recorder(tmp_path, {})
+    event = {"type": "response.output_audio.delta", "delta": base64_of(PCM)}
+    recorder.event("received", event, 0.0)
+    assert HeldWav.reached.wait(30)
+    taken = 1
+
+    with pytest.raises(RecordingError, match="the disk is too slow"):
+        for _ in range(20):
+            recorder.event("received", event, 0.0)
+            taken += 1
+    assert taken < 10
+    statistics = recorder.statistics()
+    assert statistics.events == taken
+    assert 0 < statistics.queued_bytes <= 10 * len(PCM)
+    assert statistics.behind_s > 0
+
+    with pytest.raises(RecordingError, match="begin a new recording"):
+        recorder.label(0.0, "still there?")
+    HeldWav.released.set()
+    recorder.close()
+
+    assert read_wav_pcm(recorder.path / "received.wav")[0] == PCM * taken
+    assert len(stored(recorder.path)) == taken
+    header = json.loads((recorder.path / "session.json").read_text())
+    assert header["complete"] is False
+    assert "too slow" in header["problem"]
+
+
+def test_disk_error_is_raised_by_close_when_no_call_came_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FullWav(GrowingWav):
+        def append(self, pcm: bytes) -> None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(recorder_files, "GrowingWav", FullWav)
+    recorder = Recorder(tmp_path, {})
+    recorder.event("sent", {"type": "input_audio_buffer.append", "audio": base64_of(PCM)}, 0.0)
+
+    with pytest.raises(RecordingError, match=r"No space left on device.*begin a new recording"):
+        recorder.close()
+    recorder.close()
+    assert stored(recorder.path) == []
+
+
+FULL_DISK = """
+import resource, sys
+from realtime_nb.errors import ConfigurationError, RecordingError
+from realtime_nb.archive.recorder import Recorder
+
+recorder = Recorder(sys.argv[1], {})
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    for n in range(10**9):
+        recorder.event("sent", {"type": "response.create", "event_id": "e" * 1000}, n / 10)
+except RecordingError as error:
+    print(error)
+    print(recorder.path)
+    recorder.close()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file size limits")
+def test_file_that_may_not_grow(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path)], capture_output=True, text=True, timeout=60
+    )
+
+    message, path = done.stdout.splitlines()
+    assert "has stopped: File too large" in message
+    recording = load(path)
+    assert not recording.complete
+    assert [event.seq for event in recording.raw_events()] == list(
+        range(sum(1 for _ in recording.raw_events()))
+    )
+
+
+NURSERY = """
+import base64, os, random, sys, time
+from realtime_nb.archive.recorder import Recorder
+
+def record(told):
+    recorder = Recorder(sys.argv[1], {"dialect": "ga"})
+    os.write(told, f"{recorder.path}\\n".encode())
+    audio = base64.b64encode(bytes(960)).decode()
+    event = {"type": "input_audio_buffer.append", "audio": audio}
+    for n in range(100_000):
+        recorder.event("sent", event, time.monotonic(), n.to_bytes(2, "little") * 480)
+        os.write(told, f"{time.monotonic()}\\n".encode())
+        time.sleep(0.01)
+
+def begin(number):
+    told = os.open(f"{sys.argv[1]}/{number}.told", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            record(told)
+        finally:
+            os._exit(1)
+    while os.fstat(told).st_size < 120:  # until the first events were taken
+        time.sleep(0.002)
+    os.close(told)
+    return time.monotonic() + moments.uniform(0.1, 1.4), pid
+
+moments = random.Random(50)
+for first in range(0, 50, 10):
+    for at_s, pid in sorted(begin(number) for number in range(first, first + 10)):
+        time.sleep(max(0.0, at_s - time.monotonic()))
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_killed_at_any_of_50_moments_it_loads_and_is_at_most_a_second_short(
+    tmp_path: Path,
+) -> None:
+    subprocess.run([sys.executable, "-c", NURSERY, str(tmp_path)], check=True, timeout=120)
+
+    lengths = set()
+    for told in sorted(tmp_path.glob("*.told")):
+        # What was handed over, and when; the last line may be cut.
+        path, *handed_over = told.read_text().split("\n")[:-1]
+        recording = load(path)
+        events = list(recording.raw_events())
+        lengths.add(len(events))
+        assert float(handed_over[-1]) - events[-1].t_s <= 1.0
+        assert [event.seq for event in events] == list(range(len(events)))
+        assert recording.problems == []
+        assert not recording.complete
+        pcm, _ = read_wav_pcm(recording.path / "input.wav")
+        assert len(pcm) >= 960 * len(events)
+        assert pcm[: 960 * len(events) : 960] == bytes(n % 256 for n in range(len(events)))
+    assert len(list(tmp_path.glob("*.told"))) == 50
+    assert len(lengths) > 2

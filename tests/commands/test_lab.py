@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from realtime_nb.commands import lab
+from realtime_nb.errors import ConfigurationError, MissingExtraError
+from tests.paths import ROOT
+
+
+def _folder(path: Path, **files: str) -> Path:
+    path.mkdir()
+    for name, text in files.items():
+        (path / f"{name}.ipynb").write_text(text)
+    return path
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    return {path.stem: path.read_text() for path in folder.glob("*.ipynb")}
+
+
+def test_a_checkout_is_worked_in() -> None:
+    assert lab.tutorials() == ROOT / "notebooks"
+
+
+def test_a_copy_is_worked_in_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "site-packages" / "realtime_nb"
+    package.mkdir(parents=True)
+    monkeypatch.setattr(lab, "_PACKAGE", package)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match="install realtime_nb again"):
+        lab.tutorials()
+    _folder(package / "notebooks", first="1", second="2")
+
+    folder = lab.tutorials()
+
+    assert folder == tmp_path / lab.TUTORIALS_FOLDER
+    assert _texts(folder) == {"first": "1", "second": "2"}
+
+
+def test_what_the_user_changed_stays(tmp_path: Path) -> None:
+    source = _folder(tmp_path / "source", first="1", second="2", third="3")
+    target = tmp_path / "target"
+    lab.copy_tutorials(source, target)
+    (target / "first.ipynb").write_text("mine")
+    (target / "third.ipynb").unlink()
+    for name in ("first", "second"):
+        (source / f"{name}.ipynb").write_text("new")
+
+    lab.copy_tutorials(source, target)
+
+    assert _texts(target) == {"first": "mine", "second": "new", "third": "3"}
+
+
+@pytest.mark.parametrize("notes", ["", "no JSON", "[1]"])
+def test_what_is_not_known_to_be_a_copy_stays(tmp_path: Path, notes: str) -> None:
+    source = _folder(tmp_path / "source", first="new")
+    target = _folder(tmp_path / "target", first="whose?")
+    (target / ".copied.json").write_text(notes)
+
+    lab.copy_tutorials(source, target)
+
+    assert _texts(target) == {"first": "whose?"}
+
+
+def test_a_folder_that_cant_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "realtime_nb"
+    package.mkdir()
+    _folder(package / "notebooks", first="1")
+    (tmp_path / lab.TUTORIALS_FOLDER).write_text("a file")
+    monkeypatch.setattr(lab, "_PACKAGE", package)
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ConfigurationError, match="can't be copied"):
+        lab.tutorials()
+
+
+def test_without_jupyterlab(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lab, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"realtime_nb\[lab\]"):
+        lab.open_lab()
+
+
+def test_a_taken_port() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=f"Port {port} can't be used"):
+            lab.open_lab(port=port)
+
+
+def test_the_command() -> None:
+    command = lab.jupyter_command(Path("a") / "01 b.ipynb", browser=False, port=8899)
+
+    assert command[:4] == [
+        *(sys.executable, "-m", "jupyterlab"),
+        f"--notebook-dir={Path('a')}",
+    ]
+    assert "--LabApp.default_url=/lab/tree/01%20b.ipynb" in command
+    assert {"--no-browser", "--port=8899", "--ServerApp.port_retries=0"} <= set(command)
+    assert "--no-browser" not in lab.jupyter_command(Path("01.ipynb"), browser=True, port=None)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_jupyterlab_opens_the_first_tutorial(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "realtime_nb", "lab", "--no-browser"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "JUPYTER_CONFIG_DIR": str(tmp_path), "HOME": str(tmp_path)},
+    )
+    assert process.stderr is not None
+    with process, process.stderr:
+        try:
+            seen = next(
+                (m[0] for line in process.stderr if (m := re.search(r"http://\S+", line))), ""
+            )
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.stderr.read()
+    first = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))[0]
+    assert f"/lab/tree/{first}" in seen

@@ -1,0 +1,142 @@
+"""Where to connect, and that keys show nowhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from realtime_nb.errors import ConfigurationError
+from realtime_nb.session.endpoints import DEFAULT_MODEL, Endpoint, azure, local, openai, resolve
+
+KEY = "sk-marker-0123456789"
+
+
+@pytest.fixture(autouse=True)
+def no_keys_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "AZURE_OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_local_is_still_to_be_started() -> None:
+    assert resolve("local") is None
+
+
+def test_an_endpoint_is_what_it_is() -> None:
+    endpoint = Endpoint("ws://127.0.0.1:8000/v1/realtime", "m")
+    assert resolve(endpoint) is endpoint
+    for options in ({"model": "other"}, {"api_key": KEY}):
+        with pytest.raises(ConfigurationError, match="to the Endpoint itself"):
+            resolve(endpoint, **options)
+
+
+def test_openai_takes_the_key_that_is_given_or_that_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = resolve("openai", api_key=KEY)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    assert given == resolve("openai") == openai()
+    assert given is not None
+    assert given.headers == {"Authorization": f"Bearer {KEY}"}
+    assert given.connect_url == f"wss://api.openai.com/v1/realtime?model={DEFAULT_MODEL}"
+    assert "OpenAI-Beta" not in given.headers
+    assert openai("gpt-realtime-mini").connect_url.endswith("?model=gpt-realtime-mini")
+
+
+def test_without_a_key_the_remedy_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="OPENAI_API_KEY"):
+        resolve("openai")
+    with pytest.raises(ConfigurationError, match="AZURE_OPENAI_API_KEY"):
+        azure("resource", "deployment")
+
+
+def test_a_key_in_the_environment_is_not_sent_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    endpoint = resolve("wss://example.org/v1/realtime")
+    assert endpoint is not None
+    assert endpoint.headers == {}
+
+
+@pytest.mark.parametrize("resource", ["mine", "mine.openai.azure.com"])
+def test_azure_uses_the_deployment_and_its_own_header(resource: str) -> None:
+    endpoint = azure(resource, "my realtime", KEY)
+    assert endpoint.connect_url == (
+        "wss://mine.openai.azure.com/openai/v1/realtime?model=my+realtime"
+    )
+    assert endpoint.headers == {"api-key": KEY}
+    # A transcription model is the name of a deployment there.
+    assert endpoint.transcription_model is None
+
+
+def test_a_local_server_takes_its_token_as_key() -> None:
+    endpoint = local("ws://127.0.0.1:1234/v1/realtime", KEY)
+    assert endpoint.kind == "local"
+    assert endpoint.headers == {"Authorization": f"Bearer {KEY}"}
+    assert endpoint.connect_url == "ws://127.0.0.1:1234/v1/realtime?model=local"
+
+
+@pytest.mark.parametrize(
+    ("url", "model", "connected"),
+    [
+        ("ws://h/v1/realtime", None, f"ws://h/v1/realtime?model={DEFAULT_MODEL}"),
+        ("ws://h/v1/realtime", "m", "ws://h/v1/realtime?model=m"),
+        ("ws://h/v1/realtime?model=a", None, "ws://h/v1/realtime?model=a"),
+        ("ws://h/v1/realtime?model=a", "b", "ws://h/v1/realtime?model=b"),
+        ("wss://h/r?key=k&empty=", "m", "wss://h/r?key=k&empty=&model=m"),
+        ("ws://[::1]:99/r", "m", "ws://[::1]:99/r?model=m"),
+    ],
+)
+def test_the_model_joins_the_query(url: str, model: str | None, connected: str) -> None:
+    endpoint = resolve(url, model)
+    assert endpoint is not None
+    assert endpoint.connect_url == connected
+
+
+def test_a_key_for_a_url_is_a_bearer_token() -> None:
+    endpoint = resolve("wss://h/r", api_key=KEY)
+    assert endpoint is not None
+    assert endpoint.headers == {"Authorization": f"Bearer {KEY}"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.example.org/v1/realtime",
+        "ws:///v1/realtime",
+        "ws://host:port/v1/realtime",
+        "ws://host:99999/v1/realtime",
+        "ws://[::1/v1/realtime",
+        "://",
+    ],
+)
+def test_what_is_no_realtime_url_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="not a Realtime URL"):
+        resolve(url)
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigurationError, match=r"Use 'local', 'openai'"):
+        resolve("opnai")
+
+
+def test_no_secret_is_shown() -> None:
+    endpoint = Endpoint(
+        f"wss://user:{KEY}-password@host:8443/path?key={KEY}-query",
+        "m",
+        {"Authorization": f"Bearer {KEY}", "X-Extra": f"{KEY}-extra"},
+    )
+    assert endpoint.shown_url == "wss://host:8443/path"
+    for text in (repr(endpoint), str(endpoint), f"{[endpoint]}"):
+        assert KEY not in text
+    with pytest.raises(ConfigurationError) as refused:
+        Endpoint(f"https://user:{KEY}@host/path?key={KEY}")
+    assert KEY not in str(refused.value)
+
+
+def test_secrets_are_taken_out_of_what_others_wrote() -> None:
+    endpoint = Endpoint(
+        f"wss://user:{KEY}-password@host/path?key={KEY}-query&model=gpt-realtime&v=2",
+        headers={"Authorization": f"Bearer {KEY}"},
+    )
+    text = f"Wrong key {KEY} ({KEY}-query) of {KEY}-password for gpt-realtime, version 2"
+    cleaned = endpoint.without_secrets(text)
+    assert KEY not in cleaned
+    assert cleaned.endswith("for gpt-realtime, version 2")

@@ -1,0 +1,216 @@
+"""A session's opening, and waiting for what it tells."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import realtime_nb as rt
+from realtime_nb.local.llm import Call, ScriptedLLM
+from realtime_nb.session import inbox
+from realtime_nb.testing import MemoryServer, ScriptedServer
+from tests.session.session_fakes import LONG_ANSWER, response, scripted, turns
+from tests.virtual import virtual
+
+# --- opening ---
+
+
+@virtual
+async def test_the_session_is_configured_before_it_is_handed_out() -> None:
+    def look_up(word: str) -> str:
+        """Look a word up."""
+        return word
+
+    async with ScriptedServer() as server:
+        opening = asyncio.create_task(
+            rt.connect(
+                transport=server.transport, instructions="Be brief.", tools=[look_up]
+            ).__aenter__()
+        )
+        patch = await server.greet()
+        session = await opening
+        assert patch["instructions"] == "Be brief."
+        assert [tool["name"] for tool in patch["tools"]] == ["look_up"]
+        assert patch["audio"]["input"]["transcription"] == {"model": "gpt-4o-mini-transcribe"}
+        assert list(session.tools) == ["look_up"]
+        await session.close()
+
+
+@pytest.mark.parametrize("transcription", [None, "whisper-1"])
+@virtual
+async def test_transcription_is_what_was_asked_for(transcription: str | None) -> None:
+    async with (
+        MemoryServer() as server,
+        rt.connect(transport=server.transport, transcription=transcription) as session,
+    ):
+        audio = session.conversation.session["audio"]["input"]["transcription"]
+    assert (audio or {}).get("model") == transcription
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"voise": "ash"}, "Did you mean 'voice'"),
+        ({"speed": 0}, "greater than 0"),
+        ({"endpoint": "ws://127.0.0.1:9/v1/realtime", "speed": 2}, "local server only"),
+        ({"endpoint": "opnai"}, "Unknown endpoint 'opnai'"),
+        ({"turn_detection": {"type": "server_vad", "threshold": 3}}, "can't be configured"),
+    ],
+)
+def test_impossible_options_are_refused_at_once(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(rt.ConfigurationError, match=words):
+        rt.connect(**options)
+
+
+@virtual
+async def test_a_server_that_refuses_the_settings_leaves_nothing_open() -> None:
+    async with ScriptedServer() as server:
+        opening = asyncio.create_task(rt.connect(transport=server.transport).__aenter__())
+        await server.emit({"type": "session.created", "session": server.session})
+        update = await server.expect("session.update")
+        error = {"message": "No.", "code": "invalid_value", "event_id": update["event_id"]}
+        await server.emit({"type": "error", "error": error})
+        with pytest.raises(rt.ServerError, match=r"refused the settings: No\."):
+            await opening
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@virtual
+async def test_a_server_that_says_something_else_is_not_realtime() -> None:
+    async with ScriptedServer() as server:
+        opening = asyncio.create_task(rt.connect(transport=server.transport).__aenter__())
+        await server.emit({"type": "hello"}, {"what": "is this"})
+        with pytest.raises(rt.ConnectionFailedError, match="Does it speak the Realtime protocol"):
+            await opening
+
+
+@virtual
+async def test_a_server_that_hangs_up_is_not_realtime() -> None:
+    async with ScriptedServer() as server:
+        opening = asyncio.create_task(rt.connect(transport=server.transport).__aenter__())
+        await server.vanish(4000, "invalid_request_error")
+        with pytest.raises(rt.ConnectionFailedError, match=r"at once.*4000: invalid_request_error"):
+            await opening
+
+
+@virtual
+async def test_a_folder_that_cannot_be_written_to_leaves_nothing_open(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    async with MemoryServer() as server:
+        with pytest.raises(rt.RecordingError):
+            await rt.connect(transport=server.transport, record=tmp_path / "file")
+        with pytest.raises(rt.SessionClosedError):
+            await server.transport.send({})
+
+
+# --- waiting ---
+
+
+@virtual
+async def test_wait_for_takes_a_type_or_a_condition() -> None:
+    async with (
+        MemoryServer(ScriptedLLM(["Yes."])) as server,
+        rt.connect(transport=server.transport) as session,
+    ):
+        await session.say("Hi")
+        assert (await session.wait_for("response.created")).type == "response.created"
+        done = await session.wait_for(lambda event: event.type.endswith(".done"))
+        assert done.type == "conversation.item.done" or done.type.startswith("response.")
+
+
+@virtual
+async def test_wait_for_gives_up_in_words() -> None:
+    async with MemoryServer() as server, rt.connect(transport=server.transport) as session:
+        with pytest.raises(TimeoutError, match=r"No response\.done within 0\.5 s"):
+            await session.wait_for("response.done", timeout_s=0.5)
+        assert await session.settled(timeout_s=0)
+
+
+@virtual
+async def test_an_error_in_a_condition_belongs_to_who_waits() -> None:
+    async with MemoryServer() as server, rt.connect(transport=server.transport) as session:
+        waiting = asyncio.create_task(session.wait_for(lambda event: 1 / 0 > 1))
+        await turns()
+        await session.say("Hi")
+        with pytest.raises(ZeroDivisionError):
+            await waiting
+        assert await session.settled()
+
+
+@virtual
+async def test_settled_is_false_when_it_takes_too_long() -> None:
+    async with (
+        MemoryServer(ScriptedLLM([LONG_ANSWER])) as server,
+        rt.connect(transport=server.transport) as session,
+    ):
+        await session.say("Talk")
+        assert not await session.settled(timeout_s=2.0)
+        assert await session.settled()
+
+
+@virtual
+async def test_a_turn_that_will_be_answered_is_not_settled() -> None:
+    async with ScriptedServer() as server:
+        session = await scripted(server)
+        started = {"audio_start_ms": 0, "item_id": "u"}
+        await server.emit({"type": "input_audio_buffer.speech_started", **started})
+        await turns()
+        assert not await session.settled(timeout_s=0)
+        await server.emit(
+            {"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 500, "item_id": "u"},
+            {"type": "input_audio_buffer.committed", "item_id": "u"},
+        )
+        await turns()
+        assert not await session.settled(timeout_s=2.0)
+        await server.emit(response("in_progress"), response("completed"))
+        assert await session.settled(timeout_s=0.1)
+        await session.close()
+
+
+@virtual
+async def test_a_turn_that_is_never_answered_is_waited_for_only_so_long() -> None:
+    async with ScriptedServer() as server:
+        session = await scripted(server)
+        stopped = {"audio_end_ms": 500, "item_id": "u"}
+        await server.emit({"type": "input_audio_buffer.speech_stopped", **stopped})
+        await turns()
+        assert not await session.settled(timeout_s=4)
+        assert await session.settled(timeout_s=2)
+        await session.close()
+
+
+@virtual
+async def test_settled_waits_for_tools_and_the_response_after_them() -> None:
+    released = asyncio.Event()
+
+    async def slow() -> str:
+        """Take your time."""
+        await released.wait()
+        return "done"
+
+    async with (
+        MemoryServer(ScriptedLLM([Call("slow", "{}"), "It is done."])) as server,
+        rt.connect(transport=server.transport, tools=[slow]) as session,
+    ):
+        await session.say("Do it")
+        assert not await session.settled(timeout_s=5)
+        released.set()
+        assert await session.settled()
+        assert session.conversation.transcript()[-1] == ("assistant", "It is done.")
+
+
+@pytest.mark.filterwarnings("default")
+@virtual
+async def test_events_that_nobody_reads_are_dropped_with_a_warning() -> None:
+    async with ScriptedServer() as server:
+        session = await scripted(server)
+        for number in range(inbox.MAX_UNREAD_EVENTS + 8):
+            await server.emit({"type": "noise", "number": number})
+        await turns(2_000)
+        with pytest.warns(UserWarning, match="10 events that nobody read in time"):
+            first = await anext(aiter(session))
+        assert getattr(first, "raw")["number"] == 8  # noqa: B009
+        await session.close()

@@ -1,0 +1,212 @@
+"""Talking and listening in a session, on fast and on slow connections."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import realtime_nb as rt
+from realtime_nb.local.llm import ScriptedLLM
+from realtime_nb.protocol.events import JsonObject
+from realtime_nb.session.session import MAX_UNSENT_APPENDS
+from realtime_nb.session.transport import MemoryTransport
+from realtime_nb.testing import MemoryServer, ScriptedServer, silence, tone
+from tests.session.session_fakes import LONG_ANSWER, response, scripted, turns
+from tests.virtual import virtual
+
+# --- talking ---
+
+
+@virtual
+async def test_what_is_said_while_the_agent_speaks_is_answered_after_it() -> None:
+    async with (
+        MemoryServer(ScriptedLLM([LONG_ANSWER, "Two."])) as server,
+        rt.connect(transport=server.transport) as session,
+    ):
+        await session.say("One?")
+        await session.wait_for("response.output_audio.delta")
+        await session.say("Two?")
+        assert await session.settled()
+        texts = [text for _, text in session.conversation.transcript()]
+        assert texts == ["One?", LONG_ANSWER, "Two?", "Two."]
+        assert session.conversation.errors == []
+
+
+@pytest.mark.parametrize(
+    "detection", [rt.ServerVAD(silence_duration_ms=500), rt.SemanticVAD(eagerness="high")]
+)
+@virtual
+async def test_a_clip_is_heard_to_its_end(detection: Any) -> None:
+    async with (
+        MemoryServer(ScriptedLLM(["Yes."])) as server,
+        rt.connect(transport=server.transport, turn_detection=detection) as session,
+    ):
+        await session.speak(tone(500) + silence(200) + tone(300))
+        [speech] = session.conversation.speech
+        assert speech.audio_end_ms is not None
+        assert speech.audio_end_ms >= 1_000
+
+
+@virtual
+async def test_a_clip_that_ends_in_silence_is_over_soon_after_it() -> None:
+    async with (
+        MemoryServer(ScriptedLLM(["Yes."])) as server,
+        rt.connect(transport=server.transport) as session,
+    ):
+        await session.speak(tone(500) + silence(2_000))
+        assert 2_500 + 1_000 <= session.conversation.input_ms <= 2_500 + 1_200
+
+
+@virtual
+async def test_a_late_report_of_speech_is_waited_for_although_an_earlier_one_is_over() -> None:
+    async with ScriptedServer() as server:
+        session = await scripted(server)
+        speech = {"audio_start_ms": 0, "item_id": "u"}
+        stopped = {"audio_end_ms": 0, "item_id": "u"}
+        await server.emit(
+            {"type": "input_audio_buffer.speech_started", **speech},
+            {"type": "input_audio_buffer.speech_stopped", **stopped},
+            response("in_progress"),
+            response("completed"),
+        )
+        await turns()
+        speaking = asyncio.create_task(session.speak(tone(400)))
+        for _ in range(15):
+            await server.expect("input_audio_buffer.append")
+        await server.emit({"type": "input_audio_buffer.speech_started", **speech})
+        for _ in range(40):
+            await server.expect("input_audio_buffer.append")
+        assert not speaking.done()
+        await server.emit(
+            {"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 2_000, "item_id": "v"}
+        )
+        await speaking
+        await session.close()
+        server.forgive("input_audio_buffer.append")
+
+
+@virtual
+async def test_after_turn_detection_is_off_the_microphone_is_a_key_to_hold() -> None:
+    async with (
+        MemoryServer(ScriptedLLM(["One.", "Two."])) as server,
+        rt.connect(transport=server.transport) as session,
+    ):
+        await session.speak(tone(500))
+        assert await session.settled()
+        await session.update(turn_detection=None)
+        before_ms = session.conversation.input_ms
+        await session.speak(tone(500))
+        last = session.conversation.in_order()[-1]
+        assert await session.settled()
+        assert session.conversation.input_ms - before_ms < 700
+        assert last.role in ("user", "assistant")
+        assert session.conversation.transcript()[-1] == ("assistant", "Two.")
+        assert session.conversation.errors == []
+
+
+@virtual
+async def test_holding_the_key_down_interrupts_the_agent() -> None:
+    async with (
+        MemoryServer(ScriptedLLM([LONG_ANSWER, "Two."])) as server,
+        rt.connect(transport=server.transport, turn_detection=None) as session,
+    ):
+        await session.say("Talk")
+        await session.wait_for("response.output_audio.delta")
+        await session.speak(tone(500))
+        assert await session.settled()
+        agent = [item for item in session.conversation.in_order() if item.role == "assistant"]
+        assert agent[0].interrupted or agent[0].text == "Two."
+        assert session.conversation.transcript()[-1] == ("assistant", "Two.")
+        assert session.conversation.errors == []
+
+
+@virtual
+async def test_while_the_input_format_changes_no_audio_is_sent() -> None:
+    async with ScriptedServer() as server:
+        session = await scripted(server)
+        updating = asyncio.create_task(session.update(input_format="g711_ulaw"))
+        update = (await server.expect("session.update"))["session"]
+        appending = asyncio.create_task(session.append(silence(60)))
+        await asyncio.sleep(1)
+        assert not appending.done()
+        server.session["audio"]["input"] |= update["audio"]["input"]
+        await server.emit({"type": "session.updated", "session": server.session})
+        await updating
+        await appending
+        append = await server.expect("input_audio_buffer.append")
+        assert len(append["audio"]) == 60 * 8 * 4 // 3
+        await session.close()
+
+
+@virtual
+async def test_a_format_that_nobody_here_speaks_is_said_so() -> None:
+    async with ScriptedServer() as server:
+        server.session["audio"]["input"]["format"] = {"type": "audio/pcm", "rate": 16_000}
+        server.session["audio"]["output"] = {"format": {"type": "audio/opus"}}
+        session = await scripted(server)
+        with pytest.raises(rt.ConfigurationError, match="16000 Hz"):
+            await session.append(silence(100))
+        await server.emit({"type": "response.output_audio.delta", "delta": "AAAA", "item_id": "a"})
+        with pytest.raises(rt.ConfigurationError, match="audio/opus"):
+            await session.wait_for("response.done")
+        await session.close()
+
+
+# --- slow connections ---
+
+
+class BlockedTransport(MemoryTransport):
+    """A connection that takes nothing until it is opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def send(self, event: JsonObject) -> None:
+        await self.open.wait()
+        await super().send(event)
+
+
+@virtual
+async def test_a_slow_connection_slows_the_microphone_down_and_loses_nothing() -> None:
+    async with ScriptedServer() as server:
+        blocked = BlockedTransport()
+        server.attach(blocked)
+        session = await scripted(server)
+        blocked.open.clear()
+        appended = 0
+
+        async def microphone() -> None:
+            nonlocal appended
+            for _ in range(MAX_UNSENT_APPENDS + 50):
+                await session.append(silence(20))
+                appended += 1
+
+        recording = asyncio.create_task(microphone())
+        await asyncio.sleep(5)
+        assert appended == MAX_UNSENT_APPENDS + 1
+        blocked.open.set()
+        await recording
+        for _ in range(MAX_UNSENT_APPENDS + 50):
+            await server.expect("input_audio_buffer.append")
+        await session.close()
+
+
+@virtual
+async def test_who_waits_to_append_learns_that_the_session_is_over() -> None:
+    async with ScriptedServer() as server:
+        blocked = BlockedTransport()
+        server.attach(blocked)
+        session = await scripted(server)
+        blocked.open.clear()
+        for _ in range(MAX_UNSENT_APPENDS + 1):
+            await session.append(silence(20))
+        waiting = asyncio.create_task(session.append(silence(20)))
+        await turns()
+        await server.vanish()
+        with pytest.raises(rt.SessionClosedError):
+            await waiting
+        await session.close()

@@ -1,0 +1,111 @@
+"""A session's settings and the functions that it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+import realtime_nb as rt
+from realtime_nb.local.llm import Call, ScriptedLLM
+from realtime_nb.local.speaking import Pace
+from realtime_nb.testing import MemoryServer, ScriptedServer
+from tests.session.session_fakes import scripted
+from tests.virtual import virtual
+
+
+@virtual
+async def test_refused_tools_are_not_taken() -> None:
+    def new() -> str:
+        """New."""
+        return ""
+
+    async with ScriptedServer() as server:
+        session = await scripted(server, tools=[_old])
+        updating = asyncio.create_task(session.update(tools=[new]))
+        await server.expect("session.update")
+        error = {"message": "No.", "param": "session.tools", "code": "invalid_value"}
+        await server.emit({"type": "error", "error": error})
+        with pytest.raises(rt.ServerError) as refused:
+            await updating
+        assert refused.value.param == "session.tools"
+        assert list(session.tools) == ["old"]
+        updating = asyncio.create_task(session.update(tools=[new]))
+        await server.grant()
+        await updating
+        assert list(session.tools) == ["new"]
+        await session.close()
+
+
+@rt.tool(name="old")
+def _old() -> str:
+    """Old."""
+    return ""
+
+
+@virtual
+async def test_an_update_that_is_never_confirmed_is_an_error() -> None:
+    async with ScriptedServer() as server:
+        session = await scripted(server)
+        with pytest.raises(rt.ServerError, match="did not confirm"):
+            await session.update(instructions="Be brief.")
+        await server.expect("session.update")
+        await session.close()
+
+
+@virtual
+async def test_a_tool_that_hangs_is_ended_by_its_time() -> None:
+    @rt.tool(timeout_s=2.0)
+    async def hang() -> str:
+        """Hang."""
+        await asyncio.Event().wait()
+        return ""
+
+    async with (
+        MemoryServer(ScriptedLLM([Call("hang", "{}", "call_1"), "It took too long."])) as server,
+        rt.connect(transport=server.transport, tools=[hang]) as session,
+    ):
+        await session.say("Do it")
+        assert await session.settled()
+        assert "took over 2 s" in (session.conversation.calls["call_1"].output or "")
+        assert session.conversation.transcript()[-1] == ("assistant", "It took too long.")
+
+
+async def test_a_slow_plain_function_holds_nobody_up() -> None:
+    gate = threading.Event()
+
+    def slow() -> str:
+        """Block the thread."""
+        return str(gate.wait(20))
+
+    llm = ScriptedLLM([Call("slow", "{}"), "Hello.", "Done."])
+    async with (
+        MemoryServer(llm, pace=Pace(speed=50)) as server,
+        rt.connect(transport=server.transport, tools=[slow], speed=50) as session,
+    ):
+        await session.say("Do it")
+        await session.wait_for("response.done")
+        await session.say("Hi")
+        done = await session.wait_for("response.output_audio_transcript.done")
+        assert getattr(done, "transcript") == "Hello."  # noqa: B009
+        gate.set()
+        assert await session.settled()
+        assert session.conversation.transcript()[-1] == ("assistant", "Done.")
+
+
+@virtual
+async def test_calls_of_bare_definitions_are_left_to_the_reader() -> None:
+    definition = {"type": "function", "name": "mine", "parameters": {"type": "object"}}
+    async with (
+        MemoryServer(ScriptedLLM([Call("mine", "{}", "call_1"), "Thanks."])) as server,
+        rt.connect(transport=server.transport, tools=[definition]) as session,
+    ):
+        await session.say("Do it")
+        assert await session.settled()
+        assert len(session.conversation.responses) == 1
+        output = {"type": "function_call_output", "call_id": "call_1", "output": "42"}
+        await session.send({"type": "conversation.item.create", "item": output})
+        await session.create_response()
+        assert await session.settled()
+        assert session.conversation.transcript()[-1] == ("assistant", "Thanks.")
