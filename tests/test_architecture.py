@@ -302,3 +302,14 @@ def test_public_names_have_one_meaning() -> None:
                 homes.setdefault(node.name, []).append(module)
     doubles = {name: found for name, found in homes.items() if len(found) > 1 and name[0] != "_"}
     assert doubles == {}
+
+
+def test_the_map_for_newcomers_names_what_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    table = text.split("## Where things are")[1].split("\n## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("|")][2:]
+    paths = [re.findall(r"`(realtime_nb/[^`]+)`", row) for row in rows]
+
+    assert len(rows) >= 20
+    assert all(paths)
+    assert [path for row in paths for path in row if not (ROOT / path).exists()] == []
