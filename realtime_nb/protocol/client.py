@@ -49,10 +49,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class PlayAudio:
-    """Queue audio (base64, in the session's output format) for playback."""
+    """Queue audio for playback, as the device takes it: PCM16 at 24 kHz."""
 
     item_id: str
-    payload: str
+    pcm: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,14 +228,22 @@ class ClientProtocol:
             parsed = ev.UnknownEvent(str(event.get("type")), event, str(error))
         self.conversation.apply(parsed, t_s)
 
-    def receive(self, raw: JsonObject, t_s: float) -> list[ev.ServerEvent | ev.UnknownEvent]:
-        """Takes what the server sent, in its dialect; returns it as typed GA events."""
+    def receive(
+        self, raw: JsonObject, t_s: float, pcm: bytes | None = None
+    ) -> list[ev.ServerEvent | ev.UnknownEvent]:
+        """Takes what the server sent, in its dialect; returns it as typed GA events.
+
+        Args:
+            raw: the event as it came.
+            t_s: when, in seconds since the session began.
+            pcm: its audio as the device takes it, of an event that has some.
+        """
         events = [ev.parse_server(ga) for ga in dialects.server_to_ga(raw)]
         for event in events:
             self.conversation.apply(event, t_s)
             if isinstance(event, ev.ServerEvent):
                 self._listen(event, t_s)
-                self._react(event)
+                self._react(event, pcm or b"")
         return events
 
     def receive_playback(self, report: PlaybackReport) -> None:
@@ -319,10 +327,10 @@ class ClientProtocol:
 
     # --- rules: everything else ---
 
-    def _react(self, event: ev.ServerEvent) -> None:
+    def _react(self, event: ev.ServerEvent, pcm: bytes) -> None:
         match event:
             case ev.OutputAudioDelta():
-                self._audio(event)
+                self._audio(event, pcm)
             case ev.SpeechStarted():
                 detection = self.conversation.turn_detection or {}
                 if detection.get("interrupt_response") is not False:
@@ -341,13 +349,13 @@ class ClientProtocol:
             case _:
                 pass
 
-    def _audio(self, event: ev.OutputAudioDelta) -> None:
+    def _audio(self, event: ev.OutputAudioDelta, pcm: bytes) -> None:
         response = self.conversation.responses[event.response_id]
         late = response.status == "cancelled"
         if late or event.response_id in self._muted or not isinstance(event.delta, str):
             return
         self._voiced.setdefault(event.response_id, {})[event.item_id] = False
-        self._actions.append(PlayAudio(event.item_id, event.delta))
+        self._actions.append(PlayAudio(event.item_id, pcm))
 
     def _stop_playback(self) -> None:
         self._muted.update(

@@ -288,12 +288,12 @@ class Driver:
             return
         pcm = self.audio.decode_delta(raw)
         self._recording(lambda recorder: recorder.event("received", raw, t_s, pcm))
-        events = self.protocol.receive(raw, t_s)
+        events = self.protocol.receive(raw, t_s, pcm)
         self.audio.follow(self.protocol.conversation.session)
         self._observe(lambda observer: observer.event("received", raw, t_s, pcm))
         for event in events:
             self.inbox.put(event)
-        self.act(pcm)
+        self.act()
         self.pump()
 
     # --- out ---
@@ -348,12 +348,12 @@ class Driver:
 
     # --- what the protocol wants done ---
 
-    def act(self, pcm: bytes | None = None) -> None:
-        """Does what the protocol wants done; ``pcm``: the audio of the event that led to it."""
+    def act(self) -> None:
+        """Does what the protocol wants done."""
         for action in self.protocol.actions_to_run():
             match action:
-                case core.PlayAudio(item_id):
-                    self.speaker.write(item_id, pcm or b"")
+                case core.PlayAudio(item_id, pcm):
+                    self.speaker.write(item_id, pcm)
                 case core.EndAudio(item_id):
                     self.speaker.end(item_id)
                 case core.FlushPlayback():

@@ -24,9 +24,9 @@ class Client(ClientProtocol):
         super().__init__(CountingIds(), **options)
         self.t_s = 0.0
 
-    def hears(self, event_type: str, **fields: Any) -> list[Any]:
+    def hears(self, event_type: str, pcm: bytes | None = None, **fields: Any) -> list[Any]:
         self.t_s += 0.01
-        return self.receive({"type": event_type, **fields}, self.t_s)
+        return self.receive({"type": event_type, **fields}, self.t_s, pcm)
 
     def configured(self, detection: Any = SERVER_VAD, **audio_format: str) -> None:
         side = {"format": audio_format} if audio_format else {}
@@ -63,9 +63,10 @@ class Client(ClientProtocol):
         self.hears("response.output_item.added", response_id=response_id, item=item)
 
     def audio(self, response_id: str, item_id: str, duration_ms: int) -> None:
-        delta = base64.b64encode(silence(duration_ms)).decode()
+        pcm = silence(duration_ms)
+        delta = base64.b64encode(pcm).decode()
         ids = {"response_id": response_id, "item_id": item_id, "content_index": 0}
-        self.hears("response.output_audio.delta", delta=delta, **ids)
+        self.hears("response.output_audio.delta", pcm, delta=delta, **ids)
 
     def item_ends(
         self, response_id: str, item_id: str, status: str = "completed", **fields: Any

@@ -626,6 +626,7 @@ def test_codes_may_be_numbers_or_missing(client: Client, code: int | None) -> No
 
 def test_beta_names_are_understood_from_any_server(client: Client) -> None:
     client.response_begins("resp")
-    names = client.hears("response.audio.delta", response_id="resp", item_id="a", delta="AAAA")
+    delta = {"response_id": "resp", "item_id": "a", "delta": "AAAA"}
+    names = client.hears("response.audio.delta", b"\0\0\0", **delta)
     assert [event.type for event in names] == ["response.output_audio.delta"]
-    assert client.does() == [PlayAudio("a", "AAAA")]
+    assert client.does() == [PlayAudio("a", b"\0\0\0")]

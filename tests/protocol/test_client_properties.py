@@ -154,11 +154,12 @@ class Talk:
     def _to_client(self, event: dict[str, Any]) -> None:
         if event["type"] == "error":
             self.errors.append(event["error"]["code"])
-        self.client.receive(event, self.now_ms / 1000)
+        pcm = base64.b64decode(event.get("delta", "")) if "audio.delta" in event["type"] else None
+        self.client.receive(event, self.now_ms / 1000, pcm)
         for action in self.client.actions_to_run():
             match action:
-                case core.PlayAudio(item_id, payload):
-                    self._track(item_id).received_ms += len(base64.b64decode(payload)) / PER_MS
+                case core.PlayAudio(item_id, pcm):
+                    self._track(item_id).received_ms += len(pcm) / PER_MS
                 case core.EndAudio(item_id):
                     self._track(item_id).ended = True
                 case core.FlushPlayback():
