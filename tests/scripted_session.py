@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,6 +20,7 @@ from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.protocol.dialect import client_to_ga, server_to_ga
 from realtime_nb.protocol.input_clock import InputClock
+from realtime_nb.protocol.wire import WireEvent
 from tests.paths import DATA
 
 SERVER_VAD = {
@@ -68,26 +69,20 @@ class LiveSession:
         captured_s: float | None = None,
         **fields: Any,
     ) -> None:
-        self._event("sent", {"type": type, **fields}, round(t_s, 6), pcm, captured_s)
+        raw = {"type": type, **fields}
+        self._event(WireEvent("sent", raw, round(t_s, 6), pcm, captured_s))
 
     def received(self, t_s: float, type: str, pcm: bytes | None = None, **fields: Any) -> None:
-        self._event("received", {"type": type, **fields}, round(t_s, 6), pcm)
+        self._event(WireEvent("received", {"type": type, **fields}, round(t_s, 6), pcm))
 
-    def _event(
-        self,
-        direction: Literal["sent", "received"],
-        raw: dict[str, Any],
-        t_s: float,
-        pcm: bytes | None,
-        captured_s: float | None = None,
-    ) -> None:
+    def _event(self, crossed: WireEvent) -> None:
         if self.recorder is not None:
-            self.recorder.event(direction, raw, t_s, pcm, captured_s)
-        for event in self._typed(direction, raw):
-            self.conversation.apply(event, t_s)
+            self.recorder.event(crossed)
+        for event in self._typed(crossed.direction, crossed.raw):
+            self.conversation.apply(event, crossed.t_s)
             if isinstance(event, ev.AudioBufferAppend):
                 audio = self.conversation.audio
-                self.clock.add(t_s, audio.sent_ms, captured_s, audio.begin_ms)
+                self.clock.add(crossed.t_s, audio.sent_ms, crossed.captured_s, audio.begin_ms)
 
     def _typed(self, direction: str, raw: dict[str, Any]) -> list[Any]:
         forms = [raw]
@@ -187,16 +182,9 @@ class _Script(LiveSession):
         super().__init__()
         self.steps: list[tuple[float, Callable[[LiveSession], None]]] = []
 
-    def _event(
-        self,
-        direction: Literal["sent", "received"],
-        raw: dict[str, Any],
-        t_s: float,
-        pcm: bytes | None,
-        captured_s: float | None = None,
-    ) -> None:
-        super()._event(direction, raw, t_s, pcm, captured_s)
-        self._then(t_s, lambda live: live._event(direction, raw, t_s, pcm, captured_s))
+    def _event(self, crossed: WireEvent) -> None:
+        super()._event(crossed)
+        self._then(crossed.t_s, lambda live: live._event(crossed))
 
     def playback(self, item_id: str, played_ms: float, kind: Any, t_s: float) -> None:
         self._then(t_s, lambda live: live.playback(item_id, played_ms, kind, t_s))

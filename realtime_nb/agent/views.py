@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 from realtime_nb.agent.audio import close_widget
 from realtime_nb.analysis.live_latency import LatencyMeter
 from realtime_nb.analysis.turn_moments import Moments
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.session.session import Session
 from realtime_nb.widgets.agent_panel import AgentPanel
 from realtime_nb.widgets.event_inspector import EventInspector
@@ -58,24 +58,18 @@ class AgentViews:
             self.transcript.update()
             self.timeline.update(self._session.conversation)
 
-    def event(
-        self,
-        direction: Literal["sent", "received"],
-        raw: JsonObject,
-        t_s: float,
-        pcm: bytes | None,
-        captured_s: float | None = None,
-    ) -> None:
-        """An event crossed the wire."""
-        self.events.add(direction, raw, t_s)
+    def event(self, event: WireEvent) -> None:
+        """Takes an event that crossed the wire."""
+        raw, pcm = event.raw, event.pcm
+        self.events.add(event.direction, raw, event.t_s)
         self._follow_turns(str(raw.get("type")))
         if raw.get("type") == "session.updated" and self._session is not None:
             self.panel.set(push_to_talk=self._session.conversation.turn_detection is None)
         if raw.get("type") == "input_audio_buffer.append" and pcm is not None:
-            self._add_input(pcm, t_s, captured_s)
+            self._add_input(pcm, event.t_s, event.captured_s)
         elif pcm is not None and isinstance(raw.get("item_id"), str):
             self.timeline.add_output(raw["item_id"], pcm)
-        self._show(t_s)
+        self._show(event.t_s)
 
     def close(self) -> None:
         """Takes the widgets out of the page, and forgets them."""

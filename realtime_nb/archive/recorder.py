@@ -37,7 +37,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -47,6 +46,7 @@ from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.errors import ConfigurationError, RecordingError
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject, payload_bytes
+from realtime_nb.protocol.wire import WireEvent
 
 __all__ = ["FORMAT", "FORMAT_VERSION", "Recorder", "RecorderStatistics"]
 
@@ -139,24 +139,8 @@ class Recorder:
         self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
         self._thread.start()
 
-    def event(
-        self,
-        direction: Literal["sent", "received"],
-        raw: JsonObject,
-        t_s: float,
-        pcm: bytes | None = None,
-        captured_s: float | None = None,
-    ) -> None:
-        """Takes an event as it crossed the wire, in either dialect.
-
-        Args:
-            direction: Whether it was sent to the server or received from it.
-            raw: The event; it is not changed.
-            t_s: When, in seconds since the session began, rounded to microseconds.
-            pcm: The audio that it carries as PCM16 at 24 kHz; without it, the payload is taken to
-                be that.
-            captured_s: When the device took the last sample of that audio, on the clock of
-                ``t_s``, where it is known.
+    def event(self, event: WireEvent) -> None:
+        """Takes an event; without its ``pcm``, its payload is taken to be that.
 
         Raises:
             RecordingError: Recording has failed or was closed.
@@ -164,10 +148,15 @@ class Recorder:
         with self._lock:
             self._check()
             audio: list[AudioChunk] = []
-            line = {"seq": self._events, "t": round(t_s, 6), "dir": direction, "event": raw}
-            if captured_s is not None:
-                line["captured"] = round(captured_s, 6)
-            encoded = self._encoded_event(line, pcm, audio)
+            line: JsonObject = {
+                "seq": self._events,
+                "t": round(event.t_s, 6),
+                "dir": event.direction,
+                "event": event.raw,
+            }
+            if event.captured_s is not None:
+                line["captured"] = round(event.captured_s, 6)
+            encoded = self._encoded_event(line, event.pcm, audio)
             self._put(Entry(tuple(audio), "events.jsonl", encoded))
             if self._events == 0:
                 self._wake.set()  # a recording without events can't be loaded

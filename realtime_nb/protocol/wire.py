@@ -1,8 +1,8 @@
-"""What all events share: the base class, the stand-in for unknown ones, audio payloads."""
+"""What all events share: the base class, the stand-in for unknown ones, audio, the crossing."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -12,6 +12,7 @@ __all__ = [
     "JsonObject",
     "Payload",
     "UnknownEvent",
+    "WireEvent",
     "payload_bytes",
 ]
 
@@ -60,6 +61,25 @@ class UnknownEvent(Struct, frozen=True):
         """The sender's id of the event, where it has one."""
         value = self.raw.get("event_id")
         return value if isinstance(value, str) else None
+
+
+class WireEvent(Struct, frozen=True, gc=False):
+    """An event as it crossed the wire: what recorders and observers are given.
+
+    Attributes:
+        direction: whether it was sent to the server or received from it.
+        raw: the event in the server's dialect; nobody changes it.
+        t_s: when, in seconds since the session began.
+        pcm: its audio as PCM16 at 24 kHz.
+        captured_s: when the device took the last sample of audio that was sent, on the clock of
+            ``t_s``, where that is known.
+    """
+
+    direction: Literal["sent", "received"]
+    raw: JsonObject
+    t_s: float
+    pcm: bytes | None = None
+    captured_s: float | None = None
 
 
 def payload_bytes(payload: Payload, bytes_per_sample: int = 2, sample_rate: int = 24_000) -> int:

@@ -13,7 +13,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.wire import WireAudio
@@ -29,6 +29,7 @@ from realtime_nb.protocol import client as core
 from realtime_nb.protocol.conversation import FunctionCall, PlaybackReport, ToolReport
 from realtime_nb.protocol.events import ErrorEvent, JsonObject
 from realtime_nb.protocol.records import RunOutcome
+from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.session.endpoints import Endpoint
 from realtime_nb.session.inbox import Inbox, Received
 from realtime_nb.session.outbox import Outbox
@@ -60,30 +61,14 @@ class Observer(Protocol):
     Calls come on the session's loop and must return at once.
     """
 
-    def event(
-        self,
-        direction: Literal["sent", "received"],
-        raw: JsonObject,
-        t_s: float,
-        pcm: bytes | None,
-        captured_s: float | None = None,
-    ) -> None:
-        """An event crossed the wire.
-
-        Args:
-            direction: whether it was sent to the server or received from it.
-            raw: the event.
-            t_s: when, in seconds since the session began.
-            pcm: its audio as PCM16 at 24 kHz.
-            captured_s: when the last sample of audio that was sent was captured, on the clock of
-                ``t_s``, where it is known.
-        """
+    def event(self, event: WireEvent) -> None:
+        """Takes an event that crossed the wire."""
 
     def playback(self, report: PlaybackReport) -> None:
-        """The speaker reported something."""
+        """Takes what the speaker reported."""
 
     def tool(self, report: ToolReport) -> None:
-        """A function began to run, or ended."""
+        """Takes that a function began to run, or ended."""
 
 
 class Driver:
@@ -287,10 +272,11 @@ class Driver:
         if self._ended is not None:
             return
         pcm = self.audio.decode_delta(raw)
-        self._recording(lambda recorder: recorder.event("received", raw, t_s, pcm))
+        crossed = WireEvent("received", raw, t_s, pcm)
+        self._recording(lambda recorder: recorder.event(crossed))
         events = self.protocol.receive(raw, t_s, pcm)
         self.audio.follow(self.protocol.conversation.session)
-        self._observe(lambda observer: observer.event("received", raw, t_s, pcm))
+        self._observe(lambda observer: observer.event(crossed))
         for event in events:
             self.inbox.put(event)
         self.act()
@@ -311,15 +297,13 @@ class Driver:
             appended = event.get("type") == "input_audio_buffer.append"
             audio = (pcm, captured_s) if appended else (None, None)
             for wire in self.protocol.on_wire(event):
-                self._record_sent(wire, t_s, *audio)
+                self._record_sent(WireEvent("sent", wire, t_s, *audio))
                 self.outbox.put(wire)
         self.inbox.changed()
 
-    def _record_sent(
-        self, wire: JsonObject, t_s: float, pcm: bytes | None, captured_s: float | None
-    ) -> None:
-        self._recording(lambda recorder: recorder.event("sent", wire, t_s, pcm, captured_s))
-        self._observe(lambda observer: observer.event("sent", wire, t_s, pcm, captured_s))
+    def _record_sent(self, crossed: WireEvent) -> None:
+        self._recording(lambda recorder: recorder.event(crossed))
+        self._observe(lambda observer: observer.event(crossed))
 
     async def _write(self) -> None:
         try:

@@ -16,16 +16,13 @@ import asyncio
 import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from typing import Literal
 
 from realtime_nb.errors import ConfigurationError, SessionClosedError
 from realtime_nb.protocol.config import bytes_per_ms
 from realtime_nb.protocol.events import JsonObject, payload_bytes
+from realtime_nb.protocol.wire import WireEvent
 
-__all__ = ["ASKING", "RecordedTransport", "WireEvent"]
-
-WireEvent = tuple[float, Literal["sent", "received"], JsonObject]
-"""When it crossed the wire, in seconds; its direction as seen from the client; the event."""
+__all__ = ["ASKING", "RecordedTransport"]
 
 ASKING = (
     "session.update",
@@ -79,7 +76,7 @@ class RecordedTransport:
         self._speed = speed
         self._patience_s = patience_s
         self._with_audio = with_audio
-        last_s = max((t_s for t_s, _, _ in self._events), default=0.0)
+        last_s = max((event.t_s for event in self._events), default=0.0)
         self._end_s = last_s if end_s is None or math.isnan(end_s) else end_s
         self._close = (close_code, reason)
         self._position = 0
@@ -94,11 +91,12 @@ class RecordedTransport:
         self._sent: dict[str, list[tuple[JsonObject, float]]] = {}
         self._recorded: dict[str, list[JsonObject]] = {}
         self._places: dict[str, tuple[str, int]] = {}  # recorded event_id → type and number
-        for _, direction, event in self._events:
-            if direction == "sent":
-                self._note(event)
+        for event in self._events:
+            if event.direction == "sent":
+                self._note(event.raw)
+        raws = (event.raw for event in self._events)
         self._session: JsonObject = next(
-            (e["session"] for _, _, e in self._events if e.get("type") in _SESSION_EVENTS), {}
+            (raw["session"] for raw in raws if raw.get("type") in _SESSION_EVENTS), {}
         )
 
     def _note(self, event: JsonObject) -> None:
@@ -185,17 +183,17 @@ class RecordedTransport:
         """Returns the next event of the server if it is due, else how long to wait for something
         new."""
         while self._position < len(self._events):
-            t_s, direction, event = self._events[self._position]
-            left_s = self._wall_s(t_s) - now_s
-            if direction == "sent":
-                left_s = self._left_for_client_s(t_s, event, now_s)
+            event = self._events[self._position]
+            left_s = self._wall_s(event.t_s) - now_s
+            if event.direction == "sent":
+                left_s = self._left_for_client_s(event, now_s)
             if left_s > 0:
                 return left_s
             if self._ended is not None:
                 return 0.0
             self._position += 1
-            if direction == "received":
-                return self._delivered(event, now_s)
+            if event.direction == "received":
+                return self._delivered(event.raw, now_s)
         code, reason = self._close
         end_s = self._wall_s(self._end_s)
         if code == 1000:
@@ -209,33 +207,33 @@ class RecordedTransport:
         assert self._began_s is not None
         return self._began_s + self._delay_s + t_s / self._speed
 
-    def _left_for_client_s(self, t_s: float, event: JsonObject, now_s: float) -> float:
+    def _left_for_client_s(self, event: WireEvent, now_s: float) -> float:
         """Returns how long the client may still take for that event; 0 when it need not be waited
         for."""
-        name = str(event.get("type"))
+        name = str(event.raw.get("type"))
         number = self._passed[name]
         if name in ASKING:
             sent = self._sent.get(name, [])
             if number >= len(sent):
-                return self._left_of_patience_s(t_s, event, now_s)
-            self._delay_s += max(0.0, sent[number][1] - self._wall_s(t_s))
+                return self._left_of_patience_s(event, now_s)
+            self._delay_s += max(0.0, sent[number][1] - self._wall_s(event.t_s))
         self._passed[name] += 1
         self._reached_s = None
         return 0.0
 
-    def _left_of_patience_s(self, t_s: float, event: JsonObject, now_s: float) -> float:
+    def _left_of_patience_s(self, event: WireEvent, now_s: float) -> float:
         if self._reached_s is None:
             self._reached_s = now_s
         # Nobody need ask for more before what was said until here can have been heard.
-        due_s = max(self._wall_s(t_s), self._reached_s)
+        due_s = max(self._wall_s(event.t_s), self._reached_s)
         if self._speed == math.inf:
             due_s = max(due_s, self._heard_s)
         left_s = due_s + self._patience_s - now_s
         if left_s <= 0:
             self._end(
                 1008,
-                f"the recording goes on after a {_described(event)} of the client at {t_s:.1f} s, "
-                f"and none came within {self._patience_s:g} s",
+                f"the recording goes on after a {_described(event.raw)} of the client at "
+                f"{event.t_s:.1f} s, and none came within {self._patience_s:g} s",
             )
         return left_s
 
@@ -274,9 +272,9 @@ class RecordedTransport:
 def _timed(events: Iterable[WireEvent]) -> list[WireEvent]:
     latest_s = 0.0
     timed: list[WireEvent] = []
-    for t_s, direction, event in events:
-        latest_s = latest_s if math.isnan(t_s) else t_s
-        timed.append((latest_s, direction, event))
+    for event in events:
+        latest_s = latest_s if math.isnan(event.t_s) else event.t_s
+        timed.append(WireEvent(event.direction, event.raw, latest_s))
     return timed
 
 

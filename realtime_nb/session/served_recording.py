@@ -17,6 +17,7 @@ from realtime_nb.audio.wire import WireEncoder
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.dialect import server_to_ga
 from realtime_nb.protocol.events import AudioRef, JsonObject
+from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.session.endpoints import Endpoint
 from realtime_nb.session.recorded_transport import RecordedTransport
 
@@ -70,19 +71,19 @@ def recorded_server(recording: ServedRecording, speed: float = 1.0) -> RecordedT
     Raises:
         ConfigurationError: the recording holds no events of a server.
     """
-    lines = [
-        (line.t_s, line.direction, line.event)
+    events = [
+        WireEvent(line.direction, line.event, line.t_s)
         for line in recording.raw_events()
         if line.event.get("type") != "input_audio_buffer.append"
     ]
-    if not any(direction == "received" for _, direction, _ in lines):
+    if not any(event.direction == "received" for event in events):
         raise ConfigurationError(
             f"{recording.path} holds no events of a server, so there is nothing to serve. "
             "rt.replay sends its audio to a server."
         )
     code = recording.header.get("close_code")
     return RecordedTransport(
-        lines,
+        events,
         speed=speed,
         with_audio=StoredAudio(recording),
         end_s=recording.duration_s,

@@ -9,12 +9,12 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from realtime_nb.analysis import tables
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.conversation import Conversation, ToolReport
-from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.tools import Definition, Tool, collect
 from realtime_nb.widgets.call_runs import Rerun, as_json, start_run
 from realtime_nb.widgets.live import Message, module_text
@@ -252,10 +252,8 @@ class CallInspector(View):
 
     # --- the page ---
 
-    def _on_event(
-        self, direction: Literal["sent", "received"], raw: JsonObject, t_s: float, pcm: bytes | None
-    ) -> None:
-        if pcm is None and str(raw.get("type")).startswith(_CHANGES_CALLS):
+    def _on_event(self, event: WireEvent) -> None:
+        if event.pcm is None and str(event.raw.get("type")).startswith(_CHANGES_CALLS):
             self._stale = True
             self._feed.changed()
 

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, Literal, Protocol
 
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.widgets.event_summaries import KeptEvent, summary_of, without_audio
 from realtime_nb.widgets.live import Message, module_text
 from realtime_nb.widgets.sources import SessionSource, find_source
@@ -124,10 +125,8 @@ class EventInspector(View):
         """How many of the oldest events had to go."""
         return self._next_seq - len(self._events)
 
-    def _on_event(
-        self, direction: Literal["sent", "received"], raw: JsonObject, t_s: float, pcm: bytes | None
-    ) -> None:
-        self.add(direction, raw, t_s)
+    def _on_event(self, event: WireEvent) -> None:
+        self.add(event.direction, event.raw, event.t_s)
 
     def _changes(self, afresh: bool) -> Iterator[Outgoing]:
         if afresh:

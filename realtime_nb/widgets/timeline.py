@@ -15,8 +15,8 @@ from realtime_nb.analysis.timeline import TimelineData, TimeSpan
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.plots.still import timeline_svg
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
-from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.input_clock import InputClock
+from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.widgets.live import Message, module_text
 from realtime_nb.widgets.sources import SessionSource, find_source
 from realtime_nb.widgets.timeline_sound import MAX_DETAIL_POINTS, Sound
@@ -328,15 +328,13 @@ class Timeline(View):
         while len(self._marks) > 3 * MAX_MARKS:
             self._marks.pop(next(iter(self._marks)))
 
-    def _on_event(
-        self, direction: Literal["sent", "received"], raw: JsonObject, t_s: float, pcm: bytes | None
-    ) -> None:
-        if pcm is not None and isinstance(raw.get("item_id"), str):
+    def _on_event(self, event: WireEvent) -> None:
+        raw, pcm = event.raw, event.pcm
+        if pcm is not None and raw.get("type") == "input_audio_buffer.append":
+            self.add_input(pcm, event.t_s, event.captured_s)
+        elif pcm is not None and isinstance(raw.get("item_id"), str):
             self.add_output(raw["item_id"], pcm)
-        self._go_on(t_s)
-
-    def _on_input(self, pcm: bytes, t_s: float, captured_s: float | None) -> None:
-        self.add_input(pcm, t_s, captured_s)
+        self._go_on(event.t_s)
 
     def _on_playback(self, report: PlaybackReport) -> None:
         self._go_on(report.t_s)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, fields
-from typing import Literal, Protocol
+from typing import Protocol
 
 from realtime_nb.analysis.transcript import Row, rows, text_of
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
-from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.widgets.live import module_text
 from realtime_nb.widgets.sources import SessionSource, find_source
 from realtime_nb.widgets.view import Outgoing, View
@@ -75,9 +75,7 @@ class Transcript(View):
         """Returns the transcript as text."""
         return "\n".join(map(text_of, rows(self._conversation))) or "Transcript: no words yet"
 
-    def _on_event(
-        self, direction: Literal["sent", "received"], raw: JsonObject, t_s: float, pcm: bytes | None
-    ) -> None:
+    def _on_event(self, event: WireEvent) -> None:
         self._feed.changed()
 
     def _on_playback(self, report: PlaybackReport) -> None:

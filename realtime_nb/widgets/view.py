@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
-from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.widgets.feed import Feed
 from realtime_nb.widgets.live import LiveWidget, Message
 
@@ -33,23 +33,13 @@ _STYLES = ("theme.css", "views.css", "calls.css")
 class SessionObserver:
     """What a session shows its events and reports to."""
 
-    on_event: Callable[[Literal["sent", "received"], JsonObject, float, bytes | None], None]
+    on_event: Callable[[WireEvent], None]
     on_playback: Callable[[PlaybackReport], None]
     on_tool: Callable[[ToolReport], None]
-    on_input: Callable[[bytes, float, float | None], None]
 
-    def event(
-        self,
-        direction: Literal["sent", "received"],
-        raw: JsonObject,
-        t_s: float,
-        pcm: bytes | None,
-        captured_s: float | None = None,
-    ) -> None:
-        """An event crossed the wire; ``pcm``: its audio at 24 kHz, captured at ``captured_s``."""
-        if pcm is not None and raw.get("type") == "input_audio_buffer.append":
-            self.on_input(pcm, t_s, captured_s)
-        self.on_event(direction, raw, t_s, pcm)
+    def event(self, event: WireEvent) -> None:
+        """Takes an event that crossed the wire."""
+        self.on_event(event)
 
     def playback(self, report: PlaybackReport) -> None:
         """The speaker reported something."""
@@ -116,16 +106,9 @@ class View(LiveWidget):
 
     def _watch(self, session: LiveSession) -> None:
         """Is shown what the session does from now on."""
-        session.observe(
-            SessionObserver(self._on_event, self._on_playback, self._on_tool, self._on_input)
-        )
+        session.observe(SessionObserver(self._on_event, self._on_playback, self._on_tool))
 
-    def _on_input(self, pcm: bytes, t_s: float, captured_s: float | None) -> None:
-        """Audio that the session that is watched sent, at 24 kHz, and when it was captured."""
-
-    def _on_event(
-        self, direction: Literal["sent", "received"], raw: JsonObject, t_s: float, pcm: bytes | None
-    ) -> None:
+    def _on_event(self, event: WireEvent) -> None:
         """An event of the session that is watched."""
 
     def _on_playback(self, report: PlaybackReport) -> None:

@@ -15,6 +15,7 @@ from realtime_nb.agent.audio import BrowserAudio, FileAudio
 from realtime_nb.agent.io_thread import IoThread
 from realtime_nb.audio.pcm import samples_from_pcm
 from realtime_nb.errors import AudioError, ConfigurationError, SessionClosedError
+from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.session.session import Session
 from realtime_nb.testing import MemoryServer, run_on_virtual_clock, tone
 from realtime_nb.widgets.live import SelfTest
@@ -291,16 +292,9 @@ class Sent:
     def __init__(self) -> None:
         self.pcm = bytearray()
 
-    def event(
-        self,
-        direction: str,
-        raw: dict[str, Any],
-        t_s: float,
-        pcm: bytes | None,
-        captured_s: float | None = None,
-    ) -> None:
-        if direction == "sent" and pcm is not None:
-            self.pcm += pcm
+    def event(self, event: WireEvent) -> None:
+        if event.direction == "sent" and event.pcm is not None:
+            self.pcm += event.pcm
 
     def playback(self, report: Any) -> None: ...
 

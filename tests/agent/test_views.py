@@ -6,7 +6,7 @@ import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import comm
 import pytest
@@ -17,7 +17,8 @@ from realtime_nb.agent.views import AgentViews, settings_shown
 from realtime_nb.audio.pcm import load_audio, samples_from_pcm
 from realtime_nb.local.llm import Call, Script, ScriptedLLM
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
-from realtime_nb.protocol.events import JsonObject, parse_client, parse_server
+from realtime_nb.protocol.events import parse_client, parse_server
+from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.testing import FakeSTT, MemoryServer, silence, tone
 from realtime_nb.widgets.agent_panel import AgentPanel
 from tests.paths import DATA
@@ -61,14 +62,14 @@ class Shown:
         raw = {"type": type, "event_id": "e", **fields}
         event = parse_server(raw)
         self.session.conversation.apply(event, t_s)
-        self.views.event("received", raw, t_s, None)
+        self.views.event(WireEvent("received", raw, t_s))
         return str(self.views.panel.state)
 
     def heard(self, t_s: float, ms: int, captured_s: float | None = None) -> None:
         pcm = bytes(48 * ms)
         raw = {"type": "input_audio_buffer.append", "audio": base64.b64encode(pcm).decode()}
         self.session.conversation.apply(parse_client(raw), t_s)
-        self.views.event("sent", raw, t_s, pcm, captured_s)
+        self.views.event(WireEvent("sent", raw, t_s, pcm, captured_s))
 
     def answered(self, t_s: float, response_id: str = "r") -> int | None:
         """The first sound of an answer, after which the panel shows this."""
@@ -209,7 +210,7 @@ def test_appended_audio_counts_until_it_is_committed_or_cleared(shown: Shown) ->
     shown.heard(1.0, 100)
     shown.heard(1.1, 100)
     assert shown.views.uncommitted_ms == 200
-    shown.views.event("sent", {"type": "input_audio_buffer.commit"}, 1.2, None)
+    shown.views.event(WireEvent("sent", {"type": "input_audio_buffer.commit"}, 1.2))
     assert shown.views.uncommitted_ms == 0
 
 
@@ -277,15 +278,8 @@ class Watched(AgentViews):
             self._sounding = self.shown[report.item_id] = {self.panel.latency_ms}
             self.sounds.set()
 
-    def event(
-        self,
-        direction: Literal["sent", "received"],
-        raw: JsonObject,
-        t_s: float,
-        pcm: bytes | None,
-        captured_s: float | None = None,
-    ) -> None:
-        super().event(direction, raw, t_s, pcm, captured_s)
+    def event(self, event: WireEvent) -> None:
+        super().event(event)
         self._sounding.add(self.panel.latency_ms)
 
     def by_turn(self, rec: rt.Recording) -> list[float]:

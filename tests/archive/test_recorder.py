@@ -17,6 +17,7 @@ from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.pcm import GrowingWav, read_wav_pcm
 from realtime_nb.errors import ConfigurationError, RecordingError
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
+from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.recordings.recording import load
 
 PCM = bytes(range(256)) * 4
@@ -37,15 +38,17 @@ def stored(path: Path) -> list[dict[str, Any]]:
 def recorded(path: Path, *events: dict[str, Any], pcm: bytes | None = None) -> Path:
     recorder = Recorder(path, {})
     for event in events:
-        recorder.event("received", event, 0.5, pcm)
+        recorder.event(WireEvent("received", event, 0.5, pcm))
     recorder.close()
     return recorder.path
 
 
 def test_folder_holds_what_the_format_promises(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path, {"endpoint": "local", "dialect": "ga"})
-    recorder.event("sent", {"type": "response.create"}, 0.25)
-    recorder.event("received", {"type": "response.created", "response": {"id": "r"}}, 0.5)
+    recorder.event(WireEvent("sent", {"type": "response.create"}, 0.25))
+    recorder.event(
+        WireEvent("received", {"type": "response.created", "response": {"id": "r"}}, 0.5)
+    )
     recorder.playback(PlaybackReport("item_1", 12.5, "started", 0.75))
     recorder.tool(ToolReport("call_1", "ended", 0.8, "timeout"))
     recorder.label(1.0, "not me ✓")
@@ -82,7 +85,7 @@ def test_folder_holds_what_the_format_promises(tmp_path: Path) -> None:
 def test_what_is_noted_is_in_the_header_soon_and_at_the_end(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path, {"model": "m"})
     file = recorder.path / "session.json"
-    recorder.event("sent", {"type": "response.create"}, 0.1)
+    recorder.event(WireEvent("sent", {"type": "response.create"}, 0.1))
 
     recorder.note(microphone={"sample_rate": 48_000}, api_key="sk-1234567890abcdef1234")
     recorder.note(microphone={"sample_rate": 44_100})
@@ -159,8 +162,8 @@ def test_given_pcm_is_stored_and_the_size_on_the_wire_kept(tmp_path: Path) -> No
 def test_time_of_capture_is_kept_where_it_is_known(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path, {})
     event = {"type": "input_audio_buffer.append", "audio": base64_of(PCM)}
-    recorder.event("sent", event, 1.25, captured_s=1.2000004)
-    recorder.event("sent", event, 1.27)
+    recorder.event(WireEvent("sent", event, 1.25, captured_s=1.2000004))
+    recorder.event(WireEvent("sent", event, 1.27))
     recorder.close()
 
     assert [line.get("captured") for line in lines(recorder.path / "events.jsonl")] == [1.2, None]
@@ -225,7 +228,7 @@ def test_secrets_reach_no_file(tmp_path: Path) -> None:
     ]
     recorder = Recorder(tmp_path, {"api_key": secret, "endpoint": {"headers": {"a": secret}}})
     for event in events:
-        recorder.event("sent", event, 0.0)
+        recorder.event(WireEvent("sent", event, 0.0))
     recorder.close(connection={"token": secret})
 
     for file in recorder.path.iterdir():
@@ -276,7 +279,7 @@ def test_after_close_nothing_is_taken(tmp_path: Path) -> None:
     recorder.close(duration_s=9.0)
 
     with pytest.raises(RecordingError, match="is closed"):
-        recorder.event("sent", {"type": "response.create"}, 0.0)
+        recorder.event(WireEvent("sent", {"type": "response.create"}, 0.0))
     assert json.loads((recorder.path / "session.json").read_text())["duration_s"] == 1.0
 
 
@@ -287,7 +290,7 @@ def test_many_threads_write_whole_lines_in_order(tmp_path: Path) -> None:
     def record() -> None:
         for _ in range(200):
             event = {"type": "response.output_audio.delta", "delta": delta}
-            recorder.event("received", event, 0.0, PCM)
+            recorder.event(WireEvent("received", event, 0.0, PCM))
 
     threads = [threading.Thread(target=record) for _ in range(4)]
     for thread in threads:
@@ -323,13 +326,13 @@ def test_slow_disk_ends_the_recording_with_an_error(
     HeldWav.reached.clear()
     recorder = Recorder(tmp_path, {})
     event = {"type": "response.output_audio.delta", "delta": base64_of(PCM)}
-    recorder.event("received", event, 0.0)
+    recorder.event(WireEvent("received", event, 0.0))
     assert HeldWav.reached.wait(30)
     taken = 1
 
     with pytest.raises(RecordingError, match="the disk is too slow"):
         for _ in range(20):
-            recorder.event("received", event, 0.0)
+            recorder.event(WireEvent("received", event, 0.0))
             taken += 1
     assert taken < 10
     statistics = recorder.statistics()
@@ -358,7 +361,9 @@ def test_disk_error_is_raised_by_close_when_no_call_came_before(
 
     monkeypatch.setattr(recorder_files, "GrowingWav", FullWav)
     recorder = Recorder(tmp_path, {})
-    recorder.event("sent", {"type": "input_audio_buffer.append", "audio": base64_of(PCM)}, 0.0)
+    recorder.event(
+        WireEvent("sent", {"type": "input_audio_buffer.append", "audio": base64_of(PCM)}, 0.0)
+    )
 
     with pytest.raises(RecordingError, match=r"No space left on device.*begin a new recording"):
         recorder.close()
@@ -370,12 +375,14 @@ FULL_DISK = """
 import resource, sys
 from realtime_nb.errors import ConfigurationError, RecordingError
 from realtime_nb.archive.recorder import Recorder
+from realtime_nb.protocol.wire import WireEvent
 
 recorder = Recorder(sys.argv[1], {})
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
     for n in range(10**9):
-        recorder.event("sent", {"type": "response.create", "event_id": "e" * 1000}, n / 10)
+        event = {"type": "response.create", "event_id": "e" * 1000}
+        recorder.event(WireEvent("sent", event, n / 10))
 except RecordingError as error:
     print(error)
     print(recorder.path)
@@ -401,6 +408,7 @@ def test_file_that_may_not_grow(tmp_path: Path) -> None:
 NURSERY = """
 import base64, os, random, sys, time
 from realtime_nb.archive.recorder import Recorder
+from realtime_nb.protocol.wire import WireEvent
 
 def record(told):
     recorder = Recorder(sys.argv[1], {"dialect": "ga"})
@@ -408,7 +416,7 @@ def record(told):
     audio = base64.b64encode(bytes(960)).decode()
     event = {"type": "input_audio_buffer.append", "audio": audio}
     for n in range(100_000):
-        recorder.event("sent", event, time.monotonic(), n.to_bytes(2, "little") * 480)
+        recorder.event(WireEvent("sent", event, time.monotonic(), n.to_bytes(2, "little") * 480))
         os.write(told, f"{time.monotonic()}\\n".encode())
         time.sleep(0.01)
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.protocol.conversation import PlaybackReport
+from realtime_nb.protocol.wire import WireEvent
 from tests.scripted_session import LiveSession
 
 __all__ = ["BEGAN", "WRAPPED", "Kept", "iso", "written"]
@@ -24,8 +25,8 @@ class Wire:
     def __init__(self) -> None:
         self.events: list[Sent] = []
 
-    def event(self, direction: str, raw: dict[str, Any], t_s: float, *_: object) -> None:
-        self.events.append((direction, raw, t_s))
+    def event(self, event: WireEvent) -> None:
+        self.events.append((event.direction, event.raw, event.t_s))
 
     def playback(self, report: PlaybackReport) -> None:
         """A wire does not carry it."""

@@ -41,7 +41,8 @@ sent_ms = lambda: agent._views.uncommitted_ms
 RETRIEVE = """
 class Kept:
     items, raw = [], {}
-    def event(self, direction, raw, t_s, pcm, captured_s=None):
+    def event(self, event):
+        raw = event.raw
         if raw["type"] == "input_audio_buffer.committed":
             self.items.append(raw["item_id"])
         elif raw["type"] == "conversation.item.retrieved":

@@ -12,10 +12,11 @@ import pytest
 import soundfile
 
 from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.pcm import pcm_from_samples, read_wav_pcm, ulaw_encode
 from realtime_nb.errors import AudioError, ConfigurationError, RecordingError
 from realtime_nb.protocol.conversation import Conversation, ToolReport
-from realtime_nb.archive.recorder import Recorder
+from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.recordings.recording import Recording, load
 from tests.paths import DATA
 from tests.scripted_session import LiveSession, session, three_turns
@@ -234,7 +235,7 @@ def test_shows_itself_in_a_line(folder: Path) -> None:
 )
 def test_its_length_is_told_in_words(tmp_path: Path, duration_s: float, shown: str) -> None:
     recorder = Recorder(tmp_path, {})
-    recorder.event("received", {"type": "session.created", "session": {}}, 0.0)
+    recorder.event(WireEvent("received", {"type": "session.created", "session": {}}, 0.0))
     recorder.close(duration_s=duration_s)
     assert load(recorder.path).facts()["duration"] == shown
 

@@ -18,8 +18,9 @@ from realtime_nb.errors import ConfigurationError, ServerError, SessionClosedErr
 from realtime_nb.local.llm import LLM, Call, ScriptedLLM
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import ItemRetrieved, JsonObject
+from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.recordings.recording import Recording
-from realtime_nb.session.recorded_transport import RecordedTransport, WireEvent
+from realtime_nb.session.recorded_transport import RecordedTransport
 from realtime_nb.session.served_recording import recorded_endpoint
 from realtime_nb.testing import MemoryServer, ScriptedServer, run_on_virtual_clock, silence, tone
 from tests.paths import DATA
@@ -139,7 +140,7 @@ def test_what_answered_then_is_told_also_of_a_recording_of_a_recording(
 ) -> None:
     header = {} if endpoint is None else {"endpoint": endpoint}
     recorder = Recorder(tmp_path, header)
-    recorder.event("received", {"type": "session.created", "session": {}}, 0.1)
+    recorder.event(WireEvent("received", {"type": "session.created", "session": {}}, 0.1))
     recorder.close()
 
     recording = rt.load(recorder.path)
@@ -213,15 +214,15 @@ async def test_audio_inside_items_is_served_too(tmp_path: Path) -> None:
 
 
 def greeted(*more: WireEvent) -> list[WireEvent]:
-    return [(0.0, "received", {"type": "session.created", "session": session()}), *more]
+    return [said(0.0, "session.created", session=session()), *more]
 
 
 def asked(t_s: float, name: str, **fields: Any) -> WireEvent:
-    return t_s, "sent", {"type": name, **fields}
+    return WireEvent("sent", {"type": name, **fields}, t_s)
 
 
 def said(t_s: float, name: str, **fields: Any) -> WireEvent:
-    return t_s, "received", {"type": name, **fields}
+    return WireEvent("received", {"type": name, **fields}, t_s)
 
 
 async def arrivals(transport: RecordedTransport, count: int) -> list[tuple[float, str]]:

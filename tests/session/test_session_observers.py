@@ -9,7 +9,7 @@ import pytest
 import realtime_nb as rt
 from realtime_nb.local.llm import Call, ScriptedLLM
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
-from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.testing import MemoryServer
 from tests.virtual import virtual
 
@@ -22,17 +22,10 @@ class _Watcher:
         self.tools: list[ToolReport] = []
         self._fails = fails
 
-    def event(
-        self,
-        direction: str,
-        raw: JsonObject,
-        t_s: float,
-        pcm: bytes | None,
-        captured_s: float | None = None,
-    ) -> None:
-        self.seen.append((direction, str(raw["type"])))
-        if raw["type"] == "input_audio_buffer.append":
-            self.captured_s.append(captured_s)
+    def event(self, event: WireEvent) -> None:
+        self.seen.append((event.direction, str(event.raw["type"])))
+        if event.raw["type"] == "input_audio_buffer.append":
+            self.captured_s.append(event.captured_s)
         if self._fails:
             raise ValueError("an observer's own mistake")
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
+from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.session.session import Session
 from realtime_nb.widgets.view import LiveSession, SessionObserver, View
 from tests import scripted_session
@@ -35,12 +36,12 @@ class ToldSession:
     def received(self, t_s: float, type: str, pcm: bytes | None = None, **fields: Any) -> None:
         self.script.received(t_s, type, **fields)
         for observer in self.observers:
-            observer.event("received", {"type": type, **fields}, t_s, pcm)
+            observer.event(WireEvent("received", {"type": type, **fields}, t_s, pcm))
 
     def sent(self, t_s: float, type: str, pcm: bytes | None = None, **fields: Any) -> None:
         self.script.sent(t_s, type, **fields)
         for observer in self.observers:
-            observer.event("sent", {"type": type, **fields}, t_s, pcm)
+            observer.event(WireEvent("sent", {"type": type, **fields}, t_s, pcm))
 
     def playback(self, report: PlaybackReport) -> None:
         self.conversation.apply_playback(report)

@@ -23,6 +23,7 @@ from realtime_nb.audio.pcm import SAMPLE_RATE, load_audio, pcm_from_samples
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.usage import InputTokens, usage_object
+from realtime_nb.protocol.wire import WireEvent
 
 __all__ = ["Made", "write_session"]
 
@@ -110,7 +111,7 @@ def _take(recorder: Recorder, step: _Step) -> int:
             recorder.played(step.event["item_id"], step.pcm or b"", step.t_s)
             return 0
         case direction:
-            recorder.event(direction, step.event, step.t_s, step.pcm)
+            recorder.event(WireEvent(direction, step.event, step.t_s, step.pcm))
             return 1
 
 
