@@ -12,10 +12,10 @@ import pytest
 import soundfile
 
 from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.pcm import pcm_from_samples, read_wav_pcm, ulaw_encode
 from realtime_nb.errors import AudioError, ConfigurationError, RecordingError
 from realtime_nb.protocol.conversation import Conversation, ToolReport
-from realtime_nb.archive.recorder import Recorder
 from realtime_nb.recordings.recording import Recording, load
 from tests.paths import DATA
 from tests.scripted_session import LiveSession, session, three_turns
