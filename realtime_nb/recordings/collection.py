@@ -35,7 +35,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from realtime_nb.analysis.exports import TABLES, write_parquet
 from realtime_nb.errors import ConfigurationError, RecordingError
-from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.recordings.kept_tables import (
     KEPT,
     KeptTables,
@@ -44,6 +43,7 @@ from realtime_nb.recordings.kept_tables import (
     made_with,
     make_tables,
 )
+from realtime_nb.recordings.recording import Recording, load
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,28 +14,28 @@ import numpy as np
 
 from realtime_nb.analysis import tables
 from realtime_nb.analysis.cost.costs import Cost, price_session
+from realtime_nb.analysis.event_table import events_table
 from realtime_nb.analysis.pace import at_pace
+from realtime_nb.analysis.timeline import timeline_data
 from realtime_nb.analysis.user_turns import Turn, find_turns
+from realtime_nb.archive.fold import Folded, fold
+from realtime_nb.archive.lines import PlaybackLine, RecordedEvent, is_in_recording, label_line
+from realtime_nb.archive.logs import LOG_SUFFIXES, LogSource
+from realtime_nb.archive.sources import AudioSource, FolderSource, RecordingSource
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
 from realtime_nb.errors import RecordingError
-from realtime_nb.archive.logs import LOG_SUFFIXES, LogSource
-from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.conversation import Conversation, Item
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.analysis.event_table import events_table
-from realtime_nb.archive.lines import PlaybackLine, RecordedEvent, is_in_recording, label_line
-from realtime_nb.archive.fold import Folded, fold
-from realtime_nb.archive.sources import AudioSource, FolderSource, RecordingSource
+from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.recordings.studies import RecordingStudies
 from realtime_nb.recordings.summary import summary_html
-from realtime_nb.analysis.timeline import timeline_data
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from realtime_nb.analysis.voices import Voices
     from realtime_nb.analysis.timeline import TimelineData
+    from realtime_nb.analysis.voices import Voices
 
 __all__ = ["RecordedEvent", "Recording", "load"]
 

@@ -19,13 +19,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from realtime_nb.session.connect import ToolSource, connect
-from realtime_nb.session.endpoints import Endpoint
+from realtime_nb.archive.recorder_files import write_json
 from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.recordings.replay_tools import RecordedAnswers, RecordedTool
-from realtime_nb.archive.recorder_files import write_json
 from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.recordings.replay_reading import read_script
 from realtime_nb.recordings.replay_script import (
@@ -37,9 +34,12 @@ from realtime_nb.recordings.replay_script import (
     Send,
     Step,
 )
+from realtime_nb.recordings.replay_tools import RecordedAnswers, RecordedTool
+from realtime_nb.session.connect import ToolSource, connect
+from realtime_nb.session.endpoints import Endpoint
 from realtime_nb.session.session import Session
-from realtime_nb.tools import Tool, collect
 from realtime_nb.session.transport import Transport
+from realtime_nb.tools import Tool, collect
 
 __all__ = ["replay"]
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from realtime_nb.analysis.checks import Checks
     from realtime_nb.analysis.clips import RecordingClip
     from realtime_nb.analysis.cost.costs import Cost
-    from realtime_nb.analysis.findings.findings import Findings
     from realtime_nb.analysis.cost.prices import PriceTable
+    from realtime_nb.analysis.findings.findings import Findings
 
 __all__ = ["RecordingStudies"]
 

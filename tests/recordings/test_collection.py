@@ -15,9 +15,9 @@ import pytest
 from realtime_nb.analysis.exports import TABLES
 from realtime_nb.commands.bench.long_session import write_session
 from realtime_nb.errors import ConfigurationError, RecordingError
-from realtime_nb.recordings.recording import Recording, load
-from realtime_nb.recordings.kept_tables import KEPT
 from realtime_nb.recordings.collection import Recordings
+from realtime_nb.recordings.kept_tables import KEPT
+from realtime_nb.recordings.recording import Recording, load
 from tests.paths import DATA
 
 

@@ -8,8 +8,15 @@ import pandas as pd
 import pytest
 
 from realtime_nb.analysis.exports import TABLES
+from realtime_nb.recordings.kept_tables import (
+    KEPT,
+    KeptTables,
+    Outcome,
+    attempt,
+    made_with,
+    make_tables,
+)
 from realtime_nb.recordings.recording import load
-from realtime_nb.recordings.kept_tables import KEPT, KeptTables, Outcome, attempt, made_with, make_tables
 from tests.paths import DATA
 
 

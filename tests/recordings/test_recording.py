@@ -460,7 +460,7 @@ def test_what_is_not_a_recording_is_refused_with_a_next_step(folder: Path, tmp_p
     ):
         load(tmp_path)
     with pytest.raises(RecordingError, match=r"not a recording.*Give a recording's folder"):
-        load(DATA)
+        load(DATA.parent / "recordings")
     with pytest.raises(RecordingError, match=r"load its folder"):
         load(folder / "events.jsonl")
     with pytest.raises(AudioError, match=r"not audio"):

@@ -13,14 +13,14 @@ import soundfile
 
 import realtime_nb as rt
 from realtime_nb.audio.pcm import SAMPLE_RATE, samples_from_pcm
+from realtime_nb.commands.talk import talk
 from realtime_nb.errors import ConfigurationError, SessionClosedError
 from realtime_nb.local.llm import LLM, Call, ScriptedLLM
 from realtime_nb.recordings.recording import Recording
 from realtime_nb.recordings.replay import replay
-from realtime_nb.commands.talk import talk
 from realtime_nb.testing import FakeSTT, MemoryServer, silence, tone
-from tests.virtual import virtual
 from tests.paths import DATA
+from tests.virtual import virtual
 
 LONG_ANSWER = " ".join(["word"] * 20)  # 5 s of humming
 SETTINGS = {"instructions": "Be brief.", "voice": "ash", "turn_detection": None}

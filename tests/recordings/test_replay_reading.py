@@ -11,11 +11,19 @@ import numpy as np
 import pytest
 
 import realtime_nb as rt
-from realtime_nb.errors import ConfigurationError
 from realtime_nb.archive.recorder import Recorder
+from realtime_nb.errors import ConfigurationError
 from realtime_nb.recordings.recording import Recording
 from realtime_nb.recordings.replay_reading import read_script, session_options
-from realtime_nb.recordings.replay_script import Ask, Audio, Commit, Interrupt, Script, Send, Settings
+from realtime_nb.recordings.replay_script import (
+    Ask,
+    Audio,
+    Commit,
+    Interrupt,
+    Script,
+    Send,
+    Settings,
+)
 from tests.scripted_session import SERVER_VAD, LiveSession, session, three_turns
 
 Act = Callable[[LiveSession], None]

@@ -15,10 +15,10 @@ from realtime_nb import plots
 from realtime_nb.analysis.cost.costs import cost_summary
 from realtime_nb.analysis.findings.findings import findings
 from realtime_nb.errors import RecordingError
-from realtime_nb.recordings.summary import Summarised, key_figures
 from realtime_nb.recordings.report import parts
 from realtime_nb.recordings.report.pictures import svg_of
 from realtime_nb.recordings.report.sound import encoded_beside
+from realtime_nb.recordings.summary import Summarised, key_figures
 
 if TYPE_CHECKING:
     import pandas as pd

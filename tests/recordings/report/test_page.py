@@ -20,12 +20,12 @@ from realtime_nb.analysis import interruptions, tables, voices
 from realtime_nb.analysis.cost import costs
 from realtime_nb.analysis.findings import findings
 from realtime_nb.analysis.metrics import metrics
+from realtime_nb.analysis.timeline import timeline_data
+from realtime_nb.archive.fold import fold
+from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.pcm import load_audio
 from realtime_nb.errors import RecordingError
-from realtime_nb.archive.recorder import Recorder
 from realtime_nb.recordings.recording import Recording, load
-from realtime_nb.archive.fold import fold
-from realtime_nb.analysis.timeline import timeline_data
 from realtime_nb.recordings.report import report_html, write_report
 from tests.paths import DATA
 from tests.scripted_session import LiveSession, three_turns

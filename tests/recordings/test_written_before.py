@@ -1,0 +1,90 @@
+"""A recording that an earlier version wrote opens, and says what it said then.
+
+``tests/data/written_before`` is a session with the local server: a typed turn that books an
+appointment, a spoken answer that is interrupted, a mark, new settings. The files beside it hold
+what the version that recorded it made of it: ``written_before.json`` its tables, figures and
+sentences, ``written_before.html`` its report, but for the sound.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+import realtime_nb as rt
+from tests.paths import DATA
+
+matplotlib.use("Agg")
+
+FOLDER = DATA / "written_before"
+THEN: dict[str, Any] = json.loads(FOLDER.with_suffix(".json").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def rec() -> rt.Recording:
+    return rt.load(FOLDER)
+
+
+@pytest.mark.parametrize("name", THEN["tables"])
+def test_tables(rec: rt.Recording, name: str) -> None:
+    assert columns(getattr(rec, name)) == THEN["tables"][name]
+
+
+@pytest.mark.parametrize("name", THEN["figures"])
+def test_figures(rec: rt.Recording, name: str) -> None:
+    assert columns(getattr(rec, name)()) == THEN["figures"][name]
+
+
+@pytest.mark.parametrize("name", THEN["words"])
+def test_words(rec: rt.Recording, name: str) -> None:
+    assert words(rec)[name] == THEN["words"][name]
+
+
+def test_report(rec: rt.Recording, tmp_path: Path) -> None:
+    page = rec.report(tmp_path / "report.html").read_text("utf-8")
+
+    assert without_sound(page) == FOLDER.with_suffix(".html").read_text("utf-8")
+
+
+def words(rec: rt.Recording) -> dict[str, Any]:
+    return {
+        "findings": str(rec.findings()),
+        "cost": str(rec.cost(model="gpt-realtime-2")),
+        "transcript": rec.transcript(),
+        "conversation": plain(rec.conversation.transcript()),
+        "problems": rec.problems,
+    }
+
+
+def columns(table: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "index": plain(list(table.index)),
+        **{str(name): [str(kept.dtype), *plain(list(kept))] for name, kept in table.items()},
+    }
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON holds it; numbers to nine digits."""
+    if isinstance(value, dict):
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, bool | str) or value is None:
+        return value
+    if isinstance(value, int | float | np.number):
+        number = float(value)
+        return float(f"{number:.9g}") if math.isfinite(number) else str(number)
+    return str(value)
+
+
+def without_sound(page: str) -> str:
+    """The page without what encoders make of the sound."""
+    return re.sub(r"base64,[A-Za-z0-9+/=]+", "base64,…", page)
