@@ -22,7 +22,6 @@ from realtime_nb.analysis.user_turns import Turn, find_turns
 from realtime_nb.audio.pcm import SAMPLE_RATE, load_audio, pcm_from_samples
 from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.protocol import events as ev
-from realtime_nb.protocol.conversation import Item
 from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.session.connect import ToolSource, connect
 from realtime_nb.session.endpoints import Endpoint
@@ -253,7 +252,7 @@ async def until_heard_for(
     while session.clock() < end_s:
         new = heard_items(session) - heard_before
         items = (session.conversation.items[item_id] for item_id in new)
-        began_s = min((i.played_s for i in items if i.played_s and not _cut_short(i)), default=None)
+        began_s = min((i.played_s for i in items if i.played_s and not i.cut_short), default=None)
         if began_s is not None:
             if session.clock() >= began_s + duration_s:
                 return True
@@ -261,11 +260,6 @@ async def until_heard_for(
             return True
         await asyncio.sleep(_POLL_S / session.speed)
     return False
-
-
-def _cut_short(item: Item) -> bool:
-    stopped = item.stopped_s is not None and (item.played_ms or 0.0) < item.audio_ms
-    return item.interrupted or stopped
 
 
 async def _transcribed(session: Session) -> bool:

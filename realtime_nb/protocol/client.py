@@ -249,7 +249,7 @@ class ClientProtocol:
     def receive_flushed(self, item_id: str, played_ms: float) -> None:
         """Tells the server how much was heard of an item whose playback was stopped."""
         item = self.conversation.items.get(item_id)
-        if item is None or item.truncated_ms is not None or item.audio_ms <= 0:
+        if item is None or item.interrupted or item.audio_ms <= 0:
             return
         response = self.conversation.responses.get(item.response_id or "")
         if response is not None and not response.in_conversation:

@@ -12,6 +12,7 @@ is created when it is first mentioned.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -121,6 +122,11 @@ class Conversation:
         An item that such a device never mentioned was not played.
         """
         return any(item.played_ms is not None for item in self.items.values())
+
+    def played_ms(self, items: Iterable[Item]) -> float:
+        """Returns how much of these items' audio was played; NaN where nothing tells."""
+        known = self.playback_known
+        return sum(item.played_ms or 0.0 for item in items) if known else math.nan
 
     @property
     def usage(self) -> dict[str, int]:

@@ -72,7 +72,7 @@ class ItemStore:
     def keep_audio(self, item_id: str, audio: bytes) -> None:
         """Adds audio to an item of the conversation; the oldest audio of all makes room for it."""
         item = self._conversation.items.get(item_id)
-        if item_id not in self._wires or item is None or item.truncated_ms is not None:
+        if item_id not in self._wires or item is None or item.interrupted:
             return
         self._audio.setdefault(item_id, bytearray()).extend(audio)
         kept = sum(map(len, self._audio.values()))
@@ -94,7 +94,7 @@ class ItemStore:
                 f"Expected a value >= 0, but got {event.audio_end_ms} instead."
             )
             raise Refused(Problem("integer_below_min_value", message, "audio_end_ms"))
-        have_ms = item.audio_ms if item.truncated_ms is None else item.truncated_ms
+        have_ms = item.remembered_ms
         if event.audio_end_ms > have_ms:
             message = (
                 f"Audio content of {int(have_ms)}ms is already shorter than {event.audio_end_ms}ms"
@@ -140,7 +140,7 @@ class ItemStore:
         full = dict(part)
         if part["type"] == "input_audio":
             full["transcript"] = self.heard.get(item_id) or part.get("transcript")
-        elif self._conversation.items[item_id].truncated_ms is not None:
+        elif self._conversation.items[item_id].interrupted:
             full.pop("transcript", None)
         audio = self._audio.get(item_id)
         if audio is not None:

@@ -9,6 +9,7 @@ from typing import Literal
 from realtime_nb.protocol.wire import JsonObject
 
 __all__ = [
+    "UNHEARD_MS",
     "ErrorRecord",
     "FunctionCall",
     "Item",
@@ -18,6 +19,9 @@ __all__ = [
     "Speech",
     "ToolReport",
 ]
+
+UNHEARD_MS = 50.0
+"""Playback that stopped this close to the end of an item's audio counts as complete."""
 
 RunOutcome = Literal["ok", "error", "timeout", "invalid", "cancelled"]
 """How the run of a function ended: ``invalid`` is one that never began, because the arguments don't
@@ -112,8 +116,25 @@ class Item:
 
     @property
     def interrupted(self) -> bool:
-        """Whether the server cut it, or playback was dropped before its end."""
+        """Whether the server cut it."""
         return self.truncated_ms is not None
+
+    @property
+    def playback_dropped(self) -> bool:
+        """Whether its playback is known to have stopped before its end."""
+        if self.stopped_s is None or self.played_ms is None:
+            return False
+        return self.played_ms < self.audio_ms - UNHEARD_MS  # never of NaN
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the server cut it, or the device that played it dropped the rest."""
+        return self.interrupted or self.playback_dropped
+
+    @property
+    def remembered_ms(self) -> float:
+        """How much of its audio the server has in the conversation."""
+        return self.audio_ms if self.truncated_ms is None else float(self.truncated_ms)
 
     @property
     def heard_text(self) -> str:
@@ -165,6 +186,11 @@ class Response:
     def active(self) -> bool:
         """Whether it still runs."""
         return self.status == "in_progress"
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the server cancelled it because the user spoke."""
+        return (self.status, self.reason) == ("cancelled", "turn_detected")
 
 
 @dataclass(slots=True)

@@ -69,8 +69,7 @@ def count_input(items: Iterable[Item], instructions: str, tools: list[JsonObject
         if item.role == "user" and item.audio_ms:
             audio += round(item.audio_ms / (2 * MS_PER_AUDIO_TOKEN))
         elif item.role == "assistant" and item.audio_ms:
-            heard_ms = item.audio_ms if item.truncated_ms is None else item.truncated_ms
-            audio += audio_output_tokens(heard_ms)
+            audio += audio_output_tokens(item.remembered_ms)
             text += text_tokens(item.heard_text)
         else:
             text += text_tokens(item.text)
