@@ -14,28 +14,29 @@ import numpy as np
 
 from realtime_nb.analysis import tables
 from realtime_nb.analysis.cost.costs import Cost, price_session
+from realtime_nb.analysis.event_table import events_table
 from realtime_nb.analysis.pace import at_pace
+from realtime_nb.analysis.timeline import timeline_data
 from realtime_nb.analysis.user_turns import Turn, find_turns
+from realtime_nb.archive.fold import Folded, fold
+from realtime_nb.archive.lines import PlaybackLine, RecordedEvent, is_in_recording, label_line
+from realtime_nb.archive.logs import LOG_SUFFIXES, LogSource
+from realtime_nb.archive.sources import AudioSource, FolderSource, RecordingSource
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
 from realtime_nb.errors import RecordingError
-from realtime_nb.archive.logs import LOG_SUFFIXES, LogSource
-from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.conversation import Conversation, Item
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.analysis.event_table import events_table
-from realtime_nb.archive.lines import PlaybackLine, RecordedEvent, is_in_recording, label_line
-from realtime_nb.archive.fold import Folded, fold
-from realtime_nb.archive.sources import AudioSource, FolderSource, RecordingSource
+from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.recordings.studies import RecordingStudies
 from realtime_nb.recordings.summary import summary_html
-from realtime_nb.analysis.timeline import timeline_data
+from realtime_nb.words import clock, counted
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from realtime_nb.analysis.voices import Voices
     from realtime_nb.analysis.timeline import TimelineData
+    from realtime_nb.analysis.voices import Voices
 
 __all__ = ["RecordedEvent", "Recording", "load"]
 
@@ -100,9 +101,9 @@ class Recording(RecordingStudies):
             "duration": _length(self.duration_s),
             "content": self._source.content,
             "server": " ".join(server),
-            "turns": _counted(len(self.turns), "turn"),
-            "function calls": _counted(len(self.calls), "call"),
-            "errors": _counted(len(self.conversation.errors), "error"),
+            "turns": _some(len(self.turns), "turn"),
+            "function calls": _some(len(self.calls), "call"),
+            "errors": _some(len(self.conversation.errors), "error"),
             "state": "" if self.complete else "not closed",
         }
         return {name: value for name, value in facts.items() if value}
@@ -375,10 +376,8 @@ def _length(seconds: float) -> str:
         return "no times"
     if seconds < 120:
         return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02} min"
+    return f"{clock(round(seconds))} min"
 
 
-def _counted(count: int, noun: str) -> str:
-    """``"2 turns"``; nothing to say of none."""
-    return "" if count == 0 else f"{count} {noun}{'' if count == 1 else 's'}"
+def _some(count: int, noun: str) -> str:
+    return counted(count, noun) if count else ""

@@ -35,6 +35,7 @@ from realtime_nb.analysis.talk_time import spoken_messages, talk_time
 from realtime_nb.analysis.user_turns import find_turns
 from realtime_nb.protocol.conversation import Conversation, Item, Response
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -466,5 +467,5 @@ def _reasons(table: pd.DataFrame) -> str | None:
     if len(missing) and (missing.reason == _LOCAL).all():
         return f'{_LOCAL}; model="gpt-realtime-2.1" prices its tokens as if they were that one\'s'
     counts = Counter(zip(missing.kind, missing.reason, strict=True))
-    parts = [f"{count} {kind}{'s' * (count > 1)}: {why}" for (kind, why), count in counts.items()]
+    parts = [f"{counted(count, kind)}: {why}" for (kind, why), count in counts.items()]
     return "; ".join(parts) or None

@@ -19,7 +19,7 @@ from realtime_nb.protocol.events import JsonObject
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SEVERITIES", "Evidence", "Finding", "Rule", "Severity", "counted", "rows", "seconds"]
+__all__ = ["SEVERITIES", "Evidence", "Finding", "Rule", "Severity", "rows", "seconds"]
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -191,8 +191,3 @@ def seconds(ms: float) -> str:
     if ms != ms:
         return "an unknown time"
     return f"{ms / 1000:.1f} s" if ms >= 100 else f"{ms / 1000:.2f} s"
-
-
-def counted(count: int, noun: str) -> str:
-    """``"1 turn"``, ``"2 turns"``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, Severity, counted
+from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, Severity
 from realtime_nb.protocol.conversation import Response
+from realtime_nb.words import counted
 
 __all__ = ["RULES", "is_benign"]
 

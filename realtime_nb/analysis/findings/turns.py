@@ -9,6 +9,7 @@ from itertools import zip_longest
 from realtime_nb.analysis import turn_faults
 from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, Severity, rows, seconds
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.words import shortened
 
 __all__ = ["RULES"]
 
@@ -250,10 +251,8 @@ def _prefix(turn: int | None) -> str:
     return "" if turn is None else f"turn {turn}: "
 
 
-def _quoted(text: str, length: int = 60) -> str:
-    if not text:
-        return "what was said"
-    return repr(text if len(text) <= length else f"{text[: length - 1]}…")
+def _quoted(text: str) -> str:
+    return repr(shortened(text, 60)) if text else "what was said"
 
 
 def _or_nan(value: float | None) -> float:
