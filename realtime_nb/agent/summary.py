@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from realtime_nb.analysis.user_turns import find_turns
+from realtime_nb.analysis.user_turns import find_user_turns
 from realtime_nb.session.session import Session
 from realtime_nb.words import counted
 
@@ -20,7 +20,7 @@ def session_facts(session: Session, *, over: bool) -> str:
     """
     facts = "a session was going on when this was saved."
     if over:
-        turns = counted(len(find_turns(session.conversation)), "turn")
+        turns = counted(len(find_user_turns(session.conversation)), "turn")
         calls = counted(len(session.conversation.calls), "function call")
         facts = f"a session of {_length(session.clock())}, {turns}, {calls}."
     if session.recording is None:

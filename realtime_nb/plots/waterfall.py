@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from realtime_nb.analysis.tables import LATENCY_PARTS
+from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.plots import style
 from realtime_nb.words import counted
 

@@ -17,7 +17,7 @@ from realtime_nb.analysis.cost.costs import Cost, price_session
 from realtime_nb.analysis.event_table import events_table
 from realtime_nb.analysis.pace import at_pace
 from realtime_nb.analysis.timeline import timeline_data
-from realtime_nb.analysis.user_turns import Turn, find_turns
+from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.archive.fold import Folded, fold
 from realtime_nb.archive.lines import PlaybackLine, RecordedEvent, is_in_recording, label_line
 from realtime_nb.archive.logs import LOG_SUFFIXES, LogSource
@@ -251,7 +251,7 @@ class Recording(RecordingStudies):
             table.loc[unexplained, "latency_note"] = unknown["input"]
         if "times" in unknown:
             # An answer whose time is not known is no answer that was never given.
-            turns = find_turns(self.conversation)
+            turns = find_user_turns(self.conversation)
             untimed = np.array([_is_untimed(turn) for turn in turns], bool)
             untimed &= (missing & (table["latency_note"] != "typed")).to_numpy(bool)
             table.loc[unexplained | untimed, "latency_note"] = unknown["times"]
@@ -363,7 +363,7 @@ _OWN_REASONS = ("typed", "no spoken answer", "playback was not reported")
 """Why a latency is not known, whatever else the recording does not tell."""
 
 
-def _is_untimed(turn: Turn) -> bool:
+def _is_untimed(turn: UserTurn) -> bool:
     return any(
         (item.audio_ms != 0 and item.first_audio_s is None)
         or (item.played_ms and item.played_s is None)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from realtime_nb.analysis.cost.costs import Cost
 from realtime_nb.analysis.findings.findings import Findings
 from realtime_nb.analysis.recorded import Recorded
-from realtime_nb.analysis.tables import LATENCY_PARTS
 from realtime_nb.analysis.transcript import Row, rows
+from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.words import clock, counted
 
 if TYPE_CHECKING:
