@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from realtime_nb.analysis.voices import Span, Voices
+from realtime_nb.analysis.voices import TimeSpan, Voices
 from tests.made_recording import MadeRecording
 
 SERVER_VAD = {
@@ -32,7 +32,7 @@ def begun(detection: dict[str, Any] | None = SERVER_VAD) -> MadeRecording:
     return rec
 
 
-def voiced(rec: MadeRecording, *spans_ms: Span, agent: tuple[Span, ...] = ()) -> None:
+def voiced(rec: MadeRecording, *spans_ms: TimeSpan, agent: tuple[TimeSpan, ...] = ()) -> None:
     """What the offline detector shall find: the user in ms of the input, the agent in s."""
     spans_s = [(1 + start_ms / 1000, 1 + end_ms / 1000) for start_ms, end_ms in spans_ms]
     rec.voices = Voices(spans_s, list(agent), list(spans_ms))

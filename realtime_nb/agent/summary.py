@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from realtime_nb.analysis.user_turns import find_turns
+from realtime_nb.analysis.user_turns import find_user_turns
 from realtime_nb.session.session import Session
+from realtime_nb.words import counted
 
 __all__ = ["session_facts"]
 
@@ -19,8 +20,8 @@ def session_facts(session: Session, *, over: bool) -> str:
     """
     facts = "a session was going on when this was saved."
     if over:
-        turns = _counted(len(find_turns(session.conversation)), "turn")
-        calls = _counted(len(session.conversation.calls), "function call")
+        turns = counted(len(find_user_turns(session.conversation)), "turn")
+        calls = counted(len(session.conversation.calls), "function call")
         facts = f"a session of {_length(session.clock())}, {turns}, {calls}."
     if session.recording is None:
         return f"{facts} It was not recorded."
@@ -33,7 +34,3 @@ def _length(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest_s = divmod(round(seconds), 60)
     return f"{minutes} min {rest_s:02d} s"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun if count == 1 else noun + 's'}"

@@ -25,6 +25,7 @@ from realtime_nb.analysis.findings.evidence import SEVERITIES, Evidence
 from realtime_nb.analysis.findings.findings import FINDING_IDS, Finding, Findings, findings
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.errors import ConfigurationError
+from realtime_nb.words import counted
 
 __all__ = ["Checks"]
 
@@ -63,9 +64,8 @@ class Checks:
         traceback: TracebackType | None,
     ) -> None:
         if kind is None and self.failures:
-            count = len(self.failures)
-            lines = [f"{count} check{'s' * (count > 1)} failed for {self._rec.path}:"]
-            raise AssertionError("\n- ".join(lines + self.failures))
+            headline = f"{counted(len(self.failures), 'check')} failed for {self._rec.path}:"
+            raise AssertionError("\n- ".join([headline, *self.failures]))
 
     # --- figures ---
 

@@ -22,7 +22,7 @@ from realtime_nb.analysis.cost.costs import cost_summary
 from realtime_nb.analysis.cost.prices import PriceTable
 from realtime_nb.analysis.pace import pace_note
 from realtime_nb.analysis.recorded import Recorded
-from realtime_nb.analysis.tables import LATENCY_PARTS
+from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 
 if TYPE_CHECKING:
     import pandas as pd

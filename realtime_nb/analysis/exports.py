@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from realtime_nb.analysis.findings.findings import findings
 from realtime_nb.analysis.recorded import Recorded
-from realtime_nb.analysis.tables import LATENCY_PARTS
+from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.analysis.user_speech import user_speech
 from realtime_nb.errors import ConfigurationError, MissingExtraError
 
@@ -38,7 +38,7 @@ __all__ = [
     "write_tables",
 ]
 
-Lane = Literal["user", "agent", "tools", "responses", "errors", "labels"]
+MarkedLane = Literal["user", "agent", "tools", "responses", "errors", "labels"]
 
 TABLES: Mapping[str, Callable[[Recorded], pd.DataFrame]] = {
     "events": lambda rec: rec.events,
@@ -176,7 +176,7 @@ def _table(rec: Recorded, name: str) -> pd.DataFrame:
 class Marked:
     """Something that happened from ``start_s`` to ``end_s`` (the same for a moment)."""
 
-    lane: Lane
+    lane: MarkedLane
     start_s: float
     end_s: float
     text: str

@@ -9,9 +9,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from realtime_nb.analysis.table_cells import between_ms, number, table
+from realtime_nb.analysis.table_cells import between_ms, or_nan, table
 from realtime_nb.analysis.turn_moments import earliest
-from realtime_nb.analysis.user_turns import Turn, find_turns
+from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.protocol.conversation import Conversation, FunctionCall, Response
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["calls", "failure"]
 
-_NAN = math.nan
 _TIMED_OUT = re.compile(r"\S+ took over \S+ s\.")
 """What a tool that took too long tells the model."""
 
@@ -48,7 +47,7 @@ def calls(conversation: Conversation) -> pd.DataFrame:
         resume_ms: from the output to the first audio of the response that follows it in the same
             turn; NaN when the user took another turn first.
     """
-    found = find_turns(conversation)
+    found = find_user_turns(conversation)
     context = _CallContext(conversation, found)
     rows = [_call_row(call, context) for call in conversation.calls.values()]
     return table(rows, _call_row(FunctionCall(""), _CallContext(Conversation(), ())))
@@ -57,10 +56,10 @@ def calls(conversation: Conversation) -> pd.DataFrame:
 class _CallContext:
     """What the rows of calls have in common."""
 
-    def __init__(self, conversation: Conversation, found: Sequence[Turn]) -> None:
+    def __init__(self, conversation: Conversation, found: Sequence[UserTurn]) -> None:
         self.responses = conversation.responses
         self.numbers = {call.call_id: turn.number for turn in found for call in turn.calls}
-        taken_s = [number(heard.started_s) for heard in conversation.speech]
+        taken_s = [or_nan(heard.started_s) for heard in conversation.speech]
         taken_s += (turn.began_s for turn in found)
         self.floor_taken_s = sorted(one for one in taken_s if not math.isnan(one))
         turn_of = {response.id: turn.number for turn in found for response in turn.responses}
@@ -73,12 +72,12 @@ class _CallContext:
         """Returns when the first audio came of what the agent said to the output, in the same
         turn."""
         if call.output_s is None:
-            return _NAN
+            return math.nan
         answers = self._answers.get(self.numbers.get(call.call_id), ())
         return earliest(
-            number(answer.first_audio_s)
+            or_nan(answer.first_audio_s)
             for answer in answers
-            if number(answer.created_s) >= call.output_s and answer.first_audio_s is not None
+            if or_nan(answer.created_s) >= call.output_s and answer.first_audio_s is not None
         )
 
     def outcome(self, call: FunctionCall) -> Literal["ok", "error", "timeout", "late", "orphan"]:
@@ -87,8 +86,8 @@ class _CallContext:
         failed = failure(call)
         if failed is not None:
             return failed
-        begun = bisect_right(self.floor_taken_s, number(call.done_s))
-        ended = bisect_left(self.floor_taken_s, number(call.output_s))
+        begun = bisect_right(self.floor_taken_s, or_nan(call.done_s))
+        ended = bisect_left(self.floor_taken_s, or_nan(call.output_s))
         return "late" if begun < ended else "ok"
 
 
@@ -119,7 +118,7 @@ def _call_row(call: FunctionCall, context: _CallContext) -> dict[str, object]:
     response = context.responses.get(call.response_id)
     run_ms, run_note = _run_ms(call)
     return {
-        "turn": number(context.numbers.get(call.call_id)),
+        "turn": or_nan(context.numbers.get(call.call_id)),
         "call_id": call.call_id,
         "name": call.name,
         "arguments": call.arguments,
@@ -128,11 +127,11 @@ def _call_row(call: FunctionCall, context: _CallContext) -> dict[str, object]:
         "outcome": context.outcome(call),
         "response_id": call.response_id,
         "item_id": call.item_id,
-        "started_s": number(call.started_s),
-        "done_s": number(call.done_s),
-        "output_s": number(call.output_s),
-        "run_started_s": number(call.run_started_s),
-        "run_ended_s": number(call.run_ended_s),
+        "started_s": or_nan(call.started_s),
+        "done_s": or_nan(call.done_s),
+        "output_s": or_nan(call.output_s),
+        "run_started_s": or_nan(call.run_started_s),
+        "run_ended_s": or_nan(call.run_ended_s),
         "run_outcome": call.run_outcome,
         "decide_ms": between_ms(response.created_s if response else None, call.done_s),
         "queue_ms": between_ms(call.done_s, call.run_started_s),
@@ -155,7 +154,7 @@ def _queue_note(call: FunctionCall) -> str | None:
 def _run_ms(call: FunctionCall) -> tuple[float, str | None]:
     """Returns how long it ran, and from when to when that is, or why it is not known."""
     if call.run_outcome == "invalid":
-        return _NAN, "it was not run: its arguments don't fit"
+        return math.nan, "it was not run: its arguments don't fit"
     reported_ms = between_ms(call.run_started_s, call.run_ended_s)
     if not math.isnan(reported_ms):
         return reported_ms, "from the beginning of its run to the end"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from realtime_nb.analysis.voices import Span, frame_levels_dbfs
+from realtime_nb.analysis.voices import TimeSpan, frame_levels_dbfs
 from realtime_nb.audio.pcm import Samples
 
 __all__ = ["InputHealth", "input_health"]
@@ -48,7 +48,7 @@ class InputHealth:
         return self.noise_floor_dbfs < _DIGITAL_SILENCE_DBFS
 
 
-def input_health(samples: Samples, voiced_ms: Sequence[Span]) -> InputHealth:
+def input_health(samples: Samples, voiced_ms: Sequence[TimeSpan]) -> InputHealth:
     """Measures levels.
 
     Args:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from realtime_nb.analysis.echo import echo_score
-from realtime_nb.analysis.tables import was_dropped
+from realtime_nb.analysis.table_cells import between_ms, or_nan, rest_ms
 from realtime_nb.analysis.turn_moments import Boundaries, boundaries_of
-from realtime_nb.analysis.user_turns import find_turns
-from realtime_nb.analysis.voices import Span, common_spans, spans_length
+from realtime_nb.analysis.user_turns import find_user_turns
+from realtime_nb.analysis.voices import TimeSpan, common_spans, spans_length
 from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.protocol.conversation import Conversation, Item, Speech
+from realtime_nb.protocol.records import UNHEARD_MS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,11 +82,8 @@ _NOT_A_WORD = re.compile(r"[^\w']+|_+")
 
 Cause = Literal["user", "empty", "phantom_phrase", "short", "echo", "backchannel", "program"]
 
-_NAN = math.nan
 _MISSED_MS = 300.0
 _DETECTED_WITHIN_S = 0.5
-_CUT_MS = 50.0
-"""A truncation this close to the end of an item's audio took nothing away."""
 _HARDLY_VOICED_MS = 300.0
 _SLACK_S = 0.1
 """By so much may a report of playback differ from the moment that it reports."""
@@ -141,7 +139,7 @@ def _sort_key(*moments: object) -> float:
     return next(known, math.inf)
 
 
-def playback_spans(conversation: Conversation, end_s: float) -> list[tuple[Span, Item]]:
+def playback_spans(conversation: Conversation, end_s: float) -> list[tuple[TimeSpan, Item]]:
     """Returns when each message was played, from its first sample to its last, in order of time."""
     found = [
         ((item.played_s, end_s if item.stopped_s is None else item.stopped_s), item)
@@ -171,7 +169,9 @@ class _Scene:
         self.conversation = rec.conversation
         self.voices = rec.voices
         self.numbers = {
-            item.id: turn.number for turn in find_turns(self.conversation) for item in turn.items
+            item.id: turn.number
+            for turn in find_user_turns(self.conversation)
+            for item in turn.items
         }
         self.speech = sorted(
             (heard for heard in self.conversation.speech if heard.started_s is not None),
@@ -190,7 +190,7 @@ class _Scene:
     # --- interruptions ---
 
     def interruptions(self) -> Iterator[dict[str, object]]:
-        known = any(item.played_ms is not None for item in self.conversation.items.values())
+        known = self.conversation.playback_known
         for item in self.conversation.items.values():
             if item.role == "assistant" and self._was_cut(item, known):
                 yield self._interruption(item, known)
@@ -198,18 +198,13 @@ class _Scene:
     def _was_cut(self, item: Item, playback_known: bool) -> bool:
         if playback_known and item.played_s is None:
             return False  # nobody heard any of it
-        if was_dropped(item):
-            return True
-        if item.truncated_ms is not None and item.truncated_ms < item.audio_ms - _CUT_MS:
+        if item.playback_dropped or item.remembered_ms < item.audio_ms - UNHEARD_MS:
             return True
         response = self.conversation.responses.get(item.response_id or "")
-        return (
-            response is not None
-            and (response.status, response.reason) == ("cancelled", "turn_detected")
-            and self._heard_over(item) is not None
-        )
+        cancelled = response is not None and response.interrupted
+        return cancelled and self._heard_over(item) is not None
 
-    def _span_s(self, item: Item) -> Span:
+    def _span_s(self, item: Item) -> TimeSpan:
         """Returns when it was played; without reports of that, when it may have been."""
         if item.played_s is not None:
             return item.played_s, self.rec.duration_s if item.stopped_s is None else item.stopped_s
@@ -227,41 +222,40 @@ class _Scene:
         if heard is not None:
             found = boundaries_of(heard, self.voices)
             onset_s = self.rec.input_clock.onset(found.onset_ms)
-            return _UserSpeech(heard, found, onset_s, heard.started_s or _NAN)
+            return _UserSpeech(heard, found, onset_s, heard.started_s or math.nan)
         begin_s, end_s = self._span_s(item)
         index = bisect_left(self.user, end_s, key=lambda span: span[0]) - 1
         if index < 0 or self.user[index][0] < begin_s:
-            return _UserSpeech(None, Boundaries(), _NAN, _NAN)
+            return _UserSpeech(None, Boundaries(), math.nan, math.nan)
         onset_s, _, start_ms, stop_ms = self.user[index]
         source = self.voices.source
-        return _UserSpeech(None, Boundaries(start_ms, source, stop_ms, source), onset_s, _NAN)
+        return _UserSpeech(None, Boundaries(start_ms, source, stop_ms, source), onset_s, math.nan)
 
     def _interruption(self, item: Item, playback_known: bool) -> dict[str, object]:
         user = self._user_speech(item)
         user_item = (
             None if user.speech is None else self.conversation.items.get(user.speech.item_id)
         )
-        stopped_s = _NAN if item.stopped_s is None else item.stopped_s
+        stopped_s = or_nan(item.stopped_s)
         score = self._echo_score(user.boundaries, user.onset_s, stopped_s)
         cause = self._cause(user, user_item, score)
-        played_ms = _NAN if item.played_ms is None else item.played_ms
-        remembered_ms = item.audio_ms if item.truncated_ms is None else float(item.truncated_ms)
+        played_ms = or_nan(item.played_ms)
         return {
             "kind": "interruption",
-            "turn": float(self.numbers.get(item.id, _NAN)),
+            "turn": float(self.numbers.get(item.id, math.nan)),
             "item_id": item.id,
             "user_item": None if user.speech is None else user.speech.item_id,
             "onset_s": user.onset_s,
             "detected_s": user.detected_s,
             "stopped_s": stopped_s,
-            "response_ms": (stopped_s - user.onset_s) * 1000,
-            "detection_ms": (user.detected_s - user.onset_s) * 1000,
-            "flush_ms": (stopped_s - user.detected_s) * 1000,
+            "response_ms": between_ms(user.onset_s, stopped_s),
+            "detection_ms": between_ms(user.onset_s, user.detected_s),
+            "flush_ms": between_ms(user.detected_s, stopped_s),
             "played_ms": played_ms,
             "received_ms": item.audio_ms,
-            "unheard_ms": _excess(item.audio_ms, played_ms),
-            "remembered_ms": remembered_ms,
-            "over_remembered_ms": _excess(remembered_ms, played_ms),
+            "unheard_ms": rest_ms(item.audio_ms, played_ms),
+            "remembered_ms": item.remembered_ms,
+            "over_remembered_ms": rest_ms(item.remembered_ms, played_ms),
             "cause": cause,
             "false": cause not in ("user", "program"),
             "echo_score": score,
@@ -289,19 +283,20 @@ class _Scene:
     def _voiced_ms(self, user: _UserSpeech) -> float:
         """Returns how much voice the offline detector hears in it; NaN where there is no audio."""
         if not len(self.rec.input) or math.isnan(self._length_ms(user)):
-            return _NAN
+            return math.nan
         window = [(user.boundaries.onset_ms, user.boundaries.offset_ms)]
         return spans_length(common_spans(self.voices.user_ms, window))
 
     def _echo_score(self, found: Boundaries, onset_s: float, until_s: float) -> float:
-        """Of the user's audio from its onset to where the agent fell silent, and a little on."""
+        """Returns the score of the user's audio from its onset to a little after the agent fell
+        silent."""
         if math.isnan(found.onset_ms) or not len(self.rec.output):
-            return _NAN
+            return math.nan
         end_ms = found.onset_ms + (until_s + 2 * _SLACK_S - onset_s) * 1000
         if not math.isnan(found.offset_ms):
             end_ms = min(end_ms, found.offset_ms)
         if not end_ms > found.onset_ms:
-            return _NAN
+            return math.nan
         per_ms = SAMPLE_RATE / 1000
         heard = self.rec.input[round(found.onset_ms * per_ms) : round(end_ms * per_ms)]
         return echo_score(heard, self.rec.output, onset_s)
@@ -325,7 +320,7 @@ class _Scene:
                     yield self._missed(item, over[0], score)
                 break
 
-    def _played_between(self, start_s: float, end_s: float) -> Sequence[tuple[Span, Item]]:
+    def _played_between(self, start_s: float, end_s: float) -> Sequence[tuple[TimeSpan, Item]]:
         last = bisect_left(self.playback, end_s, key=lambda entry: entry[0][0])
         first = last
         while first > 0 and self.playback[first - 1][0][1] > start_s:
@@ -342,11 +337,11 @@ class _Scene:
         return stopped_s is None or stopped_s >= onset_s
 
     def _missed(self, item: Item, onset_s: float, score: float) -> dict[str, object]:
-        blank: dict[str, object] = dict.fromkeys(INTERRUPTION_COLUMNS, _NAN)
+        blank: dict[str, object] = dict.fromkeys(INTERRUPTION_COLUMNS, math.nan)
         return {
             **blank,
             "kind": "missed",
-            "turn": float(self.numbers.get(item.id, _NAN)),
+            "turn": float(self.numbers.get(item.id, math.nan)),
             "item_id": item.id,
             "user_item": None,
             "onset_s": onset_s,
@@ -357,11 +352,6 @@ class _Scene:
             "source": self.voices.source,
             "note": "the server reported no speech",
         }
-
-
-def _excess(whole_ms: float, part_ms: float) -> float:
-    rest_ms = whole_ms - part_ms
-    return rest_ms if math.isnan(rest_ms) else max(0.0, rest_ms)
 
 
 def _words(text: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from realtime_nb.analysis.turn_moments import Moments, earliest, moments_of
-from realtime_nb.analysis.user_turns import Turn, TurnFinder
-from realtime_nb.analysis.voices import Span, Voices
+from realtime_nb.analysis.user_turns import TurnFinder, UserTurn
+from realtime_nb.analysis.voices import TimeSpan, Voices
 from realtime_nb.audio.vad import FrameDetector
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, Speech
 from realtime_nb.protocol.input_clock import InputClock
@@ -73,7 +73,7 @@ class LatencyMeter:
         self._open = item.response_id if listener is not None and listener.speaking else None
         return self._moments(turn)
 
-    def _moments(self, turn: Turn) -> Moments:
+    def _moments(self, turn: UserTurn) -> Moments:
         voices = None if self._listener is None else self._listener.voices
         return moments_of(turn, self._clock, voices, self._turns.began_s(turn.number - 1))
 
@@ -91,7 +91,7 @@ class _Listener:
         self._probabilities = FrameDetector()
         self._detector = TurnDetector()
         self._onset_ms = 0.0
-        self._spans_ms: list[Span] = []
+        self._spans_ms: list[TimeSpan] = []
 
     def push(self, pcm: bytes) -> None:
         for probability in self._probabilities.push(pcm):

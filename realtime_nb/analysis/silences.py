@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from realtime_nb.analysis.voices import Span
+from realtime_nb.analysis.voices import TimeSpan
 
 __all__ = ["LONG_SILENCE_S", "long_silences", "longest_gap_s", "merged"]
 
@@ -12,9 +12,9 @@ LONG_SILENCE_S = 2.0
 """A longer gap is what users call dead air."""
 
 
-def merged(*lanes: Iterable[Span]) -> list[Span]:
+def merged(*lanes: Iterable[TimeSpan]) -> list[TimeSpan]:
     """Returns where at least one of several lists has a span, in order, none touching the next."""
-    found: list[Span] = []
+    found: list[TimeSpan] = []
     for start, end in sorted(span for lane in lanes for span in lane):
         if found and start <= found[-1][1]:
             found[-1] = (found[-1][0], max(end, found[-1][1]))
@@ -23,7 +23,7 @@ def merged(*lanes: Iterable[Span]) -> list[Span]:
     return found
 
 
-def long_silences(audible: Sequence[Span], end_s: float) -> list[Span]:
+def long_silences(audible: Sequence[TimeSpan], end_s: float) -> list[TimeSpan]:
     """Gaps of more than two seconds after the first span, up to the end of the session.
 
     Args:
@@ -37,7 +37,7 @@ def long_silences(audible: Sequence[Span], end_s: float) -> list[Span]:
     return [(end, start) for end, start in gaps if start - end > LONG_SILENCE_S]
 
 
-def longest_gap_s(audible: Sequence[Span], start_s: float, end_s: float) -> float:
+def longest_gap_s(audible: Sequence[TimeSpan], start_s: float, end_s: float) -> float:
     """Returns the longest time between two moments in which nobody is audible."""
     longest, quiet_since = 0.0, start_s
     for begin, end in audible:

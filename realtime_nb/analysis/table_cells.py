@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["between_ms", "number", "table"]
-
-_NAN = math.nan
+__all__ = ["between_ms", "or_nan", "rest_ms", "table"]
 
 
 def between_ms(earlier: float | None, later: float | None) -> float:
     """Returns the milliseconds between two moments in seconds; NaN where one is unknown."""
-    return (number(later) - number(earlier)) * 1000
+    return (or_nan(later) - or_nan(earlier)) * 1000
 
 
-def number(value: float | None) -> float:
-    """NaN for None."""
-    return _NAN if value is None else float(value)
+def or_nan(value: float | None) -> float:
+    """Returns a number, NaN for None."""
+    return math.nan if value is None else float(value)
+
+
+def rest_ms(whole_ms: float, part_ms: float) -> float:
+    """Returns what a part leaves of the whole, never less than 0; NaN where either is unknown."""
+    return max(whole_ms - part_ms, 0.0)  # in this order: of NaN and a number, max keeps the first
 
 
 def table(rows: list[dict[str, object]], blank: dict[str, object]) -> pd.DataFrame:

@@ -28,81 +28,30 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from realtime_nb.analysis.function_calls import calls
-from realtime_nb.analysis.table_cells import between_ms, number, table
+from realtime_nb.analysis.table_cells import between_ms, or_nan, rest_ms, table
 from realtime_nb.analysis.turn_moments import (
-    LATENCY_PARTS,
     SPEECH_END_LABEL,
     Moments,
     boundaries_of,
     find_moments,
 )
-from realtime_nb.analysis.user_turns import Turn, find_turns
+from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.analysis.voices import Voices
-from realtime_nb.protocol.conversation import (
-    Conversation,
-    Item,
-    Response,
-    Speech,
-)
+from realtime_nb.protocol.conversation import Conversation, Item, Response, Speech
 from realtime_nb.protocol.input_clock import InputClock
+from realtime_nb.protocol.records import UNHEARD_MS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "LATENCY_PARTS",
-    "InputClock",
     "calls",
     "latency",
     "needs_voices",
-    "played_ms",
     "speech",
     "turns",
     "usage",
-    "was_dropped",
 ]
-
-_NAN = math.nan
-_UNHEARD_MS = 50.0
-"""Playback that stopped this close to the end of an item's audio counts as complete."""
-
-
-# --- what was heard -------------------------------------------------------------------------------
-
-
-def played_ms(conversation: Conversation, items: Iterable[Item]) -> float:
-    """Returns how much of these items' audio was played; NaN when nothing reports playback.
-
-    Once a device reports at all, an item that it never mentions was not played.
-    """
-    return _played_ms(items, _playback_known(conversation))
-
-
-def _playback_known(conversation: Conversation) -> bool:
-    return any(item.played_ms is not None for item in conversation.items.values())
-
-
-def _played_ms(items: Iterable[Item], known: bool) -> float:
-    return sum(item.played_ms or 0.0 for item in items) if known else _NAN
-
-
-def _is_interrupted(turn: Turn) -> bool:
-    """Cuts by the server, cancelled because the user spoke, or dropped by the playing device."""
-    if any(r.status == "cancelled" and r.reason == "turn_detected" for r in turn.responses):
-        return True
-    return any(item.interrupted or was_dropped(item) for item in turn.items)
-
-
-def was_dropped(item: Item) -> bool:
-    """Tells whether playback stopped before the item's end."""
-    return (
-        item.stopped_s is not None
-        and item.played_ms is not None
-        and item.played_ms < item.audio_ms - _UNHEARD_MS
-    )
-
-
-# --- tables ---------------------------------------------------------------------------------------
 
 
 def needs_voices(conversation: Conversation) -> bool:
@@ -163,11 +112,10 @@ def turns(
         parts_note: that, and why a part is NaN whose end came before its beginning: the two are
             not of one turn, or a label lies after ``speech_stopped``.
     """
-    found = find_turns(conversation)
-    known = _playback_known(conversation)
+    found = find_user_turns(conversation)
     moments = find_moments(found, clock, voices, _speech_ends(labels))
-    rows = [_turn_row(turn, one, known) for turn, one in zip(found, moments, strict=True)]
-    return table(rows, _turn_row(_NO_TURN, _NO_MOMENTS, False))
+    rows = [_turn_row(conversation, *both) for both in zip(found, moments, strict=True)]
+    return table(rows, _turn_row(Conversation(), _NO_TURN, _NO_MOMENTS))
 
 
 def _speech_ends(labels: pd.DataFrame | None) -> Sequence[float]:
@@ -177,18 +125,18 @@ def _speech_ends(labels: pd.DataFrame | None) -> Sequence[float]:
     return found
 
 
-def _turn_row(turn: Turn, moments: Moments, playback_known: bool) -> dict[str, object]:
+def _turn_row(conversation: Conversation, turn: UserTurn, moments: Moments) -> dict[str, object]:
     speech = turn.speech
     audio_ms = sum(item.audio_ms for item in turn.items)
-    heard_ms = _played_ms(turn.items, playback_known)
+    played_ms = conversation.played_ms(turn.items)
     last = turn.responses[-1] if turn.responses else None
     return {
         "turn": turn.number,
         "user_item": turn.item.id,
         "user_text": turn.item.text,
         "source": turn.source,
-        "audio_start_ms": number(speech.audio_start_ms if speech else None),
-        "audio_end_ms": number(speech.audio_end_ms if speech else None),
+        "audio_start_ms": or_nan(speech.audio_start_ms if speech else None),
+        "audio_end_ms": or_nan(speech.audio_end_ms if speech else None),
         "onset_ms": moments.boundaries.onset_ms,
         "offset_ms": moments.boundaries.offset_ms,
         "onset_source": moments.boundaries.onset_source,
@@ -196,14 +144,14 @@ def _turn_row(turn: Turn, moments: Moments, playback_known: bool) -> dict[str, o
         "response_ids": [response.id for response in turn.responses],
         "agent_items": [item.id for item in turn.items],
         "agent_text": _joined(item.text for item in turn.items),
-        "heard_text": _heard_text(turn, playback_known),
-        "interrupted": _is_interrupted(turn),
+        "heard_text": _heard_text(turn, conversation.playback_known),
+        "interrupted": turn.interrupted,
         "status": last and last.status,
         "reason": last and last.reason,
         "calls": [call.name for call in turn.calls],
         "audio_ms": audio_ms,
-        "played_ms": heard_ms,
-        "unheard_ms": max(0.0, audio_ms - heard_ms) if heard_ms == heard_ms else _NAN,
+        "played_ms": played_ms,
+        "unheard_ms": rest_ms(audio_ms, played_ms),
         **moments.parts_ms(),
         "latency_note": moments.note,
         "speech_end_source": moments.speech_end_source,
@@ -241,13 +189,13 @@ def latency(
         answer_ms: from ``response.created`` of the first response to ``response.done`` of the last.
         had_calls, interrupted: what else explains an unusual latency; look at such turns apart.
     """
-    found = find_turns(conversation)
+    found = find_user_turns(conversation)
     moments = find_moments(found, clock, voices, _speech_ends(labels))
-    rows = [_latency_row(turn, one) for turn, one in zip(found, moments, strict=True)]
+    rows = list(map(_latency_row, found, moments))
     return table(rows, _latency_row(_NO_TURN, _NO_MOMENTS))
 
 
-def _latency_row(turn: Turn, moments: Moments) -> dict[str, object]:
+def _latency_row(turn: UserTurn, moments: Moments) -> dict[str, object]:
     commit_s = turn.began_s
     done_s = max((r.done_s for r in turn.responses if r.done_s is not None), default=None)
     return {
@@ -269,7 +217,7 @@ def _latency_row(turn: Turn, moments: Moments) -> dict[str, object]:
         "transcript_ms": between_ms(commit_s, turn.item.transcript_s),
         "answer_ms": between_ms(moments.response_s, done_s),
         "had_calls": bool(turn.calls),
-        "interrupted": _is_interrupted(turn),
+        "interrupted": turn.interrupted,
     }
 
 
@@ -307,7 +255,7 @@ def _speech_row(heard: Speech, clock: InputClock, voices: Voices | None) -> dict
         "item_id": heard.item_id,
         "source": "server",
         "audio_start_ms": heard.audio_start_ms,
-        "audio_end_ms": number(heard.audio_end_ms),
+        "audio_end_ms": or_nan(heard.audio_end_ms),
         "onset_ms": found.onset_ms,
         "offset_ms": found.offset_ms,
         "onset_source": found.onset_source,
@@ -316,12 +264,12 @@ def _speech_row(heard: Speech, clock: InputClock, voices: Voices | None) -> dict
         "duration_ms": found.offset_ms - found.onset_ms,
         "onset_s": clock.onset(found.onset_ms),
         "offset_s": clock.wall(found.offset_ms),
-        "started_s": number(heard.started_s),
-        "stopped_s": number(heard.stopped_s),
+        "started_s": or_nan(heard.started_s),
+        "stopped_s": or_nan(heard.stopped_s),
         "detection": settings.get("type"),
-        "threshold": number(settings.get("threshold")),
-        "prefix_padding_ms": number(settings.get("prefix_padding_ms")),
-        "silence_duration_ms": number(at_stop.get("silence_duration_ms")),
+        "threshold": or_nan(settings.get("threshold")),
+        "prefix_padding_ms": or_nan(settings.get("prefix_padding_ms")),
+        "silence_duration_ms": or_nan(at_stop.get("silence_duration_ms")),
     }
 
 
@@ -336,7 +284,7 @@ def usage(conversation: Conversation) -> pd.DataFrame:
         input_text_tokens, input_audio_tokens, cached_text_tokens, cached_audio_tokens,
         output_text_tokens, output_audio_tokens: the same, split.
     """
-    numbers = {r.id: turn.number for turn in find_turns(conversation) for r in turn.responses}
+    numbers = {r.id: turn.number for turn in find_user_turns(conversation) for r in turn.responses}
     rows = [_usage_row(response, numbers) for response in conversation.responses.values()]
     return table(rows, _usage_row(Response(""), {}))
 
@@ -347,31 +295,31 @@ def _usage_row(response: Response, numbers: dict[str, int]) -> dict[str, object]
     cached = inputs.get("cached_tokens_details") or {}
     outputs = counts.get("output_token_details") or {}
     return {
-        "turn": number(numbers.get(response.id)),
+        "turn": or_nan(numbers.get(response.id)),
         "response_id": response.id,
         "status": response.status,
-        "input_tokens": number(counts.get("input_tokens")),
-        "cached_tokens": number(inputs.get("cached_tokens")),
-        "output_tokens": number(counts.get("output_tokens")),
-        "total_tokens": number(counts.get("total_tokens")),
-        "input_text_tokens": number(inputs.get("text_tokens")),
-        "input_audio_tokens": number(inputs.get("audio_tokens")),
-        "cached_text_tokens": number(cached.get("text_tokens")),
-        "cached_audio_tokens": number(cached.get("audio_tokens")),
-        "output_text_tokens": number(outputs.get("text_tokens")),
-        "output_audio_tokens": number(outputs.get("audio_tokens")),
+        "input_tokens": or_nan(counts.get("input_tokens")),
+        "cached_tokens": or_nan(inputs.get("cached_tokens")),
+        "output_tokens": or_nan(counts.get("output_tokens")),
+        "total_tokens": or_nan(counts.get("total_tokens")),
+        "input_text_tokens": or_nan(inputs.get("text_tokens")),
+        "input_audio_tokens": or_nan(inputs.get("audio_tokens")),
+        "cached_text_tokens": or_nan(cached.get("text_tokens")),
+        "cached_audio_tokens": or_nan(cached.get("audio_tokens")),
+        "output_text_tokens": or_nan(outputs.get("text_tokens")),
+        "output_audio_tokens": or_nan(outputs.get("audio_tokens")),
     }
 
 
-def _heard_text(turn: Turn, playback_known: bool) -> str | None:
+def _heard_text(turn: UserTurn, playback_known: bool) -> str | None:
     running = {response.id for response in turn.responses if response.active}
     parts: list[str] = []
     for item in turn.items:
         if item.truncated_ms is not None or item.audio_ms == 0 or not item.text:
             parts.append(item.heard_text)
             continue
-        played_ms = (item.played_ms or 0.0) if playback_known else _NAN
-        whole = played_ms >= item.audio_ms - _UNHEARD_MS
+        played_ms = (item.played_ms or 0.0) if playback_known else math.nan
+        whole = played_ms >= item.audio_ms - UNHEARD_MS
         if math.isnan(played_ms) or math.isnan(item.audio_ms) or item.response_id in running:
             return None
         parts.append(item.text if whole else item.text_until(played_ms))
@@ -382,5 +330,5 @@ def _joined(texts: Iterable[str]) -> str:
     return " ".join(text for text in texts if text)
 
 
-_NO_TURN = Turn(0, Item(""), "typed", None)
+_NO_TURN = UserTurn(0, Item(""), "typed", None)
 _NO_MOMENTS = next(find_moments([_NO_TURN], InputClock()))

@@ -6,13 +6,11 @@ import math
 from dataclasses import dataclass
 
 from realtime_nb.analysis.recorded import Recorded
-from realtime_nb.analysis.user_turns import find_turns
+from realtime_nb.analysis.user_turns import find_user_turns
 from realtime_nb.analysis.voices import audible_spans, spans_length
 from realtime_nb.protocol.conversation import Conversation, Item
 
 __all__ = ["TalkTime", "spoken_messages", "talk_time"]
-
-_NAN = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +58,14 @@ def spoken_messages(conversation: Conversation) -> list[Item]:
 
 
 def _user_s(rec: Recorded) -> float:
-    spoken = [turn for turn in find_turns(rec.conversation) if turn.source == "speech"]
+    spoken = [turn for turn in find_user_turns(rec.conversation) if turn.source == "speech"]
     heard_ms = rec.speech.duration_ms
     if len(heard_ms) and heard_ms.notna().all() and all(turn.speech for turn in spoken):
         return float(heard_ms.sum()) / 1000
     if len(rec.input) and not rec.conversation.gaps.keys() & {"input", "input.wav"}:
         return spans_length(rec.voices.user_ms) / 1000
     silent = not spoken and heard_ms.empty and not rec.conversation.input_ms
-    return 0.0 if silent else _NAN
+    return 0.0 if silent else math.nan
 
 
 def _agent_s(rec: Recorded) -> float:
@@ -75,5 +73,5 @@ def _agent_s(rec: Recorded) -> float:
         return spans_length(audible_spans(rec.output))
     items = spoken_messages(rec.conversation)
     if items and all(item.played_ms is None for item in items):
-        return _NAN
+        return math.nan
     return sum((item.played_ms or 0.0 for item in items), 0.0) / 1000

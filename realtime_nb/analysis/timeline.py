@@ -8,15 +8,13 @@ from dataclasses import dataclass
 
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.user_speech import user_speech
+from realtime_nb.analysis.voices import TimeSpan
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
 from realtime_nb.errors import RecordingError
 from realtime_nb.protocol.conversation import Conversation, Item, Response
 from realtime_nb.protocol.input_clock import InputClock
 
-__all__ = ["PlacedAudio", "TimeSpan", "TimelineData", "timeline_data"]
-
-TimeSpan = tuple[float, float]
-"""Start and end in seconds."""
+__all__ = ["PlacedAudio", "TimelineData", "timeline_data"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +121,7 @@ def _ended_s(response: Response, end_s: float) -> float:
     return end_s if response.done_s is None else response.done_s
 
 
-def _placed(
-    clock: InputClock, stretches: Iterable[tuple[float, float | None]]
-) -> list[tuple[float, float]]:
+def _placed(clock: InputClock, stretches: Iterable[tuple[float, float | None]]) -> list[TimeSpan]:
     """Stretches of the input on the time axis, but for those without an end or a known time."""
     spans = [
         (clock.onset(start_ms), clock.wall(end_ms))
@@ -183,7 +179,7 @@ def _unplaced(
 
 
 def _silent_from_s(item: Item, played_ms: float) -> float | None:
-    """From when on an item was not played any more, or would have been; None where unknown."""
+    """Tells from when on an item was silent, or would have been heard; None where unknown."""
     if item.stopped_s is not None:
         return item.stopped_s
     return item.first_audio_s if item.played_s is None else item.played_s + played_ms / 1000

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from realtime_nb.analysis.user_turns import Turn, find_turns
+from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.analysis.voices import common_spans, spans_length
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ __all__ = [
     "WENT_ON_WITHIN_S",
     "PhantomTurn",
     "PrematureCut",
-    "phantom_turns",
-    "premature_cuts",
-    "undecided_cuts",
+    "count_undecided_cuts",
+    "find_phantom_turns",
+    "find_premature_cuts",
 ]
 
 WENT_ON_WITHIN_S = 1.2
@@ -46,8 +46,8 @@ class PrematureCut:
         silence_duration_ms: the window that it was longer than; NaN where there is none.
     """
 
-    turn: Turn
-    following: Turn | None
+    turn: UserTurn
+    following: UserTurn | None
     stopped_s: float
     went_on_s: float
     gap_ms: float
@@ -63,21 +63,21 @@ class PhantomTurn:
         voiced_ms: how much voice the offline detector hears in its audio.
     """
 
-    turn: Turn
+    turn: UserTurn
     voiced_ms: float
 
 
-def premature_cuts(rec: Recorded) -> list[PrematureCut]:
+def find_premature_cuts(rec: Recorded) -> list[PrematureCut]:
     """Returns the turns that were ended in the middle of what the user was saying.
 
     The user went on within 1.2 s of ``speech_stopped`` and before 500 ms of the reply were played;
     and the reply was cut, or what was said next continues the sentence. Where it is not known how
-    much of the reply was played, a turn is none of them; see :func:`undecided_cuts`.
+    much of the reply was played, a turn is none of them; see :func:`count_undecided_cuts`.
     """
     return [cut for cut, heard in _cuts(rec) if heard is False]
 
 
-def undecided_cuts(rec: Recorded) -> int:
+def count_undecided_cuts(rec: Recorded) -> int:
     """Returns how many turns would be premature cuts if it were known that the reply was not heard.
 
     The reply had been received for 500 ms, and nothing tells whether it was played.
@@ -90,7 +90,7 @@ def _cuts(rec: Recorded) -> list[tuple[PrematureCut, bool | None]]:
 
     That is None where it is not known.
     """
-    found = find_turns(rec.conversation)
+    found = find_user_turns(rec.conversation)
     table = rec.speech
     heard: dict[str, Any] = {str(row.item_id): row for row in table.itertuples()}
     known = table[table.onset_s.notna()].sort_values("onset_s", kind="stable")
@@ -112,7 +112,7 @@ def _cuts(rec: Recorded) -> list[tuple[PrematureCut, bool | None]]:
     return cuts
 
 
-def _had_not_finished(turn: Turn, following: Turn | None, went_on_s: float) -> bool:
+def _had_not_finished(turn: UserTurn, following: UserTurn | None, went_on_s: float) -> bool:
     assert turn.speech is not None and turn.speech.stopped_s is not None
     if went_on_s > turn.speech.stopped_s + WENT_ON_WITHIN_S:
         return False
@@ -122,7 +122,7 @@ def _had_not_finished(turn: Turn, following: Turn | None, went_on_s: float) -> b
     return following is not None and _continues(turn.item.text, following.item.text)
 
 
-def _was_heard(turn: Turn, moment_s: float, playback_known: bool) -> bool | None:
+def _was_heard(turn: UserTurn, moment_s: float, playback_known: bool) -> bool | None:
     """Tells whether 500 ms of the reply were played before a moment; None where nothing tells."""
     begun_s = [item.played_s for item in turn.items if item.played_s is not None]
     if begun_s and moment_s >= min(begun_s) + REPLY_HEARD_S:
@@ -144,7 +144,7 @@ def _continues(text: str, following: str) -> bool:
     return not text.rstrip().endswith(_SENTENCE_ENDS) or following.lstrip()[0].islower()
 
 
-def phantom_turns(rec: Recorded) -> list[PhantomTurn]:
+def find_phantom_turns(rec: Recorded) -> list[PhantomTurn]:
     """Returns the spoken turns with less than 150 ms of voice in the audio that they were made of.
 
     That is the stretch that turn detection reported, or what was sent since the turn before it.
@@ -154,7 +154,7 @@ def phantom_turns(rec: Recorded) -> list[PhantomTurn]:
     clock = rec.input_clock
     phantoms = []
     after_ms = 0.0
-    for turn in find_turns(rec.conversation):
+    for turn in find_user_turns(rec.conversation):
         if turn.source != "speech":
             continue
         index = bisect_right(clock.times_s, turn.began_s)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
-from realtime_nb.analysis.user_turns import Turn
-from realtime_nb.analysis.voices import Span, Voices
+from realtime_nb.analysis.user_turns import UserTurn
+from realtime_nb.analysis.voices import TimeSpan, Voices
 from realtime_nb.protocol.conversation import Speech
 from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.turns import FRAME_MS
@@ -35,8 +35,6 @@ LATENCY_PARTS = (
 SPEECH_END_LABEL = "speech end"
 """A label of this text says where the user's speech ended, against all detectors."""
 
-_NAN = math.nan
-
 
 @dataclass(frozen=True, slots=True)
 class Boundaries:
@@ -48,9 +46,9 @@ class Boundaries:
         onset_note, offset_note: why one is unknown.
     """
 
-    onset_ms: float = _NAN
+    onset_ms: float = math.nan
     onset_source: str | None = None
-    offset_ms: float = _NAN
+    offset_ms: float = math.nan
     offset_source: str | None = None
     onset_note: str | None = None
     offset_note: str | None = None
@@ -139,18 +137,18 @@ _SLACK_S = 1e-5
 
 def _duration_ms(earlier_s: float, later_s: float) -> float:
     """NaN where the later is the earlier: then the two don't belong together."""
-    return _NAN if later_s < earlier_s - _SLACK_S else (later_s - earlier_s) * 1000
+    return math.nan if later_s < earlier_s - _SLACK_S else (later_s - earlier_s) * 1000
 
 
 def earliest(moments: Iterable[float | None]) -> float:
     """Returns the first of them in time; NaN when there is none."""
-    return min((moment for moment in moments if moment is not None), default=_NAN)
+    return min((moment for moment in moments if moment is not None), default=math.nan)
 
 
 class _Edge(NamedTuple):
     """Where speech begins or ends, and who says so; else why that is unknown."""
 
-    ms: float = _NAN
+    ms: float = math.nan
     source: str | None = None
     note: str | None = None
 
@@ -238,7 +236,7 @@ def _voiced_within(voices: Voices | None, start_ms: float, end_ms: float) -> Bou
     )
 
 
-def _spans_within(voices: Voices, start_ms: float, end_ms: float) -> Sequence[Span]:
+def _spans_within(voices: Voices, start_ms: float, end_ms: float) -> Sequence[TimeSpan]:
     """Returns the voices within a stretch of the input-sample clock.
 
     A voice of whose first frame only a part lies in the stretch belongs to what follows.
@@ -250,7 +248,7 @@ def _spans_within(voices: Voices, start_ms: float, end_ms: float) -> Sequence[Sp
 
 
 def find_moments(
-    turns: Sequence[Turn],
+    turns: Sequence[UserTurn],
     clock: InputClock,
     voices: Voices | None = None,
     labelled_s: Sequence[float] = (),
@@ -272,22 +270,22 @@ def find_moments(
         yield moments_of(turn, clock, voices, after_s, mark_s)
 
 
-def _mark(marks_s: Sequence[float], turn: Turn, after_s: float, following_s: float) -> float:
+def _mark(marks_s: Sequence[float], turn: UserTurn, after_s: float, following_s: float) -> float:
     """Returns the last mark between the turn before and the answer to this one."""
     if turn.source == "typed" or not marks_s:
-        return _NAN
+        return math.nan
     answered_s = earliest(item.played_s for item in turn.items)
     before_s = following_s if math.isnan(answered_s) else answered_s
     index = bisect_right(marks_s, before_s) - 1
-    return marks_s[index] if index >= 0 and marks_s[index] > after_s else _NAN
+    return marks_s[index] if index >= 0 and marks_s[index] > after_s else math.nan
 
 
 def moments_of(
-    turn: Turn,
+    turn: UserTurn,
     clock: InputClock,
     voices: Voices | None = None,
     after_s: float = -math.inf,
-    mark_s: float = _NAN,
+    mark_s: float = math.nan,
 ) -> Moments:
     """Returns the moments of one turn.
 
@@ -312,7 +310,7 @@ def moments_of(
         if note != _PUSHED:
             note = "the label lies after the audio" if math.isnan(sent_s) else None
     if note is not None:
-        speech_end_s, sent_s, source, capture_source = _NAN, _NAN, None, None
+        speech_end_s, sent_s, source, capture_source = math.nan, math.nan, None, None
     first_audio_s = earliest(item.first_audio_s for item in turn.items)
     played_s = earliest(item.played_s for item in turn.items)
     if note is None and math.isnan(first_audio_s):
@@ -345,19 +343,21 @@ _NO_END = "no end of speech was reported"
 _NO_VOICE = "no voice in its audio"
 _UNKNOWN = Moments(
     Boundaries(onset_note=_REPEATED, offset_note=_REPEATED),
-    *(_NAN, None, None, _NAN, _NAN, _NAN, _NAN, _NAN, _REPEATED, None),
+    *(math.nan, None, None, math.nan, math.nan, math.nan, math.nan, math.nan, _REPEATED, None),
 )
 
 
-def _stop(turn: Turn) -> tuple[float, str | None]:
+def _stop(turn: UserTurn) -> tuple[float, str | None]:
     """Returns the moment, and the event that it was received with."""
     if turn.speech is not None and turn.speech.stopped_s is not None:
         return turn.speech.stopped_s, "speech_stopped"
     committed_s = turn.item.committed_s
-    return (_NAN, None) if committed_s is None else (committed_s, "committed")
+    return (math.nan, None) if committed_s is None else (committed_s, "committed")
 
 
-def _boundaries(turn: Turn, clock: InputClock, voices: Voices | None, after_s: float) -> Boundaries:
+def _boundaries(
+    turn: UserTurn, clock: InputClock, voices: Voices | None, after_s: float
+) -> Boundaries:
     """Returns where the speech of a turn began and ended; ``after_s``: when the turn before was
     over."""
     if turn.source == "typed":
@@ -384,7 +384,7 @@ def _sent_until(clock: InputClock, t_s: float) -> float:
     return clock.totals_ms[index - 1] if index else 0.0
 
 
-def _why_unknown(turn: Turn, found: Boundaries, clock: InputClock) -> str | None:
+def _why_unknown(turn: UserTurn, found: Boundaries, clock: InputClock) -> str | None:
     """Returns why there is no end of speech to measure from; None when there is one."""
     speech = turn.speech
     if turn.source == "typed":

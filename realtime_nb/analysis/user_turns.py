@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal
 
+from realtime_nb.analysis.table_cells import or_nan
 from realtime_nb.protocol.conversation import (
     Conversation,
     FunctionCall,
@@ -15,11 +16,11 @@ from realtime_nb.protocol.conversation import (
     Speech,
 )
 
-__all__ = ["Turn", "TurnFinder", "find_turns"]
+__all__ = ["TurnFinder", "UserTurn", "find_user_turns"]
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class UserTurn:
     """One thing that the user said or typed, and what it led to.
 
     Attributes:
@@ -43,7 +44,15 @@ class Turn:
     @property
     def began_s(self) -> float:
         """When the message was committed, or added if it was typed; NaN when that is unknown."""
-        return _began_s(self.item)
+        moment = self.item.added_s if self.item.committed_s is None else self.item.committed_s
+        return or_nan(moment)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether its answer was cancelled by the user's voice, or cut short by anybody."""
+        return any(response.interrupted for response in self.responses) or any(
+            item.cut_short for item in self.items
+        )
 
 
 class TurnFinder:
@@ -63,11 +72,11 @@ class TurnFinder:
         self._steps = 0
         self._speeches = 0
         self._heard: dict[str, Speech] = {}
-        self._turns: list[Turn] = []
-        self._turn_of: dict[str, Turn] = {}
-        self._calling: Turn | None = None
+        self._turns: list[UserTurn] = []
+        self._turn_of: dict[str, UserTurn] = {}
+        self._calling: UserTurn | None = None
 
-    def turns(self) -> list[Turn]:
+    def turns(self) -> list[UserTurn]:
         """Returns all of them so far, in the order in which they came."""
         self._go_on()
         calls: dict[str, list[FunctionCall]] = {}
@@ -75,7 +84,7 @@ class TurnFinder:
             calls.setdefault(call.response_id, []).append(call)
         return [self._with_answer(turn, calls) for turn in self._turns]
 
-    def answered_by(self, response_id: str) -> Turn | None:
+    def answered_by(self, response_id: str) -> UserTurn | None:
         """Returns the turn that a response belongs to, None when it belongs to none."""
         self._go_on()
         turn = self._turn_of.get(response_id)
@@ -107,7 +116,7 @@ class TurnFinder:
             item = _item(conversation, name)
             if item is not None and _is_user_turn(item, step):
                 number, source = len(self._turns) + 1, _source(item, step)
-                self._turns.append(Turn(number, item, source, self._heard.get(item.id)))
+                self._turns.append(UserTurn(number, item, source, self._heard.get(item.id)))
                 self._calling = None
         elif step == "output":
             self._calling = self._turn_of.get(conversation.calls[name].response_id)
@@ -116,19 +125,19 @@ class TurnFinder:
             self._turn_of[name] = turn
             turn.responses.append(conversation.responses[name])
 
-    def _with_answer(self, turn: Turn, calls: dict[str, list[FunctionCall]]) -> Turn:
+    def _with_answer(self, turn: UserTurn, calls: dict[str, list[FunctionCall]]) -> UserTurn:
         """Returns the turn with what its responses consist of, which grows after the step that they
         are."""
         responses = list(turn.responses)
         return replace(
             turn,
             responses=responses,
-            items=[item for one in responses for item in _messages(self._conversation, one)],
-            calls=[call for one in responses for call in calls.get(one.id, ())],
+            items=[item for each in responses for item in _messages(self._conversation, each)],
+            calls=[call for each in responses for call in calls.get(each.id, ())],
         )
 
 
-def find_turns(conversation: Conversation) -> list[Turn]:
+def find_user_turns(conversation: Conversation) -> list[UserTurn]:
     """Returns the user's turns in the order in which they came; see :class:`TurnFinder`."""
     return TurnFinder(conversation).turns()
 
@@ -139,18 +148,13 @@ def _is_user_turn(item: Item, step: str) -> bool:
     return step == "committed" or item.role == "user"
 
 
-def _began_s(item: Item) -> float:
-    moment = item.added_s if item.committed_s is None else item.committed_s
-    return math.nan if moment is None else moment
-
-
 def _source(item: Item, step: str) -> Literal["speech", "typed"]:
     spoken = step == "committed" or any(part.get("type") == "input_audio" for part in item.content)
     return "speech" if spoken else "typed"
 
 
 def _item(conversation: Conversation, item_id: str) -> Item | None:
-    """One that was deleted was said all the same."""
+    """Returns an item, be it deleted: that was said all the same."""
     return conversation.items.get(item_id) or conversation.deleted.get(item_id)
 
 

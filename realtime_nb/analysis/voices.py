@@ -19,7 +19,7 @@ from realtime_nb.audio.vad import find_speech
 from realtime_nb.protocol.input_clock import InputClock
 
 __all__ = [
-    "Span",
+    "TimeSpan",
     "Voices",
     "audible_spans",
     "common_spans",
@@ -28,8 +28,8 @@ __all__ = [
     "spans_length",
 ]
 
-Span = tuple[float, float]
-"""Start and end."""
+TimeSpan = tuple[float, float]
+"""Start and end, in seconds or, where the name of what holds it says so, in ms."""
 
 _FRAME_MS = 20
 _GAP_MS = 200
@@ -52,9 +52,9 @@ class Voices:
         source: what found them.
     """
 
-    user: list[Span]
-    agent: list[Span]
-    user_ms: list[Span] = field(default_factory=list)
+    user: list[TimeSpan]
+    agent: list[TimeSpan]
+    user_ms: list[TimeSpan] = field(default_factory=list)
     source: str = "offline_vad"
 
 
@@ -86,10 +86,10 @@ def find_voices(rec: _Audible) -> Voices:
     return Voices(user, audible_spans(rec.output), user_ms)
 
 
-def _on_the_wall(spans_ms: Iterable[Span], clock: InputClock) -> list[Span]:
+def _on_the_wall(spans_ms: Iterable[TimeSpan], clock: InputClock) -> list[TimeSpan]:
     """Spans of the input-sample clock as spans of time."""
     stretches = clock.stretches()
-    found: list[Span] = []
+    found: list[TimeSpan] = []
     first = 0
     for start_ms, end_ms in spans_ms:
         while first < len(stretches) and stretches[first][2] <= start_ms:
@@ -102,7 +102,7 @@ def _on_the_wall(spans_ms: Iterable[Span], clock: InputClock) -> list[Span]:
     return found
 
 
-def audible_spans(samples: Samples) -> list[Span]:
+def audible_spans(samples: Samples) -> list[TimeSpan]:
     """Spans of clean audio (24 kHz) in which there is a voice, by level, in seconds.
 
     A 20-ms frame is voiced when its level is less than 35 dB below that of the loud ones (the
@@ -146,16 +146,16 @@ def frame_levels_dbfs(samples: Samples) -> npt.NDArray[np.float64]:
     return levels
 
 
-def spans_length(spans: Sequence[Span]) -> float:
+def spans_length(spans: Sequence[TimeSpan]) -> float:
     """Sums of the lengths of spans."""
     return sum(end - start for start, end in spans)
 
 
-def common_spans(some: Sequence[Span], others: Sequence[Span]) -> list[Span]:
+def common_spans(some: Sequence[TimeSpan], others: Sequence[TimeSpan]) -> list[TimeSpan]:
     """Returns where spans of both lists are, each list in order and without overlaps of its own."""
     if not some or not others:
         return []
-    found: list[Span] = []
+    found: list[TimeSpan] = []
     i = bisect_right(some, others[0][0], key=lambda span: span[1])
     j = bisect_right(others, some[0][0], key=lambda span: span[1])
     while i < len(some) and j < len(others):

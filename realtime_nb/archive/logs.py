@@ -37,6 +37,7 @@ from realtime_nb.audio.wire import WireDecoder
 from realtime_nb.errors import ConfigurationError, RecordingError
 from realtime_nb.protocol.dialect import client_to_ga, detect, server_to_ga
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.words import counted
 
 __all__ = ["LOG_SUFFIXES", "LogSource"]
 
@@ -136,7 +137,7 @@ class LogSource:
             more = f" and {len(log.unreadable) - 5} more" if len(log.unreadable) > 5 else ""
             self.problems.append(f"{log.noun} {some}{more} can't be read and is left out.")
         if log.others:
-            self.problems.append(f"{_counted(log.others, log.noun)} without an event and left out.")
+            self.problems.append(f"{_are(log.others, log.noun)} without an event and left out.")
         if repeats := sum(entry.repeats for entry in log.entries):
             self.problems.append(
                 f"The log only counted repeated events: {repeats} of them are missing, with their "
@@ -168,7 +169,7 @@ class LogSource:
         times_s = [round(t - began_s, 6) for t in on_axis]
         if untimed := sum(map(math.isnan, times_s)):
             self.unknown["times"] = "the log has no time for some events"
-            self.problems.append(f"{_counted(untimed, noun)} without a time.")
+            self.problems.append(f"{_are(untimed, noun)} without a time.")
         self._note_resolution(times_s)
         jitter_s = BACKWARDS_S if axis == "session" else _JITTER_S
         broken = self._clock_that_ran_back(entries, times_s, jitter_s, noun)
@@ -209,7 +210,7 @@ class LogSource:
         moved = sum(index != place for place, index in enumerate(order))
         if moved:
             self.problems.append(
-                f"{_counted(moved, 'event')} out of order by less than {_JITTER_S * 1000:.0f} ms, "
+                f"{_are(moved, 'event')} out of order by less than {_JITTER_S * 1000:.0f} ms, "
                 "and sorted by time."
             )
         order += range(end, len(entries))
@@ -398,7 +399,7 @@ def _not_a_log(path: Path) -> str:
     )
 
 
-def _counted(count: int, noun: str) -> str:
-    """``"1 line is"``, ``"2 lines are"``."""
-    plural = noun[:-1] + "ies" if noun.endswith("y") else f"{noun}s"
-    return f"1 {noun} is" if count == 1 else f"{count} {plural} are"
+def _are(count: int, noun: str) -> str:
+    """Returns ``"1 line is"``, ``"2 lines are"``."""
+    plural = noun[:-1] + "ies" if noun.endswith("y") else None
+    return f"{counted(count, noun, plural)} {'is' if count == 1 else 'are'}"

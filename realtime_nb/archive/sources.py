@@ -33,6 +33,7 @@ from realtime_nb.archive.lines import (
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, load_audio, read_wav_pcm, samples_from_pcm
 from realtime_nb.errors import AudioError, RecordingError
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.words import counted
 
 __all__ = ["AudioSource", "FolderSource", "Gap", "RecordingSource", "malformed_words"]
 
@@ -371,7 +372,7 @@ class FolderSource:
 def malformed_words(faults: Mapping[str, Sequence[str]]) -> list[str]:
     """Says in sentences what was lost of events: all faults of each type."""
     return [
-        f"{len(found)} {name} event{'s' * (len(found) > 1)} can't be understood ({found[0]}), and "
+        f"{counted(len(found), f'{name} event')} can't be understood ({found[0]}), and "
         "what they told is missing."
         for name, found in faults.items()
     ]

@@ -27,6 +27,7 @@ from realtime_nb.errors import (
     RealtimeError,
     ToolError,
 )
+from realtime_nb.words import clock
 
 if TYPE_CHECKING:
     from realtime_nb.commands.talk import Line, TalkResult
@@ -258,8 +259,7 @@ def _appointments(db: Path) -> Iterator[Tool]:
 
 
 def _print_line(line: Line) -> None:
-    minutes, seconds = divmod(int(line.t_s), 60)
-    print(f"{minutes}:{seconds:02}  {line.who:<5}  {' '.join(line.text.split())}", flush=True)
+    print(f"{clock(line.t_s)}  {line.who:<5}  {' '.join(line.text.split())}", flush=True)
 
 
 def _print_result(result: TalkResult, local: bool) -> None:

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from realtime_nb.analysis.user_turns import Turn, find_turns
+from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.audio.pcm import SAMPLE_RATE, load_audio, pcm_from_samples
 from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.protocol import events as ev
@@ -338,14 +338,14 @@ def _result(recording: Recording, problems: list[str]) -> TalkResult:
     rows = recording.turns.to_dict("records")
     return TalkResult(
         recording.path,
-        [_turn(row, turn) for row, turn in zip(rows, find_turns(conversation), strict=True)],
+        [_turn(row, turn) for row, turn in zip(rows, find_user_turns(conversation), strict=True)],
         [error.message for error in conversation.errors] + problems,
         conversation.usage,
         complete=not problems,
     )
 
 
-def _turn(row: dict[Any, Any], turn: Turn) -> TalkTurn:
+def _turn(row: dict[Any, Any], turn: UserTurn) -> TalkTurn:
     latency_ms, note = float(row["latency_ms"]), row["latency_note"]
     return TalkTurn(
         user=row["user_text"],

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime_nb.plots import style
+from realtime_nb.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,4 +166,4 @@ def _missing(latency: pd.DataFrame) -> str:
     if notes.empty:
         return ""
     reasons = [f"{reason} ({count})" for reason, count in notes.value_counts().items()]
-    return f"Not counted: {style.counted(len(notes), 'turn')}: {', '.join(reasons)}."
+    return f"Not counted: {counted(len(notes), 'turn')}: {', '.join(reasons)}."

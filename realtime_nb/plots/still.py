@@ -12,9 +12,11 @@ from html import escape
 
 import numpy as np
 
-from realtime_nb.analysis.timeline import PlacedAudio, TimelineData, TimeSpan
+from realtime_nb.analysis.timeline import PlacedAudio, TimelineData
+from realtime_nb.analysis.voices import TimeSpan
 from realtime_nb.plots import style
 from realtime_nb.plots.timeline import MOST_CROWDED_CALLS, envelope, quiet_scale, response_kinds
+from realtime_nb.words import counted, shortened
 
 __all__ = ["timeline_svg"]
 
@@ -80,16 +82,16 @@ def _description(data: TimelineData) -> str:
     unheard_s = sum(len(clip.samples) for clip in data.unheard) / 24_000
     heard = len(data.padded) + len(data.unreported)
     facts = [
-        f"{style.counted(heard, 'stretch', 'stretches')} of the user's speech",
+        f"{counted(heard, 'stretch', 'stretches')} of the user's speech",
         f"{len(data.found)} of them from the offline detector" if data.found else "",
-        style.counted(len(data.responses), "response") if data.responses else "",
+        counted(len(data.responses), "response") if data.responses else "",
         f"{cut} of them cut short" if cut else "",
         f"{failed} failed" if failed else "",
         f"{_length(unheard_s)} of the agent's audio not heard" if unheard_s else "",
         "the agent's audio as received, as nothing tells what was played" if data.received else "",
-        f"{style.counted(len(data.calls), 'function call')} ({shown})" if data.calls else "",
-        style.counted(len(data.errors), "error") if data.errors else "",
-        style.counted(len(data.labels), "label") if data.labels else "",
+        f"{counted(len(data.calls), 'function call')} ({shown})" if data.calls else "",
+        counted(len(data.errors), "error") if data.errors else "",
+        counted(len(data.labels), "label") if data.labels else "",
     ]
     return "; ".join(fact for fact in facts if fact) + "."
 
@@ -245,7 +247,7 @@ class _Still:
         """Yields those names for which there is room, from the left."""
         free_px = 0.0
         for t_s, name in sorted(named):
-            name = name if len(name) <= _MOST_LETTERS else f"{name[: _MOST_LETTERS - 1]}…"
+            name = shortened(name, _MOST_LETTERS)
             length_px = len(name) * _LETTER_PX
             left_px = min(self._x(t_s), self.width_px - length_px)
             if left_px >= free_px:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from realtime_nb.words import clock
+
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
@@ -32,7 +34,6 @@ __all__ = [
     "axes_or_new",
     "bars",
     "caption",
-    "counted",
     "duration_text",
     "legend_above",
     "letter_px",
@@ -269,9 +270,7 @@ def time_tick_step_s(duration_s: float, most: int = 11) -> float:
 
 def time_tick(seconds: float, duration_s: float) -> str:
     """``"12"`` s in short sessions, ``"3:20"`` min in longer ones."""
-    if duration_s <= 90:
-        return f"{seconds:g}"
-    return f"{seconds // 60:.0f}:{seconds % 60:02.0f}"
+    return f"{seconds:g}" if duration_s <= 90 else clock(round(seconds))
 
 
 def time_axis(ax: Axes, duration_s: float) -> None:
@@ -291,8 +290,3 @@ def time_axis(ax: Axes, duration_s: float) -> None:
 def duration_text(seconds: float) -> str:
     """``"800 ms"``, ``"1.2 s"``."""
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
-
-
-def counted(count: int, noun: str, plural: str | None = None) -> str:
-    """``"1 turn"``, ``"2,000 turns"``."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from realtime_nb.analysis.timeline import PlacedAudio, TimelineData, TimeSpan
+from realtime_nb.analysis.timeline import PlacedAudio, TimelineData
+from realtime_nb.analysis.voices import TimeSpan
 from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.plots import style
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime_nb.plots import style
+from realtime_nb.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +145,7 @@ def _growth(context: Numbers) -> str:
 
 
 def _uncounted(count: int) -> str:
-    return f"Of {style.counted(count, 'response')} the server told no usage." if count else ""
+    return f"Of {counted(count, 'response')} the server told no usage." if count else ""
 
 
 # --- cost -----------------------------------------------------------------------------------------
@@ -249,7 +250,7 @@ def _unpriced(costs: pd.DataFrame) -> str:
     if costs.empty:
         return ""
     kinds = [
-        style.counted(int((costs["kind"] == kind).sum()), kind)
+        counted(int((costs["kind"] == kind).sum()), kind)
         for kind in ("response", "transcription")
         if (costs["kind"] == kind).any()
     ]

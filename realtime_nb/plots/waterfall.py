@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from realtime_nb.analysis.tables import LATENCY_PARTS
+from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.plots import style
+from realtime_nb.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,4 +202,4 @@ def _notes(latency: pd.DataFrame) -> str:
     if missing.empty:
         return ""
     reasons = [f"{count} {reason}" for reason, count in missing.value_counts().items()]
-    return f"No latency of {style.counted(len(missing), 'turn')}: {'; '.join(reasons)}."
+    return f"No latency of {counted(len(missing), 'turn')}: {'; '.join(reasons)}."

@@ -44,6 +44,7 @@ from realtime_nb.recordings.kept_tables import (
     make_tables,
 )
 from realtime_nb.recordings.recording import Recording, load
+from realtime_nb.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,15 +167,12 @@ class Recordings(Sequence[Recording]):
             _warn(failures, len(self), stacklevel=3)
 
     def __repr__(self) -> str:
-        return f"<{self._counted()}>"
+        return f"<{counted(len(self), 'recording')}>"
 
     def _repr_html_(self) -> str:
         rows = "".join(f"<li>{html.escape(str(path))}</li>" for path in self.paths[:10])
         more = f"<li>and {len(self) - 10} more</li>" if len(self) > 10 else ""
-        return f"<b>{self._counted()}</b><ul>{rows}{more}</ul>"
-
-    def _counted(self) -> str:
-        return f"{len(self)} recording{'' if len(self) == 1 else 's'}"
+        return f"<b>{counted(len(self), 'recording')}</b><ul>{rows}{more}</ul>"
 
     def map(
         self,

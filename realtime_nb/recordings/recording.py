@@ -17,7 +17,7 @@ from realtime_nb.analysis.cost.costs import Cost, price_session
 from realtime_nb.analysis.event_table import events_table
 from realtime_nb.analysis.pace import at_pace
 from realtime_nb.analysis.timeline import timeline_data
-from realtime_nb.analysis.user_turns import Turn, find_turns
+from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.archive.fold import Folded, fold
 from realtime_nb.archive.lines import PlaybackLine, RecordedEvent, is_in_recording, label_line
 from realtime_nb.archive.logs import LOG_SUFFIXES, LogSource
@@ -29,6 +29,7 @@ from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.recordings.studies import RecordingStudies
 from realtime_nb.recordings.summary import summary_html
+from realtime_nb.words import clock, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,9 +101,9 @@ class Recording(RecordingStudies):
             "duration": _length(self.duration_s),
             "content": self._source.content,
             "server": " ".join(server),
-            "turns": _counted(len(self.turns), "turn"),
-            "function calls": _counted(len(self.calls), "call"),
-            "errors": _counted(len(self.conversation.errors), "error"),
+            "turns": _some(len(self.turns), "turn"),
+            "function calls": _some(len(self.calls), "call"),
+            "errors": _some(len(self.conversation.errors), "error"),
             "state": "" if self.complete else "not closed",
         }
         return {name: value for name, value in facts.items() if value}
@@ -250,7 +251,7 @@ class Recording(RecordingStudies):
             table.loc[unexplained, "latency_note"] = unknown["input"]
         if "times" in unknown:
             # An answer whose time is not known is no answer that was never given.
-            turns = find_turns(self.conversation)
+            turns = find_user_turns(self.conversation)
             untimed = np.array([_is_untimed(turn) for turn in turns], bool)
             untimed &= (missing & (table["latency_note"] != "typed")).to_numpy(bool)
             table.loc[unexplained | untimed, "latency_note"] = unknown["times"]
@@ -362,7 +363,7 @@ _OWN_REASONS = ("typed", "no spoken answer", "playback was not reported")
 """Why a latency is not known, whatever else the recording does not tell."""
 
 
-def _is_untimed(turn: Turn) -> bool:
+def _is_untimed(turn: UserTurn) -> bool:
     return any(
         (item.audio_ms != 0 and item.first_audio_s is None)
         or (item.played_ms and item.played_s is None)
@@ -375,10 +376,8 @@ def _length(seconds: float) -> str:
         return "no times"
     if seconds < 120:
         return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02} min"
+    return f"{clock(round(seconds))} min"
 
 
-def _counted(count: int, noun: str) -> str:
-    """``"2 turns"``; nothing to say of none."""
-    return "" if count == 0 else f"{count} {noun}{'' if count == 1 else 's'}"
+def _some(count: int, noun: str) -> str:
+    return counted(count, noun) if count else ""

@@ -11,7 +11,8 @@ from typing import Literal, Protocol, TypeVar
 
 from realtime_nb.analysis.clips import RecordingClip
 from realtime_nb.analysis.recorded import Recorded
-from realtime_nb.analysis.timeline import TimelineData, TimeSpan
+from realtime_nb.analysis.timeline import TimelineData
+from realtime_nb.analysis.voices import TimeSpan
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.plots.still import timeline_svg
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport

@@ -17,7 +17,7 @@ from realtime_nb.analysis.exports import (
     write_parquet,
     write_rttm,
 )
-from realtime_nb.analysis.tables import LATENCY_PARTS
+from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.pcm import load_audio
 from realtime_nb.errors import ConfigurationError, MissingExtraError

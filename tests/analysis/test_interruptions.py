@@ -9,7 +9,6 @@ import pytest
 
 from realtime_nb.analysis.interruptions import (
     INTERRUPTION_COLUMNS,
-    _excess,
     interruptions,
     playback_spans,
 )
@@ -324,8 +323,3 @@ def test_what_is_still_being_played_lasts_to_the_end() -> None:
     assert [(span, item.id) for span, item in playback_spans(rec.conversation, 60.0)] == [
         ((10.2, 60.0), "resp_1_item")
     ]
-
-
-def test_of_audio_of_unknown_length_nobody_knows_what_was_not_heard() -> None:
-    assert math.isnan(_excess(math.nan, 100.0)) and math.isnan(_excess(100.0, math.nan))
-    assert (_excess(300.0, 100.0), _excess(100.0, 300.0)) == (200.0, 0.0)

@@ -12,9 +12,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from realtime_nb.analysis import tables
-from realtime_nb.analysis.tables import LATENCY_PARTS, InputClock
+from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.analysis.voices import Voices
 from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.input_clock import InputClock
 from tests.made_recording import MadeRecording
 from tests.scripted_session import SERVER_VAD, LiveSession, session, three_turns
 

@@ -8,7 +8,11 @@ from realtime_nb.analysis.findings.evidence import Evidence
 from realtime_nb.analysis.findings.turns import phantom_turns as phantom_findings
 from realtime_nb.analysis.findings.turns import premature_cuts as cut_findings
 from realtime_nb.analysis.metrics.talk import talk_figures
-from realtime_nb.analysis.turn_faults import phantom_turns, premature_cuts, undecided_cuts
+from realtime_nb.analysis.turn_faults import (
+    count_undecided_cuts,
+    find_phantom_turns,
+    find_premature_cuts,
+)
 from tests.made_recording import MadeRecording
 from tests.spoken_recording import SERVER_VAD, begun, spoken, voiced
 
@@ -24,7 +28,7 @@ def cancelled_turn() -> MadeRecording:
 
 
 def test_a_cut_is_told_with_its_pause() -> None:
-    (cut,) = premature_cuts(cancelled_turn())
+    (cut,) = find_premature_cuts(cancelled_turn())
 
     assert (cut.turn.number, cut.following) == (1, None)
     assert (cut.stopped_s, round(cut.went_on_s, 6)) == (4.3, 4.8)
@@ -45,8 +49,8 @@ def barged_in() -> MadeRecording:
 def test_a_quick_barge_in_is_no_cut_where_playback_is_not_known() -> None:
     rec = barged_in()
 
-    assert premature_cuts(rec) == []
-    assert undecided_cuts(rec) == 1
+    assert find_premature_cuts(rec) == []
+    assert count_undecided_cuts(rec) == 1
     assert not list(cut_findings(Evidence(rec)))
     assert talk_figures(rec)["premature_cuts"].reason == "playback was not reported"
 
@@ -59,7 +63,7 @@ def test_how_far_an_answer_was_heard_tells_a_cut_from_a_barge_in() -> None:
         else:
             rec.played("resp_1_item", 0.0, "started", played_s)
 
-        assert (len(premature_cuts(rec)), undecided_cuts(rec)) == (cuts, 0)
+        assert (len(find_premature_cuts(rec)), count_undecided_cuts(rec)) == (cuts, 0)
 
 
 def test_a_turn_that_was_not_followed_by_another_yet() -> None:
@@ -79,7 +83,7 @@ def test_a_pause_whose_beginning_is_unknown() -> None:
     spoken(rec, "user_2", 3_800, 4_800, stopped_s=6.0)
     rec.user(6.1, "user_2", "a table.")
 
-    (cut,) = premature_cuts(rec)
+    (cut,) = find_premature_cuts(rec)
     (finding,) = cut_findings(Evidence(rec))
 
     assert math.isnan(cut.gap_ms)
@@ -93,7 +97,7 @@ def test_a_turn_of_nothing_that_was_committed_by_hand() -> None:
     voiced(rec, (4_000, 5_000))
     rec.user(8.0, "user_2", "Hello.")
 
-    (phantom,) = phantom_turns(rec)
+    (phantom,) = find_phantom_turns(rec)
     (finding,) = phantom_findings(Evidence(rec))
 
     assert (phantom.turn.number, phantom.voiced_ms) == (1, 0)

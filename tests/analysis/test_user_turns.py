@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_nb.analysis.user_turns import TurnFinder, find_turns
+from realtime_nb.analysis.user_turns import TurnFinder, find_user_turns
 from tests.made_recording import MadeRecording
 
 STEPS = st.lists(
@@ -43,7 +43,7 @@ def test_turns_found_along_the_way_are_those_found_at_the_end(steps: list[str]) 
     finder = TurnFinder(rec.conversation)
     for number, step in enumerate(steps):
         happens(rec, step, number)
-        found = find_turns(rec.conversation)
+        found = find_user_turns(rec.conversation)
         of = {response.id: turn for turn in found for response in turn.responses}
         for response_id in rec.conversation.responses:
             assert finder.answered_by(response_id) == of.get(response_id)
@@ -66,11 +66,11 @@ def test_what_was_deleted_was_said_all_the_same() -> None:
     for number, step in enumerate(["speak", "answer", "speak", "answer"]):
         happens(rec, step, number)
     rec.played("r3_item", 0.0, "started", 3.5)
-    before = find_turns(rec.conversation)
+    before = find_user_turns(rec.conversation)
     assert [[one.id for one in turn.items] for turn in before] == [["r1_item"], ["r3_item"]]
     for item_id in ("u2", "r3_item"):
         rec.got(5.0, "conversation.item.deleted", item_id=item_id)
-    assert find_turns(rec.conversation) == before
+    assert find_user_turns(rec.conversation) == before
     assert list(rec.turns.user_text) == ["words", "words"]
     assert rec.latency.played_s[1] == 3.5
 

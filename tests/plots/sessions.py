@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from realtime_nb.analysis.tables import LATENCY_PARTS
 from realtime_nb.analysis.timeline import PlacedAudio, TimelineData
+from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.audio.pcm import Samples
 
 NAN = float("nan")

@@ -190,12 +190,6 @@ def test_durations_are_written_in_a_fitting_unit(seconds: float, text: str) -> N
     assert style.duration_text(seconds) == text
 
 
-def test_counting() -> None:
-    assert style.counted(1, "stretch", "stretches") == "1 stretch"
-    assert style.counted(0, "stretch", "stretches") == "0 stretches"
-    assert style.counted(2_000, "turn") == "2,000 turns"
-
-
 @pytest.mark.parametrize(("duration_s", "step_s"), [(0.5, 0.1), (60, 10), (3_600, 600)])
 def test_ticks_are_round_and_few(duration_s: float, step_s: float) -> None:
     assert style.time_tick_step_s(duration_s) == step_s

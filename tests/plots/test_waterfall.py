@@ -8,7 +8,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 
-from realtime_nb.analysis.tables import LATENCY_PARTS
+from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.plots import plot_waterfall, style
 from tests.plots import pictures, sessions
 

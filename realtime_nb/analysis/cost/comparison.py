@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from realtime_nb.analysis.cost.prices import Price, PriceTable, find_price
 from realtime_nb.analysis.cost.token_counts import Tokens, price_tokens
 from realtime_nb.analysis.recorded import Recorded
-from realtime_nb.analysis.user_turns import find_turns
+from realtime_nb.analysis.user_turns import find_user_turns
 from realtime_nb.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def _recorded_exchanges(rec: Recorded, given: PipelineAssumptions) -> list[_Exch
     table = rec.turns
     speech_ms = dict(zip(table.turn, table.offset_ms - table.onset_ms, strict=True))
     found = []
-    for turn in find_turns(rec.conversation):
+    for turn in find_user_turns(rec.conversation):
         typed = turn.source == "typed"
         user_s = 0.0 if typed else float(speech_ms[turn.number]) / 1000
         agent_s = sum((item.audio_ms for item in turn.items), 0.0) / 1000

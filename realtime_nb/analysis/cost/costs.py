@@ -31,17 +31,18 @@ from realtime_nb.analysis.cost.prices import (
 )
 from realtime_nb.analysis.cost.token_counts import MODALITIES, Tokens, price_tokens, tokens_of
 from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.analysis.table_cells import or_nan, rest_ms
 from realtime_nb.analysis.talk_time import spoken_messages, talk_time
-from realtime_nb.analysis.user_turns import find_turns
+from realtime_nb.analysis.user_turns import find_user_turns
 from realtime_nb.protocol.conversation import Conversation, Item, Response
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Cost", "KeepsCost", "cost_summary", "costs", "price_session"]
 
-_NAN = math.nan
 _MILLION = 1_000_000
 _TURN_COLUMNS = (
     *("turn", "usd", "cumulative_usd", "responses_usd", "responses"),
@@ -129,7 +130,7 @@ def costs(
 
     pricing = _pricing(rec, prices, model)
     rows = list(_rows(rec.conversation, pricing))
-    blank = _response_row(Response(""), _NAN, pricing)
+    blank = _response_row(Response(""), math.nan, pricing)
     table = pd.DataFrame(rows, columns=list(blank)).sort_values("at_s", kind="stable")
     table = table.reset_index(drop=True)
     table["cumulative_usd"] = table.usd.astype(float).fillna(0.0).cumsum()
@@ -138,14 +139,14 @@ def costs(
 
 
 def _rows(conversation: Conversation, pricing: _Pricing) -> Iterator[dict[str, object]]:
-    turns = find_turns(conversation)
+    turns = find_user_turns(conversation)
     turn_of = {response.id: turn.number for turn in turns for response in turn.responses}
     turn_of |= {turn.item.id: turn.number for turn in turns}
     for response in conversation.responses.values():
-        yield _response_row(response, turn_of.get(response.id, _NAN), pricing)
+        yield _response_row(response, turn_of.get(response.id, math.nan), pricing)
     for item in (*conversation.items.values(), *conversation.deleted.values()):
         if item.transcript == "completed" or item.transcription_usage is not None:
-            yield _transcription_row(item, turn_of.get(item.id, _NAN), pricing)
+            yield _transcription_row(item, turn_of.get(item.id, math.nan), pricing)
 
 
 def _response_row(response: Response, turn: float, pricing: _Pricing) -> dict[str, object]:
@@ -162,11 +163,11 @@ def _response_row(response: Response, turn: float, pricing: _Pricing) -> dict[st
         "response_id": response.id,
         "item_id": None,
         "model": pricing.model,
-        "at_s": _or_nan(response.done_s),
+        "at_s": or_nan(response.done_s),
         **_token_columns(tokens),
-        "audio_s": _NAN,
+        "audio_s": math.nan,
         "usd": usd,
-        "cumulative_usd": _NAN,
+        "cumulative_usd": math.nan,
         "reason": reason,
     }
 
@@ -174,7 +175,7 @@ def _response_row(response: Response, turn: float, pricing: _Pricing) -> dict[st
 def _transcription_row(item: Item, turn: float, pricing: _Pricing) -> dict[str, object]:
     usage = item.transcription_usage
     seconds = usage.get("seconds") if usage is not None else None
-    audio_s = float(seconds) if isinstance(seconds, int | float) else _NAN
+    audio_s = float(seconds) if isinstance(seconds, int | float) else math.nan
     price = pricing.of(pricing.transcription_model)
     tokens = tokens_of(usage)
     if audio_s == audio_s:
@@ -191,11 +192,11 @@ def _transcription_row(item: Item, turn: float, pricing: _Pricing) -> dict[str, 
         "response_id": None,
         "item_id": item.id,
         "model": pricing.transcription_model,
-        "at_s": _or_nan(item.transcript_s),
+        "at_s": or_nan(item.transcript_s),
         **_token_columns(tokens),
         "audio_s": audio_s,
         "usd": usd,
-        "cumulative_usd": _NAN,
+        "cumulative_usd": math.nan,
         "reason": reason,
     }
 
@@ -207,13 +208,13 @@ def _priced(
     kind: str,
     local: bool,
 ) -> tuple[float, str | None]:
-    """USD, or NaN and why."""
+    """Returns USD, or NaN and why."""
     if local and price is None:
-        return _NAN, _LOCAL
+        return math.nan, _LOCAL
     if not isinstance(price, Price):
-        return _NAN, _no_price(model, kind)
+        return math.nan, _no_price(model, kind)
     if isinstance(tokens, str):
-        return _NAN, tokens
+        return math.nan, tokens
     usd = price_tokens(tokens, price)
     return usd, None if usd == usd else f"{model} has no price for some of these tokens"
 
@@ -229,18 +230,15 @@ def _token_columns(tokens: Tokens | str) -> dict[str, float]:
     names = [f"{kind}_{modality}" for kind in ("fresh", "cached") for modality in MODALITIES]
     names += ["output_text", "output_audio"]
     columns = {
-        f"{name}_tokens": _NAN if known is None else float(getattr(known, name)) for name in names
+        f"{name}_tokens": math.nan if known is None else float(getattr(known, name))
+        for name in names
     }
     cached = sum(columns[f"cached_{modality}_tokens"] for modality in MODALITIES)
     columns["input_tokens"] = cached + sum(columns[f"fresh_{name}_tokens"] for name in MODALITIES)
     columns["cached_share"] = (
-        cached / columns["input_tokens"] if columns["input_tokens"] > 0 else _NAN
+        cached / columns["input_tokens"] if columns["input_tokens"] > 0 else math.nan
     )
     return columns
-
-
-def _or_nan(value: float | None) -> float:
-    return _NAN if value is None else value
 
 
 # --- the summary ----------------------------------------------------------------------------------
@@ -357,7 +355,7 @@ def price_session(
     responses, transcriptions = (
         table[table.kind == kind].usd for kind in ("response", "transcription")
     )
-    priced = float(table.usd.sum()) if table.usd.notna().any() or table.empty else _NAN
+    priced = float(table.usd.sum()) if table.usd.notna().any() or table.empty else math.nan
     unheard = _unheard(rec.conversation, table, _pricing(rec, prices, model))
     talk = talk_time(rec)
     unknown = {
@@ -386,7 +384,7 @@ def price_session(
 
 
 def _per_minute(usd: float, seconds: float) -> float:
-    return usd / (seconds / 60) if seconds > 0 else _NAN
+    return usd / (seconds / 60) if seconds > 0 else math.nan
 
 
 def _by_turn(table: pd.DataFrame) -> pd.DataFrame:
@@ -411,8 +409,8 @@ def _turn_row(turn: int, part: list[dict[Any, Any]]) -> dict[str, float]:
         "usd": sum((row["usd"] for row in part), 0.0),
         "responses_usd": sum((row["usd"] for row in responses), 0.0),
         "responses": len(responses),
-        "input_tokens": known[-1]["input_tokens"] if known else _NAN,
-        "cached_share": known[-1]["cached_share"] if known else _NAN,
+        "input_tokens": known[-1]["input_tokens"] if known else math.nan,
+        "cached_share": known[-1]["cached_share"] if known else math.nan,
     }
 
 
@@ -420,9 +418,9 @@ def _turn_row(turn: int, part: list[dict[Any, Any]]) -> dict[str, float]:
 class _Unheard:
     """The agent's audio that was never played; NaN, and why, where that is not known."""
 
-    usd: float = _NAN
-    tokens: float = _NAN
-    share: float = _NAN
+    usd: float = math.nan
+    tokens: float = math.nan
+    share: float = math.nan
     reason: str | None = None
 
 
@@ -431,19 +429,19 @@ def _unheard(conversation: Conversation, table: pd.DataFrame, pricing: _Pricing)
     if all(item.played_ms is None for item in items):
         return _Unheard(reason="playback was not reported" if items else "the agent did not speak")
     received_ms = sum(item.audio_ms for item in items)
-    unheard_ms = sum(_unheard_ms(item) for item in items)
+    unheard_ms = sum(rest_ms(item.audio_ms, item.played_ms or 0.0) for item in items)
     if math.isnan(received_ms + unheard_ms):
         return _Unheard(reason="how much of the agent was played is not known")
-    share = unheard_ms / received_ms if received_ms else _NAN
+    share = unheard_ms / received_ms if received_ms else math.nan
     counts = table[table.kind == "response"].set_index("response_id").output_audio_tokens
     whole_ms: dict[str | None, float] = defaultdict(float)
     lost_ms: dict[str | None, float] = defaultdict(float)
     for item in items:
         whole_ms[item.response_id] += item.audio_ms
-        lost_ms[item.response_id] += _unheard_ms(item)
+        lost_ms[item.response_id] += rest_ms(item.audio_ms, item.played_ms or 0.0)
     tokens = sum(
         (
-            float(counts.get(response_id, _NAN)) * ms / whole_ms[response_id]
+            float(counts.get(response_id, math.nan)) * ms / whole_ms[response_id]
             for response_id, ms in lost_ms.items()
             if ms
         ),
@@ -451,14 +449,8 @@ def _unheard(conversation: Conversation, table: pd.DataFrame, pricing: _Pricing)
     )
     reason = None if tokens == tokens else "the server reported no audio tokens of it"
     price = pricing.of(pricing.model)
-    usd = tokens * price.audio_out / _MILLION if isinstance(price, Price) else _NAN
+    usd = tokens * price.audio_out / _MILLION if isinstance(price, Price) else math.nan
     return _Unheard(usd, tokens, share, reason)
-
-
-def _unheard_ms(item: Item) -> float:
-    """NaN where either is unknown."""
-    lost_ms = item.audio_ms - (item.played_ms or 0.0)
-    return 0.0 if lost_ms < 0 else lost_ms
 
 
 def _reasons(table: pd.DataFrame) -> str | None:
@@ -466,5 +458,5 @@ def _reasons(table: pd.DataFrame) -> str | None:
     if len(missing) and (missing.reason == _LOCAL).all():
         return f'{_LOCAL}; model="gpt-realtime-2.1" prices its tokens as if they were that one\'s'
     counts = Counter(zip(missing.kind, missing.reason, strict=True))
-    parts = [f"{count} {kind}{'s' * (count > 1)}: {why}" for (kind, why), count in counts.items()]
+    parts = [f"{counted(count, kind)}: {why}" for (kind, why), count in counts.items()]
     return "; ".join(parts) or None

@@ -30,8 +30,6 @@ PRICES_SOURCE = (
     "its text input confirmed by the comparison on the page of gpt-realtime-2.1-mini"
 )
 
-_NAN = math.nan
-
 
 @dataclass(frozen=True, slots=True)
 class Price:
@@ -43,14 +41,14 @@ class Price:
         text_out, audio_out: Output.
     """
 
-    text_in: float = _NAN
-    text_cached: float = _NAN
-    text_out: float = _NAN
-    audio_in: float = _NAN
-    audio_cached: float = _NAN
-    audio_out: float = _NAN
-    image_in: float = _NAN
-    image_cached: float = _NAN
+    text_in: float = math.nan
+    text_cached: float = math.nan
+    text_out: float = math.nan
+    audio_in: float = math.nan
+    audio_cached: float = math.nan
+    audio_out: float = math.nan
+    image_in: float = math.nan
+    image_cached: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)

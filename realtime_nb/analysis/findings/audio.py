@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, counted, seconds
+from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, seconds
+from realtime_nb.words import counted
 
 __all__ = ["RULES"]
 

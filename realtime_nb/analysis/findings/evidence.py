@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from realtime_nb.analysis.cost.costs import Cost, cost_summary
 from realtime_nb.analysis.cost.prices import PriceTable
 from realtime_nb.analysis.recorded import Recorded
-from realtime_nb.analysis.user_turns import Turn, find_turns
+from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.archive.lines import RecordedEvent
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
@@ -19,13 +19,12 @@ from realtime_nb.protocol.events import JsonObject
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SEVERITIES", "Evidence", "Finding", "Rule", "Severity", "counted", "rows", "seconds"]
+__all__ = ["SEVERITIES", "Evidence", "Finding", "Rule", "Severity", "rows", "seconds"]
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """Worst first."""
 
-_NAN = math.nan
 _BULK = ("input_audio_buffer.append",)
 
 
@@ -67,9 +66,9 @@ class Evidence:
         return self.rec.conversation
 
     @cached_property
-    def turns(self) -> list[Turn]:
+    def turns(self) -> list[UserTurn]:
         """The user's turns."""
-        return find_turns(self.conversation)
+        return find_user_turns(self.conversation)
 
     @cached_property
     def turn_of(self) -> dict[str, int]:
@@ -104,7 +103,7 @@ class Evidence:
 
     def metric(self, name: str) -> float:
         """Returns the headline value of a metric; NaN when it is not known."""
-        return float(self.metrics.value[name]) if name in self.metrics.index else _NAN
+        return float(self.metrics.value[name]) if name in self.metrics.index else math.nan
 
     # --- events ---
 
@@ -157,7 +156,7 @@ class Evidence:
         voices, gaps = self.rec.voices, self.conversation.gaps
         played = len(self.rec.output) or voices.agent
         if not played or "output.wav" in gaps or "times" in gaps:
-            return _NAN, _NAN
+            return math.nan, math.nan
         spans = sorted([*voices.user, *voices.agent])
         best, at_s = (start_s, start_s), start_s
         for begin_s, until_s in [*spans, (end_s, end_s)]:
@@ -191,8 +190,3 @@ def seconds(ms: float) -> str:
     if ms != ms:
         return "an unknown time"
     return f"{ms / 1000:.1f} s" if ms >= 100 else f"{ms / 1000:.2f} s"
-
-
-def counted(count: int, noun: str) -> str:
-    """``"1 turn"``, ``"2 turns"``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

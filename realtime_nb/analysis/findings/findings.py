@@ -19,6 +19,7 @@ from realtime_nb.analysis.findings import timing as findings_timing
 from realtime_nb.analysis.findings import turns as findings_turns
 from realtime_nb.analysis.findings.evidence import SEVERITIES, Evidence, Finding, Rule
 from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.words import clock, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +100,7 @@ class Findings(Sequence[Finding]):
         lines = [self._headline()]
         shown, left = self._shown()
         for one in shown:
-            lines.append(f"{one.severity:<7}  {_clock(one.start_s):>5}  {one.text}  [{one.id}]")
+            lines.append(f"{one.severity:<7}  {clock(one.start_s):>5}  {one.text}  [{one.id}]")
             if one.suggestion:
                 lines.append(f"{'':16}→ {one.suggestion}")
         return "\n".join([*lines, *left])
@@ -127,7 +128,7 @@ class Findings(Sequence[Finding]):
 
     def _headline(self) -> str:
         counts = [(severity, self._count(severity)) for severity in SEVERITIES]
-        parts = [f"{count} {name}{'s' * (count != 1)}" for name, count in counts if count]
+        parts = [counted(count, name) for name, count in counts if count]
         said = ", ".join(parts) or "nothing to report"
         return f"{said} (times are the local server's)" if self.simulated else said
 
@@ -140,10 +141,6 @@ def _rank(finding: Finding) -> tuple[int, float]:
     return SEVERITIES.index(finding.severity), at_s if at_s == at_s else -math.inf
 
 
-def _clock(at_s: float) -> str:
-    return f"{int(at_s) // 60}:{int(at_s) % 60:02}" if at_s == at_s else ""
-
-
 def _html_row(one: Finding) -> str:
     weight = "bold" if one.severity == "error" else "normal"
     cell = "<td style='text-align:left;vertical-align:top;font-weight:{}'>{}</td>"
@@ -154,7 +151,7 @@ def _html_row(one: Finding) -> str:
         text += f"<br><i>{html.escape(one.suggestion)}</i>"
     cells = [
         cell.format(weight, one.severity),
-        cell.format("normal", _clock(one.start_s)),
+        cell.format("normal", clock(one.start_s)),
         cell.format("normal", text),
         f"<td style='vertical-align:top' title='{html.escape(shown)}'>{html.escape(one.id)}</td>",
     ]

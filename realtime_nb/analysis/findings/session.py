@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, Severity, counted
+from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, Severity
 from realtime_nb.protocol.conversation import Response
+from realtime_nb.words import counted
 
 __all__ = ["RULES", "is_benign"]
 
-_NAN = math.nan
 
 BENIGN = {
     "response_cancel_not_active": "no answer was running",
@@ -184,8 +184,8 @@ def damaged_recording(evidence: Evidence) -> Iterator[Finding]:
             id="recording-damaged",
             severity="warning",
             turn=None,
-            start_s=_NAN,
-            end_s=_NAN,
+            start_s=math.nan,
+            end_s=math.nan,
             text=f"the recording is not whole: {problem.rstrip('.')}.",
             evidence={"problem": problem},
             suggestion="figures of that stretch may be missing; the rest is as it was",
@@ -271,7 +271,7 @@ def _prefix(turn: int | None) -> str:
 
 
 def _or_nan(value: float | None) -> float:
-    return _NAN if value is None else value
+    return math.nan if value is None else value
 
 
 RULES: tuple[Rule, ...] = (

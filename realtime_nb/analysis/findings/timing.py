@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
-from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, counted, rows, seconds
+from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, rows, seconds
 from realtime_nb.analysis.silences import LONG_SILENCE_S
-from realtime_nb.analysis.tables import LATENCY_PARTS
+from realtime_nb.analysis.turn_moments import LATENCY_PARTS
+from realtime_nb.words import counted, shortened
 
 __all__ = ["RULES"]
 
@@ -233,7 +234,7 @@ def calls_that_failed(evidence: Evidence) -> Iterator[Finding]:
         id, severity, form = OUTCOMES[call.outcome]
         number = int(call.turn) if call.turn == call.turn else None
         said = form.format(
-            name=call.name or call.call_id, output=_shortened(_complaint(call.output))
+            name=call.name or call.call_id, output=_one_line(_complaint(call.output))
         )
         end_s = call.output_s if call.output_s == call.output_s else call.done_s
         yield Finding(
@@ -262,9 +263,8 @@ def _complaint(output: str | None) -> str:
     return str(content.get("error", output)) if isinstance(content, dict) else str(output)
 
 
-def _shortened(text: str, length: int = 80) -> str:
-    text = " ".join(text.split()).rstrip(".")
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+def _one_line(text: str) -> str:
+    return shortened(" ".join(text.split()).rstrip("."), 80)
 
 
 def pushed_input(evidence: Evidence) -> Iterator[Finding]:

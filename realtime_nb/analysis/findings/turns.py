@@ -9,6 +9,7 @@ from itertools import zip_longest
 from realtime_nb.analysis import turn_faults
 from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, Severity, rows, seconds
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.words import shortened
 
 __all__ = ["RULES"]
 
@@ -127,7 +128,7 @@ def over_remembered(evidence: Evidence) -> Iterator[Finding]:
 
 def premature_cuts(evidence: Evidence) -> Iterator[Finding]:
     """Turns that were ended while the user only paused."""
-    for cut in turn_faults.premature_cuts(evidence.rec):
+    for cut in turn_faults.find_premature_cuts(evidence.rec):
         items = [one.item for one in (cut.turn, cut.following) if one is not None]
         following = cut.following.item.text if cut.following is not None else ""
         pause = "a pause" if math.isnan(cut.gap_ms) else f"a pause of {cut.gap_ms:.0f} ms"
@@ -164,7 +165,7 @@ def _against_cuts(gap_ms: float, window_ms: float) -> str:
 
 def phantom_turns(evidence: Evidence) -> Iterator[Finding]:
     """Turns that were committed though the user said nothing."""
-    for phantom in turn_faults.phantom_turns(evidence.rec):
+    for phantom in turn_faults.find_phantom_turns(evidence.rec):
         turn, speech = phantom.turn, phantom.turn.speech
         said = _quoted(turn.item.text) if turn.item.text else "empty"
         yield Finding(
@@ -250,10 +251,8 @@ def _prefix(turn: int | None) -> str:
     return "" if turn is None else f"turn {turn}: "
 
 
-def _quoted(text: str, length: int = 60) -> str:
-    if not text:
-        return "what was said"
-    return repr(text if len(text) <= length else f"{text[: length - 1]}…")
+def _quoted(text: str) -> str:
+    return repr(shortened(text, 60)) if text else "what was said"
 
 
 def _or_nan(value: float | None) -> float:

@@ -10,8 +10,6 @@ import numpy as np
 
 __all__ = ["Figure", "count", "known", "largest", "share", "spread", "total", "unknown"]
 
-_NAN = math.nan
-
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -33,7 +31,7 @@ class Figure:
 
     def row(self) -> dict[str, object]:
         """Returns a row of the table of metrics."""
-        quantiles = [_NAN] * 5
+        quantiles = [math.nan] * 5
         if len(self.values):
             quantiles = np.quantile(self.values, [0.5, 0.9, 0.95, 0.0, 1.0]).tolist()
         names = ("p50", "p90", "p95", "min", "max")
@@ -54,7 +52,7 @@ def known(values: Iterable[float]) -> list[float]:
 
 def unknown(unit: str, reason: str) -> Figure:
     """Returns a figure that can't be known."""
-    return Figure(_NAN, unit, reason=reason)
+    return Figure(math.nan, unit, reason=reason)
 
 
 def spread(values: Iterable[float], unit: str, source: str, reason: str) -> Figure:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from realtime_nb.analysis.metrics import figures
 from realtime_nb.analysis.metrics.figures import Figure
 from realtime_nb.analysis.silences import longest_gap_s, merged
-from realtime_nb.analysis.turn_moments import LATENCY_PARTS
+from realtime_nb.analysis.turn_moments import LATENCY_PARTS, earliest
 from realtime_nb.protocol.conversation import Conversation
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from realtime_nb.analysis.recorded import Recorded
 
 __all__ = ["latency_figures"]
-
-_NAN = math.nan
 
 
 def latency_figures(rec: Recorded) -> dict[str, Figure]:
@@ -102,25 +100,25 @@ _NO_OPENING = "when the connection opened is not in the log"
 def _opening_is_known(rec: Recorded) -> bool:
     """Tells whether times count from the opening of the connection; else they do from the first
     event."""
-    return next((line.t_s for line in rec.raw_events() if not math.isnan(line.t_s)), _NAN) > 0
+    return next((line.t_s for line in rec.raw_events() if not math.isnan(line.t_s)), math.nan) > 0
 
 
 def _first_s(rec: Recorded, name: str) -> float:
     lines = rec.raw_events()
-    return next((line.t_s for line in lines if line.event.get("type") == name), _NAN)
+    return next((line.t_s for line in lines if line.event.get("type") == name), math.nan)
 
 
 def _first_audio(rec: Recorded, server: str) -> Figure:
     agent = [item for item in rec.conversation.items.values() if item.role == "assistant"]
-    spoken_s = min((i.first_audio_s for i in agent if i.first_audio_s is not None), default=_NAN)
-    played_s = min((item.played_s for item in agent if item.played_s is not None), default=_NAN)
+    spoken_s = earliest(item.first_audio_s for item in agent)
+    played_s = earliest(item.played_s for item in agent)
     turn_s = float(rec.latency.commit_s.min()) if len(rec.latency) else math.inf
     if math.isnan(spoken_s):
         reason = "the agent did not speak"
     elif turn_s < spoken_s:
-        reason, played_s = "the user spoke first", _NAN
+        reason, played_s = "the user spoke first", math.nan
     elif not _opening_is_known(rec):
-        reason, played_s = _NO_OPENING, _NAN
+        reason, played_s = _NO_OPENING, math.nan
     else:
         reason = "playback was not reported"
     return figures.spread([played_s * 1000], "ms", server, reason)
@@ -139,8 +137,9 @@ def _generation(conversation: Conversation, server: str) -> dict[str, Figure]:
         for item in conversation.items.values()
         if item.stopped_s is not None and item.played_s is not None
     ]
-    known = any(item.played_ms is not None for item in conversation.items.values())
-    silent = "the agent was not heard to the end" if known else "playback was not reported"
+    silent = "the agent was not heard to the end"
+    if not conversation.playback_known:
+        silent = "playback was not reported"
     return {
         "answer_ms": figures.spread(answers, "ms", server, "no response was completed"),
         "speaking_ms": figures.spread(spoken, "ms", "playback", silent),

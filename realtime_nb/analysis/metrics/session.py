@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ERROR_PREFIX", "session_figures"]
 
-_NAN = math.nan
 
 ERROR_PREFIX = "errors."
 """With what the names of the metrics begin that count the errors of a code."""
@@ -76,10 +75,12 @@ def _latency(table: pd.DataFrame, simulated: bool) -> Figure:
 
 def _update_to_first_audio(rec: Recorded, server: str) -> Figure:
     agent = spoken_messages(rec.conversation)
-    spoken_s = min((i.first_audio_s for i in agent if i.first_audio_s is not None), default=_NAN)
+    spoken_s = min(
+        (i.first_audio_s for i in agent if i.first_audio_s is not None), default=math.nan
+    )
     turn_s = float(rec.latency.commit_s.min()) if len(rec.latency) else math.inf
     lines = (one for one in rec.raw_events() if one.event.get("type") == "session.updated")
-    updated_s = next((one.t_s for one in lines), _NAN)
+    updated_s = next((one.t_s for one in lines), math.nan)
     if (note := pace_note(rec.header)) is not None:
         reason = note
     elif not agent:

@@ -12,9 +12,15 @@ from realtime_nb.analysis.interruptions import playback_spans
 from realtime_nb.analysis.metrics import figures
 from realtime_nb.analysis.metrics.figures import Figure
 from realtime_nb.analysis.silences import long_silences, merged
-from realtime_nb.analysis.turn_faults import phantom_turns, premature_cuts, undecided_cuts
-from realtime_nb.analysis.user_turns import Turn, find_turns
-from realtime_nb.analysis.voices import Span, common_spans, spans_length
+from realtime_nb.analysis.table_cells import rest_ms
+from realtime_nb.analysis.turn_faults import (
+    count_undecided_cuts,
+    find_phantom_turns,
+    find_premature_cuts,
+)
+from realtime_nb.analysis.turn_moments import earliest
+from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
+from realtime_nb.analysis.voices import TimeSpan, common_spans, spans_length
 from realtime_nb.protocol.conversation import Item
 
 if TYPE_CHECKING:
@@ -22,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["talk_figures"]
 
-_NAN = math.nan
 _SHORTEST_SPEECH_S = 1.0
 """A speech rate of less than a second of speech says nothing."""
 
@@ -33,7 +38,7 @@ _NO_PLAYBACK = "playback was not reported"
 
 def talk_figures(rec: Recorded) -> dict[str, Figure]:
     """Returns every metric of who was audible when, as ``metrics.DEFINITIONS`` has it."""
-    found = find_turns(rec.conversation)
+    found = find_user_turns(rec.conversation)
     return {
         "premature_cuts": _premature_cuts(rec, found),
         "agent_over_user": _agent_over_user(rec, found),
@@ -96,36 +101,33 @@ _DETECTION = (
 # --- turns ---
 
 
-def _premature_cuts(rec: Recorded, found: list[Turn]) -> Figure:
+def _premature_cuts(rec: Recorded, found: list[UserTurn]) -> Figure:
     reason = _no_turns(rec) or _gap(rec, "times")
     if reason is None and not any(turn.speech is not None for turn in found):
         reason = "turn detection reported no speech"
-    if reason is None and undecided_cuts(rec):
+    if reason is None and count_undecided_cuts(rec):
         reason = _gap(rec, "playback.jsonl", "output.wav") or _NO_PLAYBACK
     if reason is not None:
         return figures.unknown("count", reason)
-    return figures.count(len(premature_cuts(rec)), "server")
+    return figures.count(len(find_premature_cuts(rec)), "server")
 
 
-def _agent_over_user(rec: Recorded, found: list[Turn]) -> Figure:
+def _agent_over_user(rec: Recorded, found: list[UserTurn]) -> Figure:
     reason = _no_user(rec) or _no_playback(rec) or _no_turns(rec)
     if reason is not None:
         return figures.unknown("count", reason)
-    begun_s = [
-        min((item.played_s for item in turn.items if item.played_s is not None), default=_NAN)
-        for turn in found
-    ]
+    begun_s = [earliest(item.played_s for item in turn.items) for turn in found]
     return figures.count(
         sum(_inside(moment_s, rec.voices.user) for moment_s in begun_s), rec.voices.source
     )
 
 
-def _inside(moment_s: float, spans: list[Span]) -> bool:
+def _inside(moment_s: float, spans: list[TimeSpan]) -> bool:
     index = bisect_right(spans, moment_s, key=lambda span: span[0]) - 1
     return index >= 0 and moment_s < spans[index][1]
 
 
-def _phantoms(rec: Recorded, found: list[Turn]) -> dict[str, Figure]:
+def _phantoms(rec: Recorded, found: list[UserTurn]) -> dict[str, Figure]:
     reason = _no_user(rec) or _no_turns(rec)
     if reason is not None:
         return {
@@ -133,7 +135,7 @@ def _phantoms(rec: Recorded, found: list[Turn]) -> dict[str, Figure]:
             "phantom_share": figures.unknown("share", reason),
         }
     committed = sum(turn.source == "speech" for turn in found)
-    phantoms, source = len(phantom_turns(rec)), rec.voices.source
+    phantoms, source = len(find_phantom_turns(rec)), rec.voices.source
     return {
         "phantom_turns": figures.count(phantoms, source),
         "phantom_share": figures.share(phantoms, committed, source, "no user audio was committed"),
@@ -208,10 +210,12 @@ def _unheard(rec: Recorded) -> dict[str, Figure]:
     cut = _lost(rec, "conversation.item.truncated")
     lost = _gap(rec, "playback.jsonl")
     return {
-        "unheard_ms": _sum_ms((_rest_ms(item.audio_ms, item) for item in spoken), why),
+        "unheard_ms": _sum_ms(
+            (rest_ms(item.audio_ms, item.played_ms or 0.0) for item in spoken), why
+        ),
         "over_remembered_ms": figures.unknown("ms", cut)
         if cut is not None
-        else _sum_ms((_rest_ms(_remembered_ms(item), item) for item in spoken), why),
+        else _sum_ms((rest_ms(item.remembered_ms, item.played_ms or 0.0) for item in spoken), why),
         "underruns": figures.count(sum(item.underruns for item in spoken), "playback")
         if lost is None
         else figures.unknown("count", lost),
@@ -223,12 +227,6 @@ def _unheard(rec: Recorded) -> dict[str, Figure]:
     }
 
 
-def _rest_ms(whole_ms: float, item: Item) -> float:
-    """Returns how much of it was not played; NaN where either is not known."""
-    rest_ms = whole_ms - (item.played_ms or 0.0)
-    return 0.0 if rest_ms < 0 else rest_ms
-
-
 def _sum_ms(values: Iterable[float], reason: str) -> Figure:
     """Returns a sum, which is not known unless all of it is."""
     parts = list(values)
@@ -237,14 +235,10 @@ def _sum_ms(values: Iterable[float], reason: str) -> Figure:
     return figures.total(parts, "ms", "playback")
 
 
-def _remembered_ms(item: Item) -> float:
-    return item.audio_ms if item.truncated_ms is None else float(item.truncated_ms)
-
-
 def _dry_ms(item: Item) -> float:
     """Returns how much longer its playback took than what was played; NaN while it is played."""
     if item.played_s is None or item.stopped_s is None:
-        return _NAN
+        return math.nan
     return max(0.0, (item.stopped_s - item.played_s) * 1000 - (item.played_ms or 0.0))
 
 
@@ -271,7 +265,7 @@ def _heard_share(rec: Recorded, item: Item) -> float:
     """Returns how much of its words was heard; NaN where more audio of them was to come."""
     response = rec.conversation.responses.get(item.response_id or "")
     whole = item.audio_ms > 0 and (response is None or not response.active)
-    return (item.played_ms or 0.0) / item.audio_ms if whole else _NAN
+    return (item.played_ms or 0.0) / item.audio_ms if whole else math.nan
 
 
 # --- the microphone ---

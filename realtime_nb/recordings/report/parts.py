@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from realtime_nb.analysis.cost.costs import Cost
 from realtime_nb.analysis.findings.findings import Findings
 from realtime_nb.analysis.recorded import Recorded
-from realtime_nb.analysis.tables import LATENCY_PARTS
 from realtime_nb.analysis.transcript import Row, rows
+from realtime_nb.analysis.turn_moments import LATENCY_PARTS
+from realtime_nb.words import clock, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,7 +108,7 @@ def _row(row: Row, at_s: float | None, noted_s: float | None, latency_ms: float 
     """Returns where nothing tells when it was begun, there is nothing to listen to; only when it
     came."""
     unplaced = at_s is not None and math.isnan(at_s)
-    moment = f'<span class="when">{_clock(noted_s)}</span>' if unplaced else _moment(at_s)
+    moment = f'<span class="when">{clock(noted_s)}</span>' if unplaced else _moment(at_s)
     who = {"user": "you", "call": "tool"}.get(row.kind, row.kind)
     chip = f' <span class="chip">after {latency_ms:.0f} ms</span>' if latency_ms is not None else ""
     return (
@@ -169,7 +170,7 @@ def tables(rec: Recorded) -> str:
     named = {"Turns": turns, "Latency": latency, "Speech": rec.speech, "Usage": rec.usage}
     return "".join(
         _folded(
-            f"{name}: {len(table)} row{'s' * (len(table) != 1)}",
+            f"{name}: {counted(len(table), 'row')}",
             _table(table, [one for one in table.columns if one not in _IDS]),
         )
         for name, table in named.items()
@@ -224,13 +225,8 @@ def _moment(t_s: float | None) -> str:
     """Returns a button that plays from there."""
     if t_s is None or math.isnan(t_s):
         return '<span class="when"></span>'
-    clock = _clock(t_s)
-    label = f"Listen from {clock}"
+    label = f"Listen from {clock(t_s)}"
     return (
         f'<button type="button" class="when" data-at="{t_s:.3f}" aria-label="{label}">'
-        f"{clock}</button>"
+        f"{clock(t_s)}</button>"
     )
-
-
-def _clock(t_s: float | None) -> str:
-    return "" if t_s is None or math.isnan(t_s) else f"{int(t_s) // 60}:{int(t_s) % 60:02}"

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from realtime_nb.analysis.findings.evidence import Evidence, counted, seconds
+from realtime_nb.analysis.findings.evidence import Evidence, seconds
 from realtime_nb.analysis.voices import Voices
 from tests.made_recording import MadeRecording
 
@@ -46,10 +46,6 @@ def test_metrics_that_do_not_exist_are_unknown() -> None:
 )
 def test_durations_in_words(ms: float, words: str) -> None:
     assert seconds(ms) == words
-
-
-def test_counts_in_words() -> None:
-    assert (counted(1, "turn"), counted(0, "turn")) == ("1 turn", "0 turns")
 
 
 def test_longest_silence() -> None:

@@ -14,7 +14,7 @@ from realtime_nb.analysis.findings.timing import (
     pushed_input,
     slow_answers,
 )
-from realtime_nb.analysis.tables import LATENCY_PARTS
+from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.analysis.voices import Voices
 from tests.made_recording import MadeRecording
 

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from realtime_nb.words import clock, counted, shortened
+
+
+@pytest.mark.parametrize(
+    ("t_s", "text"),
+    [(0, "0:00"), (59.9, "0:59"), (187.2, "3:07"), (3_600, "60:00"), (math.nan, ""), (None, "")],
+)
+def test_moments(t_s: float | None, text: str) -> None:
+    assert clock(t_s) == text
+
+
+def test_counts() -> None:
+    assert (counted(1, "turn"), counted(0, "turn")) == ("1 turn", "0 turns")
+    assert counted(2_000, "turn") == "2,000 turns"
+    assert counted(1, "stretch", "stretches") == "1 stretch"
+    assert counted(0, "stretch", "stretches") == "0 stretches"
+
+
+def test_long_texts() -> None:
+    assert [shortened(text, 3) for text in ("", "abc", "abcd")] == ["", "abc", "ab…"]
