@@ -22,6 +22,7 @@ import asyncio
 import contextlib
 import contextvars
 import copy
+import functools
 import inspect
 import json
 import re
@@ -37,7 +38,16 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from realtime_nb.errors import ToolError
 
-__all__ = ["Definition", "Outcome", "Tool", "ToolResult", "collect", "definitions", "tool"]
+__all__ = [
+    "Definition",
+    "Outcome",
+    "Tool",
+    "ToolResult",
+    "collect",
+    "definitions",
+    "notebook_loop",
+    "tool",
+]
 
 Definition = dict[str, Any]
 """A tool as ``session.update`` carries it."""
@@ -45,6 +55,9 @@ Definition = dict[str, Any]
 Outcome = Literal["ok", "error", "timeout", "invalid"]
 
 DEFAULT_TIMEOUT_S = 30.0
+_Ended = tuple[object, BaseException | None]
+"""What a function came to: its result, or what it raised."""
+
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -72,7 +85,7 @@ class Tool:
         description: When and why to call it; the first paragraph of the docstring.
         parameters: JSON schema of the arguments.
         timeout_s: How long a call may take; None: as long as it likes.
-        main_thread: Whether the session should run it on the notebook's own loop.
+        main_thread: Whether it runs on the notebook's own loop; without an agent, on the session's.
     """
 
     def __init__(
@@ -145,7 +158,10 @@ class Tool:
         return {name: getattr(parsed, field) for name, field in names}
 
     async def call(
-        self, arguments_json: str, started: Callable[[], None] = lambda: None
+        self,
+        arguments_json: str,
+        started: Callable[[], None] = lambda: None,
+        main_loop: asyncio.AbstractEventLoop | None = None,
     ) -> ToolResult:
         """Runs the function on arguments from a model; never raises for what goes wrong in it.
 
@@ -155,27 +171,38 @@ class Tool:
         Args:
             arguments_json: as the model wrote them.
             started: is called when the arguments fit and the function is about to run.
+            main_loop: where a ``main_thread`` function runs, plain or async; None: on this loop.
+                The time that it waits for a busy loop counts, and one whose time was over before
+                that loop came to it is not run.
         """
         try:
             arguments = self.parse(arguments_json)
         except ToolError as error:
             return _failure("invalid", str(error), error)
-        started()
+        bound = inspect.BoundArguments(self._signature, cast("Any", arguments))
+        function = functools.partial(self.function, *bound.args, **bound.kwargs)
         limit = asyncio.timeout(self.timeout_s)
         try:
             async with limit:
-                return ToolResult(_text(await self._run(arguments)), "ok")
+                return ToolResult(_text(await self._run(function, started, main_loop)), "ok")
         except Exception as error:
             if limit.expired():
                 return _failure("timeout", f"{self.name} took over {self.timeout_s:g} s.", error)
             return _failure("error", _message(error), error)
 
-    async def _run(self, arguments: dict[str, Any]) -> object:
-        bound = inspect.BoundArguments(self._signature, cast("Any", arguments))
-        if inspect.iscoroutinefunction(self.function):
-            result = self.function(*bound.args, **bound.kwargs)
-        else:
-            result = await _in_thread(lambda: self.function(*bound.args, **bound.kwargs))
+    async def _run(
+        self,
+        function: Callable[[], object],
+        started: Callable[[], None],
+        main_loop: asyncio.AbstractEventLoop | None,
+    ) -> object:
+        here = asyncio.get_running_loop()
+        if self.main_thread and main_loop is not None and main_loop is not here:
+            return await _on_loop(main_loop, function, started)
+        started()
+        if self.main_thread or inspect.iscoroutinefunction(self.function):
+            return await _contained(function)
+        result = await _in_thread(function)
         return await result if inspect.isawaitable(result) else result
 
 
@@ -212,7 +239,9 @@ def tool(
         description: Instead of the first paragraph of the docstring.
         name: Instead of the function's name.
         timeout_s: After this long the model is told that the call failed; None: never.
-        main_thread: Run on the notebook's own loop (for code that touches its widgets).
+        main_thread: Run on the notebook's own loop, plain functions too (for code that touches its
+            widgets): a cell that holds that loop up holds up the function, not the session. With
+            ``rt.connect``, it runs on the loop of the session.
 
     Raises:
         ToolError: The function can't be described; the message names the argument.
@@ -374,31 +403,81 @@ def _complaints(error: pydantic.ValidationError) -> str:
 async def _in_thread(function: Callable[[], object]) -> object:
     """Runs in a daemon thread: one that hangs takes no place in a pool and doesn't hold up exit."""
     loop = asyncio.get_running_loop()
-    finished: asyncio.Future[tuple[object, BaseException | None]] = loop.create_future()
+    finished: asyncio.Future[_Ended] = loop.create_future()
     context = contextvars.copy_context()
 
-    def settle(result: object, error: BaseException | None) -> None:
+    def settle(ended: _Ended) -> None:
         if not finished.done():
-            finished.set_result((result, error))
+            finished.set_result(ended)
 
     def work() -> None:
-        result: object = None
-        raised: BaseException | None = None
         try:
-            result = context.run(function)
+            ended: _Ended = context.run(function), None
         except BaseException as error:
-            # SystemExit and KeyboardInterrupt from a tool must not end the session either.
-            raised = error
+            ended = None, error
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
-            loop.call_soon_threadsafe(settle, result, raised)
+            loop.call_soon_threadsafe(settle, ended)
 
     threading.Thread(target=work, name="realtime_nb-tool", daemon=True).start()
-    result, error = await finished
+    return _result(await finished)
+
+
+async def _on_loop(
+    loop: asyncio.AbstractEventLoop, function: Callable[[], object], started: Callable[[], None]
+) -> object:
+    """Runs on the loop of another thread, which may come to it late."""
+    if loop.is_closed():
+        raise ToolError("The loop that this function has to run on (main_thread=True) is over.")
+    here = asyncio.get_running_loop()
+    over = threading.Event()
+
+    def begun() -> None:
+        if not over.is_set():
+            started()
+
+    async def work() -> _Ended:
+        # Given up before its turn came: what the model was told would not be true any more.
+        if over.is_set():
+            return None, None
+        # Before the result, which takes the same way back: "began" is told before "ended".
+        here.call_soon_threadsafe(begun)
+        try:
+            return await _contained(function), None
+        except Exception as error:
+            return None, error  # raised where somebody waits, not in a task that nobody looks at
+
+    try:
+        return _result(await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), loop)))
+    finally:
+        over.set()
+
+
+async def _contained(function: Callable[[], object]) -> object:
+    """Runs on this loop."""
+    try:
+        result = function()
+        return await result if inspect.isawaitable(result) else result
+    except (KeyboardInterrupt, SystemExit) as error:
+        return _result((None, error))
+
+
+def _result(ended: _Ended) -> object:
+    """Returns what a function came to, or raises it: SystemExit and KeyboardInterrupt as what a
+    tool may do, for they must not end the session, or the kernel."""
+    result, error = ended
     if error is not None and not isinstance(error, Exception):
         raise ToolError(f"{type(error).__name__}: {error}") from error
     if error is not None:
         raise error
     return result
+
+
+def notebook_loop() -> asyncio.AbstractEventLoop | None:
+    """Returns the loop of the thread that asks: in a cell, the notebook's own; None without one."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _message(error: BaseException) -> str:

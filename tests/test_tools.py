@@ -281,6 +281,19 @@ async def test_a_plain_function_that_hands_back_an_awaitable_is_awaited() -> Non
     assert (await f.call("{}")).output == "42"
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_main_thread_functions_run_on_the_loop(is_async: bool) -> None:
+    def where() -> bool:
+        asyncio.get_running_loop()  # raises where there is none
+        return threading.current_thread() is threading.main_thread()
+
+    async def where_too() -> bool:
+        return where()
+
+    made = tool(main_thread=True)(where_too if is_async else where)
+    assert await made.call("{}") == ToolResult("true", "ok")
+
+
 async def test_positional_only_arguments_are_passed_by_position() -> None:
     @tool
     def minus(a: int, b: int, /, *, c: int = 0) -> int:

@@ -41,6 +41,7 @@ from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session.connect import ToolSource
 from realtime_nb.session.endpoints import Endpoint
 from realtime_nb.session.session import Session
+from realtime_nb.tools import notebook_loop
 from realtime_nb.widgets.agent_panel import AgentPanel
 
 __all__ = ["Agent"]
@@ -121,6 +122,7 @@ class Agent:
             push_to_talk=push_to_talk,
             tools=tools,
             session=options,
+            main_loop=notebook_loop(),
         )
         source = audio_source(audio)
         self._closed = ""  # why

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from realtime_nb import tools as tool_set
 from realtime_nb.audio.pcm import load_audio
 from realtime_nb.devices.simulated import Speaker
-from realtime_nb.errors import AudioError, ConfigurationError
+from realtime_nb.errors import AudioError, ConfigurationError, ToolError
 from realtime_nb.protocol.config import (
     SESSION_OPTIONS,
     SemanticVAD,
@@ -127,6 +128,7 @@ class AgentOptions:
         push_to_talk: turns turn detection off.
         tools: one of them, or several.
         session: session settings.
+        main_loop: the notebook's own, for ``main_thread`` tools; None where there is none.
 
     Attributes:
         session: the session settings, for this session and the next.
@@ -134,7 +136,7 @@ class AgentOptions:
 
     Raises:
         ConfigurationError: an unknown or impossible option, or two that contradict each other.
-        ToolError: something else than tools.
+        ToolError: something else than tools, or one that needs the loop that is not there.
     """
 
     def __init__(
@@ -147,6 +149,7 @@ class AgentOptions:
         push_to_talk: bool,
         tools: object,
         session: Mapping[str, Any],
+        main_loop: AbstractEventLoop | None,
     ) -> None:
         _refuse_audio_settings(session)
         _check_switch("push_to_talk", push_to_talk)
@@ -158,8 +161,9 @@ class AgentOptions:
             )
         if record is not None and not isinstance(record, str | os.PathLike):
             raise ConfigurationError(f"record is {record!r}; give a folder, or None for none.")
-        self.tools = tool_list(tools)
         self._endpoint = endpoint
+        self._main_loop = main_loop
+        self.tools = self._tool_list(tools)
         self._arguments = {"model": model, "api_key": api_key, "record": record}
         self.connecting(None)  # refuses what can't be meant
         found = resolve(endpoint, model, api_key)
@@ -175,6 +179,7 @@ class AgentOptions:
             self._endpoint,
             tools=self.tools,
             speaker=speaker,
+            main_loop=self._main_loop,
             **self._arguments,  # type: ignore[arg-type]
             **{name: value for name, value in self.session.items() if name != "speed"},
         )
@@ -183,12 +188,11 @@ class AgentOptions:
         """Returns what a session will be asked for."""
         return session_config(**self._in_session())
 
-    @staticmethod
-    def checked(options: Mapping[str, Any]) -> dict[str, Any]:
+    def checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Settings to be changed, with tools as a list; raises as the constructor does."""
         checked = dict(options)
         if "tools" in checked:
-            checked["tools"] = tool_list(checked["tools"])
+            checked["tools"] = self._tool_list(checked["tools"])
             tool_set.collect(checked["tools"])
         session_config(**{name: value for name, value in checked.items() if name != "tools"})
         return checked
@@ -198,6 +202,17 @@ class AgentOptions:
         changed = dict(options)
         self.tools = changed.pop("tools", self.tools)
         self.session = {**self.session, **changed}
+
+    def _tool_list(self, tools: object) -> list[Any]:
+        """Returns them as a list, if they can run here."""
+        listed = tool_list(tools)
+        for one in listed:
+            if isinstance(one, tool_set.Tool) and one.main_thread and self._main_loop is None:
+                raise ToolError(
+                    f"{one.name} needs the notebook's own loop (main_thread=True), and this is no "
+                    "notebook. Make the agent in a cell or a coroutine, or leave main_thread out."
+                )
+        return listed
 
     def _in_session(self) -> dict[str, Any]:
         return {name: value for name, value in self.session.items() if name in SESSION_OPTIONS}

@@ -85,7 +85,10 @@ class RecordedTool(Tool):
         return arguments
 
     async def call(
-        self, arguments_json: str, started: Callable[[], None] = lambda: None
+        self,
+        arguments_json: str,
+        started: Callable[[], None] = lambda: None,
+        main_loop: asyncio.AbstractEventLoop | None = None,
     ) -> ToolResult:
         """Returns the recorded output, or an error that says that there is none."""
         started()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import shutil
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -48,6 +49,7 @@ class connect:
             as its turn does, while the agent's voice is still played at the pace of life.
         speaker: what plays the agent's voice; None: a simulated one that plays by the clock.
         transport: an open transport, instead of connecting to ``endpoint``.
+        main_loop: where functions of ``rt.tool(main_thread=True)`` run; None: on this loop.
         options: session settings: ``instructions``, ``voice``, ``turn_detection``,
             ``transcription``, ``input_format``… (``SESSION_OPTIONS``).
 
@@ -72,6 +74,7 @@ class connect:
         speed: float = 1.0,
         speaker: Callable[[Session], Speaker] | None = None,
         transport: Transport | None = None,
+        main_loop: AbstractEventLoop | None = None,
         **options: Any,
     ) -> None:
         refuse_unknown(options, SESSION_OPTIONS)
@@ -95,6 +98,7 @@ class connect:
         self._speaker = speaker
         self._transport = transport
         self.transport: Transport | None = transport
+        self._main_loop = main_loop
         self._options = options
         session_config(**options)
         self._session: Session | None = None
@@ -134,6 +138,7 @@ class connect:
                 recorder=recorder,
                 speed=speed,
                 speaker=self._speaker,
+                main_loop=self._main_loop,
                 owned=owned,
             )
             owned.push_async_exit(opened.pop_all())

@@ -80,6 +80,7 @@ class Driver:
         tools: what the model may call.
         recorder: None records nothing.
         speed: session seconds per wall second.
+        main_loop: where tools of ``main_thread=True`` run; None: on the session's loop.
         owned: what else ends with the session.
 
     Attributes:
@@ -101,6 +102,7 @@ class Driver:
         tools: Mapping[str, Tool | Definition],
         recorder: Recorder | None,
         speed: float,
+        main_loop: asyncio.AbstractEventLoop | None,
         owned: AsyncExitStack,
     ) -> None:
         self.protocol = core.ClientProtocol(_new_id, endpoint.dialect)
@@ -113,6 +115,7 @@ class Driver:
         self._transport = transport
         self._endpoint = endpoint
         self._speed = speed
+        self._main_loop = main_loop
         self._owned = owned
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
@@ -373,7 +376,7 @@ class Driver:
 
         outcome: RunOutcome = "cancelled"
         try:
-            result = await tool.call(call.arguments, started)
+            result = await tool.call(call.arguments, started, self._main_loop)
             outcome = result.outcome
         finally:
             self._tool_report(ToolReport(call.call_id, "ended", self.clock(), outcome))

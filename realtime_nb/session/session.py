@@ -60,6 +60,7 @@ class Session:
         recorder: Recorder | None,
         speed: float,
         speaker: Callable[[Session], Speaker] | None,
+        main_loop: asyncio.AbstractEventLoop | None,
         owned: AsyncExitStack,
     ) -> None:
         self.endpoint = endpoint
@@ -70,6 +71,7 @@ class Session:
             tools=tools,
             recorder=recorder,
             speed=speed,
+            main_loop=main_loop,
             owned=owned,
         )
         self._protocol = self._driver.protocol

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import html
 import math
 import threading
@@ -15,7 +14,7 @@ from realtime_nb.analysis import tables
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.conversation import Conversation, ToolReport
 from realtime_nb.protocol.wire import WireEvent
-from realtime_nb.tools import Definition, Tool, collect
+from realtime_nb.tools import Definition, Tool, collect, notebook_loop
 from realtime_nb.widgets.call_runs import Rerun, as_json, start_run
 from realtime_nb.widgets.live import Message, module_text
 from realtime_nb.widgets.schema_check import Violation, argument_violations
@@ -50,8 +49,8 @@ class CallInspector(View):
         inspector = rt.CallInspector(rec, tools=[book])         # a recording
         inspector.rerun("call_1", {"date": "2026-11-24"})       # in the page: edit, then Run
 
-    Running again calls the Python function here, in a thread of its own and within the tool's time
-    limit. Nothing is sent to a server.
+    Running again calls the Python function here, as a session would, within the tool's time limit.
+    Nothing is sent to a server.
 
     Args:
         source: A session or an agent, whose session is followed; a recording, or the path of one.
@@ -76,7 +75,7 @@ class CallInspector(View):
         known: dict[str, Tool | Definition] = dict(own) if isinstance(own, Mapping) else {}
         known |= collect(tools)
         self._tools = {name: one for name, one in known.items() if isinstance(one, Tool)}
-        self._loop = _running_loop()
+        self._loop = notebook_loop()
         self._running = threading.Lock()
         self._runs: dict[str, Rerun | Future[Rerun]] = {}
         self._rows: list[Row] = []
@@ -224,7 +223,7 @@ class CallInspector(View):
     ) -> Future[Rerun]:
         recorded = self._conversation.calls[call_id].arguments
         text = recorded if arguments is None else as_json(arguments)
-        run = start_run(tool, call_id, text, self._loop if tool.main_thread else None)
+        run = start_run(tool, call_id, text, self._loop)
         with self._running:
             self._runs[call_id] = run
         run.add_done_callback(lambda done: self._finished(call_id, done))
@@ -359,10 +358,3 @@ def _known(value: object) -> float | None:
 def _text(value: object) -> str | None:
     """Returns a text; None for NaN, which a column of texts has where there is none."""
     return value if isinstance(value, str) else None
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from realtime_nb.tools import Outcome, Tool, ToolResult
+from realtime_nb.tools import Outcome, Tool
 
 __all__ = ["Rerun", "as_json", "start_run"]
 
@@ -62,30 +62,27 @@ def as_json(arguments: str | Mapping[str, Any]) -> str:
 
 
 def start_run(
-    tool: Tool, call_id: str, arguments: str, loop: asyncio.AbstractEventLoop | None = None
+    tool: Tool,
+    call_id: str,
+    arguments: str,
+    main_loop: asyncio.AbstractEventLoop | None = None,
 ) -> Future[Rerun]:
-    """Starts a tool, with its own time limit, and returns what it will come to.
+    """Starts a tool on a loop and thread of its own; returns what it will come to.
 
     Args:
         tool: What to run.
         call_id: For the result.
         arguments: JSON.
-        loop: Where to run it; None: on a loop and thread of its own.
+        main_loop: As for :meth:`~realtime_nb.tools.Tool.call`.
     """
 
     async def run() -> Rerun:
         began_s = time.perf_counter()
-        try:
-            result = await tool.call(arguments)
-        except (KeyboardInterrupt, SystemExit) as error:  # an async tool that wants to end it all
-            output = json.dumps({"error": type(error).__name__})
-            result = ToolResult(output, "error", error)
+        result = await tool.call(arguments, main_loop=main_loop)
         run_ms = (time.perf_counter() - began_s) * 1000
         facts = (result.output, result.outcome, result.exception, run_ms)
         return Rerun(call_id, tool.name, arguments, *facts)
 
-    if loop is not None:
-        return asyncio.run_coroutine_threadsafe(run(), loop)
     finished: Future[Rerun] = Future()
 
     def work() -> None:

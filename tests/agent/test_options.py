@@ -242,6 +242,18 @@ def test_a_tool_may_come_alone(make: MakeAgent) -> None:
 # --- audio ---
 
 
+def test_a_tool_of_the_notebooks_loop_needs_one(make: MakeAgent) -> None:
+    @rt.tool(main_thread=True)
+    def press_it() -> None:
+        """Press."""
+
+    with pytest.raises(rt.ToolError, match="press_it needs the notebook's own loop"):
+        make(tools=press_it)
+    agent = make()
+    with pytest.raises(rt.ToolError, match="this is no notebook"):
+        agent.update(tools=[press_it]).result(WAIT_S)
+
+
 def test_the_page_microphone_begins_with_what_was_set(make: MakeAgent) -> None:
     settings = BrowserAudioSettings(chunk_ms=20, echo_cancellation=False, auto_gain_control=False)
     agent = make(audio=settings)

@@ -95,6 +95,24 @@ async def test_a_slow_plain_function_holds_nobody_up() -> None:
 
 
 @virtual
+async def test_a_function_of_the_main_thread_runs_on_the_sessions_loop() -> None:
+    @rt.tool(main_thread=True)
+    def where() -> bool:
+        """Tell the thread."""
+        asyncio.get_running_loop()  # raises where there is none
+        return threading.current_thread() is threading.main_thread()
+
+    llm = ScriptedLLM([Call("where", "{}", "call_1"), "There."])
+    async with (
+        MemoryServer(llm) as server,
+        rt.connect(transport=server.transport, tools=[where]) as session,
+    ):
+        await session.say("Where are you?")
+        assert await session.settled()
+        assert session.conversation.calls["call_1"].output == "true"
+
+
+@virtual
 async def test_calls_of_bare_definitions_are_left_to_the_reader() -> None:
     definition = {"type": "function", "name": "mine", "parameters": {"type": "object"}}
     async with (

@@ -65,13 +65,18 @@ def test_an_async_tool_runs_on_a_loop_of_its_own() -> None:
     assert start_run(where, "c", "{}").result(5).output == "realtime_nb-rerun"
 
 
-async def test_or_on_the_one_it_is_given() -> None:
-    @tool
-    async def here() -> bool:
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_or_on_the_notebooks_where_it_has_to(is_async: bool) -> None:
+    def here() -> bool:
         """Whether it is this thread."""
         return threading.current_thread() is threading.main_thread()
 
-    run = start_run(here, "c", "{}", asyncio.get_running_loop())
+    async def here_too() -> bool:
+        """The same."""
+        return here()
+
+    made = tool(main_thread=True)(here_too if is_async else here)
+    run = start_run(made, "c", "{}", asyncio.get_running_loop())
     assert (await asyncio.wrap_future(run)).output == "true"
 
 
@@ -82,7 +87,7 @@ def test_a_tool_can_not_end_the_kernel() -> None:
         raise SystemExit(3)
 
     run = start_run(leave, "c", "{}").result(5)
-    assert (run.outcome, run.output) == ("error", '{"error": "SystemExit"}')
+    assert (run.outcome, run.output) == ("error", '{"error": "SystemExit: 3"}')
 
 
 def test_arguments_as_json() -> None:
