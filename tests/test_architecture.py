@@ -23,7 +23,6 @@ OF_EVERY_PACKAGE = {"__init__.py", "__main__.py", "py.typed"}
 
 LAYERS = {
     "errors": 0,
-    "words": 0,
     "protocol": 1,
     "tools": 1,
     "audio": 2,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from realtime_nb.analysis.user_turns import find_user_turns
+from realtime_nb.protocol.words import counted
 from realtime_nb.session.session import Session
-from realtime_nb.words import counted
 
 __all__ = ["session_facts"]
 

@@ -25,7 +25,7 @@ from realtime_nb.analysis.findings.evidence import SEVERITIES, Evidence
 from realtime_nb.analysis.findings.findings import FINDING_IDS, Finding, Findings, findings
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.words import counted
+from realtime_nb.protocol.words import counted
 
 __all__ = ["Checks"]
 

@@ -37,7 +37,7 @@ from realtime_nb.audio.wire import WireDecoder
 from realtime_nb.errors import ConfigurationError, RecordingError
 from realtime_nb.protocol.dialect import client_to_ga, detect, server_to_ga
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.words import counted
+from realtime_nb.protocol.words import counted
 
 __all__ = ["LOG_SUFFIXES", "LogSource"]
 

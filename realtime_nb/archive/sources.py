@@ -33,7 +33,7 @@ from realtime_nb.archive.lines import (
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, load_audio, read_wav_pcm, samples_from_pcm
 from realtime_nb.errors import AudioError, RecordingError
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.words import counted
+from realtime_nb.protocol.words import counted
 
 __all__ = ["AudioSource", "FolderSource", "Gap", "RecordingSource", "malformed_words"]
 

@@ -27,7 +27,7 @@ from realtime_nb.errors import (
     RealtimeError,
     ToolError,
 )
-from realtime_nb.words import clock
+from realtime_nb.protocol.words import clock
 
 if TYPE_CHECKING:
     from realtime_nb.commands.talk import Line, TalkResult

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime_nb.plots import style
-from realtime_nb.words import counted
+from realtime_nb.protocol.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ from realtime_nb.analysis.timeline import PlacedAudio, TimelineData
 from realtime_nb.analysis.voices import TimeSpan
 from realtime_nb.plots import style
 from realtime_nb.plots.timeline import MOST_CROWDED_CALLS, envelope, quiet_scale, response_kinds
-from realtime_nb.words import counted, shortened
+from realtime_nb.protocol.words import counted, shortened
 
 __all__ = ["timeline_svg"]
 

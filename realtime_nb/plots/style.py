@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from realtime_nb.words import clock
+from realtime_nb.protocol.words import clock
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

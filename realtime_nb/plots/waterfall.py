@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.plots import style
-from realtime_nb.words import counted
+from realtime_nb.protocol.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from realtime_nb.analysis.exports import TABLES, write_parquet
 from realtime_nb.errors import ConfigurationError, RecordingError
+from realtime_nb.protocol.words import counted
 from realtime_nb.recordings.kept_tables import (
     KEPT,
     KeptTables,
@@ -44,7 +45,6 @@ from realtime_nb.recordings.kept_tables import (
     make_tables,
 )
 from realtime_nb.recordings.recording import Recording, load
-from realtime_nb.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd

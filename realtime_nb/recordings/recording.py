@@ -27,9 +27,9 @@ from realtime_nb.errors import RecordingError
 from realtime_nb.protocol.conversation import Conversation, Item
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.input_clock import InputClock
+from realtime_nb.protocol.words import clock, counted
 from realtime_nb.recordings.studies import RecordingStudies
 from realtime_nb.recordings.summary import summary_html
-from realtime_nb.words import clock, counted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -36,7 +36,7 @@ from realtime_nb.analysis.talk_time import spoken_messages, talk_time
 from realtime_nb.analysis.user_turns import find_user_turns
 from realtime_nb.protocol.conversation import Conversation, Item, Response
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.words import counted
+from realtime_nb.protocol.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, seconds
-from realtime_nb.words import counted
+from realtime_nb.protocol.words import counted
 
 __all__ = ["RULES"]
 

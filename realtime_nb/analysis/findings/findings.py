@@ -19,7 +19,7 @@ from realtime_nb.analysis.findings import timing as findings_timing
 from realtime_nb.analysis.findings import turns as findings_turns
 from realtime_nb.analysis.findings.evidence import SEVERITIES, Evidence, Finding, Rule
 from realtime_nb.analysis.recorded import Recorded
-from realtime_nb.words import clock, counted
+from realtime_nb.protocol.words import clock, counted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, Severity
 from realtime_nb.protocol.conversation import Response
-from realtime_nb.words import counted
+from realtime_nb.protocol.words import counted
 
 __all__ = ["RULES", "is_benign"]
 

@@ -10,7 +10,7 @@ from typing import Any
 from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, rows, seconds
 from realtime_nb.analysis.silences import LONG_SILENCE_S
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS
-from realtime_nb.words import counted, shortened
+from realtime_nb.protocol.words import counted, shortened
 
 __all__ = ["RULES"]
 

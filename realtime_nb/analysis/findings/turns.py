@@ -9,7 +9,7 @@ from itertools import zip_longest
 from realtime_nb.analysis import turn_faults
 from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, Severity, rows, seconds
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.words import shortened
+from realtime_nb.protocol.words import shortened
 
 __all__ = ["RULES"]
 

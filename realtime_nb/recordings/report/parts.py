@@ -13,7 +13,7 @@ from realtime_nb.analysis.findings.findings import Findings
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.transcript import Row, rows
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS
-from realtime_nb.words import clock, counted
+from realtime_nb.protocol.words import clock, counted
 
 if TYPE_CHECKING:
     import pandas as pd

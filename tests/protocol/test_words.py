@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from realtime_nb.words import clock, counted, shortened
+from realtime_nb.protocol.words import clock, counted, shortened
 
 
 @pytest.mark.parametrize(
