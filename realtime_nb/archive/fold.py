@@ -3,107 +3,178 @@
 from __future__ import annotations
 
 import math
-from collections import deque
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping
+from typing import Literal
 
-from realtime_nb.archive.lines import typed
-from realtime_nb.archive.sources import FolderSource, RecordingSource
+from realtime_nb.archive.lines import (
+    PlaybackLine,
+    RecordedEvent,
+    ToolLine,
+    audio_references,
+    typed,
+)
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import AudioRef, JsonObject
 from realtime_nb.protocol.input_clock import InputClock
+from realtime_nb.protocol.words import counted
 
-__all__ = ["Folded", "fold"]
+__all__ = ["Fold", "Gap"]
+
+Gap = Literal[
+    "times", "input", "output", "events.jsonl", "playback.jsonl", "input.wav", "output.wav"
+]
+"""What a source may not tell: when things happened, what was sent, what was received; or which of
+its files is not whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class Folded:
-    """What all events together say.
+class Fold:
+    """What all events and reports of a recording say together.
+
+    A source hands over each line once, in the order in which the session took them, while it reads
+    them; then it calls `finish`. Whoever wants to know something of an event later asks here, so
+    that no event is decoded and typed a second time.
+
+    Args:
+        dialect: what the events are written in.
+        placed: whether it is known where an append's audio lies.
 
     Attributes:
         conversation: as it was when the session ended.
         input_clock: when the audio at each position of the input was captured and sent.
         received: where the audio of each of the agent's items lies in ``received.wav``.
+        ends: how many samples of each WAV file the events speak of.
+        item_samples: how many samples of ``received.wav`` are an item's, by its id; those that came
+            in an event that can't be understood are among them.
+        faults: what is lost of events that are not of the expected shape, by their type. Nothing is
+            lost of what was sent: a server refuses it.
     """
 
-    conversation: Conversation = field(default_factory=Conversation)
-    input_clock: InputClock = field(default_factory=InputClock)
-    received: dict[str, list[AudioRef]] = field(default_factory=dict)
+    def __init__(self, dialect: str | None = None, placed: bool = True) -> None:
+        self.conversation = Conversation()
+        self.input_clock = InputClock()
+        self.received: dict[str, list[AudioRef]] = {}
+        self.ends: Counter[str] = Counter()
+        self.item_samples: Counter[str] = Counter()
+        self.faults: dict[str, list[str]] = {}
+        self._dialect = dialect
+        self._placed = placed
+        self._lost: list[
+            tuple[JsonObject, bool]
+        ] = []  # events of audio, and if its length is known
 
-
-def fold(source: RecordingSource) -> Folded:
-    """Folds events and reports in the order in which the session took them."""
-    folded = Folded()
-    conversation, clock = folded.conversation, folded.input_clock
-    dialect = source.header.get("dialect")
-    reports = deque(source.playback())
-    runs = deque(source.tools())
-    placed = "input" not in source.unknown  # whether it is known where an append's audio lies
-    lost: list[tuple[JsonObject, bool]] = []  # events of audio, and whether its length is known
-    for line in source.events():
-        while reports and reports[0].after < line.seq:
-            conversation.apply_playback(reports.popleft().report())
-        while runs and runs[0].after < line.seq:
-            conversation.apply_tool(runs.popleft().report())
+    def take(self, line: RecordedEvent) -> None:
+        """Takes the next event; ``t_s`` is NaN where it is not known."""
         t_s = None if math.isnan(line.t_s) else line.t_s
-        for event in typed(line, dialect):
-            conversation.apply(event, t_s)
+        for event in typed(line, self._dialect):
+            self.conversation.apply(event, t_s)
             if isinstance(event, ev.AudioBufferAppend):
-                placed = placed and t_s is not None
-                if placed:
-                    audio = conversation.audio
-                    clock.add(line.t_s, audio.sent_ms, line.captured, audio.begin_ms)
+                self._appended(event, line)
             elif isinstance(event, ev.OutputAudioDelta):
-                if not event.item_id:
-                    lost.append((line.event, True))
-                elif isinstance(event.delta, AudioRef):
-                    folded.received.setdefault(event.item_id, []).append(event.delta)
-            elif isinstance(event, ev.UnknownEvent) and event.type == "response.output_audio.delta":
-                lost.append((event.raw, False))
-    for report in reports:
-        conversation.apply_playback(report.report())
-    for run in runs:
-        conversation.apply_tool(run.report())
-    if isinstance(source, FolderSource):
-        for item_id, (played_ms, stopped_s) in source.ends.items():
-            conversation.settle(item_id, played_ms, stopped_s)
-    _mark_unknown(folded, source)
-    for raw, counted in lost:
-        _mark_lost(conversation, raw, counted)
-    return folded
+                self._received(event, line)
+            elif isinstance(event, ev.UnknownEvent):
+                self._not_understood(event, line)
 
+    def report(self, line: PlaybackLine | ToolLine) -> None:
+        """Takes the next report of who plays audio or runs functions."""
+        if isinstance(line, PlaybackLine):
+            self.conversation.apply_playback(line.report())
+        else:
+            self.conversation.apply_tool(line.report())
 
-def _mark_lost(conversation: Conversation, raw: JsonObject, counted: bool) -> None:
-    """How long a message's audio is, is unknown where an event that may hold some of it is lost."""
-    response = conversation.responses.get(str(raw.get("response_id")))
-    if raw.get("item_id"):
-        ids = [str(raw["item_id"])]
-    else:
-        ids = list(conversation.items) if response is None else response.item_ids
-    for item_id in ids:
-        item = conversation.items.get(item_id)
-        if item is not None and item.role == "assistant" and item.type == "message":
-            item.audio_ms = math.nan
-            if response is not None and len(ids) == 1 and item.first_audio_s is None:
-                item.first_audio_s = response.first_audio_s
-    if not counted:
-        for one in conversation.responses.values() if response is None else [response]:
-            one.audio_ms = math.nan
+    def problems(self) -> list[str]:
+        """Says in sentences what was lost of events: all faults of each type."""
+        return [
+            f"{counted(len(found), f'{name} event')} can't be understood ({found[0]}), and what "
+            "they told is missing."
+            for name, found in self.faults.items()
+        ]
 
+    def finish(
+        self,
+        unknown: Mapping[Gap, str],
+        ends: Mapping[str, tuple[float, float | None]] | None = None,
+    ) -> None:
+        """Takes in what only shows when all was read.
 
-def _mark_unknown(folded: Folded, source: RecordingSource) -> None:
-    """Durations of audio that a log leaves out are not 0 but unknown."""
-    conversation = folded.conversation
-    conversation.gaps |= {str(name): reason for name, reason in source.unknown.items()}
-    if "input" in source.unknown:
-        conversation.input_ms = math.nan
-    if "output" not in source.unknown:
-        return
-    for item_id, references in folded.received.items():
-        item = conversation.items.get(item_id)
-        if item is None or all(reference.samples for reference in references):
-            continue
-        conversation.measure(item_id, math.nan)
-        response = conversation.responses.get(item.response_id or "")
-        if response is not None:
-            response.audio_ms = math.nan
+        Args:
+            unknown: what the source does not tell throughout, and why.
+            ends: of messages whose last report of playback is not that of their end, how many ms of
+                them were played and when they ended.
+        """
+        for item_id, (played_ms, stopped_s) in (ends or {}).items():
+            self.conversation.settle(item_id, played_ms, stopped_s)
+        self._mark_unknown(unknown)
+        for raw, counted in self._lost:
+            self._mark_lost(raw, counted)
+
+    def _appended(self, event: ev.AudioBufferAppend, line: RecordedEvent) -> None:
+        self._placed = self._placed and not math.isnan(line.t_s)
+        if self._placed:
+            audio = self.conversation.audio
+            self.input_clock.add(line.t_s, audio.sent_ms, line.captured, audio.begin_ms)
+        if isinstance(event.audio, AudioRef):
+            self._refer(event.audio)
+
+    def _received(self, event: ev.OutputAudioDelta, line: RecordedEvent) -> None:
+        if not event.item_id:
+            self._lost.append((line.event, True))
+            self._fault(event.type, "it names no item")
+        if isinstance(event.delta, AudioRef):
+            self._refer(event.delta, event.item_id)
+            if event.item_id:
+                self.received.setdefault(event.item_id, []).append(event.delta)
+
+    def _not_understood(self, event: ev.UnknownEvent, line: RecordedEvent) -> None:
+        for reference in audio_references(event.raw):
+            self._refer(reference, event.raw.get("item_id"))
+        if event.type == "response.output_audio.delta":
+            self._lost.append((event.raw, False))
+        if event.problem is not None and line.direction == "received":
+            self._fault(event.type, event.problem)
+
+    def _fault(self, name: str, fault: str) -> None:
+        self.faults.setdefault(name, []).append(fault)
+
+    def _refer(self, reference: AudioRef, item_id: object = None) -> None:
+        end = reference.start + reference.samples
+        if end > self.ends[reference.file]:
+            self.ends[reference.file] = end
+        if item_id and reference.file == "received.wav":
+            self.item_samples[str(item_id)] += reference.samples
+
+    def _mark_lost(self, raw: JsonObject, counted: bool) -> None:
+        """How long a message's audio is, is unknown where an event that may hold some is lost."""
+        conversation = self.conversation
+        response = conversation.responses.get(str(raw.get("response_id")))
+        if raw.get("item_id"):
+            ids = [str(raw["item_id"])]
+        else:
+            ids = list(conversation.items) if response is None else response.item_ids
+        for item_id in ids:
+            item = conversation.items.get(item_id)
+            if item is not None and item.role == "assistant" and item.type == "message":
+                item.audio_ms = math.nan
+                if response is not None and len(ids) == 1 and item.first_audio_s is None:
+                    item.first_audio_s = response.first_audio_s
+        if not counted:
+            for one in conversation.responses.values() if response is None else [response]:
+                one.audio_ms = math.nan
+
+    def _mark_unknown(self, unknown: Mapping[Gap, str]) -> None:
+        """Durations of audio that a log leaves out are not 0 but unknown."""
+        conversation = self.conversation
+        conversation.gaps |= {str(name): reason for name, reason in unknown.items()}
+        if "input" in unknown:
+            conversation.input_ms = math.nan
+        if "output" not in unknown:
+            return
+        for item_id, references in self.received.items():
+            item = conversation.items.get(item_id)
+            if item is None or all(reference.samples for reference in references):
+                continue
+            conversation.measure(item_id, math.nan)
+            response = conversation.responses.get(item.response_id or "")
+            if response is not None:
+                response.audio_ms = math.nan

@@ -26,10 +26,10 @@ __all__ = [
     "PlaybackLine",
     "RecordedEvent",
     "ToolLine",
+    "TypedEvent",
     "audio_references",
     "is_in_recording",
     "label_line",
-    "malformed",
     "missing_samples",
     "read_header",
     "read_lines",
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 TypedEvent = ev.ClientEvent | ev.ServerEvent | ev.UnknownEvent
-Line = TypeVar("Line")
+T = TypeVar("T")
 
 
 class RecordedEvent(msgspec.Struct, frozen=True, rename={"t_s": "t", "direction": "dir"}, gc=False):
@@ -112,7 +112,7 @@ def label_line(t_s: float, text: str, end_s: float) -> LabelLine:
     return LabelLine(round(float(t_s), 6), whole)
 
 
-def read_lines(path: Path, kind: type[Line]) -> Iterator[tuple[int, Line | None]]:
+def read_lines(path: Path, kind: type[T]) -> Iterator[tuple[int, T | None]]:
     """Yields the number and the content of each line; None for one that can't be read."""
     if not path.exists():
         return
@@ -136,21 +136,6 @@ def typed(event: RecordedEvent, dialect: str | None = None) -> list[TypedEvent]:
         raw = client_to_ga(event.event) if event.direction == "sent" else server_to_ga(event.event)
     parse = _parse_sent if event.direction == "sent" else ev.parse_server
     return [parse(one) for one in raw]
-
-
-def malformed(event: RecordedEvent, dialect: str | None = None) -> Iterator[tuple[str, str]]:
-    """Yields type and fault of what is lost of an event because it is not of the expected shape.
-
-    Nothing is lost of what was sent: a server refuses it.
-    """
-    if event.direction == "sent":
-        return
-    for one in typed(event, dialect):
-        if isinstance(one, ev.UnknownEvent):
-            if one.problem is not None:
-                yield one.type, one.problem
-        elif isinstance(one, ev.OutputAudioDelta) and not one.item_id:
-            yield one.type, "it names no item"
 
 
 def _parse_sent(raw: JsonObject) -> ev.ClientEvent | ev.UnknownEvent:
@@ -217,7 +202,7 @@ def is_in_recording(file: Path) -> bool:
     return file.name in ("session.json", *logs)
 
 
-def _decoded_slowly(line: bytes, kind: type[Line]) -> Line | None:
+def _decoded_slowly(line: bytes, kind: type[T]) -> T | None:
     """Returns the line by the standard library's decoder, which takes more than msgspec's; else
     None."""
     try:

@@ -23,15 +23,10 @@ from typing import Literal
 
 import numpy as np
 
-from realtime_nb.archive.lines import (
-    LabelLine,
-    PlaybackLine,
-    RecordedEvent,
-    ToolLine,
-    malformed,
-)
+from realtime_nb.archive.fold import Fold, Gap
+from realtime_nb.archive.lines import RecordedEvent
 from realtime_nb.archive.log_lines import BETA_SERVER, KNOWN, EventLog, LogEntry, read_log
-from realtime_nb.archive.sources import BACKWARDS_S, Gap, malformed_words
+from realtime_nb.archive.sources import BACKWARDS_S, RecordingSource
 from realtime_nb.audio.pcm import Resampler, Samples, samples_from_pcm
 from realtime_nb.audio.wire import WireDecoder
 from realtime_nb.errors import ConfigurationError, RecordingError
@@ -59,20 +54,17 @@ _LEFT_OUT: dict[Gap, str] = {
 _Side = Literal["input", "output"]
 
 
-class LogSource:
+class LogSource(RecordingSource):
     """A log of Realtime events; see the module for what opens.
 
     Raises:
         RecordingError: It is empty, or holds no Realtime event.
     """
 
-    complete = True
     content = "event log"
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.problems: list[str] = []
-        self.unknown: dict[Gap, str] = {}
+        super().__init__(path, {})
         log = read_log(path)
         if not any(entry.event["type"] in KNOWN for entry in log.entries):
             raise RecordingError(_not_a_log(path))
@@ -94,42 +86,22 @@ class LogSource:
         self._audio.finish()
         self._note_audio()
         self._note_repeats()
-        self._note_malformed()
         self.header = self._header(entries)
-
-    @property
-    def duration_s(self) -> float:
-        """From the first event to the last; NaN when the log has no times."""
-        times_s = [line.t_s for line in self._events if not math.isnan(line.t_s)]
-        return max(times_s, default=math.nan)
+        self.duration_s = max((t_s for t_s in times_s if not math.isnan(t_s)), default=math.nan)
+        self.fold = Fold(self._dialect, placed="input" not in self.unknown)
+        for line in self._events:
+            self.fold.take(line)
+        self.problems += self.fold.problems()
+        self.fold.finish(self.unknown)
 
     def events(self) -> Iterator[RecordedEvent]:
-        """Returns all events in order, audio replaced by where it is."""
+        """Yields all events in order, audio replaced by where it is."""
         return iter(self._events)
 
-    def playback(self) -> list[PlaybackLine]:
-        """Returns a log does not tell what was played."""
-        return []
-
-    def tools(self) -> list[ToolLine]:
-        """Returns a log does not tell when functions ran."""
-        return []
-
-    def labels(self) -> list[LabelLine]:
-        """Returns a log has none."""
-        return []
-
     def wav(self, name: str) -> Samples:
-        """Returns the audio that the events held, at 24 kHz."""
+        """Implements :class:`RecordingSource`: the audio that the events held."""
         pcm = self._audio.pcm.get(name, b"")
         return samples_from_pcm(bytes(pcm)) if pcm else np.zeros(0, np.float32)
-
-    def _note_malformed(self) -> None:
-        faults: dict[str, list[str]] = {}
-        for line in self._events:
-            for name, fault in malformed(line, self._dialect):
-                faults.setdefault(name, []).append(fault)
-        self.problems += malformed_words(faults)
 
     def _note_losses(self, log: EventLog) -> None:
         if log.unreadable:

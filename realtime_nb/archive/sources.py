@@ -8,23 +8,21 @@ from __future__ import annotations
 import json
 import math
 import os
+from abc import ABC, abstractmethod
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 import numpy as np
 
+from realtime_nb.archive.fold import Fold, Gap
 from realtime_nb.archive.lines import (
     LabelLine,
-    Line,
     PlaybackLine,
     RecordedEvent,
     ToolLine,
-    audio_references,
-    malformed,
     missing_samples,
     read_header,
     read_lines,
@@ -33,17 +31,11 @@ from realtime_nb.archive.lines import (
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, load_audio, read_wav_pcm, samples_from_pcm
 from realtime_nb.errors import AudioError, RecordingError
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.protocol.words import counted
 
-__all__ = ["AudioSource", "FolderSource", "Gap", "RecordingSource", "malformed_words"]
+__all__ = ["AudioSource", "FolderSource", "RecordingSource"]
 
-Report = TypeVar("Report", PlaybackLine, ToolLine)
-
-Gap = Literal[
-    "times", "input", "output", "events.jsonl", "playback.jsonl", "input.wav", "output.wav"
-]
-"""What a source may not tell: when things happened, what was sent, what was received; or which of
-its files is not whole."""
+T = TypeVar("T")
+AnyLine = TypeVar("AnyLine", bound=RecordedEvent | PlaybackLine | ToolLine)
 
 BACKWARDS_S = 0.05
 """A recorder's clock never runs back; its lines, stamped by several threads, may by a little."""
@@ -58,73 +50,57 @@ _ENDED = ("finished", "flushed")
 _WAV_FILES = ("input.wav", "received.wav", "output.wav", "items.wav")
 
 
-class RecordingSource(Protocol):
-    """What a recording is read from. All audio is mono at 24 kHz."""
-
-    @property
-    def path(self) -> Path:
-        """The folder or file."""
-
-    @property
-    def header(self) -> JsonObject:
-        """What is known of the session: endpoint, model, dialect and so on."""
-
-    @property
-    def content(self) -> str:
-        """What it is when it is less than a recorded session, else nothing."""
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing is missing at its end."""
-
-    @property
-    def duration_s(self) -> float:
-        """How long the session was; NaN when nothing tells."""
-
-    @property
-    def problems(self) -> list[str]:
-        """What was found damaged, in sentences."""
-
-    @property
-    def unknown(self) -> Mapping[Gap, str]:
-        """What it does not tell throughout, and why."""
-
-    def events(self) -> Iterator[RecordedEvent]:
-        """Returns all events in order; ``t_s`` is NaN where it is not known."""
-
-    def playback(self) -> Sequence[PlaybackLine]:
-        """Returns what the playing device reported, in order."""
-
-    def tools(self) -> Sequence[ToolLine]:
-        """Returns when functions began to run and ended, in order."""
-
-    def labels(self) -> Sequence[LabelLine]:
-        """Returns the marks that people made."""
-
-    def wav(self, name: str) -> Samples:
-        """Returns the samples of ``input.wav``, ``received.wav`` or ``output.wav``."""
-
-
-class FolderSource:
-    """The folder that :class:`realtime_nb.archive.recorder.Recorder` writes, even while it does.
+class RecordingSource(ABC):
+    """What a recording is read from: each line once, when it is opened. All audio: mono at 24 kHz.
 
     Attributes:
-        ends: of each message whose last report of playback is not that of its end, how many ms of
-            it were played by what ``output.wav`` holds, NaN where that can't be known, and when it
-            ended, None if it may go on.
+        path: the folder or file.
+        header: what is known of the session: endpoint, model, dialect and so on.
+        content: what it is when it is less than a recorded session, else nothing.
+        complete: whether nothing is missing at its end.
+        duration_s: how long the session was; NaN when nothing tells.
+        problems: what was found damaged, in sentences.
+        unknown: what it does not tell throughout, and why.
+        fold: what its lines say together.
+        playback: what the playing device reported, in order.
+    """
+
+    content = ""
+    complete = True
+    duration_s = math.nan
+
+    def __init__(self, path: Path, header: JsonObject) -> None:
+        self.path = path
+        self.header = header
+        self.problems: list[str] = []
+        self.unknown: dict[Gap, str] = {}
+        self.fold = Fold(header.get("dialect"))
+        self.playback: list[PlaybackLine] = []
+
+    def events(self) -> Iterator[RecordedEvent]:
+        """Yields all events in order; ``t_s`` is NaN where it is not known."""
+        return iter(())
+
+    def labels(self) -> list[LabelLine]:
+        """Returns the marks that people made."""
+        return []
+
+    @abstractmethod
+    def wav(self, name: str) -> Samples:
+        """Returns the samples of ``input.wav``, ``received.wav`` or ``output.wav``, none where it
+        is missing or left out."""
+
+
+class FolderSource(RecordingSource):
+    """The folder that :class:`realtime_nb.archive.recorder.Recorder` writes, even while it does.
 
     Raises:
         RecordingError: It is not a recording, holds no events or is of a newer format.
     """
 
-    content = ""
-
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.header = read_header(path)
-        self.problems: list[str] = []
-        self.unknown: dict[Gap, str] = {}
-        self.ends: dict[str, tuple[float, float | None]] = {}
+        super().__init__(path, read_header(path))
+        self.complete = self.header.get("complete") is True
         self._last_s = 0.0
         self._timed_events: float = math.inf
         self._left_out: set[str] = set()
@@ -133,40 +109,13 @@ class FolderSource:
                 f"{path} has no events.jsonl, so there is no session to open. "
                 "Its WAV files can be loaded one by one."
             )
-        self._check()
-
-    @property
-    def complete(self) -> bool:
-        """Whether it was closed; otherwise its process was killed, or still writes."""
-        return self.header.get("complete") is True
-
-    @cached_property
-    def duration_s(self) -> float:
-        """How long the session was."""
-        stated = self.header.get("duration_s")
-        if isinstance(stated, int | float) and math.isfinite(stated) and stated is not True:
-            return float(stated)
-        moments_s = (line.t for line in self.playback())
-        reported_s = max((t_s for t_s in moments_s if not math.isnan(t_s)), default=0.0)
-        return max(self._last_s, reported_s, self._wav_samples("output.wav") / SAMPLE_RATE)
+        self._read()
 
     def events(self) -> Iterator[RecordedEvent]:
         """Reads the events from disk in order; lines that can't be read are left out."""
         for _, line in read_lines(self.path / "events.jsonl", RecordedEvent):
             if line is not None:
-                timed = line.seq < self._timed_events
-                yield line if timed else msgspec.structs.replace(line, t_s=math.nan, captured=None)
-
-    def playback(self) -> list[PlaybackLine]:
-        """Returns what the playing device reported, in order."""
-        lines = read_lines(self.path / "playback.jsonl", PlaybackLine)
-        return [self._timed(line) for _, line in lines if line is not None]
-
-    def tools(self) -> list[ToolLine]:
-        """Returns when functions began to run and ended; nothing in recordings of former
-        versions."""
-        lines = read_lines(self.path / "tools.jsonl", ToolLine)
-        return [self._timed(line) for _, line in lines if line is not None]
+                yield self._timed(line)
 
     def labels(self) -> list[LabelLine]:
         """Returns the marks that people made."""
@@ -194,70 +143,85 @@ class FolderSource:
             ) from error
 
     def wav(self, name: str) -> Samples:
-        """Returns the samples of one of its WAV files, none where it is missing or left out."""
+        """Implements :class:`RecordingSource`."""
         if not self._wav_samples(name):
             return np.zeros(0, np.float32)
         return samples_from_pcm(read_wav_pcm(self.path / name)[0])
 
-    def _timed(self, line: Report) -> Report:
-        """Returns the line, without its time where the clock is not to be believed any more."""
-        known = line.after < self._timed_events
-        return line if known else msgspec.structs.replace(line, t=math.nan)
+    # --- reading ---
 
-    def _check(self) -> None:
-        """Goes through all lines once, and notes what is damaged."""
+    def _read(self) -> None:
+        """Goes through all lines once: folds them, and notes what is damaged.
+
+        The small files come first: where a session still writes, no report is then of an event
+        that was not there to be read.
+        """
+        fold = self.fold
+        later: list[str] = []  # problems that are told after those of the events
+        reports = list(self._lines("playback.jsonl", PlaybackLine, later))
+        unread = bool(later)
+        runs = list(self._lines("tools.jsonl", ToolLine, later))
+        deque(self._lines("labels.jsonl", LabelLine, later), maxlen=0)
+        events = self._lines("events.jsonl", RecordedEvent, self.problems)
         last_seq = -1
-        ends: Counter[str] = Counter()
-        received: Counter[str] = Counter()
-        faults: dict[str, list[str]] = {}
-        dialect = self.header.get("dialect")
-        for line in self._checked_lines("events.jsonl", RecordedEvent):
-            last_seq = line.seq
-            if line.seq < self._timed_events:
-                self._check_time(line)
-            for reference in audio_references(line.event):
-                end = reference.start + reference.samples
-                ends[reference.file] = max(end, ends[reference.file])
-                if reference.file == "received.wav":
-                    received[str(line.event.get("item_id"))] += reference.samples
-            for name, fault in malformed(line, dialect):
-                faults.setdefault(name, []).append(fault)
+        for line in _in_order(events, deque(reports), deque(runs)):
+            if isinstance(line, RecordedEvent):
+                last_seq = line.seq
+                if last_seq < self._timed_events:
+                    self._check_time(line)
+                fold.take(self._timed(line))
+            else:
+                fold.report(self._timed(line))
         if last_seq < 0:
             raise RecordingError(
                 f"{self.path} holds no events: the session ended before any were written. "
                 "Its WAV files, if they hold sound, can be loaded one by one."
             )
-        self.problems += malformed_words(faults)
-        read_before = len(self.problems)
-        reports = [self._timed(r) for r in self._checked_lines("playback.jsonl", PlaybackLine)]
-        unread = len(self.problems) > read_before
-        runs = list(self._checked_lines("tools.jsonl", ToolLine))
-        deque(self._checked_lines("labels.jsonl", LabelLine), maxlen=0)
-        self._check_audio(ends, _played_until_s(reports))
-        afters = [(report.after, report.t) for report in reports]
-        afters += [(run.after, run.t) for run in runs]
-        whole = {} if faults else {name: ends[name] for name in ("input.wav", "received.wav")}
-        self._check_events_end(last_seq, whole, max(afters, default=(-1, 0.0)))
-        self._check_playback(reports, received, unread)
+        self.problems += [*fold.problems(), *later]
+        self.playback = [self._timed(report) for report in reports]
+        self._check_audio(fold.ends)
+        self.duration_s = self._measured_s()
+        reported = [(line.after, line.t) for line in self.playback] + [(r.after, r.t) for r in runs]
+        self._check_events_end(last_seq, max(reported, default=(-1, 0.0)))
+        fold.finish(self.unknown, self._checked_playback(unread))
 
-    def _checked_lines(self, name: str, kind: type[Line]) -> Iterator[Line]:
+    def _lines(self, name: str, kind: type[T], problems: list[str]) -> Iterator[T]:
         for number, line in read_lines(self.path / name, kind):
             if line is not None:
                 yield line
             else:
-                self.problems.append(f"{name}: line {number} can't be read and is left out.")
+                problems.append(f"{name}: line {number} can't be read and is left out.")
+
+    def _timed(self, line: AnyLine) -> AnyLine:
+        """Returns the line, without its time where the clock is not to be believed any more."""
+        if isinstance(line, RecordedEvent):
+            known = line.seq < self._timed_events
+            return line if known else msgspec.structs.replace(line, t_s=math.nan, captured=None)
+        known = line.after < self._timed_events
+        return line if known else msgspec.structs.replace(line, t=math.nan)
 
     def _check_time(self, line: RecordedEvent) -> None:
-        if line.t_s < self._last_s - BACKWARDS_S:
+        if line.t_s >= self._last_s:
+            self._last_s = line.t_s
+        elif line.t_s < self._last_s - BACKWARDS_S:
             self._timed_events = line.seq
             self.unknown["times"] = "the recording's clock runs back"
             self.problems.append(
                 f"events.jsonl: the clock runs back by {self._last_s - line.t_s:.2f} s at event "
                 f"{line.seq}; no times are known from there on."
             )
-        self._last_s = max(self._last_s, line.t_s)
 
-    def _check_audio(self, ends: Mapping[str, int], played_until_s: float) -> None:
+    def _measured_s(self) -> float:
+        stated = self.header.get("duration_s")
+        if isinstance(stated, int | float) and math.isfinite(stated) and stated is not True:
+            return float(stated)
+        moments_s = (line.t for line in self.playback)
+        reported_s = max((t_s for t_s in moments_s if not math.isnan(t_s)), default=0.0)
+        return max(self._last_s, reported_s, self._wav_samples("output.wav") / SAMPLE_RATE)
+
+    # --- checking ---
+
+    def _check_audio(self, ends: Mapping[str, int]) -> None:
         missing: Counter[str] = Counter()
         for name in _WAV_FILES:
             try:
@@ -268,7 +232,9 @@ class FolderSource:
         for name, end in ends.items():
             if name in _WAV_FILES:
                 missing[name] = max(missing[name], end - self._wav_samples(name))
-        unplayed = round(played_until_s * SAMPLE_RATE) - self._wav_samples("output.wav")
+        unplayed = round(_played_until_s(self.playback) * SAMPLE_RATE) - self._wav_samples(
+            "output.wav"
+        )
         if unplayed > _LATE_S * SAMPLE_RATE:
             missing["output.wav"] = max(missing["output.wav"], unplayed)
         for name, samples in missing.items():
@@ -287,17 +253,16 @@ class FolderSource:
         elif name == "output.wav":
             self.unknown["output.wav"] = f"{what} of output.wav are missing"
 
-    def _check_events_end(
-        self, last_seq: int, ends: Mapping[str, int], last_report: tuple[int, float]
-    ) -> None:
+    def _check_events_end(self, last_seq: int, last_report: tuple[int, float]) -> None:
         """Whether audio, or reports of other things, are from after the last event.
 
         In what was not closed, a little of either may be.
         """
         after, t_s = last_report
         lost = after > last_seq and (self.complete or t_s > self._last_s + 1.0)
-        for name, end in ends.items():
-            lost |= self.complete and self._wav_samples(name) > end + _FEW_SAMPLES
+        if self.complete and not self.fold.faults:
+            for name in ("input.wav", "received.wav"):
+                lost |= self._wav_samples(name) > self.fold.ends[name] + _FEW_SAMPLES
         if lost:
             self.unknown["events.jsonl"] = "events.jsonl lacks its end"
             self.problems.append(
@@ -305,25 +270,31 @@ class FolderSource:
                 f"the session lasted {self.duration_s:.2f} s."
             )
 
-    def _check_playback(
-        self, reports: Sequence[PlaybackLine], received: Mapping[str, int], unread: bool
-    ) -> None:
-        """Finds out how far messages were played whose last report is not that of their end."""
+    def _checked_playback(self, unread: bool) -> dict[str, tuple[float, float | None]]:
+        """Notes what is missing of the reports of playback.
+
+        Returns:
+            Of each message whose last report is not that of its end, how many ms of it were played
+            by what ``output.wav`` holds, NaN where that can't be known, and when it ended, None if
+            it may go on.
+        """
         if not (self.path / "playback.jsonl").exists():
             self.unknown["playback.jsonl"] = "playback.jsonl is missing"
             self.problems.append(
                 "playback.jsonl is missing: what was played of each message is not known."
             )
-            return
-        last = {report.item_id: report for report in reports}
+            return {}
+        received = self.fold.item_samples
+        ends: dict[str, tuple[float, float | None]] = {}
+        last = {report.item_id: report for report in self.playback}
         open_ids = [name for name, report in last.items() if report.kind not in _ENDED]
         heard = "output.wav" not in self.unknown and "times" not in self.unknown
         lost = unread
         if heard:
             told_s = max((r.t for r in last.values() if r.kind in _ENDED), default=0.0)
             for name in open_ids:
-                played_ms, end_s = self._held(last[name], received.get(name, 0), reports)
-                self.ends[name] = (played_ms, end_s if self.complete else None)
+                played_ms, end_s = self._held(last[name], received[name])
+                ends[name] = (played_ms, end_s if self.complete else None)
                 told_s = max(told_s, end_s)
             more_s = self._wav_samples("output.wav") / SAMPLE_RATE - told_s
             if more_s > _MORE_S:
@@ -333,7 +304,7 @@ class FolderSource:
                     "tells of."
                 )
         if lost or not heard:  # sound may be another message's
-            self.ends = dict.fromkeys(open_ids, (math.nan, None))
+            ends = dict.fromkeys(open_ids, (math.nan, None))
         if open_ids and self.complete:
             known = heard and not lost
             self.problems.append(
@@ -344,14 +315,13 @@ class FolderSource:
             self.unknown["playback.jsonl"] = "playback.jsonl is not whole"
             silent = [name for name, samples in received.items() if samples and name not in last]
             if last:  # else nothing was reported at all
-                self.ends |= dict.fromkeys(silent, (math.nan, None))
+                ends |= dict.fromkeys(silent, (math.nan, None))
+        return ends
 
-    def _held(
-        self, report: PlaybackLine, received: int, reports: Iterable[PlaybackLine]
-    ) -> tuple[float, float]:
+    def _held(self, report: PlaybackLine, received: int) -> tuple[float, float]:
         """Returns how many ms of a message were played, and until when, by what output.wav holds of
         it."""
-        following_s = (r.t for r in reports if r.item_id != report.item_id and r.t > report.t)
+        following_s = (r.t for r in self.playback if r.item_id != report.item_id and r.t > report.t)
         until_s = min(following_s, default=self._wav_samples("output.wav") / SAMPLE_RATE)
         start = round(report.t * SAMPLE_RATE)
         count = max(0, round(until_s * SAMPLE_RATE) - start)
@@ -369,13 +339,17 @@ class FolderSource:
         return max(0, path.stat().st_size - 44) // 2
 
 
-def malformed_words(faults: Mapping[str, Sequence[str]]) -> list[str]:
-    """Says in sentences what was lost of events: all faults of each type."""
-    return [
-        f"{counted(len(found), f'{name} event')} can't be understood ({found[0]}), and "
-        "what they told is missing."
-        for name, found in faults.items()
-    ]
+def _in_order(
+    events: Iterable[RecordedEvent], *logs: deque[PlaybackLine] | deque[ToolLine]
+) -> Iterator[RecordedEvent | PlaybackLine | ToolLine]:
+    """Yields all lines in the order in which the session took them; it empties the logs."""
+    for event in events:
+        for log in logs:
+            while log and log[0].after < event.seq:
+                yield log.popleft()
+        yield event
+    for log in logs:
+        yield from log
 
 
 def _played_until_s(reports: Iterable[PlaybackLine]) -> float:
@@ -395,7 +369,7 @@ def _messages(count: int) -> str:
     return "a message" if count == 1 else f"{count} messages"
 
 
-class AudioSource:
+class AudioSource(RecordingSource):
     """An audio file: what a user said, and no events.
 
     Raises:
@@ -403,16 +377,14 @@ class AudioSource:
     """
 
     content = "audio only"
-    complete = True
 
     def __init__(self, path: Path, raw_sample_rate: int) -> None:
-        self.path = path
-        self.header: JsonObject = {}
-        self.unknown: dict[Gap, str] = {}
+        super().__init__(path, {})
         self._samples = load_audio(path, SAMPLE_RATE, raw_sample_rate=raw_sample_rate)
+        self.duration_s = len(self._samples) / SAMPLE_RATE
         channels = _channels(path)
-        mixed = f"Its {channels} channels were averaged into one."
-        self.problems = [mixed] if channels > 1 else []
+        if channels > 1:
+            self.problems.append(f"Its {channels} channels were averaged into one.")
         told_s = told_length_s(path)
         if told_s > self.duration_s + 1 / SAMPLE_RATE:
             self.problems.append(
@@ -420,30 +392,10 @@ class AudioSource:
                 f"{self.duration_s:.2f} s are there."
             )
             self.unknown["input.wav"] = "the audio file is cut off"
-
-    @property
-    def duration_s(self) -> float:
-        """How long the audio is."""
-        return len(self._samples) / SAMPLE_RATE
-
-    def events(self) -> Iterator[RecordedEvent]:
-        """There are none."""
-        return iter(())
-
-    def playback(self) -> list[PlaybackLine]:
-        """There is none."""
-        return []
-
-    def tools(self) -> list[ToolLine]:
-        """There are none."""
-        return []
-
-    def labels(self) -> list[LabelLine]:
-        """There are none."""
-        return []
+        self.fold.finish(self.unknown)
 
     def wav(self, name: str) -> Samples:
-        """Returns the file's samples are the input."""
+        """Implements :class:`RecordingSource`."""
         return self._samples if name == "input.wav" else np.zeros(0, np.float32)
 
 

@@ -18,7 +18,6 @@ from realtime_nb.analysis.event_table import events_table
 from realtime_nb.analysis.pace import at_pace
 from realtime_nb.analysis.timeline import timeline_data
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
-from realtime_nb.archive.fold import Folded, fold
 from realtime_nb.archive.lines import PlaybackLine, RecordedEvent, is_in_recording, label_line
 from realtime_nb.archive.logs import LOG_SUFFIXES, LogSource
 from realtime_nb.archive.sources import AudioSource, FolderSource, RecordingSource
@@ -146,24 +145,20 @@ class Recording(RecordingStudies):
         """
         return self._source.events()
 
-    @cached_property
+    @property
     def playback(self) -> list[PlaybackLine]:
         """What the playing device reported, in order."""
-        return list(self._source.playback())
+        return self._source.playback
 
     @property
     def conversation(self) -> Conversation:
         """The conversation, exactly as it was when the session ended."""
-        return self._folded.conversation
+        return self._source.fold.conversation
 
     @property
     def input_clock(self) -> InputClock:
         """When the audio at each position of the input was captured and sent."""
-        return self._folded.input_clock
-
-    @cached_property
-    def _folded(self) -> Folded:
-        return fold(self._source)
+        return self._source.fold.input_clock
 
     # --- audio ---
 
@@ -348,13 +343,13 @@ class Recording(RecordingStudies):
             item_id: np.concatenate(
                 [self.received[one.start : one.start + one.samples] for one in references]
             )
-            for item_id, references in self._folded.received.items()
+            for item_id, references in self._source.fold.received.items()
         }
         return timeline_data(self, received)
 
 
 _WITHOUT_LABELS = {
-    *("_source", "_folded", "playback", "input", "output", "received", "voices"),
+    *("_source", "input", "output", "received", "voices"),
     *("events", "calls", "speech", "usage", "_cost"),
 }
 """What stays as it is when a label is made; all else is computed anew."""

@@ -108,7 +108,7 @@ class _Reader:
         self._after_tools = False  # outputs were posted, which the session does by itself
         self._turn_open = False  # a turn was committed that the server does not answer by itself
         self._calls: set[str] = set()  # that the client itself put into the conversation
-        self._refused: set[str] = set()
+        self._refused = {error.caused_by for error in recording.conversation.errors}
         self.first_session: JsonObject = {}
         self.actions: list[Action] = []
 
@@ -116,17 +116,13 @@ class _Reader:
         """Reads it all."""
         dialect = self._recording.header.get("dialect")
         for line in self._recording.raw_events():
-            for event in typed(line, dialect):
-                if isinstance(event, ev.ErrorEvent) and event.caused_by:
-                    self._refused.add(event.caused_by)
-        for line in self._recording.raw_events():
             t_s = line.t_s
             if math.isnan(t_s):  # after the audio that came before it
                 t_s = sent_by(self._stretches, self._position_ms)
             for event in typed(line, dialect):
                 if line.direction == "received":
                     self._received(event, t_s)
-                elif event.event_id is None or event.event_id not in self._refused:
+                elif not event.event_id or event.event_id not in self._refused:
                     self._sent(event, t_s)
         if not self._begun:
             self.first_session = self._session

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from realtime_nb.archive.lines import RecordedEvent, TypedEvent, typed
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.recordings.recording import load
 from tests.archive.wire_logs import BEGAN, Kept, Sent, written
@@ -43,6 +44,21 @@ def lose(folder: Path, from_ms: float, until_ms: float) -> Path:
     ]
     file.write_text("\n".join(lines) + "\n")
     return copy
+
+
+def test_each_event_is_typed_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def noting(line: RecordedEvent, dialect: str | None = None) -> list[TypedEvent]:
+        seen.append(line.seq)
+        return typed(line, dialect)
+
+    monkeypatch.setattr("realtime_nb.archive.fold.typed", noting)
+    recording = load(folder)
+    assert recording.problems == []
+    assert len(recording.turns) and len(recording.latency)
+
+    assert seen == list(range(len((folder / "events.jsonl").read_text().splitlines())))
 
 
 @pytest.mark.parametrize(("from_ms", "until_ms"), [(0, 20), (400, 900), (4_000, 11_000)])

@@ -21,7 +21,7 @@ from realtime_nb.analysis.cost import costs
 from realtime_nb.analysis.findings import findings
 from realtime_nb.analysis.metrics import metrics
 from realtime_nb.analysis.timeline import timeline_data
-from realtime_nb.archive.fold import fold
+from realtime_nb.archive.fold import Fold
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.pcm import load_audio
 from realtime_nb.errors import RecordingError
@@ -146,7 +146,7 @@ def test_nothing_is_computed_twice(recording: Recording, monkeypatch: pytest.Mon
         "realtime_nb.analysis.metrics.metrics.metrics": metrics.metrics,
         "realtime_nb.analysis.interruptions.interruptions": interruptions.interruptions,
         "realtime_nb.analysis.voices.find_voices": voices.find_voices,
-        "realtime_nb.recordings.recording.fold": fold,
+        "realtime_nb.archive.fold.Fold.finish": Fold.finish,
         "realtime_nb.recordings.recording.timeline_data": timeline_data,
         "realtime_nb.recordings.report.page.findings": findings.findings,
     }
