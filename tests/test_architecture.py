@@ -80,8 +80,6 @@ TESTED_WITH: dict[str, str] = {
     "archive.log_lines": "archive.logs",
     "analysis.recorded": "recordings.recording",
     "analysis.event_table": "recordings.recording",
-    "archive.fold": "recordings.recording",
-    "recordings.studies": "recordings.recording",
     "analysis.timeline": "recordings.recording",
     "recordings.report.parts": "recordings.report.page",
     "recordings.report.pictures": "recordings.report.page",

@@ -106,8 +106,8 @@ class Fold:
         for item_id, (played_ms, stopped_s) in (ends or {}).items():
             self.conversation.settle(item_id, played_ms, stopped_s)
         self._mark_unknown(unknown)
-        for raw, counted in self._lost:
-            self._mark_lost(raw, counted)
+        for raw, in_response in self._lost:
+            self._mark_lost(raw, in_response)
 
     def _appended(self, event: ev.AudioBufferAppend, line: RecordedEvent) -> None:
         self._placed = self._placed and not math.isnan(line.t_s)
@@ -144,7 +144,7 @@ class Fold:
         if item_id and reference.file == "received.wav":
             self.item_samples[str(item_id)] += reference.samples
 
-    def _mark_lost(self, raw: JsonObject, counted: bool) -> None:
+    def _mark_lost(self, raw: JsonObject, in_response: bool) -> None:
         """How long a message's audio is, is unknown where an event that may hold some is lost."""
         conversation = self.conversation
         response = conversation.responses.get(str(raw.get("response_id")))
@@ -158,7 +158,7 @@ class Fold:
                 item.audio_ms = math.nan
                 if response is not None and len(ids) == 1 and item.first_audio_s is None:
                     item.first_audio_s = response.first_audio_s
-        if not counted:
+        if not in_response:
             for one in conversation.responses.values() if response is None else [response]:
                 one.audio_ms = math.nan
 

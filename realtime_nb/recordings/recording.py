@@ -1,10 +1,10 @@
-"""Opens recordings: folders that :mod:`realtime_nb.archive.recorder` wrote, audio files, event logs."""
+"""Opens recordings: folders of recorded sessions, audio files, event logs."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
@@ -27,13 +27,16 @@ from realtime_nb.protocol.conversation import Conversation, Item
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.words import clock, counted
-from realtime_nb.recordings.studies import RecordingStudies
 from realtime_nb.recordings.summary import summary_html
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from realtime_nb.analysis.checks import Checks
+    from realtime_nb.analysis.clips import RecordingClip
+    from realtime_nb.analysis.cost.prices import PriceTable
+    from realtime_nb.analysis.findings.findings import Findings
     from realtime_nb.analysis.timeline import TimelineData
     from realtime_nb.analysis.voices import Voices
 
@@ -71,7 +74,7 @@ def _source(path: Path, raw_sample_rate: int) -> RecordingSource:
     return LogSource(path)
 
 
-class Recording(RecordingStudies):
+class Recording:
     """A session that was recorded, the audio of a file, or a log of events.
 
     Tables and arrays are computed when they are first asked for, and kept.
@@ -277,6 +280,42 @@ class Recording(RecordingStudies):
         for name in self.__dict__.keys() - _WITHOUT_LABELS:
             del self.__dict__[name]
 
+    # --- figures and sentences ---
+
+    def metrics(self) -> pd.DataFrame:
+        """Returns one row per metric; see :func:`realtime_nb.analysis.metrics.metrics.metrics`."""
+        return self._metrics.copy()
+
+    @cached_property
+    def _metrics(self) -> pd.DataFrame:
+        from realtime_nb.analysis.metrics.metrics import metrics
+
+        return metrics(self)
+
+    def interruptions(self) -> pd.DataFrame:
+        """Returns one row per interruption and per missed one; see
+        :func:`realtime_nb.analysis.interruptions.interruptions`."""
+        return self._interruptions.copy()
+
+    @cached_property
+    def _interruptions(self) -> pd.DataFrame:
+        from realtime_nb.analysis.interruptions import interruptions
+
+        return interruptions(self)
+
+    def cost(self, prices: PriceTable | None = None, model: str | None = None) -> Cost:
+        """Returns what the session cost.
+
+        Args:
+            prices: prices by model, in addition to
+                :data:`realtime_nb.analysis.cost.prices.PRICES` or in place of its entries.
+            model: price it as if this model had answered, such as ``"gpt-realtime-2"`` for a
+                session with the local server.
+        """
+        from realtime_nb.analysis.cost.costs import cost_summary
+
+        return cost_summary(self, prices, model)
+
     def kept_cost(self) -> Cost:
         """Returns what :meth:`cost` says when it is given nothing; priced once."""
         return self._cost.copy()
@@ -284,6 +323,25 @@ class Recording(RecordingStudies):
     @cached_property
     def _cost(self) -> Cost:
         return price_session(self)
+
+    def findings(self, prices: PriceTable | None = None) -> Findings:
+        """Returns what deserves a look, in sentences, worst first."""
+        from realtime_nb.analysis.findings.findings import findings
+
+        return findings(self, prices)
+
+    def check(self, prices: PriceTable | None = None) -> Checks:
+        """Returns a context in which to state what a recording must be like; see
+        :class:`realtime_nb.analysis.checks.Checks`."""
+        from realtime_nb.analysis.checks import Checks
+
+        return Checks(self, prices)
+
+    def clip(self, start_s: float, end_s: float) -> RecordingClip:
+        """Returns what was heard between two moments, both voices on one time axis."""
+        from realtime_nb.analysis.clips import RecordingClip
+
+        return RecordingClip(self, start_s, end_s)
 
     # --- reading and looking ---
 
@@ -346,6 +404,85 @@ class Recording(RecordingStudies):
             for item_id, references in self._source.fold.received.items()
         }
         return timeline_data(self, received)
+
+    def plot_waterfall(self, ax: Axes | None = None) -> Axes:
+        """Draws of which parts each turn's latency consists."""
+        from realtime_nb.plots import plot_waterfall
+
+        return plot_waterfall(self.latency, ax, simulated=self.simulated)
+
+    def plot_latency(self, ax: Axes | None = None) -> Axes:
+        """Draws how the latency is distributed, turns with function calls apart."""
+        from realtime_nb.plots import plot_latency
+
+        return plot_latency(self.latency, ax, simulated=self.simulated)
+
+    def plot_usage(self, ax: Axes | None = None) -> Axes:
+        """Draws the tokens of each response, cached ones apart."""
+        from realtime_nb.plots import plot_usage
+
+        return plot_usage(self.usage, ax)
+
+    def plot_cost(
+        self,
+        ax: Axes | None = None,
+        prices: PriceTable | None = None,
+        model: str | None = None,
+    ) -> Axes:
+        """Draws what each turn cost, and all up to it; arguments as for ``cost``."""
+        from realtime_nb.analysis.cost.costs import costs
+        from realtime_nb.plots import plot_cost
+
+        return plot_cost(costs(self, prices, model), ax)
+
+    def plot_lanes(self, ax: Axes | None = None) -> Axes:
+        """Draws when which kinds of events crossed the wire."""
+        from realtime_nb.plots import plot_lanes
+
+        return plot_lanes(self.events, ax)
+
+    # --- for other tools ---
+
+    def to_parquet(
+        self, folder: str | os.PathLike[str], tables: Sequence[str] | None = None
+    ) -> list[Path]:
+        """Writes tables as ``folder/<table>.parquet``; all of them unless named.
+
+        Raises:
+            MissingExtraError: pyarrow is not installed.
+        """
+        from realtime_nb.analysis.exports import write_parquet, write_tables
+
+        return write_tables(self, folder, tables, "parquet", write_parquet)
+
+    def to_csv(
+        self, folder: str | os.PathLike[str], tables: Sequence[str] | None = None
+    ) -> list[Path]:
+        """Writes tables as ``folder/<table>.csv``; all of them unless named."""
+        from realtime_nb.analysis.exports import write_csv, write_tables
+
+        return write_tables(self, folder, tables, "csv", write_csv)
+
+    def to_audacity(self, path: str | os.PathLike[str]) -> Path:
+        """Writes an Audacity label track that lies beside ``output.wav``."""
+        from realtime_nb.analysis.exports import write_audacity
+
+        write_audacity(self, path)
+        return Path(path)
+
+    def to_rttm(self, path: str | os.PathLike[str]) -> Path:
+        """Writes who spoke when, as RTTM."""
+        from realtime_nb.analysis.exports import write_rttm
+
+        write_rttm(self, path)
+        return Path(path)
+
+    def to_chrome_trace(self, path: str | os.PathLike[str]) -> Path:
+        """Writes a trace that Perfetto opens."""
+        from realtime_nb.analysis.exports import write_chrome_trace
+
+        write_chrome_trace(self, path)
+        return Path(path)
 
 
 _WITHOUT_LABELS = {
