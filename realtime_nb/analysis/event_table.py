@@ -54,6 +54,6 @@ def _object(value: object) -> dict[str, object]:
 
 
 def _audio_ms(reference: object) -> float:
-    """Of the audio that an event's reference stands for; NaN where it is no such thing."""
+    """Returns how long the audio is that a reference stands for; NaN where it is none."""
     samples = reference.get("samples") if isinstance(reference, dict) else None
     return samples * 1000 / SAMPLE_RATE if isinstance(samples, int) else math.nan

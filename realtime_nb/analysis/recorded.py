@@ -99,10 +99,10 @@ class Recorded(Protocol):
         """One row per mark made by a person."""
 
     def interruptions(self) -> pd.DataFrame:
-        """One row per interruption and per missed barge-in."""
+        """Returns one row per interruption and per missed barge-in."""
 
     def metrics(self) -> pd.DataFrame:
-        """One row per metric."""
+        """Returns one row per metric."""
 
     def raw_events(self) -> Iterator[RecordedEvent]:
         """Returns all events in order."""

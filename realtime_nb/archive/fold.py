@@ -145,7 +145,7 @@ class Fold:
             self.item_samples[str(item_id)] += reference.samples
 
     def _mark_lost(self, raw: JsonObject, in_response: bool) -> None:
-        """How long a message's audio is, is unknown where an event that may hold some is lost."""
+        """Makes lengths of audio unknown where an event that may hold some of it is lost."""
         conversation = self.conversation
         response = conversation.responses.get(str(raw.get("response_id")))
         if raw.get("item_id"):
@@ -163,7 +163,7 @@ class Fold:
                 one.audio_ms = math.nan
 
     def _mark_unknown(self, unknown: Mapping[Gap, str]) -> None:
-        """Durations of audio that a log leaves out are not 0 but unknown."""
+        """Makes durations of audio unknown, rather than 0, where a log leaves the audio out."""
         conversation = self.conversation
         conversation.gaps |= {str(name): reason for name, reason in unknown.items()}
         if "input" in unknown:

@@ -308,7 +308,7 @@ def _take_text(before: str, stated: _Stated) -> None:
 
 
 def _direction(event: JsonObject, stated: _Stated) -> Direction:
-    """By its name, which leaves no doubt; a log's own word may be the other side's view."""
+    """Goes by the event's name, which leaves no doubt; a log's word may be the other side's."""
     name = event["type"]
     if name in _CLIENT_ONLY:
         return "sent"

@@ -177,7 +177,7 @@ class LogSource(RecordingSource):
     def _sorted(
         self, entries: Sequence[LogEntry], times_s: list[float], end: int
     ) -> tuple[Sequence[LogEntry], list[float]]:
-        """By time, as far as times are known; a few writers' lines may be a little out of order."""
+        """Sorts by time, as far as known; a few writers' lines may be a little out of order."""
         order = sorted(range(end), key=times_s.__getitem__)
         moved = sum(index != place for place, index in enumerate(order))
         if moved:
@@ -217,7 +217,7 @@ class LogSource(RecordingSource):
         self.problems += sorted(audio.refused)
 
     def _note_repeats(self) -> None:
-        """Of a log of two sessions that gave the same ids nothing can be told apart."""
+        """Notes ids given twice: two sessions that gave the same can't be told apart."""
         given: Counter[str] = Counter()
         for line in self._events:
             held: object = None
@@ -342,7 +342,7 @@ def _payload(value: object) -> bytes:
 
 
 def _in_order(entries: Sequence[LogEntry]) -> Sequence[LogEntry]:
-    """By number where every one has one, else as in the file."""
+    """Puts entries in the order of their numbers, where all have one; else as in the file."""
     numbers = {entry.seq for entry in entries}
     if None in numbers or len(numbers) < len(entries):
         return entries

@@ -259,7 +259,7 @@ class Recorder:
     # --- taking ---
 
     def _report(self, file: str, t_s: float, line: JsonObject) -> None:
-        """A line that tells after which event it came."""
+        """Takes a line of another file than that of the events, which tells after which it came."""
         with self._lock:
             self._check()
             whole = {"t": t_s, **line, "after": self._events - 1}

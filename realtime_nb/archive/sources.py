@@ -32,7 +32,7 @@ from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, load_audio, read_wav_pcm
 from realtime_nb.errors import AudioError, RecordingError
 from realtime_nb.protocol.events import JsonObject
 
-__all__ = ["AudioSource", "FolderSource", "RecordingSource"]
+__all__ = ["AudioFileSource", "FolderSource", "RecordingSource"]
 
 T = TypeVar("T")
 AnyLine = TypeVar("AnyLine", bound=RecordedEvent | PlaybackLine | ToolLine)
@@ -254,7 +254,7 @@ class FolderSource(RecordingSource):
             self.unknown["output.wav"] = f"{what} of output.wav are missing"
 
     def _check_events_end(self, last_seq: int, last_report: tuple[int, float]) -> None:
-        """Whether audio, or reports of other things, are from after the last event.
+        """Notes whether audio, or reports of other things, are from after the last event.
 
         In what was not closed, a little of either may be.
         """
@@ -353,7 +353,7 @@ def _in_order(
 
 
 def _played_until_s(reports: Iterable[PlaybackLine]) -> float:
-    """Until when there is sound at least, by the reports of messages whose playback has ended."""
+    """Returns until when there is sound at least, by the reports of messages that have ended."""
     begun_s: dict[str, float] = {}
     until_s = 0.0
     for report in reports:
@@ -369,7 +369,7 @@ def _messages(count: int) -> str:
     return "a message" if count == 1 else f"{count} messages"
 
 
-class AudioSource(RecordingSource):
+class AudioFileSource(RecordingSource):
     """An audio file: what a user said, and no events.
 
     Raises:

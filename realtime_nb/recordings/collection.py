@@ -38,8 +38,8 @@ from realtime_nb.errors import ConfigurationError, RecordingError
 from realtime_nb.protocol.words import counted
 from realtime_nb.recordings.kept_tables import (
     KEPT,
+    Attempt,
     KeptTables,
-    Outcome,
     attempt,
     made_with,
     make_tables,
@@ -64,7 +64,7 @@ class Mapped(Sequence[T | None]):
         failures: by path, a sentence on each recording that has no result; its place holds None.
     """
 
-    def __init__(self, paths: Sequence[Path], outcomes: Sequence[Outcome[T]]) -> None:
+    def __init__(self, paths: Sequence[Path], outcomes: Sequence[Attempt[T]]) -> None:
         self.paths = list(paths)
         self._values = [outcome.value for outcome in outcomes]
         self.failures = {
@@ -228,11 +228,11 @@ class Recordings(Sequence[Recording]):
         stamps = self._kept.missing(name, places)
         work = partial(make_tables, made_with(name))
         made = _outcomes(work, list(stamps), executor, progress and bool(stamps))
-        read: dict[Path, Outcome[pd.DataFrame]] = {}
+        read: dict[Path, Attempt[pd.DataFrame]] = {}
         for (path, stamp), outcome in zip(stamps.items(), made, strict=True):
             tables = outcome.value or {}
             self._kept.keep(path, stamp, tables)
-            read[path] = tables.get(name, Outcome(problem=outcome.problem))
+            read[path] = tables.get(name, Attempt(problem=outcome.problem))
         return Mapped(
             self.paths, [read.get(path) or self._kept.outcome(path, name) for path in places]
         )
@@ -329,7 +329,7 @@ def _outcomes(
     paths: Sequence[Path],
     executor: Executor | None,
     progress: bool,
-) -> list[Outcome[T]]:
+) -> list[Attempt[T]]:
     """Returns what a function returns for each recording, in order; for each, what was wrong with
     it."""
     from tqdm.auto import tqdm
@@ -346,12 +346,12 @@ def _outcomes(
         return outcomes
 
 
-def _outcome(func: Callable[[Recording], T], path: Path) -> Outcome[T]:
+def _outcome(func: Callable[[Recording], T], path: Path) -> Attempt[T]:
     """Runs where the executor runs it; nothing is raised, the others shall go on."""
     return attempt(lambda: func(load(path)))
 
 
-def _gathered(futures: list[Future[Outcome[T]]], done: Callable[[], object]) -> list[Outcome[T]]:
+def _gathered(futures: list[Future[Attempt[T]]], done: Callable[[], object]) -> list[Attempt[T]]:
     try:
         for _ in as_completed(futures):
             done()
@@ -362,11 +362,11 @@ def _gathered(futures: list[Future[Outcome[T]]], done: Callable[[], object]) -> 
     return [_of_future(future) for future in futures]
 
 
-def _of_future(future: Future[Outcome[T]]) -> Outcome[T]:
+def _of_future(future: Future[Attempt[T]]) -> Attempt[T]:
     error = future.exception()  # a worker that died, or something that can't be sent there
     if error is None:
         return future.result()
-    return Outcome(problem=f"{type(error).__name__}: {error}")
+    return Attempt(problem=f"{type(error).__name__}: {error}")
 
 
 def _warn(failures: dict[Path, str], count: int, stacklevel: int = 4) -> None:

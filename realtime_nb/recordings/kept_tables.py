@@ -25,9 +25,9 @@ __all__ = [
     "FROM_AUDIO",
     "FROM_EVENTS",
     "KEPT",
+    "Attempt",
     "KeptTables",
-    "Made",
-    "Outcome",
+    "MadeTables",
     "attempt",
     "made_with",
     "make_tables",
@@ -47,25 +47,25 @@ Stamp = tuple[tuple[str, int, int, int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[T]):
+class Attempt(Generic[T]):
     """What became of one recording: a value, or a sentence on what was wrong."""
 
     value: T | None = None
     problem: str | None = None
 
 
-Made = dict[str, Outcome["pd.DataFrame"]]
+MadeTables = dict[str, Attempt["pd.DataFrame"]]
 """Tables by name."""
 
 
-def attempt(work: Callable[[], T]) -> Outcome[T]:
+def attempt(work: Callable[[], T]) -> Attempt[T]:
     """Returns what the work returns, or what was wrong with it; nothing is raised."""
     try:
-        return Outcome(work())
+        return Attempt(work())
     except RealtimeError as error:
-        return Outcome(problem=str(error))
+        return Attempt(problem=str(error))
     except Exception as error:
-        return Outcome(problem=f"{type(error).__name__}: {error}")
+        return Attempt(problem=f"{type(error).__name__}: {error}")
 
 
 def made_with(name: str) -> tuple[str, ...]:
@@ -76,7 +76,7 @@ def made_with(name: str) -> tuple[str, ...]:
     return KEPT if name in FROM_AUDIO else FROM_EVENTS
 
 
-def make_tables(names: Sequence[str], recording: Recording) -> Made:
+def make_tables(names: Sequence[str], recording: Recording) -> MadeTables:
     """Makes these tables; one that can't be made leaves the others alone."""
     return {name: attempt(lambda name=name: TABLES[name](recording)) for name in names}  # type: ignore[misc]
 
@@ -108,7 +108,7 @@ class KeptTables:
                 found[path] = stamp
         return found
 
-    def keep(self, path: Path, stamp: Stamp | None, made: Made) -> None:
+    def keep(self, path: Path, stamp: Stamp | None, made: MadeTables) -> None:
         """Keeps what was made of a recording that had this stamp before it was read.
 
         What could not be made is not kept: it is tried again when it is asked for again.
@@ -117,13 +117,13 @@ class KeptTables:
         if stamp is not None:
             self._of[path] = _Kept(stamp, tables)
 
-    def outcome(self, path: Path, name: str) -> Outcome[pd.DataFrame]:
-        """One table of a recording of which it is not missing."""
-        return Outcome(self._of[path].tables[name])
+    def outcome(self, path: Path, name: str) -> Attempt[pd.DataFrame]:
+        """Returns one table of a recording of which it is not missing."""
+        return Attempt(self._of[path].tables[name])
 
 
 def _stamp(path: Path) -> Stamp | None:
-    """None when it can't be told, as of what is not there."""
+    """Returns None when it can't be told, as of what is not there."""
     try:
         files = sorted(path.iterdir()) if path.is_dir() else [path]
         return tuple((file.name, *_state(file.stat())) for file in files)

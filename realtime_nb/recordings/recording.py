@@ -20,7 +20,7 @@ from realtime_nb.analysis.timeline import timeline_data
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.archive.lines import PlaybackLine, RecordedEvent, is_in_recording, label_line
 from realtime_nb.archive.logs import LOG_SUFFIXES, LogSource
-from realtime_nb.archive.sources import AudioSource, FolderSource, RecordingSource
+from realtime_nb.archive.sources import AudioFileSource, FolderSource, RecordingSource
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
 from realtime_nb.errors import RecordingError
 from realtime_nb.protocol.conversation import Conversation, Item
@@ -68,7 +68,7 @@ def _source(path: Path, raw_sample_rate: int) -> RecordingSource:
             f"{path} does not exist; check the path (working directory: {Path.cwd()})."
         )
     if path.suffix.lower() not in LOG_SUFFIXES:
-        return AudioSource(path, raw_sample_rate)
+        return AudioFileSource(path, raw_sample_rate)
     if is_in_recording(path):
         raise RecordingError(f"{path} is one file of a recording; load its folder, {path.parent}.")
     return LogSource(path)

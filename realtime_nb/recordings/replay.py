@@ -28,11 +28,11 @@ from realtime_nb.recordings.replay_reading import read_script
 from realtime_nb.recordings.replay_script import (
     SAMPLES_PER_MS,
     Ask,
-    Audio,
     Interrupt,
-    Script,
+    ReplayScript,
+    ReplayStep,
     Send,
-    Step,
+    SpokenPiece,
 )
 from realtime_nb.recordings.replay_tools import RecordedAnswers, RecordedTool
 from realtime_nb.session.connect import ToolSource, connect
@@ -149,7 +149,7 @@ async def replay(
 
 
 def _offered(
-    script: Script, tools: ToolSource, answers: RecordedAnswers, live: bool, speed: float
+    script: ReplayScript, tools: ToolSource, answers: RecordedAnswers, live: bool, speed: float
 ) -> list[Tool | JsonObject]:
     """Returns the functions of the new session: those given, then the others of the recording."""
     wanted: dict[str, Tool | JsonObject] = {tool["name"]: tool for tool in script.tools}
@@ -175,7 +175,7 @@ class _Player:
     def __init__(
         self,
         session: Session,
-        script: Script,
+        script: ReplayScript,
         chunk_ms: float,
         timeout_s: float,
         overridden: Sequence[str],
@@ -234,10 +234,10 @@ class _Player:
         else:
             await asyncio.sleep(0)
 
-    async def _do(self, step: Step) -> None:
+    async def _do(self, step: ReplayStep) -> None:
         session = self._session
         match step:
-            case Audio(due_s, pcm):
+            case SpokenPiece(due_s, pcm):
                 captured_s = due_s + self._offset_s
                 await session.append(pcm, captured_s)
                 late_s = session.clock() - captured_s

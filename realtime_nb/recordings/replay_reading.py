@@ -15,14 +15,14 @@ from realtime_nb.protocol.events import JsonObject
 from realtime_nb.recordings.recording import Recording
 from realtime_nb.recordings.replay_script import (
     SAMPLES_PER_MS,
-    Action,
     Ask,
     Commit,
     Interrupt,
-    Script,
+    ReplayScript,
     Send,
     Settings,
     Stretch,
+    UserAction,
     sent_by,
 )
 from realtime_nb.session.served_recording import StoredAudio
@@ -33,7 +33,7 @@ _SPEECH_INTERRUPTS_S = 1.0
 _EMPTY_COMMIT = "input_audio_buffer_commit_empty"
 
 
-def read_script(recording: Recording) -> Script:
+def read_script(recording: Recording) -> ReplayScript:
     """Returns what its user did in a recording.
 
     Raises:
@@ -56,7 +56,7 @@ def read_script(recording: Recording) -> Script:
     options = session_options(session)
     left_out = sorted(_settings(session).keys() - options.keys())
     notes += [f"{name} can't be asked for as it was recorded; left out." for name in left_out]
-    return Script(
+    return ReplayScript(
         options=options,
         tools=[
             tool
@@ -110,7 +110,7 @@ class _Reader:
         self._calls: set[str] = set()  # that the client itself put into the conversation
         self._refused = {error.caused_by for error in recording.conversation.errors}
         self.first_session: JsonObject = {}
-        self.actions: list[Action] = []
+        self.actions: list[UserAction] = []
 
     def read(self) -> None:
         """Reads it all."""
@@ -131,7 +131,7 @@ class _Reader:
         if not self._begun:
             self._begun, self.first_session = True, self._session
 
-    def _do(self, action: Action) -> None:
+    def _do(self, action: UserAction) -> None:
         self._begin()
         self.actions.append(action)
 

@@ -15,16 +15,16 @@ from realtime_nb.protocol.events import JsonObject
 
 __all__ = [
     "SAMPLES_PER_MS",
-    "Action",
     "Ask",
-    "Audio",
     "Commit",
     "Interrupt",
-    "Script",
+    "ReplayScript",
+    "ReplayStep",
     "Send",
     "Settings",
-    "Step",
+    "SpokenPiece",
     "Stretch",
+    "UserAction",
     "sent_by",
 ]
 
@@ -33,7 +33,7 @@ _ROUNDING_S = 1e-4  # more than a sample
 
 
 @dataclass(frozen=True, slots=True)
-class Audio:
+class SpokenPiece:
     """Microphone audio, due when its last sample was recorded (PCM16, 24 kHz)."""
 
     due_s: float
@@ -93,12 +93,12 @@ class Settings:
 
 
 Stretch = tuple[float, float, float]
-Step = Audio | Send | Ask | Interrupt
-Action = Send | Ask | Interrupt | Commit | Settings
+ReplayStep = SpokenPiece | Send | Ask | Interrupt
+UserAction = Send | Ask | Interrupt | Commit | Settings
 
 
 @dataclass(slots=True)
-class Script:
+class ReplayScript:
     """A recorded session from its user's side.
 
     Attributes:
@@ -117,7 +117,7 @@ class Script:
     hands_free: bool
     samples: Samples = field(repr=False)
     stretches: list[Stretch]
-    actions: list[Action]
+    actions: list[UserAction]
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -130,7 +130,7 @@ class Script:
 
     def steps(
         self, detection: Mapping[str, Any] | None, chunk_ms: float, overridden: Sequence[str] = ()
-    ) -> Iterator[Step]:
+    ) -> Iterator[ReplayStep]:
         """Yields what to do, in the order of doing it; audio is cut as it is asked for.
 
         With turn detection, no turn is committed and none of their answers is asked for. Without,
@@ -144,7 +144,7 @@ class Script:
         """
         hands_free = detection is not None
         ends_ms: set[float] = set()
-        done: list[tuple[float, int, Step]] = []
+        done: list[tuple[float, int, ReplayStep]] = []
         by_hand, latest_s = not hands_free, 0.0
         for number, action in enumerate(self._whole_actions(by_hand), start=1):
             if isinstance(action, Commit) and by_hand:
@@ -162,7 +162,7 @@ class Script:
             # The time by which they were put in order, which may be later than a step's own.
             yield replace(step, due_s=due_s)
 
-    def _whole_actions(self, by_hand: bool) -> Iterator[Action]:
+    def _whole_actions(self, by_hand: bool) -> Iterator[UserAction]:
         committed = False
         for action in self.actions:
             if isinstance(action, Commit):
@@ -175,7 +175,7 @@ class Script:
             _, _, end_ms = self.stretches[-1]
             yield Commit(sent_by(self.stretches, end_ms) + _ROUNDING_S, end_ms, answered=True)
 
-    def _pieces(self, chunk_ms: float, ends_ms: set[float], *, fill: bool) -> Iterator[Audio]:
+    def _pieces(self, chunk_ms: float, ends_ms: set[float], *, fill: bool) -> Iterator[SpokenPiece]:
         end_s: float | None = None
         for t_s, start_ms, end_ms in self.stretches:
             if fill and end_s is not None and t_s > end_s:
@@ -200,14 +200,14 @@ def sent_by(stretches: Sequence[Stretch], position_ms: float) -> float:
     return 0.0
 
 
-def _cut(samples: Samples, begin_s: float, chunk_ms: float) -> Iterator[Audio]:
+def _cut(samples: Samples, begin_s: float, chunk_ms: float) -> Iterator[SpokenPiece]:
     size = max(1, round(chunk_ms * SAMPLES_PER_MS))
     for begin in range(0, len(samples), size):
         piece = samples[begin : begin + size]
-        yield Audio(begin_s + (begin + len(piece)) / SAMPLE_RATE, pcm_from_samples(piece))
+        yield SpokenPiece(begin_s + (begin + len(piece)) / SAMPLE_RATE, pcm_from_samples(piece))
 
 
-def _as_steps(action: Action, by_hand: bool, overridden: Sequence[str]) -> Iterator[Step]:
+def _as_steps(action: UserAction, by_hand: bool, overridden: Sequence[str]) -> Iterator[ReplayStep]:
     match action:
         case Commit(due_s, _, answered) if by_hand:
             yield Send(due_s, {"type": "input_audio_buffer.commit"})

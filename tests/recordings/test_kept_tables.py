@@ -10,8 +10,8 @@ import pytest
 from realtime_nb.analysis.exports import TABLES
 from realtime_nb.recordings.kept_tables import (
     KEPT,
+    Attempt,
     KeptTables,
-    Outcome,
     attempt,
     made_with,
     make_tables,
@@ -35,9 +35,9 @@ def test_a_table_that_cannot_be_made_leaves_the_others(monkeypatch: pytest.Monke
     monkeypatch.setitem(TABLES, "calls", lambda _: 1 / 0)
     made = make_tables(("turns", "calls"), recording)
 
-    assert made["calls"] == Outcome(problem="ZeroDivisionError: division by zero")
+    assert made["calls"] == Attempt(problem="ZeroDivisionError: division by zero")
     assert isinstance(made["turns"].value, pd.DataFrame)
-    assert attempt(lambda: 3) == Outcome(3)
+    assert attempt(lambda: 3) == Attempt(3)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def file(tmp_path: Path) -> Path:
 def kept_of(path: Path) -> KeptTables:
     kept = KeptTables()
     ((_, stamp),) = kept.missing("turns", [path]).items()
-    kept.keep(path, stamp, {"turns": Outcome(pd.DataFrame({"turn": [1]})), "calls": Outcome()})
+    kept.keep(path, stamp, {"turns": Attempt(pd.DataFrame({"turn": [1]})), "calls": Attempt()})
     return kept
 
 
@@ -83,5 +83,5 @@ def test_what_is_gone_is_not_kept(file: Path) -> None:
 
     missing = kept.missing("turns", [file])
     assert missing == {file: None}
-    kept.keep(file, missing[file], {"turns": Outcome(pd.DataFrame())})
+    kept.keep(file, missing[file], {"turns": Attempt(pd.DataFrame())})
     assert file in kept.missing("turns", [file])

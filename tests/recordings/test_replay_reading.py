@@ -17,12 +17,12 @@ from realtime_nb.recordings.recording import Recording
 from realtime_nb.recordings.replay_reading import read_script, session_options
 from realtime_nb.recordings.replay_script import (
     Ask,
-    Audio,
     Commit,
     Interrupt,
-    Script,
+    ReplayScript,
     Send,
     Settings,
+    SpokenPiece,
 )
 from tests.scripted_session import SERVER_VAD, LiveSession, session, three_turns
 
@@ -50,13 +50,13 @@ def record(tmp_path: Path) -> Iterator[Record]:
     yield recorded
 
 
-def kinds(script: Script, detection: dict[str, Any] | None) -> list[str]:
+def kinds(script: ReplayScript, detection: dict[str, Any] | None) -> list[str]:
     """The steps but for audio, in a word each."""
     steps = script.steps(detection, 20.0)
     return [
         step.event["type"] if isinstance(step, Send) else type(step).__name__
         for step in steps
-        if not isinstance(step, Audio)
+        if not isinstance(step, SpokenPiece)
     ]
 
 
@@ -92,8 +92,8 @@ def test_a_commit_comes_after_the_same_audio(record: Record) -> None:
     for chunk_ms in (1, 7, 20, 333):
         steps = list(script.steps(None, chunk_ms))
         place = next(i for i, step in enumerate(steps) if isinstance(step, Send))
-        before = [len(step.pcm) for step in steps[:place] if isinstance(step, Audio)]
-        after = [len(step.pcm) for step in steps[place:] if isinstance(step, Audio)]
+        before = [len(step.pcm) for step in steps[:place] if isinstance(step, SpokenPiece)]
+        after = [len(step.pcm) for step in steps[place:] if isinstance(step, SpokenPiece)]
         # 10 ms passed until the server's word came, and were heard as well where chunks are short.
         assert sum(before) / 48 == pytest.approx(1_505, abs=5.1)
         assert sum(before + after) == 48 * 3_000
@@ -113,7 +113,7 @@ def test_what_was_pushed_in_at_once_is_committed_after_it_was_said(
     script = read_script(record(act, push_to_talk()))
 
     steps = list(script.steps(None, 20.0))
-    assert [type(step) for step in steps] == [*[Audio] * 100, Send, Ask]
+    assert [type(step) for step in steps] == [*[SpokenPiece] * 100, Send, Ask]
     assert steps[-1].due_s - steps[0].due_s == pytest.approx(1.98, abs=0.001)
 
 
@@ -213,7 +213,7 @@ def test_a_log_without_times_is_replayed_without_pauses(tmp_path: Path) -> None:
 
     assert "No times are known from 0.00 s" in script.notes[0]
     steps = list(script.steps(None, 20.0))
-    assert [type(step) for step in steps] == [*[Audio] * 50, Send, Ask, *[Audio] * 50]
+    assert [type(step) for step in steps] == [*[SpokenPiece] * 50, Send, Ask, *[SpokenPiece] * 50]
 
 
 def test_audio_that_is_gone_is_silence_and_noted(record: Record) -> None:
@@ -228,7 +228,7 @@ def test_audio_that_is_gone_is_silence_and_noted(record: Record) -> None:
 
     assert script.notes == ["The last 0.50 s of the user's audio are missing: silence."]
     steps = script.steps(SERVER_VAD, 20.0)
-    assert sum(len(step.pcm) for step in steps if isinstance(step, Audio)) == 48 * 2_000
+    assert sum(len(step.pcm) for step in steps if isinstance(step, SpokenPiece)) == 48 * 2_000
 
 
 def test_a_transcription_session_is_no_conversation(record: Record) -> None:

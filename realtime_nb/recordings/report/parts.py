@@ -50,7 +50,7 @@ def section(title: str, *contents: str) -> str:
 
 
 def figures(pairs: Iterable[tuple[str, str]]) -> str:
-    """Key figures side by side: (name, value)."""
+    """Returns key figures, (name, value), side by side."""
     tiles = "".join(
         f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>"
         for name, value in pairs
@@ -105,8 +105,10 @@ def _first_answers(turns: pd.DataFrame) -> dict[str, float]:
 
 
 def _row(row: Row, at_s: float | None, noted_s: float | None, latency_ms: float | None) -> str:
-    """Returns where nothing tells when it was begun, there is nothing to listen to; only when it
-    came."""
+    """Returns one line of the conversation.
+
+    Where nothing tells when it was begun, there is nothing to listen to; only when it came.
+    """
     unplaced = at_s is not None and math.isnan(at_s)
     moment = f'<span class="when">{clock(noted_s)}</span>' if unplaced else _moment(at_s)
     who = {"user": "you", "call": "tool"}.get(row.kind, row.kind)
