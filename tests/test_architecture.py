@@ -71,19 +71,10 @@ TESTED_WITH: dict[str, str] = {
     "local.hearing": "local.connection",
     "session.connect": "session.session",
     "session.driver": "session.session",
-    "archive.recorder_files": "archive.recorder",
     "commands.bench.lab_page": "e2e.audio_path",
     "commands.bench.notebook": "e2e.audio_path",
-    "archive.lines": "recordings.recording",
-    "archive.redaction": "archive.recorder",
     "protocol.input_clock": "analysis.tables",
-    "archive.log_lines": "archive.logs",
-    "analysis.recorded": "recordings.recording",
-    "analysis.event_table": "recordings.recording",
     "analysis.timeline": "recordings.recording",
-    "recordings.report.parts": "recordings.report.page",
-    "recordings.report.pictures": "recordings.report.page",
-    "recordings.report.sound": "recordings.report.page",
     "analysis.turn_moments": "analysis.tables",
     "analysis.metrics.figures": "analysis.metrics.metrics",
     "analysis.metrics.latency": "analysis.metrics.metrics",
@@ -91,7 +82,6 @@ TESTED_WITH: dict[str, str] = {
     "commands.bench.long_session": "commands.bench.recording",
     "devices.host_player": "devices.host_audio",
     "session.served_recording": "session.recorded_transport",
-    "recordings.replay_script": "recordings.replay_reading",
 }
 """Modules without a test file of their own, and the test file that is theirs as well."""
 MAX_TESTED_WITH = 5

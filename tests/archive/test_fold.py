@@ -1,29 +1,26 @@
+"""Events and reports of a recording, folded in the order in which the session took them."""
+
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from realtime_nb.archive.lines import RecordedEvent, TypedEvent, typed
 from realtime_nb.archive.recorder import Recorder
+from realtime_nb.audio.pcm import ulaw_encode
+from realtime_nb.protocol.conversation import ToolReport
 from realtime_nb.recordings.recording import load
 from tests.archive.wire_logs import BEGAN, Kept, Sent, written
-from tests.scripted_session import LiveSession, three_turns
+from tests.scripted_session import LiveSession, session, three_turns
 
 FIGURES = ["latency_ms", "uplink_ms", "endpoint_wait_ms"]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    recorder = Recorder(tmp_path, {"dialect": "ga"})
-    live = LiveSession(recorder)
-    three_turns(live)
-    recorder.close()
-    return recorder.path
 
 
 def appended_ms(line: str) -> float | None:
@@ -137,3 +134,107 @@ def test_two_sessions_with_the_same_ids_are_a_problem(kept: Kept, tmp_path: Path
     spoken = recording.latency[recording.latency.latency_note != "typed"]
     assert set(spoken.latency_note) == {"its id, or that of its answer, came a second time"}
     assert spoken[["endpoint_wait_ms", "model_first_audio_ms"]].isna().all(axis=None)
+
+
+def test_reports_are_folded_where_they_came(tmp_path: Path) -> None:
+    """An item that is deleted after its last report must not come back with it."""
+    recorder = Recorder(tmp_path, {})
+    live = LiveSession(recorder)
+    live.received(0.1, "session.created", session=session())
+    live.spoken_answer(0.2, "resp_1", "agent_1", "Never heard.", np.zeros(4_800, np.float32))
+    live.playback("agent_1", 0, "flushed", 0.3)
+    live.received(0.4, "conversation.item.deleted", item_id="agent_1")
+    recorder.close()
+
+    conversation = load(recorder.path).conversation
+
+    assert conversation == live.conversation
+    assert conversation.items == {}
+
+
+def test_reports_of_functions_are_folded_where_they_came(tmp_path: Path) -> None:
+    """A call is known from the first that is heard of it; a log without times knows no more."""
+    recorder = Recorder(tmp_path, {})
+    live = LiveSession(recorder)
+    live.received(0.1, "session.created", session=session())
+    item = {"id": "item_1", "type": "function_call", "name": "book", "call_id": "call_2"}
+    live.tool(ToolReport("call_1", "started", 0.2))
+    live.received(0.3, "response.output_item.done", item=item, response_id="resp_1")
+    live.tool(ToolReport("call_2", "started", 0.4))
+    live.tool(ToolReport("call_2", "ended", 0.5, "ok"))
+    recorder.close()
+
+    recording = load(recorder.path)
+
+    assert recording.conversation == live.conversation
+    assert list(recording.conversation.calls) == ["call_1", "call_2"]
+    assert recording.calls.run_outcome.dropna().to_list() == ["ok"]
+
+
+def test_g711_folds_to_the_same_milliseconds(tmp_path: Path) -> None:
+    """A resampler gives more or fewer samples than three per byte; the fold counts the wire."""
+    recorder = Recorder(tmp_path, {})
+    live = LiveSession(recorder)
+    live.received(0.0, "session.created", session=session(type="audio/pcmu"))
+    payload = ulaw_encode(bytes(320))
+    encoded = base64.b64encode(payload).decode()
+    for number, samples in enumerate((400, 480, 560, 481)):
+        pcm = bytes(2 * samples)
+        live.sent(number / 50, "input_audio_buffer.append", pcm, audio=encoded)
+        live.received(
+            number / 50, "response.output_audio.delta", pcm, delta=encoded, item_id="agent_1"
+        )
+    recorder.close()
+
+    recording = load(recorder.path)
+
+    assert recording.conversation == live.conversation
+    assert recording.conversation.input_ms == 80.0
+    assert recording.conversation.items["agent_1"].audio_ms == 80.0
+    assert recording.input_clock == live.clock
+
+
+def test_odd_payloads_fold_to_the_same_milliseconds(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, {})
+    live = LiveSession(recorder)
+    for size in (961, 1, 958, 959, 961):
+        audio = base64.b64encode(bytes(size)).decode()
+        live.sent(0.5, "input_audio_buffer.append", audio=audio)
+    recorder.close()
+
+    assert load(recorder.path).conversation == live.conversation
+
+
+def test_beta_dialect_is_folded_as_it_was(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, {"dialect": "beta"})
+    live = LiveSession(recorder, dialect="beta")
+    beta_session = {"id": "sess_1", "input_audio_format": "g711_ulaw", "modalities": ["text"]}
+    live.received(0.1, "session.created", session=beta_session)
+    live.sent(
+        0.2, "input_audio_buffer.append", bytes(960), audio=base64.b64encode(bytes(160)).decode()
+    )
+    item = {"id": "user_1", "type": "message", "role": "user", "status": "completed"}
+    item["content"] = [{"type": "input_text", "text": "Hello."}]  # type: ignore[assignment]
+    live.received(0.3, "conversation.item.created", item=item)
+    live.received(
+        0.4,
+        "response.audio.delta",
+        bytes(960),
+        delta=base64.b64encode(bytes(960)).decode(),
+        item_id="agent_1",
+        response_id="resp_1",
+    )
+    live.received(0.5, "response.audio_transcript.delta", delta="Hi.", item_id="agent_1")
+    recorder.close()
+
+    recording = load(recorder.path)
+
+    assert recording.conversation == live.conversation
+    assert recording.conversation.input_ms == 20.0
+    assert recording.conversation.items["agent_1"].audio_ms == 20.0
+    assert recording.conversation.items["agent_1"].text == "Hi."
+    assert [event.event["type"] for event in recording.raw_events()][-2:] == [
+        "response.audio.delta",
+        "response.audio_transcript.delta",
+    ]
+    assert list(recording.turns.user_text) == ["Hello."]

@@ -101,30 +101,6 @@ def test_array_of_events(kept: Kept, tmp_path: Path) -> None:
         assert said(load(tmp_path / name)) == kept.conversation.transcript()
 
 
-def test_array_that_was_cut_off_and_objects_over_several_lines(tmp_path: Path) -> None:
-    lines = [
-        "Connected.",
-        "10:00:00.5 >>> " + json.dumps({"type": "response.create"}, indent=2),
-        "10:00:01.0 <<< " + json.dumps({"type": "response.created", "response": {"id": "r"}}),
-        '10:00:02.0 <<< {"type": "response.done", "respon',
-    ]
-
-    recording = load(written(tmp_path / "console.txt", lines))
-
-    assert list(recording.events.t_s) == [0.0, 0.5]
-    assert list(recording.events.direction) == ["sent", "received"]
-    assert recording.problems == [
-        "line 6 can't be read and is left out.",
-        "1 line is without an event and left out.",
-    ]
-
-    array = json.dumps([{"type": "response.create"}, {"type": "error", "error": {}}], indent=2)
-    (tmp_path / "cut.json").write_text(array[:-30])
-    cut = load(tmp_path / "cut.json")
-    assert list(cut.events.type) == ["response.create"]
-    assert "can't be read" in cut.problems[0]
-
-
 def test_beta_log_is_recognised(kept: Kept, tmp_path: Path) -> None:
     lines: list[dict[str, Any]] = []
     for way, raw, t_s in kept.wire:

@@ -28,15 +28,6 @@ def test_unknown_events_pass_through(tmp_path: Path) -> None:
     assert recording.problems == []
 
 
-def test_repeated_events_that_a_console_only_counted(tmp_path: Path) -> None:
-    delta = {"type": "response.output_text.delta", "delta": "Hi", "item_id": "i"}
-    lines = [{"time": iso(0.5), "source": "server", "count": 7, "event": delta}]
-
-    recording = load(written(tmp_path / "log.jsonl", lines))
-
-    assert "counted repeated events: 6 of them are missing" in recording.problems[0]
-
-
 def test_events_that_can_not_be_understood_are_counted(tmp_path: Path) -> None:
     delta = {"type": "response.output_audio.delta", "delta": "AAAA", "response_id": "r"}
     lines = [
@@ -51,26 +42,6 @@ def test_events_that_can_not_be_understood_are_counted(tmp_path: Path) -> None:
         "2 response.output_audio.delta events can't be understood (it names no item), and what "
         "they told is missing."
     ]
-
-
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_byte_order_marks(tmp_path: Path, encoding: str) -> None:
-    path = tmp_path / "log.jsonl"
-    path.write_text('{"type": "response.create", "event_id": "é"}\n', encoding)
-
-    assert list(load(path).events.event_id) == ["é"]
-
-
-def test_line_that_is_not_utf8(tmp_path: Path) -> None:
-    path = tmp_path / "log.jsonl"
-    path.write_bytes(
-        b'{"type": "response.create", "event_id": "\xe9"}\n{"type": "response.create"}'
-    )
-
-    recording = load(path)
-
-    assert len(recording.events) == 1
-    assert recording.problems[0] == "line 1 can't be read and is left out."
 
 
 @pytest.mark.parametrize(

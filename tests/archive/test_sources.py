@@ -13,30 +13,11 @@ import pytest
 import soundfile
 
 import realtime_nb as rt
-from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.pcm import pcm_from_samples
 from realtime_nb.errors import AudioError, RecordingError
 from realtime_nb.recordings.recording import load
 from realtime_nb.testing import MemoryServer, tone
-from tests.scripted_session import LiveSession, three_turns
 from tests.virtual import virtual
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    recorder = Recorder(tmp_path_factory.mktemp("recordings"), {"dialect": "ga"})
-    three_turns(LiveSession(recorder))
-    recorder.close(duration_s=16.2)
-    return recorder.path
-
-
-@pytest.fixture
-def folder(whole: Path, tmp_path: Path) -> Path:
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    for file in whole.iterdir():
-        (copy / file.name).write_bytes(file.read_bytes())
-    return copy
 
 
 def events_of(folder: Path) -> list[dict[str, object]]:
@@ -407,72 +388,11 @@ def test_a_response_that_never_ended_is_drawn_to_the_end(folder: Path) -> None:
     assert ends_s == {16.2}
 
 
-@pytest.mark.parametrize("version", ["1", None, 1.5])
-def test_a_format_that_is_no_number_is_not_called_newer(folder: Path, version: object) -> None:
-    header = json.loads((folder / "session.json").read_text())
-    (folder / "session.json").write_text(json.dumps({**header, "format_version": version}))
-
-    with pytest.raises(
-        RecordingError, match=r"session\.json is damaged: its format_version is"
-    ) as e:
-        load(folder)
-    assert "newer" not in str(e.value)
-
-
-def test_unknown_events_pass_through(folder: Path) -> None:
-    events = events_of(folder)
-    new = {"seq": len(events), "t": 16.1, "dir": "received", "event": {"type": "later", "x": [1]}}
-    rewrite_events(folder, [*events, {**new, "of a later version": 1}])
-
-    recording = load(folder)
-
-    assert recording.problems == []
-    assert recording.events.type.iloc[-1] == "later"
-    assert recording.conversation.unknown_events == 3
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        b"null",
-        b"[]",
-        b'{"seq": "x"}',
-        b'{"seq": 1, "t": 0.1, "dir": "up", "event": {}}',
-        b"\xff\xfe",
-    ],
-)
-def test_line_that_is_none_of_ours(folder: Path, line: bytes) -> None:
-    content = (folder / "events.jsonl").read_bytes()
-    (folder / "events.jsonl").write_bytes(content + line + b"\n")
-
-    recording = load(folder)
-
-    assert len(recording.problems) == 1
-    assert "can't be read and is left out" in recording.problems[0]
-    assert len(recording.events) == content.count(b"\n")
-
-
 def test_folder_without_events(folder: Path) -> None:
     (folder / "events.jsonl").unlink()
 
     with pytest.raises(RecordingError, match=r"has no events\.jsonl.*WAV files"):
         load(folder)
-
-
-def test_folder_that_lost_its_header(folder: Path) -> None:
-    (folder / "session.json").unlink()
-
-    with pytest.raises(
-        RecordingError, match=r"is not a recording.*loaded as a log: .*events\.jsonl"
-    ):
-        load(folder)
-    assert len(load(folder / "events.jsonl").turns) == 3
-
-
-@pytest.mark.parametrize("name", ["session.json", "events.jsonl", "playback.jsonl", "tools.jsonl"])
-def test_one_file_of_a_recording(folder: Path, name: str) -> None:
-    with pytest.raises(RecordingError, match=r"one file of a recording; load its folder"):
-        load(folder / name)
 
 
 def test_stereo_file_is_mixed_down_and_says_so(tmp_path: Path) -> None:

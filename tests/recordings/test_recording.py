@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import base64
 import json
 from functools import cached_property
 from pathlib import Path
@@ -11,15 +10,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.archive.recorder import Recorder
-from realtime_nb.audio.pcm import pcm_from_samples, read_wav_pcm, ulaw_encode
+from realtime_nb.audio.pcm import pcm_from_samples, read_wav_pcm
 from realtime_nb.errors import AudioError, ConfigurationError, RecordingError
-from realtime_nb.protocol.conversation import Conversation, ToolReport
+from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.recordings.recording import Recording, load
 from tests.paths import DATA
-from tests.scripted_session import LiveSession, session, three_turns
+from tests.scripted_session import LiveSession, three_turns
 
 matplotlib.use("Agg")
 
@@ -62,20 +60,6 @@ def test_loads_what_was_recorded(live: LiveSession, folder: Path) -> None:
     assert live.conversation.unknown_events == 2  # one of a later version, one malformed
 
 
-def test_is_what_analyses_take(folder: Path) -> None:
-    recorded: Recorded = load(folder)
-
-    assert recorded.simulated
-    assert [(line.kind, line.item_id) for line in recorded.playback] == [
-        ("started", "agent_1"),
-        ("finished", "agent_1"),
-        ("started", "agent_2"),
-        ("finished", "agent_2"),
-        ("started", "agent_3"),
-        ("flushed", "agent_3"),
-    ]
-
-
 def test_audio_is_float_and_lies_where_it_should(folder: Path) -> None:
     recording = load(folder)
 
@@ -91,28 +75,6 @@ def test_audio_is_float_and_lies_where_it_should(folder: Path) -> None:
     )
     # Of the last, 1.2 of 4 s.
     assert len(recording.output) == round(13.2 * 24_000)
-
-
-def test_events_table(folder: Path) -> None:
-    events = load(folder).events
-
-    assert list(events.columns[:4]) == ["seq", "t_s", "direction", "type"]
-    appends = events[(events.type == "input_audio_buffer.append") & events.audio_ms.notna()]
-    assert len(appends) == 750
-    assert set(appends.audio_ms) == {20.0}
-    error = events[events.type == "error"].iloc[0]
-    assert (error.direction, error.text) == ("received", "Nothing to cancel.")
-    created = events[events.type == "response.created"]
-    assert list(created.response_id) == [
-        "resp_1",
-        "resp_2",
-        "resp_3",
-        "resp_side",
-        "resp_4",
-        "resp_5",
-    ]
-    call = events[events.call_id == "call_1"]
-    assert list(call.item_id.dropna()) == ["call_item"] * 3 + ["output_1"]
 
 
 def test_other_tables_are_those_of_the_analysis(folder: Path) -> None:
@@ -260,18 +222,6 @@ def test_last_line_that_was_cut_off(live: LiveSession, folder: Path) -> None:
     assert "can&#x27;t be read" in recording._repr_html_()
 
 
-def test_line_that_was_damaged_in_the_middle(live: LiveSession, folder: Path) -> None:
-    events = folder / "events.jsonl"
-    lines = events.read_bytes().split(b"\n")
-    lines[10] = b"\xff\x00" + lines[10][2:]
-    events.write_bytes(b"\n".join(lines))
-
-    recording = load(folder)
-
-    assert recording.problems == ["events.jsonl: line 11 can't be read and is left out."]
-    assert recording.conversation.events_applied == live.conversation.events_applied - 1
-
-
 def test_wav_that_is_shorter_than_the_events_say(folder: Path) -> None:
     wav = folder / "input.wav"
     wav.write_bytes(wav.read_bytes()[: -24_000 * 2])
@@ -294,41 +244,6 @@ def test_wav_that_is_gone(folder: Path) -> None:
     recording.plot_timeline().figure.clear()
 
 
-def test_reports_are_folded_where_they_came(tmp_path: Path) -> None:
-    """An item that is deleted after its last report must not come back with it."""
-    recorder = Recorder(tmp_path, {})
-    live = LiveSession(recorder)
-    live.received(0.1, "session.created", session=session())
-    live.spoken_answer(0.2, "resp_1", "agent_1", "Never heard.", np.zeros(4_800, np.float32))
-    live.playback("agent_1", 0, "flushed", 0.3)
-    live.received(0.4, "conversation.item.deleted", item_id="agent_1")
-    recorder.close()
-
-    conversation = load(recorder.path).conversation
-
-    assert conversation == live.conversation
-    assert conversation.items == {}
-
-
-def test_reports_of_functions_are_folded_where_they_came(tmp_path: Path) -> None:
-    """A call is known from the first that is heard of it; a log without times knows no more."""
-    recorder = Recorder(tmp_path, {})
-    live = LiveSession(recorder)
-    live.received(0.1, "session.created", session=session())
-    item = {"id": "item_1", "type": "function_call", "name": "book", "call_id": "call_2"}
-    live.tool(ToolReport("call_1", "started", 0.2))
-    live.received(0.3, "response.output_item.done", item=item, response_id="resp_1")
-    live.tool(ToolReport("call_2", "started", 0.4))
-    live.tool(ToolReport("call_2", "ended", 0.5, "ok"))
-    recorder.close()
-
-    recording = load(recorder.path)
-
-    assert recording.conversation == live.conversation
-    assert list(recording.conversation.calls) == ["call_1", "call_2"]
-    assert recording.calls.run_outcome.dropna().to_list() == ["ok"]
-
-
 def test_recording_of_a_version_that_did_not_record_functions(folder: Path) -> None:
     (folder / "tools.jsonl").unlink()
 
@@ -336,75 +251,6 @@ def test_recording_of_a_version_that_did_not_record_functions(folder: Path) -> N
 
     assert recording.problems == []
     assert recording.calls.queue_ms.isna().all()
-
-
-def test_g711_folds_to_the_same_milliseconds(tmp_path: Path) -> None:
-    """A resampler gives more or fewer samples than three per byte; the fold counts the wire."""
-    recorder = Recorder(tmp_path, {})
-    live = LiveSession(recorder)
-    live.received(0.0, "session.created", session=session(type="audio/pcmu"))
-    payload = ulaw_encode(bytes(320))
-    encoded = base64.b64encode(payload).decode()
-    for number, samples in enumerate((400, 480, 560, 481)):
-        pcm = bytes(2 * samples)
-        live.sent(number / 50, "input_audio_buffer.append", pcm, audio=encoded)
-        live.received(
-            number / 50, "response.output_audio.delta", pcm, delta=encoded, item_id="agent_1"
-        )
-    recorder.close()
-
-    recording = load(recorder.path)
-
-    assert recording.conversation == live.conversation
-    assert recording.conversation.input_ms == 80.0
-    assert recording.conversation.items["agent_1"].audio_ms == 80.0
-    assert recording.input_clock == live.clock
-
-
-def test_odd_payloads_fold_to_the_same_milliseconds(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path, {})
-    live = LiveSession(recorder)
-    for size in (961, 1, 958, 959, 961):
-        audio = base64.b64encode(bytes(size)).decode()
-        live.sent(0.5, "input_audio_buffer.append", audio=audio)
-    recorder.close()
-
-    assert load(recorder.path).conversation == live.conversation
-
-
-def test_beta_dialect_is_folded_as_it_was(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path, {"dialect": "beta"})
-    live = LiveSession(recorder, dialect="beta")
-    beta_session = {"id": "sess_1", "input_audio_format": "g711_ulaw", "modalities": ["text"]}
-    live.received(0.1, "session.created", session=beta_session)
-    live.sent(
-        0.2, "input_audio_buffer.append", bytes(960), audio=base64.b64encode(bytes(160)).decode()
-    )
-    item = {"id": "user_1", "type": "message", "role": "user", "status": "completed"}
-    item["content"] = [{"type": "input_text", "text": "Hello."}]  # type: ignore[assignment]
-    live.received(0.3, "conversation.item.created", item=item)
-    live.received(
-        0.4,
-        "response.audio.delta",
-        bytes(960),
-        delta=base64.b64encode(bytes(960)).decode(),
-        item_id="agent_1",
-        response_id="resp_1",
-    )
-    live.received(0.5, "response.audio_transcript.delta", delta="Hi.", item_id="agent_1")
-    recorder.close()
-
-    recording = load(recorder.path)
-
-    assert recording.conversation == live.conversation
-    assert recording.conversation.input_ms == 20.0
-    assert recording.conversation.items["agent_1"].audio_ms == 20.0
-    assert recording.conversation.items["agent_1"].text == "Hi."
-    assert [event.event["type"] for event in recording.raw_events()][-2:] == [
-        "response.audio.delta",
-        "response.audio_transcript.delta",
-    ]
-    assert list(recording.turns.user_text) == ["Hello."]
 
 
 def test_recording_that_was_not_closed(live: LiveSession, folder: Path) -> None:
