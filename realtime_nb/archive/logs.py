@@ -23,7 +23,7 @@ from typing import Literal
 
 import numpy as np
 
-from realtime_nb.archive.fold import Fold, Gap
+from realtime_nb.archive.fold import Fold
 from realtime_nb.archive.lines import RecordedEvent
 from realtime_nb.archive.log_lines import BETA_SERVER, KNOWN, EventLog, LogEntry, read_log
 from realtime_nb.archive.sources import BACKWARDS_S, RecordingSource
@@ -41,17 +41,17 @@ LOG_SUFFIXES = (".jsonl", ".ndjson", ".json", ".log", ".txt")
 _JITTER_S = 0.05
 """Lines of several writers may be this much out of order."""
 
-_AUDIO = {
+_Side = Literal["input", "output"]
+_AUDIO: dict[str, tuple[str, _Side]] = {
     "input_audio_buffer.append": ("audio", "input"),
     "response.output_audio.delta": ("delta", "output"),
     "response.audio.delta": ("delta", "output"),
 }
-_WAV: dict[Gap, str] = {"input": "input.wav", "output": "received.wav"}
-_LEFT_OUT: dict[Gap, str] = {
+_WAV: dict[_Side, str] = {"input": "input.wav", "output": "received.wav"}
+_LEFT_OUT: dict[_Side, str] = {
     "input": "the log does not hold the audio that was sent",
     "output": "the log does not hold the audio that was received",
 }
-_Side = Literal["input", "output"]
 
 
 class LogSource(RecordingSource):
@@ -262,15 +262,15 @@ class _LoggedAudio:
     """
 
     def __init__(self, from_client: bool) -> None:
-        self.pcm: dict[str, bytearray] = {name: bytearray() for name in _WAV.values()}
-        self.sides: Counter[str] = Counter()
-        self.stripped: set[Gap] = set()
+        self.pcm = {name: bytearray() for name in _WAV.values()}
+        self.sides: Counter[_Side] = Counter()
+        self.stripped: set[_Side] = set()
         self.elsewhere = False
         self.refused: set[str] = set()
         self._from_client = from_client
-        self._formats: dict[str, tuple[str, int]] = {}
-        self._decoders: dict[str, WireDecoder] = {}
-        self._resamplers: dict[str, Resampler] = {}
+        self._formats: dict[_Side, tuple[str, int]] = {}
+        self._decoders: dict[_Side, WireDecoder] = {}
+        self._resamplers: dict[_Side, Resampler] = {}
 
     def follow(self, event: JsonObject) -> None:
         """Takes the formats of a session in GA form: the server's, or what a client asked for if
@@ -278,7 +278,7 @@ class _LoggedAudio:
         asked = event.get("type") == "session.update"
         if asked and not self._from_client:
             return
-        for side in ("input", "output"):
+        for side in _WAV:
             held: object = event.get("session")
             for key in ("audio", side, "format"):
                 held = held.get(key) if isinstance(held, dict) else None
@@ -294,31 +294,29 @@ class _LoggedAudio:
     def take(self, event: JsonObject, recorded: bool) -> JsonObject:
         """Returns the event with a reference in place of its audio; as it is if it was recorded
         so."""
-        key, side = _AUDIO.get(event["type"], ("", "input"))
-        if not key:
+        if event["type"] not in _AUDIO:
             return event
+        key, side = _AUDIO[event["type"]]
         self.sides[side] += 1
-        payload = event.get(key)
         if recorded:
             self.elsewhere = True
             return event
-        name = _WAV["input" if side == "input" else "output"]
+        name = _WAV[side]
         start = len(self.pcm[name]) // 2
-        wire = _payload(payload)
+        wire = _payload(event.get(key))
         if wire:
             self.pcm[name] += self._decode(side, wire)
         else:
-            self.stripped.add("input" if side == "input" else "output")
+            self.stripped.add(side)
         samples = len(self.pcm[name]) // 2 - start
         return {**event, key: {"file": name, "start": start, "samples": samples}}
 
     def finish(self) -> None:
         """Takes what filters still hold."""
         for side, resampler in self._resamplers.items():
-            name = _WAV["input" if side == "input" else "output"]
-            self.pcm[name] += resampler.process_pcm(b"", last=True)
+            self.pcm[_WAV[side]] += resampler.process_pcm(b"", last=True)
 
-    def _decode(self, side: str, wire: bytes) -> bytes:
+    def _decode(self, side: _Side, wire: bytes) -> bytes:
         name, rate = self._formats.get(side, ("audio/pcm", 24_000))
         try:
             if side not in self._decoders:
@@ -327,7 +325,7 @@ class _LoggedAudio:
             return self._resamplers[side].process_pcm(self._decoders[side].decode(wire))
         except ConfigurationError as error:
             self.refused.add(f"The {side} audio can't be read: {error}")
-            self.stripped.add("input" if side == "input" else "output")
+            self.stripped.add(side)
             return b""
 
 
