@@ -54,8 +54,12 @@ FORMAT = "realtime_nb recording"
 FORMAT_VERSION = 1
 
 QUEUE_BYTES = 64 * 1024 * 1024
+"""What may wait for the disk: seven minutes of both voices and of what was played. It keeps a disk
+that takes nothing from filling the memory that the conversation needs."""
 BATCH_BYTES = 4 * 1024 * 1024
 FLUSH_INTERVAL_S = 0.25
+"""How old may be what a killed process takes along, the time of one write aside. A flush hands over
+to the operating system, which outlives the process; only a power cut loses more."""
 CLOSE_TIMEOUT_S = 30.0
 JOIN_SAMPLES = SAMPLE_RATE // 20
 """Chunks of an item that were played within 50 ms of each other were played without a pause."""
@@ -145,6 +149,8 @@ class Recorder:
         Raises:
             RecordingError: Recording has failed or was closed.
         """
+        # A place in a WAV file is given and its line is queued under one lock: whatever thread an
+        # event comes from, the order of lines, of their numbers and of audio is the same.
         with self._lock:
             self._check()
             audio: list[AudioChunk] = []
@@ -358,6 +364,7 @@ class Recorder:
                 self._wake.wait(FLUSH_INTERVAL_S)
                 self._wake.clear()
                 with self._lock:
+                    # Both at once: after `_closing` nothing is added, so these are the last.
                     closing = self._closing
                     entries, self._queue = self._queue, deque()
                     header = self._header if self._noted else None
@@ -367,9 +374,12 @@ class Recorder:
                     write_json(self.path / "session.json", {**header, "complete": False})
                 written = self._write_entries(entries)
                 with self._lock:
+                    # Only now: what is being written still takes memory, and counts as queued.
                     self._queued_bytes -= written
                     self._writing_s = None
         except Exception as error:  # whatever it is, the next call has to say it
+            # A call that got in before this is lost, as is the queue: that is the end of the
+            # recording and no hole in it, because every later call is refused.
             with self._lock:
                 self._fail(_reason(error))
                 self._queue.clear()
@@ -385,7 +395,7 @@ class Recorder:
         return written
 
     def _finish(self, complete: bool, footer: JsonObject) -> None:
-        if not self._thread.is_alive():
+        if not self._thread.is_alive():  # else it hangs in a write, and the files are its own
             try:
                 self._files.close()
             except OSError as error:

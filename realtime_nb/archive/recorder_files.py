@@ -71,7 +71,11 @@ class OpenFiles:
             self._lines.setdefault(entry.file, []).append(entry.line)
 
     def flush(self) -> None:
-        """Hands everything to the operating system, audio before the lines that refer to it."""
+        """Hands everything to the operating system, audio before the lines that refer to it.
+
+        One thread does, in the order of the queue: wherever the process ends, no line on disk
+        speaks of audio that is not there, and none is missing before another of its file.
+        """
         for name, chunks in self._audio.items():
             wav = self._wav(name)
             for start, pcm in _joined(chunks):
