@@ -11,7 +11,7 @@ from realtime_nb.archive.lines import (
     PlaybackLine,
     RecordedEvent,
     ToolLine,
-    audio_references,
+    audio_reference,
     typed,
 )
 from realtime_nb.protocol import events as ev
@@ -127,8 +127,10 @@ class Fold:
                 self.received.setdefault(event.item_id, []).append(event.delta)
 
     def _not_understood(self, event: ev.UnknownEvent, line: RecordedEvent) -> None:
-        for reference in audio_references(event.raw):
-            self._refer(reference, event.raw.get("item_id"))
+        for key in ("audio", "delta"):
+            reference = audio_reference(event.raw.get(key))
+            if reference is not None:
+                self._refer(reference, event.raw.get("item_id"))
         if event.type == "response.output_audio.delta":
             self._lost.append((event.raw, False))
         if event.problem is not None and line.direction == "received":

@@ -27,7 +27,7 @@ __all__ = [
     "RecordedEvent",
     "ToolLine",
     "TypedEvent",
-    "audio_references",
+    "audio_reference",
     "is_in_recording",
     "label_line",
     "missing_samples",
@@ -211,15 +211,14 @@ def _decoded_slowly(line: bytes, kind: type[T]) -> T | None:
         return None
 
 
-def audio_references(event: JsonObject) -> Iterator[AudioRef]:
-    """Yields the event's own audio."""
-    for key in ("audio", "delta"):
-        value = event.get(key)
-        if isinstance(value, dict):
-            try:
-                yield msgspec.convert(value, AudioRef)
-            except msgspec.ValidationError:
-                continue
+def audio_reference(value: object) -> AudioRef | None:
+    """Returns what stands in place of an event's audio, as a reference; None if it is none."""
+    if not isinstance(value, dict) or "file" not in value:
+        return None
+    try:
+        return msgspec.convert(value, AudioRef)
+    except msgspec.ValidationError:
+        return None
 
 
 def missing_samples(path: Path) -> int:

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 from urllib.parse import quote
 
-import msgspec
-
-from realtime_nb.archive.lines import RecordedEvent
+from realtime_nb.archive.lines import RecordedEvent, audio_reference
 from realtime_nb.audio.pcm import Samples, pcm_from_samples, read_wav_pcm
 from realtime_nb.audio.wire import WireEncoder
 from realtime_nb.errors import ConfigurationError
@@ -108,7 +106,7 @@ class StoredAudio:
         """Returns the event as it was on the wire."""
         name = raw.get("type")
         if name in _DELTAS:
-            reference = _reference(raw.get("delta"))
+            reference = audio_reference(raw.get("delta"))
             return raw if reference is None else {**raw, "delta": self._delta(reference)}
         for event in server_to_ga(raw) if name in ("session.created", "session.updated") else ():
             self._follow(event)
@@ -140,17 +138,8 @@ class StoredAudio:
             return [self._nested(part) for part in value]
         if not isinstance(value, dict):
             return value
-        reference = _reference(value)
+        reference = audio_reference(value)
         if reference is None or reference.file != "items.wav":
             return {key: self._nested(part) for key, part in value.items()}
         end = reference.start + reference.samples
         return base64.b64encode(self._item_pcm[2 * reference.start : 2 * end]).decode("ascii")
-
-
-def _reference(value: object) -> AudioRef | None:
-    if not isinstance(value, dict) or "file" not in value:
-        return None
-    try:
-        return msgspec.convert(value, AudioRef)
-    except msgspec.ValidationError:
-        return None
