@@ -26,6 +26,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from realtime_nb.commands.samples import AUSTEN
 from realtime_nb.errors import RealtimeError
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ Status = Literal["ok", "warning", "missing"]
 SENTENCE = "The quick brown fox jumps over the lazy dog."
 LEAST_DISK_MB = 200
 SLOW_START_S = 10.0
-_SAMPLE = Path(__file__).parents[1] / "samples" / "austen_0880.wav"
 _SAMPLE_SPEECH_S = 2.7
 _SPEED = 8.0
 _FIRST_GOOD_KERNEL = 7
@@ -238,7 +238,7 @@ def _speech_detection() -> tuple[Status, str, str]:
     from realtime_nb.audio.vad import find_speech
 
     began = time.perf_counter()
-    turns = find_speech(_SAMPLE)
+    turns = find_speech(AUSTEN)
     words = f"Silero in numpy, {_since(began)} for a sample of speech"
     lengths_s = [(turn.offset_ms - turn.onset_ms) / 1000 for turn in turns]
     if len(turns) != 1 or abs(lengths_s[0] - _SAMPLE_SPEECH_S) > 0.1:
@@ -276,7 +276,7 @@ def _speech_to_text(voice: _Voice) -> tuple[Status, str, str]:
     engine.transcribe(bytes(32_000), 16_000)
     words = f"{engine.name}, onnxruntime {_version('onnxruntime')}, loaded in {_since(began)}"
     if not voice.pcm:
-        engine.transcribe(pcm_from_samples(load_audio(_SAMPLE)), 24_000)
+        engine.transcribe(pcm_from_samples(load_audio(AUSTEN)), 24_000)
         return "ok", f"{words}; there was no voice to listen to", ""
     began = time.perf_counter()
     heard = engine.transcribe(voice.pcm, voice.sample_rate)

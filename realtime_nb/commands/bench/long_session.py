@@ -20,6 +20,7 @@ import numpy as np
 
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.pcm import SAMPLE_RATE, load_audio, pcm_from_samples
+from realtime_nb.commands.samples import AUSTEN, CARDS
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.usage import InputTokens, usage_object
@@ -33,7 +34,6 @@ _DELTA_MS = 100
 _BYTES_PER_MS = 2 * SAMPLE_RATE // 1000
 _MICROPHONE_FROM_S = 1.0
 _QUEUE_ROOM_BYTES = 16_000_000
-_SAMPLES = Path(__file__).parents[2] / "samples"
 _VAD = {
     "type": "server_vad",
     "threshold": 0.5,
@@ -118,7 +118,7 @@ def _take(recorder: Recorder, step: _Step) -> int:
 def _microphone(turns: int) -> Iterator[_Step]:
     """Yields the user says the same 2.5 s, 0.5 s into every turn."""
     chunk_bytes = _CHUNK_MS * _BYTES_PER_MS
-    words = pcm_from_samples(np.resize(load_audio(_SAMPLES / "austen_0880.wav"), 60_000))
+    words = pcm_from_samples(np.resize(load_audio(AUSTEN), 60_000))
     turn = bytearray(round(TURN_S * 1000) * _BYTES_PER_MS)
     turn[500 * _BYTES_PER_MS : 500 * _BYTES_PER_MS + len(words)] = words
     chunks = [bytes(turn[at : at + chunk_bytes]) for at in range(0, len(turn), chunk_bytes)]
@@ -145,7 +145,7 @@ class _Talk:
     def __init__(self) -> None:
         self.steps: list[_Step] = []
         self._context = InputTokens()
-        answer = load_audio(_SAMPLES / "cards_005.wav")
+        answer = load_audio(CARDS)
         self._pcm = pcm_from_samples(np.resize(answer, SAMPLE_RATE * 10))
 
     def sent(self, t_s: float, type: str, **fields: object) -> None:

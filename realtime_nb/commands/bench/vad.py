@@ -20,6 +20,7 @@ from realtime_nb.audio.vad import (
     SpeechEngine,
     sweep_turns,
 )
+from realtime_nb.commands.samples import SAMPLES
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.turns import TurnSettings
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["OnnxSilero", "onnx_model", "run"]
 
-_SAMPLES = Path(__file__).parents[2] / "samples"
 _PIECE_FRAMES = 512  # the engines take turns at this, so that both meet the same load
 _DECISIONS = (0.5, 0.35)  # where a turn opens and where it closes, by default
 _LIVE_FRAMES = 300
@@ -87,7 +87,7 @@ def run(minutes: float = 10, audio: Sequence[Path] | None = None) -> dict[str, f
     """
     if not 0 < minutes < math.inf:
         raise ConfigurationError(f"minutes is {minutes}; give a length of audio above 0")
-    samples = _speech(minutes, audio or sorted(_SAMPLES.glob("*.wav")))
+    samples = _speech(minutes, audio or SAMPLES)
     model = onnx_model()
     engines: list[SpeechEngine] = [SileroVAD()] + ([OnnxSilero(model)] if model else [])
     probabilities, seconds = _in_turns(engines, samples)
