@@ -45,7 +45,7 @@ from realtime_nb.errors import SessionClosedError
 from realtime_nb.local.connection import Connection
 from realtime_nb.local.engines import Engines
 from realtime_nb.local.llm import LLM, ScriptedLLM
-from realtime_nb.local.speaking import Pace
+from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.local.stt import STT
 from realtime_nb.local.tts import TTS
 from realtime_nb.protocol.config import merge_session
@@ -268,13 +268,13 @@ class MemoryServer:
         *,
         stt: STT | None = None,
         tts: TTS | None = None,
-        pace: Pace | None = None,
+        pace: SpeechPace | None = None,
         session_s: float = 3_600.0,
         dialect: Literal["ga", "beta"] = "ga",
     ) -> None:
         self.transport, self._end = memory_pair()
         self._engines = fake_engines(llm, stt=stt, tts=tts)
-        self._pace = pace or Pace()
+        self._pace = pace or SpeechPace()
         self._session_s = session_s
         self._dialect: Literal["ga", "beta"] = dialect
         self._task: asyncio.Task[None] | None = None

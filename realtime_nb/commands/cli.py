@@ -30,7 +30,7 @@ from realtime_nb.errors import (
 from realtime_nb.protocol.words import clock
 
 if TYPE_CHECKING:
-    from realtime_nb.commands.talk import Line, TalkResult
+    from realtime_nb.commands.talk import TalkLine, TalkResult
     from realtime_nb.local.llm import LLM
     from realtime_nb.protocol.turns import Turn
     from realtime_nb.tools import Tool
@@ -258,7 +258,7 @@ def _appointments(db: Path) -> Iterator[Tool]:
     yield from AppointmentBook(db).tools()
 
 
-def _print_line(line: Line) -> None:
+def _print_line(line: TalkLine) -> None:
     print(f"{clock(line.t_s)}  {line.who:<5}  {' '.join(line.text.split())}", flush=True)
 
 

@@ -18,7 +18,7 @@ from websockets.protocol import State
 from realtime_nb.errors import RealtimeError
 from realtime_nb.local.engines import Backlog, Engines, patience
 from realtime_nb.local.hearing import hear
-from realtime_nb.local.speaking import Pace, respond
+from realtime_nb.local.speaking import SpeechPace, respond
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.items import decode_audio
 from realtime_nb.protocol.problems import Refused
@@ -94,7 +94,7 @@ class Connection:
         self,
         socket: ServerConnection,
         engines: Engines,
-        pace: Pace,
+        pace: SpeechPace,
         *,
         model: str,
         session_s: float,

@@ -33,7 +33,7 @@ from realtime_nb.local.connection import CLOSE_S, Connection, close_socket, cut,
 from realtime_nb.local.engines import Engines
 from realtime_nb.local.llm import LLM
 from realtime_nb.local.rules import RuleLLM
-from realtime_nb.local.speaking import Pace
+from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.local.stt import STT, load_stt
 from realtime_nb.local.tts import TTS, load_tts
 from realtime_nb.protocol.dialect import is_beta_handshake
@@ -105,7 +105,7 @@ def serve(
         engines,
         port=port,
         token=token or secrets.token_urlsafe(18),
-        pace=Pace(lead_ms, speed),
+        pace=SpeechPace(lead_ms, speed),
         session_s=session_minutes * 60,
         max_connections=max_connections,
     )
@@ -124,7 +124,7 @@ class LocalServer:
         *,
         port: int,
         token: str,
-        pace: Pace,
+        pace: SpeechPace,
         session_s: float,
         max_connections: int,
     ) -> None:

@@ -19,13 +19,13 @@ from realtime_nb.local.sentences import SentenceStream
 from realtime_nb.local.tts import TTS
 from realtime_nb.protocol.server import Respond, ServerProtocol
 
-__all__ = ["Pace", "respond"]
+__all__ = ["SpeechPace", "respond"]
 
 _CHUNK_MS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class SpeechPace:
     """How far audio may run ahead of its own playing time.
 
     Attributes:
@@ -53,7 +53,7 @@ async def respond(
     core: ServerProtocol,
     pump: Callable[[], object],
     engines: Engines,
-    pace: Pace,
+    pace: SpeechPace,
 ) -> None:
     """Runs one response and reports what it makes to ``core``; calls ``pump`` after each report.
 
@@ -151,7 +151,7 @@ async def _send(
     speech: _Speech,
     core: ServerProtocol,
     pump: Callable[[], object],
-    pace: Pace,
+    pace: SpeechPace,
 ) -> None:
     loop = asyncio.get_running_loop()
     bytes_per_ms = 48 if job.settings.output_format["type"] == "audio/pcm" else 8

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from realtime_nb.local.entities import (
     Found,
-    Span,
+    TextSpan,
     find_dates,
     find_names,
     find_numbers,
@@ -26,9 +26,18 @@ from realtime_nb.local.entities import (
     weekday_value,
 )
 
-__all__ = ["LOOKING_UP", "Kind", "Parameter", "ToolSpec", "Turn", "fill", "question", "read_tool"]
+__all__ = [
+    "LOOKING_UP",
+    "Parameter",
+    "ParameterKind",
+    "ToolSpec",
+    "Utterance",
+    "fill",
+    "question",
+    "read_tool",
+]
 
-Kind = Literal[
+ParameterKind = Literal[
     "name",
     "day",
     "weekday",
@@ -70,7 +79,7 @@ class Parameter:
     """One argument of a function: its name, what kind of thing it is, and its schema."""
 
     name: str
-    kind: Kind
+    kind: ParameterKind
     required: bool
     schema: Mapping[str, Any]
 
@@ -110,7 +119,7 @@ class ToolSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Utterance:
     """What was said in one turn, and which arguments had just been asked for.
 
     ``about`` is False for what was said before anybody spoke of the function: names, days and times
@@ -163,7 +172,7 @@ def _resolved(value: object, root: Mapping[str, Any]) -> dict[str, Any]:
     return resolved
 
 
-def _kind(name: str, schema: Mapping[str, Any]) -> Kind | None:
+def _kind(name: str, schema: Mapping[str, Any]) -> ParameterKind | None:
     declared = schema.get("type", "string")
     if declared == "string" and wants_weekday(_name_words(name), _choices(schema), _hint(schema)):
         return "weekday"
@@ -190,7 +199,7 @@ def _hint(schema: Mapping[str, Any]) -> str:
     return " ".join(str(part) for part in parts if part)
 
 
-def _text_kind(name: str, schema: Mapping[str, Any]) -> Kind:
+def _text_kind(name: str, schema: Mapping[str, Any]) -> ParameterKind:
     words = _name_words(name)
     hint = f"{schema.get('format', '')} {schema.get('description', '')}"
     if schema.get("format") == "date-time" or "datetime" in words or {"date", "time"} <= words:
@@ -217,10 +226,10 @@ class _Said:
     days: list[Found[datetime.date]]
     times: list[Found[datetime.time]]
     names: list[Found[str]]
-    taken: list[Span]
+    taken: list[TextSpan]
 
 
-def _listen(tool: ToolSpec, turn: Turn, today: datetime.date) -> _Said:
+def _listen(tool: ToolSpec, turn: Utterance, today: datetime.date) -> _Said:
     asked = {each.kind for each in tool.parameters if each.name in turn.asked}
     days = find_dates(turn.text, today)
     taken = [each.span for each in days]
@@ -230,7 +239,7 @@ def _listen(tool: ToolSpec, turn: Turn, today: datetime.date) -> _Said:
     return _Said(turn.text, days, times, names, taken)
 
 
-def fill(tool: ToolSpec, turns: Sequence[Turn], today: datetime.date) -> dict[str, Any]:
+def fill(tool: ToolSpec, turns: Sequence[Utterance], today: datetime.date) -> dict[str, Any]:
     """Returns the arguments that were said; of several values for one argument the last one
     counts."""
     filled: dict[str, Any] = {}
@@ -260,7 +269,7 @@ def fill(tool: ToolSpec, turns: Sequence[Turn], today: datetime.date) -> dict[st
 def _in_order(
     wanted: Sequence[Parameter],
     found: Sequence[Found[Any]],
-    turn: Turn,
+    turn: Utterance,
     filled: Mapping[str, Any],
 ) -> dict[str, str]:
     if not wanted or not found:
@@ -283,7 +292,7 @@ def _written(value: object, parameter: Parameter) -> str | None:
     return str(value)
 
 
-def _numbers(tool: ToolSpec, turn: Turn, said: _Said) -> dict[str, float]:
+def _numbers(tool: ToolSpec, turn: Utterance, said: _Said) -> dict[str, float]:
     """Returns a number goes to the argument that is named beside it, else to the one that is
     open."""
     filled: dict[str, float] = {}
@@ -301,7 +310,7 @@ def _numbers(tool: ToolSpec, turn: Turn, said: _Said) -> dict[str, float]:
     return {name: value for name, value in filled.items() if name not in whole or value % 1 == 0}
 
 
-def _takes_any_number(parameter: Parameter, wanted: Sequence[Parameter], turn: Turn) -> bool:
+def _takes_any_number(parameter: Parameter, wanted: Sequence[Parameter], turn: Utterance) -> bool:
     if {each.name for each in wanted} & set(turn.asked):
         return parameter.name in turn.asked
     return parameter.required or len(wanted) == 1 or parameter.words in _COUNTS
@@ -314,14 +323,14 @@ def _named_beside(parameter: Parameter, number: Found[float], text: str) -> bool
     return any(word.rstrip("s") in names for word in near)
 
 
-def _others(tool: ToolSpec, turn: Turn, said: _Said) -> Iterator[tuple[str, Any]]:
+def _others(tool: ToolSpec, turn: Utterance, said: _Said) -> Iterator[tuple[str, Any]]:
     for parameter in tool.parameters:
         value = _other(parameter, tool, turn, said)
         if value is not None:
             yield parameter.name, value
 
 
-def _other(parameter: Parameter, tool: ToolSpec, turn: Turn, said: _Said) -> Any:
+def _other(parameter: Parameter, tool: ToolSpec, turn: Utterance, said: _Said) -> Any:
     asked = parameter.name in turn.asked
     match parameter.kind:
         case "choice":
@@ -407,7 +416,7 @@ def _email(text: str) -> str | None:
     return None
 
 
-def _free_text(parameter: Parameter, tool: ToolSpec, turn: Turn, asked: bool) -> str | None:
+def _free_text(parameter: Parameter, tool: ToolSpec, turn: Utterance, asked: bool) -> str | None:
     texts = [each for each in tool.parameters if each.kind == "text" and each.required]
     if asked and (len(turn.asked) == 1 or len(texts) == 1):
         return _FILLERS.sub("", turn.text) or None

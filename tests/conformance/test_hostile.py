@@ -17,7 +17,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from realtime_nb.audio.vad import FrameDetector
-from realtime_nb.local.llm import Call, Request, Script, ScriptedLLM
+from realtime_nb.local.llm import Call, Reply, Request, ScriptedLLM
 from realtime_nb.local.server import LocalServer
 from realtime_nb.protocol.server import CancelResponse, Job, Respond, ServerProtocol, Transcribe
 from realtime_nb.testing import CountingIds, LoudnessDetector, silence, tone
@@ -126,7 +126,7 @@ COMMON = [
 ]
 
 
-def obliging(request: Request) -> Script:
+def obliging(request: Request) -> Reply:
     if request.tools:
         return ["Well. ", Call(request.tools[0]["name"], "{}"), "That was it."]
     return "An answer of several words. And another one."

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from realtime_nb.local.engines import Engines
 from realtime_nb.local.llm import LLM, ScriptedLLM
 from realtime_nb.local.server import LocalServer
-from realtime_nb.local.speaking import Pace
+from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.local.stt import STT
 from realtime_nb.local.tts import TTS
 from realtime_nb.testing import LoudnessDetector, tone
@@ -105,7 +105,7 @@ def fake_server(
     tts: TTS | None = None,
     *,
     timeout_s: float = 30.0,
-    pace: Pace | None = None,
+    pace: SpeechPace | None = None,
     session_s: float = 3_600.0,
     max_connections: int = 200,
 ) -> LocalServer:
@@ -114,7 +114,7 @@ def fake_server(
         fake_engines(stt, llm, tts, timeout_s),
         port=0,
         token="a-token",
-        pace=pace or Pace(speed=100.0),
+        pace=pace or SpeechPace(speed=100.0),
         session_s=session_s,
         max_connections=max_connections,
     )

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from realtime_nb.local.llm import Call, Request, ScriptedLLM, Text
-from realtime_nb.local.speaking import Pace
+from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.protocol.server import ServerProtocol
 from realtime_nb.testing import silence, tone
 from tests.local.connections import COMPLETED, TRANSCRIBED, all_work_done, connection_of, session
@@ -204,7 +204,7 @@ async def test_a_failing_answer_fails_alone(broken: str) -> None:
 async def test_a_cancelled_response_stops_its_engines() -> None:
     tts = FakeTTS(audio_ms=2_000)
     script = " ".join(f"Sentence number {number}." for number in range(50))
-    server = fake_server(llm=ScriptedLLM([script, "Next."]), tts=tts, pace=Pace(200, speed=1))
+    server = fake_server(llm=ScriptedLLM([script, "Next."]), tts=tts, pace=SpeechPace(200, speed=1))
     async with server, joined(server) as client:
         await client.send("response.create")
         await client.until("response.output_audio.delta")

@@ -11,7 +11,7 @@ import pytest
 
 from realtime_nb.local import connection as connection_module
 from realtime_nb.local.llm import ScriptedLLM
-from realtime_nb.local.speaking import Pace
+from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.testing import silence, tone
 from tests.local.connections import connection_of, session
 from tests.local.fake_engines import FakeSTT, FakeTTS, fake_server
@@ -146,7 +146,7 @@ async def test_more_than_the_limit_unread_ends_the_session(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connection_module, "MAX_UNSENT_BYTES", 100_000)
-    server = fake_server(tts=FakeTTS(5_000), pace=Pace(60_000, 1))
+    server = fake_server(tts=FakeTTS(5_000), pace=SpeechPace(60_000, 1))
     async with server, joined(server) as client:
         await client.send("response.create")
         assert await client.close_code() == UNREAD

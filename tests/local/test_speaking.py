@@ -10,8 +10,8 @@ import pytest
 
 from realtime_nb.errors import RealtimeError
 from realtime_nb.local.engines import Engines
-from realtime_nb.local.llm import LLM, Call, Request, Script, ScriptedLLM, Text
-from realtime_nb.local.speaking import Pace, respond
+from realtime_nb.local.llm import LLM, Call, Reply, Request, ScriptedLLM, Text
+from realtime_nb.local.speaking import SpeechPace, respond
 from realtime_nb.protocol.server import Respond, ServerProtocol
 from realtime_nb.testing import CountingIds, LoudnessDetector, tone
 from tests.local.fake_engines import FakeTTS, fake_engines
@@ -41,8 +41,8 @@ class Stage:
             self.times.append(asyncio.get_running_loop().time())
         self.news.set()
 
-    async def run(self, engines: Engines, pace: Pace | None = None) -> None:
-        await respond(self.job, self.core, self.pump, engines, pace or Pace(speed=1_000.0))
+    async def run(self, engines: Engines, pace: SpeechPace | None = None) -> None:
+        await respond(self.job, self.core, self.pump, engines, pace or SpeechPace(speed=1_000.0))
 
     async def until(self, kind: str) -> None:
         async with asyncio.timeout(20):
@@ -106,7 +106,7 @@ async def test_words_are_sent_when_their_sentence_is_heard() -> None:
 
 
 async def test_a_call_between_sentences_keeps_its_place() -> None:
-    script: Script = ["Let me see. ", Call("look", '{"at": 1}', "call_9"), "Here it is."]
+    script: Reply = ["Let me see. ", Call("look", '{"at": 1}', "call_9"), "Here it is."]
     stage = Stage()
     await stage.run(fake_engines(llm=ScriptedLLM([script])))
     output = stage.events[-2]["response"]["output"]
@@ -119,7 +119,7 @@ async def test_a_call_between_sentences_keeps_its_place() -> None:
 async def test_text_answers_need_no_voice() -> None:
     tts = FakeTTS()
     stage = Stage(output_modalities=["text"])
-    script: Script = ["Plain text.", Call("look", "{}")]
+    script: Reply = ["Plain text.", Call("look", "{}")]
     await stage.run(fake_engines(llm=ScriptedLLM([script]), tts=tts))
     assert "".join(stage.deltas("output_text.delta")) == "Plain text."
     assert "response.function_call_arguments.done" in stage.kinds
@@ -174,7 +174,7 @@ async def test_a_sentence_without_sound_still_has_its_words() -> None:
     assert stage.events[-2]["response"]["status"] == "completed"
 
 
-# --- Pace ---
+# --- SpeechPace ---
 
 
 def lead_ms(stage: Stage, since: float, speed: float, first: int = 0) -> list[float]:
@@ -197,7 +197,7 @@ async def test_audio_runs_ahead_no_further_than_the_lead(ahead_ms: float) -> Non
     stage = Stage()
     engines = fake_engines(llm=ScriptedLLM(["One. Two. Three. Four."]), tts=FakeTTS(1_500))
     began = asyncio.get_running_loop().time()
-    await stage.run(engines, Pace(ahead_ms, speed))
+    await stage.run(engines, SpeechPace(ahead_ms, speed))
     first = stage.times[stage.kinds.index("response.output_audio.delta")]
     leads = lead_ms(stage, first, speed)
     assert len(leads) == 60
@@ -210,7 +210,7 @@ async def test_after_a_stall_no_burst_makes_up_for_it() -> None:
     tts = FakeTTS(2_000, gate=gate, gated_from=1)
     stage = Stage()
     running = asyncio.create_task(
-        stage.run(fake_engines(llm=ScriptedLLM(["One. Two."]), tts=tts), Pace(300.0, speed))
+        stage.run(fake_engines(llm=ScriptedLLM(["One. Two."]), tts=tts), SpeechPace(300.0, speed))
     )
     async with asyncio.timeout(20):
         while len(stage.deltas("output_audio.delta")) < 20:
@@ -316,7 +316,7 @@ async def test_the_model_s_stream_is_closed_even_where_somebody_else_holds_it() 
 
     llm = Holding()
     stage = Stage()
-    running = asyncio.create_task(stage.run(fake_engines(llm=llm), Pace(lead_ms=0, speed=1)))
+    running = asyncio.create_task(stage.run(fake_engines(llm=llm), SpeechPace(lead_ms=0, speed=1)))
     await stage.until("response.output_audio.delta")
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -330,7 +330,7 @@ async def test_cancelling_stops_all_stages(llm_kind: type[CountingLLM] | None) -
     tts = FakeTTS()
     stage = Stage()
     running = asyncio.create_task(
-        stage.run(fake_engines(llm=llm, tts=tts), Pace(lead_ms=0, speed=1))
+        stage.run(fake_engines(llm=llm, tts=tts), SpeechPace(lead_ms=0, speed=1))
     )
     await stage.until("response.output_audio.delta")
     running.cancel()

@@ -26,7 +26,7 @@ from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.usage import InputTokens, usage_object
 from realtime_nb.protocol.wire import WireEvent
 
-__all__ = ["Made", "write_session"]
+__all__ = ["LongSession", "write_session"]
 
 TURN_S = 9.0
 _CHUNK_MS = 40
@@ -55,7 +55,7 @@ _Direction = Literal["sent", "received", "report", "played", "tool"]
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class LongSession:
     """A session that was written.
 
     Attributes:
@@ -82,7 +82,7 @@ class _Step:
     pcm: bytes | None = None
 
 
-def write_session(folder: Path, minutes: float = 60.0) -> Made:
+def write_session(folder: Path, minutes: float = 60.0) -> LongSession:
     """Writes a conversation of that length into a new recording in ``folder``."""
     turns = max(1, int(minutes * 60 / TURN_S))
     steps = list(heapq.merge(_microphone(turns), _conversation(turns), key=lambda s: s.t_s))
@@ -96,7 +96,7 @@ def write_session(folder: Path, minutes: float = 60.0) -> Made:
             while recorder.statistics().queued_bytes > _QUEUE_ROOM_BYTES:
                 time.sleep(0.01)  # it is written faster here than life would bring it
     recorder.close(duration_s=steps[-1].t_s)
-    return Made(recorder.path, events, turns, time.process_time() - began_s)
+    return LongSession(recorder.path, events, turns, time.process_time() - began_s)
 
 
 def _take(recorder: Recorder, step: _Step) -> int:

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 from realtime_nb.analysis.metrics.metrics import metrics
-from realtime_nb.commands.bench.long_session import Made, write_session
+from realtime_nb.commands.bench.long_session import LongSession, write_session
 from realtime_nb.errors import MissingExtraError
 from realtime_nb.plots import plot_timeline
 from realtime_nb.recordings.collection import Recordings
@@ -164,7 +164,9 @@ def _without_window() -> Iterator[ModuleType]:
 
 
 def _many(folder: Path, count: int) -> Path:
-    made: list[Made] = [write_session(folder, _MANY_MINUTES) for _ in range(min(_DIFFERENT, count))]
+    made: list[LongSession] = [
+        write_session(folder, _MANY_MINUTES) for _ in range(min(_DIFFERENT, count))
+    ]
     for number in range(len(made), count):
         original = made[number % len(made)].path
         link = folder / f"{original.name}-{number}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from realtime_nb.local.entities.found import Found, Span, overlaps, pattern
+from realtime_nb.local.entities.found import Found, TextSpan, overlaps, pattern
 from realtime_nb.local.spoken import MONTHS, SMALL_NUMBERS, WEEKDAYS
 
 __all__ = ["find_names", "find_places", "title_name"]
@@ -58,7 +58,7 @@ _TRAILING = pattern(
 )
 
 
-def find_names(text: str, ignore: Sequence[Span] = (), asked: bool = False) -> list[Found[str]]:
+def find_names(text: str, ignore: Sequence[TextSpan] = (), asked: bool = False) -> list[Found[str]]:
     """Names of people: after "my name is", and capitalised after "this is", "I'm", "for" and such.
 
     Somebody who gives their own name and speaks "for my daughter Lily" means Lily.
@@ -78,7 +78,7 @@ def find_names(text: str, ignore: Sequence[Span] = (), asked: bool = False) -> l
 
 
 def _names_after(
-    introduction: re.Pattern[str], text: str, ignore: Sequence[Span], strict: bool
+    introduction: re.Pattern[str], text: str, ignore: Sequence[TextSpan], strict: bool
 ) -> list[Found[str]]:
     names = (_name_at(text, match.end(), strict) for match in introduction.finditer(text))
     return [name for name in names if name and not overlaps(name.span, ignore)]
@@ -117,7 +117,7 @@ def _may_be_name(word: str, before: Sequence[re.Match[str]], strict: bool) -> bo
     return not strict and not (before and before[0][0][0].isupper())
 
 
-def _answered_name(text: str, ignore: Sequence[Span]) -> Iterator[Found[str]]:
+def _answered_name(text: str, ignore: Sequence[TextSpan]) -> Iterator[Found[str]]:
     """Yields the stretch of an answer that is nothing but a name, if there is one."""
     position = 0
     for start, end in [*sorted(ignore), (len(text), len(text))]:
@@ -151,7 +151,9 @@ def _capitals(word: str) -> str:
     return re.sub(r"(?:^|(?<=['-]))[^\W\d_](?=\w|$|[.'-])", lambda m: m[0].upper(), word)
 
 
-def find_places(text: str, ignore: Sequence[Span] = (), asked: bool = False) -> list[Found[str]]:
+def find_places(
+    text: str, ignore: Sequence[TextSpan] = (), asked: bool = False
+) -> list[Found[str]]:
     """Names of places after a preposition; the whole answer when one was asked for."""
     found = [
         place
