@@ -25,8 +25,7 @@ import base64
 import selectors
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
-from types import TracebackType
+from concurrent.futures import Executor
 from typing import Any, Literal, Self, TypeVar, cast
 
 import msgspec
@@ -230,7 +229,11 @@ class FakeTTS:
 
 
 def fake_engines(
-    llm: LLM | None = None, *, stt: STT | None = None, tts: TTS | None = None
+    llm: LLM | None = None,
+    *,
+    stt: STT | None = None,
+    tts: TTS | None = None,
+    timeout_s: float = 90.0,
 ) -> Engines:
     """Engines for a :class:`~realtime_nb.local.server.LocalServer` that need no models."""
     return Engines(
@@ -238,8 +241,7 @@ def fake_engines(
         llm=llm or ScriptedLLM([]),
         tts=tts or FakeTTS(),
         detector_for=LoudnessDetector,
-        hearing=ThreadPoolExecutor(1, thread_name_prefix="realtime_nb-hearing"),
-        voicing=ThreadPoolExecutor(1, thread_name_prefix="realtime_nb-voicing"),
+        timeout_s=timeout_s,
     )
 
 
@@ -292,12 +294,7 @@ class MemoryServer:
         self._task = asyncio.create_task(connection.serve())
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *raised: object) -> None:
         assert self._task is not None
         await self.vanish(1001)
         await self._task
@@ -375,12 +372,7 @@ class ScriptedServer:
         self._reader = asyncio.create_task(self._read())
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: object, error: object, traceback: object) -> None:
         await self._end.close()
         await self._reader
         if error is None:

@@ -16,8 +16,6 @@ import logging
 import math
 import secrets
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
 from typing import Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -37,8 +35,6 @@ from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.local.stt import STT, load_stt
 from realtime_nb.local.tts import TTS, load_tts
 from realtime_nb.protocol.dialect import is_beta_handshake
-from realtime_nb.protocol.events import JsonObject
-from realtime_nb.protocol.input_buffer import SpeechDetector
 from realtime_nb.protocol.problems import Problem
 
 __all__ = ["LocalServer", "serve"]
@@ -97,9 +93,7 @@ def serve(
         stt=load_stt(stt) if isinstance(stt, str) else stt,
         llm=llm or RuleLLM(),
         tts=tts or load_tts(),
-        detector_for=_detector_for,
-        hearing=ThreadPoolExecutor(2, thread_name_prefix="realtime_nb-hearing"),
-        voicing=ThreadPoolExecutor(2, thread_name_prefix="realtime_nb-voicing"),
+        detector_for=lambda audio_format: FrameDetector(audio_format["type"]),
     )
     return LocalServer(
         engines,
@@ -109,10 +103,6 @@ def serve(
         session_s=session_minutes * 60,
         max_connections=max_connections,
     )
-
-
-def _detector_for(audio_format: JsonObject) -> SpeechDetector:
-    return FrameDetector(audio_format["type"])
 
 
 class LocalServer:
@@ -186,12 +176,7 @@ class LocalServer:
                 "Choose another one, or 0 for any free port."
             ) from None
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *raised: object) -> None:
         server, self._server = self._server, None
         if server is not None:
             server.close()  # 1001 for every client
