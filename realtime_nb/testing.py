@@ -130,7 +130,7 @@ def tone(
 
 
 def silence(duration_ms: float, *, sample_rate: int = SAMPLE_RATE) -> bytes:
-    """Digital silence as PCM16 mono."""
+    """Returns digital silence as PCM16 mono."""
     return bytes(2 * round(duration_ms * sample_rate / 1000))
 
 
@@ -193,7 +193,7 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 def run_on_virtual_clock(main: Coroutine[Any, Any, T]) -> T:
-    """``asyncio.run`` on a :class:`VirtualClockLoop`."""
+    """Runs as ``asyncio.run`` does, on a :class:`VirtualClockLoop`."""
     with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
         return runner.run(main)
 
@@ -224,7 +224,7 @@ class FakeTTS:
         self._word_ms = word_ms
 
     def speak(self, text: str, voice: str, speed: float = 1.0) -> bytes:
-        """``word_ms`` of humming for every word."""
+        """Returns ``word_ms`` of humming for every word."""
         return tone(len(text.split()) * self._word_ms / speed, hz=220.0)
 
 
@@ -235,7 +235,7 @@ def fake_engines(
     tts: TTS | None = None,
     timeout_s: float = 90.0,
 ) -> Engines:
-    """Engines for a :class:`~realtime_nb.local.server.LocalServer` that need no models."""
+    """Returns engines for a :class:`~realtime_nb.local.server.LocalServer` that need no models."""
     return Engines(
         stt=stt or FakeSTT(),
         llm=llm or ScriptedLLM([]),

@@ -188,7 +188,7 @@ def talk(
     raw_rate: RawRate = 24_000,
     as_json: AsJson = False,
 ) -> None:
-    """Holds a conversation: speak the files in turn, hear the answers, keep the recording.
+    """Holds a conversation: speaks the files in turn, hears the answers, keeps the recording.
 
     With --json, the last line is the result.
     """
@@ -390,7 +390,7 @@ def _print_speech(turns: Sequence[Turn], duration_ms: int) -> None:
 
 
 def _timeline(turns: Sequence[Turn], duration_ms: int) -> str:
-    """Speech over time as one line of text: dark where there is any in a cell's time."""
+    """Returns speech over time as one line of text: dark where there is any in a cell's time."""
     cell_ms = duration_ms / _TIMELINE_CELLS
     return "".join(
         "█"

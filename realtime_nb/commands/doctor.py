@@ -152,7 +152,7 @@ class DoctorReport:
         return f"<table>{rows}</table>{words}"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        """In a notebook, the page adds what it finds about itself; a saved one keeps the table."""
+        """Shows what a notebook's page finds about itself, too; a saved one keeps the table."""
         return self._page_check()._repr_mimebundle_(**kwargs) if _has_front_end() else None
 
     def _ipython_display_(self, **kwargs: Any) -> None:
@@ -170,7 +170,7 @@ class DoctorReport:
         return repr(self), self._repr_html_()
 
     def _take(self, lines: list[Line]) -> None:
-        """The page has answered."""
+        """Takes what the page has answered."""
         self.page[:] = [
             Check(line.name, _STATUSES[line.mark], line.words, line.remedy) for line in lines
         ]

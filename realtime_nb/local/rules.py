@@ -115,7 +115,7 @@ class _Dialogue:
         return self.now.date() if isinstance(self.now, datetime.datetime) else self.now
 
     def replay(self, items: Sequence[dict[str, Any]]) -> str | Call:
-        """Follows the items up to the last one, and answer that."""
+        """Follows the items up to the last one, and answers that."""
         for item in items[:-1]:
             self._follow(item)
         return self._hear(_text_of(items[-1]), last=True)
@@ -178,7 +178,7 @@ class _Dialogue:
             self.tool, self.asked, self.misses = tool, (), 0
 
     def _meant_without_words(self, turn: Utterance, last: bool) -> Utterance:
-        """After a call another value is enough; a forced choice needs no words at all."""
+        """Finds the function where another value is enough, after a call, or where it is forced."""
         for tool in self.tools:
             short = self.failed or len(turn.text.split()) <= SHORT_ANSWER
             answer = Utterance(turn.text, _dates_of(tool) if short else ())
@@ -212,7 +212,7 @@ class _Dialogue:
     def _proceed(
         self, tool: ToolSpec, turn: Utterance, chat: str | None, fresh: bool
     ) -> str | Call:
-        """Calls the function, or ask for what is missing."""
+        """Calls the function, or asks for what is missing."""
         values = {**self._known_before(tool, fresh), **fill(tool, self.turns, self.today)}
         if (tool.name, values) == self.refused:  # the same again would be refused again
             values = {key: values[key] for key in values if key not in _dates_of(tool)}

@@ -34,6 +34,7 @@ from realtime_nb.local.rules import RuleLLM
 from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.local.stt import STT, load_stt
 from realtime_nb.local.tts import TTS, load_tts
+from realtime_nb.protocol.checking import MAX_APPEND_BYTES
 from realtime_nb.protocol.dialect import is_beta_handshake
 from realtime_nb.protocol.problems import Problem
 
@@ -46,7 +47,7 @@ _wire_logger = logging.getLogger(f"{__name__}.wire")
 _wire_logger.setLevel(logging.CRITICAL)
 
 _PATH = "/v1/realtime"
-_MAX_FRAME_BYTES = 24 * 1024 * 1024  # 15 MiB of audio in base64, and the JSON around it
+_MAX_FRAME_BYTES = MAX_APPEND_BYTES * 8 // 5  # in base64, and the JSON around it
 _MAX_WAITING_FRAMES = 4
 _KEY_PREFIX = "openai-insecure-api-key."
 
@@ -304,7 +305,7 @@ def _subprotocols(request: Request) -> list[str]:
 def _chosen_subprotocol(
     connection: ws.ServerConnection, offered: Sequence[Subprotocol]
 ) -> Subprotocol | None:
-    """Returns only ``realtime`` is ever selected; the others carry a key or ask for the beta."""
+    """Returns the only one that is ever selected; the others carry a key or ask for the beta."""
     return Subprotocol("realtime") if "realtime" in offered else None
 
 

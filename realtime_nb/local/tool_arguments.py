@@ -25,6 +25,7 @@ from realtime_nb.local.entities import (
     wants_weekday,
     weekday_value,
 )
+from realtime_nb.local.spoken import listed
 
 __all__ = [
     "LOOKING_UP",
@@ -74,6 +75,11 @@ _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _SPOKEN_EMAIL = re.compile(r"\b\w+(?:\s+dot\s+\w+)*\s+at\s+\w+(?:\s+dot\s+\w+)+\b", re.I)
 
 
+def _as_said(name: str) -> str:
+    """Returns a name in words: "service_type" and "serviceType" are "service type"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|[_-]+", " ", name).lower().strip()
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One argument of a function: its name, what kind of thing it is, and its schema."""
@@ -85,8 +91,8 @@ class Parameter:
 
     @property
     def words(self) -> str:
-        """The name as it is said: "service_type" → "service type"."""
-        return re.sub(r"(?<=[a-z])(?=[A-Z])|[_-]+", " ", self.name).lower().strip()
+        """The name as it is said."""
+        return _as_said(self.name)
 
     @property
     def choices(self) -> list[Any]:
@@ -109,8 +115,8 @@ class ToolSpec:
 
     @property
     def words(self) -> str:
-        """The name as it is said: "book_appointment" → "book appointment"."""
-        return re.sub(r"(?<=[a-z])(?=[A-Z])|[_-]+", " ", self.name).lower().strip()
+        """The name as it is said."""
+        return _as_said(self.name)
 
     @property
     def looks_up(self) -> bool:
@@ -186,7 +192,7 @@ def _kind(name: str, schema: Mapping[str, Any]) -> ParameterKind | None:
 
 
 def _name_words(name: str) -> set[str]:
-    return set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
+    return set(re.findall(r"[a-z]+", _as_said(name)))
 
 
 def _choices(schema: Mapping[str, Any]) -> list[Any]:
@@ -293,8 +299,7 @@ def _written(value: object, parameter: Parameter) -> str | None:
 
 
 def _numbers(tool: ToolSpec, turn: Utterance, said: _Said) -> dict[str, float]:
-    """Returns a number goes to the argument that is named beside it, else to the one that is
-    open."""
+    """Returns each number for the argument that is named beside it, else for one that is open."""
     filled: dict[str, float] = {}
     left = find_numbers(said.text, said.taken)
     wanted = [each for each in tool.parameters if each.kind == "number"]
@@ -430,11 +435,10 @@ def _free_text(parameter: Parameter, tool: ToolSpec, turn: Utterance, asked: boo
 
 
 def question(tool: ToolSpec, missing: Sequence[Parameter]) -> str:
-    """One sentence that asks for the arguments that are missing."""
+    """Returns one sentence that asks for the arguments that are missing."""
     if len(missing) == 1:
         return _single_question(tool, missing[0])
-    parts = [_question_part(each) for each in missing[:3]]
-    text = f"{', '.join(parts[:-1])} and {parts[-1]}?"
+    text = f"{listed([_question_part(each) for each in missing[:3]], 'and')}?"
     return text[0].upper() + text[1:]
 
 
@@ -446,8 +450,7 @@ def _single_question(tool: ToolSpec, parameter: Parameter) -> str:
             return f"What name should I {'book it under' if booking else 'use'}?"
         case "choice":
             choices = [str(each).replace("_", " ") for each in parameter.choices[:6]]
-            listed = " or ".join(filter(None, [", ".join(choices[:-1]), choices[-1]]))
-            return f"Which {words}: {listed}?"
+            return f"Which {words}: {listed(choices, 'or')}?"
         case "flag":
             return f"Should it be {words}?"
         case "text" | "phone" | "email":

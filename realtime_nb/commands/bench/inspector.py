@@ -101,7 +101,7 @@ class InspectorFigures:
 
 
 def stream(count: int) -> Iterator[tuple[str, JsonObject]]:
-    """Events as a session has them: microphone, deltas of audio and text, answers, errors."""
+    """Yields events as a session has them: microphone, deltas, answers, errors."""
     for n in range(count):
         response = f"resp_{n // 50:06}"
         ids = {"response_id": response, "item_id": f"item_{n // 50:06}", "content_index": 0}
@@ -125,7 +125,7 @@ def stream(count: int) -> Iterator[tuple[str, JsonObject]]:
 
 
 def run(events: int = 100_000, frames: int = 300, live_s: float = 5.0) -> InspectorFigures:
-    """Measures the inspector in Chromium, print the figures and return them.
+    """Measures the inspector in Chromium, prints the figures and returns them.
 
     Raises:
         MissingExtraError: Playwright is missing.

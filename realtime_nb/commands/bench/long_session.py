@@ -21,6 +21,7 @@ import numpy as np
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.pcm import SAMPLE_RATE, load_audio, pcm_from_samples
 from realtime_nb.commands.samples import AUSTEN, CARDS
+from realtime_nb.protocol.config import bytes_per_ms
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.usage import InputTokens, usage_object
@@ -31,7 +32,6 @@ __all__ = ["LongSession", "write_session"]
 TURN_S = 9.0
 _CHUNK_MS = 40
 _DELTA_MS = 100
-_BYTES_PER_MS = 2 * SAMPLE_RATE // 1000
 _MICROPHONE_FROM_S = 1.0
 _QUEUE_ROOM_BYTES = 16_000_000
 _VAD = {
@@ -41,6 +41,7 @@ _VAD = {
     "silence_duration_ms": 200,
 }
 _FORMAT = {"type": "audio/pcm", "rate": SAMPLE_RATE}
+_BYTES_PER_MS = bytes_per_ms(_FORMAT)
 _SESSION: JsonObject = {
     "type": "realtime",
     "id": "sess_long",
@@ -116,7 +117,7 @@ def _take(recorder: Recorder, step: _Step) -> int:
 
 
 def _microphone(turns: int) -> Iterator[_Step]:
-    """Yields the user says the same 2.5 s, 0.5 s into every turn."""
+    """Yields what the microphone brings: the same 2.5 s of speech, 0.5 s into every turn."""
     chunk_bytes = _CHUNK_MS * _BYTES_PER_MS
     words = pcm_from_samples(np.resize(load_audio(AUSTEN), 60_000))
     turn = bytearray(round(TURN_S * 1000) * _BYTES_PER_MS)
@@ -165,7 +166,7 @@ class _Talk:
         self.steps.append(_Step(round(t_s, 6), len(self.steps), direction, event, pcm))
 
     def turn(self, number: int) -> None:
-        """The user speaks; a third of the turns calls a function, an eighth is talked over."""
+        """Adds a turn: a third of them calls a function, an eighth is talked over."""
         begin_s = _MICROPHONE_FROM_S + number * TURN_S
         begin_ms = round(number * TURN_S * 1000)
         user = f"item_user_{number}"
@@ -299,7 +300,7 @@ class _Talk:
             self._add(start_s + length_ms / 1000, "report", report)
 
     def _cut(self, at_s: float, number: int, begin_s: float) -> None:
-        """The user speaks up while the answer to turn ``number`` is played."""
+        """Lets the user speak up while the answer to turn ``number`` is played."""
         item_id = f"item_agent_{number}"
         started_s = next(
             step.t_s

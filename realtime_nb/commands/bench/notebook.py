@@ -243,7 +243,7 @@ def _told(page: LabPage, cell: str) -> Any:
 
 
 def _renderer_cpu_s(page: LabPage) -> float:
-    """Processor time of the page, its audio threads included."""
+    """Returns the processor time of the page, its audio threads included."""
     browser = page.page.context.browser
     assert browser is not None
     session = browser.new_browser_cdp_session()

@@ -81,7 +81,7 @@ class RecordingFigures:
 
 
 def run(minutes: float = 60.0, many: int = 200) -> RecordingFigures:
-    """Measures, print and return the figures.
+    """Measures, prints and returns the figures.
 
     The session is made (see :mod:`realtime_nb.commands.bench.long_session`). Of the many
     recordings, of a minute each, ten are different; the others are links to their files. Each is
@@ -177,7 +177,7 @@ def _many(folder: Path, count: int) -> Path:
 
 
 def _on_cluster(folder: Path, workers: int) -> float:
-    """Seconds for all recordings; starting the cluster and its imports are not counted."""
+    """Returns the seconds for all recordings, without the start of the cluster and its imports."""
     from distributed import Client, LocalCluster
 
     with (

@@ -40,7 +40,7 @@ _STAGES = {
 
 
 def run(turns: int = 20, audio: Sequence[Path] | None = None) -> dict[str, float]:
-    """Talks, print a table, return the figures.
+    """Talks, prints a table and returns the figures.
 
     A recorded voice takes its turns over a real WebSocket; each answer is interrupted once it
     has begun. The end of speech is that which the server's own detector reports, at the time at

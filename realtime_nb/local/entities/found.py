@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["Found", "TextSpan", "any_of", "overlaps", "pattern"]
+__all__ = ["Found", "TextSpan", "overlaps", "pattern"]
 
 T = TypeVar("T")
 TextSpan = tuple[int, int]
@@ -30,11 +30,6 @@ class Found(Generic[T]):
 def overlaps(span: TextSpan, spans: Iterable[TextSpan]) -> bool:
     """Tells whether a span shares a character with one of the others."""
     return any(span[0] < end and start < span[1] for start, end in spans)
-
-
-def any_of(words: Iterable[str]) -> str:
-    """Returns a regular expression for any of the words, longer ones first."""
-    return "|".join(sorted(words, key=len, reverse=True))
 
 
 def pattern(text: str) -> re.Pattern[str]:
