@@ -25,8 +25,7 @@ import base64
 import selectors
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
-from types import TracebackType
+from concurrent.futures import Executor
 from typing import Any, Literal, Self, TypeVar, cast
 
 import msgspec
@@ -45,7 +44,7 @@ from realtime_nb.errors import SessionClosedError
 from realtime_nb.local.connection import Connection
 from realtime_nb.local.engines import Engines
 from realtime_nb.local.llm import LLM, ScriptedLLM
-from realtime_nb.local.speaking import Pace
+from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.local.stt import STT
 from realtime_nb.local.tts import TTS
 from realtime_nb.protocol.config import merge_session
@@ -131,7 +130,7 @@ def tone(
 
 
 def silence(duration_ms: float, *, sample_rate: int = SAMPLE_RATE) -> bytes:
-    """Digital silence as PCM16 mono."""
+    """Returns digital silence as PCM16 mono."""
     return bytes(2 * round(duration_ms * sample_rate / 1000))
 
 
@@ -194,7 +193,7 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 def run_on_virtual_clock(main: Coroutine[Any, Any, T]) -> T:
-    """``asyncio.run`` on a :class:`VirtualClockLoop`."""
+    """Runs as ``asyncio.run`` does, on a :class:`VirtualClockLoop`."""
     with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
         return runner.run(main)
 
@@ -225,21 +224,24 @@ class FakeTTS:
         self._word_ms = word_ms
 
     def speak(self, text: str, voice: str, speed: float = 1.0) -> bytes:
-        """``word_ms`` of humming for every word."""
+        """Returns ``word_ms`` of humming for every word."""
         return tone(len(text.split()) * self._word_ms / speed, hz=220.0)
 
 
 def fake_engines(
-    llm: LLM | None = None, *, stt: STT | None = None, tts: TTS | None = None
+    llm: LLM | None = None,
+    *,
+    stt: STT | None = None,
+    tts: TTS | None = None,
+    timeout_s: float = 90.0,
 ) -> Engines:
-    """Engines for a :class:`~realtime_nb.local.server.LocalServer` that need no models."""
+    """Returns engines for a :class:`~realtime_nb.local.server.LocalServer` that need no models."""
     return Engines(
         stt=stt or FakeSTT(),
         llm=llm or ScriptedLLM([]),
         tts=tts or FakeTTS(),
         detector_for=LoudnessDetector,
-        hearing=ThreadPoolExecutor(1, thread_name_prefix="realtime_nb-hearing"),
-        voicing=ThreadPoolExecutor(1, thread_name_prefix="realtime_nb-voicing"),
+        timeout_s=timeout_s,
     )
 
 
@@ -268,13 +270,13 @@ class MemoryServer:
         *,
         stt: STT | None = None,
         tts: TTS | None = None,
-        pace: Pace | None = None,
+        pace: SpeechPace | None = None,
         session_s: float = 3_600.0,
         dialect: Literal["ga", "beta"] = "ga",
     ) -> None:
         self.transport, self._end = memory_pair()
         self._engines = fake_engines(llm, stt=stt, tts=tts)
-        self._pace = pace or Pace()
+        self._pace = pace or SpeechPace()
         self._session_s = session_s
         self._dialect: Literal["ga", "beta"] = dialect
         self._task: asyncio.Task[None] | None = None
@@ -292,12 +294,7 @@ class MemoryServer:
         self._task = asyncio.create_task(connection.serve())
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *raised: object) -> None:
         assert self._task is not None
         await self.vanish(1001)
         await self._task
@@ -375,12 +372,7 @@ class ScriptedServer:
         self._reader = asyncio.create_task(self._read())
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: object, error: object, traceback: object) -> None:
         await self._end.close()
         await self._reader
         if error is None:

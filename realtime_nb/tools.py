@@ -40,8 +40,8 @@ from realtime_nb.errors import ToolError
 
 __all__ = [
     "Definition",
-    "Outcome",
     "Tool",
+    "ToolOutcome",
     "ToolResult",
     "collect",
     "definitions",
@@ -52,7 +52,7 @@ __all__ = [
 Definition = dict[str, Any]
 """A tool as ``session.update`` carries it."""
 
-Outcome = Literal["ok", "error", "timeout", "invalid"]
+ToolOutcome = Literal["ok", "error", "timeout", "invalid"]
 
 DEFAULT_TIMEOUT_S = 30.0
 _Ended = tuple[object, BaseException | None]
@@ -73,7 +73,7 @@ class ToolResult:
     """
 
     output: str
-    outcome: Outcome
+    outcome: ToolOutcome
     exception: BaseException | None = None
 
 
@@ -486,7 +486,7 @@ def _message(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
-def _failure(outcome: Outcome, message: str, error: BaseException) -> ToolResult:
+def _failure(outcome: ToolOutcome, message: str, error: BaseException) -> ToolResult:
     return ToolResult(json.dumps({"error": message}, ensure_ascii=False), outcome, error)
 
 

@@ -30,7 +30,7 @@ from realtime_nb.errors import (
 from realtime_nb.protocol.words import clock
 
 if TYPE_CHECKING:
-    from realtime_nb.commands.talk import Line, TalkResult
+    from realtime_nb.commands.talk import TalkLine, TalkResult
     from realtime_nb.local.llm import LLM
     from realtime_nb.protocol.turns import Turn
     from realtime_nb.tools import Tool
@@ -188,7 +188,7 @@ def talk(
     raw_rate: RawRate = 24_000,
     as_json: AsJson = False,
 ) -> None:
-    """Holds a conversation: speak the files in turn, hear the answers, keep the recording.
+    """Holds a conversation: speaks the files in turn, hears the answers, keeps the recording.
 
     With --json, the last line is the result.
     """
@@ -258,7 +258,7 @@ def _appointments(db: Path) -> Iterator[Tool]:
     yield from AppointmentBook(db).tools()
 
 
-def _print_line(line: Line) -> None:
+def _print_line(line: TalkLine) -> None:
     print(f"{clock(line.t_s)}  {line.who:<5}  {' '.join(line.text.split())}", flush=True)
 
 
@@ -390,7 +390,7 @@ def _print_speech(turns: Sequence[Turn], duration_ms: int) -> None:
 
 
 def _timeline(turns: Sequence[Turn], duration_ms: int) -> str:
-    """Speech over time as one line of text: dark where there is any in a cell's time."""
+    """Returns speech over time as one line of text: dark where there is any in a cell's time."""
     cell_ms = duration_ms / _TIMELINE_CELLS
     return "".join(
         "█"

@@ -1,8 +1,6 @@
 """What works on this machine, and what to do about the rest: ``rt.doctor()``.
 
 Nothing is taken for granted: models are loaded and used, a server is started and talked with.
-
-(A module of the name ``doctor`` would take the place of the function as ``realtime_nb.doctor``.)
 """
 
 from __future__ import annotations
@@ -26,6 +24,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from realtime_nb.commands.samples import AUSTEN
 from realtime_nb.errors import RealtimeError
 
 if TYPE_CHECKING:
@@ -33,14 +32,15 @@ if TYPE_CHECKING:
 
     from realtime_nb.widgets.page_check import Line, PageCheck
 
-__all__ = ["Check", "Report", "doctor"]
+__all__ = ["Check", "DoctorReport", "doctor"]
 
-Status = Literal["ok", "warning", "missing"]
+CheckStatus = Literal["ok", "warning", "missing"]
+_Found = tuple[CheckStatus, str, str]
+"""How it is, what was found, and what to do about it."""
 
 SENTENCE = "The quick brown fox jumps over the lazy dog."
 LEAST_DISK_MB = 200
 SLOW_START_S = 10.0
-_SAMPLE = Path(__file__).parents[1] / "samples" / "austen_0880.wav"
 _SAMPLE_SPEECH_S = 2.7
 _SPEED = 8.0
 _FIRST_GOOD_KERNEL = 7
@@ -49,8 +49,8 @@ _PAGE_NOT_ASKED = (
     "show rt.doctor() in a notebook."
 )
 _LOCAL_EXTRA = "pip install 'realtime_nb[local]'"
-_MARKS: dict[Status, str] = {"ok": "✓", "warning": "!", "missing": "✗"}
-_STATUSES: dict[str, Status] = {mark: status for status, mark in _MARKS.items()}
+_MARKS: dict[CheckStatus, str] = {"ok": "✓", "warning": "!", "missing": "✗"}
+_STATUSES: dict[str, CheckStatus] = {mark: status for status, mark in _MARKS.items()}
 _COLOURS = {"✓": "green", "!": "yellow", "✗": "red", "–": "dim"}
 
 
@@ -66,7 +66,7 @@ class Check:
     """
 
     name: str
-    status: Status
+    status: CheckStatus
     words: str
     remedy: str = ""
     needed: bool = True
@@ -84,7 +84,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DoctorReport:
     """What :func:`doctor` found; shows itself in notebooks and on rich consoles.
 
     Attributes:
@@ -152,7 +152,7 @@ class Report:
         return f"<table>{rows}</table>{words}"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        """In a notebook, the page adds what it finds about itself; a saved one keeps the table."""
+        """Shows what a notebook's page finds about itself, too; a saved one keeps the table."""
         return self._page_check()._repr_mimebundle_(**kwargs) if _has_front_end() else None
 
     def _ipython_display_(self, **kwargs: Any) -> None:
@@ -170,18 +170,18 @@ class Report:
         return repr(self), self._repr_html_()
 
     def _take(self, lines: list[Line]) -> None:
-        """The page has answered."""
+        """Takes what the page has answered."""
         self.page[:] = [
             Check(line.name, _STATUSES[line.mark], line.words, line.remedy) for line in lines
         ]
 
 
-def doctor() -> Report:
+def doctor() -> DoctorReport:
     """Looks at everything that realtime_nb uses; takes some seconds.
 
     Keys are looked for, and neither shown nor used; nothing leaves this machine.
     """
-    return Report(tuple(_checks()))
+    return DoctorReport(tuple(_checks()))
 
 
 def _checks() -> Iterator[Check]:
@@ -199,7 +199,10 @@ def _checks() -> Iterator[Check]:
 
 
 def _tried(
-    name: str, work: Callable[[], tuple[Status, str, str]], remedy: str = "", needed: bool = True
+    name: str,
+    work: Callable[[], _Found],
+    remedy: str = "",
+    needed: bool = True,
 ) -> Check:
     """Returns the check's result, whatever happens in it."""
     try:
@@ -219,7 +222,7 @@ def _python() -> Check:
     return Check("python", "warning", words, "use Python 3.11 to 3.13")
 
 
-def _disk() -> tuple[Status, str, str]:
+def _disk() -> _Found:
     folder = Path.cwd()
     try:
         with tempfile.TemporaryFile(dir=folder) as probe:
@@ -234,11 +237,11 @@ def _disk() -> tuple[Status, str, str]:
     return "ok", words, ""
 
 
-def _speech_detection() -> tuple[Status, str, str]:
+def _speech_detection() -> _Found:
     from realtime_nb.audio.vad import find_speech
 
     began = time.perf_counter()
-    turns = find_speech(_SAMPLE)
+    turns = find_speech(AUSTEN)
     words = f"Silero in numpy, {_since(began)} for a sample of speech"
     lengths_s = [(turn.offset_ms - turn.onset_ms) / 1000 for turn in turns]
     if len(turns) != 1 or abs(lengths_s[0] - _SAMPLE_SPEECH_S) > 0.1:
@@ -253,7 +256,7 @@ class _Voice:
         self.pcm = b""
         self.sample_rate = 0
 
-    def speak(self) -> tuple[Status, str, str]:
+    def speak(self) -> _Found:
         from realtime_nb.local.tts import load_tts
 
         began = time.perf_counter()
@@ -267,7 +270,7 @@ class _Voice:
         return ("ok", words, "") if self.pcm else ("missing", f"{words}: silence", _LOCAL_EXTRA)
 
 
-def _speech_to_text(voice: _Voice) -> tuple[Status, str, str]:
+def _speech_to_text(voice: _Voice) -> _Found:
     from realtime_nb.audio.pcm import load_audio, pcm_from_samples
     from realtime_nb.local.stt import load_stt
 
@@ -276,7 +279,7 @@ def _speech_to_text(voice: _Voice) -> tuple[Status, str, str]:
     engine.transcribe(bytes(32_000), 16_000)
     words = f"{engine.name}, onnxruntime {_version('onnxruntime')}, loaded in {_since(began)}"
     if not voice.pcm:
-        engine.transcribe(pcm_from_samples(load_audio(_SAMPLE)), 24_000)
+        engine.transcribe(pcm_from_samples(load_audio(AUSTEN)), 24_000)
         return "ok", f"{words}; there was no voice to listen to", ""
     began = time.perf_counter()
     heard = engine.transcribe(voice.pcm, voice.sample_rate)
@@ -290,7 +293,7 @@ def _likeness(heard: str, said: str) -> float:
     return SequenceMatcher(None, heard.lower(), said.lower()).ratio()
 
 
-def _loopback() -> tuple[Status, str, str]:
+def _loopback() -> _Found:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = server.getsockname()
         with socket.create_connection(address, timeout=2.0) as client:
@@ -302,13 +305,13 @@ def _loopback() -> tuple[Status, str, str]:
     return "ok", "127.0.0.1 can be listened on and connected to", ""
 
 
-def _local_server() -> tuple[Status, str, str]:
+def _local_server() -> _Found:
     # A notebook's thread has a running loop already.
     with ThreadPoolExecutor(1) as executor:
         return executor.submit(asyncio.run, _conversation()).result()
 
 
-async def _conversation() -> tuple[Status, str, str]:
+async def _conversation() -> _Found:
     from realtime_nb.session.connect import connect
 
     began = time.perf_counter()
@@ -340,7 +343,7 @@ def _notebook() -> Check:
     return Check("notebook", "ok", words, needed=False)
 
 
-def _sound_devices() -> tuple[Status, str, str]:
+def _sound_devices() -> _Found:
     if find_spec("sounddevice") is None:
         return "missing", "sounddevice is not installed", "pip install sounddevice"
     try:

@@ -27,7 +27,15 @@ from realtime_nb.session.connect import ToolSource, connect
 from realtime_nb.session.endpoints import Endpoint
 from realtime_nb.session.session import Session
 
-__all__ = ["Line", "TalkCall", "TalkResult", "TalkTurn", "heard_items", "talk", "until_heard_for"]
+__all__ = [
+    "TalkCall",
+    "TalkLine",
+    "TalkResult",
+    "TalkTurn",
+    "heard_items",
+    "talk",
+    "until_heard_for",
+]
 
 TRANSCRIPT_TIMEOUT_S = 10.0
 _POLL_S = 0.02
@@ -35,7 +43,7 @@ _TRANSCRIBED = ("completed", "failed")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TalkLine:
     """A line of the live transcript.
 
     Attributes:
@@ -105,7 +113,7 @@ class TalkResult:
 
 
 @dataclass(slots=True)
-class _Clip:
+class _SpokenFile:
     path: Path
     pcm: bytes = field(repr=False)
 
@@ -124,7 +132,7 @@ async def talk(
     raw_sample_rate: int = SAMPLE_RATE,
     speed: float = 1.0,
     timeout_s: float = 60.0,
-    on_line: Callable[[Line], None] | None = None,
+    on_line: Callable[[TalkLine], None] | None = None,
     **options: Any,
 ) -> TalkResult:
     """Speaks files one after the other, each when the answer to the one before was heard.
@@ -174,9 +182,9 @@ async def talk(
     return await asyncio.to_thread(_result, load(session.recording), problems)
 
 
-def _read(audio: Sequence[str | Path], raw_sample_rate: int) -> list[_Clip]:
+def _read(audio: Sequence[str | Path], raw_sample_rate: int) -> list[_SpokenFile]:
     return [
-        _Clip(
+        _SpokenFile(
             Path(path),
             pcm_from_samples(load_audio(path, SAMPLE_RATE, raw_sample_rate=raw_sample_rate)),
         )
@@ -185,7 +193,7 @@ def _read(audio: Sequence[str | Path], raw_sample_rate: int) -> list[_Clip]:
 
 
 async def _converse(
-    session: Session, clips: Sequence[_Clip], barge_in_s: float | None, timeout_s: float
+    session: Session, clips: Sequence[_SpokenFile], barge_in_s: float | None, timeout_s: float
 ) -> list[str]:
     """Speaks the clips; returns what did not happen that should have."""
     problems: list[str] = []
@@ -293,16 +301,16 @@ def _failed_responses(session: Session) -> list[str]:
 # --- telling ---
 
 
-def _nobody_listens(line: Line) -> None:
+def _nobody_listens(line: TalkLine) -> None:
     pass
 
 
-async def _tell(session: Session, on_line: Callable[[Line], None]) -> None:
+async def _tell(session: Session, on_line: Callable[[TalkLine], None]) -> None:
     """Hands over the lines of the transcript as they become known; ends with the session."""
     async for event in session:
         told = _line(session, event)
         if told is not None:
-            on_line(Line(session.clock(), *told))
+            on_line(TalkLine(session.clock(), *told))
 
 
 def _line(session: Session, event: ev.ServerEvent | ev.UnknownEvent) -> tuple[str, str] | None:

@@ -123,7 +123,7 @@ class ChatLLM:
 
 
 def chat_messages(items: Sequence[Mapping[str, Any]], instructions: str) -> list[dict[str, Any]]:
-    """Conversation items as chat messages.
+    """Returns conversation items as chat messages.
 
     A chat endpoint wants every function call answered right behind it: results are moved there,
     and a call without one (the user spoke meanwhile) is answered with an error.
@@ -151,7 +151,7 @@ def chat_messages(items: Sequence[Mapping[str, Any]], instructions: str) -> list
 def _answered(
     calls: Sequence[Mapping[str, Any]], outputs: Mapping[Any, str]
 ) -> list[dict[str, Any]]:
-    """Function calls that were made together, and their results."""
+    """Returns function calls that were made together, and their results."""
     if not calls:
         return []
     made = [

@@ -18,7 +18,8 @@ from websockets.protocol import State
 from realtime_nb.errors import RealtimeError
 from realtime_nb.local.engines import Backlog, Engines, patience
 from realtime_nb.local.hearing import hear
-from realtime_nb.local.speaking import Pace, respond
+from realtime_nb.local.speaking import SpeechPace, respond
+from realtime_nb.protocol.checking import MAX_APPEND_BYTES
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.items import decode_audio
 from realtime_nb.protocol.problems import Refused
@@ -46,7 +47,7 @@ _TRANSCRIPTION_BYTES = 64 * 1024  # what a waiting transcription counts beyond i
 _PIECE_CHARS = 64_000
 """Base64 of one second; a long append is taken in pieces, so that others are served between."""
 
-_MAX_APPEND_CHARS = 15 * 1024 * 1024 * 4 // 3
+_MAX_APPEND_CHARS = MAX_APPEND_BYTES * 4 // 3
 
 
 def new_id(prefix: str) -> str:
@@ -94,7 +95,7 @@ class Connection:
         self,
         socket: ServerConnection,
         engines: Engines,
-        pace: Pace,
+        pace: SpeechPace,
         *,
         model: str,
         session_s: float,

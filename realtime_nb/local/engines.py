@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -33,9 +33,13 @@ class Engines:
     llm: LLM
     tts: TTS
     detector_for: Callable[[JsonObject], SpeechDetector]
-    hearing: Executor = field(repr=False)
-    voicing: Executor = field(repr=False)
+    hearing: Executor = field(default_factory=lambda: _threads("hearing"), repr=False)
+    voicing: Executor = field(default_factory=lambda: _threads("voicing"), repr=False)
     timeout_s: float = 90.0
+
+
+def _threads(purpose: str) -> Executor:
+    return ThreadPoolExecutor(2, thread_name_prefix=f"realtime_nb-{purpose}")
 
 
 @asynccontextmanager
@@ -71,12 +75,12 @@ class Backlog:
         self._room.set()
 
     def add(self, amount: int) -> None:
-        """More is waiting."""
+        """Takes note that more is waiting."""
         self.amount += amount
         self._update()
 
     def remove(self, amount: int) -> None:
-        """Some of it is done."""
+        """Takes note that some of it is done."""
         self.amount -= amount
         self._update()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from realtime_nb.audio.pcm import decode, format_sample_rate
 from realtime_nb.local.stt import STT
+from realtime_nb.protocol.config import bytes_per_ms, whole_samples
 from realtime_nb.protocol.input_buffer import SpeechDetector
 from realtime_nb.protocol.jobs import Transcribe
 from realtime_nb.protocol.turns import FRAME_MS
@@ -27,12 +28,10 @@ def hear(job: Transcribe, stt: STT, detector: SpeechDetector) -> str:
         detector: fresh, for the audio's format.
     """
     format_type = job.audio_format["type"]
-    sample_rate = format_sample_rate(format_type)
-    sample_bytes = 2 if format_type == "audio/pcm" else 1
-    audio = job.audio[: len(job.audio) // sample_bytes * sample_bytes]
-    if not _has_speech(audio, sample_rate * sample_bytes, detector):
+    audio = whole_samples(job.audio, job.audio_format)
+    if not _has_speech(audio, 1000 * bytes_per_ms(job.audio_format), detector):
         return ""
-    return stt.transcribe(decode(format_type, audio), sample_rate)
+    return stt.transcribe(decode(format_type, audio), format_sample_rate(format_type))
 
 
 def _has_speech(audio: bytes, second_bytes: int, detector: SpeechDetector) -> bool:

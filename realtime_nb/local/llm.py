@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-__all__ = ["LLM", "Call", "Request", "Script", "ScriptedLLM", "Text", "word_deltas"]
+__all__ = ["LLM", "Call", "Reply", "Request", "ScriptedLLM", "Text", "word_deltas"]
 
 _WORD = re.compile(r"\s*\S+(?:\s+\Z)?|\s+\Z")
 _SCRIPT_ENDED = "The script has no further reply."
@@ -67,8 +67,7 @@ class LLM(Protocol):
         ...
 
 
-Step = str | Call
-Script = Step | Sequence[Step]
+Reply = str | Call | Sequence[str | Call]
 
 
 class ScriptedLLM:
@@ -82,7 +81,7 @@ class ScriptedLLM:
         >>> llm = ScriptedLLM(["Hello.", Call("now", "{}"), lambda request: "It is noon."])
     """
 
-    def __init__(self, replies: Sequence[Script | Callable[[Request], Script]]) -> None:
+    def __init__(self, replies: Sequence[Reply | Callable[[Request], Reply]]) -> None:
         self.name = "scripted"
         self._replies = iter(tuple(replies))
 
@@ -92,8 +91,8 @@ class ScriptedLLM:
         return _play(reply(request) if callable(reply) else reply)
 
 
-async def _play(script: Script) -> AsyncIterator[Text | Call]:
-    steps = [script] if isinstance(script, str | Call) else script
+async def _play(reply: Reply) -> AsyncIterator[Text | Call]:
+    steps = [reply] if isinstance(reply, str | Call) else reply
     for step in steps:
         if isinstance(step, Call):
             yield step

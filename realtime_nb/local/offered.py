@@ -6,7 +6,7 @@ import datetime
 import re
 from collections.abc import Sequence
 
-from realtime_nb.local.spoken import WEEKDAYS
+from realtime_nb.local.spoken import ORDINALS, WEEKDAYS, any_of
 
 __all__ = ["offered", "with_choice"]
 
@@ -15,13 +15,13 @@ _AGREED = re.compile(
     r"|will|be|is|works|one|it|fine|good|great|perfect|sounds|okay|thanks))*\W*$",
     re.I,
 )
+_NTHS = ORDINALS[:5]
 _NTH = re.compile(
-    r"\b(?<!on )the (?P<nth>first|second|third|fourth|fifth|last|earliest|latest)\b"
+    rf"\b(?<!on )the (?P<nth>{any_of(_NTHS)}|last|earliest|latest)\b"
     r"(?: (?:one|time|slot|appointment|option|free one|of (?:them|those)))?"
     r"(?=\W*(?:$|[,.!?]|please\b|then\b|for\b|my\b|and\b))",
     re.I,
 )
-_NTHS = ("first", "second", "third", "fourth", "fifth")
 
 
 def offered(output: object) -> list[str]:

@@ -17,7 +17,14 @@ from typing import Any
 from realtime_nb.local.llm import Call, Request, Text, word_deltas
 from realtime_nb.local.offered import offered, with_choice
 from realtime_nb.local.small_talk import echo, greeting, offer, result_sentence, small_talk
-from realtime_nb.local.tool_arguments import Parameter, ToolSpec, Turn, fill, question, read_tool
+from realtime_nb.local.tool_arguments import (
+    Parameter,
+    ToolSpec,
+    Utterance,
+    fill,
+    question,
+    read_tool,
+)
 from realtime_nb.local.tool_matching import best_match
 
 __all__ = ["RuleLLM"]
@@ -92,7 +99,7 @@ class _Dialogue:
     now: datetime.date
     offers: str
     tool: ToolSpec | None = None
-    turns: list[Turn] = field(default_factory=list)
+    turns: list[Utterance] = field(default_factory=list)
     asked: tuple[str, ...] = ()
     misses: int = 0
     last_answer: str = ""
@@ -108,7 +115,7 @@ class _Dialogue:
         return self.now.date() if isinstance(self.now, datetime.datetime) else self.now
 
     def replay(self, items: Sequence[dict[str, Any]]) -> str | Call:
-        """Follows the items up to the last one, and answer that."""
+        """Follows the items up to the last one, and answers that."""
         for item in items[:-1]:
             self._follow(item)
         return self._hear(_text_of(items[-1]), last=True)
@@ -146,7 +153,7 @@ class _Dialogue:
             return "Sorry, I did not hear any words. Could you say it again?"
         text = with_choice(text, self.offered, self.failed)
         matched = best_match(
-            self.tools, text, lambda tool: len(fill(tool, [Turn(text)], self.today))
+            self.tools, text, lambda tool: len(fill(tool, [Utterance(text)], self.today))
         )
         chat = small_talk(text, self.now, self.last_answer, self.offers)
         if not matched and _ABANDON.search(text) and (self.tool or self.refused[0]):
@@ -155,26 +162,26 @@ class _Dialogue:
             return "All right, I dropped that. What else can I do?"
         if matched and (self.tool or not chat or matched.named):
             self._turn_to(matched.tool)
-        turn = Turn(text, self.asked)
+        turn = Utterance(text, self.asked)
         if self.tool is None and (not chat or _TAKES.search(text)):
             turn = self._meant_without_words(turn, last)
         self.turns = [*self.turns, turn][-LAST_TURNS:]
         if self.tool is None:
-            self.turns[-1] = Turn(text, about=False)
+            self.turns[-1] = Utterance(text, about=False)
             return chat or echo(text)
         return self._proceed(self.tool, turn, chat, fresh=bool(matched))
 
     def _turn_to(self, tool: ToolSpec) -> None:
         if self.tool is not tool:
             if self.tool is None and tool.name == self.earlier[0]:  # asked anew
-                self.turns = [Turn(turn.text, about=False) for turn in self.turns]
+                self.turns = [Utterance(turn.text, about=False) for turn in self.turns]
             self.tool, self.asked, self.misses = tool, (), 0
 
-    def _meant_without_words(self, turn: Turn, last: bool) -> Turn:
-        """After a call another value is enough; a forced choice needs no words at all."""
+    def _meant_without_words(self, turn: Utterance, last: bool) -> Utterance:
+        """Finds the function where another value is enough, after a call, or where it is forced."""
         for tool in self.tools:
             short = self.failed or len(turn.text.split()) <= SHORT_ANSWER
-            answer = Turn(turn.text, _dates_of(tool) if short else ())
+            answer = Utterance(turn.text, _dates_of(tool) if short else ())
             if self._follows(tool, answer):
                 self._turn_to(tool)
                 return answer
@@ -182,7 +189,7 @@ class _Dialogue:
             self._turn_to(self.tools[0])
         return turn
 
-    def _follows(self, tool: ToolSpec, turn: Turn) -> bool:
+    def _follows(self, tool: ToolSpec, turn: Utterance) -> bool:
         """Tells whether a turn goes on from the last call: another value for it, or the next step.
 
         After a refusal that is any other value. After a look-up it is another day to look at
@@ -202,8 +209,10 @@ class _Dialogue:
         further = {each.name for each in tool.parameters if each.required} - shared
         return bool(further & set(news)) and shared <= {each.name for each in tool.parameters}
 
-    def _proceed(self, tool: ToolSpec, turn: Turn, chat: str | None, fresh: bool) -> str | Call:
-        """Calls the function, or ask for what is missing."""
+    def _proceed(
+        self, tool: ToolSpec, turn: Utterance, chat: str | None, fresh: bool
+    ) -> str | Call:
+        """Calls the function, or asks for what is missing."""
         values = {**self._known_before(tool, fresh), **fill(tool, self.turns, self.today)}
         if (tool.name, values) == self.refused:  # the same again would be refused again
             values = {key: values[key] for key in values if key not in _dates_of(tool)}

@@ -1,4 +1,4 @@
-"""Cut text that arrives in pieces into sentences, so that speech can begin before it is whole.
+"""Cuts text that arrives in pieces into sentences, so that speech can begin before it is whole.
 
 ::
 
@@ -18,6 +18,8 @@ else; therefore the pieces do not depend on how the text was cut on its way here
 from __future__ import annotations
 
 import re
+
+from realtime_nb.local.spoken import MONTHS, SHORT_MONTHS, SHORT_WEEKDAYS, WEEKDAYS, any_of
 
 __all__ = ["FIRST_CLAUSE_CHARS", "MAX_SENTENCE_CHARS", "SentenceStream"]
 
@@ -46,14 +48,14 @@ _NEVER_LAST = re.compile(
 )
 # Abbreviations before a number, words of their own otherwise ("No. 5", but "No. That is wrong.").
 _BEFORE_NUMBERS = re.compile(
-    r"nos?|vol|fig|pp?|ch|sec|art|ext|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|sat|sun"
+    rf"nos?|vol|fig|pp?|ch|sec|art|ext|{any_of(SHORT_MONTHS)}|sat|sun", re.IGNORECASE
 )
 # After a.m. and p.m. a capital letter proves nothing ("10:30 a.m. Tuesday"): the word decides.
 _HALF_DAY = re.compile(r"[ap]\.m")
 _DAY = re.compile(
-    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|mon|tues?|wed|thu|thurs?|fri|sat|sun"
-    r"|january|february|march|april|may|june|july|august|(?:septem|octo|novem|decem)ber"
-    r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|eastern|central|mountain|pacific"
+    any_of([*WEEKDAYS, *SHORT_WEEKDAYS, *MONTHS, *SHORT_MONTHS])
+    + "|eastern|central|mountain|pacific",
+    re.IGNORECASE,
 )
 
 
@@ -66,7 +68,7 @@ class SentenceStream:
         self._is_first = True
 
     def push(self, delta: str) -> list[str]:
-        """Takes more text; return the pieces that it made certain, in order."""
+        """Takes more text; returns the pieces that it made certain, in order."""
         self._open += delta
         pieces: list[str] = []
         while end := self._next_end():
@@ -75,7 +77,7 @@ class SentenceStream:
         return pieces
 
     def close(self) -> list[str]:
-        """Ends the text: return what is left, one piece or none, and begin afresh."""
+        """Ends the text, returns what is left of it, one piece or none, and begins afresh."""
         rest = self._open
         self._open, self._judged, self._is_first = "", 0, True
         return [rest] if rest else []
@@ -131,4 +133,4 @@ def _begins_other_than_day(after: str) -> bool | None:
         return True
     if word.end() == len(after):
         return None
-    return _DAY.fullmatch(word.group().lower()) is None
+    return _DAY.fullmatch(word.group()) is None

@@ -16,8 +16,6 @@ import logging
 import math
 import secrets
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
 from typing import Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -33,12 +31,11 @@ from realtime_nb.local.connection import CLOSE_S, Connection, close_socket, cut,
 from realtime_nb.local.engines import Engines
 from realtime_nb.local.llm import LLM
 from realtime_nb.local.rules import RuleLLM
-from realtime_nb.local.speaking import Pace
+from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.local.stt import STT, load_stt
 from realtime_nb.local.tts import TTS, load_tts
+from realtime_nb.protocol.checking import MAX_APPEND_BYTES
 from realtime_nb.protocol.dialect import is_beta_handshake
-from realtime_nb.protocol.events import JsonObject
-from realtime_nb.protocol.input_buffer import SpeechDetector
 from realtime_nb.protocol.problems import Problem
 
 __all__ = ["LocalServer", "serve"]
@@ -50,7 +47,7 @@ _wire_logger = logging.getLogger(f"{__name__}.wire")
 _wire_logger.setLevel(logging.CRITICAL)
 
 _PATH = "/v1/realtime"
-_MAX_FRAME_BYTES = 24 * 1024 * 1024  # 15 MiB of audio in base64, and the JSON around it
+_MAX_FRAME_BYTES = MAX_APPEND_BYTES * 8 // 5  # in base64, and the JSON around it
 _MAX_WAITING_FRAMES = 4
 _KEY_PREFIX = "openai-insecure-api-key."
 
@@ -97,22 +94,16 @@ def serve(
         stt=load_stt(stt) if isinstance(stt, str) else stt,
         llm=llm or RuleLLM(),
         tts=tts or load_tts(),
-        detector_for=_detector_for,
-        hearing=ThreadPoolExecutor(2, thread_name_prefix="realtime_nb-hearing"),
-        voicing=ThreadPoolExecutor(2, thread_name_prefix="realtime_nb-voicing"),
+        detector_for=lambda audio_format: FrameDetector(audio_format["type"]),
     )
     return LocalServer(
         engines,
         port=port,
         token=token or secrets.token_urlsafe(18),
-        pace=Pace(lead_ms, speed),
+        pace=SpeechPace(lead_ms, speed),
         session_s=session_minutes * 60,
         max_connections=max_connections,
     )
-
-
-def _detector_for(audio_format: JsonObject) -> SpeechDetector:
-    return FrameDetector(audio_format["type"])
 
 
 class LocalServer:
@@ -124,7 +115,7 @@ class LocalServer:
         *,
         port: int,
         token: str,
-        pace: Pace,
+        pace: SpeechPace,
         session_s: float,
         max_connections: int,
     ) -> None:
@@ -186,12 +177,7 @@ class LocalServer:
                 "Choose another one, or 0 for any free port."
             ) from None
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *raised: object) -> None:
         server, self._server = self._server, None
         if server is not None:
             server.close()  # 1001 for every client
@@ -319,7 +305,7 @@ def _subprotocols(request: Request) -> list[str]:
 def _chosen_subprotocol(
     connection: ws.ServerConnection, offered: Sequence[Subprotocol]
 ) -> Subprotocol | None:
-    """Returns only ``realtime`` is ever selected; the others carry a key or ask for the beta."""
+    """Returns the only one that is ever selected; the others carry a key or ask for the beta."""
     return Subprotocol("realtime") if "realtime" in offered else None
 
 

@@ -6,7 +6,8 @@ import datetime
 import re
 from collections.abc import Callable, Sequence
 
-from realtime_nb.local.spoken import clock_words, day_words, number_words, speakable
+from realtime_nb.local.entities import find_numbers
+from realtime_nb.local.spoken import clock_words, day_words, listed, number_words, speakable
 from realtime_nb.local.tool_arguments import LOOKING_UP, ToolSpec
 
 __all__ = ["echo", "greeting", "offer", "result_sentence", "small_talk"]
@@ -52,7 +53,7 @@ def offer(tools: Sequence[ToolSpec]) -> str:
     phrases = [_phrase(tool) for tool in tools[:3]]
     if not phrases:
         return "You can ask me who I am, the date, or to count to ten."
-    return f"I can {' or '.join(filter(None, [', '.join(phrases[:-1]), phrases[-1]]))}."
+    return f"I can {listed(phrases, 'or')}."
 
 
 def _phrase(tool: ToolSpec) -> str:
@@ -87,8 +88,6 @@ def _again(match: re.Match[str], today: datetime.date, last_answer: str, offers:
 
 
 def _count(match: re.Match[str], today: datetime.date, last_answer: str, offers: str) -> str:
-    from realtime_nb.local.entities import find_numbers
-
     numbers = find_numbers(match["number"])
     last = int(numbers[0].value) if numbers else 0
     if not 1 <= last <= LONGEST_COUNT:
@@ -205,7 +204,7 @@ def _listed(values: Sequence[object]) -> str:
     parts = [_plain(each) for each in values[:MOST_FIELDS]]
     if len(values) > MOST_FIELDS:
         parts.append(f"{number_words(len(values) - MOST_FIELDS)} more")
-    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]])) if parts else ""
+    return listed(parts, "and")
 
 
 def _plain(value: object) -> str:

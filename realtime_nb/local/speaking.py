@@ -17,15 +17,16 @@ from realtime_nb.local.engines import Engines, patience
 from realtime_nb.local.llm import LLM, Call, Request, Text
 from realtime_nb.local.sentences import SentenceStream
 from realtime_nb.local.tts import TTS
+from realtime_nb.protocol.config import bytes_per_ms
 from realtime_nb.protocol.server import Respond, ServerProtocol
 
-__all__ = ["Pace", "respond"]
+__all__ = ["SpeechPace", "respond"]
 
 _CHUNK_MS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class SpeechPace:
     """How far audio may run ahead of its own playing time.
 
     Attributes:
@@ -53,7 +54,7 @@ async def respond(
     core: ServerProtocol,
     pump: Callable[[], object],
     engines: Engines,
-    pace: Pace,
+    pace: SpeechPace,
 ) -> None:
     """Runs one response and reports what it makes to ``core``; calls ``pump`` after each report.
 
@@ -151,11 +152,11 @@ async def _send(
     speech: _Speech,
     core: ServerProtocol,
     pump: Callable[[], object],
-    pace: Pace,
+    pace: SpeechPace,
 ) -> None:
     loop = asyncio.get_running_loop()
-    bytes_per_ms = 48 if job.settings.output_format["type"] == "audio/pcm" else 8
-    chunk_bytes = _CHUNK_MS * bytes_per_ms
+    per_ms = bytes_per_ms(job.settings.output_format)
+    chunk_bytes = _CHUNK_MS * per_ms
     played_out_at = loop.time()  # when a client that plays at once has played all it was sent
     while (piece := await speech.get()) is not None:
         if isinstance(piece, Call):
@@ -169,7 +170,7 @@ async def _send(
                 await asyncio.sleep(wait_s)
             chunk = piece.audio[start : start + chunk_bytes]
             core.receive_speech(job.response_id, text, chunk)
-            playing_s = len(chunk) / bytes_per_ms / 1000 / pace.speed
+            playing_s = len(chunk) / per_ms / 1000 / pace.speed
             # What came too late was not played while it was missing.
             played_out_at = max(played_out_at, loop.time()) + playing_s
             text = ""

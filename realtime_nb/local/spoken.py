@@ -1,101 +1,69 @@
-"""Figures as words: what a text should look like before a voice reads it."""
+"""The words of numbers, days and months, and figures as words, before a voice reads them."""
 
 from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Iterable, Sequence
 
 __all__ = [
     "MONTHS",
     "ORDINALS",
+    "SHORT_MONTHS",
+    "SHORT_WEEKDAYS",
     "SMALL_NUMBERS",
     "TENS",
     "WEEKDAYS",
+    "any_of",
     "clock_words",
     "day_words",
+    "listed",
     "number_words",
     "ordinal_words",
     "speakable",
+    "split_words",
 ]
 
-SMALL_NUMBERS = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
+
+def split_words(text: str) -> list[str]:
+    """Returns the words of a text."""
+    return text.split()
+
+
+SMALL_NUMBERS = split_words(
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+    "sixteen seventeen eighteen nineteen"
+)
 """Words of 0 to 19."""
-
-TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+TENS = split_words("twenty thirty forty fifty sixty seventy eighty ninety")
 """Words of 20, 30 … 90."""
-
-ORDINALS = [
-    "first",
-    "second",
-    "third",
-    "fourth",
-    "fifth",
-    "sixth",
-    "seventh",
-    "eighth",
-    "ninth",
-    "tenth",
-    "eleventh",
-    "twelfth",
-    "thirteenth",
-    "fourteenth",
-    "fifteenth",
-    "sixteenth",
-    "seventeenth",
-    "eighteenth",
-    "nineteenth",
-]
+ORDINALS = split_words(
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth "
+    "fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth"
+)
 """Words of 1st to 19th."""
+WEEKDAYS = split_words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
+SHORT_WEEKDAYS = split_words("Mon Tue Tues Wed Thu Thur Thurs Fri Sat Sun")
+MONTHS = split_words(
+    "January February March April May June July August September October November December"
+)
+SHORT_MONTHS = split_words("Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec")
 
-WEEKDAYS = [
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-    "Sunday",
-]
-MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
+
+def any_of(words: Iterable[str]) -> str:
+    """Returns a regular expression for any of the words, longer ones first."""
+    return "|".join(sorted(words, key=len, reverse=True))
+
+
+def listed(parts: Sequence[str], last: str) -> str:
+    """Returns several as they are said: "one, two and three"; ``last`` is "and" or "or"."""
+    return f" {last} ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
 
 _LARGEST = 999_999
 _ISO_DAY = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)(?:T(?=\d\d:)|\b)")
 _CLOCK = re.compile(r"\b([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d(?:\.\d+)?)?\b")
-_MONTH_DAY = re.compile(rf"\b({'|'.join(MONTHS)}) (\d\d?)\b(?![:.]\d)")
+_MONTH_DAY = re.compile(rf"\b({any_of(MONTHS)}) (\d\d?)\b(?![:.]\d)")
 _NUMBER = re.compile(r"(?<![\w.,-])(-?)(\d{1,6}|\d{1,3},\d{3})(\.\d{1,4})?(?!-?\w|[.,]\d)")
 
 
@@ -143,7 +111,7 @@ def day_words(day: datetime.date) -> str:
 
 
 def speakable(text: str) -> str:
-    """Dates, times of day and numbers of a text in words; everything else stays."""
+    """Returns a text with its dates, times of day and numbers in words."""
     text = _ISO_DAY.sub(_iso_day, text)
     text = _CLOCK.sub(lambda m: clock_words(datetime.time(int(m[1]), int(m[2]))), text)
     text = _MONTH_DAY.sub(_month_day, text)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from realtime_nb.local.entities import (
     Found,
-    Span,
+    TextSpan,
     find_dates,
     find_names,
     find_numbers,
@@ -25,10 +25,20 @@ from realtime_nb.local.entities import (
     wants_weekday,
     weekday_value,
 )
+from realtime_nb.local.spoken import listed
 
-__all__ = ["LOOKING_UP", "Kind", "Parameter", "ToolSpec", "Turn", "fill", "question", "read_tool"]
+__all__ = [
+    "LOOKING_UP",
+    "Parameter",
+    "ParameterKind",
+    "ToolSpec",
+    "Utterance",
+    "fill",
+    "question",
+    "read_tool",
+]
 
-Kind = Literal[
+ParameterKind = Literal[
     "name",
     "day",
     "weekday",
@@ -65,19 +75,24 @@ _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _SPOKEN_EMAIL = re.compile(r"\b\w+(?:\s+dot\s+\w+)*\s+at\s+\w+(?:\s+dot\s+\w+)+\b", re.I)
 
 
+def _as_said(name: str) -> str:
+    """Returns a name in words: "service_type" and "serviceType" are "service type"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|[_-]+", " ", name).lower().strip()
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One argument of a function: its name, what kind of thing it is, and its schema."""
 
     name: str
-    kind: Kind
+    kind: ParameterKind
     required: bool
     schema: Mapping[str, Any]
 
     @property
     def words(self) -> str:
-        """The name as it is said: "service_type" → "service type"."""
-        return re.sub(r"(?<=[a-z])(?=[A-Z])|[_-]+", " ", self.name).lower().strip()
+        """The name as it is said."""
+        return _as_said(self.name)
 
     @property
     def choices(self) -> list[Any]:
@@ -100,8 +115,8 @@ class ToolSpec:
 
     @property
     def words(self) -> str:
-        """The name as it is said: "book_appointment" → "book appointment"."""
-        return re.sub(r"(?<=[a-z])(?=[A-Z])|[_-]+", " ", self.name).lower().strip()
+        """The name as it is said."""
+        return _as_said(self.name)
 
     @property
     def looks_up(self) -> bool:
@@ -110,7 +125,7 @@ class ToolSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Utterance:
     """What was said in one turn, and which arguments had just been asked for.
 
     ``about`` is False for what was said before anybody spoke of the function: names, days and times
@@ -163,7 +178,7 @@ def _resolved(value: object, root: Mapping[str, Any]) -> dict[str, Any]:
     return resolved
 
 
-def _kind(name: str, schema: Mapping[str, Any]) -> Kind | None:
+def _kind(name: str, schema: Mapping[str, Any]) -> ParameterKind | None:
     declared = schema.get("type", "string")
     if declared == "string" and wants_weekday(_name_words(name), _choices(schema), _hint(schema)):
         return "weekday"
@@ -177,7 +192,7 @@ def _kind(name: str, schema: Mapping[str, Any]) -> Kind | None:
 
 
 def _name_words(name: str) -> set[str]:
-    return set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
+    return set(re.findall(r"[a-z]+", _as_said(name)))
 
 
 def _choices(schema: Mapping[str, Any]) -> list[Any]:
@@ -190,7 +205,7 @@ def _hint(schema: Mapping[str, Any]) -> str:
     return " ".join(str(part) for part in parts if part)
 
 
-def _text_kind(name: str, schema: Mapping[str, Any]) -> Kind:
+def _text_kind(name: str, schema: Mapping[str, Any]) -> ParameterKind:
     words = _name_words(name)
     hint = f"{schema.get('format', '')} {schema.get('description', '')}"
     if schema.get("format") == "date-time" or "datetime" in words or {"date", "time"} <= words:
@@ -217,10 +232,10 @@ class _Said:
     days: list[Found[datetime.date]]
     times: list[Found[datetime.time]]
     names: list[Found[str]]
-    taken: list[Span]
+    taken: list[TextSpan]
 
 
-def _listen(tool: ToolSpec, turn: Turn, today: datetime.date) -> _Said:
+def _listen(tool: ToolSpec, turn: Utterance, today: datetime.date) -> _Said:
     asked = {each.kind for each in tool.parameters if each.name in turn.asked}
     days = find_dates(turn.text, today)
     taken = [each.span for each in days]
@@ -230,7 +245,7 @@ def _listen(tool: ToolSpec, turn: Turn, today: datetime.date) -> _Said:
     return _Said(turn.text, days, times, names, taken)
 
 
-def fill(tool: ToolSpec, turns: Sequence[Turn], today: datetime.date) -> dict[str, Any]:
+def fill(tool: ToolSpec, turns: Sequence[Utterance], today: datetime.date) -> dict[str, Any]:
     """Returns the arguments that were said; of several values for one argument the last one
     counts."""
     filled: dict[str, Any] = {}
@@ -260,7 +275,7 @@ def fill(tool: ToolSpec, turns: Sequence[Turn], today: datetime.date) -> dict[st
 def _in_order(
     wanted: Sequence[Parameter],
     found: Sequence[Found[Any]],
-    turn: Turn,
+    turn: Utterance,
     filled: Mapping[str, Any],
 ) -> dict[str, str]:
     if not wanted or not found:
@@ -283,9 +298,8 @@ def _written(value: object, parameter: Parameter) -> str | None:
     return str(value)
 
 
-def _numbers(tool: ToolSpec, turn: Turn, said: _Said) -> dict[str, float]:
-    """Returns a number goes to the argument that is named beside it, else to the one that is
-    open."""
+def _numbers(tool: ToolSpec, turn: Utterance, said: _Said) -> dict[str, float]:
+    """Returns each number for the argument that is named beside it, else for one that is open."""
     filled: dict[str, float] = {}
     left = find_numbers(said.text, said.taken)
     wanted = [each for each in tool.parameters if each.kind == "number"]
@@ -301,7 +315,7 @@ def _numbers(tool: ToolSpec, turn: Turn, said: _Said) -> dict[str, float]:
     return {name: value for name, value in filled.items() if name not in whole or value % 1 == 0}
 
 
-def _takes_any_number(parameter: Parameter, wanted: Sequence[Parameter], turn: Turn) -> bool:
+def _takes_any_number(parameter: Parameter, wanted: Sequence[Parameter], turn: Utterance) -> bool:
     if {each.name for each in wanted} & set(turn.asked):
         return parameter.name in turn.asked
     return parameter.required or len(wanted) == 1 or parameter.words in _COUNTS
@@ -314,14 +328,14 @@ def _named_beside(parameter: Parameter, number: Found[float], text: str) -> bool
     return any(word.rstrip("s") in names for word in near)
 
 
-def _others(tool: ToolSpec, turn: Turn, said: _Said) -> Iterator[tuple[str, Any]]:
+def _others(tool: ToolSpec, turn: Utterance, said: _Said) -> Iterator[tuple[str, Any]]:
     for parameter in tool.parameters:
         value = _other(parameter, tool, turn, said)
         if value is not None:
             yield parameter.name, value
 
 
-def _other(parameter: Parameter, tool: ToolSpec, turn: Turn, said: _Said) -> Any:
+def _other(parameter: Parameter, tool: ToolSpec, turn: Utterance, said: _Said) -> Any:
     asked = parameter.name in turn.asked
     match parameter.kind:
         case "choice":
@@ -407,7 +421,7 @@ def _email(text: str) -> str | None:
     return None
 
 
-def _free_text(parameter: Parameter, tool: ToolSpec, turn: Turn, asked: bool) -> str | None:
+def _free_text(parameter: Parameter, tool: ToolSpec, turn: Utterance, asked: bool) -> str | None:
     texts = [each for each in tool.parameters if each.kind == "text" and each.required]
     if asked and (len(turn.asked) == 1 or len(texts) == 1):
         return _FILLERS.sub("", turn.text) or None
@@ -421,11 +435,10 @@ def _free_text(parameter: Parameter, tool: ToolSpec, turn: Turn, asked: bool) ->
 
 
 def question(tool: ToolSpec, missing: Sequence[Parameter]) -> str:
-    """One sentence that asks for the arguments that are missing."""
+    """Returns one sentence that asks for the arguments that are missing."""
     if len(missing) == 1:
         return _single_question(tool, missing[0])
-    parts = [_question_part(each) for each in missing[:3]]
-    text = f"{', '.join(parts[:-1])} and {parts[-1]}?"
+    text = f"{listed([_question_part(each) for each in missing[:3]], 'and')}?"
     return text[0].upper() + text[1:]
 
 
@@ -437,8 +450,7 @@ def _single_question(tool: ToolSpec, parameter: Parameter) -> str:
             return f"What name should I {'book it under' if booking else 'use'}?"
         case "choice":
             choices = [str(each).replace("_", " ") for each in parameter.choices[:6]]
-            listed = " or ".join(filter(None, [", ".join(choices[:-1]), choices[-1]]))
-            return f"Which {words}: {listed}?"
+            return f"Which {words}: {listed(choices, 'or')}?"
         case "flag":
             return f"Should it be {words}?"
         case "text" | "phone" | "email":

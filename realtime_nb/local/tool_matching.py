@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from realtime_nb.local.spoken import split_words
 from realtime_nb.local.tool_arguments import ToolSpec
 
 __all__ = ["Match", "best_match"]
@@ -22,11 +23,6 @@ ARGUMENT = 2
 MOST_ARGUMENTS = 2
 NAME_WORD, LITERAL_WORD, IMPLIED, DESCRIPTION_WORD = 4, 1, 2, 2
 MOST_FROM_DESCRIPTION = 4
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
 
 _GROUPS = {
     "make": "book schedule reserve make arrange create add plan register reservation booking",
@@ -44,12 +40,14 @@ _GROUPS = {
     "calculate": "calculate compute sum multiply plus times minus divide",
     "appointment": "appointment meeting visit",
 }
-_STOP_WORDS = _words(
-    """a an and any anything are as at be been but by can could did do does for from get give
-    had has have he her his how i if in into is it its just let like me might more much my
-    need no not of on one or our out please she should so some something that the their them
-    then there they this to up us want was we were what when where which who will with would
-    yes you your given using"""
+_STOP_WORDS = frozenset(
+    split_words(
+        """a an and any anything are as at be been but by can could did do does for from get give
+        had has have he her his how i if in into is it its just let like me might more much my
+        need no not of on one or our out please she should so some something that the their them
+        then there they this to up us want was we were what when where which who will with would
+        yes you your given using"""
+    )
 )
 _NOT_A_REQUEST = re.compile(  # a book to read is not a booking
     r"\b(?:an?|the|this|that|my|your|his|her|their|good|of|read(?:ing)?)\s+books?\b", re.I
@@ -107,7 +105,7 @@ class _Request:
 
     def __init__(self, text: str) -> None:
         self.literal = _literal_words(text)
-        free = _words("available") if _ANYTHING_FREE.search(text) else frozenset()
+        free = frozenset({"available"}) if _ANYTHING_FREE.search(text) else frozenset()
         self.meanings = _words_of(text) | free
         self.implied = _implied(text, self.meanings)
         # To cancel is no task for a function that books.
@@ -147,7 +145,7 @@ def _heard(word: str, spoken: frozenset[str]) -> bool:
 
 
 def _implied(text: str, spoken: frozenset[str]) -> frozenset[str]:
-    """Returns a question asks to check something, a wish without another verb to make it."""
+    """Returns what a question asks for, to check, and a wish without another verb, to make."""
     if spoken & {"make", "cancel", "change", "send", "switch", "order"}:
         return frozenset()
     if _QUESTION.search(text):
@@ -186,6 +184,6 @@ def _stem(word: str) -> str:
     return word[:-1] if word.endswith("e") and len(word) > 3 else word
 
 
-_LOOKING = _words("check find look lookup search query fetch show list")
+_LOOKING = frozenset(split_words("check find look lookup search query fetch show list"))
 _CHECKING = frozenset(_GROUPS["check"].split())
 _MEANINGS = {_stem(word): meaning for meaning, words in _GROUPS.items() for word in words.split()}

@@ -17,6 +17,7 @@ import numpy as np
 
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, pcm_from_samples
 from realtime_nb.errors import ConfigurationError, MissingExtraError
+from realtime_nb.local.spoken import MONTHS, WEEKDAYS, any_of
 
 if TYPE_CHECKING:
     from hibari import Hibari
@@ -116,7 +117,7 @@ class HibariTTS:
         return [phonemes + "." * phonemes[-1].isalpha() for phonemes in spoken]
 
     def _samples(self, phonemes: str, speed: float, pitch: float) -> Samples:
-        """Synthesises slower or faster than asked for and shift pitch and pace back together."""
+        """Synthesises slower or faster than asked for and shifts pitch and pace back together."""
         import soxr
 
         samples: Samples = self._engine.from_phonemes(phonemes, speed=speed / pitch, seed=_SEED)
@@ -140,15 +141,11 @@ _HEADING = re.compile(r"^\s*#+\s+", re.MULTILINE)
 _HASH = re.compile(r"#(?=\w*\d)")
 _LATIN = {"i.e.": "that is", "e.g.": "for example"}
 _LATIN_PATTERN = re.compile(r"\b(?:i\.e\.|e\.g\.)", re.IGNORECASE)
-_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _WEEKDAY = re.compile(
     r"\b(?:(?P<sure>Tue|Wed|Thu|Fri)(?:s|rs|r)?\b\.?"
-    rf"|(?P<maybe>Mon|Sat|Sun)\b\.?(?=,? (?:\d|{_MONTH})))"
+    rf"|(?P<maybe>Mon|Sat|Sun)\b\.?(?=,? (?:\d|{any_of(month[:3] for month in MONTHS)})))"
 )
-_WEEKDAYS = {
-    **{"Mon": "Monday", "Tue": "Tuesday", "Wed": "Wednesday", "Thu": "Thursday"},
-    **{"Fri": "Friday", "Sat": "Saturday", "Sun": "Sunday"},
-}
+_WEEKDAYS = {name[:3]: name for name in WEEKDAYS}
 _ISO_TIME = re.compile(
     r"\b(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2})(?::\d{2}(?:\.\d+)?)?(?:(Z)|[+-]\d{2}:\d{2})?"
 )

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from realtime_nb.tools import Outcome, Tool
+from realtime_nb.tools import Tool, ToolOutcome
 
 __all__ = ["Rerun", "as_json", "start_run"]
 
@@ -37,7 +37,7 @@ class Rerun:
     name: str
     arguments: str
     output: str
-    outcome: Outcome
+    outcome: ToolOutcome
     exception: BaseException | None
     run_ms: float
 

@@ -20,9 +20,9 @@ from realtime_nb.agent.agent import Agent
 from realtime_nb.agent.audio import BrowserAudio
 from realtime_nb.agent.io_thread import io_thread
 from realtime_nb.audio.pcm import samples_from_pcm
-from realtime_nb.local.llm import Call, Script, ScriptedLLM
+from realtime_nb.local.llm import Call, Reply, ScriptedLLM
 from realtime_nb.local.server import LocalServer
-from realtime_nb.local.speaking import Pace
+from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.testing import FakeTTS, fake_engines, silence, tone
 from tests.widgets.conftest import FakeComm, FakePage
 
@@ -35,10 +35,10 @@ class Server:
     """The local server without models, on the agents' thread."""
 
     def __init__(self, session_s: float = 3_600.0) -> None:
-        replies: list[Script] = ["Hello.", Call("add", '{"a": 2, "b": 3}'), "It is five.", "Well."]
+        replies: list[Reply] = ["Hello.", Call("add", '{"a": 2, "b": 3}'), "It is five.", "Well."]
         engines = fake_engines(ScriptedLLM([*replies]), tts=FakeTTS(400))
         self.local = LocalServer(
-            engines, port=0, token=KEY, pace=Pace(), session_s=session_s, max_connections=9
+            engines, port=0, token=KEY, pace=SpeechPace(), session_s=session_s, max_connections=9
         )
         io_thread().run(self.local.__aenter__()).result(WAIT_S)
 

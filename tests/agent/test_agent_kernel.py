@@ -23,7 +23,7 @@ import realtime_nb as rt
 from realtime_nb.agent.io_thread import io_thread
 from realtime_nb.local.llm import Call, ScriptedLLM
 from realtime_nb.local.server import LocalServer
-from realtime_nb.local.speaking import Pace
+from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.testing import fake_engines
 
 slider = ipywidgets.IntSlider()
@@ -44,7 +44,7 @@ llm = ScriptedLLM([
     Call("brief", '{"to": 1}', "call_late"), "Too late.",
 ])
 server = LocalServer(
-    fake_engines(llm), port=0, token="a-token", pace=Pace(), session_s=600, max_connections=2
+    fake_engines(llm), port=0, token="a-token", pace=SpeechPace(), session_s=600, max_connections=2
 )
 io_thread().run(server.__aenter__()).result(20)
 agent = rt.Agent(

@@ -15,7 +15,7 @@ import soundfile
 import realtime_nb as rt
 from realtime_nb.agent.views import AgentViews, settings_shown
 from realtime_nb.audio.pcm import load_audio, samples_from_pcm
-from realtime_nb.local.llm import Call, Script, ScriptedLLM
+from realtime_nb.local.llm import Call, Reply, ScriptedLLM
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import parse_client, parse_server
 from realtime_nb.protocol.wire import WireEvent
@@ -307,7 +307,7 @@ class Talk:
 
 @asynccontextmanager
 async def talk(
-    voice: Path, folder: Path, *replies: Script, words: str = "hello", **options: Any
+    voice: Path, folder: Path, *replies: Reply, words: str = "hello", **options: Any
 ) -> AsyncIterator[Talk]:
     views = Watched()
     try:
@@ -410,7 +410,7 @@ async def test_they_agree_when_functions_are_called(late: None, tmp_path: Path) 
         await asyncio.sleep(0.4)
         return a + b
 
-    calling: Script = ["One moment.", Call("add", '{"a": 2, "b": 3}')]
+    calling: Reply = ["One moment.", Call("add", '{"a": 2, "b": 3}')]
     silent = Call("add", '{"a": 1, "b": 1}')
     replies = (calling, "It is five.", silent, "It is two.")
     async with talk(hum(tmp_path), tmp_path, *replies, tools=[add]) as talked:

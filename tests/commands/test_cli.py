@@ -20,7 +20,7 @@ import soundfile
 import realtime_nb as rt
 from realtime_nb.commands import bench, cli
 from realtime_nb.commands.appointments import AppointmentBook
-from realtime_nb.commands.doctor import Check, Report
+from realtime_nb.commands.doctor import Check, DoctorReport
 from tests.paths import DATA
 
 CLUBS = str(DATA / "cards_001.wav")
@@ -375,7 +375,7 @@ def test_serve_settings_that_cant_be(capsys: Capture, options: tuple[str, ...], 
 
 @pytest.mark.parametrize(("status", "code"), [("ok", 0), ("missing", 1)])
 def test_doctor(capsys: Capture, monkeypatch: pytest.MonkeyPatch, status: str, code: int) -> None:
-    report = Report((Check("voice", status, "hibari"),))  # type: ignore[arg-type]
+    report = DoctorReport((Check("voice", status, "hibari"),))  # type: ignore[arg-type]
     monkeypatch.setattr("realtime_nb.commands.doctor.doctor", lambda: report)
 
     assert cli.main(["doctor"]) == code

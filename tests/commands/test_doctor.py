@@ -12,7 +12,7 @@ from rich.console import Console
 
 import realtime_nb as rt
 from realtime_nb.commands import doctor as module
-from realtime_nb.commands.doctor import Check, Report
+from realtime_nb.commands.doctor import Check, DoctorReport
 from realtime_nb.errors import MissingExtraError
 
 NEEDED = ["python", "disk", "speech detection", "text to speech", "speech to text"]
@@ -20,15 +20,15 @@ NEEDED += ["loopback", "local server"]
 
 
 @pytest.fixture(scope="module")
-def report() -> Report:
+def report() -> DoctorReport:
     return rt.doctor()
 
 
-def _named(report: Report, name: str) -> Check:
+def _named(report: DoctorReport, name: str) -> Check:
     return next(check for check in report.checks if check.name == name)
 
 
-def test_the_local_conversation_works_here(report: Report) -> None:
+def test_the_local_conversation_works_here(report: DoctorReport) -> None:
     assert report.works
     assert [check.name for check in report.checks if check.needed] == NEEDED
     assert {check.status for check in report.checks if check.needed} == {"ok"}
@@ -36,7 +36,7 @@ def test_the_local_conversation_works_here(report: Report) -> None:
     assert all(check.words for check in report.checks)
 
 
-def test_the_report_as_json(report: Report) -> None:
+def test_the_report_as_json(report: DoctorReport) -> None:
     content = json.loads(json.dumps(report.to_dict()))
     assert content["works"] is True
     assert set(content["checks"][0]) == {"name", "status", "words", "remedy", "needed"}
@@ -66,17 +66,17 @@ def test_keys_are_told_of_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_what_fails_is_a_finding_with_a_remedy() -> None:
-    def absent() -> tuple[module.Status, str, str]:
+    def absent() -> module._Found:
         raise MissingExtraError("hibari-tts", "local")
 
-    def broken() -> tuple[module.Status, str, str]:
+    def broken() -> module._Found:
         raise ValueError("two\nlines")
 
     checks = (
         module._tried("voice", absent, "pip install it"),
         module._tried("other", broken, needed=False),
     )
-    report = Report(checks)
+    report = DoctorReport(checks)
 
     assert not report.works
     assert [check.status for check in checks] == ["missing", "missing"]
@@ -84,11 +84,11 @@ def test_what_fails_is_a_finding_with_a_remedy() -> None:
     assert checks[0].text.endswith("→ pip install it")
     assert checks[1].text == "ValueError('two\\nlines') (optional)"
     assert "does not work here: voice." in repr(report)
-    assert Report(checks[1:]).works
+    assert DoctorReport(checks[1:]).works
 
 
 def test_it_shows_itself_everywhere() -> None:
-    report = Report((Check("<b>", "warning", "a & b [red]", "do <this>", needed=False),))
+    report = DoctorReport((Check("<b>", "warning", "a & b [red]", "do <this>", needed=False),))
 
     assert "<b>" not in report._repr_html_()
     assert "a &amp; b [red] (optional) → do &lt;this&gt;" in report._repr_html_()
@@ -113,7 +113,7 @@ def test_missing_engines_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "moonshine is not installed" in module._tried("stt", _stt(voice)).words
 
 
-def _stt(voice: module._Voice) -> Callable[[], tuple[module.Status, str, str]]:
+def _stt(voice: module._Voice) -> Callable[[], module._Found]:
     return lambda: module._speech_to_text(voice)
 
 
@@ -193,7 +193,7 @@ def test_an_old_kernel_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert module._notebook().status == "ok"
 
 
-def test_the_command_line_says_that_no_page_was_asked(report: Report) -> None:
+def test_the_command_line_says_that_no_page_was_asked(report: DoctorReport) -> None:
     console = Console(file=io.StringIO(), width=200)
     console.print(report)
     assert isinstance(console.file, io.StringIO)

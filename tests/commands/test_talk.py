@@ -12,7 +12,7 @@ import realtime_nb as rt
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, samples_from_pcm
 from realtime_nb.audio.vad import find_speech
 from realtime_nb.commands.appointments import AppointmentBook
-from realtime_nb.commands.talk import Line, talk
+from realtime_nb.commands.talk import TalkLine, talk
 from realtime_nb.errors import AudioError, ConfigurationError, RealtimeError, SessionClosedError
 from realtime_nb.local.tts import load_tts
 from tests.paths import DATA
@@ -36,7 +36,7 @@ def spoken(tmp_path: Path) -> Speaker:
 
 
 async def test_a_recorded_voice_is_answered_and_recorded(tmp_path: Path) -> None:
-    lines: list[Line] = []
+    lines: list[TalkLine] = []
 
     result = await talk(
         [DATA / "austen_0880.wav"], out=tmp_path / "kept", speed=SPEED, on_line=lines.append
@@ -85,7 +85,7 @@ async def test_an_appointment_is_booked(tmp_path: Path, spoken: Speaker, silence
 
 async def test_the_agent_asks_for_what_is_missing(tmp_path: Path, spoken: Speaker) -> None:
     book = AppointmentBook(tmp_path / "book.sqlite")
-    lines: list[Line] = []
+    lines: list[TalkLine] = []
 
     result = await talk(
         [spoken(f"{REQUEST}."), spoken("My name is Ada Lovelace.")],
@@ -217,7 +217,7 @@ async def test_a_cancelled_conversation_leaves_an_incomplete_recording(tmp_path:
 
 
 async def test_a_listener_that_fails_is_not_hidden(tmp_path: Path) -> None:
-    def fail(line: Line) -> None:
+    def fail(line: TalkLine) -> None:
         raise ZeroDivisionError(line.text)
 
     with pytest.raises(ZeroDivisionError, match="clubs"):

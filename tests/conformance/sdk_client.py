@@ -22,7 +22,7 @@ from openai.types.realtime import RealtimeServerEvent
 
 import realtime_nb as rt
 from realtime_nb.audio.pcm import load_audio, pcm_from_samples
-from realtime_nb.local.llm import Request, Script, ScriptedLLM
+from realtime_nb.local.llm import Reply, Request, ScriptedLLM
 from realtime_nb.local.server import LocalServer
 from realtime_nb.testing import silence
 from tests.conformance.ledger import Ledger
@@ -62,7 +62,7 @@ class Replies:
         self.script: ScriptedLLM = ScriptedLLM([])
         self.requests: list[Request] = []
 
-    def will_say(self, *replies: Script) -> None:
+    def will_say(self, *replies: Reply) -> None:
         self.script = ScriptedLLM(replies)
         self.requests.clear()
 

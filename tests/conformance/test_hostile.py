@@ -17,14 +17,14 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from realtime_nb.audio.vad import FrameDetector
-from realtime_nb.local.llm import Call, Request, Script, ScriptedLLM
+from realtime_nb.local.llm import Call, Reply, Request, ScriptedLLM
 from realtime_nb.local.server import LocalServer
 from realtime_nb.protocol.server import CancelResponse, Job, Respond, ServerProtocol, Transcribe
 from realtime_nb.testing import CountingIds, LoudnessDetector, silence, tone
 from tests.conformance.hostile import HostileClient
 from tests.conformance.ledger import Ledger
 from tests.conformance.validate import validate
-from tests.local.fake_engines import FakeTTS, fake_server
+from tests.local.fake_engines import WatchedTTS, fake_server
 from tests.local.raw_client import Event, RawClient, joined
 
 MIB = 1024 * 1024
@@ -126,7 +126,7 @@ COMMON = [
 ]
 
 
-def obliging(request: Request) -> Script:
+def obliging(request: Request) -> Reply:
     if request.tools:
         return ["Well. ", Call(request.tools[0]["name"], "{}"), "That was it."]
     return "An answer of several words. And another one."
@@ -161,7 +161,7 @@ async def one_hostile_session(server: LocalServer, seed: int, frames: int) -> li
 
 async def test_hostile_sessions_beside_a_good_one() -> None:
     llm = ScriptedLLM([obliging] * 10_000)
-    async with fake_server(llm=llm, tts=FakeTTS(300)) as server, joined(server) as good:
+    async with fake_server(llm=llm, tts=WatchedTTS(300)) as server, joined(server) as good:
         sessions = [
             asyncio.create_task(one_hostile_session(server, 1_000 + seed, 250)) for seed in range(8)
         ]

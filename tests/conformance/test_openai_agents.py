@@ -20,7 +20,7 @@ from agents.realtime.events import RealtimeSessionEvent
 
 import realtime_nb as rt
 from realtime_nb.audio.pcm import level_dbfs, samples_from_pcm
-from realtime_nb.local.llm import Call, Request, Script, ScriptedLLM
+from realtime_nb.local.llm import Call, Reply, Request, ScriptedLLM
 from realtime_nb.local.server import LocalServer
 from realtime_nb.local.tts import load_tts
 from realtime_nb.testing import silence
@@ -41,7 +41,7 @@ class Model:
     def reply(self, request: Request) -> Any:
         self.requests.append(request)
         last = request.items[-1]
-        script: Script = "All right."
+        script: Reply = "All right."
         if last["type"] == "function_call_output":
             script = f"It is {last['output']}. {STORY}"
         elif "weather" in _words(last):

@@ -13,19 +13,14 @@ import subprocess
 import sys
 import venv
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from realtime_nb.commands.bench.lab_page import (
-    Lab,
-    LabPage,
-    chromium,
-    open_browser,
-    open_notebook,
-    running_lab,
-)
+from realtime_nb.commands.bench.browser import chromium, open_browser, start_playwright
+from realtime_nb.commands.bench.lab_page import Lab, LabPage, open_notebook, running_lab
 
 if TYPE_CHECKING:
     from playwright.sync_api import Playwright
@@ -51,10 +46,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
     """For one module only: while it runs, no asyncio loop can run in this thread."""
-    api = pytest.importorskip("playwright.sync_api")
+    pytest.importorskip("playwright.sync_api")
     if chromium() is None:
         pytest.skip("Chromium is not installed")
-    with api.sync_playwright() as running:
+    with start_playwright() as running:
         yield running
 
 
@@ -78,6 +73,7 @@ def open_page(
 ) -> Iterator[OpenPage]:
     """Pages of this test; their kernels and browsers end with it."""
     opened: list[LabPage] = []
+    browsers = ExitStack()
     stem = "".join(c if c.isalnum() else "_" for c in request.node.name)
 
     def open_one(
@@ -88,22 +84,16 @@ def open_page(
         host: str = "127.0.0.1",
         size: tuple[int, int] = (1100, 800),
     ) -> LabPage:
-        browser = open_browser(playwright, microphone, allow, flags)
+        browser = browsers.enter_context(open_browser(playwright, microphone, allow, flags))
         name = lab.notebook(f"{stem}_{len(opened)}.ipynb", kernel)
-        try:
-            opened.append(open_notebook(browser, lab, name, host, size))
-        except BaseException:
-            browser.close()
-            raise
+        opened.append(open_notebook(browser, lab, name, host, size))
         return opened[-1]
 
-    yield open_one
-    for page in opened:
-        browser = page.page.context.browser
-        if not page.page.is_closed():
-            page.shut_down_kernel()
-        assert browser is not None
-        browser.close()
+    with browsers:
+        yield open_one
+        for page in opened:
+            if not page.page.is_closed():
+                page.shut_down_kernel()
 
 
 @pytest.fixture(scope="session")

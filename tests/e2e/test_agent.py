@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,14 @@ import pytest
 import soundfile
 
 from realtime_nb.audio.pcm import SAMPLE_RATE, load_audio
-from realtime_nb.commands.bench.lab_page import Lab, LabPage, open_browser, wait_for_notebook
+from realtime_nb.commands.bench.browser import open_browser
+from realtime_nb.commands.bench.lab_page import Lab, LabPage, wait_for_notebook
 from realtime_nb.local.stt import load_stt
 from tests.e2e.conftest import OpenPage
 from tests.paths import DATA
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Playwright
+    from playwright.sync_api import Page, Playwright
 
 DEVICE_RATE = 44_100  # of Chromium's fake microphone
 YOUNG_MAN = "austen_0880.wav"  # he was not an ill disposed young man
@@ -546,17 +548,15 @@ def test_in_notebook_7(
 @pytest.fixture
 def open_browser_at(playwright: Playwright) -> Iterator[Callable[..., Page]]:
     """Opens an address in a browser with a microphone."""
-    opened: list[Browser] = []
+    with ExitStack() as browsers:
 
-    def open_one(microphone: Path, address: str) -> Page:
-        opened.append(open_browser(playwright, microphone))
-        page = opened[-1].new_page(viewport={"width": 1000, "height": 900})
-        page.goto(address)
-        return page
+        def open_one(microphone: Path, address: str) -> Page:
+            browser = browsers.enter_context(open_browser(playwright, microphone))
+            page = browser.new_page(viewport={"width": 1000, "height": 900})
+            page.goto(address)
+            return page
 
-    yield open_one
-    for browser in opened:
-        browser.close()
+        yield open_one
 
 
 def test_how_it_looks(open_page: OpenPage, says: Callable[..., Path], screenshots: Path) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from tests.e2e.conftest import OpenPage
 
 REPORT = """
-from realtime_nb.commands.doctor import Check, Report
-report = Report((Check("disk", "ok", "<i>large</i>"),))
+from realtime_nb.commands.doctor import Check, DoctorReport
+report = DoctorReport((Check("disk", "ok", "<i>large</i>"),))
 report
 """
 SAVED = "document.querySelector('[data-realtime-nb-summary]')"

@@ -24,8 +24,8 @@ agent.disconnect().result(20)
 recording = rt.load(agent.recording)
 """
 REPORT = """
-from realtime_nb.commands.doctor import Check, Report
-Report((Check("disk", "ok", "large"),))
+from realtime_nb.commands.doctor import Check, DoctorReport
+DoctorReport((Check("disk", "ok", "large"),))
 """
 VIEWS = ["agent", *(f"rt.{name}(recording)" for name in ("Transcript", "Timeline"))]
 VIEWS += ["rt.EventInspector(recording)", "rt.CallInspector(recording)", REPORT]

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from realtime_nb.archive.recorder import Recorder
-from realtime_nb.commands.bench.view_page import ViewPage, open_browser, open_view
+from realtime_nb.commands.bench.browser import open_browser, start_playwright
+from realtime_nb.commands.bench.view_page import ViewPage, open_view
 from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.widgets.view import View
 from tests.scripted_session import LiveSession, three_turns
@@ -32,7 +33,7 @@ def browser() -> Iterator[Browser]:
     pytest.importorskip("playwright.sync_api")
     if shutil.which("chromium") is None:
         pytest.skip("Chromium is not installed")
-    with open_browser() as running:
+    with start_playwright() as playwright, open_browser(playwright) as running:
         yield running
 
 

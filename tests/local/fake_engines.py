@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
+from realtime_nb import testing
 from realtime_nb.local.engines import Engines
-from realtime_nb.local.llm import LLM, ScriptedLLM
+from realtime_nb.local.llm import LLM
 from realtime_nb.local.server import LocalServer
-from realtime_nb.local.speaking import Pace
+from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.local.stt import STT
 from realtime_nb.local.tts import TTS
-from realtime_nb.testing import LoudnessDetector, tone
 
-__all__ = ["FakeSTT", "FakeTTS", "fake_engines", "fake_server"]
+__all__ = ["WatchedSTT", "WatchedTTS", "fake_engines", "fake_server"]
 
 
-class FakeSTT:
+class WatchedSTT:
     """Understands the same in everything.
 
     Args:
@@ -45,7 +44,7 @@ class FakeSTT:
         return self.says if isinstance(self.says, str) else self.says(pcm)
 
 
-class FakeTTS:
+class WatchedTTS:
     """Hums for a while instead of speaking.
 
     Args:
@@ -79,7 +78,7 @@ class FakeTTS:
             raise self.error
         if self.gate is not None and len(self.calls) > self.gated_from:
             assert self.gate.wait(20)
-        return tone(self.audio_ms * self.sample_rate / 24_000)
+        return testing.tone(self.audio_ms * self.sample_rate / 24_000)
 
 
 def fake_engines(
@@ -88,14 +87,8 @@ def fake_engines(
     tts: TTS | None = None,
     timeout_s: float = 30.0,
 ) -> Engines:
-    return Engines(
-        stt=stt or FakeSTT(),
-        llm=llm or ScriptedLLM([]),
-        tts=tts or FakeTTS(),
-        detector_for=LoudnessDetector,
-        hearing=ThreadPoolExecutor(2, thread_name_prefix="realtime_nb-hearing"),
-        voicing=ThreadPoolExecutor(2, thread_name_prefix="realtime_nb-voicing"),
-        timeout_s=timeout_s,
+    return testing.fake_engines(
+        llm, stt=stt or WatchedSTT(), tts=tts or WatchedTTS(), timeout_s=timeout_s
     )
 
 
@@ -105,7 +98,7 @@ def fake_server(
     tts: TTS | None = None,
     *,
     timeout_s: float = 30.0,
-    pace: Pace | None = None,
+    pace: SpeechPace | None = None,
     session_s: float = 3_600.0,
     max_connections: int = 200,
 ) -> LocalServer:
@@ -114,7 +107,7 @@ def fake_server(
         fake_engines(stt, llm, tts, timeout_s),
         port=0,
         token="a-token",
-        pace=pace or Pace(speed=100.0),
+        pace=pace or SpeechPace(speed=100.0),
         session_s=session_s,
         max_connections=max_connections,
     )

@@ -12,18 +12,18 @@ from collections.abc import AsyncIterator
 import pytest
 
 from realtime_nb.local.llm import Call, Request, ScriptedLLM, Text
-from realtime_nb.local.speaking import Pace
+from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.protocol.server import ServerProtocol
 from realtime_nb.testing import silence, tone
 from tests.local.connections import COMPLETED, TRANSCRIBED, all_work_done, connection_of, session
-from tests.local.fake_engines import FakeSTT, FakeTTS, fake_server
+from tests.local.fake_engines import WatchedSTT, WatchedTTS, fake_server
 from tests.local.raw_client import become_true, joined, turn
 
 # --- Turns ---
 
 
 async def test_a_spoken_turn() -> None:
-    stt = FakeSTT("What is it?")
+    stt = WatchedSTT("What is it?")
     llm = ScriptedLLM([lambda request: str(request.items[-1]["content"][0]["transcript"])])
     async with session(stt=stt, llm=llm) as client:
         await client.update(**TRANSCRIBED)
@@ -43,7 +43,7 @@ async def test_a_response_waits_for_the_words_of_the_turn() -> None:
         requests.append(request)
         return "Yes."
 
-    async with session(stt=FakeSTT("Late words.", gate), llm=ScriptedLLM([answer])) as client:
+    async with session(stt=WatchedSTT("Late words.", gate), llm=ScriptedLLM([answer])) as client:
         await client.append(turn())
         await client.until("response.created")
         assert requests == []
@@ -60,7 +60,7 @@ async def test_the_speech_engine_gets_the_audio_at_the_format_s_rate(
 ) -> None:
     from realtime_nb.audio.pcm import encode
 
-    stt = FakeSTT()
+    stt = WatchedSTT()
     form = {"type": format_type} | ({"rate": 24_000} if rate == 24_000 else {})
     async with session(stt=stt) as client:
         await client.update(
@@ -77,7 +77,7 @@ async def test_the_speech_engine_gets_the_audio_at_the_format_s_rate(
 
 @pytest.mark.parametrize(("speech_ms", "heard"), [(100, ""), (400, "you")])
 async def test_where_nobody_speaks_no_words_are_found(speech_ms: int, heard: str) -> None:
-    stt = FakeSTT("you")
+    stt = WatchedSTT("you")
     async with session(stt=stt) as client:
         await client.update(**TRANSCRIBED)
         await client.append(turn(speech_ms))
@@ -89,7 +89,7 @@ async def test_where_nobody_speaks_no_words_are_found(speech_ms: int, heard: str
 
 async def test_a_superseded_transcription_is_not_run() -> None:
     gate = threading.Event()
-    stt = FakeSTT(gate=gate)
+    stt = WatchedSTT(gate=gate)
     async with session(stt=stt) as client:
         await client.update(audio={"input": {"turn_detection": {"type": "semantic_vad"}}})
         await client.append(silence(100) + 6 * (tone(300) + silence(200)))
@@ -102,7 +102,7 @@ async def test_a_superseded_transcription_is_not_run() -> None:
 
 async def test_many_transcriptions_do_not_take_all_threads() -> None:
     gate = threading.Event()
-    gated, free = FakeSTT(gate=gate), "others"
+    gated, free = WatchedSTT(gate=gate), "others"
 
     def hears(pcm: bytes) -> str:
         return "mine" if len(pcm) == len(tone(600)) else free
@@ -137,7 +137,7 @@ async def test_a_failing_speech_engine(caplog: pytest.LogCaptureFixture) -> None
             raise ValueError("secret details")
         return "heard"
 
-    async with session(stt=FakeSTT(fails_first), llm=ScriptedLLM(["One.", "Two."])) as client:
+    async with session(stt=WatchedSTT(fails_first), llm=ScriptedLLM(["One.", "Two."])) as client:
         await client.update(
             audio={"input": {"turn_detection": None, **TRANSCRIBED["audio"]["input"]}}
         )
@@ -155,7 +155,7 @@ async def test_a_failing_speech_engine(caplog: pytest.LogCaptureFixture) -> None
 
 async def test_a_speech_engine_that_hangs() -> None:
     gate = threading.Event()
-    async with session(stt=FakeSTT(gate=gate), timeout_s=0.05) as client:
+    async with session(stt=WatchedSTT(gate=gate), timeout_s=0.05) as client:
         await client.update(**TRANSCRIBED)
         await client.append(turn())
         done = await client.until("response.done")
@@ -181,7 +181,7 @@ async def test_a_failing_answer_fails_alone(broken: str) -> None:
                 await asyncio.Event().wait()
             yield Text("Hello.")
 
-    tts = FakeTTS(error=OSError("secret") if broken == "voice" else None)
+    tts = WatchedTTS(error=OSError("secret") if broken == "voice" else None)
     tts.gate = gate if broken == "hanging voice" else None
     async with session(llm=Model(), tts=tts, timeout_s=0.1) as client:
         failed = await client.ask()
@@ -202,9 +202,9 @@ async def test_a_failing_answer_fails_alone(broken: str) -> None:
 
 
 async def test_a_cancelled_response_stops_its_engines() -> None:
-    tts = FakeTTS(audio_ms=2_000)
+    tts = WatchedTTS(audio_ms=2_000)
     script = " ".join(f"Sentence number {number}." for number in range(50))
-    server = fake_server(llm=ScriptedLLM([script, "Next."]), tts=tts, pace=Pace(200, speed=1))
+    server = fake_server(llm=ScriptedLLM([script, "Next."]), tts=tts, pace=SpeechPace(200, speed=1))
     async with server, joined(server) as client:
         await client.send("response.create")
         await client.until("response.output_audio.delta")
@@ -249,7 +249,7 @@ async def test_the_output_budget_ends_a_response() -> None:
 
 async def test_a_client_that_leaves_stops_everything() -> None:
     gate = threading.Event()
-    tts = FakeTTS(gate=gate)
+    tts = WatchedTTS(gate=gate)
     async with fake_server(llm=ScriptedLLM(["One. Two. Three."]), tts=tts) as server:
         async with joined(server) as client:
             await client.send("response.create")

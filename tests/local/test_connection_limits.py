@@ -11,10 +11,10 @@ import pytest
 
 from realtime_nb.local import connection as connection_module
 from realtime_nb.local.llm import ScriptedLLM
-from realtime_nb.local.speaking import Pace
+from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.testing import silence, tone
 from tests.local.connections import connection_of, session
-from tests.local.fake_engines import FakeSTT, FakeTTS, fake_server
+from tests.local.fake_engines import WatchedSTT, WatchedTTS, fake_server
 from tests.local.raw_client import RawClient, become_true, joined, turn
 
 # --- Sessions side by side ---
@@ -146,7 +146,7 @@ async def test_more_than_the_limit_unread_ends_the_session(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connection_module, "MAX_UNSENT_BYTES", 100_000)
-    server = fake_server(tts=FakeTTS(5_000), pace=Pace(60_000, 1))
+    server = fake_server(tts=WatchedTTS(5_000), pace=SpeechPace(60_000, 1))
     async with server, joined(server) as client:
         await client.send("response.create")
         assert await client.close_code() == UNREAD
@@ -167,7 +167,7 @@ async def test_a_client_that_never_reads_again_is_cut_off(monkeypatch: pytest.Mo
 
 async def test_audio_that_waits_for_its_words_is_bounded() -> None:
     gate = threading.Event()
-    stt = FakeSTT(gate=gate)
+    stt = WatchedSTT(gate=gate)
     async with fake_server(stt=stt) as server, joined(server) as client:
         await client.update(audio={"input": {"turn_detection": None}})
         connection = connection_of(server)

@@ -15,7 +15,7 @@ from realtime_nb.local.stt import load_stt
 from realtime_nb.local.tts import load_tts
 from realtime_nb.protocol.server import Transcribe
 from realtime_nb.testing import LoudnessDetector, silence, tone
-from tests.local.fake_engines import FakeSTT
+from tests.local.fake_engines import WatchedSTT
 from tests.paths import DATA
 
 
@@ -37,7 +37,7 @@ def job(audio: bytes, format_type: str = "audio/pcm") -> Transcribe:
     ],
 )
 def test_there_must_be_somebody_speaking(audio: bytes, heard: bool) -> None:
-    stt = FakeSTT("words")
+    stt = WatchedSTT("words")
     assert hear(job(audio), stt, LoudnessDetector()) == ("words" if heard else "")
     assert stt.calls == ([(len(audio), 24_000)] if heard else [])
 
@@ -52,7 +52,7 @@ def test_there_must_be_somebody_speaking(audio: bytes, heard: bool) -> None:
     ],
 )
 def test_the_engine_gets_whole_samples(format_type: str, audio: bytes, sample_rate: int) -> None:
-    stt = FakeSTT("words")
+    stt = WatchedSTT("words")
     detector = LoudnessDetector({"type": format_type})
     assert hear(job(audio, format_type), stt, detector) == "words"
     assert stt.calls == [(2 * 400 * sample_rate // 1_000, sample_rate)]

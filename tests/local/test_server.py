@@ -16,7 +16,7 @@ from realtime_nb.local import connection as connection_module
 from realtime_nb.local import server as server_module
 from realtime_nb.local.llm import ScriptedLLM
 from realtime_nb.local.server import LocalServer, serve
-from tests.local.fake_engines import FakeSTT, FakeTTS, fake_server
+from tests.local.fake_engines import WatchedSTT, WatchedTTS, fake_server
 from tests.local.raw_client import become_true, joined, turn
 
 Headers = dict[str, str]
@@ -219,7 +219,7 @@ async def test_it_listens_on_this_machine_only() -> None:
 
 
 async def test_engines_are_warm_before_the_first_client() -> None:
-    class Warm(FakeSTT):
+    class Warm(WatchedSTT):
         warm = False
 
         def warm_up(self) -> None:
@@ -231,7 +231,7 @@ async def test_engines_are_warm_before_the_first_client() -> None:
 
 
 async def test_an_engine_that_fails_at_once_keeps_the_server_from_starting() -> None:
-    class Broken(FakeTTS):
+    class Broken(WatchedTTS):
         def warm_up(self) -> None:
             raise OSError("no model")
 
@@ -243,7 +243,7 @@ async def test_an_engine_that_fails_at_once_keeps_the_server_from_starting() -> 
 
 async def test_a_taken_port_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = fake_server(stt=FakeSTT())
+        server = fake_server(stt=WatchedSTT())
         server.port = taken.getsockname()[1]
         with pytest.raises(ConfigurationError, match=f"Port {server.port} can't be used"):
             async with server:
@@ -272,7 +272,7 @@ def test_values_that_can_not_be_meant(options: dict[str, Any], message: str) -> 
 
 
 def test_every_server_has_a_token_of_its_own() -> None:
-    engines: dict[str, Any] = {"stt": FakeSTT(), "tts": FakeTTS()}
+    engines: dict[str, Any] = {"stt": WatchedSTT(), "tts": WatchedTTS()}
     tokens = {serve(**engines).token for _ in range(10)}
     assert len(tokens) == 10
     assert min(map(len, tokens)) >= 20
@@ -282,7 +282,7 @@ def test_every_server_has_a_token_of_its_own() -> None:
 async def test_closing_ends_sessions_tasks_and_threads() -> None:
     before = asyncio.all_tasks()
     gate = threading.Event()
-    tts = FakeTTS(gate=gate)
+    tts = WatchedTTS(gate=gate)
     server = fake_server(llm=ScriptedLLM(["One. Two. Three."] * 3), tts=tts)
     async with server, joined(server) as talking, joined(server) as idle:
         await talking.append(turn())
@@ -304,7 +304,7 @@ async def test_closing_waits_for_no_client_that_does_not_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(server_module, "CLOSE_S", 0.1)
-    server = fake_server(tts=FakeTTS(60_000))
+    server = fake_server(tts=WatchedTTS(60_000))
     async with server, joined(server, reads=False) as deaf, joined(server) as other:
         for _ in range(5):
             await deaf.send("response.create", response={"conversation": "none"})
@@ -323,7 +323,7 @@ async def test_closing_does_not_wait_for_ever_for_an_engine(
 ) -> None:
     monkeypatch.setattr(server_module, "CLOSE_S", 0.1)
     gate = threading.Event()
-    tts = FakeTTS(gate=gate)
+    tts = WatchedTTS(gate=gate)
     async with fake_server(llm=ScriptedLLM(["One."]), tts=tts) as server:
         async with joined(server) as client:
             await client.send("response.create")

@@ -10,11 +10,11 @@ import pytest
 
 from realtime_nb.errors import RealtimeError
 from realtime_nb.local.engines import Engines
-from realtime_nb.local.llm import LLM, Call, Request, Script, ScriptedLLM, Text
-from realtime_nb.local.speaking import Pace, respond
+from realtime_nb.local.llm import LLM, Call, Reply, Request, ScriptedLLM, Text
+from realtime_nb.local.speaking import SpeechPace, respond
 from realtime_nb.protocol.server import Respond, ServerProtocol
 from realtime_nb.testing import CountingIds, LoudnessDetector, tone
-from tests.local.fake_engines import FakeTTS, fake_engines
+from tests.local.fake_engines import WatchedTTS, fake_engines
 
 Event = dict[str, Any]
 
@@ -41,8 +41,8 @@ class Stage:
             self.times.append(asyncio.get_running_loop().time())
         self.news.set()
 
-    async def run(self, engines: Engines, pace: Pace | None = None) -> None:
-        await respond(self.job, self.core, self.pump, engines, pace or Pace(speed=1_000.0))
+    async def run(self, engines: Engines, pace: SpeechPace | None = None) -> None:
+        await respond(self.job, self.core, self.pump, engines, pace or SpeechPace(speed=1_000.0))
 
     async def until(self, kind: str) -> None:
         async with asyncio.timeout(20):
@@ -106,7 +106,7 @@ async def test_words_are_sent_when_their_sentence_is_heard() -> None:
 
 
 async def test_a_call_between_sentences_keeps_its_place() -> None:
-    script: Script = ["Let me see. ", Call("look", '{"at": 1}', "call_9"), "Here it is."]
+    script: Reply = ["Let me see. ", Call("look", '{"at": 1}', "call_9"), "Here it is."]
     stage = Stage()
     await stage.run(fake_engines(llm=ScriptedLLM([script])))
     output = stage.events[-2]["response"]["output"]
@@ -117,9 +117,9 @@ async def test_a_call_between_sentences_keeps_its_place() -> None:
 
 
 async def test_text_answers_need_no_voice() -> None:
-    tts = FakeTTS()
+    tts = WatchedTTS()
     stage = Stage(output_modalities=["text"])
-    script: Script = ["Plain text.", Call("look", "{}")]
+    script: Reply = ["Plain text.", Call("look", "{}")]
     await stage.run(fake_engines(llm=ScriptedLLM([script]), tts=tts))
     assert "".join(stage.deltas("output_text.delta")) == "Plain text."
     assert "response.function_call_arguments.done" in stage.kinds
@@ -155,26 +155,26 @@ async def test_audio_has_the_format_that_was_asked_for(
 ) -> None:
     form = {"type": format_type} | ({"rate": 24_000} if format_type == "audio/pcm" else {})
     stage = Stage(audio={"output": {"format": form}})
-    tts = FakeTTS(audio_ms=500, sample_rate=sample_rate)
+    tts = WatchedTTS(audio_ms=500, sample_rate=sample_rate)
     await stage.run(fake_engines(llm=ScriptedLLM(["Half a second."]), tts=tts))
     assert abs(len(stage.audio) - expected_bytes) <= expected_bytes // 500
 
 
 async def test_the_voice_gets_name_and_speed_of_the_session() -> None:
     stage = Stage(audio={"output": {"voice": "marin"}})
-    tts = FakeTTS()
+    tts = WatchedTTS()
     await stage.run(fake_engines(llm=ScriptedLLM(["Hi."]), tts=tts))
     assert tts.calls == [("Hi.", "marin", 1.0)]
 
 
 async def test_a_sentence_without_sound_still_has_its_words() -> None:
     stage = Stage()
-    await stage.run(fake_engines(llm=ScriptedLLM(["***"]), tts=FakeTTS(audio_ms=0)))
+    await stage.run(fake_engines(llm=ScriptedLLM(["***"]), tts=WatchedTTS(audio_ms=0)))
     assert stage.deltas("output_audio_transcript.delta") == ["***"]
     assert stage.events[-2]["response"]["status"] == "completed"
 
 
-# --- Pace ---
+# --- SpeechPace ---
 
 
 def lead_ms(stage: Stage, since: float, speed: float, first: int = 0) -> list[float]:
@@ -195,9 +195,9 @@ def lead_ms(stage: Stage, since: float, speed: float, first: int = 0) -> list[fl
 async def test_audio_runs_ahead_no_further_than_the_lead(ahead_ms: float) -> None:
     speed = 40.0
     stage = Stage()
-    engines = fake_engines(llm=ScriptedLLM(["One. Two. Three. Four."]), tts=FakeTTS(1_500))
+    engines = fake_engines(llm=ScriptedLLM(["One. Two. Three. Four."]), tts=WatchedTTS(1_500))
     began = asyncio.get_running_loop().time()
-    await stage.run(engines, Pace(ahead_ms, speed))
+    await stage.run(engines, SpeechPace(ahead_ms, speed))
     first = stage.times[stage.kinds.index("response.output_audio.delta")]
     leads = lead_ms(stage, first, speed)
     assert len(leads) == 60
@@ -207,10 +207,10 @@ async def test_audio_runs_ahead_no_further_than_the_lead(ahead_ms: float) -> Non
 
 async def test_after_a_stall_no_burst_makes_up_for_it() -> None:
     speed, gate = 40.0, threading.Event()
-    tts = FakeTTS(2_000, gate=gate, gated_from=1)
+    tts = WatchedTTS(2_000, gate=gate, gated_from=1)
     stage = Stage()
     running = asyncio.create_task(
-        stage.run(fake_engines(llm=ScriptedLLM(["One. Two."]), tts=tts), Pace(300.0, speed))
+        stage.run(fake_engines(llm=ScriptedLLM(["One. Two."]), tts=tts), SpeechPace(300.0, speed))
     )
     async with asyncio.timeout(20):
         while len(stage.deltas("output_audio.delta")) < 20:
@@ -264,7 +264,7 @@ async def test_a_failing_voice_closes_the_model() -> None:
     llm = WaitingLLM(Text("First. Now"), Text(" never."))
     stage = Stage()
     with pytest.raises(ExceptionGroup) as failure:
-        await stage.run(fake_engines(llm=llm, tts=FakeTTS(error=OSError("no voice"))))
+        await stage.run(fake_engines(llm=llm, tts=WatchedTTS(error=OSError("no voice"))))
     assert isinstance(only(failure.value), OSError)
     assert llm.closed
 
@@ -283,7 +283,7 @@ async def test_a_hanging_model_fails(modality: str) -> None:
 async def test_a_hanging_voice_fails() -> None:
     gate = threading.Event()
     stage = Stage()
-    engines = fake_engines(llm=ScriptedLLM(["Hi."]), tts=FakeTTS(gate=gate), timeout_s=0.05)
+    engines = fake_engines(llm=ScriptedLLM(["Hi."]), tts=WatchedTTS(gate=gate), timeout_s=0.05)
     with pytest.raises(ExceptionGroup) as failure:
         await stage.run(engines)
     gate.set()
@@ -316,7 +316,7 @@ async def test_the_model_s_stream_is_closed_even_where_somebody_else_holds_it() 
 
     llm = Holding()
     stage = Stage()
-    running = asyncio.create_task(stage.run(fake_engines(llm=llm), Pace(lead_ms=0, speed=1)))
+    running = asyncio.create_task(stage.run(fake_engines(llm=llm), SpeechPace(lead_ms=0, speed=1)))
     await stage.until("response.output_audio.delta")
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -327,10 +327,10 @@ async def test_the_model_s_stream_is_closed_even_where_somebody_else_holds_it() 
 @pytest.mark.parametrize("llm_kind", [CountingLLM, None])
 async def test_cancelling_stops_all_stages(llm_kind: type[CountingLLM] | None) -> None:
     llm: LLM = llm_kind() if llm_kind else WaitingLLM(Text("First. Now"), Text(" never."))
-    tts = FakeTTS()
+    tts = WatchedTTS()
     stage = Stage()
     running = asyncio.create_task(
-        stage.run(fake_engines(llm=llm, tts=tts), Pace(lead_ms=0, speed=1))
+        stage.run(fake_engines(llm=llm, tts=tts), SpeechPace(lead_ms=0, speed=1))
     )
     await stage.until("response.output_audio.delta")
     running.cancel()
@@ -348,7 +348,7 @@ async def test_cancelling_stops_all_stages(llm_kind: type[CountingLLM] | None) -
 
 async def test_the_model_runs_ahead_of_the_voice_by_a_few_sentences_only() -> None:
     gate = threading.Event()
-    llm, tts = CountingLLM(), FakeTTS(gate=gate)
+    llm, tts = CountingLLM(), WatchedTTS(gate=gate)
     running = asyncio.create_task(Stage().run(fake_engines(llm=llm, tts=tts)))
     await asyncio.to_thread(tts.called.wait, 20)
     for _ in range(100):

@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_nb.local.entities import find_numbers
-from realtime_nb.local.spoken import clock_words, day_words, number_words, ordinal_words, speakable
+from realtime_nb.local.spoken import (
+    MONTHS,
+    SHORT_MONTHS,
+    SHORT_WEEKDAYS,
+    WEEKDAYS,
+    clock_words,
+    day_words,
+    listed,
+    number_words,
+    ordinal_words,
+    speakable,
+)
 
 
 @pytest.mark.parametrize(
@@ -84,3 +95,16 @@ def test_figures_in_a_text_become_words(text: str, spoken: str) -> None:
 @given(st.text())
 def test_any_text_can_be_made_speakable(text: str) -> None:
     assert isinstance(speakable(text), str)
+
+
+@pytest.mark.parametrize(
+    ("short", "names"), [(SHORT_WEEKDAYS, WEEKDAYS), (SHORT_MONTHS, [*MONTHS[:4], *MONTHS[5:]])]
+)
+def test_short_names_are_beginnings_of_the_long_ones(short: list[str], names: list[str]) -> None:
+    assert {word[:3] for word in short} == {name[:3] for name in names}
+    assert all(any(name.startswith(word) for name in names) for word in short)
+
+
+def test_several_as_they_are_said() -> None:
+    said = [listed(["one", "two", "three"][:count], "or") for count in range(4)]
+    assert said == ["", "one", "one or two", "one, two or three"]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from realtime_nb.local.tool_arguments import ToolSpec, Turn, fill, question, read_tool
+from realtime_nb.local.tool_arguments import ToolSpec, Utterance, fill, question, read_tool
 from realtime_nb.tools import tool
 
 SUNDAY = datetime.date(2026, 11, 22)
@@ -21,8 +21,8 @@ def spec(properties: dict[str, Any], required: list[str] | None = None) -> ToolS
     return read
 
 
-def filled(tool_spec: ToolSpec, *turns: str | Turn) -> dict[str, Any]:
-    said = [turn if isinstance(turn, Turn) else Turn(turn) for turn in turns]
+def filled(tool_spec: ToolSpec, *turns: str | Utterance) -> dict[str, Any]:
+    said = [turn if isinstance(turn, Utterance) else Utterance(turn) for turn in turns]
     return fill(tool_spec, said, SUNDAY)
 
 
@@ -147,7 +147,7 @@ def test_numbers_go_to_what_is_named_beside_them() -> None:
     read = spec({"adults": {"type": "integer"}, "children": {"type": "integer"}}, ["adults"])
     assert filled(read, "two children and three adults") == {"adults": 3, "children": 2}
     assert filled(read, "for four") == {"adults": 4}
-    assert filled(read, Turn("five", asked=("children",))) == {"children": 5}
+    assert filled(read, Utterance("five", asked=("children",))) == {"children": 5}
 
 
 def test_a_whole_number_is_not_filled_with_a_fraction() -> None:
@@ -165,7 +165,7 @@ def test_two_days_are_taken_in_order_and_one_for_what_was_asked() -> None:
         "start_date": "2026-11-23",
         "end_date": "2026-11-25",
     }
-    assert filled(read, "from Monday", Turn("Wednesday", asked=("end_date",))) == {
+    assert filled(read, "from Monday", Utterance("Wednesday", asked=("end_date",))) == {
         "start_date": "2026-11-23",
         "end_date": "2026-11-25",
     }
@@ -198,8 +198,8 @@ def test_flags_are_named_or_denied(text: str, value: bool | None) -> None:
 
 def test_a_flag_that_was_asked_for_is_answered_with_yes_or_no() -> None:
     read = spec({"breakfast": {"type": "boolean"}})
-    assert filled(read, Turn("No, thanks.", asked=("breakfast",))) == {"breakfast": False}
-    assert filled(read, Turn("Yes.", asked=("breakfast",))) == {"breakfast": True}
+    assert filled(read, Utterance("No, thanks.", asked=("breakfast",))) == {"breakfast": False}
+    assert filled(read, Utterance("Yes.", asked=("breakfast",))) == {"breakfast": True}
     assert filled(read, "Yes.") == {}
 
 
@@ -216,12 +216,12 @@ def test_a_text_is_what_was_answered_or_what_the_request_was_about() -> None:
     read = spec({"note": {"type": "string"}}, ["note"])
     assert filled(read, "Add a note.") == {}
     assert filled(read, "Add a note that milk is out, please.") == {"note": "milk is out"}
-    assert filled(read, Turn("Well, it's milk.", asked=("note",))) == {"note": "milk"}
+    assert filled(read, Utterance("Well, it's milk.", asked=("note",))) == {"note": "milk"}
 
 
 def test_what_was_said_before_fills_names_and_days_but_no_numbers() -> None:
     read = spec({"name": {}, "date": {}, "count": {"type": "integer"}}, ["count"])
-    before = Turn("My name is Ada. Tuesday, ten people.", about=False)
+    before = Utterance("My name is Ada. Tuesday, ten people.", about=False)
     assert filled(read, before) == {"name": "Ada", "date": "2026-11-24"}
 
 

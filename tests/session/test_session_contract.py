@@ -16,7 +16,7 @@ import pytest
 import realtime_nb as rt
 from realtime_nb.local.llm import Call, ScriptedLLM
 from realtime_nb.local.server import LocalServer
-from realtime_nb.local.speaking import Pace
+from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.protocol.events import ErrorEvent, SpeechStarted
 from realtime_nb.session.endpoints import local
 from realtime_nb.session.transport import open_websocket
@@ -48,7 +48,7 @@ async def on_a_socket(*replies: Any, heard: str = "hello", **options: Any) -> As
         fake_engines(ScriptedLLM(replies), stt=FakeSTT(heard)),
         port=0,
         token="a-token",
-        pace=Pace(speed=SPEED),
+        pace=SpeechPace(speed=SPEED),
         session_s=60,
         max_connections=1,
     )

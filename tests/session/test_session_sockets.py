@@ -15,7 +15,7 @@ import pytest
 
 import realtime_nb as rt
 from realtime_nb.local.server import LocalServer
-from realtime_nb.local.speaking import Pace
+from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.session import driver
 from realtime_nb.session.endpoints import local
 from realtime_nb.session.transport import open_websocket
@@ -24,7 +24,7 @@ from tests.paths import DATA
 
 
 def fake_server(**options: Any) -> LocalServer:
-    defaults = {"port": 0, "token": "a-token", "pace": Pace(speed=20), "session_s": 60}
+    defaults = {"port": 0, "token": "a-token", "pace": SpeechPace(speed=20), "session_s": 60}
     return LocalServer(fake_engines(), **{"max_connections": 3, **defaults, **options})
 
 

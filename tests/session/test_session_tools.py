@@ -9,7 +9,7 @@ import pytest
 
 import realtime_nb as rt
 from realtime_nb.local.llm import Call, ScriptedLLM
-from realtime_nb.local.speaking import Pace
+from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.testing import MemoryServer, ScriptedServer
 from tests.session.session_fakes import scripted
 from tests.virtual import virtual
@@ -81,7 +81,7 @@ async def test_a_slow_plain_function_holds_nobody_up() -> None:
 
     llm = ScriptedLLM([Call("slow", "{}"), "Hello.", "Done."])
     async with (
-        MemoryServer(llm, pace=Pace(speed=50)) as server,
+        MemoryServer(llm, pace=SpeechPace(speed=50)) as server,
         rt.connect(transport=server.transport, tools=[slow], speed=50) as session,
     ):
         await session.say("Do it")

@@ -11,7 +11,7 @@ import comm
 import IPython
 import pytest
 
-from realtime_nb.commands.doctor import Check, Report
+from realtime_nb.commands.doctor import Check, DoctorReport
 from realtime_nb.widgets import page_check
 from realtime_nb.widgets.live import SelfTest, module_text
 from realtime_nb.widgets.page_check import Line, PageCheck, page_lines
@@ -21,7 +21,9 @@ GOOD = {"secure": True, "microphones": 1, "permission": "granted", "worklet": Tr
 LIVE = SelfTest(True, "subshell-1", 3.0, 4.4, "Audio goes on.")
 WAITING = SelfTest(False, "MainThread", 3.0, 4.4, "Audio will pause: install it.", "Install it.")
 SILENT = SelfTest(None, None, None, None, "No page has answered.")
-REPORT = Report((Check("disk", "ok", "<b>large</b>"), Check("key", "missing", "none", "get one")))
+REPORT = DoctorReport(
+    (Check("disk", "ok", "<b>large</b>"), Check("key", "missing", "none", "get one"))
+)
 
 
 def told(test: SelfTest = LIVE, **facts: object) -> dict[str, Line]:
@@ -153,7 +155,7 @@ def test_a_report_in_a_notebook_is_live_and_saved_as_a_table(
 
 
 def test_what_the_page_answered_is_in_the_report_with_its_remedies() -> None:
-    report = Report(REPORT.checks)
+    report = DoctorReport(REPORT.checks)
     unasked = report.to_dict()["page"]
     assert unasked["asked"] is False and "show rt.doctor() in a notebook" in unasked["words"]
     assert "was not asked" in repr(report)

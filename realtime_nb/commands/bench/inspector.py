@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from realtime_nb.commands.bench.view_page import ViewPage, open_browser, open_view
+from realtime_nb.commands.bench.browser import open_browser, start_playwright
+from realtime_nb.commands.bench.view_page import ViewPage, open_view
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.widgets.event_inspector import EventInspector
 
@@ -100,7 +101,7 @@ class InspectorFigures:
 
 
 def stream(count: int) -> Iterator[tuple[str, JsonObject]]:
-    """Events as a session has them: microphone, deltas of audio and text, answers, errors."""
+    """Yields events as a session has them: microphone, deltas, answers, errors."""
     for n in range(count):
         response = f"resp_{n // 50:06}"
         ids = {"response_id": response, "item_id": f"item_{n // 50:06}", "content_index": 0}
@@ -124,13 +125,14 @@ def stream(count: int) -> Iterator[tuple[str, JsonObject]]:
 
 
 def run(events: int = 100_000, frames: int = 300, live_s: float = 5.0) -> InspectorFigures:
-    """Measures the inspector in Chromium, print the figures and return them.
+    """Measures the inspector in Chromium, prints the figures and returns them.
 
     Raises:
-        ConfigurationError: Playwright or Chromium is missing.
+        MissingExtraError: Playwright is missing.
+        ConfigurationError: Chromium is.
     """
     inspector = EventInspector()
-    with open_browser() as browser:
+    with start_playwright() as playwright, open_browser(playwright) as browser:
         for n, (direction, event) in enumerate(stream(events)):
             inspector.add("sent" if direction == "sent" else "received", event, n / 200)
         began_s = time.perf_counter()

@@ -1,51 +1,36 @@
-"""A real JupyterLab and a real Chromium whose microphone plays a file, for measurements and tests.
-
-Needs the packages jupyterlab and playwright, and Chromium; $REALTIME_NB_CHROMIUM names it where it
-is not on the path.
-"""
+"""A real JupyterLab, and its notebooks in a browser, for measurements and tests."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from realtime_nb.errors import ConfigurationError
+from realtime_nb.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Playwright
+    from playwright.sync_api import Browser, Page
 
 __all__ = [
     "CellError",
     "Lab",
     "LabPage",
-    "chromium",
-    "open_browser",
     "open_notebook",
     "running_lab",
     "wait_for_notebook",
 ]
 
 _START_LIMIT_S = 60
-_FLAGS = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--no-default-browser-check",
-    "--host-resolver-rules=MAP insecure.test 127.0.0.1",
-]
 # What the page opened, for tests that ask whether it was closed again.
 _WATCH = """
 globalThis.opened = {tracks: [], contexts: []};
@@ -191,20 +176,17 @@ def _joined(text: str | list[str]) -> str:
     return text if isinstance(text, str) else "".join(text)
 
 
-def chromium() -> str | None:
-    """Returns where Chromium is; None if there is none."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = (shutil.which(name) for name in names)
-    return os.environ.get("REALTIME_NB_CHROMIUM") or next(filter(None, found), None)
-
-
 @contextmanager
 def running_lab(base: Path) -> Iterator[Lab]:
-    """A JupyterLab on a free port, with nothing of the user's own; all it writes is in ``base``.
+    """Runs a JupyterLab on a free port, with nothing of the user's own; all it writes is in
+    ``base``.
 
     Raises:
+        MissingExtraError: it is not installed.
         ConfigurationError: it does not start.
     """
+    if find_spec("jupyterlab") is None:
+        raise MissingExtraError("JupyterLab", "dev")
     folder, config = base / "notebooks", base / "config" / "labconfig"
     for path in (folder, config, base / "data", base / "runtime"):
         path.mkdir(parents=True)
@@ -245,37 +227,6 @@ def _environment(base: Path) -> dict[str, str]:
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
     return {name: value for name, value in environment.items() if not name.startswith("PYTEST_")}
-
-
-def open_browser(
-    playwright: Playwright,
-    microphone: Path | None = None,
-    allow: bool = True,
-    flags: Sequence[str] = (),
-) -> Browser:
-    """Starts a headless Chromium.
-
-    Args:
-        playwright: a running one.
-        microphone: a WAV file that the microphone plays once; None: there is no microphone.
-        allow: whether the person gives the microphone to pages.
-        flags: more of Chromium's command line.
-
-    Raises:
-        ConfigurationError: there is no Chromium.
-    """
-    executable = chromium()
-    if executable is None:
-        raise ConfigurationError("Chromium is not installed. Debian: apt install chromium")
-    arguments = [*_FLAGS, *flags]
-    if microphone is not None:
-        arguments += [
-            "--use-fake-device-for-media-stream",
-            f"--use-file-for-fake-audio-capture={microphone}%noloop",
-        ]
-    if allow:
-        arguments.append("--use-fake-ui-for-media-stream")
-    return playwright.chromium.launch(executable_path=executable, args=arguments)
 
 
 def open_notebook(

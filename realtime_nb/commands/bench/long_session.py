@@ -20,20 +20,20 @@ import numpy as np
 
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.pcm import SAMPLE_RATE, load_audio, pcm_from_samples
+from realtime_nb.commands.samples import AUSTEN, CARDS
+from realtime_nb.protocol.config import bytes_per_ms
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.usage import InputTokens, usage_object
 from realtime_nb.protocol.wire import WireEvent
 
-__all__ = ["Made", "write_session"]
+__all__ = ["LongSession", "write_session"]
 
 TURN_S = 9.0
 _CHUNK_MS = 40
 _DELTA_MS = 100
-_BYTES_PER_MS = 2 * SAMPLE_RATE // 1000
 _MICROPHONE_FROM_S = 1.0
 _QUEUE_ROOM_BYTES = 16_000_000
-_SAMPLES = Path(__file__).parents[2] / "samples"
 _VAD = {
     "type": "server_vad",
     "threshold": 0.5,
@@ -41,6 +41,7 @@ _VAD = {
     "silence_duration_ms": 200,
 }
 _FORMAT = {"type": "audio/pcm", "rate": SAMPLE_RATE}
+_BYTES_PER_MS = bytes_per_ms(_FORMAT)
 _SESSION: JsonObject = {
     "type": "realtime",
     "id": "sess_long",
@@ -55,7 +56,7 @@ _Direction = Literal["sent", "received", "report", "played", "tool"]
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class LongSession:
     """A session that was written.
 
     Attributes:
@@ -82,7 +83,7 @@ class _Step:
     pcm: bytes | None = None
 
 
-def write_session(folder: Path, minutes: float = 60.0) -> Made:
+def write_session(folder: Path, minutes: float = 60.0) -> LongSession:
     """Writes a conversation of that length into a new recording in ``folder``."""
     turns = max(1, int(minutes * 60 / TURN_S))
     steps = list(heapq.merge(_microphone(turns), _conversation(turns), key=lambda s: s.t_s))
@@ -96,7 +97,7 @@ def write_session(folder: Path, minutes: float = 60.0) -> Made:
             while recorder.statistics().queued_bytes > _QUEUE_ROOM_BYTES:
                 time.sleep(0.01)  # it is written faster here than life would bring it
     recorder.close(duration_s=steps[-1].t_s)
-    return Made(recorder.path, events, turns, time.process_time() - began_s)
+    return LongSession(recorder.path, events, turns, time.process_time() - began_s)
 
 
 def _take(recorder: Recorder, step: _Step) -> int:
@@ -116,9 +117,9 @@ def _take(recorder: Recorder, step: _Step) -> int:
 
 
 def _microphone(turns: int) -> Iterator[_Step]:
-    """Yields the user says the same 2.5 s, 0.5 s into every turn."""
+    """Yields what the microphone brings: the same 2.5 s of speech, 0.5 s into every turn."""
     chunk_bytes = _CHUNK_MS * _BYTES_PER_MS
-    words = pcm_from_samples(np.resize(load_audio(_SAMPLES / "austen_0880.wav"), 60_000))
+    words = pcm_from_samples(np.resize(load_audio(AUSTEN), 60_000))
     turn = bytearray(round(TURN_S * 1000) * _BYTES_PER_MS)
     turn[500 * _BYTES_PER_MS : 500 * _BYTES_PER_MS + len(words)] = words
     chunks = [bytes(turn[at : at + chunk_bytes]) for at in range(0, len(turn), chunk_bytes)]
@@ -145,7 +146,7 @@ class _Talk:
     def __init__(self) -> None:
         self.steps: list[_Step] = []
         self._context = InputTokens()
-        answer = load_audio(_SAMPLES / "cards_005.wav")
+        answer = load_audio(CARDS)
         self._pcm = pcm_from_samples(np.resize(answer, SAMPLE_RATE * 10))
 
     def sent(self, t_s: float, type: str, **fields: object) -> None:
@@ -165,7 +166,7 @@ class _Talk:
         self.steps.append(_Step(round(t_s, 6), len(self.steps), direction, event, pcm))
 
     def turn(self, number: int) -> None:
-        """The user speaks; a third of the turns calls a function, an eighth is talked over."""
+        """Adds a turn: a third of them calls a function, an eighth is talked over."""
         begin_s = _MICROPHONE_FROM_S + number * TURN_S
         begin_ms = round(number * TURN_S * 1000)
         user = f"item_user_{number}"
@@ -299,7 +300,7 @@ class _Talk:
             self._add(start_s + length_ms / 1000, "report", report)
 
     def _cut(self, at_s: float, number: int, begin_s: float) -> None:
-        """The user speaks up while the answer to turn ``number`` is played."""
+        """Lets the user speak up while the answer to turn ``number`` is played."""
         item_id = f"item_agent_{number}"
         started_s = next(
             step.t_s

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import os
@@ -15,14 +14,10 @@ import numpy as np
 import soundfile
 
 from realtime_nb.audio.pcm import load_audio
-from realtime_nb.commands.bench.lab_page import (
-    LabPage,
-    chromium,
-    open_browser,
-    open_notebook,
-    running_lab,
-)
-from realtime_nb.errors import ConfigurationError, MissingExtraError
+from realtime_nb.commands.bench.browser import open_browser, start_playwright
+from realtime_nb.commands.bench.lab_page import LabPage, open_notebook, running_lab
+from realtime_nb.commands.samples import SAMPLES
+from realtime_nb.errors import ConfigurationError
 
 __all__ = ["PHASES", "run"]
 
@@ -36,7 +31,6 @@ PHASES = {
 }
 """What the notebook does meanwhile: cells, in which ``{seconds}`` is filled in."""
 
-_SAMPLES = Path(__file__).parents[2] / "samples"
 _MICROPHONE_RATE = 44_100  # of Chromium's fake microphone
 _FLUSHES = 20
 _COLUMNS = {"capture → kernel": "capture", "capture → server": "server", "flush": "flush"}
@@ -130,40 +124,30 @@ def run(seconds: float = 8.0, chunk_ms: int = 40) -> dict[str, Figures]:
         idle and the busy one also ``flush_p50_ms`` and ``flush_p95_ms``.
 
     Raises:
-        MissingExtraError: playwright or JupyterLab is missing.
+        MissingExtraError: Playwright or JupyterLab is missing.
         ConfigurationError: there is no Chromium, or a length of nothing.
     """
     if not 1 <= seconds < math.inf:
         raise ConfigurationError(f"seconds is {seconds}; give a length of at least 1")
-    if not (importlib.util.find_spec("playwright") and importlib.util.find_spec("jupyterlab")):
-        raise MissingExtraError("playwright or JupyterLab", "dev")
-    if chromium() is None:
-        raise ConfigurationError("Chromium is not installed. Debian: apt install chromium")
-    from playwright.sync_api import sync_playwright
-
     with (
+        start_playwright() as playwright,
         tempfile.TemporaryDirectory(prefix="realtime_nb-") as folder,
-        sync_playwright() as browsers,
+        running_lab(Path(folder) / "lab") as lab,
+        open_browser(playwright, _recording(Path(folder), 6 * seconds + 60)) as browser,
     ):
-        wav = _recording(Path(folder), 6 * seconds + 60)
-        with running_lab(Path(folder) / "lab") as lab:
-            browser = open_browser(browsers, wav)
-            try:
-                page = open_notebook(browser, lab, lab.notebook("bench.ipynb"))
-                figures = _measure(page, seconds, chunk_ms)
-                _leave(page)
-                page = open_notebook(browser, lab, lab.notebook("agent.ipynb"))
-                for name, row in _measure_agent(page, seconds).items():
-                    figures[name] |= row
-                _leave(page)
-            finally:
-                browser.close()
+        page = open_notebook(browser, lab, lab.notebook("bench.ipynb"))
+        figures = _measure(page, seconds, chunk_ms)
+        _leave(page)
+        page = open_notebook(browser, lab, lab.notebook("agent.ipynb"))
+        for name, row in _measure_agent(page, seconds).items():
+            figures[name] |= row
+        _leave(page)
     _print_table(figures, seconds, chunk_ms)
     return figures
 
 
 def _recording(folder: Path, seconds: float) -> Path:
-    speech = [load_audio(file, _MICROPHONE_RATE) for file in sorted(_SAMPLES.glob("*.wav"))]
+    speech = [load_audio(file, _MICROPHONE_RATE) for file in SAMPLES]
     path = folder / "microphone.wav"
     samples = np.resize(np.concatenate(speech), int(seconds * _MICROPHONE_RATE))
     soundfile.write(path, samples, _MICROPHONE_RATE, subtype="PCM_16")
@@ -259,7 +243,7 @@ def _told(page: LabPage, cell: str) -> Any:
 
 
 def _renderer_cpu_s(page: LabPage) -> float:
-    """Processor time of the page, its audio threads included."""
+    """Returns the processor time of the page, its audio threads included."""
     browser = page.page.context.browser
     assert browser is not None
     session = browser.new_browser_cdp_session()

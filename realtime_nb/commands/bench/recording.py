@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 from realtime_nb.analysis.metrics.metrics import metrics
-from realtime_nb.commands.bench.long_session import Made, write_session
+from realtime_nb.commands.bench.long_session import LongSession, write_session
 from realtime_nb.errors import MissingExtraError
 from realtime_nb.plots import plot_timeline
 from realtime_nb.recordings.collection import Recordings
@@ -80,7 +80,7 @@ class RecordingFigures:
 
 
 def run(minutes: float = 60.0, many: int = 200) -> RecordingFigures:
-    """Measures, print and return the figures.
+    """Measures, prints and returns the figures.
 
     The session is made (see :mod:`realtime_nb.commands.bench.long_session`). Of the many
     recordings, of a minute each, ten are different; the others are links to their files. Each is
@@ -161,7 +161,9 @@ def _without_window() -> Iterator[ModuleType]:
 
 
 def _many(folder: Path, count: int) -> Path:
-    made: list[Made] = [write_session(folder, _MANY_MINUTES) for _ in range(min(_DIFFERENT, count))]
+    made: list[LongSession] = [
+        write_session(folder, _MANY_MINUTES) for _ in range(min(_DIFFERENT, count))
+    ]
     for number in range(len(made), count):
         original = made[number % len(made)].path
         link = folder / f"{original.name}-{number}"
@@ -172,7 +174,7 @@ def _many(folder: Path, count: int) -> Path:
 
 
 def _on_cluster(folder: Path, workers: int) -> float:
-    """Seconds for all recordings; starting the cluster and its imports are not counted."""
+    """Returns the seconds for all recordings, without the start of the cluster and its imports."""
     from distributed import Client, LocalCluster
 
     with (

@@ -20,6 +20,7 @@ from realtime_nb.audio.vad import (
     SpeechEngine,
     sweep_turns,
 )
+from realtime_nb.commands.samples import SAMPLES
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.turns import TurnSettings
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["OnnxSilero", "onnx_model", "run"]
 
-_SAMPLES = Path(__file__).parents[2] / "samples"
 _PIECE_FRAMES = 512  # the engines take turns at this, so that both meet the same load
 _DECISIONS = (0.5, 0.35)  # where a turn opens and where it closes, by default
 _LIVE_FRAMES = 300
@@ -62,7 +62,7 @@ class OnnxSilero:
         self._input = np.zeros((1, 64 + FRAME_SAMPLES), np.float32)
 
     def probabilities(self, samples: Samples) -> Samples:
-        """Speech probabilities of whole frames, shape (512·n,) → (n,)."""
+        """Implements :class:`~realtime_nb.audio.vad.SpeechEngine`."""
         frames = samples.reshape(-1, FRAME_SAMPLES)
         result = np.empty(len(frames), np.float32)
         feed = {"input": self._input, "state": self._state, "sr": self._sample_rate}
@@ -75,7 +75,7 @@ class OnnxSilero:
 
 
 def run(minutes: float = 10, audio: Sequence[Path] | None = None) -> dict[str, float | None]:
-    """Measures, print a table, return the figures.
+    """Measures, prints a table and returns the figures.
 
     Args:
         minutes: Length of audio; the files are repeated to fill it.
@@ -87,7 +87,7 @@ def run(minutes: float = 10, audio: Sequence[Path] | None = None) -> dict[str, f
     """
     if not 0 < minutes < math.inf:
         raise ConfigurationError(f"minutes is {minutes}; give a length of audio above 0")
-    samples = _speech(minutes, audio or sorted(_SAMPLES.glob("*.wav")))
+    samples = _speech(minutes, audio or SAMPLES)
     model = onnx_model()
     engines: list[SpeechEngine] = [SileroVAD()] + ([OnnxSilero(model)] if model else [])
     probabilities, seconds = _in_turns(engines, samples)
@@ -131,7 +131,7 @@ def _speech(minutes: float, files: Sequence[Path]) -> Samples:
 def _in_turns(
     engines: Sequence[SpeechEngine], samples: Samples
 ) -> tuple[list[Samples], list[float]]:
-    """Probabilities and seconds of each engine over the same audio."""
+    """Returns probabilities and seconds of each engine over the same audio."""
     for engine in engines:  # what happens only once is no part of the speed
         engine.probabilities(samples[:FRAME_SAMPLES])
         engine.reset()
@@ -147,7 +147,7 @@ def _in_turns(
 
 
 def _live_frame_us(samples: Samples) -> float:
-    """Returns median time that the bytes of one 24 kHz frame take on arrival."""
+    """Returns the median time that the bytes of one 24 kHz frame take on arrival."""
     detector = FrameDetector()
     frame_bytes = 2 * SAMPLE_RATE * FRAME_SAMPLES // VAD_SAMPLE_RATE
     frame = pcm_from_samples(np.resize(samples, frame_bytes // 2))

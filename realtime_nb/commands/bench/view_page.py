@@ -14,19 +14,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from realtime_nb.commands.bench.lab_page import chromium
-from realtime_nb.errors import ConfigurationError
-
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
     from realtime_nb.widgets.view import View
 
-__all__ = ["ViewPage", "open_browser", "open_view"]
+__all__ = ["ViewPage", "open_view"]
 
 _ADDRESS = "http://localhost/"  # never asked for: a secure origin, as a notebook's is
 _PATIENCE_S = 20.0
-_FLAGS = ("--disable-background-networking", "--no-first-run", "--no-sandbox")
 
 _CONNECT = """async ({code, css}) => {
   const listeners = new Set();
@@ -98,32 +94,6 @@ class ViewPage:
             if time.monotonic() > end_s:
                 raise TimeoutError(f"The page never came to {condition}")
             self.page.wait_for_timeout(20)
-
-
-@contextmanager
-def open_browser() -> Iterator[Browser]:
-    """Starts Chromium.
-
-    Raises:
-        ConfigurationError: Playwright or Chromium is missing.
-    """
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        raise ConfigurationError(
-            "Playwright is not installed. Run: pip install playwright"
-        ) from None
-    path = chromium()
-    if path is None:
-        raise ConfigurationError(
-            "Chromium is not installed. Run: apt-get install chromium, or put a Chromium on PATH."
-        )
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 @contextmanager

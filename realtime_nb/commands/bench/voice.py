@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, load_audio, pcm_from_samples
+from realtime_nb.commands.samples import SAMPLES
 from realtime_nb.commands.talk import heard_items, until_heard_for
 from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.protocol.config import ServerVAD
@@ -26,7 +27,6 @@ TARGET_MS = 150
 """Median that first audio is to reach after the end of speech and the silence window."""
 
 SILENCE_MS = 200
-_SAMPLES = Path(__file__).parents[2] / "samples"
 _PAUSE_MS = 400
 _LISTEN_S = 0.3
 _STAGES = {
@@ -40,7 +40,7 @@ _STAGES = {
 
 
 def run(turns: int = 20, audio: Sequence[Path] | None = None) -> dict[str, float]:
-    """Talks, print a table, return the figures.
+    """Talks, prints a table and returns the figures.
 
     A recorded voice takes its turns over a real WebSocket; each answer is interrupted once it
     has begun. The end of speech is that which the server's own detector reports, at the time at
@@ -59,7 +59,7 @@ def run(turns: int = 20, audio: Sequence[Path] | None = None) -> dict[str, float
     """
     if turns < 1:
         raise ConfigurationError(f"turns is {turns}; give 1 or more.")
-    clips = [_spoken(path) for path in audio or sorted(_SAMPLES.glob("*.wav"))]
+    clips = [_spoken(path) for path in audio or SAMPLES]
     with tempfile.TemporaryDirectory() as folder:
         recording = asyncio.run(_converse(list(islice(cycle(clips), turns)), folder))
         stages = _stages(recording)

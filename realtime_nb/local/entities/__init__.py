@@ -18,7 +18,7 @@ afternoon, seven to twelve o'clock is not changed.
 from __future__ import annotations
 
 from realtime_nb.local.entities.days import find_dates
-from realtime_nb.local.entities.found import Found, Span, overlaps
+from realtime_nb.local.entities.found import Found, TextSpan, overlaps
 from realtime_nb.local.entities.names import find_names, find_places, title_name
 from realtime_nb.local.entities.numbers import find_numbers, find_yes_no
 from realtime_nb.local.entities.times import find_times
@@ -26,7 +26,7 @@ from realtime_nb.local.entities.weekdays import wants_weekday, weekday_value
 
 __all__ = [
     "Found",
-    "Span",
+    "TextSpan",
     "find_dates",
     "find_names",
     "find_numbers",

@@ -6,9 +6,9 @@ import datetime
 import re
 from collections.abc import Callable
 
-from realtime_nb.local.entities.found import Found, any_of, overlaps, pattern
+from realtime_nb.local.entities.found import Found, overlaps, pattern
 from realtime_nb.local.entities.numbers import CARDINAL, ONES, ORDINAL, words_value
-from realtime_nb.local.spoken import MONTHS, TENS, WEEKDAYS
+from realtime_nb.local.spoken import MONTHS, TENS, WEEKDAYS, any_of
 
 __all__ = ["find_dates"]
 
@@ -24,7 +24,7 @@ _DayRule = tuple[re.Pattern[str], Callable[[re.Match[str], datetime.date], datet
 
 
 def find_dates(text: str, today: datetime.date) -> list[Found[datetime.date]]:
-    """Days that are named in a text (the module's description tells how they are understood)."""
+    """Returns the days that are named in a text (the package's words tell how)."""
     found: list[Found[datetime.date]] = []
     for rule, day_of in _DAY_RULES:
         for match in rule.finditer(text):
@@ -44,7 +44,7 @@ def _iso(match: re.Match[str], today: datetime.date) -> datetime.date:
 
 
 def _month_and_day(match: re.Match[str], today: datetime.date) -> datetime.date | None:
-    month = [name.lower() for name in MONTHS].index(match["month"].lower()) + 1
+    month = MONTHS.index(match["month"].capitalize()) + 1
     day = match["day"] or match.groupdict()["nth"]
     return _calendar_day(month, words_value(day), match["year"], today)
 
@@ -84,7 +84,7 @@ def _day_of_month(match: re.Match[str], today: datetime.date) -> datetime.date |
 
 
 def _coming(weekday: str, today: datetime.date, least: int = 1) -> datetime.date:
-    number = [name.lower() for name in WEEKDAYS].index(weekday.lower())
+    number = WEEKDAYS.index(weekday.capitalize())
     return today + datetime.timedelta(days=(number - today.weekday() - least) % 7 + least)
 
 

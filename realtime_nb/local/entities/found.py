@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["Found", "Span", "any_of", "overlaps", "pattern"]
+__all__ = ["Found", "TextSpan", "overlaps", "pattern"]
 
 T = TypeVar("T")
-Span = tuple[int, int]
+TextSpan = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +22,14 @@ class Found(Generic[T]):
     end: int
 
     @property
-    def span(self) -> Span:
+    def span(self) -> TextSpan:
         """``(start, end)``."""
         return self.start, self.end
 
 
-def overlaps(span: Span, spans: Iterable[Span]) -> bool:
+def overlaps(span: TextSpan, spans: Iterable[TextSpan]) -> bool:
     """Tells whether a span shares a character with one of the others."""
     return any(span[0] < end and start < span[1] for start, end in spans)
-
-
-def any_of(words: Iterable[str]) -> str:
-    """Returns a regular expression for any of the words, longer ones first."""
-    return "|".join(sorted(words, key=len, reverse=True))
 
 
 def pattern(text: str) -> re.Pattern[str]:

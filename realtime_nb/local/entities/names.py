@@ -5,14 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from realtime_nb.local.entities.found import Found, Span, overlaps, pattern
-from realtime_nb.local.spoken import MONTHS, SMALL_NUMBERS, WEEKDAYS
+from realtime_nb.local.entities.found import Found, TextSpan, overlaps, pattern
+from realtime_nb.local.spoken import MONTHS, SMALL_NUMBERS, WEEKDAYS, split_words
 
 __all__ = ["find_names", "find_places", "title_name"]
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
 
 
 _NAME_WORD = re.compile(r"[^\W\d_](?:\.(?=\s)|[^\W\d_]*(?:['’-][^\W\d_]+)*)")
@@ -28,26 +24,27 @@ _HINTED = pattern(
     rf"\b(?:(?:this\s+is|i\s?'?m|i\s+am|it'?s|it\s+is|for|under|as|(?:my|the)\s+name)\s+|{_RELATION})"
 )
 _PLACED = pattern(r"\b(?:in|at|for|to|from|near|of|into|around)\s+(?:the\s+city\s+of\s+)?")
-_TITLES = _words("dr doctor mr mister mrs ms miss professor")
-_PARTICLES = _words("van von der den de del della la le di da al bin ibn")
-_NO_NAME = _words(
-    """a about actually after afternoon again all also am an and any anything appointment are as ask
-    at available back be because been before book booking but by call called calling can can't
-    cancel change check checkup cleaning come consultation could day did do doctor does don't done
-    english evening
-    everyone
-    everything fine first for from free get give glad go going good great had has have he hello help
-    her here hey hi him his hope how i i'd i'll i'm i've if in interested into is it it's its just
-    know
-    later like looking made make making man may me might mine monday month more morning much my name
-    need never next nice night no noon not nothing now of off ok okay on one only open or our out
-    over please possible question ready really right say says she should slot so some somebody
-    someone something sorry speaking still stop sure table than thank thanks that that's the their
-    them
-    then there these they thing this those time to today tomorrow tonight too trying two under until
-    up us very want was we week well were what when where which who why will wish with
-    without would yes yet you you're your"""
-).union(SMALL_NUMBERS, map(str.lower, WEEKDAYS))
+_TITLES = split_words("dr doctor mr mister mrs ms miss professor")
+_PARTICLES = split_words("van von der den de del della la le di da al bin ibn")
+_NO_NAME = {
+    *split_words(
+        """a about actually after afternoon again all also am an and any anything appointment are as
+        ask at available back be because been before book booking but by call called calling can
+        can't cancel change check checkup cleaning come consultation could day did do doctor does
+        don't done english evening everyone everything fine first for from free get give glad go
+        going good great had has have he hello help her here hey hi him his hope how i i'd i'll i'm
+        i've if in interested into is it it's its just know later like looking made make making man
+        may me might mine monday month more morning much my name need never next nice night no noon
+        not nothing now of off ok okay on one only open or our out over please possible question
+        ready really right say says she should slot so some somebody someone something sorry
+        speaking still stop sure table than thank thanks that that's the their them then there these
+        they thing this those time to today tomorrow tonight too trying two under until up us very
+        want was we week well were what when where which who why will wish with without would yes
+        yet you you're your"""
+    ),
+    *SMALL_NUMBERS,
+    *map(str.lower, WEEKDAYS),
+}
 _LEADING = pattern(
     r"""^(?:[\s,.!…]*\b(?:yes|yeah|yep|sure|okay|ok|um+|uh+|er+|well|oh|so|hi|hello|please|certainly
     |(?:my|the)\s+name(?:\s+is)?|my\s+name's|that\s+is|that's|that\s+would\s+be|it'?s|it\s+is|it\s+would\s+be
@@ -58,8 +55,8 @@ _TRAILING = pattern(
 )
 
 
-def find_names(text: str, ignore: Sequence[Span] = (), asked: bool = False) -> list[Found[str]]:
-    """Names of people: after "my name is", and capitalised after "this is", "I'm", "for" and such.
+def find_names(text: str, ignore: Sequence[TextSpan] = (), asked: bool = False) -> list[Found[str]]:
+    """Returns names of people: after "my name is", or capitalised after "this is", "I'm", "for".
 
     Somebody who gives their own name and speaks "for my daughter Lily" means Lily.
 
@@ -78,7 +75,7 @@ def find_names(text: str, ignore: Sequence[Span] = (), asked: bool = False) -> l
 
 
 def _names_after(
-    introduction: re.Pattern[str], text: str, ignore: Sequence[Span], strict: bool
+    introduction: re.Pattern[str], text: str, ignore: Sequence[TextSpan], strict: bool
 ) -> list[Found[str]]:
     names = (_name_at(text, match.end(), strict) for match in introduction.finditer(text))
     return [name for name in names if name and not overlaps(name.span, ignore)]
@@ -117,7 +114,7 @@ def _may_be_name(word: str, before: Sequence[re.Match[str]], strict: bool) -> bo
     return not strict and not (before and before[0][0][0].isupper())
 
 
-def _answered_name(text: str, ignore: Sequence[Span]) -> Iterator[Found[str]]:
+def _answered_name(text: str, ignore: Sequence[TextSpan]) -> Iterator[Found[str]]:
     """Yields the stretch of an answer that is nothing but a name, if there is one."""
     position = 0
     for start, end in [*sorted(ignore), (len(text), len(text))]:
@@ -151,8 +148,10 @@ def _capitals(word: str) -> str:
     return re.sub(r"(?:^|(?<=['-]))[^\W\d_](?=\w|$|[.'-])", lambda m: m[0].upper(), word)
 
 
-def find_places(text: str, ignore: Sequence[Span] = (), asked: bool = False) -> list[Found[str]]:
-    """Names of places after a preposition; the whole answer when one was asked for."""
+def find_places(
+    text: str, ignore: Sequence[TextSpan] = (), asked: bool = False
+) -> list[Found[str]]:
+    """Returns names of places after a preposition; the whole answer when one was asked for."""
     found = [
         place
         for match in _PLACED.finditer(text)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from realtime_nb.local.entities.found import Found, Span, any_of, overlaps, pattern
-from realtime_nb.local.spoken import ORDINALS, SMALL_NUMBERS, TENS
+from realtime_nb.local.entities.found import Found, TextSpan, overlaps, pattern
+from realtime_nb.local.spoken import ORDINALS, SMALL_NUMBERS, TENS, any_of
 
 __all__ = ["CARDINAL", "ONES", "ORDINAL", "find_numbers", "find_yes_no", "words_value"]
 
@@ -47,8 +47,8 @@ def words_value(text: str) -> int:
     return total + group
 
 
-def find_numbers(text: str, ignore: Sequence[Span] = ()) -> list[Found[float]]:
-    """Numbers in figures or words below a million; whole ones as ``int``.
+def find_numbers(text: str, ignore: Sequence[TextSpan] = ()) -> list[Found[float]]:
+    """Returns numbers in figures or words below a million; whole ones as ``int``.
 
     Args:
         text: What was said.

@@ -6,9 +6,9 @@ import datetime
 import re
 from collections.abc import Callable, Sequence
 
-from realtime_nb.local.entities.found import Found, Span, any_of, overlaps, pattern
+from realtime_nb.local.entities.found import Found, TextSpan, overlaps, pattern
 from realtime_nb.local.entities.numbers import CARDINAL, ONES, words_value
-from realtime_nb.local.spoken import ORDINALS, SMALL_NUMBERS
+from realtime_nb.local.spoken import ORDINALS, SMALL_NUMBERS, any_of
 
 __all__ = ["find_times"]
 
@@ -37,9 +37,9 @@ _TimeRule = tuple[re.Pattern[str], Callable[[re.Match[str]], tuple[int, int]]]
 
 
 def find_times(
-    text: str, ignore: Sequence[Span] = (), asked: bool = False
+    text: str, ignore: Sequence[TextSpan] = (), asked: bool = False
 ) -> list[Found[datetime.time]]:
-    """Times of day that are named in a text.
+    """Returns the times of day that are named in a text.
 
     Args:
         text: What was said.

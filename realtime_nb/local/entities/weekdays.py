@@ -6,12 +6,11 @@ import datetime
 import re
 from collections.abc import Collection, Sequence
 
-from realtime_nb.local.entities.found import any_of
-from realtime_nb.local.spoken import WEEKDAYS
+from realtime_nb.local.spoken import SHORT_WEEKDAYS, WEEKDAYS, any_of
 
 __all__ = ["wants_weekday", "weekday_value"]
 
-_EXAMPLE = re.compile(rf"\b(?:{any_of(WEEKDAYS)}|mon|tues?|wed|thu(?:rs)?|fri|sat|sun)\b", re.I)
+_EXAMPLE = re.compile(rf"\b(?:{any_of([*WEEKDAYS, *SHORT_WEEKDAYS])})\b", re.I)
 _SAID = re.compile(r"\bday of (?:the )?week\b|\bweekday\b", re.I)
 _CALENDAR = re.compile(r"YYYY|\d{4}-\d\d|ISO 8601", re.I)
 

@@ -4,8 +4,7 @@ import shutil
 
 import pytest
 
-from realtime_nb.commands.bench import inspector, view_page
-from realtime_nb.errors import ConfigurationError
+from realtime_nb.commands.bench import inspector
 
 
 def test_figures_and_table(capsys: pytest.CaptureFixture[str]) -> None:
@@ -21,13 +20,6 @@ def test_figures_and_table(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert "5,000 events in the page" in printed
     assert "100 of 100 arrived" in printed
-
-
-def test_without_chromium(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("playwright.sync_api")
-    monkeypatch.setattr(view_page, "chromium", lambda: None)
-    with pytest.raises(ConfigurationError, match="Chromium is not installed"):
-        inspector.run(events=10)
 
 
 def test_events_are_like_a_sessions() -> None:

@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from realtime_nb.commands.bench.view_page import open_browser, open_view
+from realtime_nb.commands.bench.browser import open_browser, start_playwright
+from realtime_nb.commands.bench.view_page import open_view
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import ItemAdded
 from realtime_nb.widgets.transcript import Transcript
@@ -19,7 +20,11 @@ def test_a_widget_and_its_page_talk() -> None:
     item = {"id": "a", "type": "message", "role": "user", "content": content}
     conversation.apply(ItemAdded(item=item), 1.0)
     transcript = Transcript()
-    with open_browser() as browser, open_view(browser, transcript) as view:
+    with (
+        start_playwright() as playwright,
+        open_browser(playwright) as browser,
+        open_view(browser, transcript) as view,
+    ):
         transcript.update(conversation)
         view.until("document.querySelector('[role=log]').textContent.includes('Hello.')")
         assert view.posted >= 1

@@ -13,7 +13,8 @@ from realtime_nb.local.entities import (
     find_times,
     overlaps,
 )
-from realtime_nb.local.entities.found import Found, any_of, pattern
+from realtime_nb.local.entities.found import Found, pattern
+from realtime_nb.local.spoken import any_of
 
 SUNDAY = datetime.date(2026, 11, 22)
 
