@@ -17,7 +17,7 @@ from realtime_nb.agent.connection import AgentConnection
 from realtime_nb.agent.io_thread import Pending, io_thread
 from realtime_nb.agent.options import (
     AgentOptions,
-    AudioSource,
+    AudioChoice,
     BrowserAudioSettings,
     HostAudioSettings,
     audio_source,
@@ -172,7 +172,7 @@ class Agent:
             raise NotImplementedError  # IPython then shows the text
         self.panel._ipython_display_(**kwargs)
 
-    def _audio_of(self, source: AudioSource) -> AgentAudio:
+    def _audio_of(self, source: AudioChoice) -> AgentAudio:
         if isinstance(source, BrowserAudioSettings):
             return BrowserAudio(self._thread, self._problem, self._hushed, source)
         if isinstance(source, HostAudioSettings):

@@ -25,8 +25,7 @@ from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.session.session import Session
 from realtime_nb.widgets.live import LiveWidget
 from realtime_nb.widgets.microphone import Microphone
-from realtime_nb.widgets.speaker import PlaybackReport as PageReport
-from realtime_nb.widgets.speaker import Speaker as PageSpeaker
+from realtime_nb.widgets.speaker import PagePlaybackReport, SpeakerWidget
 
 __all__ = ["AgentAudio", "BrowserAudio", "FileAudio", "HostAudio", "close_widget"]
 
@@ -154,7 +153,7 @@ class BrowserAudio(_Live):
         self.microphone = Microphone(self._hear, self._tell, **begins)
         self.microphone.observe(self._status, "status")
         self.microphone.observe(self._applied, "applied")
-        self.page_speaker = PageSpeaker(self._report, gate=self.microphone)
+        self.page_speaker = SpeakerWidget(self._report, gate=self.microphone)
 
     @property
     def on(self) -> bool:
@@ -268,10 +267,10 @@ class BrowserAudio(_Live):
         self._off.set()
         self._ended()
 
-    def _report(self, report: PageReport) -> None:
+    def _report(self, report: PagePlaybackReport) -> None:
         self._thread.call(self._take, report)
 
-    def _take(self, report: PageReport) -> None:
+    def _take(self, report: PagePlaybackReport) -> None:
         if self._speaker is not None:
             self._speaker.take(report)
 

@@ -21,8 +21,7 @@ from realtime_nb.errors import RealtimeError
 from realtime_nb.protocol.conversation import PlaybackReport
 from realtime_nb.session.session import Session
 from realtime_nb.widgets.microphone import Lateness
-from realtime_nb.widgets.speaker import PlaybackReport as PageReport
-from realtime_nb.widgets.speaker import Speaker as PageSpeaker
+from realtime_nb.widgets.speaker import PagePlaybackReport, SpeakerWidget
 
 __all__ = ["BrowserSpeaker"]
 
@@ -48,7 +47,9 @@ class BrowserSpeaker:
         problem: takes words for people.
     """
 
-    def __init__(self, page: PageSpeaker, session: Session, problem: Callable[[str], None]) -> None:
+    def __init__(
+        self, page: SpeakerWidget, session: Session, problem: Callable[[str], None]
+    ) -> None:
         self._page = page
         self._session = session
         self._problem = problem
@@ -118,7 +119,7 @@ class BrowserSpeaker:
                 task.cancel()
         await self._clocked.close()
 
-    def take(self, report: PageReport) -> None:
+    def take(self, report: PagePlaybackReport) -> None:
         """Takes what the page tells of playback."""
         self._heard_of = True
         kind, item_id = report["kind"], report["item_id"]
@@ -140,7 +141,7 @@ class BrowserSpeaker:
     def _usable(self) -> bool:
         return self._page.page is not None and self._page.status != "insecure"
 
-    def _happened_s(self, report: PageReport) -> float:
+    def _happened_s(self, report: PagePlaybackReport) -> float:
         """Returns when the page saw it, on the session's clock, which runs at the pace of life
         here."""
         now_s, page_time_ms = self._session.clock(), report["page_time_ms"]

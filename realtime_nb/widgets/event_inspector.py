@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.widgets.event_summaries import KeptEvent, summary_of, without_audio
-from realtime_nb.widgets.live import Message, module_text
+from realtime_nb.widgets.live import PageMessage, module_text
 from realtime_nb.widgets.sources import SessionSource, find_source
 from realtime_nb.widgets.view import Outgoing, View
 
@@ -146,7 +146,7 @@ class EventInspector(View):
                 (),
             )
 
-    def _answer(self, request: Message) -> Iterator[Outgoing]:
+    def _answer(self, request: PageMessage) -> Iterator[Outgoing]:
         seqs = request.get("seqs")
         if request.get("kind") != "fetch" or not isinstance(seqs, list):
             return

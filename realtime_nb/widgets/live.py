@@ -37,14 +37,14 @@ from realtime_nb.widgets.stand_in import StandIn
 
 __all__ = [
     "LiveWidget",
-    "Message",
+    "PageMessage",
     "SelfTest",
     "check_range",
     "module_text",
     "switch_quickly",
 ]
 
-Message: TypeAlias = dict[str, Any]
+PageMessage: TypeAlias = dict[str, Any]
 """A JSON object with a ``kind``; the rest depends on it."""
 
 _FOLDER = Path(__file__).parent
@@ -183,7 +183,7 @@ class LiveWidget(anywidget.AnyWidget):
 
     # --- messages ---------------------------------------------------------------------------------
 
-    def post(self, message: Message, buffers: Sequence[bytes] = ()) -> None:
+    def post(self, message: PageMessage, buffers: Sequence[bytes] = ()) -> None:
         """Sends a message to the page, from any thread; after `close` it does nothing.
 
         Messages keep the order in which they were posted.
@@ -198,7 +198,7 @@ class LiveWidget(anywidget.AnyWidget):
                 if self.comm is not None and not sys.is_finalizing():
                     raise
 
-    def on_message(self, message: Message, buffers: list[memoryview]) -> None:
+    def on_message(self, message: PageMessage, buffers: list[memoryview]) -> None:
         """A message from the page. Runs on the comm's thread: hand over, don't work here."""
 
     def on_page(self) -> None:
@@ -271,7 +271,7 @@ class LiveWidget(anywidget.AnyWidget):
 
     # --- the page that owns the widget ------------------------------------------------------------
 
-    def _receive(self, message: Message, buffers: list[memoryview]) -> None:
+    def _receive(self, message: PageMessage, buffers: list[memoryview]) -> None:
         self._handled_on = threading.current_thread()
         page = message.get("page")
         if page is not None and page == self._page:
@@ -288,7 +288,7 @@ class LiveWidget(anywidget.AnyWidget):
         else:
             handler(message)
 
-    def _on_hello(self, message: Message) -> None:
+    def _on_hello(self, message: PageMessage) -> None:
         """A page shows the widget. It becomes the owner unless the owner answers."""
         page, now_s = str(message["page"]), time.monotonic()
         asked_s = self._claims.pop(page, None)
@@ -302,15 +302,15 @@ class LiveWidget(anywidget.AnyWidget):
         if self._idle_ms is None:
             self._ping(_Answer())
 
-    def _on_claim(self, message: Message) -> None:
+    def _on_claim(self, message: PageMessage) -> None:
         self._own(str(message["page"]))
 
-    def _on_bye(self, message: Message) -> None:
+    def _on_bye(self, message: PageMessage) -> None:
         if message["page"] == self._page:
             self._page = None
             self.on_page()
 
-    def _on_pong(self, message: Message) -> None:
+    def _on_pong(self, message: PageMessage) -> None:
         sent_s, answer = self._pings.pop(str(message.get("id")), (0.0, None))
         if answer is None:
             return
@@ -423,7 +423,7 @@ def _left_s(until_s: float) -> float:
     return max(0.0, until_s - time.monotonic())
 
 
-def _ignore(_message: Message) -> None:
+def _ignore(_message: PageMessage) -> None:
     pass
 
 

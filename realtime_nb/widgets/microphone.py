@@ -14,7 +14,7 @@ import traitlets
 from realtime_nb.audio.pcm import level_dbfs
 from realtime_nb.widgets.live import (
     LiveWidget,
-    Message,
+    PageMessage,
     check_range,
     module_text,
     switch_quickly,
@@ -153,7 +153,7 @@ class Microphone(LiveWidget):
             switch_quickly(self._key, False)
         super().close()
 
-    def on_message(self, message: Message, buffers: list[memoryview]) -> None:
+    def on_message(self, message: PageMessage, buffers: list[memoryview]) -> None:
         """Takes audio and states of the page that owns the microphone."""
         if message.get("page") != self.page:
             return
@@ -174,7 +174,7 @@ class Microphone(LiveWidget):
         """One line; no name of a device."""
         return "Microphone (talk through it while its kernel runs)"
 
-    def _take_state(self, message: Message) -> None:
+    def _take_state(self, message: PageMessage) -> None:
         self._lateness.late_ms(message["t"], time.monotonic())
         self.devices = message["devices"]
         self.applied = message["applied"]
@@ -186,7 +186,7 @@ class Microphone(LiveWidget):
         if problem:
             self._tell(problem)
 
-    def _take_audio(self, message: Message, pcm: bytes) -> None:
+    def _take_audio(self, message: PageMessage, pcm: bytes) -> None:
         with self._receiving:
             pcm, position = self._in_order(message, pcm)
             late_ms = self._lateness.late_ms(message["t"], time.monotonic())
@@ -200,7 +200,7 @@ class Microphone(LiveWidget):
         if self._on_audio is not None:
             self._on_audio(pcm, position)
 
-    def _in_order(self, message: Message, pcm: bytes) -> tuple[bytes, int]:
+    def _in_order(self, message: PageMessage, pcm: bytes) -> tuple[bytes, int]:
         """Returns what of a chunk is new, and its position."""
         position = int(message["position"])
         if message["capture"] != self._capture:

@@ -18,9 +18,9 @@ from realtime_nb.plots.still import timeline_svg
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.wire import WireEvent
-from realtime_nb.widgets.live import Message, module_text
+from realtime_nb.widgets.live import PageMessage, module_text
 from realtime_nb.widgets.sources import SessionSource, find_source
-from realtime_nb.widgets.timeline_sound import MAX_DETAIL_POINTS, Sound
+from realtime_nb.widgets.timeline_sound import MAX_DETAIL_POINTS, Sound, VoiceLane
 from realtime_nb.widgets.view import Outgoing, View
 from realtime_nb.widgets.waves import POINT_BYTES, POINT_SAMPLES, POINTS_PER_S, Outline
 
@@ -37,8 +37,7 @@ _LONGEST_CLIP_S = 60.0
 _TRIES = 5
 
 _T = TypeVar("_T")
-Lane = Literal["user", "agent"]
-Mark = dict[str, object]
+TimelineMark = dict[str, object]
 
 
 class _TimelineSource(Recorded, Protocol):
@@ -47,7 +46,7 @@ class _TimelineSource(Recorded, Protocol):
 
 
 @dataclass(slots=True)
-class _Clip:
+class _Stretch:
     """A stretch of audio.
 
     Attributes:
@@ -59,7 +58,7 @@ class _Clip:
     """
 
     id: int
-    lane: Lane
+    lane: VoiceLane
     start_s: float | None = None
     heard_s: float | None = None
     outline: Outline = field(default_factory=Outline)
@@ -107,8 +106,8 @@ class Timeline(View):
     ) -> None:
         self._on_click = on_click
         self._adding = threading.Lock()
-        self._clips: list[_Clip] = []
-        self._by_item: dict[str, _Clip] = {}
+        self._clips: list[_Stretch] = []
+        self._by_item: dict[str, _Stretch] = {}
         self._next_id = 0
         self._clock = InputClock()
         self._input_ms = 0.0
@@ -118,8 +117,8 @@ class Timeline(View):
             found = find_source(source, "Timeline", "timeline_data", ", or TimelineData")
         self._live = source is None or (found is not None and found.session is not None)
         self._conversation: Conversation | None = None
-        self._marks: dict[str, Mark] = {}
-        self._told_marks: dict[str, Mark] = {}
+        self._marks: dict[str, TimelineMark] = {}
+        self._told_marks: dict[str, TimelineMark] = {}
         self._selection: TimeSpan | None = None
         self._sound: Sound | None = None
         self._data: TimelineData | None = None
@@ -236,8 +235,8 @@ class Timeline(View):
 
     # --- what is on it ---
 
-    def _new_clip(self, lane: Lane, start_s: float | None) -> _Clip:
-        clip = _Clip(self._next_id, lane, start_s)
+    def _new_clip(self, lane: VoiceLane, start_s: float | None) -> _Stretch:
+        clip = _Stretch(self._next_id, lane, start_s)
         self._next_id += 1
         self._clips.append(clip)
         total = sum(one.outline.count for one in self._clips)
@@ -294,7 +293,7 @@ class Timeline(View):
     ) -> None:
         if t_s is None or math.isnan(t_s):
             return
-        mark: Mark = {"id": f"{kind} {index}", "kind": kind, "t_s": round(t_s, 4)}
+        mark: TimelineMark = {"id": f"{kind} {index}", "kind": kind, "t_s": round(t_s, 4)}
         mark["end_s"] = _known(end_s)
         mark |= {key: _known(value) for key, value in facts.items()}
         self._marks[f"{kind} {index}"] = mark
@@ -365,7 +364,7 @@ class Timeline(View):
             now_s = self._now_s
         if not (afresh or marks or parts or self._live):
             return
-        message: Message = {
+        message: PageMessage = {
             "kind": "reset" if afresh else "more",
             "now_s": round(now_s, 4),
             "live": self._live,
@@ -377,7 +376,7 @@ class Timeline(View):
             message["selection"] = self._selection
         yield message, [b"".join(points for _, points in parts)]
 
-    def on_message(self, message: Message, buffers: list[memoryview]) -> None:
+    def on_message(self, message: PageMessage, buffers: list[memoryview]) -> None:
         """Takes a message of the page; what is selected is known at once."""
         if message["kind"] == "select":
             self._selection = self._range_of(message.get("range"))
@@ -386,7 +385,7 @@ class Timeline(View):
         else:
             super().on_message(message, buffers)
 
-    def _answer(self, request: Message) -> Iterator[Outgoing]:
+    def _answer(self, request: PageMessage) -> Iterator[Outgoing]:
         kind, t_s = request["kind"], request.get("t_s")
         if kind == "click" and isinstance(t_s, int | float) and self._on_click:
             self._on_click(float(t_s))
@@ -423,11 +422,11 @@ def _detail(sound: Sound, asked: TimeSpan, points: int) -> Outgoing:
         }
         for place, wave in enumerate(waves)
     ]
-    message: Message = {"kind": "detail", "start_s": asked[0], "end_s": asked[1], "step": step}
+    message: PageMessage = {"kind": "detail", "start_s": asked[0], "end_s": asked[1], "step": step}
     return {**message, "clips": parts}, [b"".join(wave.points for wave in waves)]
 
 
-def _part(clip: _Clip) -> tuple[dict[str, object], bytes] | None:
+def _part(clip: _Stretch) -> tuple[dict[str, object], bytes] | None:
     """Returns what the page doesn't know of a clip, which begins somewhere."""
     told = (clip.start_s, clip.heard_s)
     if clip.start_s is None or (clip.posted == clip.outline.count and clip.told == told):
@@ -438,7 +437,7 @@ def _part(clip: _Clip) -> tuple[dict[str, object], bytes] | None:
     return {**facts, "heard_s": clip.heard_s, "count": len(points) // POINT_BYTES}, points
 
 
-def _is_apart(clip: _Clip, t_s: float) -> bool:
+def _is_apart(clip: _Stretch, t_s: float) -> bool:
     """Tells whether audio of that moment belongs into a clip of its own."""
     duration_s = clip.outline.duration_s
     return duration_s > _LONGEST_CLIP_S or t_s - (clip.start_s or 0.0) - duration_s > _PAUSE_S

@@ -13,11 +13,11 @@ from typing import Protocol, runtime_checkable
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.widgets.feed import Feed
-from realtime_nb.widgets.live import LiveWidget, Message
+from realtime_nb.widgets.live import LiveWidget, PageMessage
 
 __all__ = ["LiveSession", "Outgoing", "SessionObserver", "View"]
 
-Outgoing = tuple[Message, Sequence[bytes]]
+Outgoing = tuple[PageMessage, Sequence[bytes]]
 """A message for the page and its binary buffers."""
 
 MAX_UNSEEN = 600
@@ -74,7 +74,7 @@ class View(LiveWidget):
         self._afresh = False
         self._unseen = 0
         self._note = ""
-        self._requests: deque[Message] = deque(maxlen=_MAX_REQUESTS)
+        self._requests: deque[PageMessage] = deque(maxlen=_MAX_REQUESTS)
         self._receiving = threading.Lock()
         self._feed = Feed(self._send_changes)
         super().__init__(**settings)
@@ -89,7 +89,7 @@ class View(LiveWidget):
             self._feed.close()
         super().close()
 
-    def on_message(self, message: Message, buffers: list[memoryview]) -> None:
+    def on_message(self, message: PageMessage, buffers: list[memoryview]) -> None:
         """Takes a message of the page: ``show`` (it has nothing yet), ``seen`` or a request."""
         with self._receiving:
             self._unseen = 0
@@ -121,7 +121,7 @@ class View(LiveWidget):
     def _changes(self, afresh: bool) -> Iterator[Outgoing]:
         """Returns what the page doesn't know yet; everything if ``afresh``."""
 
-    def _answer(self, request: Message) -> Iterator[Outgoing]:
+    def _answer(self, request: PageMessage) -> Iterator[Outgoing]:
         """Returns what there is to say to a request of the page."""
         return iter(())
 
