@@ -32,7 +32,7 @@ from realtime_nb.agent.register import (
     unregister,
 )
 from realtime_nb.agent.talking import UserTurns
-from realtime_nb.agent.views import AgentViews, settings_shown
+from realtime_nb.agent.views import AgentViews, settings_in_force, settings_shown
 from realtime_nb.devices.simulated import Speaker
 from realtime_nb.errors import RealtimeError, SessionClosedError
 from realtime_nb.protocol.config import VOICES
@@ -42,7 +42,6 @@ from realtime_nb.session.connect import ToolSource
 from realtime_nb.session.endpoints import Endpoint
 from realtime_nb.session.session import Session
 from realtime_nb.tools import notebook_loop
-from realtime_nb.widgets.agent_panel import AgentPanel
 
 __all__ = ["Agent"]
 
@@ -129,22 +128,18 @@ class Agent:
         self._thread = io_thread()
         self._ending_turn: asyncio.Task[None] | None = None
         self._audio = self._audio_of(source)
-        self._views = AgentViews()
-        self.transcript = self._views.transcript
-        self.events = self._views.events
-        self.timeline = self._views.timeline
-        self.panel = AgentPanel(
+        self._views = AgentViews(
             self._command,
-            transcript=self.transcript,
-            events=self.events,
-            timeline=self.timeline,
             microphone=getattr(self._audio, "microphone", None),
             speaker=getattr(self._audio, "page_speaker", None),
             endpoint=self._options.label,
             voices=list(VOICES),
         )
-        self._views.panel = self.panel
-        self._turns = UserTurns(self._audio, self._views)
+        self.panel = self._views.panel
+        self.transcript = self._views.transcript
+        self.events = self._views.events
+        self.timeline = self._views.timeline
+        self._turns = UserTurns(self._audio, self.panel)
         self._connection = AgentConnection(
             lambda: self._connect(),
             self._make_room,
@@ -433,15 +428,14 @@ class Agent:
             await self._turns.stop()
 
     def _show_settings(self) -> None:
-        self.panel.show_settings(self._settings())
-        self.panel.set(push_to_talk=self._settings()["turn_detection"] is None)
+        self._views.show_settings(self._settings())
 
     def _settings(self) -> JsonObject:
         """Returns what is in force, or will be."""
         session = self._session
         if session is None:
             return settings_shown(self._options.patch())
-        return settings_shown(session.conversation.session)
+        return settings_in_force(session.conversation)
 
     # --- what the panel asks for ---
 

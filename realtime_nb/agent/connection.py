@@ -183,7 +183,6 @@ class AgentConnection:
             ending.push_async_callback(self._turns.end)
 
     def _show_end(self, session: Session | None) -> None:
-        self._views.update()
         self._show_settings()
         self._views.panel.set(state="disconnected", connected=False, talking=False)
         if session is not None:

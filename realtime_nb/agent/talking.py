@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 
 from realtime_nb.agent.audio import AgentAudio
-from realtime_nb.agent.views import AgentViews
 from realtime_nb.devices.simulated import SimulatedMicrophone
 from realtime_nb.errors import RealtimeError
 from realtime_nb.session.session import Session
+from realtime_nb.widgets.agent_panel import AgentPanel
 
 __all__ = ["UserTurns"]
 
@@ -27,12 +27,12 @@ class UserTurns:
 
     Args:
         audio: where the microphone is.
-        views: count what was sent; their panel shows whether the microphone is open.
+        panel: shows whether the microphone is open.
     """
 
-    def __init__(self, audio: AgentAudio, views: AgentViews) -> None:
+    def __init__(self, audio: AgentAudio, panel: AgentPanel) -> None:
         self._audio = audio
-        self._views = views
+        self._panel = panel
         self._wanted = False
         self._session: Session | None = None  # that the microphone is open for
         self._changing = asyncio.Lock()
@@ -62,7 +62,7 @@ class UserTurns:
         self._wanted = False
         async with self._changing:
             await self._audio.hush()
-            self._views.panel.set(talking=False)
+            self._panel.set(talking=False)
             session, self._session = self._session, None
             if session is not None and not session.closed:
                 await self._end_turn(session)
@@ -72,7 +72,7 @@ class UserTurns:
         self._wanted = False
         await self._audio.hush()
         self._audio.forget()
-        self._views.panel.set(talking=False)
+        self._panel.set(talking=False)
 
     async def fallen_silent(self) -> None:
         """Waits while the silence after the last turn is still being sent."""
@@ -90,14 +90,14 @@ class UserTurns:
     async def _take_the_floor(self, session: Session) -> None:
         if session.busy or session.speaker.playing:
             await session.interrupt()
-        if self._views.uncommitted_ms:
+        if session.conversation.uncommitted_ms:
             await session.clear()
 
     async def _open(self, session: Session) -> None:
         self._session = session
         await self._audio.talk()
         if self._session is session:
-            self._views.panel.set(talking=True)
+            self._panel.set(talking=True)
         else:  # it has ended meanwhile
             await self._audio.hush()
 
@@ -108,11 +108,11 @@ class UserTurns:
             self._silence = asyncio.create_task(self._fall_silent(session))
 
     async def _commit(self, session: Session) -> None:
-        """What was said until the key was let go is a turn, if it is long enough for one."""
-        if self._views.uncommitted_ms >= _LEAST_COMMIT_MS:
+        """Makes a turn of what was said until the key was let go, if it is long enough for one."""
+        if session.conversation.uncommitted_ms >= _LEAST_COMMIT_MS:
             await session.commit()
             await session.create_response()
-        elif self._views.uncommitted_ms:
+        elif session.conversation.uncommitted_ms:
             await session.clear()
 
     async def _fall_silent(self, session: Session) -> None:

@@ -86,7 +86,7 @@ class CallInspector(View):
         self._open = ""
         super().__init__(**settings)
         if found.session is not None:
-            self._watch(found.session)
+            self.follow(found.session)
 
     def rerun(self, call_id: str, arguments: str | Mapping[str, Any] | None = None) -> Rerun:
         """Calls the tool again, wait for it, and return what came of it.

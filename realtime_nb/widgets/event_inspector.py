@@ -16,7 +16,7 @@ from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.widgets.event_summaries import KeptEvent, summary_of, without_audio
 from realtime_nb.widgets.live import PageMessage, module_text
 from realtime_nb.widgets.sources import SessionSource, find_source
-from realtime_nb.widgets.view import Outgoing, View
+from realtime_nb.widgets.view import LiveSession, Outgoing, View
 
 __all__ = ["MAX_EVENTS", "EventInspector", "EventLine"]
 
@@ -85,7 +85,7 @@ class EventInspector(View):
         self._sent_seq = 0
         super().__init__(**settings)
         if found is not None and found.session is not None:
-            self._watch(found.session)
+            self.follow(found.session)
         elif found is not None and found.recording is not None:
             lines = found.recording.raw_events()
         elif found is not None:
@@ -116,6 +116,11 @@ class EventInspector(View):
             self._events.clear()
             self._next_seq = self._sent_seq = 0
         self._start_afresh()
+
+    def follow(self, session: LiveSession) -> None:
+        """Shows the events of a session from now on."""
+        self.clear()
+        super().follow(session)
 
     def __len__(self) -> int:
         return len(self._events)

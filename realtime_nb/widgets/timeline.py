@@ -7,7 +7,7 @@ import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from realtime_nb.analysis.clips import RecordingClip
 from realtime_nb.analysis.recorded import Recorded
@@ -21,7 +21,7 @@ from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.widgets.live import PageMessage, module_text
 from realtime_nb.widgets.sources import SessionSource, find_source
 from realtime_nb.widgets.timeline_sound import MAX_DETAIL_POINTS, Sound, VoiceLane
-from realtime_nb.widgets.view import Outgoing, View
+from realtime_nb.widgets.view import LiveSession, Outgoing, View
 from realtime_nb.widgets.waves import POINT_BYTES, POINT_SAMPLES, POINTS_PER_S, Outline
 
 __all__ = ["Timeline"]
@@ -131,9 +131,7 @@ class Timeline(View):
             self._fill(found.recording.timeline_data)
         super().__init__(**settings)
         if found is not None and found.session is not None:
-            self._conversation = found.session.conversation
-            self._input_ms = found.session.conversation.input_ms
-            self._watch(found.session)
+            self.follow(found.session)
         elif found is not None and found.known is not None:
             self._place(found.known)
             self._note_that(found.note)
@@ -215,6 +213,13 @@ class Timeline(View):
             self._input_ms = self._now_s = 0.0
             self._conversation = None
         self._start_afresh()
+
+    def follow(self, session: LiveSession) -> None:
+        """Shows a session from now on."""
+        self.clear()
+        self._conversation = session.conversation
+        self._input_ms = session.conversation.input_ms
+        super().follow(session)
 
     def summary(self) -> str:
         """Returns what there is on it, in numbers."""

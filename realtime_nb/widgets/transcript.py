@@ -11,7 +11,7 @@ from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.widgets.live import module_text
 from realtime_nb.widgets.sources import SessionSource, find_source
-from realtime_nb.widgets.view import Outgoing, View
+from realtime_nb.widgets.view import LiveSession, Outgoing, View
 
 __all__ = ["Transcript"]
 
@@ -56,10 +56,10 @@ class Transcript(View):
         super().__init__(**settings)
         if isinstance(source, Conversation):
             self.update(source)
+        elif found is not None and found.session is not None:
+            self.follow(found.session)
         elif found is not None:
             self.update(found.conversation)
-            if found.session is not None:
-                self._watch(found.session)
 
     def update(self, conversation: Conversation | None = None) -> None:
         """Shows what has changed, soon; cheap, and from any thread.
@@ -70,6 +70,11 @@ class Transcript(View):
         if conversation is not None:
             self._conversation = conversation
         self._feed.changed()
+
+    def follow(self, session: LiveSession) -> None:
+        """Shows a session from its beginning, and what is said in it from now on."""
+        self.update(session.conversation)
+        super().follow(session)
 
     def summary(self) -> str:
         """Returns the transcript as text."""

@@ -104,8 +104,8 @@ class View(LiveWidget):
         self._note = words
         self._start_afresh()
 
-    def _watch(self, session: LiveSession) -> None:
-        """Is shown what the session does from now on."""
+    def follow(self, session: LiveSession) -> None:
+        """Shows a session, and what it does from now on; no other before it goes on."""
         session.observe(SessionObserver(self._on_event, self._on_playback, self._on_tool))
 
     def _on_event(self, event: WireEvent) -> None:
