@@ -8,17 +8,17 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Any
 
 from realtime_nb.analysis import tables
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.protocol.conversation import Conversation, ToolReport
+from realtime_nb.protocol.conversation import ToolReport
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.tools import Definition, Tool, collect, notebook_loop
 from realtime_nb.widgets.call_runs import Rerun, as_json, start_run
 from realtime_nb.widgets.live import PageMessage, module_text
 from realtime_nb.widgets.schema_check import Violation, argument_violations
-from realtime_nb.widgets.sources import SessionSource, find_source
+from realtime_nb.widgets.sources import ConversationSource, SessionSource, find_source
 from realtime_nb.widgets.view import Outgoing, View
 
 __all__ = ["CallInspector"]
@@ -33,11 +33,6 @@ _TRIES = 5
 _PARTS = ("decide_ms", "queue_ms", "run_ms", "send_ms", "resume_ms")
 _CHANGES_CALLS = ("response.", "conversation.item", "session.", "input_audio_buffer.speech")
 _SAVED_COLUMNS = ("time", "turn", "function", "arguments", "output", "outcome", "run")
-
-
-class _ConversationSource(Protocol):
-    @property
-    def conversation(self) -> Conversation: ...
 
 
 class CallInspector(View):
@@ -64,7 +59,7 @@ class CallInspector(View):
 
     def __init__(
         self,
-        source: SessionSource | _ConversationSource,
+        source: SessionSource | ConversationSource,
         tools: Iterable[Tool | Callable[..., object] | Mapping[str, Any]] = (),
         **settings: object,
     ) -> None:
@@ -251,12 +246,14 @@ class CallInspector(View):
 
     # --- the page ---
 
-    def _on_event(self, event: WireEvent) -> None:
+    def event(self, event: WireEvent) -> None:
+        """Implements `View`."""
         if event.pcm is None and str(event.raw.get("type")).startswith(_CHANGES_CALLS):
             self._stale = True
             self._feed.changed()
 
-    def _on_tool(self, report: ToolReport) -> None:
+    def tool(self, report: ToolReport) -> None:
+        """Implements `View`."""
         self._stale = True
         self._feed.changed()
 

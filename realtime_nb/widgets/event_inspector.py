@@ -130,7 +130,8 @@ class EventInspector(View):
         """How many of the oldest events had to go."""
         return self._next_seq - len(self._events)
 
-    def _on_event(self, event: WireEvent) -> None:
+    def event(self, event: WireEvent) -> None:
+        """Implements `View`."""
         self.add(event.direction, event.raw, event.t_s)
 
     def _changes(self, afresh: bool) -> Iterator[Outgoing]:

@@ -333,7 +333,8 @@ class Timeline(View):
         while len(self._marks) > 3 * MAX_MARKS:
             self._marks.pop(next(iter(self._marks)))
 
-    def _on_event(self, event: WireEvent) -> None:
+    def event(self, event: WireEvent) -> None:
+        """Implements `View`."""
         raw, pcm = event.raw, event.pcm
         if pcm is not None and raw.get("type") == "input_audio_buffer.append":
             self.add_input(pcm, event.t_s, event.captured_s)
@@ -341,7 +342,8 @@ class Timeline(View):
             self.add_output(raw["item_id"], pcm)
         self._go_on(event.t_s)
 
-    def _on_playback(self, report: PlaybackReport) -> None:
+    def playback(self, report: PlaybackReport) -> None:
+        """Implements `View`."""
         self._go_on(report.t_s)
 
     def _go_on(self, t_s: float) -> None:
