@@ -341,7 +341,10 @@ class Agent:
         return session
 
     def _shown_speaker(self, session: Session) -> Speaker:
-        """Asked for before anything is sent: the session is shown from its first event on."""
+        """Returns the speaker of a session that is being opened, and has it shown.
+
+        A session asks for its speaker before anything crosses the wire, so the views miss no event.
+        """
         self._views.follow(session)
         return self._audio.speaker(session)
 
@@ -416,13 +419,17 @@ class Agent:
         self.panel.set(error=words)
 
     def _hushed(self) -> None:
-        """The microphone is off: the person, the browser or the end of a file did it."""
+        """Takes note that the microphone is off: by the person, the browser or a file's end."""
         self.panel.set(talking=False)
         if isinstance(self._audio, BrowserAudio):
             self._ending_turn = asyncio.create_task(self._end_turn_unless_on(self._audio))
 
     async def _end_turn_unless_on(self, audio: BrowserAudio) -> None:
-        """Unplugged, or its page has gone: no more words of this turn will come."""
+        """Ends the turn of a microphone that was unplugged, or whose page has gone.
+
+        It waits a moment: Talk pressed in another view switches the microphone off and on again,
+        and that is not the end of what the person says.
+        """
         await asyncio.sleep(_BACK_DUE_S)
         if not audio.on:
             await self._turns.stop()
@@ -440,7 +447,7 @@ class Agent:
     # --- what the panel asks for ---
 
     def _command(self, name: str, value: Any) -> None:
-        """A button or a field of the panel was used. Runs on the comm's thread."""
+        """Does what a button or a field of the panel asks for. Runs on the comm's thread."""
         commands: dict[str, Callable[[], Pending[Any]]] = {
             "connect": self.connect,
             "disconnect": self.disconnect,

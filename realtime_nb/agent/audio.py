@@ -57,10 +57,10 @@ class AgentAudio(Protocol):
         ...
 
     async def start(self, session: Session) -> None:
-        """The session is open: the microphone may be used."""
+        """Takes a session that is open now: the microphone may be used."""
 
     async def stop(self) -> None:
-        """The session is over, or about to be."""
+        """Lets go of the session, which is over or about to be."""
 
     async def listen(self) -> None:
         """Keeps what is said from now on, which may be before there is a session."""
@@ -426,7 +426,7 @@ class FileAudio:
         self._session = None
 
     async def listen(self) -> None:
-        """A file is not in a hurry."""
+        """Implements `AgentAudio`: does nothing, for a file is not in a hurry."""
 
     async def talk(self) -> None:
         """Implements `AgentAudio`.

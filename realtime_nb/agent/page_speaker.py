@@ -195,7 +195,7 @@ class BrowserSpeaker:
                 self._give_up(self._page.error or _SILENT)
 
     def _hand_over(self) -> None:
-        """A page is there again: it gets what waited for it."""
+        """Gives what waited to a page that is there again."""
         held, self._held = self._held, set()
         for item_id, audio in self._waiting.items():
             if item_id in held:
@@ -204,7 +204,7 @@ class BrowserSpeaker:
                     self._page.end(item_id)
 
     def _leave_to_clock(self) -> None:
-        """The page will never sound: who reads along in it is not to lose the answer for that."""
+        """Plays by the clock what a page has that will never sound, for those who read along."""
         self._page.flush()
         for item_id, audio in list(self._waiting.items()):
             ended = item_id in self._ended
@@ -215,7 +215,10 @@ class BrowserSpeaker:
                 self._clocked.end(item_id)
 
     def _give_up(self, words: str) -> None:
-        """Nobody can hear the answer: it is stopped, as far as the page said that it played it."""
+        """Stops an answer that nobody can hear, where the page last said that it played.
+
+        What was played is kept for the interruption: `flush`, which it leads to, tells the server.
+        """
         self._problem(words)
         for item_id in [one for one in self._waiting if one not in self._stopped]:
             self._given_up += self._stop([item_id], self._page.played_ms(item_id))

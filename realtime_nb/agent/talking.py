@@ -39,12 +39,12 @@ class UserTurns:
         self._silence: asyncio.Task[None] | None = None
 
     async def listen(self) -> None:
-        """Talks was pressed: what is said is kept from now on."""
+        """Keeps what is said from now on: Talk was pressed."""
         self._wanted = True
         await self._audio.listen()
 
     async def begin(self, session: Session) -> None:
-        """The session is open: it gets what was said meanwhile, and what is said from now on."""
+        """Gives an open session what was said meanwhile, and what is said from now on."""
         async with self._changing:
             if not (self._wanted or self._audio.kept_ms):
                 return  # Stop was pressed while it was connecting, and nothing said until then
@@ -58,7 +58,7 @@ class UserTurns:
                 await self._end_turn(session)
 
     async def stop(self) -> None:
-        """Stops was pressed: the microphone closes, and the turn ends once there is a session."""
+        """Closes the microphone, and ends the turn once there is a session: Stop was pressed."""
         self._wanted = False
         async with self._changing:
             await self._audio.hush()
@@ -68,7 +68,7 @@ class UserTurns:
                 await self._end_turn(session)
 
     async def give_up(self) -> None:
-        """There will be no session: the microphone closes, and what was kept is dropped."""
+        """Closes the microphone and drops what was kept: there will be no session."""
         self._wanted = False
         await self._audio.hush()
         self._audio.forget()
@@ -80,7 +80,7 @@ class UserTurns:
             await asyncio.wait([self._silence])
 
     async def end(self) -> None:
-        """The session is over."""
+        """Lets go of the session, which is over."""
         self._wanted, self._session = False, None
         silence = self._silence
         self._stop_silence()

@@ -99,7 +99,7 @@ class _Answer:
         return self.thread is threading.main_thread()
 
     def take(self, took_ms: float) -> None:
-        """An answer has come; the first one that needn't wait for cells counts."""
+        """Takes an answer; the first one that needn't wait for cells counts."""
         if self.came_beside_cells.is_set():
             return
         self.thread, self.took_ms = threading.current_thread(), took_ms
@@ -199,10 +199,13 @@ class LiveWidget(anywidget.AnyWidget):
                     raise
 
     def on_message(self, message: PageMessage, buffers: list[memoryview]) -> None:
-        """A message from the page. Runs on the comm's thread: hand over, don't work here."""
+        """Takes a message from the page.
+
+        Runs on the comm's thread, which the page's next message waits for: hand over, don't work.
+        """
 
     def on_page(self) -> None:
-        """Another page speaks for this widget from now on: what the old one had is gone."""
+        """Takes note that another page speaks for this widget: what the old one had is gone."""
 
     @property
     def page(self) -> str | None:
@@ -289,7 +292,11 @@ class LiveWidget(anywidget.AnyWidget):
             handler(message)
 
     def _on_hello(self, message: PageMessage) -> None:
-        """A page shows the widget. It becomes the owner unless the owner answers."""
+        """Makes a page that shows the widget its owner, unless there is one that still answers.
+
+        A page says hello twice. The owner is asked after the first time; where nothing was heard of
+        it until the second, it is gone without a word (a crash, a lost connection).
+        """
         page, now_s = str(message["page"]), time.monotonic()
         asked_s = self._claims.pop(page, None)
         if self._page in (None, page):
@@ -375,7 +382,7 @@ class LiveWidget(anywidget.AnyWidget):
         return f"{type(self).__name__} (shown while its kernel runs)"
 
     def picture(self) -> str:
-        """HTML that a saved notebook shows over the summary: no script, no audio, no secret."""
+        """Returns HTML that a saved notebook shows over the summary: no script, audio or secret."""
         return ""
 
     def close(self) -> None:
@@ -392,7 +399,7 @@ class LiveWidget(anywidget.AnyWidget):
     def _repr_mimebundle_(
         self, **kwargs: Any
     ) -> tuple[dict[str, object], dict[str, object]] | None:
-        """One output, for those who put the widget somewhere themselves."""
+        """Returns one output, for those who put the widget somewhere themselves."""
         bundle = self._view_bundle(**kwargs)
         if bundle is None:
             return None

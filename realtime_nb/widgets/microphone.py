@@ -59,7 +59,8 @@ class Lateness:
         self._before = self._now = float("inf")
 
     def late_ms(self, sent_ms: float, received_s: float) -> float:
-        """Lateness of a message sent at ``sent_ms`` on the page's clock, ``received_s`` on ours."""
+        """Returns the lateness of a message that was sent at ``sent_ms`` on the page's clock and
+        came at ``received_s`` on ours."""
         way_ms = received_s * 1000 - sent_ms
         if received_s - self._began_s > self._WINDOW_S:
             self._began_s, self._before, self._now = received_s, self._now, way_ms
@@ -163,7 +164,7 @@ class Microphone(LiveWidget):
             self._take_state(message)
 
     def on_page(self) -> None:
-        """The new page has no microphone open."""
+        """Implements `LiveWidget`: the new page has no microphone open."""
         with self._receiving:
             self._capture = None
             self._lateness = Lateness()
@@ -171,7 +172,7 @@ class Microphone(LiveWidget):
         self.status, self.error, self.level_dbfs = "off", "", _SILENCE_DBFS
 
     def summary(self) -> str:
-        """One line; no name of a device."""
+        """Returns one line; no name of a device."""
         return "Microphone (talk through it while its kernel runs)"
 
     def _take_state(self, message: PageMessage) -> None:
@@ -220,7 +221,7 @@ class Microphone(LiveWidget):
         return pcm, position
 
     def _count(self, pcm: bytes, late_ms: float, stale: bool) -> str:
-        """Counts a chunk; words once a stall is over."""
+        """Counts a chunk; returns words once a stall is over."""
         before, duration_ms = self._statistics, len(pcm) / 2 / _SAMPLES_PER_MS
         self._statistics = replace(
             before,

@@ -156,7 +156,7 @@ class SpeakerWidget(LiveWidget):
             self._tell(report)
 
     def end(self, item_id: str) -> None:
-        """No more audio will come for an item: it is reported ``finished`` once it was played."""
+        """Has an item reported ``finished`` once it was played: no more audio will come for it."""
         with self._lock:
             item = self._item(item_id)
             if item.ended or not item.open:
@@ -241,7 +241,7 @@ class SpeakerWidget(LiveWidget):
         super().close()
 
     def summary(self) -> str:
-        """One line."""
+        """Returns one line."""
         return "Speaker (sounds while its kernel runs)"
 
     # --- the page ---------------------------------------------------------------------------------
@@ -260,7 +260,7 @@ class SpeakerWidget(LiveWidget):
             self._take_report(message)
 
     def on_page(self) -> None:
-        """What the old page had not played yet will not be; the new one plays what comes."""
+        """Gives up what the old page had not played yet; the new one plays what comes."""
         reports = []
         with self._lock:
             self._left = self.page is None

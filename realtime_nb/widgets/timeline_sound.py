@@ -76,7 +76,8 @@ class Sound:
         return step, list(self._waves(start_s, end_s, step))
 
     def block(self, start_s: float, end_s: float) -> bytes:
-        """PCM16 stereo at 24 kHz of at most ``MAX_BLOCK_S``; the user left, the agent right."""
+        """Returns PCM16 stereo at 24 kHz of at most ``MAX_BLOCK_S``, the user left, the agent
+        right."""
         end_s = min(end_s, start_s + MAX_BLOCK_S, self.duration_s)
         user, agent = (
             cut(((clip.start_s, clip.samples) for clip in clips), start_s, end_s)
