@@ -76,7 +76,7 @@ def test_reports_are_kept_and_handed_on(played: Played) -> None:
     assert played.speaker.statistics.buffered_ms == 1000
     played.tell("started", "a", 0)
     playing.append(played.speaker.playing)
-    played.tell("progress", "a", 6000, buffered=18000)
+    played.tell("progress", "a", 6000)
     assert played.speaker.played_ms("a") == 250
     assert played.speaker.statistics.buffered_ms == 750
     played.tell("underrun", "a", 12000, silent=2400)
