@@ -17,7 +17,7 @@ from realtime_nb.agent.connection import AgentConnection
 from realtime_nb.agent.io_thread import Pending, io_thread
 from realtime_nb.agent.options import (
     AgentOptions,
-    AudioSource,
+    AudioChoice,
     BrowserAudioSettings,
     HostAudioSettings,
     audio_source,
@@ -32,7 +32,7 @@ from realtime_nb.agent.register import (
     unregister,
 )
 from realtime_nb.agent.talking import UserTurns
-from realtime_nb.agent.views import AgentViews, settings_shown
+from realtime_nb.agent.views import AgentViews, settings_in_force, settings_shown
 from realtime_nb.devices.simulated import Speaker
 from realtime_nb.errors import RealtimeError, SessionClosedError
 from realtime_nb.protocol.config import VOICES
@@ -42,7 +42,6 @@ from realtime_nb.session.connect import ToolSource
 from realtime_nb.session.endpoints import Endpoint
 from realtime_nb.session.session import Session
 from realtime_nb.tools import notebook_loop
-from realtime_nb.widgets.agent_panel import AgentPanel
 
 __all__ = ["Agent"]
 
@@ -129,22 +128,18 @@ class Agent:
         self._thread = io_thread()
         self._ending_turn: asyncio.Task[None] | None = None
         self._audio = self._audio_of(source)
-        self._views = AgentViews()
-        self.transcript = self._views.transcript
-        self.events = self._views.events
-        self.timeline = self._views.timeline
-        self.panel = AgentPanel(
+        self._views = AgentViews(
             self._command,
-            transcript=self.transcript,
-            events=self.events,
-            timeline=self.timeline,
             microphone=getattr(self._audio, "microphone", None),
             speaker=getattr(self._audio, "page_speaker", None),
             endpoint=self._options.label,
             voices=list(VOICES),
         )
-        self._views.panel = self.panel
-        self._turns = UserTurns(self._audio, self._views)
+        self.panel = self._views.panel
+        self.transcript = self._views.transcript
+        self.events = self._views.events
+        self.timeline = self._views.timeline
+        self._turns = UserTurns(self._audio, self.panel)
         self._connection = AgentConnection(
             lambda: self._connect(),
             self._make_room,
@@ -172,7 +167,7 @@ class Agent:
             raise NotImplementedError  # IPython then shows the text
         self.panel._ipython_display_(**kwargs)
 
-    def _audio_of(self, source: AudioSource) -> AgentAudio:
+    def _audio_of(self, source: AudioChoice) -> AgentAudio:
         if isinstance(source, BrowserAudioSettings):
             return BrowserAudio(self._thread, self._problem, self._hushed, source)
         if isinstance(source, HostAudioSettings):
@@ -346,7 +341,10 @@ class Agent:
         return session
 
     def _shown_speaker(self, session: Session) -> Speaker:
-        """Asked for before anything is sent: the session is shown from its first event on."""
+        """Returns the speaker of a session that is being opened, and has it shown.
+
+        A session asks for its speaker before anything crosses the wire, so the views miss no event.
+        """
         self._views.follow(session)
         return self._audio.speaker(session)
 
@@ -421,32 +419,35 @@ class Agent:
         self.panel.set(error=words)
 
     def _hushed(self) -> None:
-        """The microphone is off: the person, the browser or the end of a file did it."""
+        """Takes note that the microphone is off: by the person, the browser or a file's end."""
         self.panel.set(talking=False)
         if isinstance(self._audio, BrowserAudio):
             self._ending_turn = asyncio.create_task(self._end_turn_unless_on(self._audio))
 
     async def _end_turn_unless_on(self, audio: BrowserAudio) -> None:
-        """Unplugged, or its page has gone: no more words of this turn will come."""
+        """Ends the turn of a microphone that was unplugged, or whose page has gone.
+
+        It waits a moment: Talk pressed in another view switches the microphone off and on again,
+        and that is not the end of what the person says.
+        """
         await asyncio.sleep(_BACK_DUE_S)
         if not audio.on:
             await self._turns.stop()
 
     def _show_settings(self) -> None:
-        self.panel.show_settings(self._settings())
-        self.panel.set(push_to_talk=self._settings()["turn_detection"] is None)
+        self._views.show_settings(self._settings())
 
     def _settings(self) -> JsonObject:
         """Returns what is in force, or will be."""
         session = self._session
         if session is None:
             return settings_shown(self._options.patch())
-        return settings_shown(session.conversation.session)
+        return settings_in_force(session.conversation)
 
     # --- what the panel asks for ---
 
     def _command(self, name: str, value: Any) -> None:
-        """A button or a field of the panel was used. Runs on the comm's thread."""
+        """Does what a button or a field of the panel asks for. Runs on the comm's thread."""
         commands: dict[str, Callable[[], Pending[Any]]] = {
             "connect": self.connect,
             "disconnect": self.disconnect,

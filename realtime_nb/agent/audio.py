@@ -25,8 +25,7 @@ from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.session.session import Session
 from realtime_nb.widgets.live import LiveWidget
 from realtime_nb.widgets.microphone import Microphone
-from realtime_nb.widgets.speaker import PlaybackReport as PageReport
-from realtime_nb.widgets.speaker import Speaker as PageSpeaker
+from realtime_nb.widgets.speaker import PagePlaybackReport, SpeakerWidget
 
 __all__ = ["AgentAudio", "BrowserAudio", "FileAudio", "HostAudio", "close_widget"]
 
@@ -58,10 +57,10 @@ class AgentAudio(Protocol):
         ...
 
     async def start(self, session: Session) -> None:
-        """The session is open: the microphone may be used."""
+        """Takes a session that is open now: the microphone may be used."""
 
     async def stop(self) -> None:
-        """The session is over, or about to be."""
+        """Lets go of the session, which is over or about to be."""
 
     async def listen(self) -> None:
         """Keeps what is said from now on, which may be before there is a session."""
@@ -154,7 +153,7 @@ class BrowserAudio(_Live):
         self.microphone = Microphone(self._hear, self._tell, **begins)
         self.microphone.observe(self._status, "status")
         self.microphone.observe(self._applied, "applied")
-        self.page_speaker = PageSpeaker(self._report, gate=self.microphone)
+        self.page_speaker = SpeakerWidget(self._report, gate=self.microphone)
 
     @property
     def on(self) -> bool:
@@ -268,10 +267,10 @@ class BrowserAudio(_Live):
         self._off.set()
         self._ended()
 
-    def _report(self, report: PageReport) -> None:
+    def _report(self, report: PagePlaybackReport) -> None:
         self._thread.call(self._take, report)
 
-    def _take(self, report: PageReport) -> None:
+    def _take(self, report: PagePlaybackReport) -> None:
         if self._speaker is not None:
             self._speaker.take(report)
 
@@ -427,7 +426,7 @@ class FileAudio:
         self._session = None
 
     async def listen(self) -> None:
-        """A file is not in a hurry."""
+        """Implements `AgentAudio`: does nothing, for a file is not in a hurry."""
 
     async def talk(self) -> None:
         """Implements `AgentAudio`.

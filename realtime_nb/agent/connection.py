@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Literal
 
 from realtime_nb.agent.audio import AgentAudio
-from realtime_nb.agent.summary import session_facts
 from realtime_nb.agent.talking import UserTurns
 from realtime_nb.agent.views import AgentViews
+from realtime_nb.analysis.user_turns import find_user_turns
 from realtime_nb.errors import RealtimeError, SessionClosedError
 from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.words import counted
 from realtime_nb.session.session import Session
 
-__all__ = ["AgentConnection"]
+__all__ = ["STEPS", "AgentConnection", "ConnectionState", "Step", "session_facts"]
 
 _ON_PURPOSE = 1000
+
+ConnectionState = Literal["disconnected", "connecting", "connected", "ending", "closed"]
+Step = Literal["open", "opened", "end", "ended", "close"]
+
+STEPS: dict[tuple[ConnectionState, Step], ConnectionState] = {
+    ("disconnected", "open"): "connecting",
+    ("connecting", "opened"): "connected",
+    ("connecting", "end"): "ending",  # it failed, or was withdrawn
+    ("connected", "end"): "ending",  # asked for, or the server ended it
+    ("disconnected", "end"): "ending",  # the microphone may be open for a session to come
+    ("ending", "ended"): "disconnected",
+    ("disconnected", "close"): "closed",  # for good
+}
+"""What a connection is, and what becomes of it; there is no other way from one to another."""
 
 
 class AgentConnection:
@@ -31,9 +48,10 @@ class AgentConnection:
         audio: where the session's audio comes from and goes to.
         turns: the user's, which end with the session.
         views: show the session; their panel says what becomes of it.
-        show_settings: called when other settings may be in force.
+        show_settings: called when no session's settings are in force any more.
 
     Attributes:
+        state: where it is in `STEPS`.
         session: the one that is open, or was until a moment ago.
         conversation: of this session, or of the last one.
         recording: its folder.
@@ -49,6 +67,7 @@ class AgentConnection:
         views: AgentViews,
         show_settings: Callable[[], None],
     ) -> None:
+        self.state: ConnectionState = "disconnected"
         self.session: Session | None = None
         self.conversation = Conversation()
         self.recording: Path | None = None
@@ -58,7 +77,8 @@ class AgentConnection:
         self._turns = turns
         self._views = views
         self._show_settings = show_settings
-        self._changing = asyncio.Lock()  # which is fair: first come, first served
+        # A step is taken by whoever has this lock. It is fair: first come, first served.
+        self._changing = asyncio.Lock()
         self._opening: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._endings = 0
@@ -68,15 +88,19 @@ class AgentConnection:
 
     @property
     def connected(self) -> bool:
-        """Whether a session is open."""
-        return self.session is not None and not self.session.closed
+        """Whether a session is open; one that the server has just ended is not."""
+        return self.state == "connected" and not self._is_lost
 
     @property
     def active(self) -> bool:
         """Whether a session is open, or being opened or ended."""
-        opening = self._opening
-        under_way = opening is not None and not opening.done()
-        return self.session is not None or under_way or self._changing.locked()
+        opening = self._opening is not None and not self._opening.done()
+        return opening or self._changing.locked() or self.state not in ("disconnected", "closed")
+
+    @property
+    def _is_lost(self) -> bool:
+        """Whether the server has ended the session, and who watches has not come to it yet."""
+        return self.session is not None and self.session.closed
 
     async def open(self) -> None:
         """Opens a session; does nothing while one is open.
@@ -105,8 +129,10 @@ class AgentConnection:
             await asyncio.wait([self._opening])
 
     async def ended(self) -> None:
-        """Waits while a session is being ended on purpose."""
+        """Waits while a session is being ended, on purpose or because the server ended it."""
         await self._no_ending.wait()
+        if self._is_lost and self._watching is not None:
+            await asyncio.wait([self._watching])
 
     async def end(self) -> None:
         """Ends the session, or its opening.
@@ -123,7 +149,8 @@ class AgentConnection:
         try:
             # Asked for at once, so that what is opened after this waits for it.
             async with self._changing:
-                await self._end()
+                if self.state != "closed":
+                    await self._end()
         finally:
             self._endings -= 1
             if not self._endings:
@@ -134,8 +161,15 @@ class AgentConnection:
         self._over = words
         await self.end()
 
+    def _step(self, step: Step) -> None:
+        """Takes one of the `STEPS`; any other is a fault here, and raises a KeyError."""
+        self.state = STEPS[self.state, step]
+
     async def _open(self) -> None:
         async with self._changing:
+            if self._is_lost:  # else nobody would end it: its watcher finds another one then
+                await self._end()
+            self._step("open")
             self._views.panel.set(state="connecting", error="")
             try:
                 await self._make_room()
@@ -147,8 +181,8 @@ class AgentConnection:
             except BaseException:
                 await self._end()
                 raise
+            self._step("opened")
             self._watching = asyncio.create_task(self._watch(session))
-            self._show_settings()
             self._views.panel.set(state="listening", connected=True, latency_ms=None)
             self._views.panel.tell_of_session(session_facts(session, over=False))
 
@@ -171,20 +205,48 @@ class AgentConnection:
 
     async def _end(self) -> None:
         """Ends whatever there is, every part of it, also where another part fails."""
+        self._step("end")
         session, self.session = self.session, None
         watching, self._watching = self._watching, None
         if watching is not None:
             watching.cancel()
         async with AsyncExitStack() as ending:  # the last one first
-            ending.callback(self._show_end, session)
+            ending.callback(self._ended, session)
             if session is not None:
                 ending.push_async_callback(session.close)
             ending.push_async_callback(self._audio.stop)
             ending.push_async_callback(self._turns.end)
 
-    def _show_end(self, session: Session | None) -> None:
-        self._views.update()
+    def _ended(self, session: Session | None) -> None:
+        self._step("ended")
+        if self._over:
+            self._step("close")
         self._show_settings()
         self._views.panel.set(state="disconnected", connected=False, talking=False)
         if session is not None:
             self._views.panel.tell_of_session(session_facts(session, over=True))
+
+
+def session_facts(session: Session, *, over: bool) -> str:
+    """Returns what a saved notebook says of a session: numbers, and how to open its recording.
+
+    Args:
+        session: of which nothing that was said is told.
+        over: whether it has just ended; otherwise its numbers are still to come.
+    """
+    facts = "a session was going on when this was saved."
+    if over:
+        turns = counted(len(find_user_turns(session.conversation)), "turn")
+        calls = counted(len(session.conversation.calls), "function call")
+        facts = f"a session of {_length(session.clock())}, {turns}, {calls}."
+    if session.recording is None:
+        return f"{facts} It was not recorded."
+    folder = json.dumps(str(session.recording), ensure_ascii=False)
+    return f"{facts}\nOpen its recording: rt.load({folder})"
+
+
+def _length(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest_s = divmod(round(seconds), 60)
+    return f"{minutes} min {rest_s:02d} s"

@@ -61,7 +61,7 @@ class QueuedInput:
         self._thread.call(self._put, pcm, monotonic() - late_ms / 1000)
 
     def put(self, pcm: bytes, late_ms: float = 0.0) -> None:
-        """The same on the I/O thread."""
+        """Does the same on the I/O thread."""
         self._put(pcm, monotonic() - late_ms / 1000)
 
     def hold(self) -> None:

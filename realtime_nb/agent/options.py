@@ -28,7 +28,7 @@ from realtime_nb.session.session import Session
 
 __all__ = [
     "AgentOptions",
-    "AudioSource",
+    "AudioChoice",
     "BrowserAudioSettings",
     "HostAudioSettings",
     "audio_source",
@@ -84,14 +84,14 @@ class HostAudioSettings:
         _check_switch("half_duplex", self.half_duplex)
 
 
-AudioSource = BrowserAudioSettings | HostAudioSettings | Path
-_BY_NAME: dict[object, Callable[[], AudioSource]] = {
+AudioChoice = BrowserAudioSettings | HostAudioSettings | Path
+_BY_NAME: dict[object, Callable[[], AudioChoice]] = {
     "browser": BrowserAudioSettings,
     "host": HostAudioSettings,
 }
 
 
-def audio_source(audio: object) -> AudioSource:
+def audio_source(audio: object) -> AudioChoice:
     """Returns what an agent's ``audio=`` means.
 
     Raises:

@@ -21,8 +21,7 @@ from realtime_nb.errors import RealtimeError
 from realtime_nb.protocol.conversation import PlaybackReport
 from realtime_nb.session.session import Session
 from realtime_nb.widgets.microphone import Lateness
-from realtime_nb.widgets.speaker import PlaybackReport as PageReport
-from realtime_nb.widgets.speaker import Speaker as PageSpeaker
+from realtime_nb.widgets.speaker import PagePlaybackReport, SpeakerWidget
 
 __all__ = ["BrowserSpeaker"]
 
@@ -48,7 +47,9 @@ class BrowserSpeaker:
         problem: takes words for people.
     """
 
-    def __init__(self, page: PageSpeaker, session: Session, problem: Callable[[str], None]) -> None:
+    def __init__(
+        self, page: SpeakerWidget, session: Session, problem: Callable[[str], None]
+    ) -> None:
         self._page = page
         self._session = session
         self._problem = problem
@@ -118,7 +119,7 @@ class BrowserSpeaker:
                 task.cancel()
         await self._clocked.close()
 
-    def take(self, report: PageReport) -> None:
+    def take(self, report: PagePlaybackReport) -> None:
         """Takes what the page tells of playback."""
         self._heard_of = True
         kind, item_id = report["kind"], report["item_id"]
@@ -140,7 +141,7 @@ class BrowserSpeaker:
     def _usable(self) -> bool:
         return self._page.page is not None and self._page.status != "insecure"
 
-    def _happened_s(self, report: PageReport) -> float:
+    def _happened_s(self, report: PagePlaybackReport) -> float:
         """Returns when the page saw it, on the session's clock, which runs at the pace of life
         here."""
         now_s, page_time_ms = self._session.clock(), report["page_time_ms"]
@@ -194,7 +195,7 @@ class BrowserSpeaker:
                 self._give_up(self._page.error or _SILENT)
 
     def _hand_over(self) -> None:
-        """A page is there again: it gets what waited for it."""
+        """Gives what waited to a page that is there again."""
         held, self._held = self._held, set()
         for item_id, audio in self._waiting.items():
             if item_id in held:
@@ -203,7 +204,7 @@ class BrowserSpeaker:
                     self._page.end(item_id)
 
     def _leave_to_clock(self) -> None:
-        """The page will never sound: who reads along in it is not to lose the answer for that."""
+        """Plays by the clock what a page has that will never sound, for those who read along."""
         self._page.flush()
         for item_id, audio in list(self._waiting.items()):
             ended = item_id in self._ended
@@ -214,7 +215,10 @@ class BrowserSpeaker:
                 self._clocked.end(item_id)
 
     def _give_up(self, words: str) -> None:
-        """Nobody can hear the answer: it is stopped, as far as the page said that it played it."""
+        """Stops an answer that nobody can hear, where the page last said that it played.
+
+        What was played is kept for the interruption: `flush`, which it leads to, tells the server.
+        """
         self._problem(words)
         for item_id in [one for one in self._waiting if one not in self._stopped]:
             self._given_up += self._stop([item_id], self._page.played_ms(item_id))

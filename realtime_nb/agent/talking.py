@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 
 from realtime_nb.agent.audio import AgentAudio
-from realtime_nb.agent.views import AgentViews
 from realtime_nb.devices.simulated import SimulatedMicrophone
 from realtime_nb.errors import RealtimeError
 from realtime_nb.session.session import Session
+from realtime_nb.widgets.agent_panel import AgentPanel
 
 __all__ = ["UserTurns"]
 
@@ -27,24 +27,24 @@ class UserTurns:
 
     Args:
         audio: where the microphone is.
-        views: count what was sent; their panel shows whether the microphone is open.
+        panel: shows whether the microphone is open.
     """
 
-    def __init__(self, audio: AgentAudio, views: AgentViews) -> None:
+    def __init__(self, audio: AgentAudio, panel: AgentPanel) -> None:
         self._audio = audio
-        self._views = views
+        self._panel = panel
         self._wanted = False
         self._session: Session | None = None  # that the microphone is open for
         self._changing = asyncio.Lock()
         self._silence: asyncio.Task[None] | None = None
 
     async def listen(self) -> None:
-        """Talks was pressed: what is said is kept from now on."""
+        """Keeps what is said from now on: Talk was pressed."""
         self._wanted = True
         await self._audio.listen()
 
     async def begin(self, session: Session) -> None:
-        """The session is open: it gets what was said meanwhile, and what is said from now on."""
+        """Gives an open session what was said meanwhile, and what is said from now on."""
         async with self._changing:
             if not (self._wanted or self._audio.kept_ms):
                 return  # Stop was pressed while it was connecting, and nothing said until then
@@ -58,21 +58,21 @@ class UserTurns:
                 await self._end_turn(session)
 
     async def stop(self) -> None:
-        """Stops was pressed: the microphone closes, and the turn ends once there is a session."""
+        """Closes the microphone, and ends the turn once there is a session: Stop was pressed."""
         self._wanted = False
         async with self._changing:
             await self._audio.hush()
-            self._views.panel.set(talking=False)
+            self._panel.set(talking=False)
             session, self._session = self._session, None
             if session is not None and not session.closed:
                 await self._end_turn(session)
 
     async def give_up(self) -> None:
-        """There will be no session: the microphone closes, and what was kept is dropped."""
+        """Closes the microphone and drops what was kept: there will be no session."""
         self._wanted = False
         await self._audio.hush()
         self._audio.forget()
-        self._views.panel.set(talking=False)
+        self._panel.set(talking=False)
 
     async def fallen_silent(self) -> None:
         """Waits while the silence after the last turn is still being sent."""
@@ -80,7 +80,7 @@ class UserTurns:
             await asyncio.wait([self._silence])
 
     async def end(self) -> None:
-        """The session is over."""
+        """Lets go of the session, which is over."""
         self._wanted, self._session = False, None
         silence = self._silence
         self._stop_silence()
@@ -90,14 +90,14 @@ class UserTurns:
     async def _take_the_floor(self, session: Session) -> None:
         if session.busy or session.speaker.playing:
             await session.interrupt()
-        if self._views.uncommitted_ms:
+        if session.conversation.uncommitted_ms:
             await session.clear()
 
     async def _open(self, session: Session) -> None:
         self._session = session
         await self._audio.talk()
         if self._session is session:
-            self._views.panel.set(talking=True)
+            self._panel.set(talking=True)
         else:  # it has ended meanwhile
             await self._audio.hush()
 
@@ -108,11 +108,11 @@ class UserTurns:
             self._silence = asyncio.create_task(self._fall_silent(session))
 
     async def _commit(self, session: Session) -> None:
-        """What was said until the key was let go is a turn, if it is long enough for one."""
-        if self._views.uncommitted_ms >= _LEAST_COMMIT_MS:
+        """Makes a turn of what was said until the key was let go, if it is long enough for one."""
+        if session.conversation.uncommitted_ms >= _LEAST_COMMIT_MS:
             await session.commit()
             await session.create_response()
-        elif self._views.uncommitted_ms:
+        elif session.conversation.uncommitted_ms:
             await session.clear()
 
     async def _fall_silent(self, session: Session) -> None:

@@ -30,7 +30,7 @@ from realtime_nb.errors import RealtimeError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from realtime_nb.widgets.page_check import Line, PageCheck
+    from realtime_nb.widgets.page_check import CheckLine, PageCheck
 
 __all__ = ["Check", "DoctorReport", "doctor"]
 
@@ -161,15 +161,15 @@ class DoctorReport:
         self._page_check()._ipython_display_(**kwargs)
 
     def _page_check(self) -> PageCheck:
-        from realtime_nb.widgets.page_check import Line, PageCheck
+        from realtime_nb.widgets.page_check import CheckLine, PageCheck
 
-        lines = [Line(check.mark, check.name, check.text) for check in self.checks]
+        lines = [CheckLine(check.mark, check.name, check.text) for check in self.checks]
         return PageCheck(lines, self._verdict, self._take, self._saved)
 
     def _saved(self) -> tuple[str, str]:
         return repr(self), self._repr_html_()
 
-    def _take(self, lines: list[Line]) -> None:
+    def _take(self, lines: list[CheckLine]) -> None:
         """Takes what the page has answered."""
         self.page[:] = [
             Check(line.name, _STATUSES[line.mark], line.words, line.remedy) for line in lines

@@ -123,7 +123,6 @@ class ClientProtocol:
         self._calls_seen: set[str] = set()
         self._open_calls: dict[str, set[str]] = {}  # response → calls without an output
         self._speaking = False
-        self._turn_ended_s: float | None = None
         self._items_sent: set[str] = set()  # while the user speaks
 
     # --- outputs ---
@@ -153,11 +152,6 @@ class ClientProtocol:
     def user_speaking(self) -> bool:
         """Whether turn detection hears the user right now."""
         return self._speaking
-
-    @property
-    def turn_ended_s(self) -> float | None:
-        """When the turn ended that the server still owes a response to; None when it owes none."""
-        return self._turn_ended_s
 
     # --- verbs ---
 
@@ -240,10 +234,11 @@ class ClientProtocol:
         """
         events = [ev.parse_server(ga) for ga in dialects.server_to_ga(raw)]
         for event in events:
+            owed = self.conversation.turn_ended_s is not None  # before this event settles it
             self.conversation.apply(event, t_s)
             if isinstance(event, ev.ServerEvent):
-                self._listen(event, t_s)
-                self._react(event, pcm or b"")
+                self._listen(event)
+                self._react(event, pcm or b"", owed)
         return events
 
     def receive_playback(self, report: PlaybackReport) -> None:
@@ -290,17 +285,14 @@ class ClientProtocol:
 
     # --- rules: the user's turns ---
 
-    def _listen(self, event: ev.ServerEvent, t_s: float) -> None:
-        """Keeps track of whether the user speaks and whether a turn awaits its response."""
+    def _listen(self, event: ev.ServerEvent) -> None:
+        """Keeps track of whether the user speaks."""
         match event:
             case ev.SpeechStarted():
                 self._speaking = True
-                self._turn_ended_s = None
                 self._arbiter.hold()
             case ev.SpeechStopped() | ev.AudioBufferTimeoutTriggered():
-                answered = self._turns_are_answered()
-                self._turn_ended_s = t_s if answered else None
-                self._fall_silent(answered)
+                self._fall_silent(self.conversation.turns_are_answered)
             case ev.AudioBufferCommitted() | ev.AudioBufferCleared():
                 # By hand, in the middle of speech: no speech_stopped will come.
                 self._fall_silent(answered=False)
@@ -317,17 +309,10 @@ class ClientProtocol:
         self._items_sent.clear()
         self._arbiter.release(answered and known)
 
-    def _turns_are_answered(self) -> bool:
-        """Tells whether the server answers the user's turns by itself."""
-        session = self.conversation.session
-        detection = self.conversation.turn_detection
-        if detection is None or session.get("type") == "transcription":
-            return False
-        return detection.get("create_response") is not False
-
     # --- rules: everything else ---
 
-    def _react(self, event: ev.ServerEvent, pcm: bytes) -> None:
+    def _react(self, event: ev.ServerEvent, pcm: bytes, owed: bool) -> None:
+        """Does what an event asks for; ``owed``: before it, the server owed a turn its response."""
         match event:
             case ev.OutputAudioDelta():
                 self._audio(event, pcm)
@@ -339,13 +324,13 @@ class ClientProtocol:
                 if self._updates:
                     self._actions.append(UpdateAccepted(self._updates.popleft()))
             case ev.ResponseCreated():
-                self._response_created(event.response)
+                self._response_created(event.response, owed)
             case ev.OutputItemDone():
                 self._output_item_done(event.item, event.response_id)
             case ev.ResponseDone():
                 self._response_done(event.response)
             case ev.ErrorEvent():
-                self._refused(event)
+                self._refused(event, owed)
             case _:
                 pass
 
@@ -363,11 +348,10 @@ class ClientProtocol:
         )
         self._actions.append(FlushPlayback())
 
-    def _response_created(self, response: JsonObject) -> None:
+    def _response_created(self, response: JsonObject, owed: bool) -> None:
         if response.get("conversation_id", "") is None:
             return
-        self._arbiter.created(answers_turn=self._turn_ended_s is not None)
-        self._turn_ended_s = None
+        self._arbiter.created(answers_turn=owed)
         if self._mute_next:
             self._muted.add(str(response.get("id", "")))
             self._mute_next = False
@@ -459,7 +443,7 @@ class ClientProtocol:
 
     # --- rules: refusals ---
 
-    def _refused(self, error: ev.ErrorEvent) -> None:
+    def _refused(self, error: ev.ErrorEvent, owed: bool) -> None:
         cause = error.caused_by
         param = error.error.get("param")
         if cause is None and self._updates and str(param or "").startswith("session"):
@@ -467,9 +451,8 @@ class ClientProtocol:
         elif self._arbiter.refused(error):
             self._mute_next = False
             return
-        elif cause is None and lost_race(error) and self._turn_ended_s is not None:
+        elif cause is None and lost_race(error) and owed:
             # The server's own answer to the user's turn lost against a response of ours.
-            self._turn_ended_s = None
             self.create_response()
             return
         elif cause is None and self._updates and param is None:

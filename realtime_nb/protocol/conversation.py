@@ -55,6 +55,8 @@ class Conversation:
         responses: by id, in order of creation; ``running`` lists the ids of those that still run.
         calls: function calls by ``call_id``.
         audio: the user's, as far as it was appended, and the speech in it.
+        turn_ended_s: when the turn ended that the server still owes a response to by itself; None
+            when it owes none. An error that no event of ours caused is about that response.
         history: (what, its id) in the order of the events: messages ``committed`` or ``added``,
             whichever came first, ``output`` of calls, by ``call_id``, and each ``response``. It
             tells what followed what even where no times are given.
@@ -74,6 +76,7 @@ class Conversation:
     calls: dict[str, FunctionCall] = field(default_factory=dict)
     errors: list[ErrorRecord] = field(default_factory=list)
     audio: UserAudio = field(default_factory=UserAudio)
+    turn_ended_s: float | None = None
     input_start_s: float | None = None
     created_s: float | None = None
     updated_s: float | None = None
@@ -100,6 +103,11 @@ class Conversation:
     def input_ms(self, ms: float) -> None:
         self.audio.sent_ms = ms
 
+    @property
+    def uncommitted_ms(self) -> float:
+        """Audio appended since the last commit or clear that was sent."""
+        return self.audio.sent_ms - self.audio.committed_ms
+
     def in_order(self) -> list[Item]:
         """Returns the items in conversation order."""
         return [self.items[item_id] for item_id in self.order]
@@ -114,6 +122,14 @@ class Conversation:
     def turn_detection(self) -> JsonObject | None:
         """The turn detection in force, None when it is off."""
         return _object_of(self._side("input"), "turn_detection")
+
+    @property
+    def turns_are_answered(self) -> bool:
+        """Whether the server answers the user's turns by itself."""
+        detection = self.turn_detection
+        if detection is None or self.session.get("type") == "transcription":
+            return False
+        return detection.get("create_response") is not False
 
     @property
     def playback_known(self) -> bool:
@@ -211,7 +227,7 @@ class Conversation:
             case ev.ItemCreate():
                 self._create(event, t_s)
             case ev.AudioBufferCommit() | ev.AudioBufferClear():
-                self.audio.taken()
+                self.audio.committed()
             case ev.SessionUpdate() if self.turn_detection is None or _sets_format(event.session):
                 self.audio.taken()  # detection begins with what comes now
             case _:
@@ -233,10 +249,13 @@ class Conversation:
                 self._configured(event, t_s)
             case ev.SpeechStarted():
                 self.audio.started(event, self.turn_detection, t_s)
+                self.turn_ended_s = None
             case ev.SpeechStopped():
                 self.audio.stopped(event, self.turn_detection, t_s)
+                self.turn_ended_s = t_s if self.turns_are_answered else None
             case ev.AudioBufferTimeoutTriggered():
                 self.audio.taken_until(event.audio_end_ms)
+                self.turn_ended_s = t_s if self.turns_are_answered else None
             case ev.AudioBufferCommitted():
                 item = self._item(event.item_id)
                 before = item.committed_s is not None or ("committed", item.id) in self.history
@@ -257,6 +276,8 @@ class Conversation:
                 if event.item_id in self.order:
                     self.order.remove(event.item_id)
             case ev.ErrorEvent():
+                if event.caused_by is None:
+                    self.turn_ended_s = None
                 param = event.error.get("param")
                 self.errors.append(
                     ErrorRecord(
@@ -409,6 +430,8 @@ class Conversation:
         if isinstance(event, ev.ResponseCreated):
             response.repeated |= response.created_s is not None
             response.created_s = t_s
+            if response.in_conversation:
+                self.turn_ended_s = None
             return
         response.done_s = t_s
         response.usage = _object_of(raw, "usage")

@@ -29,12 +29,14 @@ class UserAudio:
         begin_ms: where the last append begins: at the end of the one before it, unless others
             between them are missing in a recording.
         connection_ms: the same when the connection in force began.
+        committed_ms: how much had been sent when it was last committed or cleared from here.
         speech: what turn detection heard.
     """
 
     sent_ms: float = 0.0
     begin_ms: float = 0.0
     connection_ms: float = 0.0
+    committed_ms: float = 0.0
     speech: list[Speech] = field(default_factory=list)
     _next_sample: int = field(default=0, compare=False)
     _floor_ms: float = 0.0  # audio before it belongs to turns that are over
@@ -65,11 +67,17 @@ class UserAudio:
 
     def connected(self) -> None:
         """A server begins to count, with what is sent from now on."""
-        self.connection_ms = self._floor_ms = self.sent_ms
+        self.connection_ms = self.committed_ms = self._floor_ms = self.sent_ms
         self._count_is_lost = False
 
+    def committed(self) -> None:
+        """Takes whatever was sent so far for no part of a turn to come: it was committed or
+        cleared."""
+        self.committed_ms = self.sent_ms
+        self.taken()
+
     def taken(self) -> None:
-        """Whatever was sent so far is no part of a turn to come: it was committed or cleared."""
+        """Has turns to come begin with what is sent from now on."""
         self._floor_ms = self.sent_ms
 
     def taken_until(self, end_ms: float) -> None:

@@ -345,7 +345,7 @@ class Session:
         )
 
     def _answer_due(self) -> bool:
-        ended_s = self._protocol.turn_ended_s
+        ended_s = self.conversation.turn_ended_s
         return ended_s is not None and self.clock() - ended_s < _ANSWER_DUE_S * self.speed
 
     async def _until(self, condition: Callable[[], bool], timeout_s: float) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import traitlets
 
-from realtime_nb.widgets.live import LiveWidget, Message, module_text
+from realtime_nb.widgets.live import LiveWidget, PageMessage, module_text
 
 __all__ = ["AgentPanel"]
 
@@ -91,7 +91,7 @@ class AgentPanel(LiveWidget):
         revision = int(self.settings.get("revision", 0)) + 1
         self.set(settings={**settings, "revision": revision})
 
-    def on_message(self, message: Message, buffers: list[memoryview]) -> None:
+    def on_message(self, message: PageMessage, buffers: list[memoryview]) -> None:
         """Takes what the person wants."""
         if message["kind"] == "command":
             self._on_command(str(message["name"]), message.get("value"))

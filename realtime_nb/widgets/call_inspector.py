@@ -8,22 +8,22 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Any
 
 from realtime_nb.analysis import tables
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.protocol.conversation import Conversation, ToolReport
+from realtime_nb.protocol.conversation import ToolReport
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.tools import Definition, Tool, collect, notebook_loop
 from realtime_nb.widgets.call_runs import Rerun, as_json, start_run
-from realtime_nb.widgets.live import Message, module_text
+from realtime_nb.widgets.live import PageMessage, module_text
 from realtime_nb.widgets.schema_check import Violation, argument_violations
-from realtime_nb.widgets.sources import SessionSource, find_source
+from realtime_nb.widgets.sources import ConversationSource, SessionSource, find_source
 from realtime_nb.widgets.view import Outgoing, View
 
 __all__ = ["CallInspector"]
 
-Row = dict[str, Any]
+CallRow = dict[str, Any]
 
 _LONGEST_TEXT = 200_000
 _MOST_SAVED = 50
@@ -33,11 +33,6 @@ _TRIES = 5
 _PARTS = ("decide_ms", "queue_ms", "run_ms", "send_ms", "resume_ms")
 _CHANGES_CALLS = ("response.", "conversation.item", "session.", "input_audio_buffer.speech")
 _SAVED_COLUMNS = ("time", "turn", "function", "arguments", "output", "outcome", "run")
-
-
-class _ConversationSource(Protocol):
-    @property
-    def conversation(self) -> Conversation: ...
 
 
 class CallInspector(View):
@@ -64,7 +59,7 @@ class CallInspector(View):
 
     def __init__(
         self,
-        source: SessionSource | _ConversationSource,
+        source: SessionSource | ConversationSource,
         tools: Iterable[Tool | Callable[..., object] | Mapping[str, Any]] = (),
         **settings: object,
     ) -> None:
@@ -78,7 +73,7 @@ class CallInspector(View):
         self._loop = notebook_loop()
         self._running = threading.Lock()
         self._runs: dict[str, Rerun | Future[Rerun]] = {}
-        self._rows: list[Row] = []
+        self._rows: list[CallRow] = []
         self._stale = True
         self._told: dict[str, object] = {}
         self._told_open: object = None
@@ -86,7 +81,7 @@ class CallInspector(View):
         self._open = ""
         super().__init__(**settings)
         if found.session is not None:
-            self._watch(found.session)
+            self.follow(found.session)
 
     def rerun(self, call_id: str, arguments: str | Mapping[str, Any] | None = None) -> Rerun:
         """Calls the tool again, wait for it, and return what came of it.
@@ -144,7 +139,7 @@ class CallInspector(View):
         more = f"<p>{left_out} more calls are not shown.</p>" if left_out else ""
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
 
-    def _saved(self, row: Row) -> Iterator[str]:
+    def _saved(self, row: CallRow) -> Iterator[str]:
         call = self._conversation.calls[row["id"]]
         t_s, run_ms = row["t_s"], row["run_ms"]
         yield "" if t_s is None else f"{t_s:.1f} s"
@@ -157,7 +152,7 @@ class CallInspector(View):
 
     # --- calls ---
 
-    def _current_rows(self) -> list[Row]:
+    def _current_rows(self) -> list[CallRow]:
         """Returns the rows, made anew if something may have changed."""
         for _ in range(_TRIES):
             if not self._stale:
@@ -170,7 +165,7 @@ class CallInspector(View):
                 self._stale = True
         return self._rows
 
-    def _row(self, values: Mapping[Any, Any]) -> Row:
+    def _row(self, values: Mapping[Any, Any]) -> CallRow:
         outcome = str(values["outcome"])
         call = self._conversation.calls[values["call_id"]]
         pending = call.output is None and call.run_outcome != "cancelled"
@@ -251,16 +246,18 @@ class CallInspector(View):
 
     # --- the page ---
 
-    def _on_event(self, event: WireEvent) -> None:
+    def event(self, event: WireEvent) -> None:
+        """Implements `View`."""
         if event.pcm is None and str(event.raw.get("type")).startswith(_CHANGES_CALLS):
             self._stale = True
             self._feed.changed()
 
-    def _on_tool(self, report: ToolReport) -> None:
+    def tool(self, report: ToolReport) -> None:
+        """Implements `View`."""
         self._stale = True
         self._feed.changed()
 
-    def _answer(self, request: Message) -> Iterator[Outgoing]:
+    def _answer(self, request: PageMessage) -> Iterator[Outgoing]:
         call_id = request.get("call_id")
         if not isinstance(call_id, str) or call_id not in self._conversation.calls:
             return
@@ -289,7 +286,7 @@ class CallInspector(View):
                 yield _run_message(call_id, run), ()
         self._told_runs = dict(runs)
 
-    def _details(self) -> Message:
+    def _details(self) -> PageMessage:
         call = self._conversation.calls[self._open]
         schema = self._schema(call.name)
         whole = call.status == "completed"
@@ -310,16 +307,16 @@ class CallInspector(View):
         }
 
 
-def _times(values: Mapping[Any, Any]) -> Row:
+def _times(values: Mapping[Any, Any]) -> CallRow:
     """Returns the parts of a call's time, which don't overlap."""
-    times: Row = {name: _known(values[name]) for name in _PARTS}
+    times: CallRow = {name: _known(values[name]) for name in _PARTS}
     ran_s = values["run_ended_s"] - values["run_started_s"]
     if times["run_ms"] is not None and math.isnan(ran_s):  # then it holds those beside it
         times["queue_ms"] = times["send_ms"] = None
     return times
 
 
-def _run_message(call_id: str, run: Rerun | Future[Rerun]) -> Message:
+def _run_message(call_id: str, run: Rerun | Future[Rerun]) -> PageMessage:
     if isinstance(run, Future):
         return {"kind": "run", "call_id": call_id, "running": True}
     return {

@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * Microphone audio, off the page's main thread: device rate → PCM16 at 24 kHz in numbered chunks,
+ * Microphone audio, off the page's main thread: device rate → PCM16 at 24 kHz in chunks with their
+ * positions,
  * and a gate that tells at once when somebody speaks.
  */
 import { Resampler } from "./resampler.js";
@@ -40,8 +41,8 @@ export class Gate {
 }
 
 /**
- * @typedef {{kind: "chunk", seq: number, position: number, pcm: Int16Array, level: number, t: number}} Chunk
- * @typedef {{kind: "gate", open: boolean} | {kind: "end", samples: number}} CaptureEvent
+ * @typedef {{kind: "chunk", position: number, pcm: Int16Array, level: number, t: number}} Chunk
+ * @typedef {{kind: "gate", open: boolean}} GateEvent
  */
 
 /** Cuts a stream at the device's rate into chunks. */
@@ -49,7 +50,7 @@ export class Capture {
   /**
    * @param {number} deviceRate
    * @param {number} chunkMs
-   * @param {(event: Chunk | CaptureEvent) => void} report
+   * @param {(event: Chunk | GateEvent) => void} report
    */
   constructor(deviceRate, chunkMs, report) {
     this.chunkMs = chunkMs;
@@ -59,7 +60,6 @@ export class Capture {
     this._gate = new Gate();
     this._mono = new Float32Array(128);
     this._resampled = new Float32Array(this._resampler.capacity(128));
-    this._seq = 0;
     this._position = 0;
     this._pcm = new Int16Array(0);
     this._filled = 0;
@@ -86,7 +86,6 @@ export class Capture {
   /** Hands out what there is of the last chunk. */
   end() {
     if (this._filled) this._hand();
-    this._report({ kind: "end", samples: this._position });
   }
 
   /** @param {number} sample */
@@ -107,8 +106,7 @@ export class Capture {
   _hand() {
     const pcm = this._filled === this._pcm.length ? this._pcm : this._pcm.slice(0, this._filled);
     const level = 10 * Math.log10(this._energy / this._filled + 1e-10);
-    const position = this._position;
-    this._report({ kind: "chunk", seq: this._seq++, position, pcm, level, t: Date.now() });
+    this._report({ kind: "chunk", position: this._position, pcm, level, t: Date.now() });
     this._position += this._filled;
     this._begin();
   }

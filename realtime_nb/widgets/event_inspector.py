@@ -14,9 +14,9 @@ from typing import Any, Literal, Protocol
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.widgets.event_summaries import KeptEvent, summary_of, without_audio
-from realtime_nb.widgets.live import Message, module_text
+from realtime_nb.widgets.live import PageMessage, module_text
 from realtime_nb.widgets.sources import SessionSource, find_source
-from realtime_nb.widgets.view import Outgoing, View
+from realtime_nb.widgets.view import LiveSession, Outgoing, View
 
 __all__ = ["MAX_EVENTS", "EventInspector", "EventLine"]
 
@@ -85,7 +85,7 @@ class EventInspector(View):
         self._sent_seq = 0
         super().__init__(**settings)
         if found is not None and found.session is not None:
-            self._watch(found.session)
+            self.follow(found.session)
         elif found is not None and found.recording is not None:
             lines = found.recording.raw_events()
         elif found is not None:
@@ -117,6 +117,11 @@ class EventInspector(View):
             self._next_seq = self._sent_seq = 0
         self._start_afresh()
 
+    def follow(self, session: LiveSession) -> None:
+        """Shows the events of a session from now on."""
+        self.clear()
+        super().follow(session)
+
     def __len__(self) -> int:
         return len(self._events)
 
@@ -125,7 +130,8 @@ class EventInspector(View):
         """How many of the oldest events had to go."""
         return self._next_seq - len(self._events)
 
-    def _on_event(self, event: WireEvent) -> None:
+    def event(self, event: WireEvent) -> None:
+        """Implements `View`."""
         self.add(event.direction, event.raw, event.t_s)
 
     def _changes(self, afresh: bool) -> Iterator[Outgoing]:
@@ -146,7 +152,7 @@ class EventInspector(View):
                 (),
             )
 
-    def _answer(self, request: Message) -> Iterator[Outgoing]:
+    def _answer(self, request: PageMessage) -> Iterator[Outgoing]:
         seqs = request.get("seqs")
         if request.get("kind") != "fetch" or not isinstance(seqs, list):
             return

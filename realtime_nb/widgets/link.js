@@ -76,7 +76,7 @@ export class Link {
   }
 
   /**
-   * Sends a message with this page's id and time.
+   * Sends a message with this page's id.
    * @param {object} message
    * @param {ArrayBuffer[]} [buffers]
    * @returns {boolean} whether there is still a kernel to send to
@@ -84,7 +84,7 @@ export class Link {
   send(message, buffers = []) {
     if (this._ended || !this.alive) return false;
     try {
-      this._model.send({ t: Date.now(), ...message, page: this.page }, undefined, buffers);
+      this._model.send({ ...message, page: this.page }, undefined, buffers);
       return true;
     } catch {
       this._lose();

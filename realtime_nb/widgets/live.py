@@ -37,14 +37,14 @@ from realtime_nb.widgets.stand_in import StandIn
 
 __all__ = [
     "LiveWidget",
-    "Message",
+    "PageMessage",
     "SelfTest",
     "check_range",
     "module_text",
     "switch_quickly",
 ]
 
-Message: TypeAlias = dict[str, Any]
+PageMessage: TypeAlias = dict[str, Any]
 """A JSON object with a ``kind``; the rest depends on it."""
 
 _FOLDER = Path(__file__).parent
@@ -99,7 +99,7 @@ class _Answer:
         return self.thread is threading.main_thread()
 
     def take(self, took_ms: float) -> None:
-        """An answer has come; the first one that needn't wait for cells counts."""
+        """Takes an answer; the first one that needn't wait for cells counts."""
         if self.came_beside_cells.is_set():
             return
         self.thread, self.took_ms = threading.current_thread(), took_ms
@@ -183,7 +183,7 @@ class LiveWidget(anywidget.AnyWidget):
 
     # --- messages ---------------------------------------------------------------------------------
 
-    def post(self, message: Message, buffers: Sequence[bytes] = ()) -> None:
+    def post(self, message: PageMessage, buffers: Sequence[bytes] = ()) -> None:
         """Sends a message to the page, from any thread; after `close` it does nothing.
 
         Messages keep the order in which they were posted.
@@ -198,11 +198,14 @@ class LiveWidget(anywidget.AnyWidget):
                 if self.comm is not None and not sys.is_finalizing():
                     raise
 
-    def on_message(self, message: Message, buffers: list[memoryview]) -> None:
-        """A message from the page. Runs on the comm's thread: hand over, don't work here."""
+    def on_message(self, message: PageMessage, buffers: list[memoryview]) -> None:
+        """Takes a message from the page.
+
+        Runs on the comm's thread, which the page's next message waits for: hand over, don't work.
+        """
 
     def on_page(self) -> None:
-        """Another page speaks for this widget from now on: what the old one had is gone."""
+        """Takes note that another page speaks for this widget: what the old one had is gone."""
 
     @property
     def page(self) -> str | None:
@@ -271,7 +274,7 @@ class LiveWidget(anywidget.AnyWidget):
 
     # --- the page that owns the widget ------------------------------------------------------------
 
-    def _receive(self, message: Message, buffers: list[memoryview]) -> None:
+    def _receive(self, message: PageMessage, buffers: list[memoryview]) -> None:
         self._handled_on = threading.current_thread()
         page = message.get("page")
         if page is not None and page == self._page:
@@ -288,8 +291,12 @@ class LiveWidget(anywidget.AnyWidget):
         else:
             handler(message)
 
-    def _on_hello(self, message: Message) -> None:
-        """A page shows the widget. It becomes the owner unless the owner answers."""
+    def _on_hello(self, message: PageMessage) -> None:
+        """Makes a page that shows the widget its owner, unless there is one that still answers.
+
+        A page says hello twice. The owner is asked after the first time; where nothing was heard of
+        it until the second, it is gone without a word (a crash, a lost connection).
+        """
         page, now_s = str(message["page"]), time.monotonic()
         asked_s = self._claims.pop(page, None)
         if self._page in (None, page):
@@ -302,15 +309,15 @@ class LiveWidget(anywidget.AnyWidget):
         if self._idle_ms is None:
             self._ping(_Answer())
 
-    def _on_claim(self, message: Message) -> None:
+    def _on_claim(self, message: PageMessage) -> None:
         self._own(str(message["page"]))
 
-    def _on_bye(self, message: Message) -> None:
+    def _on_bye(self, message: PageMessage) -> None:
         if message["page"] == self._page:
             self._page = None
             self.on_page()
 
-    def _on_pong(self, message: Message) -> None:
+    def _on_pong(self, message: PageMessage) -> None:
         sent_s, answer = self._pings.pop(str(message.get("id")), (0.0, None))
         if answer is None:
             return
@@ -375,7 +382,7 @@ class LiveWidget(anywidget.AnyWidget):
         return f"{type(self).__name__} (shown while its kernel runs)"
 
     def picture(self) -> str:
-        """HTML that a saved notebook shows over the summary: no script, no audio, no secret."""
+        """Returns HTML that a saved notebook shows over the summary: no script, audio or secret."""
         return ""
 
     def close(self) -> None:
@@ -392,7 +399,7 @@ class LiveWidget(anywidget.AnyWidget):
     def _repr_mimebundle_(
         self, **kwargs: Any
     ) -> tuple[dict[str, object], dict[str, object]] | None:
-        """One output, for those who put the widget somewhere themselves."""
+        """Returns one output, for those who put the widget somewhere themselves."""
         bundle = self._view_bundle(**kwargs)
         if bundle is None:
             return None
@@ -423,7 +430,7 @@ def _left_s(until_s: float) -> float:
     return max(0.0, until_s - time.monotonic())
 
 
-def _ignore(_message: Message) -> None:
+def _ignore(_message: PageMessage) -> None:
     pass
 
 

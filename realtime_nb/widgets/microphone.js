@@ -272,8 +272,8 @@ class Capture {
   _take(event, capture) {
     if (event.kind === "gate") this._gate(event.open);
     else if (event.kind === "chunk") {
-      const { seq, position, t, pcm } = event;
-      this._link.send({ kind: "audio", capture, seq, position, t }, [pcm.buffer]);
+      const { position, t, pcm } = event;
+      this._link.send({ kind: "audio", capture, position, t }, [pcm.buffer]);
       this._meter(event.level);
     }
   }
@@ -367,7 +367,7 @@ class Capture {
   _set(change) {
     Object.assign(this.state, change);
     const { status, error, devices, applied } = this.state;
-    this._link.send({ kind: "state", status, error, devices, applied });
+    this._link.send({ kind: "state", t: Date.now(), status, error, devices, applied });
     this._changed();
   }
 

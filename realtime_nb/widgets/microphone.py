@@ -14,7 +14,7 @@ import traitlets
 from realtime_nb.audio.pcm import level_dbfs
 from realtime_nb.widgets.live import (
     LiveWidget,
-    Message,
+    PageMessage,
     check_range,
     module_text,
     switch_quickly,
@@ -59,7 +59,8 @@ class Lateness:
         self._before = self._now = float("inf")
 
     def late_ms(self, sent_ms: float, received_s: float) -> float:
-        """Lateness of a message sent at ``sent_ms`` on the page's clock, ``received_s`` on ours."""
+        """Returns the lateness of a message that was sent at ``sent_ms`` on the page's clock and
+        came at ``received_s`` on ours."""
         way_ms = received_s * 1000 - sent_ms
         if received_s - self._began_s > self._WINDOW_S:
             self._began_s, self._before, self._now = received_s, self._now, way_ms
@@ -153,7 +154,7 @@ class Microphone(LiveWidget):
             switch_quickly(self._key, False)
         super().close()
 
-    def on_message(self, message: Message, buffers: list[memoryview]) -> None:
+    def on_message(self, message: PageMessage, buffers: list[memoryview]) -> None:
         """Takes audio and states of the page that owns the microphone."""
         if message.get("page") != self.page:
             return
@@ -163,7 +164,7 @@ class Microphone(LiveWidget):
             self._take_state(message)
 
     def on_page(self) -> None:
-        """The new page has no microphone open."""
+        """Implements `LiveWidget`: the new page has no microphone open."""
         with self._receiving:
             self._capture = None
             self._lateness = Lateness()
@@ -171,10 +172,10 @@ class Microphone(LiveWidget):
         self.status, self.error, self.level_dbfs = "off", "", _SILENCE_DBFS
 
     def summary(self) -> str:
-        """One line; no name of a device."""
+        """Returns one line; no name of a device."""
         return "Microphone (talk through it while its kernel runs)"
 
-    def _take_state(self, message: Message) -> None:
+    def _take_state(self, message: PageMessage) -> None:
         self._lateness.late_ms(message["t"], time.monotonic())
         self.devices = message["devices"]
         self.applied = message["applied"]
@@ -186,7 +187,7 @@ class Microphone(LiveWidget):
         if problem:
             self._tell(problem)
 
-    def _take_audio(self, message: Message, pcm: bytes) -> None:
+    def _take_audio(self, message: PageMessage, pcm: bytes) -> None:
         with self._receiving:
             pcm, position = self._in_order(message, pcm)
             late_ms = self._lateness.late_ms(message["t"], time.monotonic())
@@ -200,7 +201,7 @@ class Microphone(LiveWidget):
         if self._on_audio is not None:
             self._on_audio(pcm, position)
 
-    def _in_order(self, message: Message, pcm: bytes) -> tuple[bytes, int]:
+    def _in_order(self, message: PageMessage, pcm: bytes) -> tuple[bytes, int]:
         """Returns what of a chunk is new, and its position."""
         position = int(message["position"])
         if message["capture"] != self._capture:
@@ -220,7 +221,7 @@ class Microphone(LiveWidget):
         return pcm, position
 
     def _count(self, pcm: bytes, late_ms: float, stale: bool) -> str:
-        """Counts a chunk; words once a stall is over."""
+        """Counts a chunk; returns words once a stall is over."""
         before, duration_ms = self._statistics, len(pcm) / 2 / _SAMPLES_PER_MS
         self._statistics = replace(
             before,

@@ -8,15 +8,15 @@ from typing import NamedTuple
 
 import traitlets
 
-from realtime_nb.widgets.live import LiveWidget, Message, SelfTest, module_text
+from realtime_nb.widgets.live import LiveWidget, PageMessage, SelfTest, module_text
 
-__all__ = ["Line", "PageCheck", "page_lines"]
+__all__ = ["CheckLine", "PageCheck", "page_lines"]
 
 _ANSWER_S = 5.0
 _ORIGIN_REMEDY = "open the notebook from an https:// address, or from localhost"
 
 
-class Line(NamedTuple):
+class CheckLine(NamedTuple):
     """One thing that was looked at, as it is shown."""
 
     mark: str
@@ -48,9 +48,9 @@ class PageCheck(LiveWidget):
 
     def __init__(
         self,
-        lines: Sequence[Line],
+        lines: Sequence[CheckLine],
         verdict: str,
-        on_found: Callable[[list[Line]], None],
+        on_found: Callable[[list[CheckLine]], None],
         contents: Callable[[], tuple[str, str]],
     ) -> None:
         self._on_found = on_found
@@ -59,7 +59,7 @@ class PageCheck(LiveWidget):
         self._known = _for_page(lines)
         self._verdict = verdict
 
-    def on_message(self, message: Message, buffers: list[memoryview]) -> None:
+    def on_message(self, message: PageMessage, buffers: list[memoryview]) -> None:
         """Takes what a page found; the way to it is timed on a thread that may wait."""
         if message["kind"] == "found":
             threading.Thread(
@@ -69,18 +69,18 @@ class PageCheck(LiveWidget):
     def _as_saved(self) -> tuple[str, str]:
         return self._contents()
 
-    def _answer(self, found: Message) -> None:
+    def _answer(self, found: PageMessage) -> None:
         lines = page_lines(found, self.selftest(_ANSWER_S))
         self._on_found(lines)
         self.post({"kind": "lines", "page": found["page"], "lines": _for_page(lines)})
         self._stand_in.refresh()
 
 
-def _for_page(lines: Sequence[Line]) -> list[list[str]]:
+def _for_page(lines: Sequence[CheckLine]) -> list[list[str]]:
     return [[line.mark, line.name, line.text] for line in lines]
 
 
-def page_lines(found: Mapping[str, object], test: SelfTest) -> list[Line]:
+def page_lines(found: Mapping[str, object], test: SelfTest) -> list[CheckLine]:
     """Returns what to say of a page.
 
     Args:
@@ -91,32 +91,32 @@ def page_lines(found: Mapping[str, object], test: SelfTest) -> list[Line]:
     return list(_lines(found, test))
 
 
-def _lines(found: Mapping[str, object], test: SelfTest) -> Iterator[Line]:
+def _lines(found: Mapping[str, object], test: SelfTest) -> Iterator[CheckLine]:
     secure = found.get("secure") is True
-    yield Line("✓", "front end", "this page answered")
+    yield CheckLine("✓", "front end", "this page answered")
     if secure:
-        yield Line("✓", "secure origin", "the browser lets this page ask for the microphone")
+        yield CheckLine("✓", "secure origin", "the browser lets this page ask for the microphone")
     else:
         words = "the browser gives this page no microphone, for it came over plain http"
-        yield Line("✗", "secure origin", words, _ORIGIN_REMEDY)
+        yield CheckLine("✗", "secure origin", words, _ORIGIN_REMEDY)
     yield _microphone(secure, found.get("microphones"), found.get("permission"))
     if found.get("worklet") is True:
-        yield Line("✓", "audio worklet", "the browser has it")
+        yield CheckLine("✓", "audio worklet", "the browser has it")
     else:
         remedy = "use a current Firefox, Chromium or Safari" if secure else _ORIGIN_REMEDY
-        yield Line("✗", "audio worklet", "this page can neither record nor play", remedy)
+        yield CheckLine("✗", "audio worklet", "this page can neither record nor play", remedy)
     yield _messages(test)
 
 
-def _microphone(secure: bool, count: object, permission: object) -> Line:
+def _microphone(secure: bool, count: object, permission: object) -> CheckLine:
     name = "page's microphone"
     if not secure:
-        return Line("✗", name, "out of this page's reach", _ORIGIN_REMEDY)
+        return CheckLine("✗", name, "out of this page's reach", _ORIGIN_REMEDY)
     if permission == "denied":
         remedy = "allow it beside the page's address, then reload the page"
-        return Line("✗", name, "the browser refuses it to this page", remedy)
+        return CheckLine("✗", name, "the browser refuses it to this page", remedy)
     if count == 0:
-        return Line("✗", name, "there is none", "connect one, then run this cell again")
+        return CheckLine("✗", name, "there is none", "connect one, then run this cell again")
     there = "present" if isinstance(count, int) else "the browser does not tell if there is one"
     mark = "✓" if isinstance(count, int) else "!"
     allowed = {
@@ -125,16 +125,16 @@ def _microphone(secure: bool, count: object, permission: object) -> Line:
     }.get(str(permission))
     if allowed is None:
         words = f"{there}; the browser does not tell if this page may use it"
-        return Line(mark, name, words, "press Talk to try")
-    return Line(mark, name, f"{there}; {allowed}")
+        return CheckLine(mark, name, words, "press Talk to try")
+    return CheckLine(mark, name, f"{there}; {allowed}")
 
 
-def _messages(test: SelfTest) -> Line:
+def _messages(test: SelfTest) -> CheckLine:
     name = "page and kernel"
     if test.blocked_ms is None:
         words = f"a message did not come back within {_ANSWER_S:.0f} s"
-        return Line("!", name, words, "let running cells end, then reload the page")
+        return CheckLine("!", name, words, "let running cells end, then reload the page")
     way = f"there and back in {test.blocked_ms:.0f} ms, handled on thread {test.thread}"
     if test.live_while_cells_run:
-        return Line("✓", name, f"{way}; audio goes on while cells run")
-    return Line("!", name, f"{way}; audio will pause while cells run", test.remedy)
+        return CheckLine("✓", name, f"{way}; audio goes on while cells run")
+    return CheckLine("!", name, f"{way}; audio will pause while cells run", test.remedy)

@@ -17,7 +17,7 @@ const PROGRESS = RATE / 4;
  * @typedef {{id: string, base: number, taken: number, played: number, queued: number,
  *   ended: boolean, started: boolean}} Item
  * @typedef {{kind: string, item?: string, played?: number | [string, number][], id?: number,
- *   silent?: number, samples?: number, buffered?: number}} PlayerEvent
+ *   silent?: number, samples?: number}} PlayerEvent
  */
 
 /** Plays items one after the other. */
@@ -213,12 +213,7 @@ export class Player {
     const before = Math.floor(item.played / PROGRESS);
     item.played += count;
     if (Math.floor(item.played / PROGRESS) > before) {
-      this._report({
-        kind: "progress",
-        item: item.id,
-        played: item.base + item.played,
-        buffered: this._queued,
-      });
+      this._report({ kind: "progress", item: item.id, played: item.base + item.played });
     }
   }
 
@@ -243,11 +238,10 @@ export class Player {
     /** @type {[string, number][]} */
     const played = [];
     for (const item of this._items.values()) played.push([item.id, item.base + item.played]);
-    const dropped = this._queued;
     const flushes = this._flushes;
     this._flushes = [];
     this._clear();
-    for (const id of flushes) this._report({ kind: "flushed", id, played, samples: dropped });
+    for (const id of flushes) this._report({ kind: "flushed", id, played });
     for (const order of this._held.splice(0)) order();
   }
 

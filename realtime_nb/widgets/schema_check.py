@@ -198,7 +198,7 @@ def _type_text(wanted: object) -> str:
 
 
 def _equal(one: object, other: object) -> bool:
-    """As JSON has it: true is not 1."""
+    """Tells whether two values are equal in JSON, where true is not 1."""
     return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 

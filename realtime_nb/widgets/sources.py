@@ -15,16 +15,21 @@ from realtime_nb.widgets.view import LiveSession
 if TYPE_CHECKING:
     from realtime_nb.recordings.recording import Recording
 
-__all__ = ["SessionOwner", "SessionSource", "Source", "find_source"]
+__all__ = ["ConversationSource", "SessionOwner", "SessionSource", "Source", "find_source"]
 
 
-class SessionOwner(Protocol):
+class ConversationSource(Protocol):
+    """What a view of the fold alone needs of a recording."""
+
+    @property
+    def conversation(self) -> Conversation: ...  # noqa: D102
+
+
+class SessionOwner(ConversationSource, Protocol):
     """What a view needs of an agent."""
 
     @property
     def session(self) -> LiveSession | None: ...  # noqa: D102
-    @property
-    def conversation(self) -> Conversation: ...  # noqa: D102
     @property
     def recording(self) -> Path | None: ...  # noqa: D102
 

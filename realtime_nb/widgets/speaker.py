@@ -12,10 +12,10 @@ from typing import Literal, NotRequired, TypedDict
 import traitlets
 
 from realtime_nb.errors import AudioError
-from realtime_nb.widgets.live import LiveWidget, Message, check_range, module_text
+from realtime_nb.widgets.live import LiveWidget, PageMessage, check_range, module_text
 from realtime_nb.widgets.microphone import Microphone
 
-__all__ = ["PlaybackReport", "Speaker", "SpeakerStatistics"]
+__all__ = ["PagePlaybackReport", "SpeakerStatistics", "SpeakerWidget"]
 
 _STATES = ["off", "ready", "playing", "suspended", "insecure"]
 _SAMPLES_PER_MS = 24
@@ -30,7 +30,7 @@ _PUSH = bytes(65_536)
 _KEPT_ITEMS = 256
 
 
-class PlaybackReport(TypedDict):
+class PagePlaybackReport(TypedDict):
     """What the page tells of playback."""
 
     kind: Literal["started", "progress", "finished", "underrun", "flushed", "unplayed"]
@@ -86,14 +86,15 @@ class _Flush:
     timer: threading.Timer
 
 
-class Speaker(LiveWidget):
+class SpeakerWidget(LiveWidget):
     """A loudspeaker in the page that knows what it has played.
 
     Methods may be called from any thread and return at once. Audio is PCM16 at 24 kHz, mono; an
     *item* is a piece that is counted by itself, such as one answer.
 
     Args:
-        on_report: called on the comm's thread with each `PlaybackReport`; it must only hand over.
+        on_report: called on the comm's thread with each `PagePlaybackReport`; it must only hand
+            over.
         gate: the microphone whose speech lowers this speaker at once, in the page.
         settings: ``prebuffer_ms`` (60 to 1000): audio that must be there before an item starts.
 
@@ -113,7 +114,7 @@ class Speaker(LiveWidget):
 
     def __init__(
         self,
-        on_report: Callable[[PlaybackReport], None] | None = None,
+        on_report: Callable[[PagePlaybackReport], None] | None = None,
         gate: Microphone | None = None,
         **settings: object,
     ) -> None:
@@ -155,7 +156,7 @@ class Speaker(LiveWidget):
             self._tell(report)
 
     def end(self, item_id: str) -> None:
-        """No more audio will come for an item: it is reported ``finished`` once it was played."""
+        """Has an item reported ``finished`` once it was played: no more audio will come for it."""
         with self._lock:
             item = self._item(item_id)
             if item.ended or not item.open:
@@ -240,12 +241,12 @@ class Speaker(LiveWidget):
         super().close()
 
     def summary(self) -> str:
-        """One line."""
+        """Returns one line."""
         return "Speaker (sounds while its kernel runs)"
 
     # --- the page ---------------------------------------------------------------------------------
 
-    def on_message(self, message: Message, buffers: list[memoryview]) -> None:
+    def on_message(self, message: PageMessage, buffers: list[memoryview]) -> None:
         """Takes the reports of the page that owns the speaker."""
         if message.get("page") != self.page:
             return
@@ -259,7 +260,7 @@ class Speaker(LiveWidget):
             self._take_report(message)
 
     def on_page(self) -> None:
-        """What the old page had not played yet will not be; the new one plays what comes."""
+        """Gives up what the old page had not played yet; the new one plays what comes."""
         reports = []
         with self._lock:
             self._left = self.page is None
@@ -280,14 +281,14 @@ class Speaker(LiveWidget):
         for report in reports:
             self._tell(report)
 
-    def _take_state(self, message: Message) -> None:
+    def _take_state(self, message: PageMessage) -> None:
         with self._lock:
             self._statistics = replace(
                 self._statistics, output_latency_ms=float(message["output_latency_ms"])
             )
         self.error, self.status = message["error"], message["status"]
 
-    def _take_report(self, message: Message) -> None:
+    def _take_report(self, message: PageMessage) -> None:
         item_id, kind = str(message["item"]), message["kind"]
         with self._lock:
             item = self._items.get(item_id)
@@ -299,12 +300,12 @@ class Speaker(LiveWidget):
                 report = self._note(item_id, item, message)
         self._tell(report)
 
-    def _note(self, item_id: str, item: _Item, message: Message) -> PlaybackReport:
+    def _note(self, item_id: str, item: _Item, message: PageMessage) -> PagePlaybackReport:
         """Counts what the page says of an item that it plays."""
         item.played = max(item.played, int(message["played"]))
         item.reported_s = time.monotonic()
         item.started = True
-        report = PlaybackReport(
+        report = PagePlaybackReport(
             kind=message["kind"],
             item_id=item_id,
             played_samples=item.played,
@@ -340,7 +341,7 @@ class Speaker(LiveWidget):
                     item.played = max(item.played, played.get(item_id, 0))
                 result.append((item_id, item.played / _SAMPLES_PER_MS))
                 reports.append(
-                    PlaybackReport(
+                    PagePlaybackReport(
                         kind="flushed",
                         item_id=item_id,
                         played_samples=item.played,
@@ -363,7 +364,7 @@ class Speaker(LiveWidget):
     def _item(self, item_id: str) -> _Item:
         return self._items.setdefault(item_id, _Item())
 
-    def _send_pending(self, item_id: str, item: _Item, soon: bool) -> PlaybackReport | None:
+    def _send_pending(self, item_id: str, item: _Item, soon: bool) -> PagePlaybackReport | None:
         """Sends what is held, in pieces neither so small nor so large that the way suffers.
 
         Once the page has said that it goes, a Jupyter server would keep all of it for nobody: then
@@ -385,15 +386,15 @@ class Speaker(LiveWidget):
             self._sent_s = now_s
         return None
 
-    def _order(self, message: Message, *buffers: bytes) -> None:
+    def _order(self, message: PageMessage, *buffers: bytes) -> None:
         self.post({**message, "page": self.page}, buffers)
 
-    def _lose(self, item_id: str, item: _Item, samples: int) -> PlaybackReport:
+    def _lose(self, item_id: str, item: _Item, samples: int) -> PagePlaybackReport:
         self._statistics = replace(
             self._statistics,
             unplayed_ms=self._statistics.unplayed_ms + samples / _SAMPLES_PER_MS,
         )
-        return PlaybackReport(
+        return PagePlaybackReport(
             kind="unplayed",
             item_id=item_id,
             played_samples=item.played,
@@ -408,12 +409,12 @@ class Speaker(LiveWidget):
             if not any(item_id in flush.items for flush in self._flushes.values()):
                 del self._items[item_id]
 
-    def _tell(self, report: PlaybackReport) -> None:
+    def _tell(self, report: PagePlaybackReport) -> None:
         if self._on_report is not None:
             self._on_report(report)
 
 
-def _finished(item_id: str, item: _Item) -> PlaybackReport:
-    return PlaybackReport(
+def _finished(item_id: str, item: _Item) -> PagePlaybackReport:
+    return PagePlaybackReport(
         kind="finished", item_id=item_id, played_samples=item.played, page_time_ms=None
     )

@@ -88,7 +88,7 @@ class StandIn:
                 self._publish(contents, update=True)
 
     def refresh_soon(self) -> None:
-        """The same, once nothing has changed for a while; cheap, and from any thread."""
+        """Does the same once nothing has changed for a while; cheap, and from any thread."""
         if self._shown is None:
             return
         self._changed_s = time.monotonic()

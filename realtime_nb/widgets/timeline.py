@@ -7,7 +7,7 @@ import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from realtime_nb.analysis.clips import RecordingClip
 from realtime_nb.analysis.recorded import Recorded
@@ -18,16 +18,16 @@ from realtime_nb.plots.still import timeline_svg
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.wire import WireEvent
-from realtime_nb.widgets.live import Message, module_text
+from realtime_nb.widgets.live import PageMessage, module_text
 from realtime_nb.widgets.sources import SessionSource, find_source
-from realtime_nb.widgets.timeline_sound import MAX_DETAIL_POINTS, Sound
-from realtime_nb.widgets.view import Outgoing, View
+from realtime_nb.widgets.timeline_sound import MAX_DETAIL_POINTS, Sound, VoiceLane
+from realtime_nb.widgets.view import LiveSession, Outgoing, View
 from realtime_nb.widgets.waves import POINT_BYTES, POINT_SAMPLES, POINTS_PER_S, Outline
 
 __all__ = ["Timeline"]
 
 MAX_POINTS = 3600 * POINTS_PER_S * 2
-"""Points of all waves that are kept: an hour of both voices. The oldest clips go first."""
+"""Points of all waves that are kept: an hour of both voices. The oldest stretches go first."""
 
 MAX_MARKS = 1_000
 """Marks of each kind that are kept in sight: the last."""
@@ -37,8 +37,7 @@ _LONGEST_CLIP_S = 60.0
 _TRIES = 5
 
 _T = TypeVar("_T")
-Lane = Literal["user", "agent"]
-Mark = dict[str, object]
+TimelineMark = dict[str, object]
 
 
 class _TimelineSource(Recorded, Protocol):
@@ -47,7 +46,7 @@ class _TimelineSource(Recorded, Protocol):
 
 
 @dataclass(slots=True)
-class _Clip:
+class _Stretch:
     """A stretch of audio.
 
     Attributes:
@@ -59,7 +58,7 @@ class _Clip:
     """
 
     id: int
-    lane: Lane
+    lane: VoiceLane
     start_s: float | None = None
     heard_s: float | None = None
     outline: Outline = field(default_factory=Outline)
@@ -107,8 +106,8 @@ class Timeline(View):
     ) -> None:
         self._on_click = on_click
         self._adding = threading.Lock()
-        self._clips: list[_Clip] = []
-        self._by_item: dict[str, _Clip] = {}
+        self._stretches: list[_Stretch] = []
+        self._by_item: dict[str, _Stretch] = {}
         self._next_id = 0
         self._clock = InputClock()
         self._input_ms = 0.0
@@ -118,8 +117,8 @@ class Timeline(View):
             found = find_source(source, "Timeline", "timeline_data", ", or TimelineData")
         self._live = source is None or (found is not None and found.session is not None)
         self._conversation: Conversation | None = None
-        self._marks: dict[str, Mark] = {}
-        self._told_marks: dict[str, Mark] = {}
+        self._marks: dict[str, TimelineMark] = {}
+        self._told_marks: dict[str, TimelineMark] = {}
         self._selection: TimeSpan | None = None
         self._sound: Sound | None = None
         self._data: TimelineData | None = None
@@ -132,9 +131,7 @@ class Timeline(View):
             self._fill(found.recording.timeline_data)
         super().__init__(**settings)
         if found is not None and found.session is not None:
-            self._conversation = found.session.conversation
-            self._input_ms = found.session.conversation.input_ms
-            self._watch(found.session)
+            self.follow(found.session)
         elif found is not None and found.known is not None:
             self._place(found.known)
             self._note_that(found.note)
@@ -174,9 +171,11 @@ class Timeline(View):
             self._input_ms += length_s * 1000
             self._clock.add(t_s, self._input_ms, captured_s)
             captured_s = self._clock.captured_s[-1]
-            last = next((clip for clip in reversed(self._clips) if clip.lane == "user"), None)
+            last = next(
+                (stretch for stretch in reversed(self._stretches) if stretch.lane == "user"), None
+            )
             if last is None or _is_apart(last, captured_s - length_s):
-                last = self._new_clip("user", captured_s - length_s)
+                last = self._new_stretch("user", captured_s - length_s)
             last.outline.push(pcm)
             self._now_s = max(self._now_s, t_s)
         self._feed.changed()
@@ -189,10 +188,10 @@ class Timeline(View):
             pcm: PCM16 mono at 24 kHz, which follows what came of that item before.
         """
         with self._adding:
-            clip = self._by_item.get(item_id)
-            if clip is None:
-                clip = self._by_item[item_id] = self._new_clip("agent", None)
-            clip.outline.push(pcm)
+            stretch = self._by_item.get(item_id)
+            if stretch is None:
+                stretch = self._by_item[item_id] = self._new_stretch("agent", None)
+            stretch.outline.push(pcm)
         self._feed.changed()
 
     def update(self, conversation: Conversation, t_s: float | None = None) -> None:
@@ -209,7 +208,7 @@ class Timeline(View):
     def clear(self) -> None:
         """Begins anew."""
         with self._adding:
-            self._clips.clear()
+            self._stretches.clear()
             self._by_item.clear()
             self._marks.clear()
             self._clock = InputClock()
@@ -217,9 +216,16 @@ class Timeline(View):
             self._conversation = None
         self._start_afresh()
 
+    def follow(self, session: LiveSession) -> None:
+        """Shows a session from now on."""
+        self.clear()
+        self._conversation = session.conversation
+        self._input_ms = session.conversation.input_ms
+        super().follow(session)
+
     def summary(self) -> str:
         """Returns what there is on it, in numbers."""
-        if not self._clips and not self._marks:
+        if not self._stretches and not self._marks:
             return f"Timeline: {self._note or 'nothing yet'}"
         kinds = [mark["kind"] for mark in self._marks.values()]
         facts = [f"{self._now_s:.1f} s"]
@@ -236,24 +242,24 @@ class Timeline(View):
 
     # --- what is on it ---
 
-    def _new_clip(self, lane: Lane, start_s: float | None) -> _Clip:
-        clip = _Clip(self._next_id, lane, start_s)
+    def _new_stretch(self, lane: VoiceLane, start_s: float | None) -> _Stretch:
+        stretch = _Stretch(self._next_id, lane, start_s)
         self._next_id += 1
-        self._clips.append(clip)
-        total = sum(one.outline.count for one in self._clips)
-        while total > MAX_POINTS and len(self._clips) > 1:
-            dropped = self._clips.pop(0)
+        self._stretches.append(stretch)
+        total = sum(one.outline.count for one in self._stretches)
+        while total > MAX_POINTS and len(self._stretches) > 1:
+            dropped = self._stretches.pop(0)
             total -= dropped.outline.count
-        if len(self._by_item) > len(self._clips):
-            kept = {one.id for one in self._clips}
+        if len(self._by_item) > len(self._stretches):
+            kept = {one.id for one in self._stretches}
             self._by_item = {key: one for key, one in self._by_item.items() if one.id in kept}
-        return clip
+        return stretch
 
     def _fill(self, data: TimelineData) -> None:
         """Takes a whole session."""
         self._data, self._sound = data, Sound(data)
         for wave in self._sound.overview():
-            made = self._new_clip(wave.lane, wave.start_s)
+            made = self._new_stretch(wave.lane, wave.start_s)
             made.outline.points += wave.points
             made.heard_s, made.step = wave.heard_s, wave.step
         self._now_s = data.duration_s
@@ -294,13 +300,13 @@ class Timeline(View):
     ) -> None:
         if t_s is None or math.isnan(t_s):
             return
-        mark: Mark = {"id": f"{kind} {index}", "kind": kind, "t_s": round(t_s, 4)}
+        mark: TimelineMark = {"id": f"{kind} {index}", "kind": kind, "t_s": round(t_s, 4)}
         mark["end_s"] = _known(end_s)
         mark |= {key: _known(value) for key, value in facts.items()}
         self._marks[f"{kind} {index}"] = mark
 
     def _fold(self, conversation: Conversation) -> None:
-        """Brings marks and clips up to what the conversation says."""
+        """Brings marks and stretches up to what the conversation says."""
         wall = self._clock.wall
         for index, heard in _last(conversation.speech):
             end_ms, onset_ms, offset_ms = heard.audio_end_ms, heard.onset_ms, heard.offset_ms
@@ -317,19 +323,20 @@ class Timeline(View):
             self._mark("call", index, begin_s, call.output_s, name=call.name)
         for index, error in _last(conversation.errors):
             self._mark("error", index, error.t_s, name=error.message[:200])
-        for item_id, clip in self._by_item.items():
+        for item_id, stretch in self._by_item.items():
             item = conversation.items.get(item_id)
             if item is None:  # not there yet, or deleted
-                if clip.start_s is not None and clip.heard_s is None:
-                    clip.heard_s = max(0.0, self._now_s - clip.start_s)
+                if stretch.start_s is not None and stretch.heard_s is None:
+                    stretch.heard_s = max(0.0, self._now_s - stretch.start_s)
                 continue
-            clip.start_s = item.played_s if item.played_s is not None else item.stopped_s
+            stretch.start_s = item.played_s if item.played_s is not None else item.stopped_s
             if item.stopped_s is not None:
-                clip.heard_s = (item.played_ms or 0.0) / 1000
+                stretch.heard_s = (item.played_ms or 0.0) / 1000
         while len(self._marks) > 3 * MAX_MARKS:
             self._marks.pop(next(iter(self._marks)))
 
-    def _on_event(self, event: WireEvent) -> None:
+    def event(self, event: WireEvent) -> None:
+        """Implements `View`."""
         raw, pcm = event.raw, event.pcm
         if pcm is not None and raw.get("type") == "input_audio_buffer.append":
             self.add_input(pcm, event.t_s, event.captured_s)
@@ -337,7 +344,8 @@ class Timeline(View):
             self.add_output(raw["item_id"], pcm)
         self._go_on(event.t_s)
 
-    def _on_playback(self, report: PlaybackReport) -> None:
+    def playback(self, report: PlaybackReport) -> None:
+        """Implements `View`."""
         self._go_on(report.t_s)
 
     def _go_on(self, t_s: float) -> None:
@@ -357,27 +365,27 @@ class Timeline(View):
                     self._feed.changed()
             if afresh:
                 self._told_marks = {}
-                for clip in self._clips:
-                    clip.posted, clip.told = 0, None
+                for stretch in self._stretches:
+                    stretch.posted, stretch.told = 0, None
             marks = [mark for key, mark in self._marks.items() if self._told_marks.get(key) != mark]
             self._told_marks = dict(self._marks)
-            parts = [part for clip in self._clips if (part := _part(clip)) is not None]
+            parts = [part for stretch in self._stretches if (part := _part(stretch)) is not None]
             now_s = self._now_s
         if not (afresh or marks or parts or self._live):
             return
-        message: Message = {
+        message: PageMessage = {
             "kind": "reset" if afresh else "more",
             "now_s": round(now_s, 4),
             "live": self._live,
             "audible": self._sound is not None,
             "marks": marks,
-            "clips": [facts for facts, _ in parts],
+            "waves": [facts for facts, _ in parts],
         }
         if afresh:
             message["selection"] = self._selection
         yield message, [b"".join(points for _, points in parts)]
 
-    def on_message(self, message: Message, buffers: list[memoryview]) -> None:
+    def on_message(self, message: PageMessage, buffers: list[memoryview]) -> None:
         """Takes a message of the page; what is selected is known at once."""
         if message["kind"] == "select":
             self._selection = self._range_of(message.get("range"))
@@ -386,7 +394,7 @@ class Timeline(View):
         else:
             super().on_message(message, buffers)
 
-    def _answer(self, request: Message) -> Iterator[Outgoing]:
+    def _answer(self, request: PageMessage) -> Iterator[Outgoing]:
         kind, t_s = request["kind"], request.get("t_s")
         if kind == "click" and isinstance(t_s, int | float) and self._on_click:
             self._on_click(float(t_s))
@@ -415,33 +423,39 @@ def _detail(sound: Sound, asked: TimeSpan, points: int) -> Outgoing:
     step, waves = sound.detail(*asked, points)
     parts = [
         {
-            "id": place,
             "lane": wave.lane,
             "start_s": wave.start_s,
             "heard_s": wave.heard_s,
             "count": wave.count,
         }
-        for place, wave in enumerate(waves)
+        for wave in waves
     ]
-    message: Message = {"kind": "detail", "start_s": asked[0], "end_s": asked[1], "step": step}
-    return {**message, "clips": parts}, [b"".join(wave.points for wave in waves)]
+    message: PageMessage = {"kind": "detail", "start_s": asked[0], "end_s": asked[1], "step": step}
+    return {**message, "waves": parts}, [b"".join(wave.points for wave in waves)]
 
 
-def _part(clip: _Clip) -> tuple[dict[str, object], bytes] | None:
-    """Returns what the page doesn't know of a clip, which begins somewhere."""
-    told = (clip.start_s, clip.heard_s)
-    if clip.start_s is None or (clip.posted == clip.outline.count and clip.told == told):
+def _part(stretch: _Stretch) -> tuple[dict[str, object], bytes] | None:
+    """Returns what the page doesn't know of a stretch, which begins somewhere."""
+    told = (stretch.start_s, stretch.heard_s)
+    if stretch.start_s is None or (
+        stretch.posted == stretch.outline.count and stretch.told == told
+    ):
         return None
-    points = bytes(clip.outline.points[clip.posted * POINT_BYTES :])
-    clip.posted, clip.told = clip.outline.count, told
-    facts = {"id": clip.id, "lane": clip.lane, "start_s": round(clip.start_s, 4), "step": clip.step}
-    return {**facts, "heard_s": clip.heard_s, "count": len(points) // POINT_BYTES}, points
+    points = bytes(stretch.outline.points[stretch.posted * POINT_BYTES :])
+    stretch.posted, stretch.told = stretch.outline.count, told
+    facts = {
+        "id": stretch.id,
+        "lane": stretch.lane,
+        "start_s": round(stretch.start_s, 4),
+        "step": stretch.step,
+    }
+    return {**facts, "heard_s": stretch.heard_s, "count": len(points) // POINT_BYTES}, points
 
 
-def _is_apart(clip: _Clip, t_s: float) -> bool:
-    """Tells whether audio of that moment belongs into a clip of its own."""
-    duration_s = clip.outline.duration_s
-    return duration_s > _LONGEST_CLIP_S or t_s - (clip.start_s or 0.0) - duration_s > _PAUSE_S
+def _is_apart(stretch: _Stretch, t_s: float) -> bool:
+    """Tells whether audio of that moment belongs into a stretch of its own."""
+    duration_s = stretch.outline.duration_s
+    return duration_s > _LONGEST_CLIP_S or t_s - (stretch.start_s or 0.0) - duration_s > _PAUSE_S
 
 
 def _last(values: list[_T]) -> Iterator[tuple[int, _T]]:

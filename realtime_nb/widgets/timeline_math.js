@@ -3,7 +3,7 @@
  * The timeline's arithmetic: what of the waves is in a pixel, where a range ends, which piece of
  * audio or of detail to ask for next.
  *
- * @typedef {object} Clip
+ * @typedef {object} Wave
  * @property {number} id
  * @property {"user" | "agent"} lane
  * @property {number} start Seconds since the session began.
@@ -28,7 +28,7 @@
  * @property {number} start
  * @property {number} end
  * @property {number} rate Points per second.
- * @property {Clip[]} clips
+ * @property {Wave[]} waves
  */
 
 export const SOUND_RATE = 24_000;
@@ -42,28 +42,28 @@ const TICKS_S = [
 ];
 
 /**
- * The lowest and the highest point of a clip in each pixel column; NaN where it has none.
+ * The lowest and the highest point of a wave in each pixel column; NaN where it has none.
  *
- * @param {Clip} clip
+ * @param {Wave} wave
  * @param {Range} range
  * @param {number} width
  */
-export function columns(clip, range, width) {
+export function columns(wave, range, width) {
   const low = new Float32Array(width).fill(NaN);
   const high = new Float32Array(width).fill(NaN);
-  const perPixel = ((range.end - range.start) / width) * clip.rate;
-  const offset = (range.start - clip.start) * clip.rate;
+  const perPixel = ((range.end - range.start) / width) * wave.rate;
+  const offset = (range.start - wave.start) * wave.rate;
   const first = Math.max(0, Math.floor(-offset / perPixel));
-  const last = Math.min(width, Math.ceil((clip.count - offset) / perPixel));
+  const last = Math.min(width, Math.ceil((wave.count - offset) / perPixel));
   for (let x = first; x < last; x++) {
     const from = Math.max(0, Math.floor(offset + x * perPixel));
-    const to = Math.min(clip.count, Math.max(from + 1, Math.floor(offset + (x + 1) * perPixel)));
+    const to = Math.min(wave.count, Math.max(from + 1, Math.floor(offset + (x + 1) * perPixel)));
     if (from >= to) continue;
-    let least = clip.points[2 * from];
-    let most = clip.points[2 * from + 1];
+    let least = wave.points[2 * from];
+    let most = wave.points[2 * from + 1];
     for (let at = from + 1; at < to; at++) {
-      if (clip.points[2 * at] < least) least = clip.points[2 * at];
-      if (clip.points[2 * at + 1] > most) most = clip.points[2 * at + 1];
+      if (wave.points[2 * at] < least) least = wave.points[2 * at];
+      if (wave.points[2 * at + 1] > most) most = wave.points[2 * at + 1];
     }
     low[x] = least;
     high[x] = most;
@@ -129,11 +129,11 @@ export function lengthText(seconds) {
   return seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`;
 }
 
-/** How much of a clip was played by now, in seconds. @param {Clip} clip @param {number} now
+/** How much of a wave was played by now, in seconds. @param {Wave} wave @param {number} now
  * @param {boolean} live */
-export function heardSeconds(clip, now, live) {
-  if (clip.lane === "user") return Infinity;
-  return clip.heard ?? (live ? now - clip.start : Infinity);
+export function heardSeconds(wave, now, live) {
+  if (wave.lane === "user") return Infinity;
+  return wave.heard ?? (live ? now - wave.start : Infinity);
 }
 
 /**

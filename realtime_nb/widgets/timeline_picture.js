@@ -2,7 +2,7 @@
 /**
  * Draws the timeline on its canvas. Its colours are those of realtime_nb/plots.
  *
- * @typedef {import("./timeline_math.js").Clip} Clip
+ * @typedef {import("./timeline_math.js").Wave} Wave
  * @typedef {import("./timeline_math.js").Mark} Mark
  * @typedef {import("./timeline_math.js").Range} Range
  * @typedef {import("./timeline_store.js").Store} Store
@@ -70,7 +70,7 @@ export class Picture {
     for (const mark of store.marks.values()) if (mark.kind === "speech") this._drawSpeech(mark);
     const waves = store.waves(shown);
     for (const lane of /** @type {const} */ (["user", "agent"])) {
-      this._drawLane(lane, waves.filter((clip) => clip.lane === lane));
+      this._drawLane(lane, waves.filter((wave) => wave.lane === lane));
     }
     this._drawTools(style.color);
     if (store.selection) this._drawSelection(store.selection, style.color);
@@ -112,44 +112,44 @@ export class Picture {
     if (mark.source === "offline_vad") this._frame(onset, top, offset - onset, height, COLOURS.speech);
   }
 
-  /** @param {"user" | "agent"} lane @param {Clip[]} clips */
-  _drawLane(lane, clips) {
+  /** @param {"user" | "agent"} lane @param {Wave[]} waves */
+  _drawLane(lane, waves) {
     const { _store: store, shown } = this;
     const { top, height } = LANES[lane];
     const middle = top + height / 2;
     const gain = height / 2 / store.peaks[lane];
     this._fill(GUTTER, middle, this.plotWidth, 1, COLOURS[lane], 0.25);
-    const seen = clips.filter((clip) => clip.start < shown.end && clip.start + clip.count / clip.rate > shown.start);
+    const seen = waves.filter((wave) => wave.start < shown.end && wave.start + wave.count / wave.rate > shown.start);
     // What was not heard comes first, so that it covers nothing that was.
     for (const wanted of ["unheard", "heard"]) {
-      for (const clip of seen) {
-        const heard = clip.start + heardSeconds(clip, store.now, store.live);
-        const room = wanted === "heard" ? heard : nextStart(clips, heard);
-        const from = wanted === "heard" ? clip.start : heard;
-        this._drawWave(clip, { start: from, end: room }, middle, gain, wanted === "heard" ? 1 : UNHEARD_ALPHA);
+      for (const wave of seen) {
+        const heard = wave.start + heardSeconds(wave, store.now, store.live);
+        const room = wanted === "heard" ? heard : nextStart(waves, heard);
+        const from = wanted === "heard" ? wave.start : heard;
+        this._drawWave(wave, { start: from, end: room }, middle, gain, wanted === "heard" ? 1 : UNHEARD_ALPHA);
       }
     }
   }
 
   /**
-   * @param {Clip} clip
-   * @param {Range} part Of the clip.
+   * @param {Wave} wave
+   * @param {Range} part Of the wave.
    * @param {number} middle
    * @param {number} gain
    * @param {number} alpha
    */
-  _drawWave(clip, part, middle, gain, alpha) {
+  _drawWave(wave, part, middle, gain, alpha) {
     const { shown, _context: context } = this;
     if (part.end <= shown.start || part.start >= shown.end || part.end <= part.start) return;
     const scale = window.devicePixelRatio || 1;
     const width = this.pixels;
-    const { low, high } = columns(clip, shown, width);
+    const { low, high } = columns(wave, shown, width);
     joined(low, high);
     const column = (/** @type {number} */ t) => Math.round((this.xOf(t) - GUTTER) * scale);
     const first = Math.max(0, column(part.start));
     const last = Math.min(width, column(Math.min(part.end, shown.end)));
     context.globalAlpha = alpha;
-    context.fillStyle = COLOURS[clip.lane];
+    context.fillStyle = COLOURS[wave.lane];
     context.beginPath();
     for (let x = first; x < last; x++) {
       if (Number.isNaN(low[x])) continue;
@@ -284,10 +284,10 @@ function isReported({ source, onset_s: onset, t_s: start }) {
   return source !== "offline_vad" || onset !== start;
 }
 
-/** When the next clip of a lane begins. @param {Clip[]} clips @param {number} t */
-function nextStart(clips, t) {
+/** When the next wave of a lane begins. @param {Wave[]} waves @param {number} t */
+function nextStart(waves, t) {
   let next = Infinity;
-  for (const { start, heard } of clips) {
+  for (const { start, heard } of waves) {
     if (start > t + 0.01 && heard !== 0) next = Math.min(next, start);
   }
   return next;

@@ -12,7 +12,7 @@ from realtime_nb.analysis.timeline import PlacedAudio, TimelineData
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
 from realtime_nb.widgets.waves import POINT_BYTES, POINT_SAMPLES, outline
 
-__all__ = ["MAX_BLOCK_S", "MAX_DETAIL_POINTS", "Sound", "Wave"]
+__all__ = ["MAX_BLOCK_S", "MAX_DETAIL_POINTS", "Sound", "VoiceLane", "Wave"]
 
 MAX_BLOCK_S = 10.0
 """Longest audio that one request gets: 960 kB."""
@@ -22,7 +22,7 @@ MAX_DETAIL_POINTS = 8_000
 
 _OVERVIEW_POINTS = 12_000
 
-Lane = Literal["user", "agent"]
+VoiceLane = Literal["user", "agent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Wave:
         step: Samples to a point.
     """
 
-    lane: Lane
+    lane: VoiceLane
     start_s: float
     heard_s: float | None
     points: bytes
@@ -76,7 +76,8 @@ class Sound:
         return step, list(self._waves(start_s, end_s, step))
 
     def block(self, start_s: float, end_s: float) -> bytes:
-        """PCM16 stereo at 24 kHz of at most ``MAX_BLOCK_S``; the user left, the agent right."""
+        """Returns PCM16 stereo at 24 kHz of at most ``MAX_BLOCK_S``, the user left, the agent
+        right."""
         end_s = min(end_s, start_s + MAX_BLOCK_S, self.duration_s)
         user, agent = (
             cut(((clip.start_s, clip.samples) for clip in clips), start_s, end_s)
@@ -86,7 +87,7 @@ class Sound:
 
     def _waves(self, start_s: float, end_s: float, step: int) -> Iterator[Wave]:
         data = self._data
-        layers: tuple[tuple[Lane, float | None, Sequence[PlacedAudio]], ...] = (
+        layers: tuple[tuple[VoiceLane, float | None, Sequence[PlacedAudio]], ...] = (
             ("user", None, data.user),
             ("agent", None, data.received),
             ("agent", None, data.agent),

@@ -2,7 +2,7 @@
 /**
  * What the page knows of a session: waves and marks as Python sends them, the selection, the sound.
  *
- * @typedef {import("./timeline_math.js").Clip} Clip
+ * @typedef {import("./timeline_math.js").Wave} Wave
  * @typedef {import("./timeline_math.js").Mark} Mark
  * @typedef {import("./timeline_math.js").Range} Range
  * @typedef {import("./timeline_math.js").Detail} Detail
@@ -24,8 +24,8 @@ function numbers(buffers) {
 
 /** @param {(message: object) => void} send */
 export function createStore(send) {
-  /** @type {Map<number, Clip>} */
-  const clips = new Map();
+  /** @type {Map<number, Wave>} */
+  const waves = new Map();
   /** @type {Map<string, Mark>} */
   const marks = new Map();
   /** @type {Set<() => void>} */
@@ -45,52 +45,52 @@ export function createStore(send) {
   const tell = () => { for (const watcher of watchers) watcher(); };
   const player = new Player(send, tell);
 
-  /** @param {any} facts @param {Int16Array} points @returns {Clip} */
-  function newClip({ id, lane, start_s, heard_s, step }, points) {
+  /** @param {any} facts @param {Int16Array} points @returns {Wave} */
+  function newWave({ id, lane, start_s, heard_s, step }, points) {
     return { id, lane, start: start_s, heard: heard_s, rate: SOUND_RATE / step, points, count: points.length / 2 };
   }
 
   /** @param {any} facts @param {Int16Array} points */
-  function addClip(facts, points) {
-    const clip = clips.get(facts.id) ?? newClip(facts, new Int16Array(0));
-    clip.start = facts.start_s;
-    clip.heard = facts.heard_s;
-    const wanted = 2 * clip.count + points.length;
-    if (wanted > clip.points.length) {
-      const larger = new Int16Array(Math.max(wanted, clip.points.length * 2));
-      larger.set(clip.points.subarray(0, 2 * clip.count));
-      clip.points = larger;
+  function addWave(facts, points) {
+    const wave = waves.get(facts.id) ?? newWave(facts, new Int16Array(0));
+    wave.start = facts.start_s;
+    wave.heard = facts.heard_s;
+    const wanted = 2 * wave.count + points.length;
+    if (wanted > wave.points.length) {
+      const larger = new Int16Array(Math.max(wanted, wave.points.length * 2));
+      larger.set(wave.points.subarray(0, 2 * wave.count));
+      wave.points = larger;
     }
-    clip.points.set(points, 2 * clip.count);
-    clip.count += points.length / 2;
-    clips.set(clip.id, clip);
-    rate = Math.min(rate, clip.rate);
-    for (const value of points) peaks[clip.lane] = Math.max(peaks[clip.lane], Math.abs(value));
+    wave.points.set(points, 2 * wave.count);
+    wave.count += points.length / 2;
+    waves.set(wave.id, wave);
+    rate = Math.min(rate, wave.rate);
+    for (const value of points) peaks[wave.lane] = Math.max(peaks[wave.lane], Math.abs(value));
   }
 
   function dropOldest() {
     let total = 0;
-    for (const clip of clips.values()) total += clip.count;
-    for (const [id, clip] of clips) {
-      if (total <= MAX_POINTS || clips.size === 1) return;
-      total -= clip.count;
-      clips.delete(id);
+    for (const wave of waves.values()) total += wave.count;
+    for (const [id, wave] of waves) {
+      if (total <= MAX_POINTS || waves.size === 1) return;
+      total -= wave.count;
+      waves.delete(id);
     }
   }
 
   /** Up to when time goes on without a message: a moment, and while the agent is heard. */
   function horizon() {
     let end = now + LONGEST_WAIT_S;
-    for (const clip of clips.values()) {
-      if (clip.lane === "agent" && clip.heard === null) {
-        end = Math.max(end, clip.start + clip.count / clip.rate);
+    for (const wave of waves.values()) {
+      if (wave.lane === "agent" && wave.heard === null) {
+        end = Math.max(end, wave.start + wave.count / wave.rate);
       }
     }
     return end;
   }
 
   function forget() {
-    clips.clear();
+    waves.clear();
     marks.clear();
     player.stop();
     peaks.user = peaks.agent = QUIET;
@@ -106,9 +106,9 @@ export function createStore(send) {
     live = message.live;
     audible = message.audible;
     let at = 0;
-    for (const clip of message.clips) {
-      addClip(clip, points.subarray(at, at + 2 * clip.count));
-      at += 2 * clip.count;
+    for (const wave of message.waves) {
+      addWave(wave, points.subarray(at, at + 2 * wave.count));
+      at += 2 * wave.count;
     }
     for (const mark of message.marks) marks.set(mark.id, mark);
     dropOldest();
@@ -120,11 +120,11 @@ export function createStore(send) {
   }
 
   /** @param {any} message @param {Int16Array} points */
-  function takeDetail({ start_s, end_s, step, clips: parts }, points) {
+  function takeDetail({ start_s, end_s, step, waves: parts }, points) {
     let at = 0;
-    detail = { start: start_s, end: end_s, rate: SOUND_RATE / step, clips: [] };
+    detail = { start: start_s, end: end_s, rate: SOUND_RATE / step, waves: [] };
     for (const part of parts) {
-      detail.clips.push(newClip({ ...part, step }, points.subarray(at, at + 2 * part.count)));
+      detail.waves.push(newWave({ ...part, step }, points.subarray(at, at + 2 * part.count)));
       at += 2 * part.count;
     }
     detailAsked = 0;
@@ -155,9 +155,9 @@ export function createStore(send) {
     },
     /** @param {number} t_s */
     click: (t_s) => send({ kind: "click", t_s }),
-    /** The waves to draw, the finest that are there. @param {Range} shown @returns {Clip[]} */
+    /** The waves to draw, the finest that are there. @param {Range} shown @returns {Wave[]} */
     waves(shown) {
-      return detail && covers(detail, shown, now) && detail.rate > rate ? detail.clips : [...clips.values()];
+      return detail && covers(detail, shown, now) && detail.rate > rate ? detail.waves : [...waves.values()];
     },
     /** Asks for finer waves, if they are worth it. @param {Range} shown @param {number} pixels */
     refine(shown, pixels) {

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, fields
-from typing import Protocol
 
 from realtime_nb.analysis.transcript import Row, rows, text_of
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.widgets.live import module_text
-from realtime_nb.widgets.sources import SessionSource, find_source
-from realtime_nb.widgets.view import Outgoing, View
+from realtime_nb.widgets.sources import ConversationSource, SessionSource, find_source
+from realtime_nb.widgets.view import LiveSession, Outgoing, View
 
 __all__ = ["Transcript"]
 
 _DEFAULTS = {field.name: field.default for field in fields(Row)}
 _TRIES = 5
-
-
-class _ConversationSource(Protocol):
-    @property
-    def conversation(self) -> Conversation: ...
 
 
 class Transcript(View):
@@ -44,7 +38,7 @@ class Transcript(View):
 
     def __init__(
         self,
-        source: SessionSource | _ConversationSource | Conversation | None = None,
+        source: SessionSource | ConversationSource | Conversation | None = None,
         **settings: object,
     ) -> None:
         found = None
@@ -56,10 +50,10 @@ class Transcript(View):
         super().__init__(**settings)
         if isinstance(source, Conversation):
             self.update(source)
+        elif found is not None and found.session is not None:
+            self.follow(found.session)
         elif found is not None:
             self.update(found.conversation)
-            if found.session is not None:
-                self._watch(found.session)
 
     def update(self, conversation: Conversation | None = None) -> None:
         """Shows what has changed, soon; cheap, and from any thread.
@@ -71,14 +65,21 @@ class Transcript(View):
             self._conversation = conversation
         self._feed.changed()
 
+    def follow(self, session: LiveSession) -> None:
+        """Shows a session from its beginning, and what is said in it from now on."""
+        self.update(session.conversation)
+        super().follow(session)
+
     def summary(self) -> str:
         """Returns the transcript as text."""
         return "\n".join(map(text_of, rows(self._conversation))) or "Transcript: no words yet"
 
-    def _on_event(self, event: WireEvent) -> None:
+    def event(self, event: WireEvent) -> None:
+        """Implements `View`."""
         self._feed.changed()
 
-    def _on_playback(self, report: PlaybackReport) -> None:
+    def playback(self, report: PlaybackReport) -> None:
+        """Implements `View`."""
         self._feed.changed()
 
     def _changes(self, afresh: bool) -> Iterator[Outgoing]:

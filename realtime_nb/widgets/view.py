@@ -5,19 +5,18 @@ from __future__ import annotations
 import threading
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.widgets.feed import Feed
-from realtime_nb.widgets.live import LiveWidget, Message
+from realtime_nb.widgets.live import LiveWidget, PageMessage
 
-__all__ = ["LiveSession", "Outgoing", "SessionObserver", "View"]
+__all__ = ["LiveSession", "Outgoing", "View"]
 
-Outgoing = tuple[Message, Sequence[bytes]]
+Outgoing = tuple[PageMessage, Sequence[bytes]]
 """A message for the page and its binary buffers."""
 
 MAX_UNSEEN = 600
@@ -29,35 +28,13 @@ _FOLDER = Path(__file__).parent
 _STYLES = ("theme.css", "views.css", "calls.css")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SessionObserver:
-    """What a session shows its events and reports to."""
-
-    on_event: Callable[[WireEvent], None]
-    on_playback: Callable[[PlaybackReport], None]
-    on_tool: Callable[[ToolReport], None]
-
-    def event(self, event: WireEvent) -> None:
-        """Takes an event that crossed the wire."""
-        self.on_event(event)
-
-    def playback(self, report: PlaybackReport) -> None:
-        """The speaker reported something."""
-        self.on_playback(report)
-
-    def tool(self, report: ToolReport) -> None:
-        """A function began to run, or ended."""
-        self.on_tool(report)
-
-
-@runtime_checkable
 class LiveSession(Protocol):
     """What a view needs of an open session."""
 
     @property
     def conversation(self) -> Conversation: ...  # noqa: D102
 
-    def observe(self, observer: SessionObserver) -> None: ...  # noqa: D102
+    def observe(self, observer: View) -> None: ...  # noqa: D102
 
 
 class View(LiveWidget):
@@ -74,7 +51,7 @@ class View(LiveWidget):
         self._afresh = False
         self._unseen = 0
         self._note = ""
-        self._requests: deque[Message] = deque(maxlen=_MAX_REQUESTS)
+        self._requests: deque[PageMessage] = deque(maxlen=_MAX_REQUESTS)
         self._receiving = threading.Lock()
         self._feed = Feed(self._send_changes)
         super().__init__(**settings)
@@ -89,7 +66,7 @@ class View(LiveWidget):
             self._feed.close()
         super().close()
 
-    def on_message(self, message: Message, buffers: list[memoryview]) -> None:
+    def on_message(self, message: PageMessage, buffers: list[memoryview]) -> None:
         """Takes a message of the page: ``show`` (it has nothing yet), ``seen`` or a request."""
         with self._receiving:
             self._unseen = 0
@@ -104,24 +81,24 @@ class View(LiveWidget):
         self._note = words
         self._start_afresh()
 
-    def _watch(self, session: LiveSession) -> None:
-        """Is shown what the session does from now on."""
-        session.observe(SessionObserver(self._on_event, self._on_playback, self._on_tool))
+    def follow(self, session: LiveSession) -> None:
+        """Shows a session, and what it does from now on; no other before it goes on."""
+        session.observe(self)
 
-    def _on_event(self, event: WireEvent) -> None:
-        """An event of the session that is watched."""
+    def event(self, event: WireEvent) -> None:
+        """Takes an event of the session that is followed, as `session.driver.Observer` does."""
 
-    def _on_playback(self, report: PlaybackReport) -> None:
-        """What the speaker of the session that is watched reports."""
+    def playback(self, report: PlaybackReport) -> None:
+        """Takes what the speaker of the session that is followed reports."""
 
-    def _on_tool(self, report: ToolReport) -> None:
-        """When a function of the session that is watched began to run, or how it ended."""
+    def tool(self, report: ToolReport) -> None:
+        """Takes when a function of the session that is followed began to run, or how it ended."""
 
     @abstractmethod
     def _changes(self, afresh: bool) -> Iterator[Outgoing]:
         """Returns what the page doesn't know yet; everything if ``afresh``."""
 
-    def _answer(self, request: Message) -> Iterator[Outgoing]:
+    def _answer(self, request: PageMessage) -> Iterator[Outgoing]:
         """Returns what there is to say to a request of the page."""
         return iter(())
 

@@ -121,7 +121,7 @@ class SlowlyConnecting:
 
     def speak(self, pcm: bytes) -> None:
         for at in range(0, len(pcm), 1920):
-            facts = {"capture": "c", "seq": self.position // 960, "position": self.position}
+            facts = {"capture": "c", "position": self.position}
             now = {"t": time.time() * 1000}
             self.microphone.send({"kind": "audio", **facts, **now}, [pcm[at : at + 1920]])
             self.position += 960

@@ -9,6 +9,7 @@ import soundfile
 import realtime_nb as rt
 from realtime_nb.agent import agent as agent_module
 from realtime_nb.agent.agent import Agent
+from realtime_nb.agent.io_thread import io_thread
 from realtime_nb.agent.register import CellRun
 from realtime_nb.audio.pcm import samples_from_pcm
 from realtime_nb.testing import tone
@@ -47,6 +48,32 @@ async def test_the_verbs_can_be_awaited_or_left_alone(make: MakeAgent) -> None:
     assert await agent.settled(WAIT_S)
     await agent.disconnect()
     assert said(agent) == [("user", "Hello?"), ("assistant", "Hello.")]
+
+
+def test_settings_are_shown_whoever_changes_them(make: MakeAgent) -> None:
+    agent = make()
+    agent.connect().result(WAIT_S)
+    assert agent.session is not None
+    changed = agent.session.update(turn_detection=rt.ServerVAD(threshold=0.9), instructions="Hm.")
+    io_thread().run(changed).result(WAIT_S)
+    assert agent.panel.settings["turn_detection"]["threshold"] == 0.9
+    assert (agent.panel.settings["instructions"], agent.panel.push_to_talk) == ("Hm.", False)
+    io_thread().run(agent.session.update(turn_detection=None)).result(WAIT_S)
+    assert (agent.panel.settings["turn_detection"], agent.panel.push_to_talk) == (None, True)
+
+
+def test_the_panels_views_show_what_views_of_its_session_show(make: MakeAgent) -> None:
+    agent = make()
+    agent.connect().result(WAIT_S)
+    others = [rt.Timeline(agent), rt.Transcript(agent)]
+    agent.talk().result(WAIT_S)
+    assert agent.settled().result(WAIT_S)
+    agent.disconnect().result(WAIT_S)
+    for other, own in zip(others, [agent.timeline, agent.transcript], strict=True):
+        shown = [list(view._changes(afresh=True)) for view in (own, other)]
+        assert shown[0] == shown[1] != []
+        assert "speech" in str(shown) or "Hello." in str(shown)
+        other.close()
 
 
 def test_moments_are_marked(make: MakeAgent) -> None:
@@ -111,7 +138,7 @@ def test_what_was_said_until_the_key_was_let_go_is_answered(make: MakeAgent, voi
     soundfile.write(voice, samples_from_pcm(tone(8000)), 24_000, subtype="PCM_16")
     agent = make(push_to_talk=True)
     agent.talk().result(WAIT_S)
-    until(lambda: agent._views.uncommitted_ms >= 200)
+    until(lambda: agent.conversation.uncommitted_ms >= 200)
     agent.stop().result(WAIT_S)
     assert agent.settled().result(WAIT_S)
     assert said(agent) == [("user", "hello"), ("assistant", "Hello.")]
@@ -126,7 +153,7 @@ def test_stop_ends_a_turn_that_the_server_listens_for(make: MakeAgent, voice: Pa
     soundfile.write(voice, samples_from_pcm(tone(8000)), 24_000, subtype="PCM_16")
     agent = make()
     agent.talk().result(WAIT_S)
-    until(lambda: agent.status == "hearing" and agent._views.uncommitted_ms >= 400)
+    until(lambda: agent.status == "hearing" and agent.conversation.uncommitted_ms >= 400)
     agent.stop().result(WAIT_S)
     until(lambda: agent.status != "hearing")
     assert agent.settled().result(WAIT_S)
@@ -145,7 +172,7 @@ def test_the_silence_after_stop_takes_as_long_as_in_life(make: MakeAgent, voice:
     soundfile.write(voice, samples_from_pcm(tone(8000)), 24_000, subtype="PCM_16")
     agent = make()
     agent.talk().result(WAIT_S)
-    until(lambda: agent._views.uncommitted_ms >= 400)
+    until(lambda: agent.conversation.uncommitted_ms >= 400)
     agent.stop().result(WAIT_S)
     began_ms = agent.conversation.input_ms
     assert agent.settled().result(WAIT_S)
@@ -159,7 +186,7 @@ def test_the_silence_after_stop_makes_room(make: MakeAgent, voice: Path, end: st
     soundfile.write(voice, samples_from_pcm(tone(8000)), 24_000, subtype="PCM_16")
     agent = make(turn_detection=rt.ServerVAD(silence_duration_ms=5000))
     agent.talk().result(WAIT_S)
-    until(lambda: agent._views.uncommitted_ms >= 400)
+    until(lambda: agent.conversation.uncommitted_ms >= 400)
     agent.stop().result(WAIT_S)
     silence = agent._turns._silence
     assert silence is not None

@@ -66,7 +66,7 @@ class Talking:
         self.page.send({"kind": "state", **state})
 
     def speak(self, position: int) -> None:
-        chunk = {"capture": "c", "seq": position // 960, "position": position}
+        chunk = {"capture": "c", "position": position}
         self.page.send({"kind": "audio", **chunk}, [CHUNK])
 
     def close(self) -> None:

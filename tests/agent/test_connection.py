@@ -7,20 +7,32 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import ipywidgets  # type: ignore[import-untyped]
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import realtime_nb as rt
 from realtime_nb.agent import agent as agent_module
 from realtime_nb.agent.agent import Agent
 from realtime_nb.agent.audio import BrowserAudio
+from realtime_nb.agent.connection import (
+    STEPS,
+    AgentConnection,
+    ConnectionState,
+    Step,
+    session_facts,
+)
 from realtime_nb.agent.io_thread import io_thread
 from realtime_nb.agent.register import CellRun
+from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.session.session import Session
+from tests import scripted_session
 from tests.agent import agents
 from tests.agent.agents import KEY, WAIT_S, MakeAgent, Server, SlowlyConnecting, press, said, until
 from tests.widgets.conftest import FakePage
@@ -361,3 +373,179 @@ def test_a_replaced_agent_that_fails_to_end_is_closed_all_the_same(
     make()
     until(lambda: agent.panel.comm is None)
     assert "The disk is full" in caplog.text
+
+
+# --- what a saved notebook says ---
+
+
+def ended_session(duration_s: float, recording: Path | None) -> Session:
+    live: Any = scripted_session.LiveSession()
+    scripted_session.three_turns(live)
+    made = SimpleNamespace(
+        conversation=live.conversation, clock=lambda: duration_s, recording=recording
+    )
+    return cast(Session, made)
+
+
+def test_the_facts_of_a_session_and_where_its_recording_is() -> None:
+    facts = session_facts(ended_session(23.44, Path("recordings/a b")), over=True)
+    assert facts == (
+        "a session of 23.4 s, 3 turns, 1 function call.\n"
+        'Open its recording: rt.load("recordings/a b")'
+    )
+
+
+def test_a_long_one_that_was_not_recorded() -> None:
+    facts = session_facts(ended_session(83.6, None), over=True)
+    assert facts == "a session of 1 min 24 s, 3 turns, 1 function call. It was not recorded."
+
+
+def test_one_that_goes_on_has_no_numbers_yet() -> None:
+    facts = session_facts(ended_session(5.0, Path("recordings/x")), over=False)
+    assert facts.startswith("a session was going on when this was saved.\nOpen its recording:")
+
+
+def test_no_word_of_it_is_in_the_facts() -> None:
+    session = ended_session(5.0, None)
+    facts = session_facts(session, over=True)
+    for _, text in session.conversation.transcript():
+        assert text not in facts
+
+
+# --- its states, in every order ---
+
+
+class BriefSession:
+    """A session that ends when it is closed, or when the server is told to end it."""
+
+    recording = None
+
+    def __init__(self) -> None:
+        self.conversation = Conversation()
+        self.closings = 0
+        self.over = asyncio.Event()
+
+    @property
+    def closed(self) -> bool:
+        return self.over.is_set()
+
+    def clock(self) -> float:
+        return 1.0
+
+    async def close(self) -> None:
+        await asyncio.sleep(0)
+        self.over.set()
+        self.closings += 1
+
+    async def __aiter__(self) -> AsyncIterator[object]:
+        await self.over.wait()
+        for _ in range(3):  # the events before its end are still read
+            await asyncio.sleep(0)
+            yield None
+
+
+class Connection(AgentConnection):
+    """Between a server, an audio source and a panel that are not there."""
+
+    def __init__(self) -> None:
+        nothing: Any = Nothing()
+        super().__init__(
+            self._made,
+            nothing.wait,
+            audio=nothing,
+            turns=nothing,
+            views=nothing,
+            show_settings=lambda: None,
+        )
+        self.refused = False
+        self.made: list[BriefSession] = []
+        self.steps: list[tuple[ConnectionState, Step]] = []
+
+    async def _made(self) -> Any:
+        await asyncio.sleep(0)
+        refused, self.refused = self.refused, False
+        if refused:
+            raise rt.ConnectionFailedError("No.")
+        self.made.append(BriefSession())
+        return self.made[-1]
+
+    def _step(self, step: Step) -> None:
+        self.steps.append((self.state, step))
+        super()._step(step)
+
+    async def goes(self, order: list[str]) -> list[object]:
+        """Does what is asked without waiting for it, but where the order says so."""
+        asked: list[asyncio.Task[None]] = []
+        for what in order:
+            match what:
+                case "open":
+                    asked.append(asyncio.create_task(self.open()))
+                case "end":
+                    asked.append(asyncio.create_task(self.end()))
+                case "close":
+                    asked.append(asyncio.create_task(self.end_for_good("It is closed.")))
+                case "server ends" if self.made:
+                    self.made[-1].over.set()
+                case "server refuses":
+                    self.refused = True
+                case "a moment" | "a while":
+                    for _ in range(1 if what == "a moment" else 12):
+                        await asyncio.sleep(0)
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+
+class Nothing:
+    """An audio source, turns, views and a panel that do nothing, some of it slowly."""
+
+    def __init__(self) -> None:
+        self.panel = self
+
+    def set(self, **values: object) -> None:
+        pass
+
+    def tell_of_session(self, facts: str) -> None:
+        pass
+
+    async def wait(self, *args: object) -> None:
+        await asyncio.sleep(0)
+
+    prepare = start = stop = end = wait
+
+
+HAPPENS = st.sampled_from(["open", "end", "server ends", "server refuses", "a moment", "a while"])
+
+
+@given(st.lists(HAPPENS, max_size=12), st.lists(st.sampled_from(["close", "open", "end"])))
+@settings(max_examples=500, deadline=None)
+def test_it_goes_from_state_to_state_as_the_table_says(before: list[str], last: list[str]) -> None:
+    async def run() -> None:
+        connection = Connection()
+        came = await connection.goes([*before, *last])
+        assert {type(one) for one in came} <= {
+            type(None),
+            rt.SessionClosedError,
+            rt.ConnectionFailedError,
+        }
+        await connection.end()
+        assert connection.state == ("closed" if "close" in last else "disconnected")
+        assert not connection.active
+        assert [session.closings for session in connection.made] == [1] * len(connection.made)
+        assert set(connection.steps) <= STEPS.keys()
+
+    asyncio.run(run())
+
+
+async def test_every_step_of_the_table_is_taken() -> None:
+    opened = ["open", "a while"]
+    orders = [
+        [*opened, "end"],
+        [*opened, "server ends", "a while"],
+        ["server refuses", *opened],
+        ["close", "end"],
+    ]
+    taken = []
+    for order in orders:
+        connection = Connection()
+        await connection.goes(order)
+        taken += connection.steps
+    assert set(taken) == STEPS.keys()

@@ -12,7 +12,7 @@ from realtime_nb.agent import page_speaker
 from realtime_nb.agent.page_speaker import BrowserSpeaker
 from realtime_nb.errors import SessionClosedError
 from realtime_nb.protocol.conversation import PlaybackReport
-from realtime_nb.widgets.speaker import PlaybackReport as PageReport
+from realtime_nb.widgets.speaker import PagePlaybackReport
 
 TENTH = bytes(4800)
 
@@ -106,8 +106,10 @@ async def make() -> Any:
 Make = Callable[[Page], Made]
 
 
-def report(kind: str, played: int = 0, item_id: str = "a", t_ms: float | None = None) -> PageReport:
-    return PageReport(kind=kind, item_id=item_id, played_samples=played, page_time_ms=t_ms)  # type: ignore[typeddict-item]
+def report(
+    kind: str, played: int = 0, item_id: str = "a", t_ms: float | None = None
+) -> PagePlaybackReport:
+    return PagePlaybackReport(kind=kind, item_id=item_id, played_samples=played, page_time_ms=t_ms)  # type: ignore[typeddict-item]
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -16,12 +16,12 @@ SERVER_VAD = {"type": "server_vad", "silence_duration_ms": 40}
 class Audio:
     """A microphone that tells what it was told."""
 
-    def __init__(self, views: Views) -> None:
+    def __init__(self, session: Session) -> None:
         self.told: list[str] = []
         self.kept_ms = 0.0
         self.opening = asyncio.Event()
         self.opening.set()
-        self._views = views
+        self._session = session
 
     async def listen(self) -> None:
         self.told.append("listen")
@@ -35,7 +35,7 @@ class Audio:
 
     async def send_kept(self) -> None:
         self.told.append("send_kept")
-        self._views.uncommitted_ms, self.kept_ms = self.kept_ms, 0.0
+        self._session.uncommitted_ms, self.kept_ms = self.kept_ms, 0.0
 
     def forget(self) -> None:
         self.told.append("forget")
@@ -47,12 +47,6 @@ class Panel:
 
     def set(self, talking: bool) -> None:
         self.talking = talking
-
-
-class Views:
-    def __init__(self) -> None:
-        self.panel = Panel()
-        self.uncommitted_ms = 0.0
 
 
 class Session:
@@ -67,6 +61,7 @@ class Session:
         self.conversation = self
         self.speaker = self
         self.playing = False
+        self.uncommitted_ms = 0.0
         self.done: list[str] = []
         self.appended: list[tuple[float, int]] = []
         self.refuses = False
@@ -95,10 +90,10 @@ class Session:
 
 class Made:
     def __init__(self, push_to_talk: bool) -> None:
-        self.views = Views()
-        self.audio = Audio(self.views)
-        self.turns = UserTurns(self.audio, self.views)  # type: ignore[arg-type]
         self.session = Session(None if push_to_talk else SERVER_VAD)
+        self.panel = Panel()
+        self.audio = Audio(self.session)
+        self.turns = UserTurns(self.audio, self.panel)  # type: ignore[arg-type]
 
     async def begin(self) -> None:
         await self.turns.begin(self.session)  # type: ignore[arg-type]
@@ -119,9 +114,9 @@ async def test_a_turn_that_the_server_ends_is_followed_by_silence(hands_free: Ma
     turns, session = hands_free.turns, hands_free.session
     await turns.listen()
     await hands_free.begin()
-    talking = [hands_free.views.panel.talking]
+    talking = [hands_free.panel.talking]
     await turns.stop()
-    assert [*talking, hands_free.views.panel.talking] == [True, False]
+    assert [*talking, hands_free.panel.talking] == [True, False]
     assert hands_free.audio.told == ["listen", "talk", "hush"]
     await turns.fallen_silent()
     count = len(session.appended)
@@ -184,14 +179,14 @@ async def test_letting_the_key_go_commits_what_was_said(
 ) -> None:
     await by_hand.turns.listen()
     await by_hand.begin()
-    by_hand.views.uncommitted_ms = said_ms
+    by_hand.session.uncommitted_ms = said_ms
     await by_hand.turns.stop()
     assert by_hand.session.done == done
 
 
 async def test_pressing_the_key_takes_the_floor(by_hand: Made) -> None:
     by_hand.session.playing = True
-    by_hand.views.uncommitted_ms = 300.0
+    by_hand.session.uncommitted_ms = 300.0
     await by_hand.turns.listen()
     await by_hand.begin()
     assert by_hand.session.done == ["interrupt", "clear"]
@@ -205,7 +200,7 @@ async def test_stop_before_the_session_is_open_ends_the_turn_then(by_hand: Made)
     await by_hand.begin()
     assert by_hand.audio.told == ["listen", "hush", "send_kept"]
     assert by_hand.session.done == ["commit", "create_response"]
-    assert not by_hand.views.panel.talking
+    assert not by_hand.panel.talking
 
 
 async def test_stop_before_anything_was_said_does_nothing(by_hand: Made) -> None:
@@ -222,14 +217,14 @@ async def test_stop_waits_for_a_microphone_that_is_being_opened(by_hand: Made) -
     await by_hand.turns.listen()
     beginning = asyncio.create_task(by_hand.begin())
     await asyncio.sleep(0)
-    by_hand.views.uncommitted_ms = 400.0
+    by_hand.session.uncommitted_ms = 400.0
     stopping = asyncio.create_task(by_hand.turns.stop())
     await asyncio.sleep(0)
     by_hand.audio.opening.set()
     await asyncio.gather(beginning, stopping)
     assert by_hand.audio.told == ["listen", "talk", "hush"]
     assert by_hand.session.done[-2:] == ["commit", "create_response"]
-    assert not by_hand.views.panel.talking
+    assert not by_hand.panel.talking
 
 
 async def test_a_session_that_ends_while_the_microphone_opens_closes_it(by_hand: Made) -> None:
@@ -241,7 +236,7 @@ async def test_a_session_that_ends_while_the_microphone_opens_closes_it(by_hand:
     by_hand.audio.opening.set()
     await beginning
     assert by_hand.audio.told == ["listen", "talk", "hush"]
-    assert not by_hand.views.panel.talking
+    assert not by_hand.panel.talking
 
 
 async def test_without_a_session_what_was_kept_is_dropped(by_hand: Made) -> None:

@@ -13,14 +13,13 @@ import pytest
 import soundfile
 
 import realtime_nb as rt
-from realtime_nb.agent.views import AgentViews, settings_shown
+from realtime_nb.agent.views import AgentViews, settings_in_force, settings_shown
 from realtime_nb.audio.pcm import load_audio, samples_from_pcm
 from realtime_nb.local.llm import Call, Reply, ScriptedLLM
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import parse_client, parse_server
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.testing import FakeSTT, MemoryServer, silence, tone
-from realtime_nb.widgets.agent_panel import AgentPanel
 from tests.paths import DATA
 from tests.virtual import virtual
 from tests.widgets.conftest import FakeComm
@@ -47,13 +46,16 @@ class Session:
     def observe(self, observer: Any) -> None:
         self.observers.append(observer)
 
+    def shows(self, what: str, *facts: Any) -> None:
+        for observer in self.observers:
+            getattr(observer, what)(*facts)
+
 
 class Shown:
     """Views of a session."""
 
     def __init__(self) -> None:
-        self.views = AgentViews()
-        self.views.panel = panel_of(self.views)
+        self.views = AgentViews(lambda name, value: None)
         self.views.panel.set(connected=True)
         self.session = Session()
         self.views.follow(self.session)  # type: ignore[arg-type]
@@ -62,14 +64,14 @@ class Shown:
         raw = {"type": type, "event_id": "e", **fields}
         event = parse_server(raw)
         self.session.conversation.apply(event, t_s)
-        self.views.event(WireEvent("received", raw, t_s))
+        self.session.shows("event", WireEvent("received", raw, t_s))
         return str(self.views.panel.state)
 
     def heard(self, t_s: float, ms: int, captured_s: float | None = None) -> None:
         pcm = bytes(48 * ms)
         raw = {"type": "input_audio_buffer.append", "audio": base64.b64encode(pcm).decode()}
         self.session.conversation.apply(parse_client(raw), t_s)
-        self.views.event(WireEvent("sent", raw, t_s, pcm, captured_s))
+        self.session.shows("event", WireEvent("sent", raw, t_s, pcm, captured_s))
 
     def answered(self, t_s: float, response_id: str = "r") -> int | None:
         """The first sound of an answer, after which the panel shows this."""
@@ -83,36 +85,19 @@ class Shown:
         self.received(t_s, "response.output_item.added", item=item, response_id=response_id)
         report = PlaybackReport(item_id, 0.0, "started", t_s)
         self.session.conversation.apply_playback(report)
-        self.views.playback(report)
+        self.session.shows("playback", report)
 
     @property
     def latency_ms(self) -> int | None:
         latency_ms: int | None = self.views.panel.latency_ms
         return latency_ms
 
-    def close(self) -> None:
-        close(self.views)
-
-
-def panel_of(views: AgentViews) -> AgentPanel:
-    return AgentPanel(
-        lambda name, value: None,
-        transcript=views.transcript,
-        events=views.events,
-        timeline=views.timeline,
-    )
-
-
-def close(views: AgentViews) -> None:
-    for widget in (views.panel, views.transcript, views.events, views.timeline):
-        widget.close()
-
 
 @pytest.fixture
 def shown() -> Iterator[Shown]:
     made = Shown()
     yield made
-    made.close()
+    made.views.close()
 
 
 def stop(shown: Shown, t_s: float) -> str:
@@ -206,20 +191,12 @@ def test_a_typed_message_has_no_latency_and_hides_that_of_the_answer_before(show
     assert shown.answered(2.5, "r2") is None
 
 
-def test_appended_audio_counts_until_it_is_committed_or_cleared(shown: Shown) -> None:
-    shown.heard(1.0, 100)
-    shown.heard(1.1, 100)
-    assert shown.views.uncommitted_ms == 200
-    shown.views.event(WireEvent("sent", {"type": "input_audio_buffer.commit"}, 1.2))
-    assert shown.views.uncommitted_ms == 0
-
-
 def test_another_session_begins_anew(shown: Shown) -> None:
     shown.heard(5.0, 100)
     other = Session()
     shown.views.follow(other)  # type: ignore[arg-type]
-    assert (len(shown.views.events), shown.views.uncommitted_ms) == (0, 0.0)
-    assert other.observers == [shown.views]
+    assert len(shown.views.events) == 0
+    assert other.observers[-1] is shown.views
 
 
 def test_what_opens_a_session_is_shown_and_changes_no_state(shown: Shown) -> None:
@@ -231,6 +208,18 @@ def test_what_opens_a_session_is_shown_and_changes_no_state(shown: Shown) -> Non
 def test_a_closed_session_changes_no_state(shown: Shown) -> None:
     shown.session.closed = shown.session.user_speaking = True
     assert shown.received(1.0, "rate_limits.updated", rate_limits=[]) == "disconnected"
+
+
+def test_another_session_begins_anew_in_the_timeline(shown: Shown) -> None:
+    shown.heard(5.0, 100)
+    shown.views.follow(Session())  # type: ignore[arg-type]
+    assert shown.views.timeline.summary() == "Timeline: nothing yet"
+
+
+def test_settings_in_force_are_those_of_the_fold() -> None:
+    conversation = Conversation(session={"instructions": "Be brief."})
+    shown = settings_in_force(conversation)
+    assert (shown["instructions"], shown["turn_detection"]) == ("Be brief.", None)
 
 
 def test_settings_are_found_where_the_protocol_has_them() -> None:
@@ -266,8 +255,7 @@ class Watched(AgentViews):
     """Remembers all that the panel showed from the first sound of an item to that of the next."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.panel = panel_of(self)
+        super().__init__(lambda name, value: None)
         self.shown: dict[str, set[int | None]] = {}
         self.sounds = asyncio.Event()
         self._sounding: set[int | None] = set()
@@ -319,7 +307,7 @@ async def talk(
             yield Talk(session, views, voice)
             assert await session.settled()
     finally:
-        close(views)
+        views.close()
 
 
 def hum(folder: Path) -> Path:

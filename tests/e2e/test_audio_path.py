@@ -24,12 +24,12 @@ WIDGETS = f"""
 import threading, time
 import numpy as np
 from realtime_nb.widgets.microphone import Microphone
-from realtime_nb.widgets.speaker import Speaker
+from realtime_nb.widgets.speaker import SpeakerWidget
 chunks, problems, reports = [], [], []
 microphone = Microphone(
     lambda pcm, position: chunks.append((position, pcm)), problems.append, {RAW}
 )
-speaker = Speaker(reports.append, gate=microphone)
+speaker = SpeakerWidget(reports.append, gate=microphone)
 """
 
 

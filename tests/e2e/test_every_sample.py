@@ -34,7 +34,7 @@ agent = rt.Agent("local", push_to_talk=True)
 microphone = agent._audio.microphone
 microphone._stale_ms = 20_000
 microphone.echo_cancellation = microphone.noise_suppression = microphone.auto_gain_control = False
-sent_ms = lambda: agent._views.uncommitted_ms
+sent_ms = lambda: agent.conversation.uncommitted_ms
 """
 
 # The server's own copy of what was committed, asked for over the wire.

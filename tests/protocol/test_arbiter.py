@@ -94,7 +94,7 @@ def test_a_turn_whose_answer_lost_the_race_is_answered_later(client: Client) -> 
     client.user_starts()
     client.user_stops()
     client.refuses(LOST, None, LOST_WORDS)  # of the server's own attempt to answer the turn
-    assert client.turn_ended_s is None
+    assert client.conversation.turn_ended_s is None
     assert client.sends() == []
     client.response_ends("resp_1")
     assert client.sends() == [CREATE]  # a plain one, not ours again

@@ -521,7 +521,7 @@ def test_positions_of_g711_count_its_bytes() -> None:
 
 def turn_state(client: Client) -> tuple[bool, bool]:
     """Whether the user speaks, and whether a turn is owed a response."""
-    return client.user_speaking, client.turn_ended_s is not None
+    return client.user_speaking, client.conversation.turn_ended_s is not None
 
 
 def test_a_turn_that_the_server_answers_is_owed_a_response(client: Client) -> None:
@@ -542,7 +542,7 @@ def test_a_turn_that_the_client_answers_is_owed_nothing(detection: Any) -> None:
     client.configured(detection)
     client.user_starts()
     client.user_stops()
-    assert client.turn_ended_s is None
+    assert client.conversation.turn_ended_s is None
 
 
 def test_a_transcription_session_owes_no_response() -> None:
@@ -551,12 +551,22 @@ def test_a_transcription_session_owes_no_response() -> None:
     client.hears("session.created", session={"type": "transcription", "audio": audio})
     client.user_starts()
     client.user_stops()
-    assert client.turn_ended_s is None
+    assert client.conversation.turn_ended_s is None
 
 
 def test_an_idle_timeout_is_owed_a_response(client: Client) -> None:
     client.hears("input_audio_buffer.timeout_triggered", audio_start_ms=0, audio_end_ms=6_000)
-    assert client.turn_ended_s is not None
+    assert client.conversation.turn_ended_s is not None
+
+
+@pytest.mark.parametrize(("cause", "owed"), [(None, False), ("event_of_ours", True)])
+def test_an_error_that_nothing_of_ours_caused_stands_for_the_response(
+    client: Client, cause: str | None, owed: bool
+) -> None:
+    client.user_starts()
+    client.user_stops()
+    client.hears("error", error={"type": "server_error", "message": "No.", "event_id": cause})
+    assert turn_state(client) == (False, owed)
 
 
 @pytest.mark.parametrize("end", ["committed", "cleared"])

@@ -128,7 +128,9 @@ class Talk:
     @property
     def calm(self) -> bool:
         client = self.client
-        waiting = client.busy or client.user_speaking or client.turn_ended_s is not None
+        waiting = (
+            client.busy or client.user_speaking or client.conversation.turn_ended_s is not None
+        )
         coming = self.speech_left_ms > 0 or self.answers or self.tracks or self.later
         travelling = [event["type"] for _, event in (*self.up.events, *self.down.events)]
         return not (waiting or coming or set(travelling) - {"input_audio_buffer.append"})

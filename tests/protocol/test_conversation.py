@@ -78,6 +78,20 @@ def test_text_grows_by_deltas_and_is_set_by_done() -> None:
     assert conversation.items["a"].text == "all"
 
 
+@pytest.mark.parametrize("name", ["commit", "clear"])
+def test_appended_audio_counts_until_it_is_committed_or_cleared(name: str) -> None:
+    conversation = Conversation()
+    append = ev.AudioBufferAppend(audio=base64.b64encode(bytes(4_800)).decode())
+    for _ in range(2):
+        conversation.apply(append)
+    assert conversation.uncommitted_ms == 200
+    # What is still to be committed is no less because turns to come begin after it.
+    conversation.apply(ev.SessionUpdate(session={"instructions": "Hm."}))
+    assert conversation.uncommitted_ms == 200
+    conversation.apply(ev.parse_client({"type": f"input_audio_buffer.{name}"}))
+    assert conversation.uncommitted_ms == 0
+
+
 def test_audio_is_counted_in_the_format_of_its_response() -> None:
     ulaw = {"output": {"format": {"type": "audio/pcmu"}}}
     created = {"type": "response.created", "response": {"id": "r", "audio": ulaw}}

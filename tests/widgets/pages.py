@@ -8,7 +8,7 @@ from typing import Any
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.session.session import Session
-from realtime_nb.widgets.view import LiveSession, SessionObserver, View
+from realtime_nb.widgets.view import LiveSession, View
 from tests import scripted_session
 
 __all__ = ["ListeningPage", "ToldSession"]
@@ -24,13 +24,13 @@ class ToldSession:
 
     def __init__(self) -> None:
         self.script = scripted_session.LiveSession()
-        self.observers: list[SessionObserver] = []
+        self.observers: list[View] = []
 
     @property
     def conversation(self) -> Conversation:
         return self.script.conversation
 
-    def observe(self, observer: SessionObserver) -> None:
+    def observe(self, observer: View) -> None:
         self.observers.append(observer)
 
     def received(self, t_s: float, type: str, pcm: bytes | None = None, **fields: Any) -> None:

@@ -16,7 +16,7 @@ import traitlets
 
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.widgets import live
-from realtime_nb.widgets.live import LiveWidget, Message, module_text
+from realtime_nb.widgets.live import LiveWidget, PageMessage, module_text
 from tests.widgets.conftest import FakeComm, FakePage
 
 FOLDER = Path(LiveWidget._css).parent if isinstance(LiveWidget._css, Path) else Path()
@@ -29,11 +29,11 @@ class Lamp(LiveWidget):
     bright = traitlets.Int(3).tag(sync=True)
 
     def __init__(self, **settings: object) -> None:
-        self.heard: list[tuple[Message, list[bytes], str]] = []
+        self.heard: list[tuple[PageMessage, list[bytes], str]] = []
         self.pages: list[str | None] = []
         super().__init__(**settings)
 
-    def on_message(self, message: Message, buffers: list[memoryview]) -> None:
+    def on_message(self, message: PageMessage, buffers: list[memoryview]) -> None:
         thread = threading.current_thread().name
         self.heard.append((message, [bytes(buffer) for buffer in buffers], thread))
 

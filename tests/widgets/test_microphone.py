@@ -40,7 +40,7 @@ class Heard:
         self, position: int, sent_ms: float = 0, capture: str = "c", samples: int = CHUNK
     ) -> None:
         pcm = np.arange(position, position + samples).astype("<i2").tobytes()
-        head = {"kind": "audio", "capture": capture, "seq": position // CHUNK}
+        head = {"kind": "audio", "capture": capture}
         self.page.send({**head, "position": position, "t": sent_ms}, [pcm])
 
     def positions(self) -> list[int]:
@@ -163,7 +163,7 @@ def test_another_page_is_not_listened_to_and_a_new_one_starts_off(heard: Heard) 
     heard.page.send(state)
     other = FakePage(heard.microphone, "other")
     other.send({**state, "status": "ended"})
-    other.send({"kind": "audio", "capture": "o", "seq": 0, "position": 0}, [bytes(1920)])
+    other.send({"kind": "audio", "capture": "o", "position": 0}, [bytes(1920)])
     assert heard.microphone.status == "on"
     assert heard.chunks == []
     other.send({"kind": "link-claim"})
@@ -177,7 +177,7 @@ def test_level_follows_the_audio_ten_times_a_second(heard: Heard, clock: Clock) 
     loud = np.full(CHUNK, 16384, "<i2").tobytes()
     for i in range(50):
         clock.s += 0.04
-        position = {"seq": i, "position": i * CHUNK, "t": i * 40.0}
+        position = {"position": i * CHUNK, "t": i * 40.0}
         heard.page.send({"kind": "audio", "capture": "c", **position}, [loud])
     assert heard.microphone.level_dbfs == pytest.approx(-6.02, abs=0.01)
     assert levels == [heard.microphone.level_dbfs]
@@ -208,7 +208,7 @@ def test_without_a_listener_audio_is_only_counted() -> None:
     microphone = Microphone()
     page = FakePage(microphone)
     page.hello()
-    page.send({"kind": "audio", "capture": "c", "seq": 0, "position": 0}, [bytes(1920)])
+    page.send({"kind": "audio", "capture": "c", "position": 0}, [bytes(1920)])
     assert microphone.statistics.samples == 960
 
 

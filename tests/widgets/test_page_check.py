@@ -14,7 +14,7 @@ import pytest
 from realtime_nb.commands.doctor import Check, DoctorReport
 from realtime_nb.widgets import page_check
 from realtime_nb.widgets.live import SelfTest, module_text
-from realtime_nb.widgets.page_check import Line, PageCheck, page_lines
+from realtime_nb.widgets.page_check import CheckLine, PageCheck, page_lines
 from tests.widgets.conftest import FakeComm, FakePage
 
 GOOD = {"secure": True, "microphones": 1, "permission": "granted", "worklet": True}
@@ -26,7 +26,7 @@ REPORT = DoctorReport(
 )
 
 
-def told(test: SelfTest = LIVE, **facts: object) -> dict[str, Line]:
+def told(test: SelfTest = LIVE, **facts: object) -> dict[str, CheckLine]:
     return {line.name: line for line in page_lines({**GOOD, **facts}, test)}
 
 
@@ -85,11 +85,11 @@ def test_a_page_that_tells_nonsense_gets_lines_all_the_same() -> None:
     assert [line.mark for line in lines] == ["✓", "✗", "✗", "✗", "✓"]
 
 
-def nobody(_lines: list[Line]) -> None:
+def nobody(_lines: list[CheckLine]) -> None:
     pass
 
 
-def made(lines: list[Line], on_found: Callable[[list[Line]], None] = nobody) -> PageCheck:
+def made(lines: list[CheckLine], on_found: Callable[[list[CheckLine]], None] = nobody) -> PageCheck:
     return PageCheck(lines, "It works.", on_found, lambda: ("text", "<p>text</p>"))
 
 
@@ -113,8 +113,8 @@ class Answering(FakeComm):
 
 def test_a_page_that_tells_what_it_found_gets_its_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comm, "create_comm", Answering)
-    kept: list[Line] = []
-    widget = made([Line("✓", "disk", "large")], kept.extend)
+    kept: list[CheckLine] = []
+    widget = made([CheckLine("✓", "disk", "large")], kept.extend)
     page = FakePage(widget, "page")
     page.send({"kind": "found", **GOOD})
     assert isinstance(widget.comm, Answering)
@@ -192,7 +192,7 @@ def test_without_a_kernel_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_widget_holds_what_the_table_shows() -> None:
-    widget = made([Line("✗", "key", "none", "get one")])
+    widget = made([CheckLine("✗", "key", "none", "get one")])
     assert widget.get_state()["_known"] == [["✗", "key", "none → get one"]]
     widget.close()
 

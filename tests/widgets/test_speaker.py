@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from realtime_nb.errors import AudioError, ConfigurationError
 from realtime_nb.widgets.microphone import Microphone
-from realtime_nb.widgets.speaker import PlaybackReport, Speaker
+from realtime_nb.widgets.speaker import PagePlaybackReport, SpeakerWidget
 from tests.widgets.conftest import FakePage
 
 SECOND = 48_000  # bytes
@@ -17,8 +17,8 @@ SECOND = 48_000  # bytes
 
 class Played:
     def __init__(self) -> None:
-        self.reports: list[PlaybackReport] = []
-        self.speaker = Speaker(self.reports.append)
+        self.reports: list[PagePlaybackReport] = []
+        self.speaker = SpeakerWidget(self.reports.append)
         self.page = FakePage(self.speaker)
         self.page.hello()
 
@@ -76,7 +76,7 @@ def test_reports_are_kept_and_handed_on(played: Played) -> None:
     assert played.speaker.statistics.buffered_ms == 1000
     played.tell("started", "a", 0)
     playing.append(played.speaker.playing)
-    played.tell("progress", "a", 6000, buffered=18000)
+    played.tell("progress", "a", 6000)
     assert played.speaker.played_ms("a") == 250
     assert played.speaker.statistics.buffered_ms == 750
     played.tell("underrun", "a", 12000, silent=2400)
@@ -238,13 +238,13 @@ def test_closing_ends_a_flush(played: Played) -> None:
 
 def test_it_follows_a_microphones_gate() -> None:
     microphone = Microphone()
-    assert Speaker(gate=microphone)._gate == microphone._key != ""
+    assert SpeakerWidget(gate=microphone)._gate == microphone._key != ""
 
 
 def test_bad_input() -> None:
     with pytest.raises(AudioError, match="two bytes per sample"):
-        Speaker().write("a", b"abc")
+        SpeakerWidget().write("a", b"abc")
     with pytest.raises(ConfigurationError, match="prebuffer_ms goes from 60 to 1000"):
-        Speaker(prebuffer_ms=10)
+        SpeakerWidget(prebuffer_ms=10)
     with pytest.raises(ConfigurationError, match="no setting 'volume'"):
-        Speaker(volume=1)
+        SpeakerWidget(volume=1)

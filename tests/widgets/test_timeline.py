@@ -32,7 +32,7 @@ def timeline() -> Iterator[Timeline]:
 
 def taken(page: ListeningPage) -> dict[str, Any]:
     [message] = page.take()
-    assert len(page.buffers[0]) == 4 * sum(clip["count"] for clip in message["clips"])
+    assert len(page.buffers[0]) == 4 * sum(wave["count"] for wave in message["waves"])
     return message
 
 
@@ -47,12 +47,12 @@ def test_the_microphone_as_it_streams(timeline: Timeline) -> None:
         timeline.add_input(tone(40), 1.0 + (n + 1) * 0.04)
     message = taken(page)
     assert (message["kind"], message["live"], message["now_s"]) == ("reset", True, 1.2)
-    [clip] = message["clips"]
-    assert (clip["lane"], clip["start_s"], clip["count"]) == ("user", 1.0, 20)
+    [wave] = message["waves"]
+    assert (wave["lane"], wave["start_s"], wave["count"]) == ("user", 1.0, 20)
     timeline.add_input(tone(40), 1.24)
     message = taken(page)
-    assert (message["kind"], message["clips"][0]["count"]) == ("more", 4)
-    assert message["clips"][0]["id"] == clip["id"]
+    assert (message["kind"], message["waves"][0]["count"]) == ("more", 4)
+    assert message["waves"][0]["id"] == wave["id"]
 
 
 def test_marks_and_waves_are_where_audio_was_captured(timeline: Timeline) -> None:
@@ -66,7 +66,7 @@ def test_marks_and_waves_are_where_audio_was_captured(timeline: Timeline) -> Non
     live.received(2.9, "input_audio_buffer.speech_started", audio_start_ms=200, item_id="u")
     timeline.update(live.conversation)
     message = taken(page)
-    assert message["clips"][0]["start_s"] == 2.0
+    assert message["waves"][0]["start_s"] == 2.0
     assert marks(message)["speech 0"]["onset_s"] == 2.5
 
 
@@ -78,7 +78,7 @@ def test_what_a_session_tells_of_its_microphone_is_followed() -> None:
     raw = {"type": "input_audio_buffer.append"}
     for observer in session.observers:
         observer.event(WireEvent("sent", raw, 1.5, tone(100), 1.2))
-    assert taken(page)["clips"][0]["start_s"] == pytest.approx(1.1)
+    assert taken(page)["waves"][0]["start_s"] == pytest.approx(1.1)
     widget.close()
 
 
@@ -88,7 +88,7 @@ def test_after_a_pause_a_clip_of_its_own(timeline: Timeline) -> None:
     timeline.add_input(tone(100), 1.1)
     timeline.add_input(tone(100), 1.3)
     timeline.add_input(tone(100), 5.1)
-    assert [clip["start_s"] for clip in taken(page)["clips"]] == [1.0, 5.0]
+    assert [wave["start_s"] for wave in taken(page)["waves"]] == [1.0, 5.0]
 
 
 def test_the_agents_voice_is_where_it_is_played(timeline: Timeline) -> None:
@@ -97,18 +97,18 @@ def test_the_agents_voice_is_where_it_is_played(timeline: Timeline) -> None:
     conversation = Conversation()
     timeline.add_output("a", tone(1_000))
     timeline.update(conversation, 3.0)
-    assert taken(page)["clips"] == []
+    assert taken(page)["waves"] == []
     conversation.apply_playback(PlaybackReport("a", 0, "started", 3.2))
     timeline.add_output("a", tone(500))
     timeline.update(conversation, 3.3)
-    [clip] = taken(page)["clips"]
-    assert (clip["lane"], clip["start_s"], clip["heard_s"], clip["count"]) == (
+    [wave] = taken(page)["waves"]
+    assert (wave["lane"], wave["start_s"], wave["heard_s"], wave["count"]) == (
         *("agent", 3.2, None),
         150,
     )
     conversation.apply_playback(PlaybackReport("a", 400, "flushed", 3.6))
-    [clip] = taken(page)["clips"]
-    assert (clip["start_s"], clip["heard_s"], clip["count"]) == (3.2, 0.4, 0)
+    [wave] = taken(page)["waves"]
+    assert (wave["start_s"], wave["heard_s"], wave["count"]) == (3.2, 0.4, 0)
 
 
 def test_marks_of_a_live_session(timeline: Timeline) -> None:
@@ -162,7 +162,7 @@ def test_a_session_is_followed() -> None:
     session.playback(PlaybackReport("a", 0, "started", 1.3))
     message = taken(page)
     assert (message["live"], message["now_s"]) == (True, 1.3)
-    assert [(clip["lane"], clip["start_s"], clip["count"]) for clip in message["clips"]] == [
+    assert [(wave["lane"], wave["start_s"], wave["count"]) for wave in message["waves"]] == [
         ("user", 1.0, 10),
         ("agent", 1.3, 20),
     ]
@@ -177,7 +177,7 @@ def test_a_page_that_comes_back_gets_all(timeline: Timeline) -> None:
     timeline.add_input(tone(100), 1.2)
     page.say("show")
     message = taken(page)
-    assert (message["kind"], message["clips"][0]["count"]) == ("reset", 20)
+    assert (message["kind"], message["waves"][0]["count"]) == ("reset", 20)
 
 
 def test_after_clear_it_begins_anew(timeline: Timeline) -> None:
@@ -186,7 +186,7 @@ def test_after_clear_it_begins_anew(timeline: Timeline) -> None:
     timeline.add_input(tone(100), 100.0)
     timeline.clear()
     message = taken(page)
-    assert (message["kind"], message["clips"], message["now_s"]) == ("reset", [], 0.0)
+    assert (message["kind"], message["waves"], message["now_s"]) == ("reset", [], 0.0)
 
 
 def test_the_oldest_audio_goes(timeline: Timeline, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,10 +196,10 @@ def test_the_oldest_audio_goes(timeline: Timeline, monkeypatch: pytest.MonkeyPat
     for n in range(20):
         timeline.add_input(tone(100), 10.0 * (n + 1))
         timeline.add_output(f"item{n}", tone(100))
-    kept = taken(page)["clips"]
-    assert sum(clip["count"] for clip in kept) <= 110
-    assert max(clip["start_s"] for clip in kept) == pytest.approx(199.9)
-    assert len(timeline._by_item) <= len(timeline._clips) <= 12
+    kept = taken(page)["waves"]
+    assert sum(wave["count"] for wave in kept) <= 110
+    assert max(wave["start_s"] for wave in kept) == pytest.approx(199.9)
+    assert len(timeline._by_item) <= len(timeline._stretches) <= 12
 
 
 def test_a_long_stretch_is_kept_in_pieces(timeline: Timeline) -> None:
@@ -208,7 +208,7 @@ def test_a_long_stretch_is_kept_in_pieces(timeline: Timeline) -> None:
     page.say("show")
     for n in range(130):
         timeline.add_input(silence(1_000), float(n + 1))
-    starts = [clip["start_s"] for clip in taken(page)["clips"]]
+    starts = [wave["start_s"] for wave in taken(page)["waves"]]
     assert starts == [0.0, 61.0, 122.0]
 
 
@@ -222,7 +222,7 @@ def test_a_recording_is_drawn_as_its_plot_is(tmp_path: Path) -> None:
     page.say("show")
     message = taken(page)
     assert (message["live"], message["now_s"]) == (False, round(recording.duration_s, 4))
-    lanes = [(clip["lane"], clip["heard_s"]) for clip in message["clips"]]
+    lanes = [(wave["lane"], wave["heard_s"]) for wave in message["waves"]]
     assert set(lanes) == {("user", None), ("agent", None), ("agent", 0.0)}
     kinds = [mark["kind"] for mark in message["marks"]]
     assert {kind: kinds.count(kind) for kind in kinds} == {"speech": 2, "call": 1, "error": 1}
@@ -299,8 +299,8 @@ def test_finer_waves_for_what_is_in_sight(recording: Recording) -> None:
     page.say("detail", start_s=2.0, end_s=3.0, points=2_000)
     [(detail, points)] = answers(page, "detail")
     assert (detail["start_s"], detail["end_s"], detail["step"]) == (2.0, 3.0, 12)
-    assert len(points) == 4 * sum(clip["count"] for clip in detail["clips"])
-    assert {clip["lane"] for clip in detail["clips"]} == {"user", "agent"}
+    assert len(points) == 4 * sum(wave["count"] for wave in detail["waves"])
+    assert {wave["lane"] for wave in detail["waves"]} == {"user", "agent"}
     timeline.close()
 
 
@@ -342,12 +342,12 @@ def test_all_is_there_before_a_page_can_ask(
     usual = LiveWidget.__init__
 
     def watched(widget: Timeline, **settings: object) -> None:
-        clips.append(len(widget._clips))
+        clips.append(len(widget._stretches))
         usual(widget, **settings)
 
     monkeypatch.setattr(LiveWidget, "__init__", watched)
     timeline = Timeline(recording)
-    assert clips == [len(timeline._clips)]
+    assert clips == [len(timeline._stretches)]
     timeline.close()
 
 

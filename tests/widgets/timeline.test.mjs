@@ -7,28 +7,28 @@ const {
 } = await load("timeline_math.js");
 const { counted } = await load("timeline_picture.js");
 
-/** A clip whose n-th point is (−n, n). */
-function clip(start, count, facts = {}) {
+/** A wave whose n-th point is (−n, n). */
+function wave(start, count, facts = {}) {
   const points = new Int16Array(2 * count + 20);
   for (let n = 0; n < count; n++) points.set([-n, n], 2 * n);
-  return { id: 0, lane: "user", start, heard: null, rate: 100, points, count, ...facts };
+  return { lane: "user", start, heard: null, rate: 100, points, count, ...facts };
 }
 
 test("a pixel shows the extremes of all its points, and no other", () => {
-  const { low, high } = columns(clip(0, 100), { start: 0, end: 1 }, 10);
+  const { low, high } = columns(wave(0, 100), { start: 0, end: 1 }, 10);
   assert.deepEqual([...high], [9, 19, 29, 39, 49, 59, 69, 79, 89, 99]);
   assert.deepEqual([...low], [...high].map((value) => -value));
 });
 
-test("where a clip is not, there is nothing", () => {
-  const { high } = columns(clip(0.5, 20), { start: 0, end: 1 }, 10);
+test("where a wave is not, there is nothing", () => {
+  const { high } = columns(wave(0.5, 20), { start: 0, end: 1 }, 10);
   assert.deepEqual([...high].map((value) => (Number.isNaN(value) ? null : value)), [null, null, null, null, null, 9, 19, null, null, null]);
-  const beside = columns(clip(5, 20), { start: 0, end: 1 }, 10);
+  const beside = columns(wave(5, 20), { start: 0, end: 1 }, 10);
   assert.ok([...beside.high].every(Number.isNaN));
 });
 
 test("a point is as wide as it is long, zoomed in", () => {
-  const { high } = columns(clip(0, 100), { start: 0.5, end: 0.54 }, 8);
+  const { high } = columns(wave(0, 100), { start: 0.5, end: 0.54 }, 8);
   assert.deepEqual([...high], [50, 50, 51, 51, 52, 52, 53, 53]);
 });
 
@@ -43,12 +43,12 @@ test("zooming keeps what is under the pointer, and stays in the session", () => 
 });
 
 test("how much was heard: up to now, what was reported, all of it", () => {
-  const agent = clip(10, 500, { lane: "agent" });
+  const agent = wave(10, 500, { lane: "agent" });
   assert.equal(heardSeconds(agent, 12, true), 2);
   assert.equal(heardSeconds({ ...agent, heard: 1.2 }, 20, true), 1.2);
   assert.equal(heardSeconds({ ...agent, heard: 0 }, 20, false), 0);
   assert.equal(heardSeconds(agent, 20, false), Infinity);
-  assert.equal(heardSeconds(clip(10, 5), 20, true), Infinity);
+  assert.equal(heardSeconds(wave(10, 5), 20, true), Infinity);
 });
 
 test("ticks are round, and not too many", () => {
@@ -59,8 +59,8 @@ test("ticks are round, and not too many", () => {
   assert.deepEqual([lengthText(0.0384), lengthText(2.25)], ["38 ms", "2.3 s"]);
 });
 
-test("a coarser clip's points are longer", () => {
-  const { high } = columns(clip(0, 10, { rate: 10 }), { start: 0, end: 1 }, 20);
+test("a coarser wave's points are longer", () => {
+  const { high } = columns(wave(0, 10, { rate: 10 }), { start: 0, end: 1 }, 20);
   assert.deepEqual([...high].slice(0, 6), [0, 0, 1, 1, 2, 2]);
 });
 
@@ -108,17 +108,17 @@ test("finer waves are asked for when pixels can show them, with room at both sid
   assert.equal(detailWanted({ start: 0, end: 16 }, 800, 100, null, 16), null);
   assert.deepEqual(detailWanted({ start: 4, end: 5 }, 800, 100, null, 16), { start: 3.5, end: 5.5, points: 1600 });
   assert.deepEqual(detailWanted({ start: 0, end: 1 }, 800, 100, null, 16), { start: 0, end: 1.5, points: 1200 });
-  const detail = { start: 3.5, end: 5.5, rate: 800, clips: [] };
+  const detail = { start: 3.5, end: 5.5, rate: 800, waves: [] };
   assert.equal(detailWanted({ start: 4.2, end: 5.2 }, 800, 100, detail, 16), null, "they are there");
   assert.notEqual(detailWanted({ start: 4.8, end: 5.8 }, 800, 100, detail, 16), null, "panned out of them");
   assert.notEqual(detailWanted({ start: 4.2, end: 4.4 }, 800, 100, detail, 16), null, "zoomed in further");
-  const samples = { start: 4, end: 4.3, rate: 24_000, clips: [] };
+  const samples = { start: 4, end: 4.3, rate: 24_000, waves: [] };
   assert.equal(detailWanted({ start: 4.1, end: 4.2 }, 8_000, 100, samples, 16), null, "nothing is finer");
   assert.ok(detailWanted({ start: 0, end: 60 }, 4_000, 3, null, 3_600).points <= 8_000);
 });
 
 test("at the session's ends finer waves need not go further", () => {
-  const detail = { start: 0, end: 1.5, rate: 800, clips: [] };
+  const detail = { start: 0, end: 1.5, rate: 800, waves: [] };
   assert.ok(covers(detail, { start: -1, end: 1 }, 16));
   assert.ok(covers({ ...detail, start: 15, end: 16 }, { start: 15.5, end: 16.5 }, 16));
   assert.ok(!covers(detail, { start: 0, end: 1.6 }, 16));

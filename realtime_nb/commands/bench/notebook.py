@@ -39,7 +39,7 @@ _COLUMNS = {"capture → kernel": "capture", "capture → server": "server", "fl
 _SETUP = """
 import json, threading, time
 from realtime_nb.widgets.microphone import Microphone
-from realtime_nb.widgets.speaker import Speaker
+from realtime_nb.widgets.speaker import SpeakerWidget
 
 ways, flushes = [], []
 
@@ -49,7 +49,7 @@ class Timed(Microphone):
             ways.append(time.time() * 1000 - message["t"])
         super().on_message(message, buffers)
 
-microphone, speaker = Timed(chunk_ms={chunk_ms}), Speaker()
+microphone, speaker = Timed(chunk_ms={chunk_ms}), SpeakerWidget()
 display(microphone, speaker)
 """
 _SPEAK = """
