@@ -357,6 +357,17 @@ def test_audio_that_names_no_item(folder: Path) -> None:
     assert recording.latency.latency_ms[0] == pytest.approx(804)
 
 
+def test_audio_that_names_no_item_is_no_item_of_its_own(whole: Path, folder: Path) -> None:
+    without(folder, "response.output_audio.delta", "item_id")
+    with (folder / "playback.jsonl").open("a") as file:
+        file.write("not me\n")
+
+    recording = load(folder)
+
+    assert "playback.jsonl: line 7 can't be read and is left out." in recording.problems
+    assert set(recording.conversation.items) == set(load(whole).conversation.items)
+
+
 @pytest.mark.parametrize(
     ("type", "key", "count", "unknown"),
     [
