@@ -106,8 +106,9 @@ def failure(call: FunctionCall) -> Literal["error", "timeout"] | None:
 def _complaint(output: str) -> str | None:
     """Returns what went wrong, of an output that says nothing else."""
     content = decoded(output) if output.startswith('{"error"') else None
-    alone = isinstance(content, dict) and set(content) == {"error"}
-    return str(content["error"]) if alone else None
+    if not isinstance(content, dict) or set(content) != {"error"}:
+        return None
+    return str(content["error"])
 
 
 def decoded(text: str) -> Any:
