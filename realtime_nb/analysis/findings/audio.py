@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 
 from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, seconds
-from realtime_nb.protocol.words import counted
 from realtime_nb.analysis.table_cells import rest_ms
+from realtime_nb.protocol.words import counted
 
 __all__ = ["AUDIO_RULES"]
 
