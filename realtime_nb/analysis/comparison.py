@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from realtime_nb.analysis.cost.costs import cost_summary
 from realtime_nb.analysis.cost.prices import PriceTable
 from realtime_nb.analysis.pace import pace_note
 from realtime_nb.analysis.recorded import Recorded
@@ -129,7 +128,7 @@ class _TurnFigures:
 
 def _figures(rec: Recorded, prices: PriceTable | None) -> list[_TurnFigures]:
     usage = rec.usage.groupby("turn")[list(_USAGE)].sum(min_count=1)
-    usd = cost_summary(rec, prices).by_turn.set_index("turn").responses_usd
+    usd = rec.cost(prices).by_turn.set_index("turn").responses_usd
     found = []
     for row in rec.turns.to_dict("records"):
         number = int(row["turn"])

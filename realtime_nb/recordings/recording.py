@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from realtime_nb.analysis import tables
-from realtime_nb.analysis.cost.costs import Cost, price_session
 from realtime_nb.analysis.event_table import events_table
 from realtime_nb.analysis.pace import at_pace
 from realtime_nb.analysis.timeline import timeline_data
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from realtime_nb.analysis.checks import Checks
     from realtime_nb.analysis.clips import RecordingClip
     from realtime_nb.analysis.cost.prices import PriceTable
+    from realtime_nb.analysis.cost.summary import Cost
     from realtime_nb.analysis.findings.findings import Findings
     from realtime_nb.analysis.timeline import TimelineData
     from realtime_nb.analysis.voices import Voices
@@ -313,17 +313,17 @@ class Recording:
             model: price it as if this model had answered, such as ``"gpt-realtime-2"`` for a
                 session with the local server.
         """
+        if prices is None and model is None:
+            return self._cost.copy()
         from realtime_nb.analysis.cost.costs import cost_summary
 
         return cost_summary(self, prices, model)
 
-    def kept_cost(self) -> Cost:
-        """Returns what :meth:`cost` says when it is given nothing; priced once."""
-        return self._cost.copy()
-
     @cached_property
     def _cost(self) -> Cost:
-        return price_session(self)
+        from realtime_nb.analysis.cost.costs import cost_summary
+
+        return cost_summary(self)
 
     def findings(self, prices: PriceTable | None = None) -> Findings:
         """Returns what deserves a look, in sentences, worst first."""

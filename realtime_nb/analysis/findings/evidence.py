@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from realtime_nb.analysis.cost.costs import Cost, cost_summary
 from realtime_nb.analysis.cost.prices import PriceTable
+from realtime_nb.analysis.cost.summary import Cost
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.table_cells import or_nan
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
@@ -100,7 +100,7 @@ class Evidence:
     @cached_property
     def cost(self) -> Cost:
         """What it cost."""
-        return cost_summary(self.rec, self._prices)
+        return self.rec.cost(self._prices)
 
     def finding(
         self,

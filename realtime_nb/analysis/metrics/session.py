@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from realtime_nb.analysis.cost.costs import Cost, cost_summary
+from realtime_nb.analysis.cost.summary import Cost
 from realtime_nb.analysis.findings.session import is_benign
 from realtime_nb.analysis.metrics import figures
 from realtime_nb.analysis.metrics.figures import Figure
@@ -112,7 +112,7 @@ def _tokens(rec: Recorded) -> dict[str, Figure]:
 
 
 def _cost(rec: Recorded) -> dict[str, Figure]:
-    cost = cost_summary(rec)
+    cost = rec.cost()
     source = f"server, prices of {cost.prices_date}"
     return {
         "context_growth_tokens": figures.spread(

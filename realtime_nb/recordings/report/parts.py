@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from realtime_nb.analysis.cost.costs import Cost
+from realtime_nb.analysis.cost.summary import Cost
 from realtime_nb.analysis.findings.findings import Findings
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.transcript import TranscriptRow, transcript_rows

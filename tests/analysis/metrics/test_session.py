@@ -9,8 +9,8 @@ import pytest
 
 from realtime_nb.analysis.metrics.figures import Figure
 from realtime_nb.analysis.metrics.session import session_figures
-from tests.analysis.cost.test_costs import WORKED_USD, two_turns
-from tests.analysis.cost.test_costs import begun as begun_on
+from tests.analysis.cost.priced_session import WORKED_USD, two_turns
+from tests.analysis.cost.priced_session import begun as begun_on
 from tests.made_recording import MadeRecording
 from tests.spoken_recording import begun, spoken
 
