@@ -7,7 +7,10 @@ from typing import Any
 from tests.made_recording import MadeRecording
 from tests.scripted_session import USAGE as WORKED
 
-__all__ = ["begun", "two_turns"]
+__all__ = ["WORKED_USD", "begun", "two_turns"]
+
+WORKED_USD = 0.0106136
+"""What its responses cost, by the tokens of the worked example."""
 
 
 def begun(

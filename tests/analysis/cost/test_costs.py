@@ -7,10 +7,9 @@ import pytest
 
 from realtime_nb.analysis.cost.costs import cost_summary, costs
 from realtime_nb.analysis.cost.prices import DurationPrice, Price, PriceTable
-from tests.analysis.cost.priced_session import begun, two_turns
+from tests.analysis.cost.priced_session import WORKED_USD, begun, two_turns
 from tests.made_recording import MadeRecording
 
-WORKED_USD = 0.0106136
 ZEROS = {
     "total_tokens": 0,
     "input_tokens": 0,
