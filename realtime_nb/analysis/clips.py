@@ -139,7 +139,7 @@ class RecordingClip:
         return file.getvalue()
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Writes :attr:`wav` to a file and return its path."""
+        """Writes :attr:`wav` to a file and returns its path."""
         path = Path(path)
         path.write_bytes(self.wav)
         return path
