@@ -12,6 +12,9 @@ import numpy as np
 import pandas as pd
 
 from realtime_nb.analysis import tables
+from realtime_nb.analysis.cost.costs import cost_summary
+from realtime_nb.analysis.cost.prices import PriceTable
+from realtime_nb.analysis.cost.summary import Cost
 from realtime_nb.analysis.interruptions import interruptions
 from realtime_nb.analysis.metrics.metrics import metrics
 from realtime_nb.analysis.voices import Voices
@@ -139,6 +142,9 @@ class MadeRecording:
 
     def metrics(self) -> pd.DataFrame:
         return metrics(self)
+
+    def cost(self, prices: PriceTable | None = None, model: str | None = None) -> Cost:
+        return cost_summary(self, prices, model)
 
     @property
     def labels(self) -> pd.DataFrame:

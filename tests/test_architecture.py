@@ -71,11 +71,6 @@ TESTED_WITH: dict[str, str] = {
     "session.connect": "session.session",
     "session.driver": "session.session",
     "protocol.input_clock": "analysis.tables",
-    "analysis.timeline": "recordings.recording",
-    "analysis.turn_moments": "analysis.tables",
-    "analysis.metrics.figures": "analysis.metrics.metrics",
-    "analysis.metrics.latency": "analysis.metrics.metrics",
-    "analysis.metrics.talk": "analysis.metrics.metrics",
     "devices.host_player": "devices.host_audio",
     "session.served_recording": "session.recorded_transport",
 }

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.analysis.transcript import item_line
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, pcm_from_samples
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.conversation import Item
@@ -138,7 +139,7 @@ class RecordingClip:
         return file.getvalue()
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Writes :attr:`wav` to a file and return its path."""
+        """Writes :attr:`wav` to a file and returns its path."""
         path = Path(path)
         path.write_bytes(self.wav)
         return path
@@ -162,7 +163,7 @@ class RecordingClip:
 
     def transcript(self) -> str:
         """Returns who said what within it, a line each; messages that reach out of it are whole."""
-        return "\n".join(self._lines())
+        return "\n".join(filter(None, self._lines()))
 
     def _lines(self) -> Iterator[str]:
         conversation = self.recording.conversation
@@ -171,14 +172,7 @@ class RecordingClip:
             # A moment counts as inside, too. NaN, an unknown time, never does.
             if not (begin_s < self.end_s and max(end_s, begin_s) >= self.start_s):
                 continue
-            words = item.heard_text if item.interrupted else item.text
-            clock = f"{int(begin_s) // 60}:{int(begin_s) % 60:02}"
-            if item.type == "function_call":
-                call = conversation.calls.get(item.call_id or "")
-                output = "no output" if call is None or call.output is None else call.output
-                yield f"{clock}  tool: {item.name}({item.arguments}) → {output}"
-            elif item.type == "message" and words:
-                yield f"{clock}  {'agent' if item.role == 'assistant' else item.role}: {words}"
+            yield item_line(conversation, item, begin_s, unheard=False)
 
     def _span(self, item: Item) -> tuple[float, float]:
         """Returns when an item was heard, or came about."""

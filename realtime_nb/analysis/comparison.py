@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from realtime_nb.analysis.cost.costs import cost_summary
 from realtime_nb.analysis.cost.prices import PriceTable
 from realtime_nb.analysis.pace import pace_note
 from realtime_nb.analysis.recorded import Recorded
@@ -129,7 +128,7 @@ class _TurnFigures:
 
 def _figures(rec: Recorded, prices: PriceTable | None) -> list[_TurnFigures]:
     usage = rec.usage.groupby("turn")[list(_USAGE)].sum(min_count=1)
-    usd = cost_summary(rec, prices).by_turn.set_index("turn").responses_usd
+    usd = rec.cost(prices).by_turn.set_index("turn").responses_usd
     found = []
     for row in rec.turns.to_dict("records"):
         number = int(row["turn"])
@@ -157,7 +156,7 @@ def _words(text: str) -> list[str]:
 def _paired(
     left: Sequence[_TurnFigures], right: Sequence[_TurnFigures]
 ) -> list[tuple[_TurnFigures, _TurnFigures]]:
-    """As many turns as can be paired in order, and of those ways the most alike."""
+    """Returns as many turns as can be paired in order, and of those ways the most alike."""
     if len(left) == len(right) and all(map(_alike, left, right)):
         return list(zip(left, right, strict=True))
     alike = [[_alike(one, other) for other in right] for one in left]
@@ -192,7 +191,7 @@ def _alike(left: _TurnFigures, right: _TurnFigures) -> float:
 
 
 def _differences(left: _TurnFigures, right: _TurnFigures) -> float:
-    """Words to replace, insert or delete to come from one transcript to the other."""
+    """Counts words to replace, insert or delete to come from one transcript to the other."""
     if not left.words and not right.words:
         return math.nan
     steps = SequenceMatcher(None, left.words, right.words, autojunk=False).get_opcodes()

@@ -51,7 +51,7 @@ def echo_score(heard: Samples, played: Samples, start_s: float) -> float:
 
 
 def _excerpt(samples: Samples, start: int, length: int) -> npt.NDArray[np.float64]:
-    """``length`` samples at 8 kHz from a position at 24 kHz on, silence where there are none."""
+    """Returns ``length`` samples at 8 kHz from a position at 24 kHz on, silence where none are."""
     stop = start + length * _DECIMATION
     inside = samples[max(0, start) : max(0, stop)]
     before = min(length * _DECIMATION, max(0, -start))
@@ -59,7 +59,7 @@ def _excerpt(samples: Samples, start: int, length: int) -> npt.NDArray[np.float6
 
 
 def _decimated(samples: Samples) -> npt.NDArray[np.float64]:
-    """Means of three, then differences, without which any two voiced sounds are alike."""
+    """Returns means of three, then their differences: else any two voiced sounds are alike."""
     whole = len(samples) // _DECIMATION * _DECIMATION
     means = np.zeros(whole // _DECIMATION)
     for phase in range(_DECIMATION):

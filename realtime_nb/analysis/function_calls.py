@@ -7,7 +7,7 @@ import math
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from realtime_nb.analysis.table_cells import between_ms, or_nan, table
 from realtime_nb.analysis.turn_moments import earliest
@@ -17,7 +17,7 @@ from realtime_nb.protocol.conversation import Conversation, FunctionCall, Respon
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["calls", "failure"]
+__all__ = ["calls", "decoded", "failure"]
 
 _TIMED_OUT = re.compile(r"\S+ took over \S+ s\.")
 """What a tool that took too long tells the model."""
@@ -105,13 +105,18 @@ def failure(call: FunctionCall) -> Literal["error", "timeout"] | None:
 
 def _complaint(output: str) -> str | None:
     """Returns what went wrong, of an output that says nothing else."""
-    if not output.startswith('{"error"'):
+    content = decoded(output) if output.startswith('{"error"') else None
+    if not isinstance(content, dict) or set(content) != {"error"}:
         return None
+    return str(content["error"])
+
+
+def decoded(text: str) -> Any:
+    """Returns what JSON says, the text itself where it is none: arguments and outputs are free."""
     try:
-        content = json.loads(output)
+        return json.loads(text)
     except (ValueError, RecursionError):
-        return None
-    return str(content["error"]) if set(content) == {"error"} else None
+        return text
 
 
 def _call_row(call: FunctionCall, context: _CallContext) -> dict[str, object]:

@@ -17,6 +17,7 @@ __all__ = ["InputHealth", "input_health"]
 _FRAMES_PER_S = 50
 _CLIPPED = 32_766 / 32_768
 _DIGITAL_SILENCE_DBFS = -100.0
+"""Below it nothing at all is heard between the words, as of a muted microphone."""
 _BLOCK = 1 << 20
 
 
@@ -41,11 +42,6 @@ class InputHealth:
     snr_db: float
     voiced_frames: int
     unvoiced_frames: int
-
-    @property
-    def digital_silence(self) -> bool:
-        """Whether nothing at all is to be heard between the words, as of a muted microphone."""
-        return self.noise_floor_dbfs < _DIGITAL_SILENCE_DBFS
 
 
 def input_health(samples: Samples, voiced_ms: Sequence[TimeSpan]) -> InputHealth:

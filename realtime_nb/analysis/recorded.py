@@ -15,6 +15,8 @@ from realtime_nb.protocol.input_clock import InputClock
 if TYPE_CHECKING:
     import pandas as pd
 
+    from realtime_nb.analysis.cost.prices import PriceTable
+    from realtime_nb.analysis.cost.summary import Cost
     from realtime_nb.analysis.voices import Voices
 
 __all__ = ["Recorded"]
@@ -103,6 +105,9 @@ class Recorded(Protocol):
 
     def metrics(self) -> pd.DataFrame:
         """Returns one row per metric."""
+
+    def cost(self, prices: PriceTable | None = None, model: str | None = None) -> Cost:
+        """Returns what it cost; see :func:`realtime_nb.analysis.cost.costs.cost_summary`."""
 
     def raw_events(self) -> Iterator[RecordedEvent]:
         """Returns all events in order."""

@@ -24,7 +24,7 @@ def merged(*lanes: Iterable[TimeSpan]) -> list[TimeSpan]:
 
 
 def long_silences(audible: Sequence[TimeSpan], end_s: float) -> list[TimeSpan]:
-    """Gaps of more than two seconds after the first span, up to the end of the session.
+    """Returns gaps of more than two seconds after the first span, up to the end of the session.
 
     Args:
         audible: where anybody is, as :func:`merged` gives it.

@@ -122,7 +122,7 @@ def _ended_s(response: Response, end_s: float) -> float:
 
 
 def _placed(clock: InputClock, stretches: Iterable[tuple[float, float | None]]) -> list[TimeSpan]:
-    """Stretches of the input on the time axis, but for those without an end or a known time."""
+    """Returns stretches of the input on the time axis; those without an end or a time left out."""
     spans = [
         (clock.onset(start_ms), clock.wall(end_ms))
         for start_ms, end_ms in stretches

@@ -1,14 +1,25 @@
-"""A conversation as the rows of a transcript."""
+"""A conversation as a transcript: in rows, and in lines of text."""
 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Literal
 
+from realtime_nb.analysis.function_calls import decoded
 from realtime_nb.protocol.conversation import Conversation, FunctionCall, Item, Speech
+from realtime_nb.protocol.words import clock
 
-__all__ = ["MAX_ROWS", "Row", "rows", "text_of"]
+__all__ = [
+    "MAX_ROWS",
+    "TranscriptRow",
+    "call_text",
+    "item_line",
+    "row_text",
+    "transcript_rows",
+    "transcript_text",
+]
 
 MAX_ROWS = 1_000
 """Rows that are kept in sight; of a longer conversation, the last."""
@@ -17,7 +28,7 @@ _LONGEST = 4_000
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TranscriptRow:
     """One entry of a transcript.
 
     Attributes:
@@ -47,7 +58,7 @@ class Row:
     failed: bool = False
 
 
-def rows(conversation: Conversation) -> list[Row]:
+def transcript_rows(conversation: Conversation) -> list[TranscriptRow]:
     """Returns the transcript: a row for each item that says something, in the conversation's order.
 
     What the user says has its row from when speech is heard, before there are words. Outputs of
@@ -70,36 +81,96 @@ def rows(conversation: Conversation) -> list[Row]:
     return written[-MAX_ROWS:]
 
 
-def text_of(row: Row) -> str:
+# --- in lines -------------------------------------------------------------------------------------
+
+
+def row_text(row: TranscriptRow) -> str:
     """Returns the row as plain text, in one line."""
-    clock = "" if row.t_s is None else f"{int(row.t_s) // 60}:{int(row.t_s) % 60:02}  "
     if row.kind == "call":
-        output = "no output" if row.output is None else row.output
-        return f"{clock}tool: {row.name}({row.text}) → {output}"
-    who = {"user": "you: ", "note": ""}.get(row.kind, f"{row.kind}: ")
+        return _line(row.t_s, "tool", call_text(row.name, row.text, row.output))
     unheard = f" [not heard: {row.unheard}]" if row.unheard else ""
     note = f" ({row.note})" if row.note else ""
-    return f"{clock}{who}{row.text}{unheard}{note}".rstrip()
+    who = {"user": "you", "note": ""}.get(row.kind, row.kind)
+    return _line(row.t_s, who, f"{row.text}{unheard}{note}").rstrip()
 
 
-def _row(conversation: Conversation, item: Item, *, transcribed: bool) -> Row | None:
+def transcript_text(conversation: Conversation) -> str:
+    """Returns who said what, a line each, in the order of the conversation."""
+    lines = (
+        item_line(conversation, item, item.added_s if item.played_s is None else item.played_s)
+        for item in conversation.in_order()
+    )
+    return "\n".join(line for line in lines if line)
+
+
+def item_line(
+    conversation: Conversation, item: Item, t_s: float | None, *, unheard: bool = True
+) -> str:
+    """Returns an item in a line; nothing of one that says nothing.
+
+    Args:
+        conversation: whose item it is.
+        item: what was said, or called.
+        t_s: the moment at the line's beginning.
+        unheard: whether to tell what of an interrupted message was not heard.
+    """
+    if item.type == "function_call":
+        call = conversation.calls.get(item.call_id or "")
+        output = None if call is None else call.output
+        return _line(t_s, "tool", call_text(item.name or "", item.arguments, output))
+    text = _marked(item) if unheard else item.heard_text
+    if item.type != "message" or not text:
+        return ""
+    return _line(t_s, "agent" if item.role == "assistant" else item.role or "user", text)
+
+
+def call_text(name: str, arguments: str, output: str | None) -> str:
+    """Returns a function call and what came of it."""
+    return f"{name}({arguments}) → {'no output' if output is None else output}"
+
+
+def _marked(item: Item) -> str:
+    rest = _unheard(item)
+    if rest:
+        return f"{item.heard_text} [interrupted; not heard: {rest}]"
+    # Of how much audio it was cut is not known: nor is what was heard of it.
+    lost = item.interrupted and math.isnan(item.audio_ms) and item.text
+    return f"{item.text} [interrupted]" if lost else item.text
+
+
+def _unheard(item: Item) -> str:
+    """Returns the rest of a text after it was cut."""
+    return item.text[len(item.heard_text) :].strip()
+
+
+def _line(t_s: float | None, who: str, text: str) -> str:
+    said = f"{who}: {text}" if who else text
+    return said if t_s is None else f"{clock(t_s)}  {said}"
+
+
+# --- in rows --------------------------------------------------------------------------------------
+
+
+def _row(conversation: Conversation, item: Item, *, transcribed: bool) -> TranscriptRow | None:
     match item.type:
         case "message" if item.role == "assistant":
             return _agent_row(item)
         case "message" if item.role == "user":
             return _user_row(item, transcribed=transcribed)
         case "message":
-            return Row(item.id, "system", _short(item.text), t_s=item.added_s)
+            return TranscriptRow(item.id, "system", _short(item.text), t_s=item.added_s)
         case "function_call":
             return _call_row(item, conversation.calls.get(item.call_id or ""))
         case "function_call_output" if item.call_id in conversation.calls:
             return None
         case _:
             name = item.type.replace("_", " ")
-            return Row(item.id, "system", _short(item.output or name), note=name, t_s=item.added_s)
+            return TranscriptRow(
+                item.id, "system", _short(item.output or name), note=name, t_s=item.added_s
+            )
 
 
-def _user_row(item: Item, *, transcribed: bool) -> Row:
+def _user_row(item: Item, *, transcribed: bool) -> TranscriptRow:
     spoken = any(part.get("type") == "input_audio" for part in item.content)
     note = ""
     if item.transcript == "failed":
@@ -111,7 +182,7 @@ def _user_row(item: Item, *, transcribed: bool) -> Row:
     pending = spoken and transcribed and item.transcript is None
     if pending and not item.text:
         note = "transcribing"
-    return Row(
+    return TranscriptRow(
         item.id,
         "user",
         _short(item.text),
@@ -122,31 +193,27 @@ def _user_row(item: Item, *, transcribed: bool) -> Row:
     )
 
 
-def _agent_row(item: Item) -> Row:
-    heard = item.heard_text
-    if item.interrupted:
-        text, unheard = heard, item.text[len(heard) :].strip()
-        note = f"interrupted after {(item.truncated_ms or 0) / 1000:.1f} s"
-    else:
-        text, unheard = item.text, ""
-        note = "cut short" if item.status == "incomplete" else ""
-    return Row(
+def _agent_row(item: Item) -> TranscriptRow:
+    note = "cut short" if item.status == "incomplete" else ""
+    if item.truncated_ms is not None:
+        note = f"interrupted after {item.truncated_ms / 1000:.1f} s"
+    return TranscriptRow(
         item.id,
         "agent",
-        _short(text),
-        unheard=_short(unheard),
+        _short(item.heard_text),
+        unheard=_short(_unheard(item)),
         pending=item.status == "in_progress" and not item.interrupted,
         note=note,
         t_s=item.added_s if item.played_s is None else item.played_s,
     )
 
 
-def _call_row(item: Item, call: FunctionCall | None) -> Row:
+def _call_row(item: Item, call: FunctionCall | None) -> TranscriptRow:
     call = call or FunctionCall(item.call_id or "", item.name or "", item.arguments)
     duration_ms = None
     if call.output_s is not None and call.done_s is not None:
         duration_ms = (call.output_s - call.done_s) * 1000
-    return Row(
+    return TranscriptRow(
         item.id,
         "call",
         _short(_arguments(call.arguments or item.arguments)),
@@ -159,24 +226,32 @@ def _call_row(item: Item, call: FunctionCall | None) -> Row:
     )
 
 
-def _before_its_item(speech: Speech, item: Item | None) -> list[Row]:
+def _before_its_item(speech: Speech, item: Item | None) -> list[TranscriptRow]:
     """Returns the user's row while they speak, before the server made it an item."""
     if speech.audio_end_ms is None:
-        return [Row(speech.item_id, "user", pending=True, note="speaking", t_s=speech.started_s)]
+        return [
+            TranscriptRow(
+                speech.item_id, "user", pending=True, note="speaking", t_s=speech.started_s
+            )
+        ]
     if item is not None and item.committed_s is not None:
         return [
-            Row(speech.item_id, "user", pending=True, note="transcribing", t_s=item.committed_s)
+            TranscriptRow(
+                speech.item_id, "user", pending=True, note="transcribing", t_s=item.committed_s
+            )
         ]
     return []
 
 
-def _notes_by_item(conversation: Conversation, items: dict[str, Item]) -> dict[str, list[Row]]:
+def _notes_by_item(
+    conversation: Conversation, items: dict[str, Item]
+) -> dict[str, list[TranscriptRow]]:
     """Returns what to say of responses that failed or were cut by the server, after their last
     items.
 
     One that has no items is noted after the item that was added last before it.
     """
-    noted: dict[str, list[Row]] = {}
+    noted: dict[str, list[TranscriptRow]] = {}
     for response in list(conversation.responses.values())[-MAX_ROWS:]:
         if response.status not in ("failed", "incomplete"):
             continue
@@ -188,7 +263,7 @@ def _notes_by_item(conversation: Conversation, items: dict[str, Item]) -> dict[s
         if not place and response.created_s is not None:
             before = (one for one in items.values() if _is_before(one, response.created_s))
             place = max(before, key=lambda one: one.added_s or 0.0, default=Item("")).id
-        row = Row(
+        row = TranscriptRow(
             f"note {response.id}",
             "note",
             _short(f"{words}: {message}" if message else f"{words}."),
@@ -213,11 +288,8 @@ def _is_transcribed(conversation: Conversation) -> bool:
 
 
 def _arguments(text: str) -> str:
-    """JSON arguments as a call has them in Python: ``day="Tuesday", seats=2``."""
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
+    """Returns JSON arguments as a call has them in Python: ``day="Tuesday", seats=2``."""
+    values = decoded(text)
     if not isinstance(values, dict):
         return text
     return ", ".join(
@@ -227,18 +299,12 @@ def _arguments(text: str) -> str:
 
 def _plain(output: str) -> str:
     """Returns a JSON string as the text in it; all else as it is."""
-    try:
-        value = json.loads(output)
-    except (ValueError, RecursionError):
-        return output
+    value = decoded(output)
     return value if isinstance(value, str) else output
 
 
 def _tells_of_error(output: str | None) -> bool:
-    try:
-        value = json.loads(output or "")
-    except (ValueError, RecursionError):
-        return False
+    value = decoded(output or "")
     return isinstance(value, dict) and bool(value.get("error"))
 
 

@@ -97,8 +97,8 @@ class Moments:
         return _duration_ms(self.speech_end_s, self.played_s)
 
     def parts_ms(self) -> dict[str, float]:
-        """``latency_ms`` and the parts that add up to it; NaN for those that :meth:`parts_note`
-        tells of."""
+        """Returns ``latency_ms`` and the parts that add up to it; NaN for those that
+        :meth:`parts_note` tells of."""
         parts = (_duration_ms(earlier, later) for earlier, later in pairwise(self._edges_s))
         return {
             "latency_ms": self.latency_ms,
@@ -136,7 +136,7 @@ _SLACK_S = 1e-5
 
 
 def _duration_ms(earlier_s: float, later_s: float) -> float:
-    """NaN where the later is the earlier: then the two don't belong together."""
+    """Returns the time between; NaN where the later comes first: the two are not of one turn."""
     return math.nan if later_s < earlier_s - _SLACK_S else (later_s - earlier_s) * 1000
 
 

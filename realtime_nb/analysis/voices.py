@@ -87,7 +87,7 @@ def find_voices(rec: _Audible) -> Voices:
 
 
 def _on_the_wall(spans_ms: Iterable[TimeSpan], clock: InputClock) -> list[TimeSpan]:
-    """Spans of the input-sample clock as spans of time."""
+    """Returns spans of the input-sample clock as spans of time, in seconds."""
     stretches = clock.stretches()
     found: list[TimeSpan] = []
     first = 0
@@ -103,7 +103,7 @@ def _on_the_wall(spans_ms: Iterable[TimeSpan], clock: InputClock) -> list[TimeSp
 
 
 def audible_spans(samples: Samples) -> list[TimeSpan]:
-    """Spans of clean audio (24 kHz) in which there is a voice, by level, in seconds.
+    """Returns spans of clean audio (24 kHz) in which there is a voice, by level, in seconds.
 
     A 20-ms frame is voiced when its level is less than 35 dB below that of the loud ones (the
     95th percentile of those above -60 dBFS), and above -60 dBFS. Gaps under 200 ms are closed.
@@ -124,7 +124,7 @@ def audible_spans(samples: Samples) -> list[TimeSpan]:
 
 
 def frame_levels_dbfs(samples: Samples) -> npt.NDArray[np.float64]:
-    """Returns level of each 20-ms frame in dBFS (0: a full-scale square wave); -120 for silence.
+    """Returns the level of each 20-ms frame in dBFS (0: full-scale square wave); -120 for silence.
 
     Args:
         samples: Float32 at 24 kHz, shape (n,); an incomplete last frame is filled with silence.
@@ -147,7 +147,7 @@ def frame_levels_dbfs(samples: Samples) -> npt.NDArray[np.float64]:
 
 
 def spans_length(spans: Sequence[TimeSpan]) -> float:
-    """Sums of the lengths of spans."""
+    """Returns the sum of the lengths of spans."""
     return sum(end - start for start, end in spans)
 
 

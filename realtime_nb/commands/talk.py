@@ -11,13 +11,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from realtime_nb.analysis.function_calls import decoded
+from realtime_nb.analysis.transcript import call_text
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.audio.pcm import SAMPLE_RATE, load_audio, pcm_from_samples
 from realtime_nb.errors import ConfigurationError, RealtimeError
@@ -331,7 +332,7 @@ def _line(session: Session, event: ev.ServerEvent | ev.UnknownEvent) -> tuple[st
             return "note", "interrupted before anything was heard"
         case ev.ItemAdded(item={"type": "function_call_output", "call_id": call_id}):
             call = conversation.calls.get(call_id)
-            return ("tool", f"{call.name}({call.arguments}) → {call.output}") if call else None
+            return ("tool", call_text(call.name, call.arguments, call.output)) if call else None
         case ev.ErrorEvent():
             return "error", event.message
         case _:
@@ -363,15 +364,7 @@ def _turn(row: dict[Any, Any], turn: UserTurn) -> TalkTurn:
         latency_note=note,
         interrupted=bool(row["interrupted"]),
         calls=[
-            TalkCall(call.name, _decoded(call.arguments), _decoded(call.output))
+            TalkCall(call.name, decoded(call.arguments), call.output and decoded(call.output))
             for call in turn.calls
         ],
     )
-
-
-def _decoded(text: str | None) -> object:
-    """Returns what JSON says, or the text itself where it is none."""
-    try:
-        return None if text is None else json.loads(text)
-    except ValueError:
-        return text

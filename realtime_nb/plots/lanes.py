@@ -152,7 +152,7 @@ def _draw_density(
     row: int,
     size: tuple[float, float],
 ) -> None:
-    """How many events there are in each few pixels, at one scale for both directions."""
+    """Draws how many events there are in each few pixels, at one scale for both directions."""
     duration_s, width_px = size
     bins = int(np.clip(len(times_s) / 4, 20, width_px / _BIN_PX))
     edges_s = np.linspace(0, duration_s, bins + 1)

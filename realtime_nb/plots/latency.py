@@ -77,7 +77,7 @@ def plot_latency(latency: pd.DataFrame, ax: Axes | None = None, *, simulated: bo
 
 
 def _draw_points(ax: Axes, table: pd.DataFrame, row: int, colour: str) -> None:
-    """Every turn, shifted up and down so that equal ones stay apart; the same every time."""
+    """Draws every turn, shifted up or down so that equal ones stay apart; always the same way."""
     values_ms = table["latency_ms"].to_numpy(float)
     shifts = np.modf(np.arange(1, len(values_ms) + 1) * 0.618034)[0]  # evenly spread, in any number
     heights = row + _BAND * (0.2 + 0.6 * shifts)
@@ -99,8 +99,7 @@ def _draw_points(ax: Axes, table: pd.DataFrame, row: int, colour: str) -> None:
 def _write(
     ax: Axes, text: str, at_ms: float, height: float, aside_pt: float, edge: str, side: str = "left"
 ) -> Annotation:
-    """Returns small type beside a point, for which the axis is made longer where there is no
-    room."""
+    """Writes small type beside a point; the axis is made longer where there is no room for it."""
     if side == "left":
         letter_px, (width_px, _) = style.letter_px(ax), style.size_px(ax)
         left_ms, right_ms = ax.get_xlim()
@@ -119,7 +118,7 @@ def _write(
 
 
 def _explain_hollow(ax: Axes, groups: list[tuple[str, str, pd.DataFrame]]) -> None:
-    """A legend, where there is a hollow point."""
+    """Explains hollow points in a legend, where there are any."""
     from matplotlib.lines import Line2D
 
     hollow = [
@@ -143,7 +142,7 @@ def _explain_hollow(ax: Axes, groups: list[tuple[str, str, pd.DataFrame]]) -> No
 
 
 def _draw_distribution(ax: Axes, values_ms: npt.NDArray[np.float64], row: int, colour: str) -> None:
-    """The empirical distribution function of sorted values, filled."""
+    """Draws the empirical distribution function of sorted values, filled."""
     count = len(values_ms)
     shares = row + _BAND * np.arange(count + 1) / count
     edges_ms = np.concatenate([values_ms[:1], values_ms])
@@ -162,8 +161,6 @@ def _draw_distribution(ax: Axes, values_ms: npt.NDArray[np.float64], row: int, c
 
 
 def _missing(latency: pd.DataFrame) -> str:
-    notes = latency.loc[latency["latency_ms"].isna(), "latency_note"].fillna("unknown")
-    if notes.empty:
-        return ""
-    reasons = [f"{reason} ({count})" for reason, count in notes.value_counts().items()]
-    return f"Not counted: {counted(len(notes), 'turn')}: {', '.join(reasons)}."
+    reasons = style.why_no_latency(latency)
+    words = ", ".join(f"{reason} ({count})" for reason, count in reasons.items())
+    return f"Not counted: {counted(sum(reasons.values()), 'turn')}: {words}." if words else ""

@@ -97,7 +97,7 @@ def _description(data: TimelineData) -> str:
 
 
 def _text(text: str) -> str:
-    """Fits for XML: escaped, without the characters that it can't hold."""
+    """Returns a text fit for XML: escaped, without the characters that it can't hold."""
     return escape(_UNPRINTABLE.sub("\ufffd", text))
 
 
@@ -151,7 +151,7 @@ class _Still:
         yield f'<text x="{x_px}" y="{y_px:g}" text-anchor="end">{name}</text>'
 
     def _spans(self, spans: Sequence[TimeSpan], height_px: float, colour: str, alpha: float) -> str:
-        """Rectangles as strokes, at most one per column however many spans there are."""
+        """Returns rectangles as strokes, at most one per column however many spans there are."""
         path, last = [], -1
         for start_s, end_s in sorted(span for span in spans if span[1] >= span[0]):
             start = max(last, int(start_s / self.duration_s * self.columns), 0)
@@ -208,7 +208,7 @@ class _Still:
             self.bottom_px += 13
 
     def _apart(self) -> list[tuple[float, str]]:
-        """Calls' names; when there are many, only where no other call is above the name."""
+        """Returns calls' names; when there are many, only where no other call is above the name."""
         named = sorted((start_s, name) for start_s, _, name in self.data.calls)
         if len(named) <= MOST_CROWDED_CALLS:
             return named

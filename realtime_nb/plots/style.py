@@ -16,6 +16,7 @@ import numpy.typing as npt
 from realtime_nb.protocol.words import clock
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.collections import PolyCollection
@@ -44,6 +45,7 @@ __all__ = [
     "time_axis",
     "time_tick",
     "time_tick_step_s",
+    "why_no_latency",
     "x_label",
 ]
 
@@ -224,7 +226,7 @@ def x_label(ax: Axes, text: str) -> None:
 
 
 def nothing(ax: Axes, text: str = "") -> None:
-    """Leaves no axis, since there is nothing to be measured by it, and say why in its place."""
+    """Leaves no axis, since there is nothing to be measured by it, and says why in its place."""
     for axis in (ax.xaxis, ax.yaxis) if text else (ax.xaxis,):
         axis.set_ticks([])
         axis.set_label_text("")
@@ -269,7 +271,7 @@ def time_tick_step_s(duration_s: float, most: int = 11) -> float:
 
 
 def time_tick(seconds: float, duration_s: float) -> str:
-    """``"12"`` s in short sessions, ``"3:20"`` min in longer ones."""
+    """Returns ``"12"`` s in short sessions, ``"3:20"`` min in longer ones."""
     return f"{seconds:g}" if duration_s <= 90 else clock(round(seconds))
 
 
@@ -287,6 +289,12 @@ def time_axis(ax: Axes, duration_s: float) -> None:
     ax.set_xlabel("time (min:s)" if duration_s > 90 else "time (s)")
 
 
+def why_no_latency(latency: pd.DataFrame) -> dict[str, int]:
+    """Returns how many turns have no latency, by the reason, the commonest first."""
+    notes = latency.loc[latency["latency_ms"].isna(), "latency_note"].fillna("unknown")
+    return {str(reason): int(count) for reason, count in notes.value_counts().items()}
+
+
 def duration_text(seconds: float) -> str:
-    """``"800 ms"``, ``"1.2 s"``."""
+    """Returns ``"800 ms"``, ``"1.2 s"``."""
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

@@ -322,7 +322,7 @@ def _draw_errors(ax: Axes, middle: float, errors: Sequence[float]) -> None:
 def _draw_labels(
     ax: Axes, lanes: _Lanes, labels: Sequence[tuple[float, str]], letter_s: float
 ) -> None:
-    """Dotted lines through all lanes; those that have the room for their text reach up to it."""
+    """Draws dotted lines through all lanes; where there is room for its text, a line reaches it."""
     import matplotlib.pyplot as plt
 
     texts = dict(_label_texts(sorted(labels), ax.get_xlim()[1], letter_s))

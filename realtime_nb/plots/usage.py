@@ -67,7 +67,7 @@ def plot_usage(usage: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def _stack(usage: pd.DataFrame) -> list[tuple[str, Numbers, str, float]]:
-    """(name, tokens, colour, opacity) from the lowest; they add up to all tokens."""
+    """Returns (name, tokens, colour, opacity) from the lowest; they add up to all tokens."""
 
     def tokens(column: str) -> Numbers:
         return usage[column].fillna(0).to_numpy(float)
@@ -288,7 +288,7 @@ def _dress(ax: Axes, x_label: str, y_label: str) -> None:
 
 
 def _count(ax: Axes, places: Numbers) -> None:
-    """The numbers of the bars that are there, as many as there is room for."""
+    """Writes the numbers of the bars that are there, as many as there is room for."""
     import matplotlib.pyplot as plt
 
     if not len(places):

@@ -117,7 +117,7 @@ def _draw_parts(
 
 
 def _write_to_rows(ax: Axes, latency: pd.DataFrame, row_px: float) -> None:
-    """The total and what else is to know, at the end of each bar."""
+    """Writes the total and what else is to know at the end of each bar."""
     width_px = style.size_px(ax)[0]
     size_pt = min(9.0 if width_px * 72 / ax.figure.dpi > 250 else 7.5, _fitting_pt(ax, row_px))
     letter = style.letter_px(ax, size_pt) / width_px
@@ -153,7 +153,7 @@ def _fitting_pt(ax: Axes, row_px: float) -> float:
 
 
 def _mark_rows(ax: Axes, latency: pd.DataFrame) -> list[Artist]:
-    """Marks at the ends of thin bars, for which words would be too large."""
+    """Draws marks at the ends of thin bars, for which words would be too large."""
     import matplotlib.pyplot as plt
 
     ink = plt.rcParams["text.color"]
@@ -180,7 +180,7 @@ def _mark_rows(ax: Axes, latency: pd.DataFrame) -> list[Artist]:
 
 
 def _name_rows(ax: Axes, latency: pd.DataFrame) -> float:
-    """Turns numbers, as many as there is room for, round ones when they are thinned.
+    """Numbers the rows, as many as there is room for; round numbers when they are thinned.
 
     Returns:
         The height of a row in pixels.
@@ -198,8 +198,6 @@ def _name_rows(ax: Axes, latency: pd.DataFrame) -> float:
 
 def _notes(latency: pd.DataFrame) -> str:
     """Returns how many turns have no latency, by the reason."""
-    missing = latency.loc[latency["latency_ms"].isna(), "latency_note"].fillna("unknown")
-    if missing.empty:
-        return ""
-    reasons = [f"{count} {reason}" for reason, count in missing.value_counts().items()]
-    return f"No latency of {counted(len(missing), 'turn')}: {'; '.join(reasons)}."
+    reasons = style.why_no_latency(latency)
+    words = "; ".join(f"{count} {reason}" for reason, count in reasons.items())
+    return f"No latency of {counted(sum(reasons.values()), 'turn')}: {words}." if words else ""

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from realtime_nb.analysis import tables
-from realtime_nb.analysis.cost.costs import Cost, price_session
 from realtime_nb.analysis.event_table import events_table
 from realtime_nb.analysis.pace import at_pace
 from realtime_nb.analysis.timeline import timeline_data
+from realtime_nb.analysis.transcript import transcript_text
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.archive.lines import PlaybackLine, RecordedEvent, is_in_recording, label_line
 from realtime_nb.archive.logs import LOG_SUFFIXES, LogSource
 from realtime_nb.archive.sources import AudioFileSource, FolderSource, RecordingSource
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
 from realtime_nb.errors import RecordingError
-from realtime_nb.protocol.conversation import Conversation, Item
+from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.words import clock, counted
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from realtime_nb.analysis.checks import Checks
     from realtime_nb.analysis.clips import RecordingClip
     from realtime_nb.analysis.cost.prices import PriceTable
+    from realtime_nb.analysis.cost.summary import Cost
     from realtime_nb.analysis.findings.findings import Findings
     from realtime_nb.analysis.timeline import TimelineData
     from realtime_nb.analysis.voices import Voices
@@ -312,17 +313,17 @@ class Recording:
             model: price it as if this model had answered, such as ``"gpt-realtime-2"`` for a
                 session with the local server.
         """
+        if prices is None and model is None:
+            return self._cost.copy()
         from realtime_nb.analysis.cost.costs import cost_summary
 
         return cost_summary(self, prices, model)
 
-    def kept_cost(self) -> Cost:
-        """Returns what :meth:`cost` says when it is given nothing; priced once."""
-        return self._cost.copy()
-
     @cached_property
     def _cost(self) -> Cost:
-        return price_session(self)
+        from realtime_nb.analysis.cost.costs import cost_summary
+
+        return cost_summary(self)
 
     def findings(self, prices: PriceTable | None = None) -> Findings:
         """Returns what deserves a look, in sentences, worst first."""
@@ -347,32 +348,7 @@ class Recording:
 
     def transcript(self) -> str:
         """Returns who said what, a line each, in the order of the conversation."""
-        lines = (self._transcript_line(item) for item in self.conversation.in_order())
-        return "\n".join(line for line in lines if line)
-
-    def _transcript_line(self, item: Item) -> str:
-        said = self._said(item)
-        moments = (item.played_s, item.added_s)
-        at_s = next((moment for moment in moments if moment is not None), None)
-        if at_s is None or not said:
-            return said
-        return f"{int(at_s) // 60}:{int(at_s) % 60:02}  {said}"
-
-    def _said(self, item: Item) -> str:
-        if item.type == "function_call":
-            call = self.conversation.calls.get(item.call_id or "")
-            output = "no output" if call is None or call.output is None else call.output
-            return f"tool: {item.name}({item.arguments}) → {output}"
-        if item.type != "message" or not item.text:
-            return ""
-        role = "agent" if item.role == "assistant" else item.role or "user"
-        if item.interrupted and math.isnan(item.audio_ms):
-            return f"{role}: {item.text} [interrupted]"
-        heard = item.heard_text
-        if not item.interrupted or heard == item.text:
-            return f"{role}: {item.text}"
-        rest = item.text[len(heard) :].strip()
-        return f"{role}: {heard} [interrupted; not heard: {rest}]"
+        return transcript_text(self.conversation)
 
     def report(self, path: str | os.PathLike[str]) -> Path:
         """Writes one page with findings, audio, pictures and tables; it opens anywhere.

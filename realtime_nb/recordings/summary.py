@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from realtime_nb.analysis.cost.costs import cost_summary
 from realtime_nb.analysis.recorded import Recorded
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def key_figures(rec: Recorded) -> Iterator[tuple[str, str]]:
         yield "function calls", str(len(rec.calls))
     if rec.conversation.errors:
         yield "errors", str(len(rec.conversation.errors))
-    usd = cost_summary(rec).priced_usd
+    usd = rec.cost().priced_usd
     if len(rec.usage) and not math.isnan(usd):
         yield "cost", f"${usd:.4f}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 
-from realtime_nb.analysis.transcript import Row, rows, text_of
+from realtime_nb.analysis.transcript import TranscriptRow, row_text, transcript_rows
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.widgets.live import module_text
@@ -14,7 +14,7 @@ from realtime_nb.widgets.view import LiveSession, Outgoing, View
 
 __all__ = ["Transcript"]
 
-_DEFAULTS = {field.name: field.default for field in fields(Row)}
+_DEFAULTS = {field.name: field.default for field in fields(TranscriptRow)}
 _TRIES = 5
 
 
@@ -45,7 +45,7 @@ class Transcript(View):
         if source is not None and not isinstance(source, Conversation):
             found = find_source(source, "Transcript", "conversation", ", or a conversation")
         self._conversation = Conversation()
-        self._shown: dict[str, Row] = {}
+        self._shown: dict[str, TranscriptRow] = {}
         self._order: list[str] = []
         super().__init__(**settings)
         if isinstance(source, Conversation):
@@ -72,7 +72,10 @@ class Transcript(View):
 
     def summary(self) -> str:
         """Returns the transcript as text."""
-        return "\n".join(map(text_of, rows(self._conversation))) or "Transcript: no words yet"
+        return (
+            "\n".join(map(row_text, transcript_rows(self._conversation)))
+            or "Transcript: no words yet"
+        )
 
     def event(self, event: WireEvent) -> None:
         """Implements `View`."""
@@ -96,17 +99,17 @@ class Transcript(View):
         self._shown, self._order = current, order
         yield message, ()
 
-    def _rows(self) -> list[Row]:
+    def _rows(self) -> list[TranscriptRow]:
         """Returns the rows, while another thread may be changing the conversation."""
         for _ in range(_TRIES):
             try:
-                return rows(self._conversation)
+                return transcript_rows(self._conversation)
             except RuntimeError:  # a dictionary grew while it was read
                 continue
         self._feed.changed()
         return [self._shown[row_id] for row_id in self._order]
 
 
-def _compact(row: Row) -> dict[str, object]:
+def _compact(row: TranscriptRow) -> dict[str, object]:
     """Returns the row without what is as usual."""
     return {key: value for key, value in asdict(row).items() if value != _DEFAULTS[key]}

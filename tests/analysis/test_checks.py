@@ -12,7 +12,7 @@ from realtime_nb.analysis.findings.evidence import Evidence
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.recordings.recording import load
-from tests.analysis.cost.test_costs import two_turns
+from tests.analysis.cost.priced_session import two_turns
 from tests.made_recording import MadeRecording
 from tests.scripted_session import LiveSession, three_turns
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from realtime_nb.analysis.transcript import MAX_ROWS, Row, rows, text_of
+from realtime_nb.analysis.transcript import MAX_ROWS, TranscriptRow, row_text, transcript_rows
 from realtime_nb.protocol.conversation import Conversation
 from tests.scripted_session import LiveSession, session, three_turns
 
@@ -27,7 +27,9 @@ def user_item(item_id: str) -> dict[str, Any]:
 
 def test_a_whole_session(live: LiveSession) -> None:
     three_turns(live)
-    said = [(row.kind, row.text, row.unheard, row.note) for row in rows(live.conversation)]
+    said = [
+        (row.kind, row.text, row.unheard, row.note) for row in transcript_rows(live.conversation)
+    ]
     assert said == [
         ("user", "Which slots are free?", "", ""),
         ("agent", "All of Tuesday.", "", ""),
@@ -42,15 +44,15 @@ def test_a_whole_session(live: LiveSession) -> None:
         ),
         ("user", "No, thank you.", "", ""),
     ]
-    call = rows(live.conversation)[3]
+    call = transcript_rows(live.conversation)[3]
     assert (call.name, call.output, call.pending) == ("book", '{"ok": true}', False)
     assert call.duration_ms == pytest.approx(800)
-    assert not any(row.pending for row in rows(live.conversation))
+    assert not any(row.pending for row in transcript_rows(live.conversation))
 
 
 def test_the_users_row_from_the_first_sound_to_the_words(live: LiveSession) -> None:
     def row() -> tuple[str, str, bool, str]:
-        [only] = rows(live.conversation)
+        [only] = transcript_rows(live.conversation)
         return only.id, only.text, only.pending, only.note
 
     live.received(0.1, "session.created", session=transcribing())
@@ -82,7 +84,7 @@ def test_speech_without_words(
     live.received(2.0, "conversation.item.added", item=user_item("u"))
     kind = f"conversation.item.input_audio_transcription.{event.pop('type')}"
     live.received(2.5, kind, item_id="u", content_index=0, **event)
-    [row] = rows(live.conversation)
+    [row] = transcript_rows(live.conversation)
     assert (row.text, row.pending, row.note, row.failed) == ("", False, note, failed)
 
 
@@ -91,7 +93,7 @@ def test_nobody_waits_for_words_that_the_session_does_not_ask_for(live: LiveSess
     described["audio"]["input"] = {**described["audio"]["input"], "transcription": None}
     live.received(0.1, "session.created", session=described)
     live.received(2.0, "conversation.item.added", item=user_item("u"))
-    [row] = rows(live.conversation)
+    [row] = transcript_rows(live.conversation)
     assert (row.pending, row.note) == (False, "spoken; transcription is off")
 
 
@@ -99,7 +101,7 @@ def test_the_agents_words_as_they_come(live: LiveSession) -> None:
     item = {"id": "a", "type": "message", "role": "assistant", "status": "in_progress"}
     live.response_begins(1.0, "r")
     live.received(1.1, "conversation.item.added", item={**item, "content": []})
-    assert [(row.text, row.pending) for row in rows(live.conversation)] == [("", True)]
+    assert [(row.text, row.pending) for row in transcript_rows(live.conversation)] == [("", True)]
     delta: dict[str, Any] = {
         "response_id": "r",
         "item_id": "a",
@@ -108,7 +110,9 @@ def test_the_agents_words_as_they_come(live: LiveSession) -> None:
     }
     live.received(1.2, "response.output_audio_transcript.delta", **delta)
     live.received(1.3, "response.output_audio_transcript.delta", **{**delta, "delta": "two"})
-    assert [(row.text, row.pending) for row in rows(live.conversation)] == [("One two", True)]
+    assert [(row.text, row.pending) for row in transcript_rows(live.conversation)] == [
+        ("One two", True)
+    ]
 
 
 def test_a_call_while_it_runs_and_when_it_failed(live: LiveSession) -> None:
@@ -117,12 +121,12 @@ def test_a_call_while_it_runs_and_when_it_failed(live: LiveSession) -> None:
     place: dict[str, Any] = {"response_id": "r", "output_index": 0}
     live.received(1.1, "conversation.item.added", item=item)
     live.received(1.1, "response.output_item.done", item=item, **place)
-    [row] = rows(live.conversation)
+    [row] = transcript_rows(live.conversation)
     assert (row.kind, row.text, row.output, row.pending) == ("call", "", None, True)
     output = {"type": "function_call_output", "call_id": "x", "output": '{"error": "Full."}'}
     live.sent(1.2, "conversation.item.create", item=output)
     live.received(1.3, "conversation.item.added", item={**output, "id": "o"})
-    [row] = rows(live.conversation)
+    [row] = transcript_rows(live.conversation)
     assert (row.output, row.pending, row.failed) == ('{"error": "Full."}', False, True)
 
 
@@ -138,7 +142,7 @@ def test_a_call_while_it_runs_and_when_it_failed(live: LiveSession) -> None:
 def test_arguments(live: LiveSession, arguments: str, shown: str) -> None:
     item = {"id": "c", "type": "function_call", "name": "f", "call_id": "x"}
     live.received(1.1, "conversation.item.added", item={**item, "arguments": arguments})
-    [row] = rows(live.conversation)
+    [row] = transcript_rows(live.conversation)
     assert row.text.startswith(shown)
     assert len(row.text) < 4_100
 
@@ -152,7 +156,7 @@ def test_failed_responses_are_noted_where_they_happened(live: LiveSession) -> No
     details = {"type": "failed", "error": {"message": "Too many requests."}}
     response = {"id": "r1", "status": "failed", "status_details": details}
     live.received(2.5, "response.done", response=response)
-    assert [(row.kind, row.text) for row in rows(live.conversation)] == [
+    assert [(row.kind, row.text) for row in transcript_rows(live.conversation)] == [
         ("user", "u1"),
         ("note", "The response failed: Too many requests."),
         ("user", "u2"),
@@ -160,7 +164,7 @@ def test_failed_responses_are_noted_where_they_happened(live: LiveSession) -> No
     alone = LiveSession()
     alone.response_begins(2.0, "r1")
     alone.response_ends(2.5, "r1", "incomplete", "content_filter")
-    assert [row.text for row in rows(alone.conversation)] == [
+    assert [row.text for row in transcript_rows(alone.conversation)] == [
         "The response is cut short: content_filter"
     ]
 
@@ -171,25 +175,25 @@ def test_only_the_last_of_a_long_conversation() -> None:
         text = [{"type": "input_text", "text": str(n)}]
         item = {"id": f"u{n}", "type": "message", "role": "system", "content": text}
         live.received(float(n), "conversation.item.added", item=item)
-    shown = rows(live.conversation)
+    shown = transcript_rows(live.conversation)
     assert (len(shown), shown[0].text, shown[-1].text) == (MAX_ROWS, "5", str(MAX_ROWS + 4))
 
 
 def test_nothing_said() -> None:
-    assert rows(Conversation()) == []
+    assert transcript_rows(Conversation()) == []
 
 
 @pytest.mark.parametrize(
     ("row", "text"),
     [
-        (Row("a", "user", "Hi.", t_s=61.0), "1:01  you: Hi."),
+        (TranscriptRow("a", "user", "Hi.", t_s=61.0), "1:01  you: Hi."),
         (
-            Row("a", "agent", "Yes", unheard="and no", note="interrupted"),
+            TranscriptRow("a", "agent", "Yes", unheard="and no", note="interrupted"),
             "agent: Yes [not heard: and no] (interrupted)",
         ),
-        (Row("a", "call", "x=1", name="f"), "tool: f(x=1) → no output"),
-        (Row("a", "note", "The response failed."), "The response failed."),
+        (TranscriptRow("a", "call", "x=1", name="f"), "tool: f(x=1) → no output"),
+        (TranscriptRow("a", "note", "The response failed."), "The response failed."),
     ],
 )
-def test_rows_as_text(row: Row, text: str) -> None:
-    assert text_of(row) == text
+def test_rows_as_text(row: TranscriptRow, text: str) -> None:
+    assert row_text(row) == text

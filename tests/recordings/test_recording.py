@@ -95,12 +95,18 @@ def test_figures_are_computed_once_and_nobody_elses_to_change(
     recording = load(folder)
     first = recording.metrics()
     first["value"] = 0.0
+    assert recording.cost().assumption is None
+    assert recording.cost(model="gpt-realtime").assumption is not None
+    table = recording.cost().table
+    table["kind"] = "mine"
     for module in ("metrics", "interruptions"):
         monkeypatch.delattr(f"realtime_nb.analysis.{module}.{module}")
+    monkeypatch.delattr("realtime_nb.analysis.cost.costs.cost_summary")
 
     assert recording.metrics().value["latency_ms"] == pytest.approx(804)
     assert len(recording.interruptions()) == 1
     assert len(recording.findings())
+    assert "mine" not in set(recording.cost().table.kind)
 
 
 def test_a_label_is_kept_and_what_follows_from_it_is_fresh(folder: Path) -> None:

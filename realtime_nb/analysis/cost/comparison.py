@@ -266,7 +266,7 @@ def _gap(what: str, values: Sequence[float]) -> str | None:
 def _histories(
     conversation: list[_Exchange], given: PipelineAssumptions
 ) -> Iterator[tuple[float, float]]:
-    """Text and audio tokens that each response reads again: everything before its user turn."""
+    """Yields the text and audio tokens that each response reads again: all before its turn."""
     text = audio = 0.0
     for one in conversation:
         yield text, audio

@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterator
 
 from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, seconds
+from realtime_nb.analysis.table_cells import rest_ms
 from realtime_nb.protocol.words import counted
 
-__all__ = ["RULES"]
+__all__ = ["AUDIO_RULES"]
 
 UNHEARD_SHARE = 0.1
-UNHEARD_MS = 1_000.0
+LITTLE_UNHEARD_MS = 1_000.0
 """Less of the agent's audio than this is the tail of a barge-in, and no news."""
 
 AT_THE_END_S = 0.5
@@ -34,11 +35,10 @@ def unheard_audio(evidence: Evidence) -> Iterator[Finding]:
     """Yields the agent's audio that was received and paid for, and that nobody heard."""
     cost = evidence.cost
     items = [item for item in evidence.conversation.items.values() if item.first_audio_s]
-    unheard = {item.id: item.audio_ms - (item.played_ms or 0.0) for item in items}
-    lost_ms = sum(ms for ms in unheard.values() if ms > 0)
-    if any(math.isnan(ms) for ms in unheard.values()):
-        return
-    if not cost.unheard_share >= UNHEARD_SHARE or lost_ms < UNHEARD_MS:  # also NaN
+    unheard = {item.id: rest_ms(item.audio_ms, item.played_ms or 0.0) for item in items}
+    lost_ms = sum(unheard.values())
+    # Also where one of them is NaN.
+    if not (cost.unheard_share >= UNHEARD_SHARE and lost_ms >= LITTLE_UNHEARD_MS):
         return
     end_s = evidence.rec.duration_s - AT_THE_END_S
     cut_ms = sum(
@@ -48,23 +48,17 @@ def unheard_audio(evidence: Evidence) -> Iterator[Finding]:
     )
     text = f"{cost.unheard_share:.0%} of the agent's audio was never heard ({seconds(lost_ms)})"
     text += f": about ${cost.unheard_usd:.3f}" if cost.unheard_usd == cost.unheard_usd else ""
-    most = sorted((name for name in unheard if unheard[name] > 0), key=lambda name: -unheard[name])[
-        :3
-    ]
-    yield Finding(
-        id="unheard-audio",
-        severity="note",
-        turn=None,
-        start_s=_moment(items[0].first_audio_s),
-        end_s=_moment(items[-1].last_audio_s),
-        text=f"{text}.",
-        evidence={
-            "events": evidence.seqs(*most),
-            "item_ids": most,
-            "unheard_ms": lost_ms,
-            "unheard_share": cost.unheard_share,
-            "unheard_usd": cost.unheard_usd,
-        },
+    cut = sorted((name for name in unheard if unheard[name]), key=lambda name: -unheard[name])
+    yield evidence.finding(
+        "unheard-audio",
+        "note",
+        (items[0].first_audio_s, items[-1].last_audio_s),
+        text,
+        of=cut[:3],
+        item_ids=cut[:3],
+        unheard_ms=lost_ms,
+        unheard_share=cost.unheard_share,
+        unheard_usd=cost.unheard_usd,
         suggestion=(
             "ask for shorter answers in the instructions: most of it was cut off"
             if cut_ms > lost_ms / 2
@@ -80,89 +74,69 @@ def underruns(evidence: Evidence) -> Iterator[Finding]:
     if not items:
         return
     total = sum(item.underruns for item in items)
-    yield Finding(
-        id="underruns",
-        severity="warning",
-        turn=None,
-        start_s=_moment(items[0].played_s),
-        end_s=_moment(items[-1].stopped_s),
-        text=f"playback ran dry {counted(total, 'time')} in {counted(len(items), 'answer')}: the "
-        "agent was heard with gaps.",
-        evidence={
-            "events": evidence.seqs(*(item.id for item in items)),
-            "item_ids": [item.id for item in items],
-            "underruns": total,
-        },
+    ids = [item.id for item in items]
+    yield evidence.finding(
+        "underruns",
+        "warning",
+        (items[0].played_s, items[-1].stopped_s),
+        f"playback ran dry {counted(total, 'time')} in {counted(len(items), 'answer')}: the agent "
+        "was heard with gaps",
+        of=ids,
+        item_ids=ids,
+        underruns=total,
         suggestion="look at the network and at what holds up the kernel; doctor() measures both",
     )
 
 
 def quiet_microphone(evidence: Evidence) -> Iterator[Finding]:
-    """Input so quiet that no threshold makes up for it."""
+    """Yields input so quiet that no threshold makes up for it."""
     peak = evidence.metric("input_peak_dbfs")
-    if DIGITAL_SILENCE_DBFS < peak < QUIET_PEAK_DBFS:
-        yield _of_input(
-            evidence,
+    text, suggestion = "", ""
+    if peak <= DIGITAL_SILENCE_DBFS:
+        text = "the microphone sent nothing but digital silence"
+        suggestion = "check that the right device is chosen and not muted; doctor() tells"
+    elif peak < QUIET_PEAK_DBFS:
+        text = f"the microphone is very quiet: its loudest moment is {peak:.0f} dBFS"
+        suggestion = "raise the input level or move closer, before changing threshold"
+    if text:
+        yield evidence.finding(
             "quiet-microphone",
-            f"the microphone is very quiet: its loudest moment is {peak:.0f} dBFS.",
-            "raise the input level or move closer, before changing threshold",
-            input_peak_dbfs=peak,
-        )
-    elif peak <= DIGITAL_SILENCE_DBFS:
-        yield _of_input(
-            evidence,
-            "quiet-microphone",
-            "the microphone sent nothing but digital silence.",
-            "check that the right device is chosen and not muted; doctor() tells",
+            "warning",
+            (0.0, evidence.rec.duration_s),
+            text,
+            suggestion=suggestion,
             input_peak_dbfs=peak,
         )
 
 
 def clipping(evidence: Evidence) -> Iterator[Finding]:
-    """Input that is cut off at full scale."""
+    """Yields input that is cut off at full scale."""
     share = evidence.metric("clipping_share")
     if share > CLIPPING_SHARE:
-        yield _of_input(
-            evidence,
+        yield evidence.finding(
             "clipping",
-            f"the microphone clips: {share:.1%} of its samples are at full scale.",
-            "lower the input level; clipped speech is transcribed worse",
+            "warning",
+            (0.0, evidence.rec.duration_s),
+            f"the microphone clips: {share:.1%} of its samples are at full scale",
+            suggestion="lower the input level; clipped speech is transcribed worse",
             clipping_share=share,
         )
 
 
 def noisy_room(evidence: Evidence) -> Iterator[Finding]:
-    """Speech that hardly stands out from what is heard without it."""
+    """Yields speech that hardly stands out from what is heard without it."""
     snr, floor = evidence.metric("snr_db"), evidence.metric("noise_floor_dbfs")
     if snr < NOISY_SNR_DB:
         heard = f" (noise floor {floor:.0f} dBFS)" if math.isfinite(floor) else ""
-        yield _of_input(
-            evidence,
+        yield evidence.finding(
             "noisy-room",
-            f"the room is noisy: speech is only {snr:.0f} dB above the noise{heard}.",
-            "switch noise_reduction on (near_field or far_field), or raise threshold",
+            "warning",
+            (0.0, evidence.rec.duration_s),
+            f"the room is noisy: speech is only {snr:.0f} dB above the noise{heard}",
+            suggestion="switch noise_reduction on (near_field or far_field), or raise threshold",
             snr_db=snr,
             noise_floor_dbfs=floor,
         )
 
 
-def _of_input(
-    evidence: Evidence, id: str, text: str, suggestion: str, **figures: object
-) -> Finding:
-    return Finding(
-        id=id,
-        severity="warning",
-        turn=None,
-        start_s=0.0,
-        end_s=evidence.rec.duration_s,
-        text=text,
-        evidence=figures,
-        suggestion=suggestion,
-    )
-
-
-def _moment(t_s: float | None) -> float:
-    return math.nan if t_s is None else t_s
-
-
-RULES: tuple[Rule, ...] = (unheard_audio, underruns, quiet_microphone, clipping, noisy_room)
+AUDIO_RULES: tuple[Rule, ...] = (unheard_audio, underruns, quiet_microphone, clipping, noisy_room)

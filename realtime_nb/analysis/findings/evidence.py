@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from realtime_nb.analysis.cost.costs import Cost, cost_summary
 from realtime_nb.analysis.cost.prices import PriceTable
+from realtime_nb.analysis.cost.summary import Cost
 from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.analysis.table_cells import or_nan
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.archive.lines import RecordedEvent
 from realtime_nb.protocol.conversation import Conversation
@@ -19,7 +20,7 @@ from realtime_nb.protocol.events import JsonObject
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SEVERITIES", "Evidence", "Finding", "Rule", "Severity", "rows", "seconds"]
+__all__ = ["SEVERITIES", "Evidence", "Finding", "Rule", "Severity", "seconds", "table_rows"]
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -84,7 +85,7 @@ class Evidence:
     @cached_property
     def latency(self) -> dict[int, Any]:
         """The rows of the latency table by turn number."""
-        return {int(row.turn): row for row in rows(self.rec.latency)}
+        return {int(row.turn): row for row in table_rows(self.rec.latency)}
 
     @cached_property
     def interruptions(self) -> pd.DataFrame:
@@ -99,7 +100,43 @@ class Evidence:
     @cached_property
     def cost(self) -> Cost:
         """What it cost."""
-        return cost_summary(self.rec, self._prices)
+        return self.rec.cost(self._prices)
+
+    def finding(
+        self,
+        id: str,
+        severity: Severity,
+        span_s: tuple[float | None, float | None],
+        text: str,
+        *,
+        turn: float | None = None,
+        of: Iterable[str | None] | None = None,
+        suggestion: str = "",
+        **figures: object,
+    ) -> Finding:
+        """Returns a finding of this session.
+
+        Args:
+            id, severity, suggestion: as in :class:`Finding`.
+            span_s: where to look; None and NaN where that is unknown.
+            text: the sentence, without its full stop and the number of the turn before it.
+            turn: number of the turn, None and NaN where it belongs to none.
+            of: ids whose events are told.
+            figures: the rest of the evidence.
+        """
+        number = None if turn is None or math.isnan(turn) else int(turn)
+        start_s, end_s = map(or_nan, span_s)
+        told = {} if of is None else {"events": self.seqs(*of)}
+        return Finding(
+            id,
+            severity,
+            number,
+            start_s,
+            end_s,
+            f"{'' if number is None else f'turn {number}: '}{text}.",
+            told | figures,
+            suggestion,
+        )
 
     def metric(self, name: str) -> float:
         """Returns the headline value of a metric; NaN when it is not known."""
@@ -167,7 +204,7 @@ class Evidence:
         return best
 
 
-def rows(table: pd.DataFrame) -> Iterable[Any]:
+def table_rows(table: pd.DataFrame) -> Iterable[Any]:
     """Returns the rows of a table, whose columns are attributes of whatever type they are."""
     return table.itertuples()
 

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, overload
 
 from realtime_nb.analysis.cost.prices import PriceTable
-from realtime_nb.analysis.findings import audio as findings_audio
-from realtime_nb.analysis.findings import session as findings_session
-from realtime_nb.analysis.findings import timing as findings_timing
-from realtime_nb.analysis.findings import turns as findings_turns
+from realtime_nb.analysis.findings.audio import AUDIO_RULES
 from realtime_nb.analysis.findings.evidence import SEVERITIES, Evidence, Finding, Rule
+from realtime_nb.analysis.findings.session import SESSION_RULES
+from realtime_nb.analysis.findings.timing import TIMING_RULES
+from realtime_nb.analysis.findings.turns import TURN_RULES
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.protocol.words import clock, counted
 
@@ -40,12 +40,8 @@ FINDING_IDS = (
 )
 """All kinds of findings."""
 
-RULES: tuple[Rule, ...] = (
-    *findings_session.RULES,
-    *findings_turns.RULES,
-    *findings_timing.RULES,
-    *findings_audio.RULES,
-)
+RULES: tuple[Rule, ...] = (*SESSION_RULES, *TURN_RULES, *TIMING_RULES, *AUDIO_RULES)
+"""In this order findings of one severity and one moment are told."""
 
 
 def findings(rec: Recorded, prices: PriceTable | None = None) -> Findings:

@@ -9,7 +9,7 @@ from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, Seve
 from realtime_nb.protocol.conversation import Response
 from realtime_nb.protocol.words import counted
 
-__all__ = ["RULES", "is_benign"]
+__all__ = ["SESSION_RULES", "is_benign"]
 
 
 BENIGN = {
@@ -55,7 +55,7 @@ def is_benign(code: str | None, message: str) -> bool:
 
 
 def rejected_requests(evidence: Evidence) -> Iterator[Finding]:
-    """Errors that the server answered with, grouped by code and by what was asked."""
+    """Yields errors that the server answered with, grouped by code and by what was asked."""
     groups: dict[tuple[str, str], list[tuple[int, float, str]]] = {}
     for line in evidence.lines("error"):
         error = line.event.get("error")
@@ -72,24 +72,25 @@ def rejected_requests(evidence: Evidence) -> Iterator[Finding]:
         what += " was rejected" if len(found) == 1 else " were rejected"
         where = f"event{'s' * (len(seqs) > 1)} {', '.join(map(str, seqs[:8]))}"
         if code in BENIGN:
-            text = f"{what} because {BENIGN[code]} ({where})."
+            text = f"{what} because {BENIGN[code]} ({where})"
         else:
             why = message.rstrip(".") or "the server did not say why"
-            text = f"{what}: {why} ({code}, {where})."
-        yield Finding(
-            id="rejected-requests",
-            severity="note" if benign else "error",
-            turn=None,
-            start_s=found[0][1],
-            end_s=found[-1][1],
-            text=text,
-            evidence={"events": seqs, "code": code, "message": message, "benign": benign},
+            text = f"{what}: {why} ({code}, {where})"
+        yield evidence.finding(
+            "rejected-requests",
+            "note" if benign else "error",
+            (found[0][1], found[-1][1]),
+            text,
             suggestion=REMEDIES.get(code, ""),
+            events=seqs,
+            code=code,
+            message=message,
+            benign=benign,
         )
 
 
 def failed_responses(evidence: Evidence) -> Iterator[Finding]:
-    """Responses that failed, or that ended before they were whole."""
+    """Yields responses that failed, or that ended before they were whole."""
     for response in evidence.conversation.responses.values():
         if response.status == "failed":
             yield _response_finding(evidence, response, "response-failed", "error")
@@ -100,7 +101,6 @@ def failed_responses(evidence: Evidence) -> Iterator[Finding]:
 def _response_finding(
     evidence: Evidence, response: Response, id: str, severity: Severity
 ) -> Finding:
-    turn = evidence.turn_of.get(response.id)
     error = response.error or {}
     code = str(error.get("code") or error.get("type") or response.reason or "")
     message = str(error.get("message") or "").rstrip(".")
@@ -123,24 +123,21 @@ def _response_finding(
             if code == "max_output_tokens"
             else ""
         )
-    return Finding(
-        id=id,
-        severity=severity,
-        turn=turn,
-        start_s=_or_nan(response.created_s),
-        end_s=_or_nan(response.done_s),
-        text=f"{_prefix(turn)}{text}.",
-        evidence={
-            "events": evidence.seqs(response.id),
-            "response_id": response.id,
-            "code": code,
-        },
+    return evidence.finding(
+        id,
+        severity,
+        (response.created_s, response.done_s),
+        text,
+        turn=evidence.turn_of.get(response.id),
+        of=(response.id,),
         suggestion=suggestion,
+        response_id=response.id,
+        code=code,
     )
 
 
 def rate_limits(evidence: Evidence) -> Iterator[Finding]:
-    """Limits of requests or tokens that ran low; the lowest point of each."""
+    """Yields limits of requests or tokens that ran low; the lowest point of each."""
     lowest: dict[str, tuple[float, int, float, str]] = {}
     for line in evidence.lines("rate_limits.updated"):
         limits = line.event.get("rate_limits")
@@ -154,16 +151,16 @@ def rate_limits(evidence: Evidence) -> Iterator[Finding]:
                 lowest[name] = (share, line.seq, line.t_s, said)
     for name, (share, seq, t_s, said) in lowest.items():
         if share < RATE_LIMIT_SHARE:
-            yield Finding(
-                id="rate-limit-low",
-                severity="error" if share <= 0 else "warning",
-                turn=None,
-                start_s=t_s,
-                end_s=t_s,
-                text=f"the rate limit ran low: {said} were left (event {seq}).",
-                evidence={"events": [seq], "name": name, "share_left": share},
+            yield evidence.finding(
+                "rate-limit-low",
+                "error" if share <= 0 else "warning",
+                (t_s, t_s),
+                f"the rate limit ran low: {said} were left (event {seq})",
                 suggestion="shorten the context (truncation with retention_ratio), use a mini "
                 "model, or ask for a higher tier",
+                events=[seq],
+                name=name,
+                share_left=share,
             )
 
 
@@ -180,15 +177,13 @@ def damaged_recording(evidence: Evidence) -> Iterator[Finding]:
     """Yields what of the recording is missing or was left out."""
     problems: list[str] = getattr(evidence.rec, "problems", [])
     for problem in problems:
-        yield Finding(
-            id="recording-damaged",
-            severity="warning",
-            turn=None,
-            start_s=math.nan,
-            end_s=math.nan,
-            text=f"the recording is not whole: {problem.rstrip('.')}.",
-            evidence={"problem": problem},
+        yield evidence.finding(
+            "recording-damaged",
+            "warning",
+            (None, None),
+            f"the recording is not whole: {problem.rstrip('.')}",
             suggestion="figures of that stretch may be missing; the rest is as it was",
+            problem=problem,
         )
 
 
@@ -198,30 +193,29 @@ def ended_early(evidence: Evidence) -> Iterator[Finding]:
     end_s = evidence.rec.duration_s
     code, reason = header.get("close_code"), str(header.get("close_reason") or "")
     if header.get("complete") is False and code is None:
-        text = "the recording was never closed: its process was killed, or is still writing."
+        text = "the recording was never closed: its process was killed, or is still writing"
         suggestion = "close sessions with 'async with', or agent.disconnect()"
     elif isinstance(code, int) and code != 1000:
         expired = code == 1001 or "expired" in reason or "maximum duration" in reason
         what = "the server ended the session" if expired else "the connection broke"
         text = f"{what} after {end_s / 60:.1f} min (close code {code}"
-        text += f": {reason.rstrip('.')})." if reason else ")."
+        text += f": {reason.rstrip('.')})" if reason else ")"
         suggestion = REMEDIES["session_expired"] if expired else "check the network and the server"
     else:
         return
-    yield Finding(
-        id="session-ended-early",
-        severity="warning",
-        turn=None,
-        start_s=end_s,
-        end_s=end_s,
-        text=text,
-        evidence={"close_code": code, "close_reason": reason},
+    yield evidence.finding(
+        "session-ended-early",
+        "warning",
+        (end_s, end_s),
+        text,
         suggestion=suggestion,
+        close_code=code,
+        close_reason=reason,
     )
 
 
 def context_growth(evidence: Evidence) -> Iterator[Finding]:
-    """Input that grew so much that it is what the session costs, or that it will be cut."""
+    """Yields input that grew so much that it is what the session costs, or will be cut."""
     table = evidence.cost.table
     table = table[(table.kind == "response") & (table.input_tokens > 0)]
     if len(table) < 2:
@@ -230,51 +224,39 @@ def context_growth(evidence: Evidence) -> Iterator[Finding]:
     if last < LARGE_INPUT_TOKENS and not (last >= GROWN_TOKENS and last >= GROWTH * first):
         return
     cached = float(table.cached_share.iloc[-1])
-    yield Finding(
-        id="context-growth",
-        severity="warning" if last >= LARGE_INPUT_TOKENS else "note",
-        turn=None,
-        start_s=float(table.at_s.iloc[0]),
-        end_s=float(table.at_s.iloc[-1]),
-        text=f"each answer reads the whole conversation again: its input grew from {first:,.0f} to "
-        f"{last:,.0f} tokens over {len(table)} answers ({cached:.0%} of the last from the cache).",
-        evidence={
-            "events": evidence.seqs(str(table.response_id.iloc[-1])),
-            "first_input_tokens": first,
-            "last_input_tokens": last,
-            "cached_share": cached,
-        },
+    yield evidence.finding(
+        "context-growth",
+        "warning" if last >= LARGE_INPUT_TOKENS else "note",
+        (float(table.at_s.iloc[0]), float(table.at_s.iloc[-1])),
+        f"each answer reads the whole conversation again: its input grew from {first:,.0f} to "
+        f"{last:,.0f} tokens over {len(table)} answers ({cached:.0%} of the last from the cache)",
+        of=(str(table.response_id.iloc[-1]),),
+        first_input_tokens=first,
+        last_input_tokens=last,
+        cached_share=cached,
         suggestion="set truncation={'type': 'retention_ratio', 'retention_ratio': 0.8, "
         "'token_limits': {'post_instructions': 8000}}, or delete old audio items in batches",
     )
 
 
 def failed_transcriptions(evidence: Evidence) -> Iterator[Finding]:
-    """User messages that could not be transcribed."""
+    """Yields user messages that could not be transcribed."""
     for turn in evidence.turns:
         if turn.item.transcript == "failed":
-            yield Finding(
-                id="transcription-failed",
-                severity="warning",
+            yield evidence.finding(
+                "transcription-failed",
+                "warning",
+                (turn.began_s, turn.item.transcript_s),
+                "what the user said could not be transcribed; the agent may have understood it all "
+                "the same",
                 turn=turn.number,
-                start_s=turn.began_s,
-                end_s=_or_nan(turn.item.transcript_s),
-                text=f"turn {turn.number}: what the user said could not be transcribed; the agent "
-                "may have understood it all the same.",
-                evidence={"events": evidence.seqs(turn.item.id), "item_id": turn.item.id},
+                of=(turn.item.id,),
+                item_id=turn.item.id,
                 suggestion="name the language: transcription={'model': …, 'language': 'en'}",
             )
 
 
-def _prefix(turn: int | None) -> str:
-    return "" if turn is None else f"turn {turn}: "
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-RULES: tuple[Rule, ...] = (
+SESSION_RULES: tuple[Rule, ...] = (
     rejected_requests,
     failed_responses,
     rate_limits,

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
-from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, rows, seconds
+from realtime_nb.analysis.findings.evidence import (
+    Evidence,
+    Finding,
+    Rule,
+    Severity,
+    seconds,
+    table_rows,
+)
+from realtime_nb.analysis.function_calls import decoded
 from realtime_nb.analysis.silences import LONG_SILENCE_S
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.protocol.words import counted, shortened
 
-__all__ = ["RULES"]
+__all__ = ["TIMING_RULES"]
 
 SLOW_MS = 1_700.0
 """Deployed agents typically answer in 1.2 to 1.7 s at the median; slower is worth a word."""
@@ -57,7 +64,7 @@ PARTS = {
 
 
 def slow_answers(evidence: Evidence) -> Iterator[Finding]:
-    """Answers that began later than users take well, by the largest part of the wait.
+    """Yields answers that began later than users take well, by the largest part of the wait.
 
     Turns with function calls are left to the rules about those.
     """
@@ -86,20 +93,17 @@ def _slow_answer(evidence: Evidence, part: str, row: Any) -> Finding:
     turn = evidence.turns[row.turn - 1]
     what, remedy = PARTS[part]
     parts = _parts_ms(row)
-    return Finding(
-        id="slow-answer",
-        severity="error" if row.latency_ms > VERY_SLOW_MS else "warning",
+    return evidence.finding(
+        "slow-answer",
+        "error" if row.latency_ms > VERY_SLOW_MS else "warning",
+        (row.speech_end_s, row.played_s),
+        f"the answer was heard {seconds(row.latency_ms)} after the user had finished; "
+        f"{seconds(parts[part])} of it was {what}",
         turn=turn.number,
-        start_s=row.speech_end_s,
-        end_s=row.played_s,
-        text=f"turn {turn.number}: the answer was heard {seconds(row.latency_ms)} after the user "
-        f"had finished; {seconds(parts[part])} of it was {what}.",
-        evidence={
-            "events": evidence.seqs(turn.item.id, *(one.id for one in turn.responses[:1])),
-            "latency_ms": row.latency_ms,
-            **parts,
-        },
+        of=(turn.item.id, *(response.id for response in turn.responses[:1])),
         suggestion=remedy,
+        latency_ms=row.latency_ms,
+        **parts,
     )
 
 
@@ -109,27 +113,28 @@ def _slow_group(evidence: Evidence, part: str, slow: list[Any]) -> Finding:
     whole_ms = median(row.latency_ms for row in slow)
     part_ms = median(_parts_ms(row)[part] for row in slow)
     worst = max(slow, key=lambda row: float(row.latency_ms))
-    return Finding(
-        id="slow-answer",
-        severity="error" if whole_ms > VERY_SLOW_MS else "warning",
-        turn=None,
-        start_s=slow[0].speech_end_s,
-        end_s=slow[-1].played_s,
-        text=f"{len(slow)} of {answered} answers took longer than {seconds(SLOW_MS)} (median "
+    return evidence.finding(
+        "slow-answer",
+        "error" if whole_ms > VERY_SLOW_MS else "warning",
+        (slow[0].speech_end_s, slow[-1].played_s),
+        f"{len(slow)} of {answered} answers took longer than {seconds(SLOW_MS)} (median "
         f"{seconds(whole_ms)}), most of it {what} (median {seconds(part_ms)}); the slowest was "
-        f"turn {worst.turn} with {seconds(worst.latency_ms)}.",
-        evidence={
-            "events": evidence.seqs(*(evidence.turns[row.turn - 1].item.id for row in slow)),
-            "turns": [row.turn for row in slow],
-            "median_latency_ms": whole_ms,
-            f"median_{part}": part_ms,
-        },
+        f"turn {worst.turn} with {seconds(worst.latency_ms)}",
+        of=_items(evidence, slow),
         suggestion=remedy,
+        turns=[row.turn for row in slow],
+        median_latency_ms=whole_ms,
+        **{f"median_{part}": part_ms},
     )
 
 
+def _items(evidence: Evidence, rows: list[Any]) -> list[str]:
+    """Returns the ids of the user's messages in some turns."""
+    return [evidence.turns[row.turn - 1].item.id for row in rows]
+
+
 def endpoint_wait_dominates(evidence: Evidence) -> Iterator[Finding]:
-    """Turns whose answer mostly waited for the silence that ends a turn."""
+    """Yields turns whose answer mostly waited for the silence that ends a turn."""
     known = [
         row
         for row in evidence.latency.values()
@@ -153,27 +158,23 @@ def endpoint_wait_dominates(evidence: Evidence) -> Iterator[Finding]:
     else:
         shown = f" from {now:g}" if isinstance(now, int | float) else ""
         remedy = f"lower silence_duration_ms{shown}; rt.replay shows which turns that would split"
-    yield Finding(
-        id="endpoint-wait-dominates",
-        severity="note",
-        turn=None,
-        start_s=known[0].speech_end_s,
-        end_s=known[-1].played_s,
-        text=f"of {seconds(whole)} until the answer was heard, {seconds(wait)} was waiting for the "
-        f"end of the turn (medians of {counted(len(known), 'turn')}).",
-        evidence={
-            "events": evidence.seqs(*(evidence.turns[row.turn - 1].item.id for row in known)),
-            "median_endpoint_wait_ms": wait,
-            "median_latency_ms": whole,
-            "silence_duration_ms": now,
-        },
+    yield evidence.finding(
+        "endpoint-wait-dominates",
+        "note",
+        (known[0].speech_end_s, known[-1].played_s),
+        f"of {seconds(whole)} until the answer was heard, {seconds(wait)} was waiting for the "
+        f"end of the turn (medians of {counted(len(known), 'turn')})",
+        of=_items(evidence, known),
         suggestion=remedy,
+        median_endpoint_wait_ms=wait,
+        median_latency_ms=whole,
+        silence_duration_ms=now,
     )
 
 
 def calls_that_took_long(evidence: Evidence) -> Iterator[Finding]:
-    """Functions that ran long, and silences that their callers had to sit through."""
-    for call in rows(evidence.rec.calls):
+    """Yields functions that ran long, and silences that their callers had to sit through."""
+    for call in table_rows(evidence.rec.calls):
         if call.done_s != call.done_s or call.output_s != call.output_s:
             continue
         resumed_s = call.output_s
@@ -184,24 +185,19 @@ def calls_that_took_long(evidence: Evidence) -> Iterator[Finding]:
         slow, dead = call.run_ms > SLOW_CALL_MS, silent_s > LONG_SILENCE_S
         if not slow and not dead:
             continue
-        number = int(call.turn) if call.turn == call.turn else None
-        text = "" if number is None else f"turn {number}: "
-        text += f"{call.name} took {seconds(call.run_ms)}"
+        text = f"{call.name} took {seconds(call.run_ms)}"
         if dead:
             text += f" with nothing audible for {seconds(silent_s * 1000)}"
-        yield Finding(
-            id="dead-air" if dead else "slow-tool",
-            severity="warning" if dead else "note",
-            turn=number,
-            start_s=silent_from_s if dead else call.done_s,
-            end_s=silent_to_s if dead else call.output_s,
-            text=f"{text}.",
-            evidence={
-                "events": evidence.seqs(call.call_id),
-                "call_id": call.call_id,
-                "run_ms": call.run_ms,
-                "silent_s": silent_s,
-            },
+        yield evidence.finding(
+            "dead-air" if dead else "slow-tool",
+            "warning" if dead else "note",
+            (silent_from_s, silent_to_s) if dead else (call.done_s, call.output_s),
+            text,
+            turn=call.turn,
+            of=(call.call_id,),
+            call_id=call.call_id,
+            run_ms=call.run_ms,
+            silent_s=silent_s,
             suggestion=(
                 "make the function faster"
                 if slow
@@ -211,81 +207,81 @@ def calls_that_took_long(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-OUTCOMES = {
-    "error": ("failed-tool", "error", "the agent was told that {name} failed: {output}"),
-    "timeout": ("failed-tool", "error", "{name} ran out of time: {output}"),
-    "late": ("late-output", "warning", "the output of {name} came when the user spoke again"),
-    "orphan": ("orphan-call", "error", "{name} was called and never answered"),
+OUTCOMES: dict[str, tuple[str, Severity, str, str]] = {
+    "error": (
+        "failed-tool",
+        "error",
+        "the agent was told that {name} failed: {output}",
+        "run it again with these arguments: rt.CallInspector(rec)",
+    ),
+    "timeout": (
+        "failed-tool",
+        "error",
+        "{name} ran out of time: {output}",
+        "raise the tool's timeout, or make the function faster",
+    ),
+    "late": (
+        "late-output",
+        "warning",
+        "the output of {name} came when the user spoke again",
+        "make the function faster, or have it answer at once and tell the result later",
+    ),
+    "orphan": (
+        "orphan-call",
+        "error",
+        "{name} was called and never answered",
+        "send a function_call_output for every call_id, even when it failed",
+    ),
 }
-
-_OUTCOME_REMEDIES = {
-    "error": "run it again with these arguments: rt.CallInspector(rec)",
-    "timeout": "raise the tool's timeout, or make the function faster",
-    "late": "make the function faster, or have it answer at once and tell the result later",
-    "orphan": "send a function_call_output for every call_id, even when it failed",
-}
+"""By the outcome of a call: the finding's id and severity, its sentence, and what helps."""
 
 
 def calls_that_failed(evidence: Evidence) -> Iterator[Finding]:
-    """Calls that failed, came too late, or were never answered."""
-    for call in rows(evidence.rec.calls):
+    """Yields calls that failed, came too late, or were never answered."""
+    for call in table_rows(evidence.rec.calls):
         if call.outcome not in OUTCOMES:
             continue
-        id, severity, form = OUTCOMES[call.outcome]
-        number = int(call.turn) if call.turn == call.turn else None
-        said = form.format(
-            name=call.name or call.call_id, output=_one_line(_complaint(call.output))
-        )
+        id, severity, form, remedy = OUTCOMES[call.outcome]
+        said = form.format(name=call.name or call.call_id, output=_what_failed(call.output))
         end_s = call.output_s if call.output_s == call.output_s else call.done_s
-        yield Finding(
-            id=id,
-            severity="error" if severity == "error" else "warning",
-            turn=number,
-            start_s=call.done_s,
-            end_s=end_s,
-            text=("" if number is None else f"turn {number}: ") + f"{said}.",
-            evidence={
-                "events": evidence.seqs(call.call_id),
-                "call_id": call.call_id,
-                "arguments": call.arguments,
-                "output": call.output,
-            },
-            suggestion=_OUTCOME_REMEDIES[call.outcome],
+        yield evidence.finding(
+            id,
+            severity,
+            (call.done_s, end_s),
+            said,
+            turn=call.turn,
+            of=(call.call_id,),
+            suggestion=remedy,
+            call_id=call.call_id,
+            arguments=call.arguments,
+            output=call.output,
         )
 
 
-def _complaint(output: str | None) -> str:
-    """Returns what went wrong: the ``error`` of an output that has one."""
-    try:
-        content = json.loads(output or "")
-    except (ValueError, RecursionError):
-        return output or ""
-    return str(content.get("error", output)) if isinstance(content, dict) else str(output)
-
-
-def _one_line(text: str) -> str:
+def _what_failed(output: str | None) -> str:
+    """Returns the ``error`` of an output that has one, else the output, in a line."""
+    content = decoded(output or "")
+    text = str(content.get("error", output)) if isinstance(content, dict) else output or ""
     return shortened(" ".join(text.split()).rstrip("."), 80)
 
 
 def pushed_input(evidence: Evidence) -> Iterator[Finding]:
-    """Input that was sent faster than it was spoken, so that nobody can tell the latency."""
+    """Yields input that was sent faster than it was spoken, so that nobody can tell the latency."""
     fast = [row for row in evidence.latency.values() if "real time" in str(row.latency_note)]
     if not fast:
         return
-    yield Finding(
-        id="input-not-real-time",
-        severity="note",
-        turn=None,
-        start_s=fast[0].commit_s,
-        end_s=fast[-1].commit_s,
-        text=f"the audio of {counted(len(fast), 'turn')} was not sent in real time, so their "
-        "latencies are not known.",
-        evidence={"turns": [row.turn for row in fast]},
+    yield evidence.finding(
+        "input-not-real-time",
+        "note",
+        (fast[0].commit_s, fast[-1].commit_s),
+        f"the audio of {counted(len(fast), 'turn')} was not sent in real time, so their "
+        "latencies are not known",
+        turns=[row.turn for row in fast],
         suggestion="send the audio at the pace at which it was spoken: session.play() does",
     )
 
 
-RULES: tuple[Rule, ...] = (
+TIMING_RULES: tuple[Rule, ...] = (
     slow_answers,
     endpoint_wait_dominates,
     calls_that_took_long,

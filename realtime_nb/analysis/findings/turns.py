@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from realtime_nb.analysis import turn_faults
-from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, Severity, rows, seconds
+from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, seconds, table_rows
+from realtime_nb.analysis.voices import TimeSpan
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.words import shortened
 
-__all__ = ["RULES"]
+__all__ = ["TURN_RULES"]
 
 OVER_REMEMBERED_MS = 200.0
 """From here on the model believes that it said things which nobody heard."""
@@ -34,31 +35,27 @@ CAUSES = {
 
 
 def false_interruptions(evidence: Evidence) -> Iterator[Finding]:
-    """Answers that were cut though nobody wanted the floor, by cause."""
+    """Yields answers that were cut though nobody wanted the floor, by cause."""
     table = evidence.interruptions
-    for row in rows(table[table["false"].astype(bool) & (table.kind == "interruption")]):
+    for row in table_rows(table[table["false"].astype(bool) & (table.kind == "interruption")]):
         cause = str(row.cause)
         how = CAUSES.get(cause, "though nobody wanted to speak")
         text = f"the agent was cut after {seconds(row.played_ms)} " + how.format(
             text=row.user_text or "", echo=row.echo_score
         )
-        number = _number(row.turn)
-        yield Finding(
-            id="agent-cut-by-echo" if cause == "echo" else "false-interruption",
-            severity="error" if cause == "echo" else "warning",
-            turn=number,
-            start_s=row.onset_s,
-            end_s=row.stopped_s,
-            text=f"{_prefix(number)}{text}.",
-            evidence={
-                "events": evidence.seqs(row.item_id, row.user_item),
-                "item_id": row.item_id,
-                "user_item": row.user_item,
-                "cause": cause,
-                "echo_score": row.echo_score,
-                "unheard_ms": row.unheard_ms,
-            },
+        yield evidence.finding(
+            "agent-cut-by-echo" if cause == "echo" else "false-interruption",
+            "error" if cause == "echo" else "warning",
+            (row.onset_s, row.stopped_s),
+            text,
+            turn=row.turn,
+            of=(row.item_id, row.user_item),
             suggestion=_against(cause, evidence.turn_detection),
+            item_id=row.item_id,
+            user_item=row.user_item,
+            cause=cause,
+            echo_score=row.echo_score,
+            unheard_ms=row.unheard_ms,
         )
 
 
@@ -81,55 +78,50 @@ def _against(cause: str, settings: JsonObject) -> str:
 
 
 def missed_barge_ins(evidence: Evidence) -> Iterator[Finding]:
-    """Times at which the user spoke over the agent and was not heard."""
+    """Yields times at which the user spoke over the agent and was not heard."""
     table = evidence.interruptions
     threshold = evidence.turn_detection.get("threshold")
     shown = f" from {threshold:g}" if isinstance(threshold, int | float) else ""
-    for row in rows(table[table.kind == "missed"]):
-        number = _number(row.turn)
-        yield Finding(
-            id="missed-barge-in",
-            severity="error",
-            turn=number,
-            start_s=row.onset_s,
-            end_s=row.onset_s,
-            text=f"{_prefix(number)}the user spoke over the agent at {row.onset_s:.1f} s and was "
-            "not heard.",
-            evidence={"events": evidence.seqs(row.item_id), "item_id": row.item_id},
+    for row in table_rows(table[table.kind == "missed"]):
+        yield evidence.finding(
+            "missed-barge-in",
+            "error",
+            (row.onset_s, row.onset_s),
+            f"the user spoke over the agent at {row.onset_s:.1f} s and was not heard",
+            turn=row.turn,
+            of=(row.item_id,),
             suggestion=f"lower threshold{shown}, and check that interrupt_response is on",
+            item_id=row.item_id,
         )
 
 
 def over_remembered(evidence: Evidence) -> Iterator[Finding]:
-    """Answers of which the model remembers more than was heard."""
+    """Yields answers of which the model remembers more than was heard."""
     table = evidence.interruptions
     # What the session's own end cut short, no model goes on from.
     last = table.stopped_s.astype(float) > evidence.rec.duration_s - _AT_THE_END_S
-    for row in rows(table[~last & (table.over_remembered_ms.astype(float) > OVER_REMEMBERED_MS)]):
-        number = _number(row.turn)
-        yield Finding(
-            id="over-remembered-audio",
-            severity="warning",
-            turn=number,
-            start_s=row.onset_s,
-            end_s=row.stopped_s,
-            text=f"{_prefix(number)}the model believes that it said "
-            f"{seconds(row.over_remembered_ms)} more than the user heard.",
-            evidence={
-                "events": evidence.seqs(row.item_id),
-                "item_id": row.item_id,
-                "remembered_ms": row.remembered_ms,
-                "played_ms": row.played_ms,
-            },
+    too_much = table.over_remembered_ms.astype(float) > OVER_REMEMBERED_MS
+    for row in table_rows(table[~last & too_much]):
+        yield evidence.finding(
+            "over-remembered-audio",
+            "warning",
+            (row.onset_s, row.stopped_s),
+            f"the model believes that it said {seconds(row.over_remembered_ms)} more than the user "
+            "heard",
+            turn=row.turn,
+            of=(row.item_id,),
+            item_id=row.item_id,
+            remembered_ms=row.remembered_ms,
+            played_ms=row.played_ms,
             suggestion="send conversation.item.truncate with audio_end_ms set to what was played; "
             "sessions of this package do when the playing device reports",
         )
 
 
 def premature_cuts(evidence: Evidence) -> Iterator[Finding]:
-    """Turns that were ended while the user only paused."""
+    """Yields turns that were ended while the user only paused."""
     for cut in turn_faults.find_premature_cuts(evidence.rec):
-        items = [one.item for one in (cut.turn, cut.following) if one is not None]
+        ids = [turn.item.id for turn in (cut.turn, cut.following) if turn is not None]
         following = cut.following.item.text if cut.following is not None else ""
         pause = "a pause" if math.isnan(cut.gap_ms) else f"a pause of {cut.gap_ms:.0f} ms"
         yield Finding(
@@ -141,10 +133,10 @@ def premature_cuts(evidence: Evidence) -> Iterator[Finding]:
             text=f"turn {cut.turn.number} was ended in {pause}: the user went on with "
             f"{_quoted(following)}.",
             evidence={
-                "events": evidence.seqs(*(item.id for item in items)),
+                "events": evidence.seqs(*ids),
                 "gap_ms": cut.gap_ms,
                 "silence_duration_ms": cut.silence_duration_ms,
-                "item_ids": [item.id for item in items],
+                "item_ids": ids,
             },
             suggestion=_against_cuts(cut.gap_ms, cut.silence_duration_ms),
         )
@@ -164,23 +156,21 @@ def _against_cuts(gap_ms: float, window_ms: float) -> str:
 
 
 def phantom_turns(evidence: Evidence) -> Iterator[Finding]:
-    """Turns that were committed though the user said nothing."""
+    """Yields turns that were committed though the user said nothing."""
     for phantom in turn_faults.find_phantom_turns(evidence.rec):
         turn, speech = phantom.turn, phantom.turn.speech
         said = _quoted(turn.item.text) if turn.item.text else "empty"
-        yield Finding(
-            id="phantom-turn",
-            severity="warning",
+        began_s = turn.began_s
+        yield evidence.finding(
+            "phantom-turn",
+            "warning",
+            (began_s, began_s) if speech is None else (speech.started_s, speech.stopped_s),
+            "the user said nothing, but a turn was committed "
+            f"({seconds(phantom.voiced_ms)} voiced; transcript {said})",
             turn=turn.number,
-            start_s=turn.began_s if speech is None else _or_nan(speech.started_s),
-            end_s=turn.began_s if speech is None else _or_nan(speech.stopped_s),
-            text=f"turn {turn.number}: the user said nothing, but a turn was committed "
-            f"({seconds(phantom.voiced_ms)} voiced; transcript {said}).",
-            evidence={
-                "events": evidence.seqs(turn.item.id),
-                "item_id": turn.item.id,
-                "voiced_ms": phantom.voiced_ms,
-            },
+            of=(turn.item.id,),
+            item_id=turn.item.id,
+            voiced_ms=phantom.voiced_ms,
             suggestion="commit only audio in which the user spoke"
             if speech is None
             else _against("empty", speech.turn_detection or {}),
@@ -188,7 +178,7 @@ def phantom_turns(evidence: Evidence) -> Iterator[Finding]:
 
 
 def unheard_speech(evidence: Evidence) -> Iterator[Finding]:
-    """Speech that turn detection never reported, while the agent was silent."""
+    """Yields speech that turn detection never reported, while the agent was silent."""
     if not evidence.turn_detection:
         return
     if any(math.isnan(one.audio_start_ms) for one in evidence.conversation.speech):
@@ -205,20 +195,19 @@ def unheard_speech(evidence: Evidence) -> Iterator[Finding]:
         if _overlaps((begin_s, until_s), voices.agent):
             continue  # a missed barge-in, or echo
         place = "" if math.isnan(begin_s) else f" at {begin_s:.1f} s"
-        yield Finding(
-            id="unheard-speech",
-            severity="error",
-            turn=None,
-            start_s=begin_s,
-            end_s=until_s,
-            text=f"the server did not hear {seconds(end - start)} of speech{place}.",
-            evidence={"start_ms": start, "end_ms": end},
+        yield evidence.finding(
+            "unheard-speech",
+            "error",
+            (begin_s, until_s),
+            f"the server did not hear {seconds(end - start)} of speech{place}",
             suggestion="lower threshold, or raise the microphone's level",
+            start_ms=start,
+            end_ms=end,
         )
 
 
 def unanswered_turns(evidence: Evidence) -> Iterator[Finding]:
-    """Turns to which nothing was said."""
+    """Yields turns to which nothing was said."""
     creates = evidence.turn_detection.get("create_response", True)
     for turn, following in zip_longest(evidence.turns, evidence.turns[1:]):
         if turn.responses or evidence.rec.duration_s - turn.began_s < UNANSWERED_AFTER_S:
@@ -226,40 +215,27 @@ def unanswered_turns(evidence: Evidence) -> Iterator[Finding]:
         until_s = evidence.rec.duration_s if following is None else following.began_s
         if until_s - turn.began_s < turn_faults.WENT_ON_WITHIN_S:
             continue  # the user went on at once
-        severity: Severity = "warning" if creates and evidence.turn_detection else "note"
-        yield Finding(
-            id="unanswered-turn",
-            severity=severity,
+        yield evidence.finding(
+            "unanswered-turn",
+            "warning" if creates and evidence.turn_detection else "note",
+            (turn.began_s, until_s),
+            f"nothing answered {_quoted(turn.item.text)}",
             turn=turn.number,
-            start_s=turn.began_s,
-            end_s=until_s,
-            text=f"turn {turn.number}: nothing answered {_quoted(turn.item.text)}.",
-            evidence={"events": evidence.seqs(turn.item.id), "item_id": turn.item.id},
+            of=(turn.item.id,),
             suggestion="send response.create after each turn, or set create_response=True",
+            item_id=turn.item.id,
         )
 
 
-def _overlaps(span: tuple[float, float], others: Sequence[tuple[float, float]]) -> bool:
+def _overlaps(span: TimeSpan, others: Sequence[TimeSpan]) -> bool:
     return any(start < span[1] and end > span[0] for start, end in others)
-
-
-def _number(turn: float) -> int | None:
-    return int(turn) if turn == turn else None
-
-
-def _prefix(turn: int | None) -> str:
-    return "" if turn is None else f"turn {turn}: "
 
 
 def _quoted(text: str) -> str:
     return repr(shortened(text, 60)) if text else "what was said"
 
 
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-RULES: tuple[Rule, ...] = (
+TURN_RULES: tuple[Rule, ...] = (
     false_interruptions,
     missed_barge_ins,
     over_remembered,

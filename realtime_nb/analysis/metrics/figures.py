@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-__all__ = ["Figure", "count", "known", "largest", "share", "spread", "total", "unknown"]
+if TYPE_CHECKING:
+    from realtime_nb.analysis.recorded import Recorded
+
+__all__ = [
+    "NO_EVENTS",
+    "NO_INPUT",
+    "NO_OUTPUT",
+    "NO_PLAYBACK",
+    "Figure",
+    "all_unknown",
+    "count",
+    "gap",
+    "known",
+    "largest",
+    "share",
+    "spread",
+    "total",
+    "unknown",
+    "unless",
+]
+
+NO_EVENTS = "there are no events"
+NO_INPUT = "there is no input audio"
+NO_OUTPUT = "what was played is not recorded"
+NO_PLAYBACK = "playback was not reported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +78,22 @@ def known(values: Iterable[float]) -> list[float]:
 def unknown(unit: str, reason: str) -> Figure:
     """Returns a figure that can't be known."""
     return Figure(math.nan, unit, reason=reason)
+
+
+def all_unknown(units: Mapping[str, str], reason: str) -> dict[str, Figure]:
+    """Returns figures that can't be known, by their names, of which the units are given."""
+    return {name: unknown(unit, reason) for name, unit in units.items()}
+
+
+def unless(reason: str | None, figure: Figure) -> Figure:
+    """Returns a figure, or one that is unknown where there is a reason for that."""
+    return figure if reason is None else unknown(figure.unit, reason)
+
+
+def gap(rec: Recorded, *names: str) -> str | None:
+    """Returns why something of that kind is missing from the recording; None where nothing is."""
+    gaps = rec.conversation.gaps
+    return next((gaps[name] for name in names if name in gaps), None)
 
 
 def spread(values: Iterable[float], unit: str, source: str, reason: str) -> Figure:

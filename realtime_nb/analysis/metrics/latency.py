@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from realtime_nb.analysis.metrics import figures
 from realtime_nb.analysis.metrics.figures import Figure
+from realtime_nb.analysis.pace import pace_note
 from realtime_nb.analysis.silences import longest_gap_s, merged
+from realtime_nb.analysis.talk_time import spoken_messages
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS, earliest
 from realtime_nb.protocol.conversation import Conversation
 
@@ -26,6 +28,7 @@ def latency_figures(rec: Recorded) -> dict[str, Figure]:
     return {
         **_voice_to_voice(rec),
         **_beginning(rec, server),
+        "update_to_first_audio_ms": _update_to_first_audio(rec, server),
         **_generation(rec.conversation, server),
         "transcript_ms": figures.spread(
             rec.latency.transcript_ms, "ms", server, "nothing was transcribed"
@@ -40,14 +43,18 @@ def latency_figures(rec: Recorded) -> dict[str, Figure]:
 def _voice_to_voice(rec: Recorded) -> dict[str, Figure]:
     table = rec.latency
     spoken = table[table.latency_note != "typed"]
-    called = spoken.had_calls.astype(bool)
-    plain, with_calls = spoken[~called], spoken[called]
+    called, cut = spoken.had_calls.astype(bool), spoken.interrupted.astype(bool)
+    later = spoken.index != (spoken.index[0] if len(spoken) else None)
+    plain = spoken[~called]
     first = plain.head(1) if plain.index[:1].equals(spoken.index[:1]) else plain.head(0)
-    found = {
-        "latency_ms": _latency(plain, "latency_ms", rec.simulated),
-        "latency_with_calls_ms": _latency(with_calls, "latency_ms", rec.simulated),
-        "latency_first_turn_ms": _latency(first, "latency_ms", rec.simulated),
+    kinds = {
+        "latency_ms": plain,
+        "latency_with_calls_ms": spoken[called],
+        "latency_first_turn_ms": first,
+        "latency_interrupted_ms": spoken[~called & cut],
+        "latency_undisturbed_ms": spoken[~called & ~cut & later],
     }
+    found = {name: _latency(table, "latency_ms", rec.simulated) for name, table in kinds.items()}
     # The parts are those of the turns that have a latency, so that they are parts of it; where no
     # turn has one, they say what there is to say.
     whole = plain[plain.latency_ms.notna()]
@@ -120,8 +127,28 @@ def _first_audio(rec: Recorded, server: str) -> Figure:
     elif not _opening_is_known(rec):
         reason, played_s = _NO_OPENING, math.nan
     else:
-        reason = "playback was not reported"
+        reason = figures.NO_PLAYBACK
     return figures.spread([played_s * 1000], "ms", server, reason)
+
+
+def _update_to_first_audio(rec: Recorded, server: str) -> Figure:
+    agent = spoken_messages(rec.conversation)
+    spoken_s = earliest(item.first_audio_s for item in agent)
+    turn_s = float(rec.latency.commit_s.min()) if len(rec.latency) else math.inf
+    updated_s = _first_s(rec, "session.updated")
+    if (note := pace_note(rec.header)) is not None:
+        reason = note
+    elif not agent:
+        reason = "the agent did not speak"
+    elif not spoken_s <= turn_s:  # also where one of them is not known
+        reason = "the user spoke first" if turn_s < spoken_s else "its time is not known"
+    elif math.isnan(updated_s):
+        reason = "the session was not configured"
+    elif updated_s > spoken_s:
+        reason = "the session was configured after the agent began"
+    else:
+        return figures.spread([(spoken_s - updated_s) * 1000], "ms", server, "")
+    return figures.unknown("ms", reason)
 
 
 def _generation(conversation: Conversation, server: str) -> dict[str, Figure]:
@@ -139,7 +166,7 @@ def _generation(conversation: Conversation, server: str) -> dict[str, Figure]:
     ]
     silent = "the agent was not heard to the end"
     if not conversation.playback_known:
-        silent = "playback was not reported"
+        silent = figures.NO_PLAYBACK
     return {
         "answer_ms": figures.spread(answers, "ms", server, "no response was completed"),
         "speaking_ms": figures.spread(spoken, "ms", "playback", silent),
@@ -158,46 +185,44 @@ _OUTCOMES = {
 
 def _tools(rec: Recorded, server: str) -> dict[str, Figure]:
     calls = rec.calls
-    if not rec.conversation.events_applied:
-        counts = {name: figures.unknown("count", "there are no events") for name in _OUTCOMES}
-    else:
-        counts = {
-            name: figures.count(int((calls.outcome == outcome).sum()), "server")
-            for name, outcome in _OUTCOMES.items()
-        }
-    none = "no function was called"
-    return {
-        **counts,
-        "tool_decide_ms": figures.spread(
-            calls.decide_ms, "ms", server, none if calls.empty else "the responses are unknown"
-        ),
-        "tool_queue_ms": figures.spread(
-            calls.queue_ms, "ms", "client", none if calls.empty else _why_no_queue(calls)
-        ),
-        "tool_run_ms": figures.spread(
-            calls.run_ms, "ms", "client", none if calls.empty else "no call has an output"
-        ),
-        "tool_resume_ms": figures.spread(
-            calls.resume_ms, "ms", server, none if calls.empty else "no answer followed a call"
-        ),
-        "silent_tool_gap_ms": _silent_gaps(rec),
+    unseen = None if rec.conversation.events_applied else figures.NO_EVENTS
+    counts = {
+        name: figures.unless(unseen, figures.count(int((calls.outcome == outcome).sum()), "server"))
+        for name, outcome in _OUTCOMES.items()
     }
+    steps = {
+        "decide_ms": (server, "the responses are unknown"),
+        "queue_ms": ("client", _why_no_queue(calls)),
+        "run_ms": ("client", "no call has an output"),
+        "send_ms": ("client", "when functions ended is not recorded"),
+        "resume_ms": (server, _NOT_RESUMED),
+    }
+    times = {
+        f"tool_{step}": figures.spread(
+            calls[step], "ms", source, _NOT_CALLED if calls.empty else reason
+        )
+        for step, (source, reason) in steps.items()
+    }
+    return {**counts, **times, "silent_tool_gap_ms": _silent_gaps(rec)}
+
+
+_NOT_CALLED = "no function was called"
+_NOT_RESUMED = "no answer followed a call"
 
 
 def _why_no_queue(calls: pd.DataFrame) -> str:
-    return str(Counter(calls.queue_note).most_common(1)[0][0])
+    return str(Counter(calls.queue_note).most_common(1)[0][0]) if len(calls) else _NOT_CALLED
 
 
 def _silent_gaps(rec: Recorded) -> Figure:
     calls = rec.calls[rec.calls.resume_ms.notna() & rec.calls.done_s.notna()]
     if calls.empty:
-        called = "no answer followed a call" if len(rec.calls) else "no function was called"
-        return figures.unknown("ms", called)
+        return figures.unknown("ms", _NOT_RESUMED if len(rec.calls) else _NOT_CALLED)
     if not len(rec.output):
-        return figures.unknown("ms", "what was played is not recorded")
-    for name in ("output.wav", "input.wav", "times"):
-        if name in rec.conversation.gaps:
-            return figures.unknown("ms", rec.conversation.gaps[name])
+        return figures.unknown("ms", figures.NO_OUTPUT)
+    lost = figures.gap(rec, "output.wav", "input.wav", "times")
+    if lost is not None:
+        return figures.unknown("ms", lost)
     audible = merged(rec.voices.user, rec.voices.agent)
     resumed_s = calls.output_s + calls.resume_ms / 1000
     gaps_ms = [

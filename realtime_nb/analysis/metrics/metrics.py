@@ -6,7 +6,6 @@ with turns without; what can't be known is NaN with a reason, never 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from realtime_nb.analysis.metrics import figures
@@ -156,8 +155,7 @@ def metrics(rec: Recorded) -> pd.DataFrame:
 
 def _server_figures(rec: Recorded) -> dict[str, Figure]:
     if not rec.conversation.events_applied:
-        reason = "there are no events"
-        return {name: figures.unknown("count", reason) for name in ("errors", "reconnects")}
+        return figures.all_unknown({"errors": "count", "reconnects": "count"}, figures.NO_EVENTS)
     sessions = rec.conversation.sessions
     reconnects = (
         figures.count(sessions - 1, "server")
@@ -172,11 +170,10 @@ def _server_figures(rec: Recorded) -> dict[str, Figure]:
 
 def _interruption_figures(rec: Recorded) -> dict[str, Figure]:
     if not rec.conversation.events_applied:
-        return _no_interruption_figures("there are no events")
-    gaps = rec.conversation.gaps
-    for name in ("times", "events.jsonl", "playback.jsonl"):
-        if name in gaps:
-            return _no_interruption_figures(gaps[name])
+        return _no_interruption_figures(figures.NO_EVENTS)
+    lost = figures.gap(rec, "times", "events.jsonl", "playback.jsonl")
+    if lost is not None:
+        return _no_interruption_figures(lost)
     table = rec.interruptions()
     stopped = table[table.kind == "interruption"]
     cut = stopped[stopped.cause != "program"]
@@ -204,7 +201,7 @@ def _no_interruption_figures(reason: str) -> dict[str, Figure]:
     shares = ("false_interruption_share", "barge_in_success_share")
     units = {**dict.fromkeys((*counts, *by_cause), "count"), **dict.fromkeys(times, "ms")}
     units |= dict.fromkeys(shares, "share")
-    return {name: figures.unknown(unit, reason) for name, unit in units.items()}
+    return figures.all_unknown(units, reason)
 
 
 def _barge_in_figures(rec: Recorded, table: pd.DataFrame) -> dict[str, Figure]:
@@ -217,24 +214,24 @@ def _barge_in_figures(rec: Recorded, table: pd.DataFrame) -> dict[str, Figure]:
     none = "nobody interrupted the agent"
     whose = " + ".join(sorted({str(one) for one in spoken.source.dropna()})) or "server"
     return {
-        "missed_barge_ins": figures.unknown("count", reason)
-        if reason
-        else figures.count(missed, rec.voices.source),
-        "barge_in_response_ms": _known_by(
-            spoken.response_ms, "playback", none if spoken.empty else _UNKNOWN_STOP
+        "missed_barge_ins": figures.unless(reason, figures.count(missed, rec.voices.source)),
+        "barge_in_response_ms": figures.spread(
+            spoken.response_ms, "ms", "playback", none if spoken.empty else _UNKNOWN_STOP
         ),
-        "barge_in_detection_ms": _known_by(
+        "barge_in_detection_ms": figures.spread(
             spoken.detection_ms,
+            "ms",
             whose + (", simulated" if rec.simulated else ""),
             none if spoken.empty else "when the user began to speak is unknown",
         ),
-        "barge_in_flush_ms": _known_by(
-            spoken.flush_ms, "playback", none if spoken.empty else _UNKNOWN_STOP
+        "barge_in_flush_ms": figures.spread(
+            spoken.flush_ms, "ms", "playback", none if spoken.empty else _UNKNOWN_STOP
         ),
-        "barge_in_success_share": figures.unknown("share", reason)
-        if reason
-        else figures.share(
-            in_time, len(known_ms) + missed, "playback", none if meant.empty else _UNKNOWN_STOP
+        "barge_in_success_share": figures.unless(
+            reason,
+            figures.share(
+                in_time, len(known_ms) + missed, "playback", none if meant.empty else _UNKNOWN_STOP
+            ),
         ),
     }
 
@@ -242,19 +239,15 @@ def _barge_in_figures(rec: Recorded, table: pd.DataFrame) -> dict[str, Figure]:
 _UNKNOWN_STOP = "when the agent fell silent is unknown"
 
 
-def _known_by(values: Iterable[float], source: str, reason: str) -> Figure:
-    return figures.spread(values, "ms", source, reason)
-
-
 def _why_nothing_is_missed(rec: Recorded) -> str | None:
     """Returns why it can't be known whether a barge-in was missed."""
     if not len(rec.input):
-        return "there is no input audio"
-    for name in ("input.wav", "input"):
-        if name in rec.conversation.gaps:
-            return rec.conversation.gaps[name]
+        return figures.NO_INPUT
+    lost = figures.gap(rec, "input.wav", "input")
+    if lost is not None:
+        return lost
     if all(item.played_s is None for item in rec.conversation.items.values()):
-        return "playback was not reported"
+        return figures.NO_PLAYBACK
     if rec.conversation.turn_detection is None and not rec.conversation.speech:
         return "turn detection was off"
     return None

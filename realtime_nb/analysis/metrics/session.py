@@ -1,4 +1,4 @@
-"""Metrics of a session as a whole: its latency by kinds of turns, tokens, cost, errors."""
+"""Metrics of a session as a whole: tokens, cost, errors, what its microphone lost."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from realtime_nb.analysis.cost.costs import Cost, cost_summary
+from realtime_nb.analysis.cost.summary import Cost
 from realtime_nb.analysis.findings.session import is_benign
 from realtime_nb.analysis.metrics import figures
 from realtime_nb.analysis.metrics.figures import Figure
-from realtime_nb.analysis.pace import pace_note
-from realtime_nb.analysis.talk_time import spoken_messages
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,70 +28,12 @@ ERROR_PREFIX = "errors."
 def session_figures(rec: Recorded) -> dict[str, Figure]:
     """Returns every metric of this module; see
     :data:`realtime_nb.analysis.metrics.metrics.DEFINITIONS`."""
-    server = "server, simulated" if rec.simulated else "server"
     return {
-        **_latency_facets(rec),
-        "update_to_first_audio_ms": _update_to_first_audio(rec, server),
-        "tool_send_ms": figures.spread(
-            rec.calls.send_ms,
-            "ms",
-            "client",
-            "no function was called" if rec.calls.empty else "when functions ended is not recorded",
-        ),
         **_tokens(rec),
         **_cost(rec),
         **_errors(rec),
         "input_lost_ms": _input_lost(rec),
     }
-
-
-# --- time ---
-
-
-def _latency_facets(rec: Recorded) -> dict[str, Figure]:
-    """Returns latency of turns without function calls, by what else makes them unlike each
-    other."""
-    table = rec.latency
-    spoken = table[table.latency_note != "typed"]
-    later = spoken.index != (spoken.index[0] if len(spoken) else None)
-    called, cut = spoken.had_calls.astype(bool), spoken.interrupted.astype(bool)
-    return {
-        "latency_interrupted_ms": _latency(spoken[~called & cut], rec.simulated),
-        "latency_undisturbed_ms": _latency(spoken[~called & ~cut & later], rec.simulated),
-    }
-
-
-def _latency(table: pd.DataFrame, simulated: bool) -> Figure:
-    known = table[table.latency_ms.notna()]
-    source = " + ".join(sorted({str(one) for one in known.speech_end_source.dropna()}))
-    notes = Counter(str(note) for note in table.latency_note.dropna()).most_common(1)
-    why = notes[0][0] if notes else "there are no such turns"
-    return figures.spread(
-        known.latency_ms, "ms", (source or "server") + ", simulated" * simulated, why
-    )
-
-
-def _update_to_first_audio(rec: Recorded, server: str) -> Figure:
-    agent = spoken_messages(rec.conversation)
-    spoken_s = min(
-        (i.first_audio_s for i in agent if i.first_audio_s is not None), default=math.nan
-    )
-    turn_s = float(rec.latency.commit_s.min()) if len(rec.latency) else math.inf
-    lines = (one for one in rec.raw_events() if one.event.get("type") == "session.updated")
-    updated_s = next((one.t_s for one in lines), math.nan)
-    if (note := pace_note(rec.header)) is not None:
-        reason = note
-    elif not agent:
-        reason = "the agent did not speak"
-    elif not spoken_s <= turn_s:  # also where one of them is not known
-        reason = "the user spoke first" if turn_s < spoken_s else "its time is not known"
-    elif math.isnan(updated_s):
-        reason = "the session was not configured"
-    elif updated_s > spoken_s:
-        reason = "the session was configured after the agent began"
-    else:
-        return figures.spread([(spoken_s - updated_s) * 1000], "ms", server, "")
-    return figures.unknown("ms", reason)
 
 
 # --- tokens and cost ---
@@ -112,15 +52,16 @@ def _tokens(rec: Recorded) -> dict[str, Figure]:
 
 
 def _cost(rec: Recorded) -> dict[str, Figure]:
-    cost = cost_summary(rec)
+    cost = rec.cost()
     source = f"server, prices of {cost.prices_date}"
     return {
         "context_growth_tokens": figures.spread(
             _growth(cost.by_turn), "tokens", "server", "no two turns in a row have token counts"
         ),
-        "unheard_tokens": figures.unknown("tokens", cost.unknown["unheard_tokens"])
-        if math.isnan(cost.unheard_tokens)
-        else Figure(cost.unheard_tokens, "tokens", source="server + playback"),
+        "unheard_tokens": figures.unless(
+            cost.unknown.get("unheard_tokens"),
+            Figure(cost.unheard_tokens, "tokens", source="server + playback"),
+        ),
         "turn_usd": figures.spread(
             cost.by_turn.usd, "usd", source, cost.reason or "there were no turns"
         ),
@@ -130,16 +71,16 @@ def _cost(rec: Recorded) -> dict[str, Figure]:
 
 
 def _growth(by_turn: pd.DataFrame) -> list[float]:
-    """By how much the input grew from each turn to the next."""
+    """Returns by how much the input grew from each turn to the next."""
     numbers, tokens = by_turn.turn.to_numpy(float), by_turn.input_tokens.to_numpy(float)
     grown: list[float] = np.diff(tokens)[np.diff(numbers) == 1].tolist()
     return grown
 
 
 def _by_minute(rec: Recorded, cost: Cost, name: str, source: str) -> Figure:
-    """Of the whole cost; a part of it would pass for all."""
+    """Returns a figure of the whole cost; of a part it would pass for all."""
     if not rec.conversation.events_applied:
-        return figures.unknown("usd", "there are no events")
+        return figures.unknown("usd", figures.NO_EVENTS)
     if math.isnan(cost.total_usd):
         return figures.unknown("usd", cost.reason or "the cost is not known")
     usd = float(getattr(cost, name))
@@ -166,7 +107,7 @@ def _input_lost(rec: Recorded) -> Figure:
 def _errors(rec: Recorded) -> dict[str, Figure]:
     conversation = rec.conversation
     if not conversation.events_applied:
-        return {"errors_benign": figures.unknown("count", "there are no events")}
+        return {"errors_benign": figures.unknown("count", figures.NO_EVENTS)}
     codes = Counter(error.code or "no code" for error in conversation.errors)
     benign = sum(is_benign(error.code, error.message) for error in conversation.errors)
     return {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from realtime_nb.analysis.input_health import InputHealth, input_health
 from realtime_nb.analysis.interruptions import playback_spans
 from realtime_nb.analysis.metrics import figures
-from realtime_nb.analysis.metrics.figures import Figure
+from realtime_nb.analysis.metrics.figures import NO_INPUT, NO_OUTPUT, NO_PLAYBACK, Figure, gap
 from realtime_nb.analysis.silences import long_silences, merged
 from realtime_nb.analysis.table_cells import rest_ms
 from realtime_nb.analysis.turn_faults import (
@@ -31,10 +31,6 @@ __all__ = ["talk_figures"]
 _SHORTEST_SPEECH_S = 1.0
 """A speech rate of less than a second of speech says nothing."""
 
-_NO_INPUT = "there is no input audio"
-_NO_OUTPUT = "what was played is not recorded"
-_NO_PLAYBACK = "playback was not reported"
-
 
 def talk_figures(rec: Recorded) -> dict[str, Figure]:
     """Returns every metric of who was audible when, as ``metrics.DEFINITIONS`` has it."""
@@ -54,12 +50,6 @@ def talk_figures(rec: Recorded) -> dict[str, Figure]:
 # --- what can't be known ---
 
 
-def _gap(rec: Recorded, *names: str) -> str | None:
-    """Returns why something of that kind is missing from the recording; None where nothing is."""
-    gaps = rec.conversation.gaps
-    return next((gaps[name] for name in names if name in gaps), None)
-
-
 def _lost(rec: Recorded, *types: str) -> str | None:
     """Tells whether events of some types could not be understood, in words."""
     found = [name for name in types if name in rec.conversation.malformed]
@@ -69,25 +59,25 @@ def _lost(rec: Recorded, *types: str) -> str | None:
 def _no_user(rec: Recorded) -> str | None:
     """Returns why it is not known when the user was audible."""
     if not len(rec.input):
-        return _NO_INPUT
-    return _gap(rec, "input.wav", "input", "times", "events.jsonl")
+        return NO_INPUT
+    return gap(rec, "input.wav", "input", "times", "events.jsonl")
 
 
 def _no_agent(rec: Recorded) -> str | None:
     """Returns why it is not known when the agent was audible."""
-    return _gap(rec, "output.wav", "times") if len(rec.output) else _NO_OUTPUT
+    return gap(rec, "output.wav", "times") if len(rec.output) else NO_OUTPUT
 
 
 def _no_playback(rec: Recorded) -> str | None:
     """Returns why nothing is known of what was played."""
     if not rec.conversation.playback_known:
-        return _gap(rec, "playback.jsonl") or _NO_PLAYBACK
-    return _gap(rec, "events.jsonl")
+        return gap(rec, "playback.jsonl") or NO_PLAYBACK
+    return gap(rec, "events.jsonl")
 
 
 def _no_turns(rec: Recorded) -> str | None:
     """Returns why the turns that were detected are not all there."""
-    return _gap(rec, "events.jsonl") or _lost(rec, *_DETECTION)
+    return gap(rec, "events.jsonl") or _lost(rec, *_DETECTION)
 
 
 _AUDIO = "response.output_audio.delta"
@@ -102,11 +92,11 @@ _DETECTION = (
 
 
 def _premature_cuts(rec: Recorded, found: list[UserTurn]) -> Figure:
-    reason = _no_turns(rec) or _gap(rec, "times")
+    reason = _no_turns(rec) or gap(rec, "times")
     if reason is None and not any(turn.speech is not None for turn in found):
         reason = "turn detection reported no speech"
     if reason is None and count_undecided_cuts(rec):
-        reason = _gap(rec, "playback.jsonl", "output.wav") or _NO_PLAYBACK
+        reason = gap(rec, "playback.jsonl", "output.wav") or NO_PLAYBACK
     if reason is not None:
         return figures.unknown("count", reason)
     return figures.count(len(find_premature_cuts(rec)), "server")
@@ -130,10 +120,7 @@ def _inside(moment_s: float, spans: list[TimeSpan]) -> bool:
 def _phantoms(rec: Recorded, found: list[UserTurn]) -> dict[str, Figure]:
     reason = _no_user(rec) or _no_turns(rec)
     if reason is not None:
-        return {
-            "phantom_turns": figures.unknown("count", reason),
-            "phantom_share": figures.unknown("share", reason),
-        }
+        return figures.all_unknown({"phantom_turns": "count", "phantom_share": "share"}, reason)
     committed = sum(turn.source == "speech" for turn in found)
     phantoms, source = len(find_phantom_turns(rec)), rec.voices.source
     return {
@@ -151,17 +138,17 @@ def _talk(rec: Recorded) -> dict[str, Figure]:
     both_s = spans_length(common_spans(voices.user, voices.agent))
     no_user, no_agent = _no_user(rec), _no_agent(rec)
     lone: dict[str, Figure] = {
-        "user_talk_s": figures.total((e - s for s, e in voices.user), "s", voices.source)
-        if no_user is None
-        else figures.unknown("s", no_user),
-        "agent_talk_s": figures.total((e - s for s, e in voices.agent), "s", "audio")
-        if no_agent is None
-        else figures.unknown("s", no_agent),
+        "user_talk_s": figures.unless(
+            no_user, figures.total((e - s for s, e in voices.user), "s", voices.source)
+        ),
+        "agent_talk_s": figures.unless(
+            no_agent, figures.total((e - s for s, e in voices.agent), "s", "audio")
+        ),
     }
     reason = no_user or no_agent
     if reason is not None:
         units = {"overlap_s": "s", "overlap_share": "share", "talk_ratio": "share"}
-        return lone | {name: figures.unknown(unit, reason) for name, unit in units.items()}
+        return lone | figures.all_unknown(units, reason)
     source = f"{voices.source} + audio"
     return lone | {
         "overlap_s": Figure(both_s, "s", source=source),
@@ -175,7 +162,7 @@ def _silence(rec: Recorded) -> dict[str, Figure]:
     reason = _no_user(rec) or _no_agent(rec) or (None if audible else "nobody spoke")
     if reason is not None:
         units = {"long_silences": "count", "silence_share": "share", "longest_silence_s": "s"}
-        return {name: figures.unknown(unit, reason) for name, unit in units.items()}
+        return figures.all_unknown(units, reason)
     gaps = long_silences(audible, rec.duration_s)
     source = f"{rec.voices.source} + audio"
     return {
@@ -195,35 +182,31 @@ def _silence(rec: Recorded) -> dict[str, Figure]:
 def _unheard(rec: Recorded) -> dict[str, Figure]:
     reason = _no_playback(rec)
     if reason is not None:
-        return {
-            "unheard_ms": figures.unknown("ms", reason),
-            "over_remembered_ms": figures.unknown("ms", reason),
-            "underruns": figures.unknown("count", reason),
-            "underrun_ms": figures.unknown("ms", reason),
-        }
+        units = dict.fromkeys(("unheard_ms", "over_remembered_ms", "underrun_ms"), "ms")
+        return figures.all_unknown({**units, "underruns": "count"}, reason)
     spoken = [
         item
         for item in rec.conversation.items.values()
         if item.role == "assistant" and item.audio_ms != 0  # nor is NaN
     ]
-    why = _lost(rec, _AUDIO) or _gap(rec, "playback.jsonl", "output.wav") or _NO_PLAYBACK
+    why = _lost(rec, _AUDIO) or gap(rec, "playback.jsonl", "output.wav") or NO_PLAYBACK
     cut = _lost(rec, "conversation.item.truncated")
-    lost = _gap(rec, "playback.jsonl")
+    lost = gap(rec, "playback.jsonl")
     return {
         "unheard_ms": _sum_ms(
             (rest_ms(item.audio_ms, item.played_ms or 0.0) for item in spoken), why
         ),
-        "over_remembered_ms": figures.unknown("ms", cut)
-        if cut is not None
-        else _sum_ms((rest_ms(item.remembered_ms, item.played_ms or 0.0) for item in spoken), why),
-        "underruns": figures.count(sum(item.underruns for item in spoken), "playback")
-        if lost is None
-        else figures.unknown("count", lost),
-        "underrun_ms": figures.total(
-            (_dry_ms(item) for item in spoken if item.underruns), "ms", "playback"
-        )
-        if lost is None
-        else figures.unknown("ms", lost),
+        "over_remembered_ms": figures.unless(
+            cut,
+            _sum_ms((rest_ms(item.remembered_ms, item.played_ms or 0.0) for item in spoken), why),
+        ),
+        "underruns": figures.unless(
+            lost, figures.count(sum(item.underruns for item in spoken), "playback")
+        ),
+        "underrun_ms": figures.unless(
+            lost,
+            figures.total((_dry_ms(item) for item in spoken if item.underruns), "ms", "playback"),
+        ),
     }
 
 
@@ -255,7 +238,7 @@ def _speech_rate(rec: Recorded) -> Figure:
         share = _heard_share(rec, item)
         if voiced_s >= _SHORTEST_SPEECH_S and item.text and not math.isnan(share):
             rates.append(len(item.text.split()) * min(1.0, share) / (voiced_s / 60))
-    reason = _gap(rec, "playback.jsonl") or "no message was heard for a second"
+    reason = gap(rec, "playback.jsonl") or "no message was heard for a second"
     if not rec.conversation.playback_known:
         reason = _no_playback(rec) or reason
     return figures.spread(rates, "words/min", "playback", reason)
@@ -273,7 +256,7 @@ def _heard_share(rec: Recorded, item: Item) -> float:
 
 def _input(rec: Recorded) -> dict[str, Figure]:
     health = input_health(rec.input, rec.voices.user_ms)
-    reason = _gap(rec, "input.wav", "input") if len(rec.input) else _NO_INPUT
+    reason = gap(rec, "input.wav", "input") if len(rec.input) else NO_INPUT
     levels = {
         "input_level_dbfs": (health.level_dbfs, "dBFS", "no voice in the input"),
         "input_peak_dbfs": (health.peak_dbfs, "dBFS", ""),

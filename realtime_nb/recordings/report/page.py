@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime_nb import plots
-from realtime_nb.analysis.cost.costs import cost_summary
 from realtime_nb.analysis.findings.findings import findings
 from realtime_nb.errors import RecordingError
 from realtime_nb.recordings.report import parts
@@ -117,7 +116,7 @@ def _sections(rec: Summarised) -> Iterator[str]:
     yield parts.section("Functions", parts.calls(rec.calls))
     if rec.usage["total_tokens"].notna().any():
         usage = _picture(lambda: plots.plot_usage(rec.usage), "Tokens of each response")
-        yield parts.section("Tokens and cost", usage, parts.cost(cost_summary(rec)))
+        yield parts.section("Tokens and cost", usage, parts.cost(rec.cost()))
     yield parts.section("Refused by the server", parts.errors(rec.conversation))
     yield parts.section("Metrics", parts.metrics(measured))
     yield parts.section("Tables", parts.tables(rec))

@@ -8,10 +8,10 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from realtime_nb.analysis.cost.costs import Cost
+from realtime_nb.analysis.cost.summary import Cost
 from realtime_nb.analysis.findings.findings import Findings
 from realtime_nb.analysis.recorded import Recorded
-from realtime_nb.analysis.transcript import Row, rows
+from realtime_nb.analysis.transcript import TranscriptRow, transcript_rows
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.protocol.words import clock, counted
 
@@ -76,7 +76,7 @@ def conversation(rec: Recorded) -> str:
     onsets_s = _onsets_s(rec)
     entries = "".join(
         _row(row, onsets_s.get(row.id, row.t_s), row.t_s, answered.get(row.id))
-        for row in rows(rec.conversation)
+        for row in transcript_rows(rec.conversation)
     )
     return f'<ol class="transcript">{entries}</ol>' if entries else ""
 
@@ -104,7 +104,9 @@ def _first_answers(turns: pd.DataFrame) -> dict[str, float]:
     return {items[0]: ms for items, ms in values if items and not math.isnan(ms)}
 
 
-def _row(row: Row, at_s: float | None, noted_s: float | None, latency_ms: float | None) -> str:
+def _row(
+    row: TranscriptRow, at_s: float | None, noted_s: float | None, latency_ms: float | None
+) -> str:
     """Returns one line of the conversation.
 
     Where nothing tells when it was begun, there is nothing to listen to; only when it came.
@@ -119,7 +121,7 @@ def _row(row: Row, at_s: float | None, noted_s: float | None, latency_ms: float 
     )
 
 
-def _said(row: Row) -> Iterator[str]:
+def _said(row: TranscriptRow) -> Iterator[str]:
     if row.kind == "call":
         yield f"<code>{html.escape(row.name)}({html.escape(row.text)})</code>"
         outcome = "no output" if row.output is None else row.output

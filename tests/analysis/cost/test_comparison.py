@@ -8,7 +8,7 @@ import pytest
 from realtime_nb.analysis.cost.comparison import PipelineAssumptions, compare_costs
 from realtime_nb.analysis.cost.prices import DurationPrice, Price
 from realtime_nb.errors import ConfigurationError
-from tests.analysis.cost.test_costs import two_turns
+from tests.analysis.cost.priced_session import two_turns
 from tests.analysis.test_talk_time import Listened, pushed
 from tests.made_recording import MadeRecording
 from tests.spoken_recording import begun, voiced

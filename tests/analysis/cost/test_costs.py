@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 
-from realtime_nb.analysis.cost.costs import Cost, cost_summary, costs
+from realtime_nb.analysis.cost.costs import cost_summary, costs
 from realtime_nb.analysis.cost.prices import DurationPrice, Price, PriceTable
+from tests.analysis.cost.priced_session import WORKED_USD, begun, two_turns
 from tests.made_recording import MadeRecording
-from tests.scripted_session import USAGE as WORKED
 
-WORKED_USD = 0.0106136
 ZEROS = {
     "total_tokens": 0,
     "input_tokens": 0,
@@ -18,28 +17,6 @@ ZEROS = {
     "input_token_details": {"text_tokens": 0, "audio_tokens": 0, "cached_tokens": 0},
     "output_token_details": {"text_tokens": 0, "audio_tokens": 0},
 }
-
-
-def begun(
-    model: str | None = "gpt-realtime", transcription: str = "gpt-transcribe", **fields: Any
-) -> MadeRecording:
-    rec = MadeRecording(**fields)
-    audio = {"input": {"transcription": {"model": transcription}}}
-    rec.got(0.1, "session.created", session={"model": model, "audio": audio})
-    return rec
-
-
-def two_turns(**fields: Any) -> MadeRecording:
-    """One answer that is heard, one of which 3/4 are not; each user message is 6 s long."""
-    rec = begun(duration_s=30.0, **fields)
-    usage = {"type": "duration", "seconds": 6}
-    rec.user(1.0, "user_1", "Hello.", usage=usage)
-    rec.answer(2.0, "resp_1", 4_000, "Hello to you.", usage=WORKED)
-    rec.played("resp_1_item", 4_000, "finished", 6.5)
-    rec.user(8.0, "user_2", "Go on.", usage=usage)
-    rec.answer(9.0, "resp_2", 4_000, "I go on.", usage=WORKED)
-    rec.played("resp_2_item", 1_000, "flushed", 10.5)
-    return rec
 
 
 def test_ledger_of_two_turns() -> None:
@@ -204,28 +181,3 @@ def test_nothing_happened() -> None:
     assert cost.total_usd == cost.priced_usd == 0.0
     assert math.isnan(cost.unheard_usd)
     assert list(cost.by_turn.columns)[:2] == ["turn", "usd"]
-
-
-def test_html_is_escaped() -> None:
-    cost: Cost = cost_summary(two_turns(model="<b>"))
-
-    assert "<b>" not in cost._repr_html_()
-    assert "&lt;b&gt;" in cost._repr_html_()
-
-
-def test_a_recording_that_keeps_its_cost_is_not_priced_again() -> None:
-    priced = cost_summary(two_turns())
-
-    class Keeping(MadeRecording):
-        def kept_cost(self) -> Cost:
-            return priced
-
-    keeping = Keeping(**vars(two_turns()))
-    assert cost_summary(keeping) is priced
-    dear = Price(text_in=4, text_cached=4, text_out=16, audio_in=32, audio_cached=32, audio_out=640)
-    assert cost_summary(keeping, {"gpt-realtime": dear}).total_usd > priced.total_usd
-    assert cost_summary(keeping, model="gpt-realtime-mini").total_usd < priced.total_usd
-    copied = priced.copy()
-    copied.table["usd"] = 0.0
-    copied.by_turn["usd"] = 0.0
-    assert priced.table.usd.sum() == priced.by_turn.usd.sum() == pytest.approx(priced.total_usd)

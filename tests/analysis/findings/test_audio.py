@@ -13,7 +13,7 @@ from realtime_nb.analysis.findings.audio import (
     unheard_audio,
 )
 from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule
-from tests.analysis.cost.test_costs import two_turns
+from tests.analysis.cost.priced_session import two_turns
 from tests.made_recording import MadeRecording
 
 

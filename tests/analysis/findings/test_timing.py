@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from realtime_nb.analysis.findings.evidence import Evidence, rows
+from realtime_nb.analysis.findings.evidence import Evidence, table_rows
 from realtime_nb.analysis.findings.timing import (
     calls_that_failed,
     calls_that_took_long,
@@ -43,7 +43,7 @@ def waited(*turns: dict[str, Any], **settings: Any) -> Evidence:
             }
         )
     evidence = Evidence(rec)
-    evidence.latency = {row.turn: row for row in rows(pd.DataFrame(table))}
+    evidence.latency = {row.turn: row for row in table_rows(pd.DataFrame(table))}
     return evidence
 
 

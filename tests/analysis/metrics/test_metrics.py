@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,31 +11,15 @@ import pytest
 
 import realtime_nb as rt
 from realtime_nb.analysis.interruptions import interruptions
-from realtime_nb.analysis.metrics.latency import latency_figures
 from realtime_nb.analysis.metrics.metrics import DEFINITIONS, METRIC_COLUMNS, metrics
-from realtime_nb.analysis.metrics.talk import talk_figures
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.testing import MemoryServer, tone
+from tests.analysis.metrics.made_calls import called, reasons, response, returned
 from tests.made_recording import MadeRecording
 from tests.spoken_recording import begun, spoken, voiced
 from tests.virtual import virtual
 
 STORY = "Once upon a time there was a " + "very " * 12 + "long story."  # 21 words
-
-
-def called(rec: MadeRecording, t_s: float, call_id: str = "call_1") -> None:
-    item = {"id": f"item_{call_id}", "type": "function_call", "name": "book", "call_id": call_id}
-    rec.got(t_s, "response.output_item.done", item=item, response_id="resp_2")
-
-
-def returned(rec: MadeRecording, t_s: float, output: str, call_id: str = "call_1") -> None:
-    item = {"type": "function_call_output", "call_id": call_id, "output": output}
-    rec.sent(t_s, "conversation.item.create", item=item)
-
-
-def response(rec: MadeRecording, t_s: float, status: str, response_id: str = "resp_2") -> None:
-    name = "response.created" if status == "in_progress" else "response.done"
-    rec.got(t_s, name, response={"id": response_id, "status": status, "conversation_id": "conv"})
 
 
 @pytest.fixture(scope="module")
@@ -205,14 +188,6 @@ def test_the_local_servers_times_are_simulated(rec: MadeRecording) -> None:
 # --- what can't be known ---
 
 
-def reasons(rec: MadeRecording) -> dict[str, str]:
-    table = metrics(rec)
-    unknown = table[table.value.isna()]
-    assert unknown.reason.notna().all()
-    assert table.reason[table.value.notna()].isna().all()
-    return {str(name): str(reason) for name, reason in unknown.reason.items()}
-
-
 def test_a_bare_audio_file_has_no_conversation() -> None:
     rec = MadeRecording(input=np.full(24_000, 0.1, np.float32))
     voiced(rec, (0, 1_000))
@@ -292,20 +267,6 @@ def test_without_turn_detection_nothing_can_be_missed() -> None:
     assert metrics(rec).value["first_audio_ms"] == 10_200  # the agent spoke first
 
 
-def test_a_call_that_nothing_followed() -> None:
-    rec = begun()
-    rec.user(1.0, "user_1", "Book it.")
-    called(rec, 1.5)
-
-    found = reasons(rec)
-
-    assert found["tool_run_ms"] == "no call has an output"
-    assert found["tool_queue_ms"] == "when the function began to run is not recorded"
-    assert found["tool_resume_ms"] == found["silent_tool_gap_ms"] == "no answer followed a call"
-    assert found["tool_decide_ms"] == "the responses are unknown"
-    assert metrics(rec).value["tool_orphans"] == 1
-
-
 def test_an_interruption_at_an_unknown_moment() -> None:
     rec = begun({"type": "semantic_vad"})
     rec.answer(10.0, "resp_1", 4_000, "A long answer.")
@@ -320,15 +281,6 @@ def test_an_interruption_at_an_unknown_moment() -> None:
     assert metrics(rec).value["barge_in_flush_ms"] == pytest.approx(100)
 
 
-def test_no_long_silence_is_zero_of_them_and_no_longest() -> None:
-    rec = begun()
-    rec.duration_s = 4.0
-    voiced(rec, (1_000, 2_000))
-
-    assert reasons(rec)["longest_silence_s"] == "no gap is longer than 2 s"
-    assert metrics(rec).value[["long_silences", "silence_share"]].tolist() == [0, 0]
-
-
 def test_reconnections() -> None:
     rec = begun()
     rec.got(20.0, "session.created", session={})
@@ -338,20 +290,6 @@ def test_reconnections() -> None:
 
     assert values["reconnects"] == 2
     assert values["session_created_ms"] == pytest.approx(100)
-
-
-def test_a_log_whose_time_begins_with_its_first_event_does_not_tell_when_it_was_opened() -> None:
-    rec = MadeRecording()
-    rec.got(0.0, "session.created", session={})
-    rec.got(0.2, "session.updated", session={})
-    rec.answer(1.0, "resp_1", 1_000, "Hello.")
-    rec.played("resp_1_item", 0.0, "started", 1.3)
-
-    found = reasons(rec)
-
-    assert found["session_created_ms"] == "when the connection opened is not in the log"
-    assert found["first_audio_ms"] == "when the connection opened is not in the log"
-    assert metrics(rec).value["session_updated_ms"] == pytest.approx(200)
 
 
 def test_what_the_program_stopped_is_no_interruption() -> None:
@@ -399,117 +337,6 @@ def test_a_barge_in_whose_end_is_unknown_has_not_failed() -> None:
     barged_in(rec, 0, None)
     voiced(rec, (2_200, 3_700))
     assert reasons(rec)["barge_in_success_share"] == "when the agent fell silent is unknown"
-
-
-# --- turns with and without calls ---
-
-
-def test_turns_with_calls_are_in_no_percentile_with_others() -> None:
-    rec = begun()
-    spoken(rec, "user_1", 2_000, 3_000, stopped_s=4.3)
-    rec.user(4.35, "user_1", "Book ten.")
-    response(rec, 4.5, "in_progress")
-    called(rec, 4.6)
-    returned(rec, 4.7, "done")
-    rec.answer(5.0, "resp_3", 1_000, "Booked.")
-    rec.played("resp_3_item", 0.0, "started", 5.5)
-
-    found = latency_figures(rec)
-
-    assert found["latency_with_calls_ms"].value == pytest.approx(1_500)
-    for name in ("latency_ms", "latency_first_turn_ms", *LATENCY_PARTS):
-        assert found[name].reason == "there are no such turns"
-
-
-# --- turns that went wrong ---
-
-
-def cut_turn(next_onset_ms: int, text: str, following: str, **answer: Any) -> MadeRecording:
-    """A turn that ends at 4.3 s and is answered from 5 s on, and the next one."""
-    rec = begun()
-    spoken(rec, "user_1", 2_000, 3_000, stopped_s=4.3)
-    rec.user(4.35, "user_1", text)
-    rec.answer(4.5, "resp_1", 2_000, "Well.", **answer)
-    rec.played("resp_1_item", 0.0, "started", 5.0)
-    spoken(rec, "user_2", next_onset_ms, next_onset_ms + 1_000, stopped_s=9.0)
-    rec.user(9.1, "user_2", following)
-    return rec
-
-
-@pytest.mark.parametrize(
-    ("next_onset_ms", "text", "following", "answer", "cuts"),
-    [
-        (4_400, "My number is", "five five five.", {}, 1),  # 5.4 s, after 400 ms of the reply
-        (4_400, "My number is five.", "five five.", {}, 1),
-        (4_400, "My number is five.", "Five five.", {}, 0),  # a new sentence, and not cut
-        (4_400, "My number is five.", "Five five.", {"status": "cancelled"}, 1),
-        (4_400, "My number is", "", {}, 0),
-        (4_499, "My number is", "five.", {}, 1),
-        (4_500, "My number is", "five.", {}, 0),  # 500 ms of the reply were heard
-        (3_299, "My number is", "five.", {}, 0),  # before the end of the turn was told
-    ],
-)
-def test_premature_cuts(
-    next_onset_ms: int, text: str, following: str, answer: dict[str, Any], cuts: int
-) -> None:
-    rec = cut_turn(next_onset_ms, text, following, **answer)
-
-    assert talk_figures(rec)["premature_cuts"].value == cuts
-
-
-def test_a_cut_is_noticed_within_1200_ms() -> None:
-    for next_onset_ms, cuts in ((4_499, 1), (4_501, 0)):
-        rec = begun()
-        spoken(rec, "user_1", 2_000, 3_000, stopped_s=4.3)
-        rec.user(4.35, "user_1", "My number is")
-        spoken(rec, "user_2", next_onset_ms, 6_000, stopped_s=9.0)
-        rec.user(9.1, "user_2", "five.")
-
-        assert talk_figures(rec)["premature_cuts"].value == cuts
-
-
-def test_agent_that_talks_over_the_user() -> None:
-    rec = cut_turn(4_400, "One.", "Two.")
-    for span_ms, times in (((3_900, 4_100), 1), ((4_000, 4_100), 1), ((3_900, 4_000), 0)):
-        voiced(rec, span_ms)
-        assert talk_figures(rec)["agent_over_user"].value == times
-
-
-def test_how_long_the_device_was_dry() -> None:
-    rec = begun()
-    for t_s, response_id, late_s in ((10.0, "resp_1", 0.3), (20.0, "resp_2", 0.1)):
-        rec.answer(t_s, response_id, 1_000, "Hello.")
-        rec.played(f"{response_id}_item", 0.0, "started", t_s + 0.2)
-        if late_s > 0.2:
-            rec.played(f"{response_id}_item", 500.0, "underrun", t_s + 0.7)
-        rec.played(f"{response_id}_item", 1_000.0, "finished", t_s + 1.2 + late_s)
-    rec.answer(30.0, "resp_3", 1_000, "Hello.")
-    rec.played("resp_3_item", 0.0, "started", 30.2)
-    rec.played("resp_3_item", 500.0, "underrun", 30.7)  # and never again
-
-    found = talk_figures(rec)
-
-    assert found["underruns"].value == 2
-    assert found["underrun_ms"].value == pytest.approx(300)
-    assert len(found["underrun_ms"].values) == 1
-
-
-def test_phantom_turns() -> None:
-    rec = begun()
-    spoken(rec, "user_1", 2_000, 3_000, stopped_s=4.3)
-    rec.user(4.35, "user_1", "Thank you.")
-    spoken(rec, "user_2", 6_000, 7_000, stopped_s=8.3)
-    rec.user(8.35, "user_2", "Hello.")
-    rec.user(12.0, "user_3", "By hand.")  # committed without turn detection: from 8.35 on
-    rec.user(13.0, "user_4", "By hand.")
-    rec.sent(14.0, "conversation.item.create", item={"type": "message", "role": "user"})
-    voiced(rec, (2_000, 2_149), (6_000, 6_150), (9_000, 9_200))
-
-    found = talk_figures(rec)
-
-    assert found["phantom_turns"].value == 2
-    assert found["phantom_share"].value == 0.5
-    assert found["phantom_turns"].source == "offline_vad"
 
 
 def test_definitions_are_sentences() -> None:

@@ -1,18 +1,17 @@
-"""Metrics of tokens, cost and errors, and of latency by kinds of turns, as paper has them."""
+"""Metrics of tokens, cost and errors, as paper has them."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pytest
 
-from realtime_nb.analysis.metrics.figures import Figure
 from realtime_nb.analysis.metrics.session import session_figures
-from tests.analysis.cost.test_costs import WORKED_USD, two_turns
-from tests.analysis.cost.test_costs import begun as begun_on
+from tests.analysis.cost.priced_session import WORKED_USD, two_turns
+from tests.analysis.cost.priced_session import begun as begun_on
+from tests.analysis.metrics.made_calls import why
 from tests.made_recording import MadeRecording
-from tests.spoken_recording import begun, spoken
+from tests.spoken_recording import begun
 
 
 def usage(inputs: int, cached: int) -> dict[str, Any]:
@@ -23,11 +22,6 @@ def usage(inputs: int, cached: int) -> dict[str, Any]:
         "input_token_details": {"text_tokens": inputs, "cached_tokens": cached},
         "output_token_details": {},
     }
-
-
-def why(figure: Figure) -> str | None:
-    assert math.isnan(figure.value) == (figure.reason is not None)
-    return figure.reason
 
 
 def test_cost_of_turns_and_minutes() -> None:
@@ -89,56 +83,6 @@ def test_errors_by_code() -> None:
         "errors.unknown_parameter": 2,
     }
     assert why(session_figures(MadeRecording())["errors_benign"]) == "there are no events"
-
-
-def test_latency_by_kinds_of_turns() -> None:
-    """Answers after 1, 2 and 3 s; the second is interrupted."""
-    rec = begun()
-    for number in range(3):
-        offset_s = 4.0 + 15 * number
-        onset_ms = round((offset_s - 1) * 1000) - 1_000
-        spoken(rec, f"user_{number}", onset_ms, onset_ms + 1_000, stopped_s=offset_s + 0.3)
-        rec.user(offset_s + 0.35, f"user_{number}", "What is free?")
-        rec.answer(offset_s + 0.5, f"resp_{number}", 2_000, "All of it.")
-        begun_s = offset_s + 1 + number
-        rec.played(f"resp_{number}_item", 0.0, "started", begun_s)
-        heard_ms, kind = (500.0, "flushed") if number == 1 else (2_000.0, "finished")
-        rec.played(f"resp_{number}_item", heard_ms, kind, begun_s + heard_ms / 1000)
-
-    found = session_figures(rec)
-
-    assert list(found["latency_interrupted_ms"].values) == pytest.approx([2_000])
-    assert list(found["latency_undisturbed_ms"].values) == pytest.approx([3_000])
-    assert found["latency_undisturbed_ms"].source == "server"
-    assert why(session_figures(begun())["latency_undisturbed_ms"]) == "there are no such turns"
-
-
-def greeted(**header: Any) -> MadeRecording:
-    rec = MadeRecording(header=header)
-    rec.got(0.1, "session.created", session={})
-    rec.got(0.3, "session.updated", session={})
-    rec.got(0.4, "session.updated", session={})
-    rec.answer(1.0, "resp_1", 1_000, "Hello.")
-    return rec
-
-
-def test_from_the_update_to_the_first_audio() -> None:
-    figure = session_figures(greeted())["update_to_first_audio_ms"]
-    assert figure.value == pytest.approx(800)
-    assert (figure.unit, figure.source) == ("ms", "server")
-
-    def reason(rec: MadeRecording) -> str | None:
-        return why(session_figures(rec)["update_to_first_audio_ms"])
-
-    assert reason(MadeRecording()) == "the agent did not speak"
-    assert "4 times" in (reason(greeted(speed=4)) or "")
-    rec = MadeRecording()
-    rec.answer(1.0, "resp_1", 1_000, "Hello.")
-    assert reason(rec) == "the session was not configured"
-    rec.got(2.0, "session.updated", session={})
-    assert reason(rec) == "the session was configured after the agent began"
-    rec.conversation.items["resp_1_item"].first_audio_s = None
-    assert reason(rec) == "its time is not known"
 
 
 def test_what_the_microphone_lost() -> None:
