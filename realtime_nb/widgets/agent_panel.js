@@ -17,8 +17,9 @@ import { agentSettings, microphoneSettings, turnSettings } from "./agent_setting
 import { TalkKey, talkButton, talkKeys } from "./agent_talk.js";
 import { Alerts } from "./alerts.js";
 import { Commands, followTraits } from "./commands.js";
-import { OWN_KEYS, levelMeter, say } from "./microphone_controls.js";
-import { element } from "./view.js";
+import { OWN_KEYS, levelMeter } from "./microphone_controls.js";
+import { durationText } from "./texts.js";
+import { element, say } from "./view.js";
 
 const STATE_WORDS = {
   disconnected: "disconnected", connecting: "connecting", ready: "ready", listening: "listening",
@@ -27,12 +28,6 @@ const STATE_WORDS = {
 const KERNEL_GONE = "The kernel has ended or was restarted, and the agent with it. Run the cells again that make it and show it.";
 const TOO_OLD = "Run the cell again, with anywidget 0.11 or newer.";
 
-/** How long the agent took to answer. @param {number | null | undefined} ms */
-export function latencyText(ms) {
-  if (ms === null || ms === undefined) return "";
-  return ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`;
-}
-
 /**
  * What the agent does, as the page knows it: with the microphone off it listens to nobody, also when
  * the server still waits for the end of a turn.
@@ -40,7 +35,7 @@ export function latencyText(ms) {
  * @param {PanelModel} model @param {TalkKey} key @param {Commands} commands
  * @returns {keyof typeof STATE_WORDS}
  */
-export function stateShown(model, key, commands) {
+function stateShown(model, key, commands) {
   if (commands.gone) return "gone";
   const state = model.get("state");
   return ["listening", "hearing"].includes(state) && !key.talking ? "ready" : state;
@@ -83,7 +78,7 @@ function head(model, key, commands, signal) {
     const name = stateShown(model, key, commands);
     dot.dataset.state = name;
     say(word, STATE_WORDS[name]);
-    const latency = latencyText(model.get("latency_ms"));
+    const latency = durationText(model.get("latency_ms"));
     say(where, [model.get("endpoint"), latency && `answered in ${latency}`].filter(Boolean).join(" · "));
     where.title = `${model.get("endpoint")}${latency ? `; ${latency} from the end of your words to the first sound of the answer` : ""}`;
     say(connect, isOpen() ? "Disconnect" : "Connect");

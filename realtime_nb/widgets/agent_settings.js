@@ -7,8 +7,8 @@
  * @typedef {import("./microphone.js").MicrophoneApi} SettingsMicrophone
  */
 import { followTraits } from "./commands.js";
-import { OWN_KEYS, devicePicker, processingSwitches, say } from "./microphone_controls.js";
-import { element } from "./view.js";
+import { OWN_KEYS, devicePicker, processingSwitches } from "./microphone_controls.js";
+import { element, say } from "./view.js";
 
 const SLIDERS = /** @type {const} */ ([
   ["threshold", "Threshold", 0, 1, 0.05, 0.5, ""],

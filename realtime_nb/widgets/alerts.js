@@ -5,7 +5,7 @@ import { element } from "./view.js";
 export class Alerts {
   /** @param {AbortSignal} signal */
   constructor(signal) {
-    this.node = element("div", { class: "rtnb-problems" });
+    this.node = element("div");
     this._signal = signal;
     /** @type {Map<string, {words: string, line: HTMLElement | null, dismissed: () => void}>} */
     this._told = new Map();

@@ -21,15 +21,11 @@
  * @property {string} [traceback]
  * @property {number} [run_ms]
  */
-import { element } from "./view.js";
-import { PART_NAMES, momentText, msText, partTexts, pretty, runText, shares, totalMs } from "./call_text.js";
+import { clockText } from "./texts.js";
+import { element, say } from "./view.js";
+import { PART_NAMES, msText, partTexts, pretty, runText, shares, totalMs } from "./call_text.js";
 
 const MOST_VIOLATIONS = 12;
-
-/** @param {HTMLElement} node @param {string} text */
-function write(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
 
 /** A bar of the parts of a call's time, and what sets how much of its width each takes. */
 export function createBar() {
@@ -88,7 +84,7 @@ export function createDetails(run, signal) {
     if (!ready) return;
     ready = false;
     runButton.disabled = true;
-    write(state, "Running…");
+    say(state, "Running…");
     run(editor.value);
   }
 
@@ -109,24 +105,24 @@ export function createDetails(run, signal) {
 
   /** @param {Call} call */
   function showTimes(call) {
-    write(title, call.name);
+    say(title, call.name);
     const turn = call.turn === null ? "" : ` · turn ${call.turn}`;
-    write(facts, `${call.outcome} · ${momentText(call.t_s)}${turn} · ${call.id}`);
+    say(facts, `${call.outcome} · ${clockText(call.t_s, 1)}${turn} · ${call.id}`);
     bar.show(shares(call, totalMs(call)));
-    partTexts(call).forEach((text, n) => write(times[n], text));
-    write(ran, runText(call));
+    partTexts(call).forEach((text, n) => say(times[n], text));
+    say(ran, runText(call));
     ran.hidden = ran.textContent === "";
   }
 
   /** @param {Call} call @param {Details | null} details */
   function showRecorded(call, details) {
-    write(given, details ? pretty(details.arguments) : "Fetching…");
-    write(output, details ? pretty(details.output ?? "no output") : "");
+    say(given, details ? pretty(details.arguments) : "Fetching…");
+    say(output, details ? pretty(details.output ?? "no output") : "");
     const found = details?.broken ?? [];
     const words = !details ? "" : !details.declared ? "The session declares no schema for it."
       : !details.whole ? (call.outcome === "called" ? "The arguments are still coming…" : "The arguments are not whole.")
       : found.length === 0 ? "✓ The arguments fit the schema." : "The arguments break the schema:";
-    write(schema, words);
+    say(schema, words);
     schema.classList.toggle("rtnb-bad", found.length > 0);
     broken.hidden = found.length === 0;
     const lines = found.slice(0, MOST_VIOLATIONS).map(({ path, message }) => `${path || "arguments"} ${message}`);
@@ -144,11 +140,11 @@ export function createDetails(run, signal) {
     editor.readOnly = details === null || details.reason !== "";
     resetButton.hidden = editor.readOnly;
     const done = last && !running ? `${last.outcome} · ${msText(last.run_ms ?? null)}` : "";
-    write(state, details?.reason || (running ? "Running…" : done));
+    say(state, details?.reason || (running ? "Running…" : done));
     result.hidden = !done;
-    write(result, done ? pretty(last?.output ?? "") : "");
+    say(result, done ? pretty(last?.output ?? "") : "");
     raised.hidden = !done || !last?.traceback;
-    write(raisedText, last?.traceback ?? "");
+    say(raisedText, last?.traceback ?? "");
     result.classList.toggle("rtnb-bad", Boolean(done) && last?.outcome !== "ok");
   }
 

@@ -7,11 +7,12 @@
  * @typedef {import("./call_details.js").Details} Details
  * @typedef {import("./call_details.js").Run} Run
  */
+import { clockText } from "./texts.js";
 import { element, view } from "./view.js";
-import { PART_NAMES, failed, fits, momentText, msText, partTexts, shares, totalMs } from "./call_text.js";
+import { PART_NAMES, failed, fits, msText, partTexts, shares, totalMs } from "./call_text.js";
 import { createBar, createDetails } from "./call_details.js";
 
-export const CALL_ROW_HEIGHT = 24;
+const CALL_ROW_HEIGHT = 24;
 const MOST_ROWS = 8;
 const EMPTY_ROWS = 3; // room for the words that there is none
 const COLUMNS = ["time", "turn", "function", "outcome", PART_NAMES.join(" · "), "run"];
@@ -133,7 +134,7 @@ function createView(store, el, signal) {
     row.setAttribute("aria-rowindex", String(place + 2));
     row.setAttribute("aria-selected", String(call.id === chosen));
     row.classList.toggle("rtnb-error", failed(call));
-    cells[0].textContent = momentText(call.t_s);
+    cells[0].textContent = clockText(call.t_s, 1);
     cells[1].textContent = call.turn === null ? "" : String(call.turn);
     cells[2].textContent = call.name;
     cells[3].textContent = call.broken ? `${call.outcome} · ${call.broken} off schema` : call.outcome;

@@ -14,6 +14,7 @@ from realtime_nb.analysis import tables
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.conversation import ToolReport
 from realtime_nb.protocol.wire import WireEvent
+from realtime_nb.protocol.words import counted, shortened
 from realtime_nb.tools import Definition, Tool, collect, notebook_loop
 from realtime_nb.widgets.call_runs import Rerun, as_json, start_run
 from realtime_nb.widgets.live import PageMessage, module_text
@@ -121,7 +122,7 @@ class CallInspector(View):
         if not rows:
             return "Call inspector: no function calls"
         counts = ", ".join(f"{n} {name}" for name, n in Counter(r["outcome"] for r in rows).items())
-        return f"Call inspector: {len(rows)} function call{'s' if len(rows) > 1 else ''}: {counts}"
+        return f"Call inspector: {counted(len(rows), 'function call')}: {counts}"
 
     def picture(self) -> str:
         """Returns the calls as an HTML table, for the saved notebook."""
@@ -145,8 +146,8 @@ class CallInspector(View):
         yield "" if t_s is None else f"{t_s:.1f} s"
         yield "" if row["turn"] is None else str(row["turn"])
         yield call.name
-        yield _shortened(call.arguments)
-        yield _shortened(call.output or "")
+        yield shortened(call.arguments, _LONGEST_SAVED)
+        yield shortened(call.output or "", _LONGEST_SAVED)
         yield row["outcome"] + (", arguments break the schema" if row["broken"] else "")
         yield "" if run_ms is None else f"{run_ms:.0f} ms"
 
@@ -339,10 +340,6 @@ def _cut(text: str) -> str:
     if len(text) <= _LONGEST_TEXT:
         return text
     return f"{text[:_LONGEST_TEXT]}\n… {len(text) - _LONGEST_TEXT:,} more characters"
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST_SAVED else f"{text[:_LONGEST_SAVED]}…"
 
 
 def _known(value: object) -> float | None:

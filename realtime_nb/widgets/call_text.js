@@ -18,8 +18,9 @@
  * @property {string | null} run_note From when to when run_ms is.
  * @property {string | null} queue_note Why queue_ms is not known.
  */
+import { durationText } from "./texts.js";
 
-export const PARTS = /** @type {const} */ (["decide_ms", "queue_ms", "run_ms", "send_ms", "resume_ms"]);
+const PARTS = /** @type {const} */ (["decide_ms", "queue_ms", "run_ms", "send_ms", "resume_ms"]);
 export const PART_NAMES = PARTS.map((part) => part.slice(0, -"_ms".length));
 
 /**
@@ -62,17 +63,9 @@ export function pretty(text) {
   return written.trimEnd();
 }
 
-/** @param {number | null} ms */
+/** How long it took; a dash where that is not known. @param {number | null} ms */
 export function msText(ms) {
-  if (ms === null) return "–";
-  return ms < 1_000 ? `${ms.toFixed(0)} ms` : `${(ms / 1_000).toFixed(1)} s`;
-}
-
-/** @param {number | null} seconds */
-export function momentText(seconds) {
-  if (seconds === null) return "";
-  const tenths = Math.floor(seconds * 10 + 1e-6);
-  return `${Math.floor(tenths / 600)}:${String(Math.floor(tenths / 10) % 60).padStart(2, "0")}.${tenths % 10}`;
+  return durationText(ms) || "–";
 }
 
 /** Each part of a call's time as a share of the longest call. @param {Call} call

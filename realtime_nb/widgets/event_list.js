@@ -30,6 +30,7 @@
  * @property {string} id An item's, response's, call's or event's.
  * @property {Set<string>} hiddenTypes
  */
+import { durationText } from "./texts.js";
 
 export const MAX_EVENTS = 200_000;
 const TEXT_CHARACTERS = 160;
@@ -86,8 +87,7 @@ export function secondsText(ms) {
 
 /** @param {number} ms */
 export function deltaText(ms) {
-  if (ms < 1_000) return `+${ms.toFixed(0)} ms`;
-  return ms < 100_000 ? `+${(ms / 1000).toFixed(1)} s` : `+${(ms / 60_000).toFixed(0)} min`;
+  return ms < 100_000 ? `+${durationText(ms)}` : `+${(ms / 60_000).toFixed(0)} min`;
 }
 
 /** @param {number | null} before @param {number | null} now */

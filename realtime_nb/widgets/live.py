@@ -212,18 +212,6 @@ class LiveWidget(anywidget.AnyWidget):
         """Id of the page that speaks for this widget; None while there is none."""
         return self._page
 
-    @property
-    def silent_s(self) -> float:
-        """Seconds since the page was last heard of; inf if never."""
-        return time.monotonic() - self._page_heard_s if self._page_heard_s else float("inf")
-
-    @property
-    def waits_for_cells(self) -> bool | None:
-        """Whether the page's messages wait for running cells; None until one has come."""
-        if self._handled_on is None:
-            return None
-        return self._handled_on is threading.main_thread()
-
     # --- self-test --------------------------------------------------------------------------------
 
     def selftest(self, timeout_s: float = _SELFTEST_S) -> SelfTest:

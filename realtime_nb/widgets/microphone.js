@@ -13,18 +13,18 @@
  * `microphone` is a `MicrophoneApi` (below). When somebody starts or stops to speak, the document
  * gets a `realtime-nb:gate` event with `detail: {microphone: key, open}`, which speakers follow.
  */
-import { followContext, waitsForPress } from "./autoplay.js";
+import { followContext, loadWorklet, waitsForPress } from "./audio_context.js";
 import { Link } from "./link.js";
-import { SWITCHES, devicePicker, levelMeter, processingSwitches, say } from "./microphone_controls.js";
-import { element } from "./view.js";
+import { SWITCHES, devicePicker, levelMeter, processingSwitches } from "./microphone_controls.js";
+import { element, say } from "./view.js";
 
 /**
- * @typedef {"off"|"asking"|"on"|"denied"|"missing"|"insecure"|"suspended"|"ended"} Status
- * @typedef {{status: Status, error: string, muted: boolean, level: number, speaking: boolean,
- *   devices: {id: string, label: string}[], applied: Record<string, unknown>}} State
- * @typedef {{state: State, start(): Promise<void>, stop(): void, mute(on: boolean): void,
+ * @typedef {"off"|"asking"|"on"|"denied"|"missing"|"insecure"|"suspended"|"ended"} MicrophoneStatus
+ * @typedef {{status: MicrophoneStatus, error: string, muted: boolean, level: number, speaking: boolean,
+ *   devices: {id: string, label: string}[], applied: Record<string, unknown>}} MicrophoneState
+ * @typedef {{state: MicrophoneState, start(): Promise<void>, stop(): void, mute(on: boolean): void,
  *   attach(signal: AbortSignal): void,
- *   subscribe(listener: (state: State) => void, signal: AbortSignal): void}} MicrophoneApi
+ *   subscribe(listener: (state: MicrophoneState) => void, signal: AbortSignal): void}} MicrophoneApi
  */
 
 const SILENT_DBFS = -95;
@@ -32,7 +32,7 @@ const SILENT_AFTER_MS = 5000;
 const PAINT_EVERY_MS = 70;
 const LEAVE_AFTER_MS = 1000;
 
-/** Words for a failed request for the microphone. @param {unknown} failure @returns {[Status, string]} */
+/** Words for a failed request for the microphone. @param {unknown} failure @returns {[MicrophoneStatus, string]} */
 function explain(failure) {
   const name = failure instanceof Error || failure instanceof DOMException ? failure.name : "";
   switch (name) {
@@ -78,7 +78,7 @@ class Capture {
     this._node = null;
     this._soundMs = 0; // when there was last something to hear
     this._paintMs = 0;
-    /** @type {State} */
+    /** @type {MicrophoneState} */
     this.state = {
       status: "off",
       error: "",
@@ -165,7 +165,7 @@ class Capture {
     });
   }
 
-  /** @param {(state: State) => void} listener @param {AbortSignal} signal */
+  /** @param {(state: MicrophoneState) => void} listener @param {AbortSignal} signal */
   subscribe(listener, signal) {
     const call = () => listener(this.state);
     this._listeners.add(call);
@@ -202,14 +202,7 @@ class Capture {
     // At the device's own rate: at another one browsers refuse, or leave gaps.
     const context = new AudioContext({ latencyHint: "interactive" });
     this._context = context;
-    const url = URL.createObjectURL(
-      new Blob([this._model.get("_worklet")], { type: "text/javascript" }),
-    );
-    try {
-      await context.audioWorklet.addModule(url);
-    } finally {
-      URL.revokeObjectURL(url);
-    }
+    await loadWorklet(context, this._model.get("_worklet"));
     if (attempt !== this._attempt) return;
     const node = new AudioWorkletNode(context, "realtime-nb-capture", {
       processorOptions: { chunkMs: this._model.get("chunk_ms") },
@@ -363,7 +356,7 @@ class Capture {
     this.state.level = -100;
   }
 
-  /** @param {Partial<State>} change */
+  /** @param {Partial<MicrophoneState>} change */
   _set(change) {
     Object.assign(this.state, change);
     const { status, error, devices, applied } = this.state;

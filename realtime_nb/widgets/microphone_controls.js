@@ -5,9 +5,9 @@
  *
  * @typedef {import("./link.js").Model} ControlsModel of the microphone
  * @typedef {import("./microphone.js").MicrophoneApi} ControlsApi
- * @typedef {import("./microphone.js").State} ControlsState
+ * @typedef {import("./microphone.js").MicrophoneState} ControlsState
  */
-import { element } from "./view.js";
+import { element, say } from "./view.js";
 
 /** Trait, constraint of the browser, name for people. */
 export const SWITCHES = /** @type {const} */ ([
@@ -18,11 +18,6 @@ export const SWITCHES = /** @type {const} */ ([
 const LEAST_DBFS = -60;
 /** Attributes of what takes letters or arrows itself; JupyterLab would cut cells or leave with them. */
 export const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
-
-/** Changes an element's text only if it is another one. @param {Element} node @param {string} text */
-export function say(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
 
 /** @param {ControlsModel} model @param {string} name @param {unknown} value */
 function set(model, name, value) {

@@ -12,15 +12,15 @@
  *
  * `speaker` is a `SpeakerApi` (below).
  */
-import { followContext, waitsForPress } from "./autoplay.js";
+import { followContext, loadWorklet, waitsForPress } from "./audio_context.js";
 import { Link } from "./link.js";
-import { element } from "./view.js";
+import { element, say } from "./view.js";
 
 /**
- * @typedef {"off"|"ready"|"playing"|"suspended"|"insecure"} Status
- * @typedef {{status: Status, error: string, ducked: boolean, underruns: number}} State
- * @typedef {{state: State, unlock(): Promise<void>, rest(on: boolean): void, duck(on: boolean): void,
- *   subscribe(listener: (state: State) => void, signal: AbortSignal): void}} SpeakerApi
+ * @typedef {"off"|"ready"|"playing"|"suspended"|"insecure"} SpeakerStatus
+ * @typedef {{status: SpeakerStatus, error: string, ducked: boolean, underruns: number}} SpeakerState
+ * @typedef {{state: SpeakerState, unlock(): Promise<void>, rest(on: boolean): void, duck(on: boolean): void,
+ *   subscribe(listener: (state: SpeakerState) => void, signal: AbortSignal): void}} SpeakerApi
  */
 
 const RATE = 24000;
@@ -41,7 +41,7 @@ class Playback {
     this._resting = false; // there is nothing more to say
     this._asked = false; // the kernel wants it quiet
     this._speaking = false; // the person speaks
-    /** @type {State} */
+    /** @type {SpeakerState} */
     this.state = { status: "off", error: "", ducked: false, underruns: 0 };
     this._link = new Link(model, signal, {
       message: (message, buffers) => this._order(message, buffers),
@@ -76,7 +76,7 @@ class Playback {
     this._applyDuck();
   }
 
-  /** @param {(state: State) => void} listener @param {AbortSignal} signal */
+  /** @param {(state: SpeakerState) => void} listener @param {AbortSignal} signal */
   subscribe(listener, signal) {
     const call = () => listener(this.state);
     this._listeners.add(call);
@@ -124,14 +124,7 @@ class Playback {
   async _make() {
     const context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
     this._context = context;
-    const url = URL.createObjectURL(
-      new Blob([this._model.get("_worklet")], { type: "text/javascript" }),
-    );
-    try {
-      await context.audioWorklet.addModule(url);
-    } finally {
-      URL.revokeObjectURL(url);
-    }
+    await loadWorklet(context, this._model.get("_worklet"));
     const node = new AudioWorkletNode(context, "realtime-nb-playback", {
       numberOfInputs: 0,
       outputChannelCount: [1],
@@ -212,7 +205,7 @@ class Playback {
     this._changed();
   }
 
-  /** @param {Partial<State>} change */
+  /** @param {Partial<SpeakerState>} change */
   _set(change) {
     Object.assign(this.state, change);
     const { status, error } = this.state;
@@ -257,8 +250,8 @@ export default () => {
           : "";
         const words = `${WORDS[state.status]}${state.ducked ? ", lowered" : ""}${gaps}`;
         unlock.hidden = !["off", "suspended"].includes(state.status);
-        if (status.textContent !== words) status.textContent = words;
-        if (problem.textContent !== state.error) problem.textContent = state.error;
+        say(status, words);
+        say(problem, state.error);
       }, signal);
       el.classList.add("rtnb");
       el.append(

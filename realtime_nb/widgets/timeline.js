@@ -6,7 +6,7 @@
  * @typedef {import("./timeline_math.js").Range} Range
  * @typedef {import("./timeline_store.js").Store} Store
  */
-import { element, view } from "./view.js";
+import { element, say, view } from "./view.js";
 import { SHORTEST_S, between, timeText, within, zoomed } from "./timeline_math.js";
 import { AXIS_TOP, GUTTER, Picture } from "./timeline_picture.js";
 import { createStore } from "./timeline_store.js";
@@ -108,12 +108,12 @@ function createView(store, el, signal) {
     liveButton.hidden = !store.live || chosen === null;
     listen.hidden = !store.audible;
     const label = player.state === "playing" || player.state === "waiting" ? "Pause" : "Listen";
-    if (listen.textContent !== label) listen.textContent = label;
+    say(listen, label);
     stop.hidden = !player.active;
     listenSelected.hidden = !store.audible;
     selectionBar.hidden = selection === null;
     const words = selection === null ? "" : rangeText(selection);
-    if (selected.textContent !== words) selected.textContent = words;
+    say(selected, words);
     if (player.problem) status.textContent = player.problem;
     else if (player.active && !pointed) status.textContent = timeText(player.position, 0.5);
   }

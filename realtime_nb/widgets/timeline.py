@@ -18,6 +18,7 @@ from realtime_nb.plots.still import timeline_svg
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.wire import WireEvent
+from realtime_nb.protocol.words import counted
 from realtime_nb.widgets.live import PageMessage, module_text
 from realtime_nb.widgets.sources import SessionSource, find_source
 from realtime_nb.widgets.timeline_sound import MAX_DETAIL_POINTS, Sound, VoiceLane
@@ -36,6 +37,11 @@ _PAUSE_S = 0.25
 _LONGEST_CLIP_S = 60.0
 _TRIES = 5
 
+_COUNTED = (
+    ("speech", "stretch of speech", "stretches of speech"),
+    ("call", "function call", "function calls"),
+    ("error", "error", "errors"),
+)
 _T = TypeVar("_T")
 TimelineMark = dict[str, object]
 
@@ -229,11 +235,8 @@ class Timeline(View):
             return f"Timeline: {self._note or 'nothing yet'}"
         kinds = [mark["kind"] for mark in self._marks.values()]
         facts = [f"{self._now_s:.1f} s"]
-        for kind, noun in (("speech", "stretch"), ("call", "function call"), ("error", "error")):
-            count = kinds.count(kind)
-            plural = noun + ("es" if noun == "stretch" else "s")
-            words = f"{count} {noun if count == 1 else plural}"
-            facts.append(f"{words} of speech" if kind == "speech" else words)
+        for kind, noun, plural in _COUNTED:
+            facts.append(counted(kinds.count(kind), noun, plural))
         return "Timeline: " + ", ".join(facts) + (f". {self._note}" if self._note else "")
 
     def picture(self) -> str:

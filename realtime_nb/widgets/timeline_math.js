@@ -30,10 +30,11 @@
  * @property {number} rate Points per second.
  * @property {Wave[]} waves
  */
+import { clockText } from "./texts.js";
 
 export const SOUND_RATE = 24_000;
 export const SHORTEST_S = 0.1;
-export const BLOCK_S = 10;
+const BLOCK_S = 10;
 const FIRST_BLOCK_S = 2;
 const AHEAD_S = 10;
 const MOST_DETAIL_POINTS = 8_000;
@@ -116,17 +117,10 @@ export function tickStep(span, width) {
   return TICKS_S.find((step) => span / step <= most) ?? TICKS_S[TICKS_S.length - 1];
 }
 
-/** @param {number} seconds @param {number} step */
+/** A moment, as exactly as the step between two of them asks for. @param {number} seconds
+ * @param {number} step */
 export function timeText(seconds, step) {
-  const digits = step < 0.1 ? 2 : step < 1 ? 1 : 0;
-  const minutes = Math.floor(seconds / 60 + 1e-9);
-  const rest = Math.max(0, seconds - minutes * 60).toFixed(digits);
-  return `${minutes}:${rest.padStart(digits > 0 ? digits + 3 : 2, "0")}`;
-}
-
-/** @param {number} seconds */
-export function lengthText(seconds) {
-  return seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`;
+  return clockText(seconds, step < 0.1 ? 2 : step < 1 ? 1 : 0, Math.round);
 }
 
 /** How much of a wave was played by now, in seconds. @param {Wave} wave @param {number} now

@@ -7,15 +7,16 @@
  * @typedef {import("./timeline_math.js").Range} Range
  * @typedef {import("./timeline_store.js").Store} Store
  */
-import { columns, heardSeconds, joined, lengthText, tickStep, timeText } from "./timeline_math.js";
+import { columns, heardSeconds, joined, tickStep, timeText } from "./timeline_math.js";
+import { clockText, durationText } from "./texts.js";
 
 const COLOURS = {
   user: "#1A7FC1", speech: "#56B4E9", agent: "#D55E00", call: "#009E73", error: "#CC79A7",
 };
 const SPEECH_ALPHA = 0.25;
 const UNHEARD_ALPHA = 0.35;
-export const LANES = { user: { top: 4, height: 52 }, agent: { top: 60, height: 52 }, tools: { top: 116, height: 22 } };
-export const HEIGHT = 160;
+const LANES = { user: { top: 4, height: 52 }, agent: { top: 60, height: 52 }, tools: { top: 116, height: 22 } };
+const HEIGHT = 160;
 export const AXIS_TOP = HEIGHT - 20;
 export const GUTTER = 44;
 const FONT = "11px var(--jp-ui-font-family, system-ui, sans-serif)";
@@ -172,7 +173,7 @@ export class Picture {
       const end = mark.end_s ?? this._store.now;
       const right = this.xOf(Math.max(mark.t_s, end));
       this._fill(x, middle - 4, Math.max(2, right - x), 8, COLOURS.call, mark.end_s === null ? 0.4 : 1);
-      const text = `${mark.name}, ${mark.end_s === null ? "no output" : lengthText(end - mark.t_s)}`;
+      const text = `${mark.name}, ${mark.end_s === null ? "no output" : durationText(1000 * (end - mark.t_s))}`;
       const left = Math.max(GUTTER, right + 4);
       const room = this._context.measureText(text).width;
       if (x < free || right < GUTTER || left + room > this.width) continue;
@@ -255,9 +256,9 @@ export class Picture {
       if (t < mark.t_s - reach || t > end + reach) continue;
       if (mark.kind === "speech" && onSpeech) {
         const how = isReported(mark) ? "with padding" : "as the offline detector hears it";
-        return `${where} · speech, ${lengthText(end - mark.t_s)} ${how}`;
+        return `${where} · speech, ${durationText(1000 * (end - mark.t_s))} ${how}`;
       }
-      if (mark.kind === "call" && onTools) return `${where} · ${mark.name}, ${lengthText(end - mark.t_s)}`;
+      if (mark.kind === "call" && onTools) return `${where} · ${mark.name}, ${durationText(1000 * (end - mark.t_s))}`;
       if (mark.kind === "error" && onTools) return `${where} · error${mark.name ? `: ${mark.name}` : ""}`;
     }
     return where;
@@ -267,7 +268,7 @@ export class Picture {
   inWords() {
     const counts = { speech: 0, call: 0, error: 0 };
     for (const { kind } of this._store.marks.values()) counts[kind] += 1;
-    const [start, end] = [this.shown.start, this.shown.end].map((t) => timeText(Math.max(0, Math.floor(t)), 1));
+    const [start, end] = [this.shown.start, this.shown.end].map((t) => clockText(t));
     const speech = counted(counts.speech, "stretch of speech", "stretches of speech");
     const calls = counted(counts.call, "function call", "function calls");
     return `Timeline, ${start} to ${end}: ${speech}, ${calls}, ${counted(counts.error, "error", "errors")}.`;

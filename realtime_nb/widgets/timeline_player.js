@@ -12,7 +12,7 @@ const LEAD_S = 0.03;
 const FADE_S = 0.01;
 const BLOCK_DUE_MS = 5_000;
 
-export class Player {
+export class SoundPlayer {
   /** @param {(message: object) => void} send @param {() => void} changed */
   constructor(send, changed) {
     /** @type {"stopped" | "waiting" | "playing" | "paused"} */

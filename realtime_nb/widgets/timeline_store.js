@@ -9,7 +9,7 @@
  * @typedef {ReturnType<typeof createStore>} Store
  */
 import { SOUND_RATE, covers, detailWanted } from "./timeline_math.js";
-import { Player } from "./timeline_player.js";
+import { SoundPlayer } from "./timeline_player.js";
 
 const QUIET = 0.05 * 32_768;
 const MAX_POINTS = 3600 * 100 * 2;
@@ -43,7 +43,7 @@ export function createStore(send) {
   let detailAsked = 0;  // when, in ms; 0: none is asked for
 
   const tell = () => { for (const watcher of watchers) watcher(); };
-  const player = new Player(send, tell);
+  const player = new SoundPlayer(send, tell);
 
   /** @param {any} facts @param {Int16Array} points @returns {Wave} */
   function newWave({ id, lane, start_s, heard_s, step }, points) {

@@ -15,23 +15,11 @@
  * @property {number} [duration_ms]
  * @property {boolean} [failed]
  */
+import { clockText, durationText } from "./texts.js";
 import { element, view } from "./view.js";
 
 const NAMES = { user: "you", agent: "agent", system: "system", call: "tool", note: "" };
 const NEAR_END_PX = 24;
-
-/** @param {number | undefined} seconds */
-export function clockText(seconds) {
-  if (seconds === undefined) return "";
-  const whole = Math.max(0, Math.floor(seconds));
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
-}
-
-/** @param {number | undefined} ms */
-export function durationText(ms) {
-  if (ms === undefined) return "";
-  return ms < 1_000 ? `${ms.toFixed(0)} ms` : `${(ms / 1_000).toFixed(1)} s`;
-}
 
 /** Takes in a message. @param {Map<string, Row>} rows @param {string[]} order
  * @param {{changed: Row[], order?: string[]}} message @returns {string[]} the order */
@@ -174,8 +162,8 @@ function createWords() {
 }
 
 function createCall() {
-  const name = element("b", { class: "rtnb-call-name" });
-  const args = element("bdi", { class: "rtnb-call-arguments" });
+  const name = element("b");
+  const args = element("bdi");
   const call = element("div", { class: "rtnb-call-line" }, name, "(", args, ")");
   const output = element("bdi", { class: "rtnb-call-output" });
   const dots = element("span", { class: "rtnb-dots", "aria-hidden": "true" });
@@ -201,7 +189,7 @@ function createCall() {
  * @param {HTMLElement} node
  * @param {string} text
  */
-export function setText(node, text) {
+function setText(node, text) {
   const before = node.textContent ?? "";
   if (text === before) return;
   if (before !== "" && text.startsWith(before)) node.append(text.slice(before.length));

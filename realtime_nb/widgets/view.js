@@ -1,11 +1,6 @@
 // @ts-check
 /**
  * What the widgets that only show something have in common; the page's side of view.py.
- *
- * @typedef {object} Model
- * @property {(message: object) => void} send
- * @property {(name: string, callback: Function) => void} on
- * @property {(name: string, callback: Function) => void} off
  */
 
 const CONFIRM_EVERY = 50;
@@ -27,6 +22,11 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** Changes an element's text only if it is another one. @param {Element} node @param {string} text */
+export function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
 /**
  * A widget with one store, which takes the messages, and any number of views of it.
  *
@@ -43,7 +43,7 @@ export function view(createStore, createView) {
     /** @type {Set<() => void>} */
     const noted = new Set();
     return {
-      /** @param {{model: Model, signal?: AbortSignal}} context */
+      /** @param {{model: import("./link.js").Model, signal?: AbortSignal}} context */
       initialize({ model, signal }) {
         const made = createStore((message) => model.send(message));
         let received = 0;

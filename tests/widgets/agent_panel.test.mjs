@@ -5,7 +5,6 @@ import { load } from "./load.mjs";
 
 fakeDocument();
 const panel = await load("agent_panel.js");
-const { latencyText } = panel;
 const { sliderText, voiceName } = await load("agent_settings.js");
 const { takesEscape, takesSpace } = await load("agent_talk.js");
 const { Alerts } = await load("alerts.js");
@@ -58,14 +57,6 @@ async function shown(traits = {}) {
     alerts: () => el.querySelectorAll(".rtnb-problem-line").filter((line) => !line.hidden).map((line) => line.textContent),
   };
 }
-
-test("a latency is told in the unit that fits", () => {
-  assert.equal(latencyText(null), "");
-  assert.equal(latencyText(undefined), "");
-  assert.equal(latencyText(0), "0 ms");
-  assert.equal(latencyText(999), "999 ms");
-  assert.equal(latencyText(1540), "1.5 s");
-});
 
 test("a slider says where it stands", () => {
   assert.equal(sliderText(0.5, ""), "0.50");

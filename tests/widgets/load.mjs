@@ -4,16 +4,6 @@ import { readFileSync } from "node:fs";
 const folder = new URL("../../realtime_nb/widgets/", import.meta.url);
 const IMPORT = /^import \{[^}]*\} from "\.\/([\w.]+)";\n/gm;
 
-/** @param {string} name @param {Set<string>} included names that are there already @returns {string} */
-function whole(name, included) {
-  const text = readFileSync(new URL(name, folder), "utf8");
-  return text.replace(IMPORT, (_, other) => {
-    if (included.has(other)) return "";
-    included.add(other);
-    return whole(other, included);
-  });
-}
-
 /** @param {string} name @returns {Promise<any>} */
 export function load(name) {
   const included = new Set();

@@ -3,7 +3,7 @@ import test from "node:test";
 import { load } from "./load.mjs";
 
 const {
-  between, columns, covers, detailWanted, heardSeconds, joined, lengthText, nextBlock, tickStep, timeText, within, zoomed,
+  between, columns, covers, detailWanted, heardSeconds, joined, nextBlock, tickStep, timeText, within, zoomed,
 } = await load("timeline_math.js");
 const { counted } = await load("timeline_picture.js");
 
@@ -56,7 +56,6 @@ test("ticks are round, and not too many", () => {
   assert.equal(tickStep(3_600, 640), 600);
   assert.equal(tickStep(0.5, 640), 0.05);
   assert.deepEqual([timeText(61.5, 0.5), timeText(61, 1), timeText(0.05, 0.05), timeText(3_600, 60)], ["1:01.5", "1:01", "0:00.05", "60:00"]);
-  assert.deepEqual([lengthText(0.0384), lengthText(2.25)], ["38 ms", "2.3 s"]);
 });
 
 test("a coarser wave's points are longer", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { load } from "./load.mjs";
 
-const { Player } = await load("timeline_player.js");
+const { SoundPlayer } = await load("timeline_player.js");
 
 /** A page whose time stands still until it is told. */
 function page() {
@@ -32,7 +32,7 @@ function page() {
     resume() { this.state = "running"; return Promise.resolve(); }
     close() { return Promise.resolve(); }
   };
-  const player = new Player((message) => told.sent.push(message), () => { told.changes += 1; });
+  const player = new SoundPlayer((message) => told.sent.push(message), () => { told.changes += 1; });
   const asked = () => told.sent.filter(({ kind }) => kind === "audio");
   /** The kernel's answer to the last request. */
   function answer() {

@@ -1,5 +1,8 @@
 // @ts-check
-/** Why an audio context is silent: it waits for a press, it is only slow to begin, or nothing plays it. */
+/**
+ * What all audio contexts need: their worklets' code, and why one is silent: it waits for a press, it
+ * is only slow to begin, or nothing plays it.
+ */
 
 const BEGIN_MS = 5_000;
 
@@ -26,4 +29,14 @@ export function followContext(context, signal, follow) {
   const due = setTimeout(() => follow(context.state === "suspended"), BEGIN_MS);
   signal.addEventListener("abort", () => clearTimeout(due));
   follow(false);
+}
+
+/** Loads the code of a worklet, which Python sent as text. @param {AudioContext} context @param {string} code */
+export async function loadWorklet(context, code) {
+  const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+  try {
+    await context.audioWorklet.addModule(url);
+  } finally {
+    URL.revokeObjectURL(url);
+  }
 }

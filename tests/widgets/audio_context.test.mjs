@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { load } from "./load.mjs";
 
-const { followContext, waitsForPress } = await load("autoplay.js");
+const { followContext, waitsForPress } = await load("audio_context.js");
 
 /** @param {object} page what `navigator` is in it */
 const inPage = (page) => Object.defineProperty(globalThis, "navigator", { value: page, configurable: true });

@@ -1,0 +1,23 @@
+// @ts-check
+/** Moments and durations as people read them. Nothing for what is not known. */
+
+/**
+ * A moment of a session in minutes and seconds.
+ *
+ * @param {number | null | undefined} seconds
+ * @param {number} [digits] behind the seconds
+ * @param {(units: number) => number} [whole] what is done with the rest
+ */
+export function clockText(seconds, digits = 0, whole = Math.floor) {
+  if (seconds === null || seconds === undefined) return "";
+  const minute = 60 * 10 ** digits;
+  const units = Math.max(0, whole(seconds * 10 ** digits + 1e-6));
+  const rest = ((units % minute) / 10 ** digits).toFixed(digits);
+  return `${Math.floor(units / minute)}:${rest.padStart(digits > 0 ? digits + 3 : 2, "0")}`;
+}
+
+/** @param {number | null | undefined} ms */
+export function durationText(ms) {
+  if (ms === null || ms === undefined) return "";
+  return ms < 1_000 ? `${ms.toFixed(0)} ms` : `${(ms / 1_000).toFixed(1)} s`;
+}
