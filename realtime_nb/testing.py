@@ -36,7 +36,6 @@ from websockets.exceptions import ConnectionClosedError
 from realtime_nb.audio.pcm import (
     SAMPLE_RATE,
     decode,
-    format_sample_rate,
     level_dbfs,
     samples_from_pcm,
 )
@@ -47,7 +46,7 @@ from realtime_nb.local.llm import LLM, ScriptedLLM
 from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.local.stt import STT
 from realtime_nb.local.tts import TTS
-from realtime_nb.protocol.config import merge_session
+from realtime_nb.protocol.config import bytes_per_ms, merge_session
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.turns import FRAME_MS
 from realtime_nb.session.transport import MemoryTransport, memory_pair
@@ -97,8 +96,7 @@ class LoudnessDetector:
     ) -> None:
         self._type = str((audio_format or {}).get("type", "audio/pcm"))
         self._threshold_dbfs = threshold_dbfs
-        sample_bytes = 2 if self._type == "audio/pcm" else 1
-        self._frame_bytes = format_sample_rate(self._type) * FRAME_MS // 1000 * sample_bytes
+        self._frame_bytes = FRAME_MS * bytes_per_ms(audio_format)
         self._rest = b""
 
     def push(self, payload: bytes) -> list[float]:

@@ -205,7 +205,7 @@ _SCRAPS = st.sampled_from(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(_SCRAPS).map("".join) | st.text())
 @example("9" * 400)
 def test_any_text_can_be_read(tts: HibariTTS, text: str) -> None:

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Builds the wheel, installs it with [local,lab] into an empty environment, and uses it from a
+# folder that knows nothing of this repository: talk, report, the tutorials, doctor, bench.
+# scripts/check-wheel.sh [FOLDER]: the environment and all outputs go there; it is emptied first.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+folder=${1:-$(mktemp -d)}
+rm -rf "$folder"
+mkdir -p "$folder/dist" "$folder/work"
+unset PYTHONPATH
+
+"${PYTHON:-python3}" -m venv "$folder/venv"
+bin=$folder/venv/bin
+pip=("$bin/python" -m pip --quiet --disable-pip-version-check)
+"${pip[@]}" wheel --no-deps --wheel-dir "$folder/dist" "$root"
+"${pip[@]}" install -c "$root/constraints.txt" "$(echo "$folder"/dist/*.whl)[local,lab]"
+
+cd "$folder/work"
+step() { echo "== $*"; }
+package=$("$bin/python" -c 'import realtime_nb; print(realtime_nb.__path__[0])')
+case $package in "$folder"/venv/*) ;; *) echo "not the installed package: $package"; exit 1 ;; esac
+
+step doctor
+"$bin/realtime-nb" doctor
+step talk
+"$bin/realtime-nb" talk "$package/samples/austen_0880.wav" --json | tee talk.json
+recording=$(tail -n 1 talk.json | "$bin/python" -c 'import json, sys; print(json.load(sys.stdin)["recording"])')
+step report
+"$bin/realtime-nb" report "$recording" --out report.html
+test -s report.html
+for notebook in "$package"/notebooks/*.ipynb; do
+    step "$(basename "$notebook")"
+    "$bin/jupyter-nbconvert" --execute --to notebook --output-dir . --log-level ERROR "$notebook"
+done
+step "bench inspector, which needs the dev extra"
+if "$bin/realtime-nb" bench inspector 2>bench.txt; then
+    echo "It ran without the dev extra."
+    exit 1
+fi
+cat bench.txt
+grep -qF "pip install 'realtime_nb[dev]'" bench.txt
+echo "The wheel works: $(basename "$folder"/dist/*.whl)"
