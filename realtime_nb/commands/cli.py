@@ -27,6 +27,7 @@ from realtime_nb.errors import (
     RealtimeError,
     ToolError,
 )
+from realtime_nb.protocol.turns import TurnSettings
 from realtime_nb.protocol.words import clock
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ PROGRAM = "realtime-nb"
 BENCHMARKS = ("inspector", "notebook", "recording", "vad", "voice")
 TOKEN_VARIABLE = "REALTIME_NB_TOKEN"
 _TIMELINE_CELLS = 72
+_TURNS = TurnSettings()
 _INTERRUPTED = 128 + 2  # as shells report the signal of Ctrl-C
 
 # Some releases of typer bring their own click, so the base of its errors is taken from typer.
@@ -342,9 +344,13 @@ def vad(
     audio: Annotated[Path, typer.Argument(metavar="AUDIO", help="An audio file.")],
     threshold: Annotated[
         float, typer.Option(help="Speech probability that opens a turn, 0 to 1.")
-    ] = 0.5,
-    silence_ms: Annotated[int, typer.Option(help="Silence that ends a turn.")] = 200,
-    prefix_ms: Annotated[int, typer.Option(help="Audio kept from before the speech.")] = 300,
+    ] = _TURNS.threshold,
+    silence_ms: Annotated[
+        int, typer.Option(help="Silence that ends a turn.")
+    ] = _TURNS.silence_duration_ms,
+    prefix_ms: Annotated[
+        int, typer.Option(help="Audio kept from before the speech.")
+    ] = _TURNS.prefix_padding_ms,
     engine: Annotated[str, typer.Option(help="silero, or energy for contrast.")] = "silero",
     raw_rate: RawRate = 24_000,
     as_json: AsJson = False,
@@ -356,7 +362,6 @@ def vad(
     """
     from realtime_nb.audio.pcm import SAMPLE_RATE, load_audio
     from realtime_nb.audio.vad import find_speech, speech_engine
-    from realtime_nb.protocol.turns import TurnSettings
 
     settings = TurnSettings(
         threshold=threshold, silence_duration_ms=silence_ms, prefix_padding_ms=prefix_ms

@@ -21,7 +21,7 @@ import numpy as np
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.pcm import SAMPLE_RATE, load_audio, pcm_from_samples
 from realtime_nb.commands.samples import AUSTEN, CARDS
-from realtime_nb.protocol.config import bytes_per_ms
+from realtime_nb.protocol.config import bytes_per_ms, merge_session
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.usage import InputTokens, usage_object
@@ -34,23 +34,17 @@ _CHUNK_MS = 40
 _DELTA_MS = 100
 _MICROPHONE_FROM_S = 1.0
 _QUEUE_ROOM_BYTES = 16_000_000
-_VAD = {
-    "type": "server_vad",
-    "threshold": 0.5,
-    "prefix_padding_ms": 300,
-    "silence_duration_ms": 200,
-}
 _FORMAT = {"type": "audio/pcm", "rate": SAMPLE_RATE}
 _BYTES_PER_MS = bytes_per_ms(_FORMAT)
-_SESSION: JsonObject = {
-    "type": "realtime",
-    "id": "sess_long",
-    "model": "gpt-realtime-2",
-    "audio": {
-        "input": {"format": _FORMAT, "turn_detection": _VAD},
-        "output": {"format": _FORMAT},
+_SESSION = merge_session(
+    {"type": "realtime", "id": "sess_long", "model": "gpt-realtime-2"},
+    {
+        "audio": {
+            "input": {"format": _FORMAT, "turn_detection": {"type": "server_vad"}},
+            "output": {"format": _FORMAT},
+        }
     },
-}
+)
 
 _Direction = Literal["sent", "received", "report", "played", "tool"]
 
