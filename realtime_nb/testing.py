@@ -155,7 +155,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         super().__init__(_JumpingSelector(self._skip))
 
     def time(self) -> float:
-        """Seconds since the loop was made, in the loop's own time."""
+        """Returns the seconds since the loop was made, in the loop's own time."""
         return self._now_s
 
     def _skip(self, seconds: float) -> None:

@@ -262,7 +262,7 @@ def tool(
 def collect(
     tools: Iterable[Tool | Callable[..., object] | Mapping[str, Any]],
 ) -> dict[str, Tool | Definition]:
-    """Tools by name, from functions, tools and raw definitions.
+    """Returns tools by name, from functions, tools and raw definitions.
 
     A raw definition is passed on to the server as it is, and the client answers its calls itself.
     A definition without a name (a remote MCP server) is kept under ``type:server_label``.
@@ -462,9 +462,9 @@ async def _contained(function: Callable[[], object]) -> object:
 
 
 def _result(ended: _Ended) -> object:
-    """Returns what a function came to, or raises it: SystemExit and KeyboardInterrupt as what a
-    tool may do, for they must not end the session, or the kernel."""
+    """Returns what a function came to, or raises it."""
     result, error = ended
+    # SystemExit and KeyboardInterrupt from a tool must not end the session, nor the kernel.
     if error is not None and not isinstance(error, Exception):
         raise ToolError(f"{type(error).__name__}: {error}") from error
     if error is not None:

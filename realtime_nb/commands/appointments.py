@@ -82,7 +82,13 @@ class AppointmentBook:
 
     def tools(self) -> list[Tool]:
         """Returns the two functions that an agent may call."""
-        return [tool(self.check_appointment_availability), tool(self.book_appointment)]
+        # A model is told what to do, and the rule-based agent says it: "I can book …".
+        return [
+            tool(description="Check which appointment times are available on a day.")(
+                self.check_appointment_availability
+            ),
+            tool(description="Book an appointment for a patient.")(self.book_appointment),
+        ]
 
     def check_appointment_availability(
         self, date: Day, service_type: Service = "checkup"
@@ -244,7 +250,7 @@ def _spoken_day(date: str) -> str:
 
 
 def _spoken_times(times: list[str]) -> str:
-    """Times as runs: "09:00 to 10:30 and 12:00"; a long list is tiring to hear."""
+    """Returns times as runs: "09:00 to 10:30 and 12:00"; a long list is tiring to hear."""
     runs: list[list[str]] = []
     for time in times:
         if runs and _minutes(time) - _minutes(runs[-1][-1]) == SLOT_MINUTES:

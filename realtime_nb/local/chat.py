@@ -220,7 +220,7 @@ class _OpenCall:
 
 
 async def _parts(lines: AsyncIterator[str]) -> AsyncGenerator[Text | Call, None]:
-    """Texts and finished calls from the lines of a server-sent event stream."""
+    """Yields texts and finished calls from the lines of a server-sent event stream."""
     call: _OpenCall | None = None
     ended = False
     async for line in lines:

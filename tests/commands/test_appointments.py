@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from realtime_nb.commands.appointments import SERVICES, SLOTS, AppointmentBook
 from realtime_nb.errors import ConfigurationError
+from realtime_nb.local.small_talk import offer
+from realtime_nb.local.tool_arguments import read_tool
 
 SUNDAY = datetime.date(2026, 11, 22)
 TUESDAY = "2026-11-24"
@@ -204,3 +206,13 @@ async def test_the_tools_are_what_a_model_needs(book: AppointmentBook) -> None:
     assert result.outcome == "ok"
     assert json.loads(result.output)["date"] == TUESDAY
     assert (await make.call(json.dumps({**arguments, "time": "ten"}))).outcome == "invalid"
+
+
+def test_a_model_is_told_what_it_can_do(book: AppointmentBook) -> None:
+    specs = [spec for one in book.tools() if (spec := read_tool(one.definition()))]
+    assert [spec.description for spec in specs] == [
+        "Check which appointment times are available on a day.",
+        "Book an appointment for a patient.",
+    ]
+    can = "I can check appointment availability or book an appointment for a patient."
+    assert offer(specs) == can
