@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext, redirect_stdout
+from dataclasses import asdict
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -105,7 +106,7 @@ def _complain(message: str) -> None:
 
 
 def _print_json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False, default=asdict), flush=True)
 
 
 def _version(wanted: bool) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ import soundfile
 import realtime_nb as rt
 from realtime_nb.commands import bench, cli
 from realtime_nb.commands.appointments import AppointmentBook
+from realtime_nb.commands.bench import inspector
+from realtime_nb.commands.bench.inspector import InspectorFigures
 from realtime_nb.commands.doctor import Check, DoctorReport
 from tests.paths import DATA
 
@@ -416,6 +419,13 @@ def test_bench(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cli.main(["bench", "--json"]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures == {name: {"p50_ms": 1.5} for name in cli.BENCHMARKS}
+
+
+def test_figures_with_names_are_json_too(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = InspectorFigures(*[1] * len(fields(InspectorFigures)))
+    monkeypatch.setattr(inspector, "run", lambda: figures)
+    assert cli.main(["bench", "inspector", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"inspector": asdict(figures)}
 
 
 def test_every_benchmark_has_its_name() -> None:
