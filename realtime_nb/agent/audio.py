@@ -17,7 +17,8 @@ from realtime_nb.agent.input_queue import QueuedInput
 from realtime_nb.agent.io_thread import IoThread
 from realtime_nb.agent.options import BrowserAudioSettings, HostAudioSettings
 from realtime_nb.agent.page_speaker import BrowserSpeaker
-from realtime_nb.audio.pcm import load_audio, pcm_from_samples
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import pcm_from_samples
 from realtime_nb.devices.host_audio import HostMicrophone, HostSpeaker
 from realtime_nb.devices.host_player import OpenSpeaker
 from realtime_nb.devices.simulated import SimulatedSpeaker, Speaker

@@ -271,7 +271,8 @@ class _Voice:
 
 
 def _speech_to_text(voice: _Voice) -> _Found:
-    from realtime_nb.audio.pcm import load_audio, pcm_from_samples
+    from realtime_nb.audio.files import load_audio
+    from realtime_nb.audio.pcm import pcm_from_samples
     from realtime_nb.local.stt import load_stt
 
     began = time.perf_counter()

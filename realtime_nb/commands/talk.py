@@ -20,7 +20,8 @@ from typing import Any
 from realtime_nb.analysis.function_calls import decoded
 from realtime_nb.analysis.transcript import call_text
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
-from realtime_nb.audio.pcm import SAMPLE_RATE, load_audio, pcm_from_samples
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import SAMPLE_RATE, pcm_from_samples
 from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.protocol import events as ev
 from realtime_nb.recordings.recording import Recording, load

@@ -16,7 +16,8 @@ from typing import Any
 from realtime_nb import tools as tool_set
 from realtime_nb.archive.lines import label_line
 from realtime_nb.archive.recorder import Recorder
-from realtime_nb.audio.pcm import load_audio, pcm_from_samples
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import pcm_from_samples
 from realtime_nb.devices.simulated import SimulatedMicrophone, SimulatedSpeaker, Speaker
 from realtime_nb.errors import RecordingError
 from realtime_nb.protocol.config import session_config

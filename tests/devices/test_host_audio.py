@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from realtime_nb.audio.pcm import load_audio, pcm_from_samples
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import pcm_from_samples
 from realtime_nb.devices import host_audio, host_devices
 from realtime_nb.devices.host_audio import HostMicrophone, HostSpeaker
 from realtime_nb.devices.host_devices import list_devices

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from realtime_nb.audio.pcm import load_audio
+from realtime_nb.audio.files import load_audio
 from realtime_nb.commands.bench.lab_page import Lab, LabPage, wait_for_notebook
 from tests.e2e.conftest import OpenPage
 from tests.paths import DATA
