@@ -414,7 +414,7 @@ class FileAudio:
     def speaker(self, session: Session) -> Speaker:
         """Implements `AgentAudio`."""
         return SimulatedSpeaker(
-            session.clock, session.speed, session.playback_report, session.audio_played
+            session.clock, session.pace, session.playback_report, session.audio_played
         )
 
     async def start(self, session: Session) -> None:

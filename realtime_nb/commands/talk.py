@@ -268,7 +268,7 @@ async def until_heard_for(
                 return True
         elif (speech is None or speech.done()) and await session.settled(timeout_s=0):
             return True
-        await asyncio.sleep(_POLL_S / session.speed)
+        await asyncio.sleep(_POLL_S / session.pace)
     return False
 
 
@@ -282,9 +282,9 @@ async def _transcribed(session: Session) -> bool:
         items = session.conversation.items.values()
         return any(i.committed_s is not None and i.transcript not in _TRANSCRIBED for i in items)
 
-    end_s = session.clock() + TRANSCRIPT_TIMEOUT_S * session.speed
+    end_s = session.clock() + TRANSCRIPT_TIMEOUT_S * session.pace
     while awaited():
-        left_s = (end_s - session.clock()) / session.speed
+        left_s = (end_s - session.clock()) / session.pace
         try:
             await session.wait_for(lambda event: not awaited(), max(0.0, left_s))
         except TimeoutError:

@@ -64,7 +64,7 @@ def recorded_endpoint(recording: ServedRecording) -> Endpoint:
     )
 
 
-def recorded_server(recording: ServedRecording, speed: float = 1.0) -> RecordedTransport:
+def recorded_server(recording: ServedRecording, pace: float = 1.0) -> RecordedTransport:
     """Returns a transport with that recording's server at its other end.
 
     Raises:
@@ -83,7 +83,7 @@ def recorded_server(recording: ServedRecording, speed: float = 1.0) -> RecordedT
     code = recording.header.get("close_code")
     return RecordedTransport(
         events,
-        speed=speed,
+        pace=pace,
         with_audio=StoredAudio(recording),
         end_s=recording.duration_s,
         close_code=code if isinstance(code, int) else 1000,
