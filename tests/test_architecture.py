@@ -69,7 +69,6 @@ TESTED_WITH: dict[str, str] = {
     "protocol.sessions": "protocol.server",
     "protocol.wire": "protocol.events",
     "protocol.input_clock": "analysis.tables",
-    "devices.host_player": "devices.host_audio",
 }
 """Modules without a test file of their own, and the test file that is theirs as well."""
 MAX_TESTED_WITH = 5

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from time import monotonic
 from typing import Protocol, cast
 
 from realtime_nb.agent.input_queue import QueuedInput
@@ -19,8 +20,7 @@ from realtime_nb.agent.options import BrowserAudioSettings, HostAudioSettings
 from realtime_nb.agent.page_speaker import BrowserSpeaker
 from realtime_nb.audio.files import load_audio
 from realtime_nb.audio.pcm import pcm_from_samples
-from realtime_nb.devices.host_audio import HostMicrophone, HostSpeaker
-from realtime_nb.devices.host_player import OpenSpeaker
+from realtime_nb.devices.host_audio import HostMicrophone, HostSpeaker, OpenSpeaker
 from realtime_nb.devices.simulated import SimulatedSpeaker, Speaker
 from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.session.session import Session
@@ -244,7 +244,7 @@ class BrowserAudio(_Live):
             self._problem(str(result))
 
     def _hear(self, pcm: bytes, position: int) -> None:
-        self._input.push(pcm, self.microphone.statistics.late_ms)
+        self._input.push(pcm, monotonic() - self.microphone.statistics.late_ms / 1000)
 
     def _tell(self, words: str) -> None:
         if words != self.microphone.error:  # which the page shows by itself
@@ -293,11 +293,8 @@ class HostAudio(_Live):
         self._half_duplex = settings.half_duplex
         self._opened: OpenSpeaker | None = None
         self._microphone = HostMicrophone(
-            self._hear, loop=thread.loop, chunk_ms=settings.chunk_ms, on_problem=self._tell
+            self._input.put, loop=thread.loop, chunk_ms=settings.chunk_ms, on_problem=self._tell
         )
-
-    def _hear(self, pcm: bytes) -> None:
-        self._input.put(pcm, self._microphone.late_ms)
 
     async def start(self, session: Session) -> None:
         """Implements `AgentAudio`."""

@@ -225,13 +225,7 @@ class SimulatedMicrophone:
         self._start_ms = start_ms
         self._chunk_ms = chunk_ms
         self._clips: deque[_Clip] = deque()
-        self._worst_late_ms = 0.0
         self._task = asyncio.create_task(self._stream())
-
-    @property
-    def worst_late_ms(self) -> float:
-        """How late the latest chunk of all was, in ms of session time."""
-        return self._worst_late_ms
 
     async def speak(self, pcm: bytes) -> float:
         """Speaks a clip after those before it.
@@ -257,11 +251,9 @@ class SimulatedMicrophone:
         try:
             while True:
                 due_s = start_s + (sent_ms + self._chunk_ms) / 1000
-                late_s = self._clock() - due_s
-                if late_s < 0:
-                    await asyncio.sleep(-late_s / self._pace)
-                    late_s = self._clock() - due_s
-                self._worst_late_ms = max(self._worst_late_ms, late_s * 1000)
+                early_s = due_s - self._clock()
+                if early_s > 0:
+                    await asyncio.sleep(early_s / self._pace)
                 await self._send(self._next_chunk(), due_s)
                 self._end_clips(self._start_ms + sent_ms)
                 sent_ms += self._chunk_ms
