@@ -39,7 +39,10 @@ TypedEvent = ev.ClientEvent | ev.ServerEvent | ev.UnknownEvent
 T = TypeVar("T")
 
 
-class RecordedEvent(msgspec.Struct, frozen=True, rename={"t_s": "t", "direction": "dir"}, gc=False):
+_EVENT_KEYS = {"t_s": "t", "direction": "dir", "captured_s": "captured"}
+
+
+class RecordedEvent(msgspec.Struct, frozen=True, rename=_EVENT_KEYS, gc=False):
     """One line of ``events.jsonl``.
 
     Attributes:
@@ -47,15 +50,15 @@ class RecordedEvent(msgspec.Struct, frozen=True, rename={"t_s": "t", "direction"
         t_s: when it crossed the wire, in seconds since the session began.
         direction: as seen from the client.
         event: as it was on the wire, but for audio and secrets.
-        captured: when the device took the last sample of an append, on the clock of ``t_s``, where
-            that is known.
+        captured_s: when the device took the last sample of an append, on the clock of ``t_s``,
+            where that is known.
     """
 
     seq: int
     t_s: float
     direction: Literal["sent", "received"]
     event: JsonObject
-    captured: float | None = None
+    captured_s: float | None = None
 
 
 class PlaybackLine(msgspec.Struct, frozen=True):

@@ -196,7 +196,7 @@ class FolderSource(RecordingSource):
         """Returns the line, without its time where the clock is not to be believed any more."""
         if isinstance(line, RecordedEvent):
             known = line.seq < self._timed_events
-            return line if known else msgspec.structs.replace(line, t_s=math.nan, captured=None)
+            return line if known else msgspec.structs.replace(line, t_s=math.nan, captured_s=None)
         known = line.after < self._timed_events
         return line if known else msgspec.structs.replace(line, t=math.nan)
 

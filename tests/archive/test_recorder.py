@@ -150,7 +150,7 @@ def test_time_of_capture_is_kept_where_it_is_known(tmp_path: Path) -> None:
     recorder.close()
 
     assert [line.get("captured") for line in lines(recorder.path / "events.jsonl")] == [1.2, None]
-    assert [event.captured for event in load(recorder.path).raw_events()] == [1.2, None]
+    assert [event.captured_s for event in load(recorder.path).raw_events()] == [1.2, None]
 
 
 def test_half_a_sample_waits_for_the_next_chunk(tmp_path: Path) -> None:
