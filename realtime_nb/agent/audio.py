@@ -11,7 +11,6 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from time import monotonic
 from typing import Protocol, cast
 
 from realtime_nb.agent.input_queue import QueuedInput
@@ -151,7 +150,7 @@ class BrowserAudio(_Live):
         self._speaker: BrowserSpeaker | None = None
         self._session: Session | None = None
         begins = asdict(settings or BrowserAudioSettings())
-        self.microphone = Microphone(self._hear, self._tell, **begins)
+        self.microphone = Microphone(self._input.push, self._tell, **begins)
         self.microphone.observe(self._status, "status")
         self.microphone.observe(self._applied, "applied")
         self.page_speaker = SpeakerWidget(self._report, gate=self.microphone)
@@ -242,9 +241,6 @@ class BrowserAudio(_Live):
         result = await asyncio.to_thread(self.microphone.selftest)
         if result.live_while_cells_run is False:
             self._problem(str(result))
-
-    def _hear(self, pcm: bytes, position: int) -> None:
-        self._input.push(pcm, monotonic() - self.microphone.statistics.late_ms / 1000)
 
     def _tell(self, words: str) -> None:
         if words != self.microphone.error:  # which the page shows by itself

@@ -27,7 +27,9 @@ from realtime_nb.widgets.microphone import Microphone
 from realtime_nb.widgets.speaker import SpeakerWidget
 chunks, problems, reports = [], [], []
 microphone = Microphone(
-    lambda pcm, position: chunks.append((position, pcm)), problems.append, {RAW}
+    lambda pcm, captured_s: chunks.append((microphone._next_position - len(pcm) // 2, pcm)),
+    problems.append,
+    {RAW},
 )
 speaker = SpeakerWidget(reports.append, gate=microphone)
 """
