@@ -33,10 +33,10 @@ def recordings_fold_as_live(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         await close(driver, complete)
         if driver.recorder is None or driver._failure is not None:
             return
-        if not driver.protocol.conversation.events_applied:
+        if not driver.conversation.events_applied:
             return  # nothing is kept of a session that never began
         recording = load(driver.recorder.path)
-        live = driver.protocol.conversation
+        live = driver.conversation
         tallies.FOLDED.update(sessions=1, events=live.events_applied)
         differences.extend(
             f"{recording.path}: {field.name}"

@@ -15,7 +15,8 @@ import msgspec
 import numpy as np
 
 from realtime_nb.archive.recorder import Recorder
-from realtime_nb.audio.pcm import load_audio, pcm_from_samples
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import pcm_from_samples
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.protocol.dialect import client_to_ga, server_to_ga

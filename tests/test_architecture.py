@@ -68,11 +68,7 @@ TESTED_WITH: dict[str, str] = {
     "protocol.session_fields": "protocol.config",
     "protocol.sessions": "protocol.server",
     "protocol.wire": "protocol.events",
-    "session.connect": "session.session",
-    "session.driver": "session.session",
     "protocol.input_clock": "analysis.tables",
-    "devices.host_player": "devices.host_audio",
-    "session.served_recording": "session.recorded_transport",
 }
 """Modules without a test file of their own, and the test file that is theirs as well."""
 MAX_TESTED_WITH = 5

@@ -17,9 +17,9 @@ from realtime_nb.agent.input_queue import QueuedInput
 from realtime_nb.agent.io_thread import IoThread
 from realtime_nb.agent.options import BrowserAudioSettings, HostAudioSettings
 from realtime_nb.agent.page_speaker import BrowserSpeaker
-from realtime_nb.audio.pcm import load_audio, pcm_from_samples
-from realtime_nb.devices.host_audio import HostMicrophone, HostSpeaker
-from realtime_nb.devices.host_player import OpenSpeaker
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import pcm_from_samples
+from realtime_nb.devices.host_audio import HostMicrophone, HostSpeaker, OpenSpeaker
 from realtime_nb.devices.simulated import SimulatedSpeaker, Speaker
 from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.session.session import Session
@@ -150,7 +150,7 @@ class BrowserAudio(_Live):
         self._speaker: BrowserSpeaker | None = None
         self._session: Session | None = None
         begins = asdict(settings or BrowserAudioSettings())
-        self.microphone = Microphone(self._hear, self._tell, **begins)
+        self.microphone = Microphone(self._input.push, self._tell, **begins)
         self.microphone.observe(self._status, "status")
         self.microphone.observe(self._applied, "applied")
         self.page_speaker = SpeakerWidget(self._report, gate=self.microphone)
@@ -242,9 +242,6 @@ class BrowserAudio(_Live):
         if result.live_while_cells_run is False:
             self._problem(str(result))
 
-    def _hear(self, pcm: bytes, position: int) -> None:
-        self._input.push(pcm, self.microphone.statistics.late_ms)
-
     def _tell(self, words: str) -> None:
         if words != self.microphone.error:  # which the page shows by itself
             self._problem(words)
@@ -292,11 +289,8 @@ class HostAudio(_Live):
         self._half_duplex = settings.half_duplex
         self._opened: OpenSpeaker | None = None
         self._microphone = HostMicrophone(
-            self._hear, loop=thread.loop, chunk_ms=settings.chunk_ms, on_problem=self._tell
+            self._input.put, loop=thread.loop, chunk_ms=settings.chunk_ms, on_problem=self._tell
         )
-
-    def _hear(self, pcm: bytes) -> None:
-        self._input.put(pcm, self._microphone.late_ms)
 
     async def start(self, session: Session) -> None:
         """Implements `AgentAudio`."""
@@ -413,7 +407,7 @@ class FileAudio:
     def speaker(self, session: Session) -> Speaker:
         """Implements `AgentAudio`."""
         return SimulatedSpeaker(
-            session.clock, session.speed, session.playback_report, session.audio_played
+            session.clock, session.pace, session.playback_report, session.audio_played
         )
 
     async def start(self, session: Session) -> None:

@@ -56,13 +56,27 @@ class QueuedInput:
         """What waits."""
         return self._queued_bytes / _BYTES_PER_MS
 
-    def push(self, pcm: bytes, late_ms: float = 0.0) -> None:
-        """Takes a chunk whose last sample was captured ``late_ms`` ago, on any thread."""
-        self._thread.call(self._put, pcm, monotonic() - late_ms / 1000)
+    def push(self, pcm: bytes, captured_s: float) -> None:
+        """Does what `put` does, from any thread."""
+        self._thread.call(self.put, pcm, captured_s)
 
-    def put(self, pcm: bytes, late_ms: float = 0.0) -> None:
-        """Does the same on the I/O thread."""
-        self._put(pcm, monotonic() - late_ms / 1000)
+    def put(self, pcm: bytes, captured_s: float) -> None:
+        """Takes a chunk whose last sample was captured at that time of the monotonic clock.
+
+        A session has a clock of its own, which begins with it: the time is put on that when the
+        chunk is sent, for there may be no session yet.
+        """
+        if not self.open:
+            return
+        if self.queued_ms > self._limit_ms:
+            if self._flowing:
+                self._drop(pcm)
+                return
+            self._drop(self._take())
+        self._chunks.append((pcm, captured_s))
+        self._queued_bytes += len(pcm)
+        self._idle.clear()
+        self._work.set()
 
     def hold(self) -> None:
         """Keeps what comes from now on until `flow`."""
@@ -111,19 +125,6 @@ class QueuedInput:
         self._chunks.clear()
         self._queued_bytes = 0
         self._idle.set()
-
-    def _put(self, pcm: bytes, captured_s: float) -> None:
-        if not self.open:
-            return
-        if self.queued_ms > self._limit_ms:
-            if self._flowing:
-                self._drop(pcm)
-                return
-            self._drop(self._take())
-        self._chunks.append((pcm, captured_s))
-        self._queued_bytes += len(pcm)
-        self._idle.clear()
-        self._work.set()
 
     def _take(self) -> bytes:
         pcm, _ = self._chunks.popleft()

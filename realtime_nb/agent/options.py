@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from realtime_nb import tools as tool_set
-from realtime_nb.audio.pcm import load_audio
+from realtime_nb.audio.files import load_audio
 from realtime_nb.devices.simulated import Speaker
 from realtime_nb.errors import AudioError, ConfigurationError, ToolError
 from realtime_nb.protocol.config import (

@@ -54,7 +54,7 @@ class BrowserSpeaker:
         self._session = session
         self._problem = problem
         self._clocked = SimulatedSpeaker(
-            session.clock, session.speed, session.playback_report, session.audio_played
+            session.clock, session.pace, session.playback_report, session.audio_played
         )
         self._by_clock: set[str] = set()  # items that no page plays
         self._waiting: dict[str, bytearray] = {}  # with the page, and not known to be played yet

@@ -123,7 +123,7 @@ class UserTurns:
         """
         detection = session.conversation.turn_detection or {}
         window_ms = detection.get("silence_duration_ms") or _LONGEST_SILENCE_MS
-        microphone = SimulatedMicrophone(session.clock, session.speed, session.append)
+        microphone = SimulatedMicrophone(session.clock, session.pace, session.append)
         try:
             with contextlib.suppress(RealtimeError):  # whoever watches the session says so
                 await microphone.speak(bytes(_BYTES_PER_MS * (window_ms + _SILENCE_MARGIN_MS)))

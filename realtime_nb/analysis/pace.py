@@ -1,6 +1,6 @@
 """Sessions that ran at another pace than life's: what of them is no measure of time.
 
-``speed=4`` makes the local server's clock, and with it the microphone, the speaker and all windows
+``pace=4`` makes the local server's clock, and with it the microphone, the speaker and all windows
 of silence, run four times as fast. Engines and functions take what they take: on that clock, four
 times as much. Where speech begins and ends is as true as ever; how long somebody thought is not.
 """

@@ -113,7 +113,7 @@ class Fold:
         self._placed = self._placed and not math.isnan(line.t_s)
         if self._placed:
             audio = self.conversation.audio
-            self.input_clock.add(line.t_s, audio.sent_ms, line.captured, audio.begin_ms)
+            self.input_clock.add(line.t_s, audio.sent_ms, line.captured_s, audio.begin_ms)
         if isinstance(event.audio, AudioRef):
             self._refer(event.audio)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -13,6 +11,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from realtime_nb.archive.recorder import FORMAT, FORMAT_VERSION
+from realtime_nb.audio.files import GROWING_HEADER_BYTES, read_wav_header
 from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.errors import AudioError, ConfigurationError, RecordingError
 from realtime_nb.protocol import events as ev
@@ -33,7 +32,6 @@ __all__ = [
     "missing_samples",
     "read_header",
     "read_lines",
-    "told_length_s",
     "typed",
 ]
 
@@ -41,7 +39,10 @@ TypedEvent = ev.ClientEvent | ev.ServerEvent | ev.UnknownEvent
 T = TypeVar("T")
 
 
-class RecordedEvent(msgspec.Struct, frozen=True, rename={"t_s": "t", "direction": "dir"}, gc=False):
+_EVENT_KEYS = {"t_s": "t", "direction": "dir", "captured_s": "captured"}
+
+
+class RecordedEvent(msgspec.Struct, frozen=True, rename=_EVENT_KEYS, gc=False):
     """One line of ``events.jsonl``.
 
     Attributes:
@@ -49,15 +50,15 @@ class RecordedEvent(msgspec.Struct, frozen=True, rename={"t_s": "t", "direction"
         t_s: when it crossed the wire, in seconds since the session began.
         direction: as seen from the client.
         event: as it was on the wire, but for audio and secrets.
-        captured: when the device took the last sample of an append, on the clock of ``t_s``, where
-            that is known.
+        captured_s: when the device took the last sample of an append, on the clock of ``t_s``,
+            where that is known.
     """
 
     seq: int
     t_s: float
     direction: Literal["sent", "received"]
     event: JsonObject
-    captured: float | None = None
+    captured_s: float | None = None
 
 
 class PlaybackLine(msgspec.Struct, frozen=True):
@@ -225,48 +226,22 @@ def missing_samples(path: Path) -> int:
     """Returns how many samples a WAV file of a recording, where there is one, lacks by its own
     word.
 
-    Only the 44 bytes that the recorder writes are read. They are written after the audio, so that
-    there may well be more of it than they tell, and never less.
+    Its header is written after the audio, so that there may well be more of it than that tells, and
+    never less.
 
     Raises:
         AudioError: It is not of the kind that recordings hold.
     """
-    if not path.exists() or path.stat().st_size < 44:
+    if not path.exists() or path.stat().st_size < GROWING_HEADER_BYTES:
         return 0
-    with path.open("rb") as file:
-        head = file.read(44)
-    if (head[:4], head[8:16], head[36:40]) != (b"RIFF", b"WAVEfmt ", b"data"):
+    header = read_wav_header(path)
+    if header is None or header.start != GROWING_HEADER_BYTES:
         raise AudioError("it is not as a recorder writes it; load it by itself.")
-    tag, channels, sample_rate, _, _, bits = struct.unpack("<HHIIHH", head[20:36])
-    if (tag, channels, bits) != (1, 1, 16):
+    if not header.is_mono_pcm16:
         raise AudioError("it is not mono PCM16; load it by itself.")
-    if sample_rate != SAMPLE_RATE:
+    if header.sample_rate != SAMPLE_RATE:
         raise AudioError(
-            f"it has {sample_rate:,} samples per second instead of {SAMPLE_RATE:,}, so that "
+            f"it has {header.sample_rate:,} samples per second instead of {SAMPLE_RATE:,}, so that "
             "nothing in it lies where the events say; load it by itself."
         )
-    (size,) = struct.unpack("<I", head[40:44])
-    return 0 if size >= _SIZE_UNKNOWN else max(0, size - (path.stat().st_size - 44)) // 2
-
-
-_SIZE_UNKNOWN = 0xFFFFF000
-"""What writes to a pipe gives such a size."""
-
-
-def told_length_s(path: Path) -> float:
-    """Returns how long a WAV file of PCM is by its header; 0 where that does not tell."""
-    with path.open("rb") as file:
-        if file.read(12)[:4] != b"RIFF":
-            return 0.0
-        bytes_per_s = 0
-        while len(head := file.read(8)) == 8:
-            name, size = struct.unpack("<4sI", head)
-            if name == b"fmt ":
-                (bytes_per_s,) = struct.unpack("<8xI", file.read(12))
-                file.seek(size - 12, os.SEEK_CUR)
-            elif name == b"data":
-                known = bytes_per_s > 0 and size < _SIZE_UNKNOWN
-                return size / bytes_per_s if known else 0.0
-            else:
-                file.seek(size + size % 2, os.SEEK_CUR)
-    return 0.0
+    return header.missing_bytes // 2

@@ -26,9 +26,9 @@ from realtime_nb.archive.lines import (
     missing_samples,
     read_header,
     read_lines,
-    told_length_s,
 )
-from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, load_audio, read_wav_pcm, samples_from_pcm
+from realtime_nb.audio.files import GROWING_HEADER_BYTES, load_audio, read_wav_header, read_wav_pcm
+from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, samples_from_pcm
 from realtime_nb.errors import AudioError, RecordingError
 from realtime_nb.protocol.events import JsonObject
 
@@ -196,7 +196,7 @@ class FolderSource(RecordingSource):
         """Returns the line, without its time where the clock is not to be believed any more."""
         if isinstance(line, RecordedEvent):
             known = line.seq < self._timed_events
-            return line if known else msgspec.structs.replace(line, t_s=math.nan, captured=None)
+            return line if known else msgspec.structs.replace(line, t_s=math.nan, captured_s=None)
         known = line.after < self._timed_events
         return line if known else msgspec.structs.replace(line, t=math.nan)
 
@@ -325,7 +325,9 @@ class FolderSource(RecordingSource):
         until_s = min(following_s, default=self._wav_samples("output.wav") / SAMPLE_RATE)
         start = round(report.t * SAMPLE_RATE)
         count = max(0, round(until_s * SAMPLE_RATE) - start)
-        sound = np.fromfile(self.path / "output.wav", "<i2", count, offset=44 + 2 * start)
+        sound = np.fromfile(
+            self.path / "output.wav", "<i2", count, offset=GROWING_HEADER_BYTES + 2 * start
+        )
         if report.kind == "underrun" and len(sound):  # it was silent until there was more to play
             start += int(np.argmax(sound != 0)) if sound.any() else len(sound)
         played = round(report.played_ms * SAMPLE_RATE / 1000)
@@ -336,7 +338,7 @@ class FolderSource(RecordingSource):
         path = self.path / name
         if name in self._left_out or not path.exists():
             return 0
-        return max(0, path.stat().st_size - 44) // 2
+        return max(0, path.stat().st_size - GROWING_HEADER_BYTES) // 2
 
 
 def _in_order(
@@ -385,7 +387,8 @@ class AudioFileSource(RecordingSource):
         channels = _channels(path)
         if channels > 1:
             self.problems.append(f"Its {channels} channels were averaged into one.")
-        told_s = told_length_s(path)
+        header = read_wav_header(path)
+        told_s = header.told_s if header is not None else 0.0
         if told_s > self.duration_s + 1 / SAMPLE_RATE:
             self.problems.append(
                 f"The file is cut off: by its header it lasts {told_s:.2f} s, and "

@@ -20,13 +20,13 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
+from realtime_nb.audio.files import load_audio
 from realtime_nb.audio.pcm import (
     SAMPLE_RATE,
     Resampler,
     Samples,
     decode,
     format_sample_rate,
-    load_audio,
     pcm_from_samples,
     samples_from_pcm,
 )

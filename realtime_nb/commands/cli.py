@@ -361,7 +361,8 @@ def vad(
     Start and end are the speech as detected; audio start and audio end are the positions that the
     protocol reports, with the padding and the closing silence.
     """
-    from realtime_nb.audio.pcm import SAMPLE_RATE, load_audio
+    from realtime_nb.audio.files import load_audio
+    from realtime_nb.audio.pcm import SAMPLE_RATE
     from realtime_nb.audio.vad import find_speech, speech_engine
 
     settings = TurnSettings(

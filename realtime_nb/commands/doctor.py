@@ -42,7 +42,7 @@ SENTENCE = "The quick brown fox jumps over the lazy dog."
 LEAST_DISK_MB = 200
 SLOW_START_S = 10.0
 _SAMPLE_SPEECH_S = 2.7
-_SPEED = 8.0
+_PACE = 8.0
 _FIRST_GOOD_KERNEL = 7
 _PAGE_NOT_ASKED = (
     "The page of a notebook (its microphone, its messages) was not asked: "
@@ -271,7 +271,8 @@ class _Voice:
 
 
 def _speech_to_text(voice: _Voice) -> _Found:
-    from realtime_nb.audio.pcm import load_audio, pcm_from_samples
+    from realtime_nb.audio.files import load_audio
+    from realtime_nb.audio.pcm import pcm_from_samples
     from realtime_nb.local.stt import load_stt
 
     began = time.perf_counter()
@@ -315,11 +316,11 @@ async def _conversation() -> _Found:
     from realtime_nb.session.connect import connect
 
     began = time.perf_counter()
-    async with connect("local", speed=_SPEED) as session:
+    async with connect("local", pace=_PACE) as session:
         started_s = time.perf_counter() - began
         began = time.perf_counter()
         await session.say("Hello!")
-        in_time = await session.settled(timeout_s=20.0 * _SPEED)
+        in_time = await session.settled(timeout_s=20.0 * _PACE)
         answers = [text for role, text in session.conversation.transcript() if role == "assistant"]
         heard = any(item.played_s is not None for item in session.conversation.items.values())
     if not (in_time and answers and heard):

@@ -20,7 +20,8 @@ from typing import Any
 from realtime_nb.analysis.function_calls import decoded
 from realtime_nb.analysis.transcript import call_text
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
-from realtime_nb.audio.pcm import SAMPLE_RATE, load_audio, pcm_from_samples
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import SAMPLE_RATE, pcm_from_samples
 from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.protocol import events as ev
 from realtime_nb.recordings.recording import Recording, load
@@ -267,7 +268,7 @@ async def until_heard_for(
                 return True
         elif (speech is None or speech.done()) and await session.settled(timeout_s=0):
             return True
-        await asyncio.sleep(_POLL_S / session.speed)
+        await asyncio.sleep(_POLL_S / session.pace)
     return False
 
 
@@ -281,9 +282,9 @@ async def _transcribed(session: Session) -> bool:
         items = session.conversation.items.values()
         return any(i.committed_s is not None and i.transcript not in _TRANSCRIBED for i in items)
 
-    end_s = session.clock() + TRANSCRIPT_TIMEOUT_S * session.speed
+    end_s = session.clock() + TRANSCRIPT_TIMEOUT_S * session.pace
     while awaited():
-        left_s = (end_s - session.clock()) / session.speed
+        left_s = (end_s - session.clock()) / session.pace
         try:
             await session.wait_for(lambda event: not awaited(), max(0.0, left_s))
         except TimeoutError:

@@ -19,15 +19,14 @@ from typing import Literal, NamedTuple
 
 from realtime_nb.audio.pcm import SAMPLE_RATE, Resampler
 from realtime_nb.devices.host_devices import BLOCK_MS, Watchdog
-from realtime_nb.devices.host_player import OpenSpeaker
-from realtime_nb.devices.host_process import ListenerDevice, open_listener
-from realtime_nb.devices.host_streams import Block, Mark
-from realtime_nb.devices.host_tracks import Item, faded
+from realtime_nb.devices.host_process import ListenerDevice, open_listener, open_player
+from realtime_nb.devices.host_streams import Block, Marks, TrackMark
+from realtime_nb.devices.host_tracks import PlayedItem, faded
 from realtime_nb.devices.simulated import BYTES_PER_MS, Clock
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.conversation import PlaybackReport
 
-__all__ = ["HostMicrophone", "HostSpeaker"]
+__all__ = ["HostMicrophone", "HostSpeaker", "OpenSpeaker"]
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +59,8 @@ class HostMicrophone:
     for it.
 
     Args:
-        on_audio: takes the chunks, on the loop's thread.
+        on_audio: takes each chunk, and when its last sample was recorded, on this computer's
+            monotonic clock; on the loop's thread.
         device: number or name (a part will do); the system's default if None.
         chunk_ms: length of a chunk, 20 to 100.
         loop: where ``on_audio`` is called. Should it stall for more than two seconds, the oldest
@@ -75,7 +75,7 @@ class HostMicrophone:
 
     def __init__(
         self,
-        on_audio: Callable[[bytes], None],
+        on_audio: Callable[[bytes, float], None],
         *,
         loop: asyncio.AbstractEventLoop,
         device: int | str | None = None,
@@ -118,12 +118,6 @@ class HostMicrophone:
     def muted(self, on: bool) -> None:
         self._muted = on
         self._quiet()
-
-    @property
-    def late_ms(self) -> float:
-        """While ``on_audio`` is called: how long ago the chunk's last sample was recorded."""
-        rest_s = len(self._chunk) / BYTES_PER_MS / 1000
-        return max(0.0, monotonic() - self._recorded_s + rest_s) * 1000
 
     def start(self) -> None:
         """Opens the device and records, from any thread; does nothing while it is recording.
@@ -199,7 +193,8 @@ class HostMicrophone:
     def _send(self, size: int) -> None:
         chunk = bytes(self._chunk[:size])
         del self._chunk[:size]
-        self._on_audio(chunk)
+        rest_s = len(self._chunk) / BYTES_PER_MS / 1000
+        self._on_audio(chunk, min(monotonic(), self._recorded_s - rest_s))
 
     def _dropped(self, blocks: int) -> None:
         self.dropped_ms += blocks * BLOCK_MS
@@ -230,9 +225,42 @@ class HostMicrophone:
             self._on_problem("The microphone delivers nothing any more. Is it still plugged in?")
 
 
+class OpenSpeaker:
+    """A device that is open before there is anything to play.
+
+    Opening it takes half a second and blocks, so do it on a thread.
+
+    Args:
+        device: number or name (a part will do); the system's default if None.
+
+    Attributes:
+        player: the device.
+
+    Raises:
+        ConfigurationError: sounddevice or PortAudio is not installed, there is no such speaker, or
+            it can't be used.
+    """
+
+    def __init__(self, device: int | str | None = None) -> None:
+        self._hear: Callable[[Marks], None] | None = None
+        self.player = open_player(device, self._tell)
+
+    def tell(self, hear: Callable[[Marks], None]) -> None:
+        """Has somebody told what the device does, on a thread of its own."""
+        self._hear = hear
+
+    def close(self) -> None:
+        """Frees the device; blocks."""
+        self.player.close()
+
+    def _tell(self, marks: Marks) -> None:
+        if self._hear is not None:  # before, there was nothing to play
+            self._hear(marks)
+
+
 class _Flush(NamedTuple):
     number: int
-    items: list[Item]
+    items: list[PlayedItem]
     done: asyncio.Future[list[tuple[str, float]]]
     timer: asyncio.TimerHandle
 
@@ -281,8 +309,8 @@ class HostSpeaker:
         self._half_duplex = half_duplex
         self._on_problem = on_problem
         self._loop = asyncio.get_running_loop()
-        self._items: list[Item] = []  # neither heard to their end nor flushed
-        self._numbers: dict[int, Item] = {}  # by number: all that marks may still come for
+        self._items: list[PlayedItem] = []  # neither heard to their end nor flushed
+        self._numbers: dict[int, PlayedItem] = {}  # by number: all that marks may still come for
         self._last_number = 0
         self._flushes: list[_Flush] = []
         self._flushed = 0  # number of the newest flush
@@ -292,9 +320,9 @@ class HostSpeaker:
         self._loud = False
         self._told_gone = False
         self._closed = False
-        self._marks: deque[Mark | int] = deque()  # what is not over yet
+        self._marks: deque[TrackMark | int] = deque()  # what is not over yet
         # Written on the device's thread:
-        self._arrived: deque[Mark | int] = deque()
+        self._arrived: deque[TrackMark | int] = deque()
         self._released = 0  # number of the newest flush that the device has done
         self._calls = 0
         self._woken = False
@@ -315,7 +343,7 @@ class HostSpeaker:
         item = next((i for i in self._items if i.item_id == item_id and not i.ended), None)
         if item is None:
             self._last_number += 1
-            item = Item(item_id, self._last_number, Resampler(SAMPLE_RATE, self._sample_rate))
+            item = PlayedItem(item_id, self._last_number, Resampler(SAMPLE_RATE, self._sample_rate))
             self._items.append(item)
             self._numbers[item.number] = item
         self._player.write(item.number, item.write(pcm))
@@ -360,7 +388,7 @@ class HostSpeaker:
         self._quiet()
         await asyncio.to_thread(self._player.close)
 
-    def _hear(self, marks: list[Mark | int]) -> None:
+    def _hear(self, marks: Marks) -> None:
         """Takes what the device did, on its thread."""
         self._calls += 1
         self._arrived.extend(marks)
@@ -407,7 +435,7 @@ class HostSpeaker:
             self._timer.cancel()
         self._timer = self._loop.call_later(wait_s, self._account)
 
-    def _take_mark(self, mark: Mark, t_s: float) -> None:
+    def _take_mark(self, mark: TrackMark, t_s: float) -> None:
         item = self._numbers.get(mark.track)
         if item is None:  # of a flush that was given up
             return
@@ -426,7 +454,7 @@ class HostSpeaker:
             item.end_s = t_s + mark.frames / self._sample_rate
             self._played(item.item_id, faded(pcm) if mark.kind == "fade" else pcm, t_s)
 
-    def _finish(self, item: Item) -> None:
+    def _finish(self, item: PlayedItem) -> None:
         rest = item.heard_all()
         if rest and item.end_s is not None:
             self._played(item.item_id, rest, item.end_s)
@@ -457,13 +485,16 @@ class HostSpeaker:
         self._answer_flushes(number)
 
     def _tell(
-        self, item: Item, kind: Literal["started", "finished", "flushed", "underrun"], t_s: float
+        self,
+        item: PlayedItem,
+        kind: Literal["started", "finished", "flushed", "underrun"],
+        t_s: float,
     ) -> None:
         played_ms = item.played_ms(self._sample_rate)
         self._report(PlaybackReport(item.item_id, played_ms, kind, round(t_s, 6)))
 
     def _gone(self) -> None:
-        """The device has stopped: what waits for it will not be heard."""
+        """Lets go of what waits for a device that has stopped: it will not be heard."""
         if not self._told_gone:
             self._told_gone = True
             self._on_problem("The speaker takes no audio any more. Is it still plugged in?")
@@ -477,7 +508,7 @@ class HostSpeaker:
         if self._half_duplex is None:
             return
         # A flush where nothing plays, as there is at the start of each turn, is not heard.
-        if any(isinstance(mark, Mark) for mark in self._marks):
+        if any(isinstance(mark, TrackMark) for mark in self._marks):
             if self._quiet_timer is not None:
                 self._quiet_timer.cancel()
                 self._quiet_timer = None

@@ -31,7 +31,7 @@ __all__ = [
     "start_stream",
 ]
 
-Kind = Literal["input", "output"]
+DeviceKind = Literal["input", "output"]
 
 BLOCK_MS = 20
 """What a device hands over or takes at once."""
@@ -41,15 +41,11 @@ LOOK_S = 1.0
 
 _OUTPUT_LATENCY_S = 0.05  # what the device has taken can't be called back by a flush
 _FREE_TIMEOUT_S = 2.0
-_NAMES: dict[Kind, str] = {"input": "microphone", "output": "speaker"}
+_NAMES: dict[DeviceKind, str] = {"input": "microphone", "output": "speaker"}
 
 
 class HostStream(Protocol):
     """What is used of a PortAudio stream."""
-
-    @property
-    def time(self) -> float:
-        """The stream's clock, in seconds; that of the times that its callback is given."""
 
     @property
     def latency(self) -> float:
@@ -142,7 +138,7 @@ def list_devices() -> list[HostDevice]:
     ]
 
 
-def _default_index(sounddevice: ModuleType, kind: Kind) -> int | None:
+def _default_index(sounddevice: ModuleType, kind: DeviceKind) -> int | None:
     try:
         index = sounddevice.query_devices(None, kind)["index"]
     except (ValueError, sounddevice.PortAudioError):
@@ -150,14 +146,14 @@ def _default_index(sounddevice: ModuleType, kind: Kind) -> int | None:
     return int(index)
 
 
-def _default_of(kinds: list[Kind]) -> Literal["", "input", "output", "both"]:
+def _default_of(kinds: list[DeviceKind]) -> Literal["", "input", "output", "both"]:
     if len(kinds) == 2:
         return "both"
     return kinds[0] if kinds else ""
 
 
 def open_stream(
-    kind: Kind, device: int | str | None, callback: StreamCallback
+    kind: DeviceKind, device: int | str | None, callback: StreamCallback
 ) -> tuple[HostStream, int]:
     """Opens a device for mono PCM16, at 24 kHz or else at the rate that it prefers.
 
@@ -197,7 +193,7 @@ def open_stream(
     )
 
 
-def start_stream(stream: HostStream, kind: Kind) -> None:
+def start_stream(stream: HostStream, kind: DeviceKind) -> None:
     """Starts an opened stream.
 
     Raises:
@@ -244,7 +240,7 @@ def _sounddevice() -> ModuleType:
         ) from None
 
 
-def _no_device(kind: Kind, device: int | str | None) -> str:
+def _no_device(kind: DeviceKind, device: int | str | None) -> str:
     name = _NAMES[kind]
     if device is not None:
         return f"No one {name} fits {device!r}. Choose one by number or name: {_choice(kind)}."
@@ -254,7 +250,7 @@ def _no_device(kind: Kind, device: int | str | None) -> str:
     )
 
 
-def _choice(kind: Kind) -> str:
+def _choice(kind: DeviceKind) -> str:
     """Returns the devices of a kind in a line."""
     fitting = [d for d in list_devices() if (d.inputs if kind == "input" else d.outputs)]
     return ", ".join(f"{d.index} {d.name!r} ({d.host_api})" for d in fitting) or "there is none"

@@ -21,13 +21,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import IO, Any, Protocol
 
-from realtime_nb.devices.host_devices import BLOCK_MS, Kind
-from realtime_nb.devices.host_streams import Block, Listener, Mark, Player
+from realtime_nb.devices.host_devices import BLOCK_MS, DeviceKind
+from realtime_nb.devices.host_streams import Block, Listener, Marks, Player, TrackMark
 from realtime_nb.errors import ConfigurationError
 
 __all__ = ["ListenerDevice", "PlayerDevice", "main", "open_listener", "open_player"]
 
-MAX_KEPT_MS = 5_000
+MAX_PIPED_MS = 5_000
 """Microphone audio that waits for a stalled kernel; of more, the last is kept."""
 
 _OPEN_TIMEOUT_S = 20.0
@@ -37,7 +37,7 @@ _START = (
     "from realtime_nb.devices.host_process import main; main()"
 )
 
-Message = tuple[Any, ...]
+PipeMessage = tuple[Any, ...]
 
 
 class ListenerDevice(Protocol):
@@ -79,15 +79,15 @@ def open_listener(device: int | str | None, take: Callable[[Block], None]) -> Li
     return _Listening("input", device, lambda message: take(Block(*message)))
 
 
-def open_player(device: int | str | None, tell: Callable[[list[Mark | int]], None]) -> PlayerDevice:
+def open_player(device: int | str | None, tell: Callable[[Marks], None]) -> PlayerDevice:
     """Plays on a device in a process of its own; ``tell`` is called on a thread.
 
     Raises:
         ConfigurationError: as for `Player`.
     """
 
-    def receive(message: Message) -> None:
-        tell([mark if isinstance(mark, int) else Mark(*mark) for mark in message])
+    def receive(message: PipeMessage) -> None:
+        tell([mark if isinstance(mark, int) else TrackMark(*mark) for mark in message])
 
     return _Playing("output", device, receive)
 
@@ -99,7 +99,7 @@ class _Mailbox:
     """
 
     def __init__(self, pipe: IO[bytes]) -> None:
-        self.waiting: deque[Message] = deque()
+        self.waiting: deque[PipeMessage] = deque()
         self._pipe = pipe
         self._work = threading.Event()
         self._closed = False
@@ -107,13 +107,13 @@ class _Mailbox:
             target=self._run, name="realtime_nb-host-mailbox", daemon=True
         )
 
-    def begin(self, message: Message) -> None:
+    def begin(self, message: PipeMessage) -> None:
         """Sends that message before all others."""
         self.waiting.appendleft(message)
         self._work.set()
         self._thread.start()
 
-    def put(self, message: Message) -> None:
+    def put(self, message: PipeMessage) -> None:
         """Sends a message, from any thread."""
         self.waiting.append(message)
         self._work.set()
@@ -137,12 +137,12 @@ class _Mailbox:
         except OSError:  # the other side is gone, which its reader notices
             return
 
-    def _taken(self) -> Iterator[Message]:
+    def _taken(self) -> Iterator[PipeMessage]:
         while self.waiting:
             yield self.waiting.popleft()
 
 
-def _messages(pipe: IO[bytes]) -> Iterator[Message]:
+def _messages(pipe: IO[bytes]) -> Iterator[PipeMessage]:
     """Yields what comes out of a pipe until its other end is closed."""
     while True:
         try:
@@ -158,7 +158,7 @@ class _Process:
     """The process of a device, seen from the kernel."""
 
     def __init__(
-        self, kind: Kind, device: int | str | None, receive: Callable[[Message], None]
+        self, kind: DeviceKind, device: int | str | None, receive: Callable[[PipeMessage], None]
     ) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-c", _START, *sys.path],
@@ -251,9 +251,9 @@ def main() -> None:
     mailbox.close()
 
 
-def _record(device: int | str | None, commands: Iterator[Message], mailbox: _Mailbox) -> None:
+def _record(device: int | str | None, commands: Iterator[PipeMessage], mailbox: _Mailbox) -> None:
     def take(block: Block) -> None:
-        if len(mailbox.waiting) >= MAX_KEPT_MS // BLOCK_MS:
+        if len(mailbox.waiting) >= MAX_PIPED_MS // BLOCK_MS:
             mailbox.waiting.popleft()
         mailbox.put(tuple(block))
 
@@ -264,8 +264,8 @@ def _record(device: int | str | None, commands: Iterator[Message], mailbox: _Mai
     listener.close()
 
 
-def _play(device: int | str | None, commands: Iterator[Message], mailbox: _Mailbox) -> None:
-    def tell(marks: list[Mark | int]) -> None:
+def _play(device: int | str | None, commands: Iterator[PipeMessage], mailbox: _Mailbox) -> None:
+    def tell(marks: Marks) -> None:
         if marks or not mailbox.waiting:  # an empty one says that the device lives
             mailbox.put(tuple(mark if isinstance(mark, int) else tuple(mark) for mark in marks))
 

@@ -22,7 +22,7 @@ from realtime_nb.devices.host_devices import (
 )
 from realtime_nb.devices.host_tracks import Piece, PieceKind, Ring, Track
 
-__all__ = ["Block", "Listener", "Mark", "Pace", "Player"]
+__all__ = ["Block", "Listener", "LossFinder", "Marks", "Player", "TrackMark"]
 
 _LOOKS = 10
 _NOTICED_S = 0.01
@@ -40,7 +40,7 @@ class Block(NamedTuple):
     at_s: float  # when its last sample was recorded, on this computer's monotonic clock
 
 
-class Mark(NamedTuple):
+class TrackMark(NamedTuple):
     """What the callback did: played a track's audio, ran dry in it, or came to its end."""
 
     kind: PieceKind
@@ -49,7 +49,12 @@ class Mark(NamedTuple):
     frames: int
 
 
-class Pace:
+Marks = list[TrackMark | int]
+"""What one block played, in order; a number is that of a flush: nothing of before it is played any
+more."""
+
+
+class LossFinder:
     """Finds lost audio: a device that has delivered too little for the time that went by.
 
     Not all systems say that audio was lost, and none says how much. A block comes late by chance,
@@ -108,7 +113,7 @@ class Listener:
         self._quiet = False
         self._blocks = 0
         self._stream, self.sample_rate = open_stream("input", device, self._record)
-        self._pace = Pace(self.sample_rate)
+        self._losses = LossFinder(self.sample_rate)
         start_stream(self._stream, "input")
 
     def quiet(self, on: bool) -> None:
@@ -121,7 +126,7 @@ class Listener:
 
     def _record(self, data: Any, frames: int, time: CallbackTime, status: StreamStatus) -> None:
         now_s = monotonic()
-        lost = self._pace.count(frames, now_s)
+        lost = self._losses.count(frames, now_s)
         pcm = bytes(len(data)) if self._quiet else bytes(data)
         at_s = now_s - self._age_s(frames, time)
         self._take(Block(self._blocks, pcm, lost, bool(status.input_overflow), at_s))
@@ -140,15 +145,14 @@ class Player:
 
     Args:
         device: number or name (a part will do); the system's default if None.
-        tell: called back with every block, with what was played and when it will be heard: marks,
-            and the number of a flush once nothing of what was there before it will be played.
+        tell: called back with every block, with what it plays and when that will be heard.
 
     Raises:
         ConfigurationError: sounddevice or PortAudio is not installed, there is no such speaker, or
             it can't be used.
     """
 
-    def __init__(self, device: int | str | None, tell: Callable[[list[Mark | int]], None]) -> None:
+    def __init__(self, device: int | str | None, tell: Callable[[Marks], None]) -> None:
         self._tell = tell
         self._stream, self.sample_rate = open_stream("output", device, self._fill)
         self._filling: dict[int, Track] = {}
@@ -183,7 +187,7 @@ class Player:
             ahead_s = self._stream.latency
         start_s = monotonic() + ahead_s
         ring, sound = self._ring, bytearray()
-        marks: list[Mark | int] = []
+        marks: Marks = []
         if ring is not self._current:
             # Sound that breaks off would click.
             marks += self._sound(sound, self._current.take_fade(), start_s)
@@ -195,10 +199,10 @@ class Player:
         out[:] = sound.ljust(len(out), b"\0")
         self._tell(marks)
 
-    def _sound(self, sound: bytearray, pieces: list[Piece], start_s: float) -> list[Mark]:
+    def _sound(self, sound: bytearray, pieces: list[Piece], start_s: float) -> list[TrackMark]:
         marks = []
         for kind, track, pcm in pieces:
             at_s = start_s + len(sound) / 2 / self.sample_rate
-            marks.append(Mark(kind, track.number, at_s, len(pcm) // 2))
+            marks.append(TrackMark(kind, track.number, at_s, len(pcm) // 2))
             sound += pcm
         return marks

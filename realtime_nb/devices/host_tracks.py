@@ -1,8 +1,8 @@
 """What a speaker of this computer has to play: the items' audio, filled here and taken there.
 
-`Item` is the loop's side. `Track` and `Ring` are the device's: one thread fills them, the device's
-callback takes, and no lock is between them. Every value has one writer, and deques are appended to
-at one end and emptied at the other.
+`PlayedItem` is the loop's side. `Track` and `Ring` are the device's: one thread fills them, the
+device's callback takes, and no lock is between them, for the callback may wait for nobody. Instead,
+every value has one writer, and deques are appended to at one end and emptied at the other.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from realtime_nb.audio.pcm import SAMPLE_RATE, Resampler
 from realtime_nb.devices.simulated import BYTES_PER_MS
 
-__all__ = ["FADE_MS", "PREBUFFER_MS", "Item", "Piece", "PieceKind", "Ring", "Track", "faded"]
+__all__ = ["FADE_MS", "PREBUFFER_MS", "Piece", "PieceKind", "PlayedItem", "Ring", "Track", "faded"]
 
 PREBUFFER_MS = 120
 """Audio of an item that must be there before it is played: more than a server sends at once."""
@@ -26,7 +26,7 @@ PieceKind = Literal["audio", "fade", "dry", "end"]
 
 
 @dataclass(slots=True, eq=False)
-class Item:
+class PlayedItem:
     """What the loop knows of an item: the audio that it was given, and how much was heard of it."""
 
     item_id: str
@@ -98,7 +98,7 @@ class Track:
             self.chunks.append(pcm)
 
     def take(self, wanted: int) -> bytes:
-        """Up to that many bytes."""
+        """Takes up to that many bytes."""
         taken = bytearray()
         while self.chunks and len(taken) < wanted:
             chunk = self.chunks[0]
@@ -129,7 +129,7 @@ class Ring:
     tracks: deque[Track] = field(default_factory=deque)
 
     def take(self, wanted: int) -> list[Piece]:
-        """Up to that many bytes. Called back."""
+        """Takes up to that many bytes. Called back."""
         pieces: list[Piece] = []
         while wanted > 0 and self.tracks:
             track = self.tracks[0]

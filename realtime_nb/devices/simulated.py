@@ -63,11 +63,11 @@ class _Track:
 
 
 class SimulatedSpeaker:
-    """Plays by the clock: from the moment audio is there, at the speed of life.
+    """Plays by the clock: from the moment audio is there, at the pace of life.
 
     Args:
         clock: session time.
-        speed: session seconds per wall second.
+        pace: session seconds per wall second.
         report: takes what a device would report.
         played: takes (item_id, PCM, time of its first sample) of everything that was heard.
     """
@@ -75,12 +75,12 @@ class SimulatedSpeaker:
     def __init__(
         self,
         clock: Clock,
-        speed: float,
+        pace: float,
         report: Callable[[PlaybackReport], None],
         played: Callable[[str, bytes, float], None],
     ) -> None:
         self._clock = clock
-        self._speed = speed
+        self._pace = pace
         self._report = report
         self._played = played
         self._tracks: deque[_Track] = deque()
@@ -136,7 +136,7 @@ class SimulatedSpeaker:
             if not self._tracks:
                 self._work.clear()
                 continue
-            await asyncio.sleep(_TICK_MS / 1000 / self._speed)
+            await asyncio.sleep(_TICK_MS / 1000 / self._pace)
 
     def _advance(self) -> None:
         """Plays everything that is due by now."""
@@ -204,7 +204,7 @@ class SimulatedMicrophone:
 
     Args:
         clock: session time; chunk ``n`` is sent when its last sample would have been recorded.
-        speed: session seconds per wall second.
+        pace: session seconds per wall second.
         send: takes each chunk of PCM16 (24 kHz), and when its last sample was due.
         start_ms: position of the first sample on the input-sample clock.
         chunk_ms: length of a chunk.
@@ -213,25 +213,19 @@ class SimulatedMicrophone:
     def __init__(
         self,
         clock: Clock,
-        speed: float,
+        pace: float,
         send: Callable[[bytes, float], Awaitable[None]],
         *,
         start_ms: float = 0.0,
         chunk_ms: int = 40,
     ) -> None:
         self._clock = clock
-        self._speed = speed
+        self._pace = pace
         self._send = send
         self._start_ms = start_ms
         self._chunk_ms = chunk_ms
         self._clips: deque[_Clip] = deque()
-        self._worst_late_ms = 0.0
         self._task = asyncio.create_task(self._stream())
-
-    @property
-    def worst_late_ms(self) -> float:
-        """How late the latest chunk of all was, in ms of session time."""
-        return self._worst_late_ms
 
     async def speak(self, pcm: bytes) -> float:
         """Speaks a clip after those before it.
@@ -257,11 +251,9 @@ class SimulatedMicrophone:
         try:
             while True:
                 due_s = start_s + (sent_ms + self._chunk_ms) / 1000
-                late_s = self._clock() - due_s
-                if late_s < 0:
-                    await asyncio.sleep(-late_s / self._speed)
-                    late_s = self._clock() - due_s
-                self._worst_late_ms = max(self._worst_late_ms, late_s * 1000)
+                early_s = due_s - self._clock()
+                if early_s > 0:
+                    await asyncio.sleep(early_s / self._pace)
                 await self._send(self._next_chunk(), due_s)
                 self._end_clips(self._start_ms + sent_ms)
                 sent_ms += self._chunk_ms

@@ -55,7 +55,8 @@ async def replay(
     record: str | Path = "recordings",
     tools: ToolSource | None = None,
     tool_outputs: Literal["live", "recorded"] = "live",
-    speed: float = 1.0,
+    pace: float = 1.0,
+    speed: float | None = None,
     chunk_ms: float = 20.0,
     timeout_s: float = 60.0,
     model: str | None = None,
@@ -85,7 +86,8 @@ async def replay(
             recording gets its recorded output if it was called with the same arguments there.
             ``recorded`` runs none: an output is looked up by name and arguments, then taken in
             order of the name. A call without an output gets an error that says so.
-        speed: session seconds per wall second, for the local server only.
+        pace: session seconds per wall second, for the local server only.
+        speed: the former name of ``pace``, in place of which it still counts.
         chunk_ms: how much audio goes into an append; what is heard does not depend on it.
         timeout_s: how long the last answer may take, its being heard included.
         model, api_key, transport: as for ``rt.connect``.
@@ -102,6 +104,7 @@ async def replay(
         ConnectionFailedError: no session could be opened.
         SessionClosedError: it ended early. A note at the error names the recording.
     """
+    pace = pace if speed is None else speed
     if tool_outputs not in ("live", "recorded"):
         raise ConfigurationError(f"tool_outputs is {tool_outputs!r}; give 'live' or 'recorded'.")
     if not 1 <= chunk_ms < math.inf:
@@ -113,13 +116,14 @@ async def replay(
         "in_order" if tool_outputs == "recorded" else "same_arguments"
     )
     answers = RecordedAnswers(recording.conversation.calls.values(), lookup)
-    offered = _offered(script, tools or (), answers, tool_outputs == "live", speed)
+    offered = _offered(script, tools or (), answers, tool_outputs == "live", pace)
     connection = connect(
         endpoint,
         model=model,
         api_key=api_key,
         tools=offered,
         record=record,
+        pace=pace,
         speed=speed,
         transport=transport,
         **settings,
@@ -149,7 +153,7 @@ async def replay(
 
 
 def _offered(
-    script: ReplayScript, tools: ToolSource, answers: RecordedAnswers, live: bool, speed: float
+    script: ReplayScript, tools: ToolSource, answers: RecordedAnswers, live: bool, pace: float
 ) -> list[Tool | JsonObject]:
     """Returns the functions of the new session: those given, then the others of the recording."""
     wanted: dict[str, Tool | JsonObject] = {tool["name"]: tool for tool in script.tools}
@@ -160,7 +164,7 @@ def _offered(
         if definition.get("type") != "function" or (live and isinstance(tool, Tool)):
             offered.append(tool)
         else:
-            offered.append(RecordedTool(definition, answers, speed))
+            offered.append(RecordedTool(definition, answers, pace))
     return offered
 
 
@@ -230,7 +234,7 @@ class _Player:
     async def _wait_until(self, due_s: float) -> None:
         left_s = due_s - self._session.clock()
         if left_s > 0:
-            await asyncio.sleep(left_s / self._session.speed)
+            await asyncio.sleep(left_s / self._session.pace)
         else:
             await asyncio.sleep(0)
 

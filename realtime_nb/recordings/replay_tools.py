@@ -64,16 +64,16 @@ class RecordedTool(Tool):
     Args:
         definition: what the model is told of it.
         answers: where its outputs are.
-        speed: session seconds per wall second.
+        pace: session seconds per wall second.
     """
 
-    def __init__(self, definition: Definition, answers: RecordedAnswers, speed: float) -> None:
+    def __init__(self, definition: Definition, answers: RecordedAnswers, pace: float) -> None:
         super().__init__(_not_run, name=str(definition["name"]), timeout_s=None)
         self.description = str(definition.get("description") or "")
         self.parameters = definition.get("parameters") or {}
         self._definition = definition
         self._answers = answers
-        self._speed = speed
+        self._pace = pace
 
     def definition(self) -> Definition:
         """Implements :class:`~realtime_nb.tools.Tool`."""
@@ -100,7 +100,7 @@ class RecordedTool(Tool):
             )
             return ToolResult(json.dumps({"error": words}), "error")
         if found.done_s is not None and found.output_s is not None:
-            await asyncio.sleep(max(0.0, found.output_s - found.done_s) / self._speed)
+            await asyncio.sleep(max(0.0, found.output_s - found.done_s) / self._pace)
         return ToolResult(found.output, failure(found) or "ok")
 
 

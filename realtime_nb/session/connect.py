@@ -44,9 +44,11 @@ class connect:
         tools: functions, ``rt.tool`` objects or definitions. Calls of functions are run and
             answered; those of bare definitions are yours to answer.
         record: folder that the recording goes into; None records nothing.
-        speed: session seconds per wall second, for ``"local"`` only: conversations with files
+        pace: session seconds per wall second, for ``"local"`` only: conversations with files
             can run faster than life. So can recordings; with ``math.inf`` each event comes as soon
             as its turn does, while the agent's voice is still played at the pace of life.
+        speed: the former name of ``pace``, in place of which it still counts. The speed of a voice
+            is a setting of the session: ``session.update(speed=…)``.
         speaker: what plays the agent's voice; None: a simulated one that plays by the clock.
         transport: an open transport, instead of connecting to ``endpoint``.
         main_loop: where functions of ``rt.tool(main_thread=True)`` run; None: on this loop.
@@ -71,7 +73,8 @@ class connect:
         api_key: str | None = None,
         tools: ToolSource = (),
         record: str | Path | None = None,
-        speed: float = 1.0,
+        pace: float = 1.0,
+        speed: float | None = None,
         speaker: Callable[[Session], Speaker] | None = None,
         transport: Transport | None = None,
         main_loop: AbstractEventLoop | None = None,
@@ -79,13 +82,14 @@ class connect:
     ) -> None:
         refuse_unknown(options, SESSION_OPTIONS)
         self._recording = None if isinstance(endpoint, str | Endpoint) else endpoint
-        if not 0 < speed < math.inf and not (speed == math.inf and self._recording is not None):
-            raise ConfigurationError(f"speed is {speed}; give a number greater than 0.")
+        name, pace = ("pace", pace) if speed is None else ("speed", speed)
+        if not 0 < pace < math.inf and not (pace == math.inf and self._recording is not None):
+            raise ConfigurationError(f"{name} is {pace}; give a number greater than 0.")
         paced = self._recording is not None or endpoint == "local" or transport is not None
-        if speed != 1.0 and not paced:
+        if pace != 1.0 and not paced:
             raise ConfigurationError(
-                "speed works on the local server only, whose clock can be scaled; others hear and "
-                "speak in real time. Leave speed out."
+                f"{name} works on the local server only, whose clock can be scaled; others hear "
+                f"and speak in real time. Leave {name} out."
             )
         if isinstance(endpoint, str | Endpoint):
             self._endpoint = resolve(endpoint, model, api_key)
@@ -94,7 +98,7 @@ class connect:
         self._model = model
         self._tools = tool_set.collect(tools)
         self._record = record
-        self._speed = speed
+        self._pace = pace
         self._speaker = speaker
         self._transport = transport
         self.transport: Transport | None = transport
@@ -120,7 +124,7 @@ class connect:
         return self._open().__await__()
 
     async def _open(self) -> Session:
-        speed = self._speed if self._speed < math.inf else 1.0
+        pace = self._pace if self._pace < math.inf else 1.0
         folder_is_new = self._record is not None and not Path(self._record).exists()
         async with AsyncExitStack() as opened:
             transport, endpoint = await self._transport_and_endpoint(opened)
@@ -128,7 +132,7 @@ class connect:
             opened.push_async_callback(transport.close)
             recorder = None
             if self._record is not None:
-                recorder = Recorder(self._record, _header(endpoint, speed))
+                recorder = Recorder(self._record, _header(endpoint, pace))
                 opened.callback(recorder.close, complete=False)  # unless the session did
             owned = AsyncExitStack()
             session = Session(
@@ -136,7 +140,7 @@ class connect:
                 endpoint,
                 tools=self._tools,
                 recorder=recorder,
-                speed=speed,
+                pace=pace,
                 speaker=self._speaker,
                 main_loop=self._main_loop,
                 owned=owned,
@@ -157,11 +161,11 @@ class connect:
             return self._transport, endpoint or Endpoint("ws://memory", kind="local")
         if self._recording is not None:
             assert endpoint is not None
-            return recorded_server(self._recording, self._speed), endpoint
+            return recorded_server(self._recording, self._pace), endpoint
         if endpoint is None:
             from realtime_nb.local.server import serve
 
-            server = await opened.enter_async_context(serve(speed=self._speed))
+            server = await opened.enter_async_context(serve(speed=self._pace))
             endpoint = local(server.url, server.token, self._model)
         return await open_websocket(endpoint), endpoint
 
@@ -185,12 +189,12 @@ def _remove(recording: Path, *, with_folder: bool) -> None:
             recording.parent.rmdir()
 
 
-def _header(endpoint: Endpoint, speed: float) -> JsonObject:
+def _header(endpoint: Endpoint, pace: float) -> JsonObject:
     """Returns what a recording says of its session."""
     served = {} if endpoint.of is None else {"of": endpoint.of}
     return {
         "endpoint": {"kind": endpoint.kind, "url": endpoint.shown_url, **served},
         "model": endpoint.model,
         "dialect": endpoint.dialect,
-        "speed": speed,
+        "speed": pace,
     }

@@ -2,18 +2,22 @@
 
 One task reads: it stamps the time, records, folds and hands on. One writes. Whatever the protocol
 wants done (a tool run, audio played, playback stopped) is started here, as tasks where it can take
-time. A failure in any of them ends the session, so that nobody waits for what won't come.
+time. A failure in any of them ends the session, so that nobody waits for what won't come. All of it
+happens on one loop, and between two awaits nothing else does: what an event leads to is queued
+before the next one is read, so that the server gets it in the order in which it was decided.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.wire import WireAudio
@@ -26,17 +30,22 @@ from realtime_nb.errors import (
     SessionClosedError,
 )
 from realtime_nb.protocol import client as core
-from realtime_nb.protocol.conversation import FunctionCall, PlaybackReport, ToolReport
+from realtime_nb.protocol.conversation import (
+    Conversation,
+    FunctionCall,
+    PlaybackReport,
+    ToolReport,
+)
 from realtime_nb.protocol.events import ErrorEvent, JsonObject
 from realtime_nb.protocol.records import RunOutcome
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.session.endpoints import Endpoint
-from realtime_nb.session.inbox import Inbox, Received
-from realtime_nb.session.outbox import Outbox
+from realtime_nb.session.observers import Observers
+from realtime_nb.session.queues import Inbox, Outbox, Received
 from realtime_nb.session.transport import Transport
 from realtime_nb.tools import Definition, Tool
 
-__all__ = ["Driver", "Observer"]
+__all__ = ["Driver"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +54,17 @@ UPDATE_TIMEOUT_S = 15.0
 _DRAIN_TIMEOUT_S = 2.0
 _EVENTS_AT_ONCE = 16
 """Events taken without letting other tasks run, however many are there."""
+
+_ANSWER_DUE_S = 5.0
+"""How long a turn that the server answers by itself counts as busy without its response."""
+
+_HEARD_MARGIN_MS = 1_000
+_HEARD_MARGIN_S = 0.3
+"""Silence after a clip (in session time, and on the wall clock) by which the server would have
+said that it hears speech: detection and the way there and back take a part of it."""
+
+_LONGEST_SILENCE_MS = 8_000
+"""Semantic turn detection waits that long at most."""
 
 
 def _is_greeting(event: Received) -> bool:
@@ -55,22 +75,6 @@ def _new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(8)}"
 
 
-class Observer(Protocol):
-    """Somebody who is shown what a session does, as its recorder is: a widget, a meter.
-
-    Calls come on the session's loop and must return at once.
-    """
-
-    def event(self, event: WireEvent) -> None:
-        """Takes an event that crossed the wire."""
-
-    def playback(self, report: PlaybackReport) -> None:
-        """Takes what the speaker reported."""
-
-    def tool(self, report: ToolReport) -> None:
-        """Takes that a function began to run, or ended."""
-
-
 class Driver:
     """Runs one session over an open transport.
 
@@ -79,16 +83,13 @@ class Driver:
         endpoint: what is at its other end.
         tools: what the model may call.
         recorder: None records nothing.
-        speed: session seconds per wall second.
+        pace: session seconds per wall second.
         main_loop: where tools of ``main_thread=True`` run; None: on the session's loop.
         owned: what else ends with the session.
 
     Attributes:
-        protocol: the client's side of the protocol.
-        inbox: the server's events, for whoever waits for them.
-        outbox: what is on its way to the server.
-        audio: the session's audio formats.
         speaker: plays the agent's voice; to be set before :meth:`start`.
+        recorder: what writes the session down, None when nothing does.
         observers: are shown every event and report, after the recorder and the fold.
     """
 
@@ -101,20 +102,21 @@ class Driver:
         *,
         tools: Mapping[str, Tool | Definition],
         recorder: Recorder | None,
-        speed: float,
+        pace: float,
         main_loop: asyncio.AbstractEventLoop | None,
         owned: AsyncExitStack,
     ) -> None:
-        self.protocol = core.ClientProtocol(_new_id, endpoint.dialect)
-        self.inbox = Inbox()
-        self.outbox = Outbox(transport.send, self.inbox.changed)
-        self.audio = WireAudio()
+        self._protocol = core.ClientProtocol(_new_id, endpoint.dialect)
+        self._inbox = Inbox()
+        self._outbox = Outbox(transport.send, self._inbox.changed)
+        self._audio = WireAudio()
+        self._input_held = False  # while the server changes the input format
+        self.observers = Observers()
         self.recorder = recorder
-        self.observers: list[Observer] = []
         self.tools = tools
         self._transport = transport
         self._endpoint = endpoint
-        self._speed = speed
+        self._pace = pace
         self._main_loop = main_loop
         self._owned = owned
         self._loop = asyncio.get_running_loop()
@@ -126,6 +128,28 @@ class Driver:
         self._ended: SessionClosedError | None = None
         self._failure: RealtimeError | None = None
 
+    # --- what is known ---
+
+    @property
+    def conversation(self) -> Conversation:
+        """What the events so far add up to."""
+        return self._protocol.conversation
+
+    @property
+    def busy(self) -> bool:
+        """Whether a response runs, is on its way, or waits for a tool."""
+        return self._protocol.busy
+
+    @property
+    def user_speaking(self) -> bool:
+        """Whether turn detection hears the user right now."""
+        return self._protocol.user_speaking
+
+    @property
+    def recording(self) -> Path | None:
+        """Where the recording is being written, None when nothing is recorded."""
+        return None if self.recorder is None else self.recorder.path
+
     @property
     def tools(self) -> Mapping[str, Tool | Definition]:
         """What the model may call; functions are run and answered."""
@@ -134,7 +158,7 @@ class Driver:
     @tools.setter
     def tools(self, tools: Mapping[str, Tool | Definition]) -> None:
         self._tools = tools
-        self.protocol.answers = {name for name, tool in tools.items() if isinstance(tool, Tool)}
+        self._protocol.answers = {name for name, tool in tools.items() if isinstance(tool, Tool)}
 
     @property
     def ended(self) -> SessionClosedError | None:
@@ -143,7 +167,7 @@ class Driver:
 
     def clock(self) -> float:
         """Seconds of session time since the session began."""
-        return round((self._loop.time() - self._began) * self._speed, 6)
+        return round((self._loop.time() - self._began) * self._pace, 6)
 
     def check_open(self) -> None:
         """Raises what ended the session, if anything has."""
@@ -161,7 +185,7 @@ class Driver:
         self._wire_tasks = [asyncio.create_task(work) for work in (self._read(), self._write())]
         where = self._endpoint.shown_url
         try:
-            first = await self.inbox.wait_for(_is_greeting, GREETING_TIMEOUT_S)
+            first = await self._inbox.wait_for(_is_greeting, GREETING_TIMEOUT_S)
         except TimeoutError:
             raise ConnectionFailedError(
                 f"{where} accepted the connection but sent no session.created. "
@@ -195,7 +219,11 @@ class Driver:
             raise
 
     async def _close(self, first: Callable[[], Awaitable[None]], complete: bool) -> None:
-        async with AsyncExitStack() as steps:  # the last one first, each whatever the others raise
+        # The last one first, each whatever the others raise. Once the microphone is silent, the
+        # speaker tells how much was heard; that leaves with the rest, and only then the connection
+        # ends. What the tasks still report as they end is recorded, so that the recorder ends after
+        # them; the local server goes last, which our end of the connection must not outlive.
+        async with AsyncExitStack() as steps:
             steps.push_async_callback(self._owned.aclose)
             steps.push_async_callback(self._close_recorder, complete)
             steps.push_async_callback(self._end_tasks)
@@ -208,7 +236,7 @@ class Driver:
         """Gives what is still unsent a moment to leave."""
         for task in self._tasks:
             task.cancel()
-        await self.inbox.until(lambda: self.outbox.empty, _DRAIN_TIMEOUT_S)
+        await self._inbox.until(lambda: self._outbox.empty, _DRAIN_TIMEOUT_S)
 
     async def _end_tasks(self) -> None:
         tasks = [*self._tasks, *self._wire_tasks]
@@ -230,12 +258,12 @@ class Driver:
         )
 
     def _end(self, ended: SessionClosedError) -> None:
-        """The connection is over: everybody who waits learns it."""
+        """Ends what depends on the connection: everybody who waits learns that it is over."""
         if self._ended is not None:
             return
         self._ended = ended
         error = self._failure or ended
-        self.inbox.end(error, expected=self._failure is None and self._expected(ended))
+        self._inbox.end(error, expected=self._failure is None and self._expected(ended))
         for future in self._updates.values():
             if not future.done():
                 future.set_exception(error)
@@ -244,7 +272,7 @@ class Driver:
         return self._closing is not None or ended.close_code == 1000
 
     def _fail(self, failure: RealtimeError) -> None:
-        """Something here can't go on, so the session doesn't."""
+        """Ends the session, because something here can't go on."""
         if self._ended is None:
             self._failure = failure
             self._end(SessionClosedError(str(failure)))
@@ -274,54 +302,130 @@ class Driver:
     def _received(self, raw: JsonObject, t_s: float) -> None:
         if self._ended is not None:
             return
-        pcm = self.audio.decode_delta(raw)
+        pcm = self._audio.decode_delta(raw)
         crossed = WireEvent("received", raw, t_s, pcm)
         self._recording(lambda recorder: recorder.event(crossed))
-        events = self.protocol.receive(raw, t_s, pcm)
-        self.audio.follow(self.protocol.conversation.session)
-        self._observe(lambda observer: observer.event(crossed))
+        events = self._protocol.receive(raw, t_s, pcm)
+        self._audio.follow(self._protocol.conversation.session)
+        self.observers.show(lambda observer: observer.event(crossed))
         for event in events:
-            self.inbox.put(event)
-        self.act()
-        self.pump()
+            self._inbox.put(event)
+        self._proceed()
 
     # --- out ---
 
-    def pump(self, pcm: bytes | None = None, captured_s: float | None = None) -> None:
-        """Stamps, records and folds what goes out, and queues it.
+    def send(self, event: JsonObject) -> str:
+        """Sends any event of the protocol, as it is; returns its ``event_id``."""
+        self.check_open()
+        event_id = self._protocol.send(event)
+        self._proceed()
+        return event_id
+
+    def say(self, text: str) -> None:
+        """Sends a typed user message and asks for a response to it."""
+        self.check_open()
+        self._protocol.say(text)
+        self._proceed()
+
+    def create_response(self, response: JsonObject | None) -> None:
+        """Asks for a response, as soon as the running one is done."""
+        self.check_open()
+        self._protocol.create_response(response)
+        self._proceed()
+
+    def interrupt(self) -> None:
+        """Stops the agent's response and its voice."""
+        self.check_open()
+        self._protocol.interrupt()
+        self._proceed()
+
+    async def append(self, pcm: bytes, captured_s: float | None) -> None:
+        """Sends audio, once there is room for it and the server's input format is settled.
+
+        Audio goes out by itself, not through the protocol's own queue: no rule of the protocol
+        holds it back, and so PCM and time need not be matched to their event again.
 
         Args:
-            pcm: the audio of an append that is among it.
-            captured_s: when the last sample of that was captured, where it is known.
-        """
-        for event in self.protocol.events_to_send():
-            t_s = self.clock()
-            self.protocol.sent(event, t_s)
-            appended = event.get("type") == "input_audio_buffer.append"
-            audio = (pcm, captured_s) if appended else (None, None)
-            for wire in self.protocol.on_wire(event):
-                self._record_sent(WireEvent("sent", wire, t_s, *audio))
-                self.outbox.put(wire)
-        self.inbox.changed()
+            pcm: 24 kHz mono PCM16.
+            captured_s: when its last sample was captured, by :meth:`clock`, where that is known.
 
-    def _record_sent(self, crossed: WireEvent) -> None:
+        Raises:
+            ConfigurationError: the server wants an audio format that can't be made here.
+        """
+        self.check_open()
+        while not self._takes_audio():
+            await self._inbox.until(self._takes_audio)
+            self.check_open()
+        payload = self._audio.encode(pcm)
+        if payload:
+            audio = base64.b64encode(payload).decode("ascii")
+            append = {"type": "input_audio_buffer.append", "audio": audio}
+            self._send({**append, "event_id": _new_id("event")}, pcm, captured_s)
+            self._inbox.changed()
+
+    def _takes_audio(self) -> bool:
+        return not (self._input_held or self._outbox.full)
+
+    def _proceed(self) -> None:
+        """Does what the protocol wants done, then sends what it wants sent.
+
+        In this order: the voice stops before the server is told that it has.
+        """
+        self._act()
+        for event in self._protocol.events_to_send():
+            self._send(event)
+        self._inbox.changed()
+
+    def _send(
+        self, event: JsonObject, pcm: bytes | None = None, captured_s: float | None = None
+    ) -> None:
+        """Stamps and folds what goes out; records, shows and queues it as it is on the wire."""
+        t_s = self.clock()
+        self._protocol.sent(event, t_s)
+        for raw in self._protocol.on_wire(event):
+            self._sent(WireEvent("sent", raw, t_s, pcm, captured_s))
+
+    def _sent(self, crossed: WireEvent) -> None:
         self._recording(lambda recorder: recorder.event(crossed))
-        self._observe(lambda observer: observer.event(crossed))
+        self.observers.show(lambda observer: observer.event(crossed))
+        self._outbox.put(crossed.raw)
 
     async def _write(self) -> None:
         try:
-            await self.outbox.run()
+            await self._outbox.run()
         except SessionClosedError:
             pass  # the reader tells everybody
         except Exception as error:
             self._broken(error)
 
-    async def update(self, patch: JsonObject) -> None:
-        """Changes the session; returns when the server confirmed it, raises when it refused."""
-        event_id = self.protocol.update(patch)
+    async def update(
+        self, patch: JsonObject, tools: Mapping[str, Tool | Definition] | None = None
+    ) -> None:
+        """Changes the session; returns when the server confirmed it, raises when it refused.
+
+        Args:
+            patch: what changes.
+            tools: the tools that are in it; None: they stay as they are.
+        """
+        before, after = self.tools, self.tools if tools is None else tools
+        # Until the server has answered it may call functions of either list.
+        self.tools = {**before, **after}
+        self._input_held = "format" in patch.get("audio", {}).get("input", {})
+        try:
+            await self._confirmed(patch)
+        except BaseException:
+            self.tools = before
+            raise
+        finally:
+            self._input_held = False
+            self._inbox.changed()
+        self.tools = after
+
+    async def _confirmed(self, patch: JsonObject) -> None:
+        event_id = self._protocol.update(patch)
         done = self._loop.create_future()
         self._updates[event_id] = done
-        self.pump()
+        self._proceed()
         try:
             async with asyncio.timeout(UPDATE_TIMEOUT_S):
                 await done
@@ -333,11 +437,62 @@ class Driver:
         finally:
             self._updates.pop(event_id, None)
 
+    # --- who waits ---
+
+    def events(self) -> AsyncIterator[Received]:
+        """Returns every event of the server that was not read yet, until the end."""
+        return self._inbox.events()
+
+    async def wait_for(self, wanted: Callable[[Received], bool], timeout_s: float) -> Received:
+        """Returns the next event for which ``wanted`` is true; TimeoutError when none comes."""
+        self.check_open()
+        return await self._inbox.wait_for(wanted, timeout_s)
+
+    async def settled(self, timeout_s: float) -> bool:
+        """Waits until nothing is left to be answered, run or heard; False after ``timeout_s``."""
+        return await self._until(
+            lambda: (
+                not (self.busy or self.speaker.playing or self.user_speaking or self._answer_due())
+            ),
+            timeout_s,
+        )
+
+    async def heard(self, end_ms: float) -> None:
+        """Waits until the server heard the end of a clip that ended at that position.
+
+        That is when it reports the end of speech at or after it. A clip may also end in silence,
+        or be nothing but silence: then nobody speaks a while after it.
+        """
+        detection = self.conversation.turn_detection or {}
+        window_ms = detection.get("silence_duration_ms") or _LONGEST_SILENCE_MS
+        end_s = self._loop.time()
+
+        def heard() -> bool:
+            if self.user_speaking:
+                return False
+            speech = self.conversation.speech
+            if speech and (speech[-1].audio_end_ms or 0) >= end_ms:
+                return True
+            waited = self._loop.time() - end_s >= _HEARD_MARGIN_S
+            return waited and self.conversation.input_ms >= end_ms + _HEARD_MARGIN_MS
+
+        await self._until(heard, (window_ms + 5 * _HEARD_MARGIN_MS) / 1000)
+
+    def _answer_due(self) -> bool:
+        ended_s = self.conversation.turn_ended_s
+        return ended_s is not None and self.clock() - ended_s < _ANSWER_DUE_S * self._pace
+
+    async def _until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Waits for a condition in session time; the session's end ends the wait."""
+        met = await self._inbox.until(condition, timeout_s / self._pace)
+        if not met:
+            self.check_open()
+        return met
+
     # --- what the protocol wants done ---
 
-    def act(self) -> None:
-        """Does what the protocol wants done."""
-        for action in self.protocol.actions_to_run():
+    def _act(self) -> None:
+        for action in self._protocol.actions_to_run():
             match action:
                 case core.PlayAudio(item_id, pcm):
                     self.speaker.write(item_id, pcm)
@@ -367,8 +522,8 @@ class Driver:
 
     async def _flushed(self, flush: Awaitable[list[tuple[str, float]]]) -> None:
         for item_id, played_ms in await flush:
-            self.protocol.receive_flushed(item_id, played_ms)
-        self.pump()
+            self._protocol.receive_flushed(item_id, played_ms)
+        self._proceed()
 
     async def _run_tool(self, tool: Tool, call: FunctionCall) -> None:
         def started() -> None:
@@ -380,8 +535,8 @@ class Driver:
             outcome = result.outcome
         finally:
             self._tool_report(ToolReport(call.call_id, "ended", self.clock(), outcome))
-        self.protocol.receive_tool_output(call, result.output)
-        self.pump()
+        self._protocol.receive_tool_output(call, result.output)
+        self._proceed()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -398,16 +553,16 @@ class Driver:
 
     def playback_report(self, report: PlaybackReport) -> None:
         """Takes a report of the speaker: folds it in and records it."""
-        self.protocol.receive_playback(report)
+        self._protocol.receive_playback(report)
         self._recording(lambda recorder: recorder.playback(report))
-        self._observe(lambda observer: observer.playback(report))
-        self.inbox.changed()
+        self.observers.show(lambda observer: observer.playback(report))
+        self._inbox.changed()
 
     def _tool_report(self, report: ToolReport) -> None:
         """Folds in and records when a function began to run, or how it ended."""
-        self.protocol.receive_tool_report(report)
+        self._protocol.receive_tool_report(report)
         self._recording(lambda recorder: recorder.tool(report))
-        self._observe(lambda observer: observer.tool(report))
+        self.observers.show(lambda observer: observer.tool(report))
 
     def audio_played(self, item_id: str, pcm: bytes, t_s: float) -> None:
         """Takes audio that the speaker played from ``t_s`` on, for the recording."""
@@ -420,15 +575,6 @@ class Driver:
     def label(self, t_s: float, text: str) -> None:
         """Adds a person's mark to the recording."""
         self._recording(lambda recorder: recorder.label(t_s, text))
-
-    def _observe(self, show: Callable[[Observer], None]) -> None:
-        """Shows something to the observers; one that fails is dropped, the session goes on."""
-        for observer in list(self.observers):
-            try:
-                show(observer)
-            except Exception:
-                logger.exception("%r failed and is shown nothing more", observer)
-                self.observers.remove(observer)
 
     def _recording(self, write: Callable[[Recorder], None]) -> None:
         """Records; a recording that fails ends the session, rather than leaving a silent gap."""

@@ -50,7 +50,7 @@ class RecordedTransport:
     Args:
         events: of both directions, in order; one whose time is NaN comes at once after the one
             before it.
-        speed: recorded seconds per second; ``math.inf``: each event as soon as its turn comes.
+        pace: recorded seconds per second; ``math.inf``: each event as soon as its turn comes.
         patience_s: how long the client may take, beyond the recorded time, to ask for what the
             server sent next. Then the connection ends with 1008 and says what was missing.
         with_audio: puts audio back into an event, when it is delivered.
@@ -63,17 +63,17 @@ class RecordedTransport:
         self,
         events: Iterable[WireEvent],
         *,
-        speed: float = 1.0,
+        pace: float = 1.0,
         patience_s: float = 10.0,
         with_audio: Callable[[JsonObject], JsonObject] = lambda event: event,
         end_s: float | None = None,
         close_code: int = 1000,
         reason: str = "",
     ) -> None:
-        if not speed > 0:
-            raise ConfigurationError(f"speed is {speed}; give a number greater than 0.")
+        if not pace > 0:
+            raise ConfigurationError(f"pace is {pace}; give a number greater than 0.")
         self._events = _timed(events)
-        self._speed = speed
+        self._pace = pace
         self._patience_s = patience_s
         self._with_audio = with_audio
         last_s = max((event.t_s for event in self._events), default=0.0)
@@ -205,7 +205,7 @@ class RecordedTransport:
 
     def _wall_s(self, t_s: float) -> float:
         assert self._began_s is not None
-        return self._began_s + self._delay_s + t_s / self._speed
+        return self._began_s + self._delay_s + t_s / self._pace
 
     def _left_for_client_s(self, event: WireEvent, now_s: float) -> float:
         """Returns how long the client may still take for that event; 0 when it need not be waited
@@ -226,7 +226,7 @@ class RecordedTransport:
             self._reached_s = now_s
         # Nobody need ask for more before what was said until here can have been heard.
         due_s = max(self._wall_s(event.t_s), self._reached_s)
-        if self._speed == math.inf:
+        if self._pace == math.inf:
             due_s = max(due_s, self._heard_s)
         left_s = due_s + self._patience_s - now_s
         if left_s <= 0:
@@ -246,8 +246,8 @@ class RecordedTransport:
             self._session = event.get("session", {})
         elif name in _DELTAS and isinstance(event.get("delta"), str):
             length_s = payload_bytes(event["delta"]) / self._bytes_per_ms() / 1000
-            pace = 1.0 if self._speed == math.inf else self._speed
-            self._heard_s = max(self._heard_s, now_s) + length_s / pace
+            played_at = 1.0 if self._pace == math.inf else self._pace
+            self._heard_s = max(self._heard_s, now_s) + length_s / played_at
         elif name == "error" and isinstance(event.get("error"), dict):
             return {**event, "error": self._of_this_client(event["error"])}
         return event

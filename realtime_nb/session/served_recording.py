@@ -10,7 +10,8 @@ from typing import Any, Protocol, cast
 from urllib.parse import quote
 
 from realtime_nb.archive.lines import RecordedEvent, audio_reference
-from realtime_nb.audio.pcm import Samples, pcm_from_samples, read_wav_pcm
+from realtime_nb.audio.files import read_wav_pcm
+from realtime_nb.audio.pcm import Samples, pcm_from_samples
 from realtime_nb.audio.wire import WireEncoder
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.dialect import server_to_ga
@@ -63,7 +64,7 @@ def recorded_endpoint(recording: ServedRecording) -> Endpoint:
     )
 
 
-def recorded_server(recording: ServedRecording, speed: float = 1.0) -> RecordedTransport:
+def recorded_server(recording: ServedRecording, pace: float = 1.0) -> RecordedTransport:
     """Returns a transport with that recording's server at its other end.
 
     Raises:
@@ -82,7 +83,7 @@ def recorded_server(recording: ServedRecording, speed: float = 1.0) -> RecordedT
     code = recording.header.get("close_code")
     return RecordedTransport(
         events,
-        speed=speed,
+        pace=pace,
         with_audio=StoredAudio(recording),
         end_s=recording.duration_s,
         close_code=code if isinstance(code, int) else 1000,

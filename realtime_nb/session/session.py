@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -16,32 +15,20 @@ from typing import Any
 from realtime_nb import tools as tool_set
 from realtime_nb.archive.lines import label_line
 from realtime_nb.archive.recorder import Recorder
-from realtime_nb.audio.pcm import load_audio, pcm_from_samples
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import pcm_from_samples
 from realtime_nb.devices.simulated import SimulatedMicrophone, SimulatedSpeaker, Speaker
 from realtime_nb.errors import RecordingError
 from realtime_nb.protocol.config import session_config
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.session.driver import Driver, Observer
+from realtime_nb.session.driver import Driver
 from realtime_nb.session.endpoints import Endpoint
-from realtime_nb.session.inbox import Received
+from realtime_nb.session.observers import Observer
+from realtime_nb.session.queues import Received
 from realtime_nb.session.transport import Transport
 
 __all__ = ["Session"]
-
-MAX_UNSENT_APPENDS = 250
-"""Microphone chunks that may wait for a slow connection; then :meth:`Session.append` waits."""
-
-_ANSWER_DUE_S = 5.0
-"""How long a turn that the server answers by itself counts as busy without its response."""
-
-_HEARD_MARGIN_MS = 1_000
-_HEARD_MARGIN_S = 0.3
-"""Silence after a clip (in session time, and on the wall clock) by which the server would have
-said that it hears speech: detection and the way there and back take a part of it."""
-
-_LONGEST_SILENCE_MS = 8_000
-"""Semantic turn detection waits that long at most."""
 
 
 class Session:
@@ -49,6 +36,10 @@ class Session:
 
     ``async for event in session`` yields every server event, typed, from the first on;
     ``session.conversation`` is what they add up to.
+
+    Attributes:
+        endpoint: what is at the other end.
+        pace: session seconds per wall second.
     """
 
     def __init__(
@@ -58,29 +49,27 @@ class Session:
         *,
         tools: Mapping[str, tool_set.Tool | tool_set.Definition],
         recorder: Recorder | None,
-        speed: float,
+        pace: float,
         speaker: Callable[[Session], Speaker] | None,
         main_loop: asyncio.AbstractEventLoop | None,
         owned: AsyncExitStack,
     ) -> None:
         self.endpoint = endpoint
-        self.speed = speed
+        self.pace = pace
         self._driver = Driver(
             transport,
             endpoint,
             tools=tools,
             recorder=recorder,
-            speed=speed,
+            pace=pace,
             main_loop=main_loop,
             owned=owned,
         )
-        self._protocol = self._driver.protocol
         self._microphone: SimulatedMicrophone | None = None
-        self._input_held = False  # while the server changes the input format
         self._driver.speaker = (
             speaker(self)
             if speaker is not None
-            else SimulatedSpeaker(self.clock, speed, self.playback_report, self.audio_played)
+            else SimulatedSpeaker(self.clock, pace, self.playback_report, self.audio_played)
         )
 
     def __repr__(self) -> str:
@@ -90,15 +79,19 @@ class Session:
     # --- what is known ---
 
     @property
+    def speed(self) -> float:
+        """The session's ``pace`` by its former name; a voice has a speed, too."""
+        return self.pace
+
+    @property
     def conversation(self) -> Conversation:
         """Everything that the events so far have said."""
-        return self._protocol.conversation
+        return self._driver.conversation
 
     @property
     def recording(self) -> Path | None:
         """Where the recording is being written, None when nothing is recorded."""
-        recorder = self._driver.recorder
-        return recorder.path if recorder is not None else None
+        return self._driver.recording
 
     @property
     def closed(self) -> bool:
@@ -118,15 +111,15 @@ class Session:
     @property
     def busy(self) -> bool:
         """Whether a response runs, is on its way, or waits for a tool."""
-        return self._protocol.busy
+        return self._driver.busy
 
     @property
     def user_speaking(self) -> bool:
         """Whether turn detection hears the user right now."""
-        return self._protocol.user_speaking
+        return self._driver.user_speaking
 
     def clock(self) -> float:
-        """Seconds since the session began (session time: ``speed`` times the wall clock's)."""
+        """Seconds since the session began (session time: ``pace`` times the wall clock's)."""
         return self._driver.clock()
 
     # --- talking ---
@@ -136,9 +129,7 @@ class Session:
 
         While the agent answers something else, the response waits for that one's end.
         """
-        self._driver.check_open()
-        self._protocol.say(text)
-        self._driver.pump()
+        self._driver.say(text)
 
     async def play(self, path: str | Path, *, raw_sample_rate: int = 24_000) -> None:
         """Speaks an audio file into the session's microphone, at the pace of life.
@@ -156,15 +147,15 @@ class Session:
         await self.speak(pcm_from_samples(samples))
 
     async def speak(self, pcm: bytes) -> None:
-        """Like :meth:`play`, with PCM16 mono at 24 kHz."""
+        """Does the same as :meth:`play`, with PCM16 mono at 24 kHz."""
         self._driver.check_open()
         if self.conversation.turn_detection is None:
             await self._push_to_talk(pcm)
         else:
-            await self._await_heard(await self._spoken(pcm))
+            await self._driver.heard(await self._spoken(pcm))
 
     async def _push_to_talk(self, pcm: bytes) -> None:
-        if self._protocol.busy or self.speaker.playing:
+        if self.busy or self.speaker.playing:
             await self.interrupt()
         if self._microphone is not None:  # it streamed silence while turn detection was on
             await self.close_microphone()
@@ -178,31 +169,9 @@ class Session:
         """Speaks into the microphone; returns the end's position on the input-sample clock."""
         if self._microphone is None:
             self._microphone = SimulatedMicrophone(
-                self.clock, self.speed, self.append, start_ms=self.conversation.input_ms
+                self.clock, self.pace, self.append, start_ms=self.conversation.input_ms
             )
         return await self._microphone.speak(pcm)
-
-    async def _await_heard(self, end_ms: float) -> None:
-        """Waits until the server heard the end of a clip that ended at that position.
-
-        That is when it reports the end of speech at or after it. A clip may also end in silence,
-        or be nothing but silence: then nobody speaks a while after it.
-        """
-        detection = self.conversation.turn_detection or {}
-        window_ms = detection.get("silence_duration_ms") or _LONGEST_SILENCE_MS
-        loop = asyncio.get_running_loop()
-        end_s = loop.time()
-
-        def heard() -> bool:
-            if self._protocol.user_speaking:
-                return False
-            speech = self.conversation.speech
-            if speech and (speech[-1].audio_end_ms or 0) >= end_ms:
-                return True
-            waited = loop.time() - end_s >= _HEARD_MARGIN_S
-            return waited and self.conversation.input_ms >= end_ms + _HEARD_MARGIN_MS
-
-        await self._until(heard, (window_ms + 5 * _HEARD_MARGIN_MS) / 1000)
 
     async def close_microphone(self) -> None:
         """Stops the silence that :meth:`play` leaves running."""
@@ -216,26 +185,13 @@ class Session:
         ``captured_s`` is when its last sample was captured, by :meth:`clock`, where the device
         knows: with it, the recording tells the way to the socket from the server's part.
 
-        Waits while more than ``MAX_UNSENT_APPENDS`` chunks are unsent, and while the server is
-        changing the input format, so audio is neither dropped nor misread.
+        Waits while more than ``MAX_UNSENT_APPENDS`` (250) chunks are unsent, and while the server
+        is changing the input format, so audio is neither dropped nor misread.
 
         Raises:
             ConfigurationError: the server wants an audio format that can't be made here.
         """
-        self._driver.check_open()
-        while self._input_held or self._driver.outbox.unsent_appends > MAX_UNSENT_APPENDS:
-            await self._driver.inbox.until(
-                lambda: (
-                    not self._input_held
-                    and self._driver.outbox.unsent_appends <= MAX_UNSENT_APPENDS
-                )
-            )
-            self._driver.check_open()
-        payload = self._driver.audio.encode(pcm)
-        if payload:
-            audio = base64.b64encode(payload).decode("ascii")
-            self._protocol.send({"type": "input_audio_buffer.append", "audio": audio})
-            self._driver.pump(pcm, captured_s)
+        await self._driver.append(pcm, captured_s)
 
     async def commit(self) -> None:
         """Makes a user item of the appended audio (push-to-talk)."""
@@ -247,16 +203,11 @@ class Session:
 
     async def interrupt(self) -> None:
         """Stops the agent: its response, its voice, and its memory of what was not heard."""
-        self._driver.check_open()
-        self._protocol.interrupt()
-        self._driver.act()
-        self._driver.pump()
+        self._driver.interrupt()
 
     async def create_response(self, **response: Any) -> None:
         """Asks for a response, as soon as the running one is done; fields as on the wire."""
-        self._driver.check_open()
-        self._protocol.create_response(response or None)
-        self._driver.pump()
+        self._driver.create_response(response or None)
 
     async def update(self, **options: Any) -> None:
         """Changes session settings; returns when the server confirmed them.
@@ -266,31 +217,15 @@ class Session:
             ServerError: the server refused; nothing was changed.
         """
         self._driver.check_open()
-        before, after = self.tools, self.tools
-        definitions = None
+        tools, definitions = None, None
         if "tools" in options:
-            after = tool_set.collect(options.pop("tools"))
-            definitions = tool_set.definitions(after)
-        patch = session_config(definitions, **options)
-        # Until the server has answered it may call functions of either list.
-        self._driver.tools = {**before, **after}
-        self._input_held = "input_format" in options
-        try:
-            await self._driver.update(patch)
-        except BaseException:
-            self._driver.tools = before
-            raise
-        finally:
-            self._input_held = False
-            self._driver.inbox.changed()
-        self._driver.tools = after
+            tools = tool_set.collect(options.pop("tools"))
+            definitions = tool_set.definitions(tools)
+        await self._driver.update(session_config(definitions, **options), tools)
 
     async def send(self, event: JsonObject) -> str:
         """Sends any event of the protocol, as it is; returns its ``event_id``."""
-        self._driver.check_open()
-        event_id = self._protocol.send(event)
-        self._driver.pump()
-        return event_id
+        return self._driver.send(event)
 
     # --- listening ---
 
@@ -300,14 +235,14 @@ class Session:
         Raises:
             SessionClosedError: the server or the network ended the session.
         """
-        return self._driver.inbox.events()
+        return self._driver.events()
 
     def observe(self, observer: Observer) -> None:
         """Shows an observer every event and report from now on, on this session's loop.
 
         One that raises is dropped; the session goes on.
         """
-        self._driver.observers.append(observer)
+        self._driver.observers.add(observer)
 
     async def wait_for(
         self, event: str | Callable[[Received], bool], timeout_s: float = 30.0
@@ -318,10 +253,9 @@ class Session:
             TimeoutError: none came in time.
             SessionClosedError: the session ended first.
         """
-        self._driver.check_open()
         wanted = (lambda e: e.type == event) if isinstance(event, str) else event
         try:
-            return await self._driver.inbox.wait_for(wanted, timeout_s)
+            return await self._driver.wait_for(wanted, timeout_s)
         except TimeoutError:
             name = event if isinstance(event, str) else "such an event"
             raise TimeoutError(f"No {name} within {timeout_s:g} s.") from None
@@ -332,28 +266,7 @@ class Session:
         Raises:
             SessionClosedError: the session ended first.
         """
-        return await self._until(
-            lambda: (
-                not (
-                    self._protocol.busy
-                    or self.speaker.playing
-                    or self._protocol.user_speaking
-                    or self._answer_due()
-                )
-            ),
-            timeout_s,
-        )
-
-    def _answer_due(self) -> bool:
-        ended_s = self.conversation.turn_ended_s
-        return ended_s is not None and self.clock() - ended_s < _ANSWER_DUE_S * self.speed
-
-    async def _until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        """Waits for a condition in session time; the session's end ends the wait."""
-        met = await self._driver.inbox.until(condition, timeout_s / self.speed)
-        if not met:
-            self._driver.check_open()
-        return met
+        return await self._driver.settled(timeout_s)
 
     def note(self, **facts: object) -> None:
         """Adds facts to the ``session.json`` of the recording, such as the devices in use.

@@ -75,9 +75,9 @@ class Microphone(LiveWidget):
     too where the browser allows it without a press. Audio comes as PCM16 at 24 kHz, mono.
 
     Args:
-        on_audio: called with each chunk and the position of its first sample since the capture
-            started. Positions that skip tell of lost or stale audio. A muted microphone delivers
-            silence. It runs on the comm's thread and must only hand over.
+        on_audio: called with each chunk and when its last sample was captured, on this computer's
+            monotonic clock, which the page's is compared with. A muted microphone delivers silence.
+            It runs on the comm's thread and must only hand over.
         on_problem: called with words for people, on the same thread.
         stale_ms: audio that comes this much too late (the kernel was busy) is left out.
         settings: ``chunk_ms`` (20 to 100), ``echo_cancellation``, ``noise_suppression``,
@@ -112,7 +112,7 @@ class Microphone(LiveWidget):
 
     def __init__(
         self,
-        on_audio: Callable[[bytes, int], None] | None = None,
+        on_audio: Callable[[bytes, float], None] | None = None,
         on_problem: Callable[[str], None] | None = None,
         stale_ms: float = 1000.0,
         **settings: object,
@@ -189,8 +189,9 @@ class Microphone(LiveWidget):
 
     def _take_audio(self, message: PageMessage, pcm: bytes) -> None:
         with self._receiving:
-            pcm, position = self._in_order(message, pcm)
-            late_ms = self._lateness.late_ms(message["t"], time.monotonic())
+            pcm = self._in_order(message, pcm)
+            now_s = time.monotonic()
+            late_ms = self._lateness.late_ms(message["t"], now_s)
             stale = late_ms > self._stale_ms
             words = self._count(pcm, late_ms, stale)
         if words:
@@ -199,10 +200,10 @@ class Microphone(LiveWidget):
             return
         self._show_level(pcm)
         if self._on_audio is not None:
-            self._on_audio(pcm, position)
+            self._on_audio(pcm, now_s - late_ms / 1000)
 
-    def _in_order(self, message: PageMessage, pcm: bytes) -> tuple[bytes, int]:
-        """Returns what of a chunk is new, and its position."""
+    def _in_order(self, message: PageMessage, pcm: bytes) -> bytes:
+        """Returns what of a chunk is new; counts what was lost before it."""
         position = int(message["position"])
         if message["capture"] != self._capture:
             self._capture, self._next_position = message["capture"], 0
@@ -218,7 +219,7 @@ class Microphone(LiveWidget):
                 self._statistics, repeated_samples=self._statistics.repeated_samples + known
             )
         self._next_position = max(self._next_position, position + len(pcm) // 2)
-        return pcm, position
+        return pcm
 
     def _count(self, pcm: bytes, late_ms: float, stale: bool) -> str:
         """Counts a chunk; returns words once a stall is over."""

@@ -12,7 +12,7 @@ import pytest
 from realtime_nb.agent.audio import HostAudio
 from realtime_nb.agent.io_thread import IoThread
 from realtime_nb.agent.options import HostAudioSettings
-from realtime_nb.devices import host_player
+from realtime_nb.devices import host_audio
 from realtime_nb.devices.simulated import Speaker
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.conversation import PlaybackReport
@@ -131,7 +131,7 @@ class SlowDevice:
         self.opening = threading.Event()
         self.go = threading.Event()
         self.closed = threading.Event()
-        monkeypatch.setattr(host_player, "open_player", self._open)
+        monkeypatch.setattr(host_audio, "open_player", self._open)
 
     def _open(self, device: object, tell: object) -> SlowDevice:
         self.opening.set()

@@ -18,7 +18,8 @@ import pytest
 import soundfile
 
 import realtime_nb as rt
-from realtime_nb.audio.pcm import SAMPLE_RATE, load_audio, pcm_from_samples
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import SAMPLE_RATE, pcm_from_samples
 from realtime_nb.local.stt import load_stt
 from tests.devices.jack import Jack, why_no_jack
 from tests.paths import DATA

@@ -64,13 +64,13 @@ class Way:
 async def test_audio_waits_for_its_turn_and_no_longer_than_two_seconds(thread: IoThread) -> None:
     way = Way(thread)
     queued, ears = way.queue, way.ears
-    queued.put(CHUNK)  # not open yet
+    queued.put(CHUNK, 0.0)  # not open yet
     way.start()
-    queued.put(CHUNK)
+    queued.put(CHUNK, 0.0)
     queued.open = True
     ears.free.clear()
     for _ in range(2 * MAX_QUEUED_MS // 40):
-        queued.put(CHUNK)
+        queued.put(CHUNK, 0.0)
         await asyncio.sleep(0)
     assert queued.dropped_ms > 0
     ears.free.set()
@@ -85,8 +85,8 @@ async def test_nobody_waits_for_audio_that_a_closed_session_will_not_take(thread
     way = Way(thread)
     way.start()
     way.queue.open = way.ears.closed = True
-    way.queue.put(CHUNK)
-    way.queue.put(CHUNK)
+    way.queue.put(CHUNK, 0.0)
+    way.queue.put(CHUNK, 0.0)
     await way.queue.sent()
     await way.queue.stop()
     await way.queue.sent()
@@ -102,22 +102,22 @@ async def test_what_is_held_is_sent_later_in_order(thread: IoThread) -> None:
     said = chunks(100)
     way.queue.hold()
     for chunk in said[:40]:
-        way.queue.put(chunk)
+        way.queue.put(chunk, 0.0)
     way.start()  # connected, and not to be sent yet
     await way.queue.sent()
     assert way.ears.heard == []
     for chunk in said[40:60]:
-        way.queue.put(chunk)
+        way.queue.put(chunk, 0.0)
     assert way.queue.queued_ms == 2400
     way.queue.flow()
     for chunk in said[60:]:  # beyond the usual two seconds until the rest has gone
-        way.queue.put(chunk)
+        way.queue.put(chunk, 0.0)
     await way.queue.sent()
     assert way.ears.heard == said
     assert (way.queue.dropped_ms, way.problems) == (0, [])
     way.ears.free.clear()
     for _ in range(2 * MAX_QUEUED_MS // 40):
-        way.queue.put(CHUNK)
+        way.queue.put(CHUNK, 0.0)
     assert way.queue.dropped_ms > 0
     await way.queue.stop()
 
@@ -129,7 +129,7 @@ async def test_of_more_than_ten_seconds_the_last_are_kept_and_the_rest_is_told(
     said = chunks(MAX_KEPT_MS // 40 + 50)
     way.queue.hold()
     for chunk in said:
-        way.queue.put(chunk)
+        way.queue.put(chunk, 0.0)
     way.start()
     assert way.problems == []
     way.queue.flow()
@@ -145,14 +145,14 @@ async def test_of_more_than_ten_seconds_the_last_are_kept_and_the_rest_is_told(
 async def test_what_is_held_can_be_forgotten(thread: IoThread) -> None:
     way = Way(thread)
     way.queue.hold()
-    way.queue.put(CHUNK)
+    way.queue.put(CHUNK, 0.0)
     way.start()
     way.queue.forget()
     way.queue.flow()
     await way.queue.sent()
     assert way.ears.heard == []
     way.queue.hold()
-    way.queue.put(CHUNK)
+    way.queue.put(CHUNK, 0.0)
     await way.queue.stop()
     assert way.queue.queued_ms == 0
 
@@ -166,17 +166,17 @@ async def test_the_session_is_told_when_it_was_captured(
     way = Way(cast(IoThread, here))
     monkeypatch.setattr(way.ears, "clock", lambda: now_s[0] - 99.0)
     way.queue.hold()
-    way.queue.push(CHUNK, late_ms=250.0)
-    way.queue.put(CHUNK)
+    way.queue.push(CHUNK, 99.75)
+    way.queue.put(CHUNK, 100.0)
     now_s[0] = 100.5
-    way.queue.put(CHUNK)
+    way.queue.put(CHUNK, 100.5)
     now_s[0] = 101.0
     way.start()
     way.queue.flow()
     await way.queue.sent()
     assert way.ears.captured_s == pytest.approx([0.75, 1.0, 1.5])
     way.queue.hold()
-    way.queue.push(CHUNK, late_ms=5000.0)  # before the session began
+    way.queue.push(CHUNK, 96.0)  # before the session began
     way.queue.flow()
     await way.queue.sent()
     assert way.ears.captured_s[-1] == 0.0

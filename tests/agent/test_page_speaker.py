@@ -49,7 +49,7 @@ class Page:
 class Session:
     """A session's clock and ears."""
 
-    speed = 1.0
+    pace = 1.0
     error: Exception | None = None
 
     def __init__(self) -> None:

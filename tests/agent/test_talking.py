@@ -52,7 +52,7 @@ class Panel:
 class Session:
     """Keeps what it is asked to do."""
 
-    speed = 1.0
+    pace = 1.0
     busy = False
     closed = False
 

@@ -14,7 +14,8 @@ import soundfile
 
 import realtime_nb as rt
 from realtime_nb.agent.views import AgentViews, settings_in_force, settings_shown
-from realtime_nb.audio.pcm import load_audio, samples_from_pcm
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import samples_from_pcm
 from realtime_nb.local.llm import Call, Reply, ScriptedLLM
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import parse_client, parse_server

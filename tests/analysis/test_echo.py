@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from realtime_nb.analysis.echo import echo_score
-from realtime_nb.audio.pcm import Samples, load_audio
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import Samples
 from tests.paths import DATA
 
 AGENT = load_audio(DATA / "austen_0880.wav")

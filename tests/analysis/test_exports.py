@@ -19,7 +19,7 @@ from realtime_nb.analysis.exports import (
 )
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.archive.recorder import Recorder
-from realtime_nb.audio.pcm import load_audio
+from realtime_nb.audio.files import load_audio
 from realtime_nb.errors import ConfigurationError, MissingExtraError
 from realtime_nb.recordings.recording import Recording, load
 from tests.paths import DATA

@@ -12,7 +12,7 @@ from realtime_nb.analysis.interruptions import (
     interruptions,
     playback_spans,
 )
-from realtime_nb.audio.pcm import load_audio
+from realtime_nb.audio.files import load_audio
 from tests.made_recording import MadeRecording
 from tests.paths import DATA
 from tests.spoken_recording import begun, voiced

@@ -10,7 +10,8 @@ from realtime_nb.analysis import live_latency, tables
 from realtime_nb.analysis.live_latency import LatencyMeter
 from realtime_nb.analysis.turn_moments import Moments
 from realtime_nb.analysis.voices import find_voices
-from realtime_nb.audio.pcm import load_audio, pcm_from_samples, samples_from_pcm
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import pcm_from_samples, samples_from_pcm
 from realtime_nb.protocol.conversation import PlaybackReport
 from realtime_nb.testing import silence
 from tests.made_recording import MadeRecording

@@ -8,7 +8,8 @@ import pytest
 from realtime_nb.analysis.exports import marks
 from realtime_nb.analysis.user_speech import Spoken, user_speech
 from realtime_nb.archive.recorder import Recorder
-from realtime_nb.audio.pcm import Samples, load_audio
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import Samples
 from realtime_nb.plots import plot_timeline
 from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.widgets.timeline import Timeline

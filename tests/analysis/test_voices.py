@@ -11,7 +11,8 @@ from realtime_nb.analysis.voices import (
     frame_levels_dbfs,
     spans_length,
 )
-from realtime_nb.audio.pcm import Samples, load_audio
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import Samples
 from realtime_nb.audio.vad import find_speech
 from realtime_nb.protocol.input_clock import InputClock
 from tests.made_recording import MadeRecording

@@ -12,7 +12,7 @@ import pytest
 from realtime_nb.archive import recorder as recorder_module
 from realtime_nb.archive import recorder_files
 from realtime_nb.archive.recorder import Recorder
-from realtime_nb.audio.pcm import GrowingWav, read_wav_pcm
+from realtime_nb.audio.files import GrowingWav, read_wav_pcm
 from realtime_nb.errors import ConfigurationError, RecordingError
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.wire import WireEvent
@@ -150,7 +150,7 @@ def test_time_of_capture_is_kept_where_it_is_known(tmp_path: Path) -> None:
     recorder.close()
 
     assert [line.get("captured") for line in lines(recorder.path / "events.jsonl")] == [1.2, None]
-    assert [event.captured for event in load(recorder.path).raw_events()] == [1.2, None]
+    assert [event.captured_s for event in load(recorder.path).raw_events()] == [1.2, None]
 
 
 def test_half_a_sample_waits_for_the_next_chunk(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from realtime_nb.audio import pcm as audio
 from realtime_nb.audio import vad
-from realtime_nb.audio.pcm import Samples, load_audio
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import Samples
 from realtime_nb.audio.vad import FRAME_SAMPLES, EnergyVAD, FrameDetector, SileroVAD
 from realtime_nb.commands.bench.vad import OnnxSilero, onnx_model
 from realtime_nb.errors import AudioError, ConfigurationError

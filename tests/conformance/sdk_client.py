@@ -21,7 +21,8 @@ from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from openai.types.realtime import RealtimeServerEvent
 
 import realtime_nb as rt
-from realtime_nb.audio.pcm import load_audio, pcm_from_samples
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import pcm_from_samples
 from realtime_nb.local.llm import Reply, Request, ScriptedLLM
 from realtime_nb.local.server import LocalServer
 from realtime_nb.testing import silence

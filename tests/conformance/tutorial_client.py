@@ -17,7 +17,8 @@ from openai.types.beta.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 from websockets.asyncio.client import ClientConnection, connect
 
-from realtime_nb.audio.pcm import level_dbfs, load_audio, pcm_from_samples, samples_from_pcm
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import level_dbfs, pcm_from_samples, samples_from_pcm
 from realtime_nb.local.server import LocalServer
 from realtime_nb.local.tts import load_tts
 from tests.paths import DATA

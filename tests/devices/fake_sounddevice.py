@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from realtime_nb.devices import host_audio, host_player, host_streams
+from realtime_nb.devices import host_audio, host_streams
 
 BLOCK_S = 0.02
 
@@ -139,7 +139,7 @@ class FakeSoundDevice(ModuleType):
         """Takes the real one's place, in this process, and that of the clock."""
         monkeypatch.setitem(sys.modules, "sounddevice", self)
         monkeypatch.setattr(host_audio, "open_listener", host_streams.Listener)
-        monkeypatch.setattr(host_player, "open_player", host_streams.Player)
+        monkeypatch.setattr(host_audio, "open_player", host_streams.Player)
         for module in (host_audio, host_streams):
             monkeypatch.setattr(module, "monotonic", lambda: self.now_s)
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from realtime_nb.audio.pcm import load_audio, pcm_from_samples
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import pcm_from_samples
 from realtime_nb.devices import host_audio, host_devices
 from realtime_nb.devices.host_audio import HostMicrophone, HostSpeaker
 from realtime_nb.devices.host_devices import list_devices
@@ -75,7 +76,7 @@ class Cable:
         await self._connect()
         await until(lambda: self.recorded)
 
-    def _take(self, pcm: bytes) -> None:
+    def _take(self, pcm: bytes, captured_s: float) -> None:
         self.recorded += pcm
 
     async def close(self) -> None:
@@ -274,7 +275,7 @@ async def test_no_such_device(cable: Cable) -> None:
         with pytest.raises(ConfigurationError, match=words):
             HostSpeaker(loop.time, lambda _: None, lambda *_: None, device=device)
         with pytest.raises(ConfigurationError, match=f"No one microphone fits {device!r}"):
-            HostMicrophone(lambda _: None, loop=loop, device=device).start()
+            HostMicrophone(lambda *_: None, loop=loop, device=device).start()
 
 
 async def test_devices_are_listed(cable: Cable, host: str | Jack) -> None:
@@ -660,11 +661,14 @@ class Listening:
         self.chunks: list[bytes] = []
         self.problems: list[str] = []
         self.microphone = HostMicrophone(
-            self.chunks.append,
+            self._take,
             loop=asyncio.get_running_loop(),
             on_problem=self.problems.append,
             **options,
         )
+
+    def _take(self, pcm: bytes, captured_s: float) -> None:
+        self.chunks.append(pcm)
 
     def say(self, pcm: bytes) -> None:
         """Has the microphone hear that, and the loop not notice."""
@@ -850,7 +854,9 @@ async def test_it_knows_how_long_ago_a_chunk_was_recorded(
     fake.input_latency_s = told_s
     late: list[float] = []
     microphone = HostMicrophone(
-        lambda _: late.append(microphone.late_ms), loop=asyncio.get_running_loop(), chunk_ms=30
+        lambda _, captured_s: late.append((fake.now_s - captured_s) * 1000),
+        loop=asyncio.get_running_loop(),
+        chunk_ms=30,
     )
     microphone.start()
     for _ in range(3):

@@ -9,8 +9,8 @@ import pytest
 
 from realtime_nb.devices import host_devices
 from realtime_nb.devices.host_devices import (
+    DeviceKind,
     HostDevice,
-    Kind,
     list_devices,
     open_stream,
     start_stream,
@@ -69,7 +69,7 @@ def test_24_khz_is_taken_where_the_device_prefers_another(fake: FakeSoundDevice)
 
 @pytest.mark.parametrize("kind", ["input", "output"])
 def test_a_device_that_refuses(
-    fake: FakeSoundDevice, kind: Kind, monkeypatch: pytest.MonkeyPatch
+    fake: FakeSoundDevice, kind: DeviceKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(**_: object) -> None:
         raise fake.PortAudioError("Device unavailable")

@@ -18,7 +18,7 @@ import pytest
 from realtime_nb.devices import host_process
 from realtime_nb.devices.host_audio import HostMicrophone, HostSpeaker
 from realtime_nb.devices.host_process import open_listener, open_player
-from realtime_nb.devices.host_streams import Block, Mark
+from realtime_nb.devices.host_streams import Block, TrackMark
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.local.stt import load_stt
 from realtime_nb.local.tts import load_tts
@@ -112,17 +112,17 @@ def test_blocks_come_one_after_the_other_until_it_is_closed(jack: Jack) -> None:
 
 
 def test_a_player_lives_tells_and_ends(jack: Jack) -> None:
-    calls: list[list[Mark | int]] = []
+    calls: list[list[TrackMark | int]] = []
     player = open_player(None, calls.append)
     until(lambda: len(calls) >= 5)  # though nothing is played
     player.write(1, bytes(RATE // 5 * 2))
     player.end(1)
-    until(lambda: any(isinstance(m, Mark) and m.kind == "end" for c in calls for m in c))
+    until(lambda: any(isinstance(m, TrackMark) and m.kind == "end" for c in calls for m in c))
     player.flush(1)
     until(lambda: [1] in calls)
     player.close()
 
-    marks = [mark for call in calls for mark in call if isinstance(mark, Mark)]
+    marks = [mark for call in calls for mark in call if isinstance(mark, TrackMark)]
     assert sum(mark.frames for mark in marks) == RATE // 5
     assert {mark.track for mark in marks} == {1}
     assert abs(marks[-1].at_s - marks[0].at_s - 0.2) < 0.05
@@ -132,7 +132,7 @@ def test_a_player_lives_tells_and_ends(jack: Jack) -> None:
 async def test_a_process_that_is_killed_is_a_device_that_is_gone(jack: Jack) -> None:
     problems: list[str] = []
     loop = asyncio.get_running_loop()
-    microphone = HostMicrophone(lambda _: None, loop=loop, on_problem=problems.append)
+    microphone = HostMicrophone(lambda *_: None, loop=loop, on_problem=problems.append)
     microphone.start()
     speaker = HostSpeaker(loop.time, lambda _: None, lambda *_: None, on_problem=problems.append)
     speaker.write("a", bytes(48_000))
@@ -199,7 +199,9 @@ def source(jack: Jack) -> Iterator[Callable[[], None]]:
 async def test_nothing_is_lost_beside_a_busy_kernel(jack: Jack, source: Callable[[], None]) -> None:
     heard, problems = bytearray(), list[str]()
     microphone = HostMicrophone(
-        heard.extend, loop=asyncio.get_running_loop(), on_problem=problems.append
+        lambda pcm, _: heard.extend(pcm),
+        loop=asyncio.get_running_loop(),
+        on_problem=problems.append,
     )
     speaker = HostSpeaker(asyncio.get_running_loop().time, lambda _: None, lambda *_: None)
     load = await asyncio.to_thread(Load)

@@ -5,16 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_nb.devices.host_streams import Pace
+from realtime_nb.devices.host_streams import LossFinder
 
 RATE = 48_000
 BLOCK = 960
 
 
 def lost_s(times_s: list[float]) -> list[float]:
-    """What a pace says was lost before each of the blocks that came at those times."""
-    pace = Pace(RATE)
-    return [pace.count(BLOCK, time_s) / RATE for time_s in times_s]
+    """What is said to be lost before each of the blocks that came at those times."""
+    finder = LossFinder(RATE)
+    return [finder.count(BLOCK, time_s) / RATE for time_s in times_s]
 
 
 def on_time(blocks: int, drift: float = 0.0) -> list[float]:

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_nb.audio.pcm import Resampler
-from realtime_nb.devices.host_tracks import PREBUFFER_MS, Item, Piece, Ring, Track, faded
+from realtime_nb.devices.host_tracks import PREBUFFER_MS, Piece, PlayedItem, Ring, Track, faded
 
 
-def item_at(sample_rate: int) -> Item:
-    return Item("a", 1, Resampler(24_000, sample_rate))
+def item_at(sample_rate: int) -> PlayedItem:
+    return PlayedItem("a", 1, Resampler(24_000, sample_rate))
 
 
 def pcm(count: int, first: int = 1) -> bytes:

@@ -23,14 +23,14 @@ def pcm(duration_ms: float) -> bytes:
 class Heard:
     """A speaker on the loop's clock, and what it says of itself."""
 
-    def __init__(self, speed: float = 1.0) -> None:
+    def __init__(self, pace: float = 1.0) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        self.clock: Clock = lambda: (loop.time() - began) * speed
+        self.clock: Clock = lambda: (loop.time() - began) * pace
         self.reports: list[PlaybackReport] = []
         self.pieces: list[tuple[str, bytes, float]] = []
         self.speaker = SimulatedSpeaker(
-            self.clock, speed, self.reports.append, lambda *piece: self.pieces.append(piece)
+            self.clock, pace, self.reports.append, lambda *piece: self.pieces.append(piece)
         )
 
     def kinds(self) -> list[tuple[str, str, float]]:
@@ -204,8 +204,8 @@ async def test_closing_counts_what_was_heard_until_then() -> None:
 
 
 @virtual
-async def test_at_a_higher_speed_all_times_are_of_the_session() -> None:
-    heard = Heard(speed=10)
+async def test_at_a_higher_pace_all_times_are_of_the_session() -> None:
+    heard = Heard(pace=10)
     heard.speaker.write("a", pcm(2_000))
     heard.speaker.end("a")
     await asyncio.sleep(0.1)
@@ -251,15 +251,15 @@ async def random_playback(chance: random.Random) -> None:
 class Sent:
     """A microphone on the loop's clock, and what it sends."""
 
-    def __init__(self, speed: float = 1.0, start_ms: float = 0.0) -> None:
+    def __init__(self, pace: float = 1.0, start_ms: float = 0.0) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        self.clock: Clock = lambda: (loop.time() - began) * speed
+        self.clock: Clock = lambda: (loop.time() - began) * pace
         self.chunks: list[tuple[float, bytes]] = []
         self.captured_s: list[float] = []
         self.stall_s: dict[int, float] = {}
         self.fail_at: int | None = None
-        self.microphone = SimulatedMicrophone(self.clock, speed, self.take, start_ms=start_ms)
+        self.microphone = SimulatedMicrophone(self.clock, pace, self.take, start_ms=start_ms)
 
     async def take(self, chunk: bytes, captured_s: float) -> None:
         if len(self.chunks) == self.fail_at:
@@ -272,6 +272,12 @@ class Sent:
     def audio(self) -> bytes:
         return b"".join(chunk for _, chunk in self.chunks)
 
+    @property
+    def worst_late_ms(self) -> float:
+        """How late the latest chunk of all was."""
+        times = [t_s for t_s, _ in self.chunks]
+        return 1000 * max(t - c for t, c in zip(times, self.captured_s, strict=True))
+
 
 @virtual
 async def test_chunks_leave_when_their_last_sample_would_have_been_recorded() -> None:
@@ -281,7 +287,7 @@ async def test_chunks_leave_when_their_last_sample_would_have_been_recorded() ->
     times = [t_s for t_s, _ in sent.chunks]
     assert times == pytest.approx([0.04 * n for n in range(1, 26)])
     assert sent.audio == pcm(1_000)
-    assert sent.microphone.worst_late_ms < 0.01
+    assert sent.worst_late_ms < 0.01
     await sent.microphone.close()
 
 
@@ -309,14 +315,14 @@ async def test_a_stall_is_caught_up_with_so_that_no_error_adds_up() -> None:
     await sent.microphone.speak(pcm(2_000))
     assert [t_s for t_s, _ in sent.chunks][-1] == pytest.approx(2.0)
     assert sent.audio == pcm(2_000)
-    assert sent.microphone.worst_late_ms == pytest.approx(460)
+    assert sent.worst_late_ms == pytest.approx(460)
     assert sent.captured_s == pytest.approx([0.04 * n for n in range(1, 51)])  # nonetheless
     await sent.microphone.close()
 
 
 @virtual
 async def test_a_microphone_may_run_faster_than_life() -> None:
-    sent = Sent(speed=20)
+    sent = Sent(pace=20)
     await sent.microphone.speak(pcm(4_000))
     assert asyncio.get_running_loop().time() == pytest.approx(0.2)
     await sent.microphone.close()

@@ -16,7 +16,8 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from realtime_nb.audio.pcm import SAMPLE_RATE, load_audio
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.commands.bench.browser import open_browser
 from realtime_nb.commands.bench.lab_page import Lab, LabPage, wait_for_notebook
 from realtime_nb.local.stt import load_stt

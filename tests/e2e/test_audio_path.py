@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from realtime_nb.audio.pcm import load_audio
+from realtime_nb.audio.files import load_audio
 from realtime_nb.commands.bench.lab_page import Lab, LabPage, wait_for_notebook
 from tests.e2e.conftest import OpenPage
 from tests.paths import DATA
@@ -27,7 +27,9 @@ from realtime_nb.widgets.microphone import Microphone
 from realtime_nb.widgets.speaker import SpeakerWidget
 chunks, problems, reports = [], [], []
 microphone = Microphone(
-    lambda pcm, position: chunks.append((position, pcm)), problems.append, {RAW}
+    lambda pcm, captured_s: chunks.append((microphone._next_position - len(pcm) // 2, pcm)),
+    problems.append,
+    {RAW},
 )
 speaker = SpeakerWidget(reports.append, gate=microphone)
 """

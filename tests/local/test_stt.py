@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_nb.audio.pcm import load_audio, pcm_from_samples, samples_from_pcm
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import pcm_from_samples, samples_from_pcm
 from realtime_nb.errors import AudioError, ConfigurationError, MissingExtraError
 from realtime_nb.local import stt as stt_module
 from realtime_nb.local.stt import MoonshineSTT, WhisperSTT, load_stt

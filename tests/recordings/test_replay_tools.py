@@ -53,7 +53,7 @@ def test_calls_without_an_output_answer_nothing() -> None:
 
 @virtual
 async def test_an_answer_takes_as_long_as_it_did() -> None:
-    tool = RecordedTool(DEFINITION, RecordedAnswers([call("{}", "so")], "in_order"), speed=4.0)
+    tool = RecordedTool(DEFINITION, RecordedAnswers([call("{}", "so")], "in_order"), pace=4.0)
 
     result = await tool.call("{}")
 
@@ -74,7 +74,7 @@ async def test_a_call_that_failed_fails_again() -> None:
 
 @virtual
 async def test_no_answer_is_said_to_be_none() -> None:
-    tool = RecordedTool(DEFINITION, RecordedAnswers([], "in_order"), speed=1.0)
+    tool = RecordedTool(DEFINITION, RecordedAnswers([], "in_order"), pace=1.0)
 
     result = await tool.call("{}")
 

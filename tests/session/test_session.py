@@ -1,112 +1,17 @@
-"""A session's opening, and waiting for what it tells."""
+"""Waiting for what a session tells."""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 import realtime_nb as rt
 from realtime_nb.local.llm import Call, ScriptedLLM
-from realtime_nb.session import inbox
+from realtime_nb.session.queues import MAX_UNREAD_EVENTS
 from realtime_nb.testing import MemoryServer, ScriptedServer
 from tests.session.session_fakes import LONG_ANSWER, response, scripted, turns
 from tests.virtual import virtual
-
-# --- opening ---
-
-
-@virtual
-async def test_the_session_is_configured_before_it_is_handed_out() -> None:
-    def look_up(word: str) -> str:
-        """Look a word up."""
-        return word
-
-    async with ScriptedServer() as server:
-        opening = asyncio.create_task(
-            rt.connect(
-                transport=server.transport, instructions="Be brief.", tools=[look_up]
-            ).__aenter__()
-        )
-        patch = await server.greet()
-        session = await opening
-        assert patch["instructions"] == "Be brief."
-        assert [tool["name"] for tool in patch["tools"]] == ["look_up"]
-        assert patch["audio"]["input"]["transcription"] == {"model": "gpt-4o-mini-transcribe"}
-        assert list(session.tools) == ["look_up"]
-        await session.close()
-
-
-@pytest.mark.parametrize("transcription", [None, "whisper-1"])
-@virtual
-async def test_transcription_is_what_was_asked_for(transcription: str | None) -> None:
-    async with (
-        MemoryServer() as server,
-        rt.connect(transport=server.transport, transcription=transcription) as session,
-    ):
-        audio = session.conversation.session["audio"]["input"]["transcription"]
-    assert (audio or {}).get("model") == transcription
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"voise": "ash"}, "Did you mean 'voice'"),
-        ({"speed": 0}, "greater than 0"),
-        ({"endpoint": "ws://127.0.0.1:9/v1/realtime", "speed": 2}, "local server only"),
-        ({"endpoint": "opnai"}, "Unknown endpoint 'opnai'"),
-        ({"turn_detection": {"type": "server_vad", "threshold": 3}}, "can't be configured"),
-    ],
-)
-def test_impossible_options_are_refused_at_once(options: dict[str, Any], words: str) -> None:
-    with pytest.raises(rt.ConfigurationError, match=words):
-        rt.connect(**options)
-
-
-@virtual
-async def test_a_server_that_refuses_the_settings_leaves_nothing_open() -> None:
-    async with ScriptedServer() as server:
-        opening = asyncio.create_task(rt.connect(transport=server.transport).__aenter__())
-        await server.emit({"type": "session.created", "session": server.session})
-        update = await server.expect("session.update")
-        error = {"message": "No.", "code": "invalid_value", "event_id": update["event_id"]}
-        await server.emit({"type": "error", "error": error})
-        with pytest.raises(rt.ServerError, match=r"refused the settings: No\."):
-            await opening
-    assert asyncio.all_tasks() == {asyncio.current_task()}
-
-
-@virtual
-async def test_a_server_that_says_something_else_is_not_realtime() -> None:
-    async with ScriptedServer() as server:
-        opening = asyncio.create_task(rt.connect(transport=server.transport).__aenter__())
-        await server.emit({"type": "hello"}, {"what": "is this"})
-        with pytest.raises(rt.ConnectionFailedError, match="Does it speak the Realtime protocol"):
-            await opening
-
-
-@virtual
-async def test_a_server_that_hangs_up_is_not_realtime() -> None:
-    async with ScriptedServer() as server:
-        opening = asyncio.create_task(rt.connect(transport=server.transport).__aenter__())
-        await server.vanish(4000, "invalid_request_error")
-        with pytest.raises(rt.ConnectionFailedError, match=r"at once.*4000: invalid_request_error"):
-            await opening
-
-
-@virtual
-async def test_a_folder_that_cannot_be_written_to_leaves_nothing_open(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    async with MemoryServer() as server:
-        with pytest.raises(rt.RecordingError):
-            await rt.connect(transport=server.transport, record=tmp_path / "file")
-        with pytest.raises(rt.SessionClosedError):
-            await server.transport.send({})
-
-
-# --- waiting ---
 
 
 @virtual
@@ -207,7 +112,7 @@ async def test_settled_waits_for_tools_and_the_response_after_them() -> None:
 async def test_events_that_nobody_reads_are_dropped_with_a_warning() -> None:
     async with ScriptedServer() as server:
         session = await scripted(server)
-        for number in range(inbox.MAX_UNREAD_EVENTS + 8):
+        for number in range(MAX_UNREAD_EVENTS + 8):
             await server.emit({"type": "noise", "number": number})
         await turns(2_000)
         with pytest.warns(UserWarning, match="10 events that nobody read in time"):

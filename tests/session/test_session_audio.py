@@ -10,7 +10,7 @@ import pytest
 import realtime_nb as rt
 from realtime_nb.local.llm import ScriptedLLM
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.session.session import MAX_UNSENT_APPENDS
+from realtime_nb.session.queues import MAX_UNSENT_APPENDS
 from realtime_nb.session.transport import MemoryTransport
 from realtime_nb.testing import MemoryServer, ScriptedServer, silence, tone
 from tests.session.session_fakes import LONG_ANSWER, response, scripted, turns

@@ -31,7 +31,7 @@ async def test_the_recording_knows_when_audio_was_captured(tmp_path: Path) -> No
         await session.close()
     assert session.recording is not None
     appends = [line for line in rt.load(session.recording).raw_events() if "audio" in line.event]
-    assert [(line.t_s, line.captured) for line in appends] == [(1.0, 0.9), (2.0, None)]
+    assert [(line.t_s, line.captured_s) for line in appends] == [(1.0, 0.9), (2.0, None)]
 
 
 @virtual

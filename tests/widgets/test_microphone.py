@@ -29,19 +29,27 @@ class Clock:
 class Heard:
     def __init__(self) -> None:
         self.chunks: list[tuple[int, bytes]] = []
+        self.captured_s: list[float] = []
+        self._sent_position = 0
         self.problems: list[str] = []
-        self.microphone = Microphone(
-            lambda pcm, position: self.chunks.append((position, pcm)), self.problems.append
-        )
+        self.microphone = Microphone(self._take, self.problems.append)
         self.page = FakePage(self.microphone)
         self.page.hello()
 
     def send(
         self, position: int, sent_ms: float = 0, capture: str = "c", samples: int = CHUNK
     ) -> None:
+        self._sent_position = position
         pcm = np.arange(position, position + samples).astype("<i2").tobytes()
         head = {"kind": "audio", "capture": capture}
         self.page.send({**head, "position": position, "t": sent_ms}, [pcm])
+
+    def _take(self, pcm: bytes, captured_s: float) -> None:
+        """Samples tell their position, but for whole turns of their 16 bits."""
+        first = int(np.frombuffer(pcm, "<u2")[0])
+        position = self._sent_position + (first - self._sent_position) % 65_536
+        self.chunks.append((position, pcm))
+        self.captured_s.append(captured_s)
 
     def positions(self) -> list[int]:
         return [position for position, _ in self.chunks]
@@ -110,6 +118,14 @@ def test_what_a_stalled_kernel_gets_too_late_is_left_out_and_told(
     assert statistics.late_ms == pytest.approx(0, abs=1)
     assert len(heard.problems) == 1
     assert "2.0 s of microphone audio came too late" in heard.problems[0]
+
+
+def test_chunks_tell_when_they_were_captured(heard: Heard, clock: Clock) -> None:
+    clock.s = 100.0
+    heard.send(0, 0)
+    clock.s = 100.3
+    heard.send(CHUNK, 40)
+    assert heard.captured_s == pytest.approx([100.0, 100.04])
 
 
 @given(st.lists(st.floats(0, 200), min_size=1, max_size=50), st.floats(-1e9, 1e9))

@@ -19,7 +19,8 @@ from typing import Literal
 import numpy as np
 
 from realtime_nb.archive.recorder import Recorder
-from realtime_nb.audio.pcm import SAMPLE_RATE, load_audio, pcm_from_samples
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import SAMPLE_RATE, pcm_from_samples
 from realtime_nb.commands.samples import AUSTEN, CARDS
 from realtime_nb.protocol.config import bytes_per_ms, merge_session
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport

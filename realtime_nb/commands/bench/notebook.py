@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import soundfile
 
-from realtime_nb.audio.pcm import load_audio
+from realtime_nb.audio.files import load_audio
 from realtime_nb.commands.bench.browser import open_browser, start_playwright
 from realtime_nb.commands.bench.lab_page import LabPage, open_notebook, running_lab
 from realtime_nb.commands.samples import SAMPLES

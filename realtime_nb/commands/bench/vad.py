@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, load_audio, pcm_from_samples
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, pcm_from_samples
 from realtime_nb.audio.vad import (
     FRAME_SAMPLES,
     VAD_SAMPLE_RATE,

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, load_audio, pcm_from_samples
+from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, pcm_from_samples
 from realtime_nb.commands.samples import SAMPLES
 from realtime_nb.commands.talk import heard_items, until_heard_for
 from realtime_nb.errors import ConfigurationError, RealtimeError

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from realtime_nb.archive.recorder import Recorder
-from realtime_nb.audio.pcm import load_audio
+from realtime_nb.audio.files import load_audio
 from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.recordings.report import report_html
 from tests.paths import DATA

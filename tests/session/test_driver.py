@@ -162,7 +162,7 @@ async def test_a_speaker_that_fails_ends_the_session(caplog: pytest.LogCaptureFi
     async with MemoryServer(ScriptedLLM([LONG_ANSWER])) as server:
         session = await rt.connect(
             transport=server.transport,
-            speaker=lambda s: BrokenSpeaker(s.clock, s.speed, s.playback_report, s.audio_played),
+            speaker=lambda s: BrokenSpeaker(s.clock, s.pace, s.playback_report, s.audio_played),
         )
         await session.say("Talk")
         with pytest.raises(rt.RealtimeError, match="the device is gone"):

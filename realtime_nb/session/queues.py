@@ -1,22 +1,32 @@
-"""What came from the server, for everybody who waits for it."""
+"""What came from the server, for everybody who waits for it, and what is on its way there.
+
+Neither may grow for ever, and each gives way in its own manner. Of what came, the oldest event that
+nobody has read is dropped: it is folded and recorded by then, so that only ``async for`` misses it,
+while waiting for the reader would stop the session. Of what goes out nothing is dropped, for the
+server's fold must equal ours: whoever appends audio waits (`Outbox.full`), and everything else is
+rare enough to be queued at any time, also behind that audio.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import warnings
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from realtime_nb.errors import RealtimeError
-from realtime_nb.protocol.events import ServerEvent, UnknownEvent
+from realtime_nb.protocol.events import JsonObject, ServerEvent, UnknownEvent
 
-__all__ = ["MAX_UNREAD_EVENTS", "Inbox", "Received"]
+__all__ = ["MAX_UNREAD_EVENTS", "MAX_UNSENT_APPENDS", "Inbox", "Outbox", "Received"]
 
 Received = ServerEvent | UnknownEvent
 
 MAX_UNREAD_EVENTS = 4_000
 """Events kept for ``async for`` while nobody reads; older ones are dropped from it with a warning.
 They are still in the conversation and the recording."""
+
+MAX_UNSENT_APPENDS = 250
+"""Microphone chunks that may wait for a slow connection; then whoever appends more has to wait."""
 
 _LOOK_AGAIN_S = 0.25
 
@@ -48,7 +58,7 @@ class Inbox:
                 watcher.set_result(None)
 
     def end(self, error: RealtimeError, *, expected: bool) -> None:
-        """No more events will come: whoever waits for one gets the error.
+        """Says that no more events will come: whoever waits for one gets the error.
 
         Args:
             error: why.
@@ -132,3 +142,53 @@ class _Waiter:
                 self.found.set_result(event)
         except Exception as error:
             self.found.set_exception(error)
+
+
+class Outbox:
+    """Events that wait for the connection: one queue, one writer, in order.
+
+    Args:
+        send: sends one event.
+        changed: called after each event that was sent.
+    """
+
+    def __init__(
+        self, send: Callable[[JsonObject], Awaitable[None]], changed: Callable[[], None]
+    ) -> None:
+        self._send = send
+        self._changed = changed
+        self._events: deque[JsonObject] = deque()
+        self._ready = asyncio.Event()
+        self.unsent_appends = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything was sent."""
+        return not self._events
+
+    @property
+    def full(self) -> bool:
+        """Whether more than ``MAX_UNSENT_APPENDS`` pieces of audio wait."""
+        return self.unsent_appends > MAX_UNSENT_APPENDS
+
+    def put(self, event: JsonObject) -> None:
+        """Queues an event; :meth:`run` sends it."""
+        self._events.append(event)
+        self.unsent_appends += _is_append(event)
+        self._ready.set()
+
+    async def run(self) -> None:
+        """Sends what comes in until it is cancelled or sending fails."""
+        while True:
+            await self._ready.wait()
+            self._ready.clear()
+            while self._events:
+                event = self._events[0]  # it counts as unsent until the connection has taken it
+                await self._send(event)
+                self._events.popleft()
+                self.unsent_appends -= _is_append(event)
+                self._changed()
+
+
+def _is_append(event: JsonObject) -> bool:
+    return event.get("type") == "input_audio_buffer.append"

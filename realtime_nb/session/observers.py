@@ -1,0 +1,50 @@
+"""Those who are shown what a session does: widgets, meters, tests."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
+from realtime_nb.protocol.wire import WireEvent
+
+__all__ = ["Observer", "Observers"]
+
+logger = logging.getLogger(__name__)
+
+
+class Observer(Protocol):
+    """Somebody who is shown what a session does, as its recorder is.
+
+    Calls come on the session's loop and must return at once.
+    """
+
+    def event(self, event: WireEvent) -> None:
+        """Takes an event that crossed the wire."""
+
+    def playback(self, report: PlaybackReport) -> None:
+        """Takes what the speaker reported."""
+
+    def tool(self, report: ToolReport) -> None:
+        """Takes that a function began to run, or ended."""
+
+
+class Observers:
+    """The observers of one session; one that fails is dropped, and the session goes on."""
+
+    def __init__(self) -> None:
+        self._observers: list[Observer] = []
+
+    def add(self, observer: Observer) -> None:
+        """Shows an observer everything from now on."""
+        self._observers.append(observer)
+
+    def show(self, show: Callable[[Observer], None]) -> None:
+        """Shows something to all of them."""
+        for observer in list(self._observers):
+            try:
+                show(observer)
+            except Exception:
+                logger.exception("%r failed and is shown nothing more", observer)
+                self._observers.remove(observer)
