@@ -102,7 +102,9 @@ def compare(
     sides = [_figures(rec, prices) for rec in (a, b)]
     pairs = _paired(*sides)
     refused = _TIMES if any(pace_note(rec.header) for rec in (a, b)) else ()
-    rows = [_row(metric, () if metric in refused else pairs, names, seed) for metric in _METRICS]
+    rows = [
+        _metric_row(metric, () if metric in refused else pairs, names, seed) for metric in _METRICS
+    ]
     different = [_differences(left, right) for left, right in pairs]
     rows.append(_text_row(different))
     turns = pd.DataFrame(
@@ -140,12 +142,12 @@ def _figures(rec: Recorded, prices: PriceTable | None) -> list[_TurnFigures]:
         text = str(row["user_text"] or "")
         speech_ms = float(row["offset_ms"]) - float(row["onset_ms"])
         found.append(
-            _TurnFigures(number, _words(text), text, speech_ms, bool(row["calls"]), values)
+            _TurnFigures(number, _word_list(text), text, speech_ms, bool(row["calls"]), values)
         )
     return found
 
 
-def _words(text: str) -> list[str]:
+def _word_list(text: str) -> list[str]:
     kept = "".join(one if one.isalnum() or one in "'’" else " " for one in text.casefold())
     return kept.split()
 
@@ -211,7 +213,7 @@ def _pair_row(left: _TurnFigures, right: _TurnFigures, different: float) -> list
 # --- figures --------------------------------------------------------------------------------------
 
 
-def _row(
+def _metric_row(
     metric: str,
     pairs: Sequence[tuple[_TurnFigures, _TurnFigures]],
     names: tuple[str, str],

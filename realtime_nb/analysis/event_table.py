@@ -26,12 +26,12 @@ def events_table(lines: Iterable[RecordedEvent]) -> pd.DataFrame:
     """Returns one row per event, as ``Recording.events`` describes it."""
     import pandas as pd
 
-    columns = zip(*map(_row, lines), strict=True)
+    columns = zip(*map(_event_row, lines), strict=True)
     content = dict(zip(_COLUMNS, columns, strict=False))
     return pd.DataFrame(content, columns=_COLUMNS)
 
 
-def _row(line: RecordedEvent) -> tuple[object, ...]:
+def _event_row(line: RecordedEvent) -> tuple[object, ...]:
     event = line.event
     item, response, error = (_object(event.get(key)) for key in ("item", "response", "error"))
     texts = (event[key] for key in _TEXTS if key in event)

@@ -85,7 +85,7 @@ Cause = Literal["user", "empty", "phantom_phrase", "short", "echo", "backchannel
 _MISSED_MS = 300.0
 _DETECTED_WITHIN_S = 0.5
 _HARDLY_VOICED_MS = 300.0
-_SLACK_S = 0.1
+_REPORT_SLACK_S = 0.1
 """By so much may a report of playback differ from the moment that it reports."""
 
 
@@ -214,7 +214,7 @@ class _Scene:
     def _heard_over(self, item: Item) -> Speech | None:
         """Returns the last speech that the server reported while the item was played."""
         begin_s, end_s = self._span_s(item)
-        index = bisect_right(self.started_s, end_s + _SLACK_S) - 1
+        index = bisect_right(self.started_s, end_s + _REPORT_SLACK_S) - 1
         return self.speech[index] if index >= 0 and self.started_s[index] >= begin_s else None
 
     def _user_speech(self, item: Item) -> _UserSpeech:
@@ -272,7 +272,7 @@ class _Scene:
         if score >= self.echo_threshold:
             return "echo"
         if user_item is not None and user_item.transcript == "completed":
-            cause = _cause_by_words(_words(user_item.text), self._voiced_ms(user))
+            cause = _cause_by_words(_plain_words(user_item.text), self._voiced_ms(user))
             if cause is not None:
                 return cause
         return "short" if self._length_ms(user) < self.min_ms else "user"
@@ -292,7 +292,7 @@ class _Scene:
         silent."""
         if math.isnan(found.onset_ms) or not len(self.rec.output):
             return math.nan
-        end_ms = found.onset_ms + (until_s + 2 * _SLACK_S - onset_s) * 1000
+        end_ms = found.onset_ms + (until_s + 2 * _REPORT_SLACK_S - onset_s) * 1000
         if not math.isnan(found.offset_ms):
             end_ms = min(end_ms, found.offset_ms)
         if not end_ms > found.onset_ms:
@@ -354,7 +354,7 @@ class _Scene:
         }
 
 
-def _words(text: str) -> str:
+def _plain_words(text: str) -> str:
     """Returns a transcript in lower case without punctuation and marks of noise."""
     return " ".join(_NOT_A_WORD.sub(" ", _NOISE_MARK.sub(" ", text.lower())).split())
 

@@ -94,8 +94,12 @@ def timeline_data(rec: Recorded, received: Mapping[str, Samples]) -> TimelineDat
         duration_s=rec.duration_s,
         user=user,
         agent=[PlacedAudio(0.0, rec.output)] if len(rec.output) else [],
-        unheard=[PlacedAudio(t_s, samples) for t_s, samples in _unheard(conversation, received)],
-        received=[PlacedAudio(t_s, samples) for t_s, samples in _unplaced(conversation, received)],
+        unheard=[
+            PlacedAudio(t_s, samples) for t_s, samples in _unheard_audio(conversation, received)
+        ],
+        received=[
+            PlacedAudio(t_s, samples) for t_s, samples in _unplaced_audio(conversation, received)
+        ],
         padded=_placed(
             clock, ((heard.audio_start_ms, heard.audio_end_ms) for heard in conversation.speech)
         ),
@@ -135,7 +139,7 @@ def _samples(ms: float) -> int:
     return round(ms * SAMPLE_RATE / 1000)
 
 
-def _unheard(
+def _unheard_audio(
     conversation: Conversation, received: Mapping[str, Samples]
 ) -> Iterator[tuple[float, Samples]]:
     """Yields the agent's audio that was never played, from when it would have been.
@@ -160,7 +164,7 @@ def _unheard(
             yield begin_s, rest[: round(min(room_s, len(rest)) * SAMPLE_RATE)]
 
 
-def _unplaced(
+def _unplaced_audio(
     conversation: Conversation, received: Mapping[str, Samples]
 ) -> Iterator[tuple[float, Samples]]:
     """Yields the agent's audio where nothing tells what of it was played, each message from when it

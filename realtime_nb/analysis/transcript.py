@@ -71,7 +71,7 @@ def transcript_rows(conversation: Conversation) -> list[TranscriptRow]:
     written = noted.pop("", [])
     for item_id in order:
         item = items.get(item_id)
-        row = None if item is None else _row(conversation, item, transcribed=transcribed)
+        row = None if item is None else _item_row(conversation, item, transcribed=transcribed)
         if row is not None:
             written.append(row)
         written += noted.pop(item_id, [])
@@ -130,7 +130,7 @@ def call_text(name: str, arguments: str, output: str | None) -> str:
 
 
 def _marked(item: Item) -> str:
-    rest = _unheard(item)
+    rest = _unheard_text(item)
     if rest:
         return f"{item.heard_text} [interrupted; not heard: {rest}]"
     # Of how much audio it was cut is not known: nor is what was heard of it.
@@ -138,7 +138,7 @@ def _marked(item: Item) -> str:
     return f"{item.text} [interrupted]" if lost else item.text
 
 
-def _unheard(item: Item) -> str:
+def _unheard_text(item: Item) -> str:
     """Returns the rest of a text after it was cut."""
     return item.text[len(item.heard_text) :].strip()
 
@@ -151,22 +151,22 @@ def _line(t_s: float | None, who: str, text: str) -> str:
 # --- in rows --------------------------------------------------------------------------------------
 
 
-def _row(conversation: Conversation, item: Item, *, transcribed: bool) -> TranscriptRow | None:
+def _item_row(conversation: Conversation, item: Item, *, transcribed: bool) -> TranscriptRow | None:
     match item.type:
         case "message" if item.role == "assistant":
             return _agent_row(item)
         case "message" if item.role == "user":
             return _user_row(item, transcribed=transcribed)
         case "message":
-            return TranscriptRow(item.id, "system", _short(item.text), t_s=item.added_s)
+            return TranscriptRow(item.id, "system", _capped(item.text), t_s=item.added_s)
         case "function_call":
-            return _call_row(item, conversation.calls.get(item.call_id or ""))
+            return _tool_row(item, conversation.calls.get(item.call_id or ""))
         case "function_call_output" if item.call_id in conversation.calls:
             return None
         case _:
             name = item.type.replace("_", " ")
             return TranscriptRow(
-                item.id, "system", _short(item.output or name), note=name, t_s=item.added_s
+                item.id, "system", _capped(item.output or name), note=name, t_s=item.added_s
             )
 
 
@@ -185,7 +185,7 @@ def _user_row(item: Item, *, transcribed: bool) -> TranscriptRow:
     return TranscriptRow(
         item.id,
         "user",
-        _short(item.text),
+        _capped(item.text),
         pending=pending,
         note=note,
         t_s=item.added_s if item.committed_s is None else item.committed_s,
@@ -200,15 +200,15 @@ def _agent_row(item: Item) -> TranscriptRow:
     return TranscriptRow(
         item.id,
         "agent",
-        _short(item.heard_text),
-        unheard=_short(_unheard(item)),
+        _capped(item.heard_text),
+        unheard=_capped(_unheard_text(item)),
         pending=item.status == "in_progress" and not item.interrupted,
         note=note,
         t_s=item.added_s if item.played_s is None else item.played_s,
     )
 
 
-def _call_row(item: Item, call: FunctionCall | None) -> TranscriptRow:
+def _tool_row(item: Item, call: FunctionCall | None) -> TranscriptRow:
     call = call or FunctionCall(item.call_id or "", item.name or "", item.arguments)
     duration_ms = None
     if call.output_s is not None and call.done_s is not None:
@@ -216,11 +216,11 @@ def _call_row(item: Item, call: FunctionCall | None) -> TranscriptRow:
     return TranscriptRow(
         item.id,
         "call",
-        _short(_arguments(call.arguments or item.arguments)),
+        _capped(_arguments(call.arguments or item.arguments)),
         pending=call.output is None,
         t_s=item.added_s if call.started_s is None else call.started_s,
         name=call.name or item.name or "",
-        output=None if call.output is None else _short(_plain(call.output)),
+        output=None if call.output is None else _capped(_plain(call.output)),
         duration_ms=duration_ms,
         failed=_tells_of_error(call.output),
     )
@@ -266,7 +266,7 @@ def _notes_by_item(
         row = TranscriptRow(
             f"note {response.id}",
             "note",
-            _short(f"{words}: {message}" if message else f"{words}."),
+            _capped(f"{words}: {message}" if message else f"{words}."),
             t_s=response.done_s,
             failed=response.status == "failed",
         )
@@ -308,7 +308,7 @@ def _tells_of_error(output: str | None) -> bool:
     return isinstance(value, dict) and bool(value.get("error"))
 
 
-def _short(text: str) -> str:
+def _capped(text: str) -> str:
     if len(text) <= _LONGEST:
         return text
     return f"{text[:_LONGEST]}… ({len(text) - _LONGEST:,} characters more)"

@@ -113,7 +113,7 @@ class Moments:
             notes.append("uplink_ms: no device told when it captured the audio")
         edges = zip(LATENCY_PARTS, pairwise(zip(_EDGES, self._edges_s, strict=True)), strict=True)
         for part, ((before, earlier_s), (after, later_s)) in edges:
-            if later_s < earlier_s - _SLACK_S:
+            if later_s < earlier_s - _CLOCK_SLACK_S:
                 notes.append(f"{part}: {after} came before {before}")
         return "; ".join(notes) or None
 
@@ -131,13 +131,13 @@ _EDGES = (
 )
 """Between which the parts lie."""
 
-_SLACK_S = 1e-5
+_CLOCK_SLACK_S = 1e-5
 """Times are kept in microseconds."""
 
 
 def _duration_ms(earlier_s: float, later_s: float) -> float:
     """Returns the time between; NaN where the later comes first: the two are not of one turn."""
-    return math.nan if later_s < earlier_s - _SLACK_S else (later_s - earlier_s) * 1000
+    return math.nan if later_s < earlier_s - _CLOCK_SLACK_S else (later_s - earlier_s) * 1000
 
 
 def earliest(moments: Iterable[float | None]) -> float:
@@ -318,7 +318,7 @@ def moments_of(
         note = "the events of its audio can't be understood" if lost else "no spoken answer"
     elif note is None and math.isnan(played_s):
         note = "playback was not reported"
-    elif note is None and played_s < speech_end_s - _SLACK_S:
+    elif note is None and played_s < speech_end_s - _CLOCK_SLACK_S:
         note = "the answer was played before the end of speech"
     stop_s, stop_source = _stop(turn)
     return Moments(

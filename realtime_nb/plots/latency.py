@@ -66,7 +66,7 @@ def plot_latency(latency: pd.DataFrame, ax: Axes | None = None, *, simulated: bo
     _explain_hollow(ax, groups)
     if not groups:
         style.nothing(ax, "no turn has a latency")
-    style.caption(ax, [style.SIMULATED if simulated else "", _missing(latency)])
+    style.caption(ax, [style.SIMULATED if simulated else "", _not_counted(latency)])
     style.settle(ax)
     for row, (_, colour, table) in enumerate(reversed(groups)):
         if len(table) < FEWEST_OF_A_DISTRIBUTION:
@@ -160,7 +160,7 @@ def _draw_distribution(ax: Axes, values_ms: npt.NDArray[np.float64], row: int, c
             _write(ax, f"p{percentile} {at_ms:,.0f} ms", at_ms, height, 6, edge, side)
 
 
-def _missing(latency: pd.DataFrame) -> str:
+def _not_counted(latency: pd.DataFrame) -> str:
     reasons = style.why_no_latency(latency)
     words = ", ".join(f"{reason} ({count})" for reason, count in reasons.items())
     return f"Not counted: {counted(sum(reasons.values()), 'turn')}: {words}." if words else ""

@@ -52,8 +52,8 @@ def timeline_svg(data: TimelineData, *, width_px: int = 720) -> str:
         f'height="{still.bottom_px:.0f}" viewBox="0 0 {still.width_px} {still.bottom_px:.0f}" '
         'style="max-width:100%;height:auto" font-family="system-ui,sans-serif" font-size="11" '
         'fill="currentColor">',
-        f"<title>{_text(_title(data))}</title>",
-        f"<desc>{_text(_description(data))}</desc>",
+        f"<title>{_xml_text(_title(data))}</title>",
+        f"<desc>{_xml_text(_description(data))}</desc>",
         f"<style>{_SCHEME}</style>",
         *lanes,
         "</svg>",
@@ -96,7 +96,7 @@ def _description(data: TimelineData) -> str:
     return "; ".join(fact for fact in facts if fact) + "."
 
 
-def _text(text: str) -> str:
+def _xml_text(text: str) -> str:
     """Returns a text fit for XML: escaped, without the characters that it can't hold."""
     return escape(_UNPRINTABLE.sub("\ufffd", text))
 
@@ -222,7 +222,8 @@ class _Still:
 
     def _errors(self) -> str:
         crosses = "".join(
-            f"M{_short(self._x(t_s) - 4)} -4l8 8m0-8l-8 8" for t_s in self.data.errors[:_MOST_MARKS]
+            f"M{_coordinate(self._x(t_s) - 4)} -4l8 8m0-8l-8 8"
+            for t_s in self.data.errors[:_MOST_MARKS]
         )
         if not crosses:
             return ""
@@ -236,7 +237,7 @@ class _Still:
 
     def _label_lines(self, top_px: float) -> str:
         lines = "".join(
-            f"M{_short(self._x(t_s))} {top_px:g}V{self.bottom_px:g}"
+            f"M{_coordinate(self._x(t_s))} {top_px:g}V{self.bottom_px:g}"
             for t_s, _ in self.data.labels[:_MOST_MARKS]
         )
         if not lines:
@@ -252,25 +253,25 @@ class _Still:
             left_px = min(self._x(t_s), self.width_px - length_px)
             if left_px >= free_px:
                 free_px = left_px + length_px + 8
-                yield f'<text x="{_short(left_px)}" y="{y_px:g}">{_text(name)}</text>'
+                yield f'<text x="{_coordinate(left_px)}" y="{y_px:g}">{_xml_text(name)}</text>'
 
     def _time_axis(self) -> Iterator[str]:
         top_px = self.bottom_px
         step_s = style.time_tick_step_s(self.duration_s, most=8)
         ticks_s = np.arange(0, self.duration_s * (1 + 1e-9), step_s)
-        marks = "".join(f"M{_short(self._x(t_s))} {top_px:g}v4" for t_s in ticks_s)
+        marks = "".join(f"M{_coordinate(self._x(t_s))} {top_px:g}v4" for t_s in ticks_s)
         line = f"M{_MARGIN_PX} {top_px:g}H{self.width_px - _RIGHT_MARGIN_PX}"
         yield f'<path d="{line}{marks}" stroke="currentColor" opacity=".6" fill="none"/>'
         for t_s in ticks_s:
             tick = style.time_tick(float(round(t_s, 3)), self.duration_s)
             unit = " s" if t_s == 0 and self.duration_s <= 90 else ""
             yield (
-                f'<text x="{_short(self._x(t_s))}" y="{top_px + 15:g}" text-anchor="middle">'
+                f'<text x="{_coordinate(self._x(t_s))}" y="{top_px + 15:g}" text-anchor="middle">'
                 f"{tick}{unit}</text>"
             )
         self.bottom_px += 20
 
 
-def _short(value: float) -> str:
+def _coordinate(value: float) -> str:
     """Returns a coordinate to a tenth of a pixel, in as few letters as can be."""
     return f"{value:.1f}".removesuffix(".0").replace("-0.", "-.").removeprefix("0") or "0"

@@ -61,7 +61,7 @@ def plot_usage(usage: pd.DataFrame, ax: Axes | None = None) -> Axes:
     _count(ax, places)
     style.legend_above(ax, handles[::-1], columns=8)
     missing = len(usage) - len(counted) if len(counted) else 0
-    style.caption(ax, [_growth(context), _uncounted(missing)])
+    style.caption(ax, [_growth_words(context), _uncounted(missing)])
     style.settle(ax)
     return ax
 
@@ -133,7 +133,7 @@ def _draw_context(ax: Axes, context: Numbers) -> Artist:
     )
 
 
-def _growth(context: Numbers) -> str:
+def _growth_words(context: Numbers) -> str:
     if len(context) < 2:
         return ""
     slope = round(float(np.polyfit(np.arange(len(context)), context, 1)[0]))
@@ -233,7 +233,9 @@ def _money(highest_usd: float) -> Callable[[float, float], str]:
 
 def _why_no_price(unpriced: pd.DataFrame) -> str:
     """Returns what is not known, and what to pass for it."""
-    reasons = [reason for reason in _reasons(unpriced) if not reason.startswith("no price is")]
+    reasons = [
+        reason for reason in _price_reasons(unpriced) if not reason.startswith("no price is")
+    ]
     because = f" ({'; '.join(reasons)})" if reasons else ""
     return (
         f"No price is known for {_models(unpriced)}{because}.\n"
@@ -254,7 +256,7 @@ def _unpriced(costs: pd.DataFrame) -> str:
         for kind in ("response", "transcription")
         if (costs["kind"] == kind).any()
     ]
-    because = f" ({'; '.join(_reasons(costs))})" if _reasons(costs) else ""
+    because = f" ({'; '.join(_price_reasons(costs))})" if _price_reasons(costs) else ""
     return f"Not counted, without a price for {_models(costs)}: {', '.join(kinds)}{because}."
 
 
@@ -263,7 +265,7 @@ def _models(costs: pd.DataFrame) -> str:
     return ", ".join(names) or "an unknown model"
 
 
-def _reasons(costs: pd.DataFrame) -> list[str]:
+def _price_reasons(costs: pd.DataFrame) -> list[str]:
     return sorted(set(costs["reason"].dropna())) if "reason" in costs else []
 
 

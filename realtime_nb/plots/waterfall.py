@@ -70,7 +70,7 @@ def plot_waterfall(
     else:
         style.nothing(ax, "" if rows else "no turns")
     style.legend_above(ax, handles, right=False)
-    notes = "" if readable else _notes(latency)
+    notes = "" if readable else _not_drawn(latency)
     style.caption(ax, [style.SIMULATED if simulated else "", notes])
     row_px = _name_rows(ax, latency)
     if readable:
@@ -196,7 +196,7 @@ def _name_rows(ax: Axes, latency: pd.DataFrame) -> float:
     return row_px
 
 
-def _notes(latency: pd.DataFrame) -> str:
+def _not_drawn(latency: pd.DataFrame) -> str:
     """Returns how many turns have no latency, by the reason."""
     reasons = style.why_no_latency(latency)
     words = "; ".join(f"{count} {reason}" for reason, count in reasons.items())

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from realtime_nb.analysis.cost.prices import Price, PriceTable, find_price
+from realtime_nb.analysis.cost.prices import TOKENS_PRICED, Price, PriceTable, find_price
 from realtime_nb.analysis.cost.token_counts import Tokens, price_tokens
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.user_turns import find_user_turns
@@ -220,14 +220,14 @@ def _realtime(
         for text, audio in _histories(conversation, given)
     )
     rate = f"{given.user_tokens_per_s:g} tokens/s"
-    usd = _usd(price, fresh_audio=user_s * given.user_tokens_per_s, fresh_text=typed)
+    usd = _token_usd(price, fresh_audio=user_s * given.user_tokens_per_s, fresh_text=typed)
     basis = f"{user_s:.1f} s of audio, {rate}"
     yield "user's input", usd, _user_gap(conversation) or basis
     rate = f"{given.agent_tokens_per_s:g} tokens/s"
-    usd = _usd(price, output_audio=agent_s * given.agent_tokens_per_s)
+    usd = _token_usd(price, output_audio=agent_s * given.agent_tokens_per_s)
     yield "agent's audio", usd, _agent_gap(conversation) or f"{agent_s:.1f} s, {rate}"
-    usd = _usd(price, output_text=said)
-    unsaid = _gap("what the agent said", [one.agent_tokens for one in conversation])
+    usd = _token_usd(price, output_text=said)
+    unsaid = _unknown_in("what the agent said", [one.agent_tokens for one in conversation])
     yield "agent's transcript", usd, unsaid or f"{said:.0f} text tokens"
     basis = f"{len(conversation)} responses, {given.cached_share:.0%} of it cached"
     yield "context read again", again, _context_gap(conversation, again) or basis
@@ -236,18 +236,18 @@ def _realtime(
     yield "user's transcript", usd, _user_gap(conversation) or basis
 
 
-def _usd(price: Price, **counts: float) -> float:
+def _token_usd(price: Price, **counts: float) -> float:
     if any(math.isnan(count) for count in counts.values()):
         return math.nan
     return price_tokens(Tokens(**{name: round(count) for name, count in counts.items()}), price)
 
 
 def _user_gap(conversation: Sequence[_Exchange]) -> str | None:
-    return _gap("how long the user spoke", [one.user_s for one in conversation])
+    return _unknown_in("how long the user spoke", [one.user_s for one in conversation])
 
 
 def _agent_gap(conversation: Sequence[_Exchange]) -> str | None:
-    return _gap("how long the agent's audio is", [one.agent_s for one in conversation])
+    return _unknown_in("how long the agent's audio is", [one.agent_s for one in conversation])
 
 
 def _context_gap(conversation: Sequence[_Exchange], usd: float) -> str | None:
@@ -257,7 +257,7 @@ def _context_gap(conversation: Sequence[_Exchange], usd: float) -> str | None:
     return _user_gap(conversation[:-1]) or _agent_gap(conversation[:-1])
 
 
-def _gap(what: str, values: Sequence[float]) -> str | None:
+def _unknown_in(what: str, values: Sequence[float]) -> str | None:
     """Returns what is not known of some of the turns; None if nothing."""
     unknown = sum(map(math.isnan, values))
     return f"{what} is not known in {unknown} of {len(values)} turns" if unknown else None
@@ -278,7 +278,7 @@ def _reading(text: float, audio: float, price: Price, cached: float) -> float:
     usd = text * (cached * price.text_cached + (1 - cached) * price.text_in)
     if audio:
         usd += audio * (cached * price.audio_cached + (1 - cached) * price.audio_in)
-    return usd / 1_000_000
+    return usd / TOKENS_PRICED
 
 
 def _pipeline(
@@ -292,10 +292,12 @@ def _pipeline(
     for one in conversation:
         again += _reading(before, 0.0, given.llm, given.cached_share)
         before += one.user_tokens + one.agent_tokens
-    unsaid = _gap("what was said", [one.user_tokens + one.agent_tokens for one in conversation])
+    unsaid = _unknown_in(
+        "what was said", [one.user_tokens + one.agent_tokens for one in conversation]
+    )
     basis = f"{user_s:.1f} s at ${given.stt_usd_per_minute:g}/min"
     yield "stt", user_s / 60 * given.stt_usd_per_minute, _user_gap(conversation) or basis
-    new = (asked * given.llm.text_in + said * given.llm.text_out) / 1_000_000
+    new = (asked * given.llm.text_in + said * given.llm.text_out) / TOKENS_PRICED
     basis = f"{asked:.0f} text tokens in, {said:.0f} out; an example price unless given"
     yield "llm", new, unsaid or basis
     basis = f"{len(conversation)} responses, {given.cached_share:.0%} of it cached"

@@ -21,7 +21,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from realtime_nb.analysis.cost.prices import DurationPrice, Price, PriceTable, find_price
+from realtime_nb.analysis.cost.prices import (
+    TOKENS_PRICED,
+    DurationPrice,
+    Price,
+    PriceTable,
+    find_price,
+)
 from realtime_nb.analysis.cost.summary import Cost
 from realtime_nb.analysis.cost.token_counts import MODALITIES, Tokens, price_tokens, tokens_of
 from realtime_nb.analysis.recorded import Recorded
@@ -37,7 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = ["cost_summary", "costs"]
 
-_MILLION = 1_000_000
 _TURN_COLUMNS = (
     *("turn", "usd", "cumulative_usd", "responses_usd", "responses"),
     *("input_tokens", "cached_share"),
@@ -245,7 +250,7 @@ def cost_summary(rec: Recorded, prices: PriceTable | None = None, model: str | N
         table[table.kind == kind].usd for kind in ("response", "transcription")
     )
     priced = float(table.usd.sum()) if table.usd.notna().any() or table.empty else math.nan
-    unheard = _unheard(rec.conversation, table, _pricing(rec, prices, model))
+    unheard = _unheard_audio_cost(rec.conversation, table, _pricing(rec, prices, model))
     talk = talk_time(rec)
     unknown = {
         "per_minute_usd": None if rec.duration_s > 0 else "how long the session was is not known",
@@ -267,7 +272,7 @@ def cost_summary(rec: Recorded, prices: PriceTable | None = None, model: str | N
         by_turn=_by_turn(table),
         table=table,
         assumption=table.attrs["assumption"],
-        reason=_reasons(table),
+        reason=_why_unpriced(table),
         unknown={name: why for name, why in unknown.items() if why is not None},
     )
 
@@ -284,13 +289,13 @@ def _by_turn(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     cumulative_usd = 0.0
     for turn, part in groupby(known.to_dict("records"), lambda row: row["turn"]):
-        row = _turn_row(int(turn), list(part))
+        row = _cost_of_turn(int(turn), list(part))
         cumulative_usd += row["usd"]
         rows.append({**row, "cumulative_usd": cumulative_usd})
     return pd.DataFrame(rows, columns=list(_TURN_COLUMNS))
 
 
-def _turn_row(turn: int, part: list[dict[Any, Any]]) -> dict[str, float]:
+def _cost_of_turn(turn: int, part: list[dict[Any, Any]]) -> dict[str, float]:
     responses = [row for row in part if row["kind"] == "response"]
     known = [row for row in responses if row["input_tokens"] > 0]
     return {
@@ -313,7 +318,9 @@ class _Unheard:
     reason: str | None = None
 
 
-def _unheard(conversation: Conversation, table: pd.DataFrame, pricing: _Pricing) -> _Unheard:
+def _unheard_audio_cost(
+    conversation: Conversation, table: pd.DataFrame, pricing: _Pricing
+) -> _Unheard:
     items = spoken_messages(conversation)
     if all(item.played_ms is None for item in items):
         return _Unheard(reason="playback was not reported" if items else "the agent did not speak")
@@ -338,11 +345,11 @@ def _unheard(conversation: Conversation, table: pd.DataFrame, pricing: _Pricing)
     )
     reason = None if tokens == tokens else "the server reported no audio tokens of it"
     price = pricing.of(pricing.model)
-    usd = tokens * price.audio_out / _MILLION if isinstance(price, Price) else math.nan
+    usd = tokens * price.audio_out / TOKENS_PRICED if isinstance(price, Price) else math.nan
     return _Unheard(usd, tokens, share, reason)
 
 
-def _reasons(table: pd.DataFrame) -> str | None:
+def _why_unpriced(table: pd.DataFrame) -> str | None:
     missing = table[table.usd.isna()]
     if len(missing) and (missing.reason == _LOCAL).all():
         return f'{_LOCAL}; model="gpt-realtime-2.1" prices its tokens as if they were that one\'s'

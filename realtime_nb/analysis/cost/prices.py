@@ -16,6 +16,7 @@ __all__ = [
     "PRICES_DATE",
     "PRICES_SOURCE",
     "SNAPSHOTS",
+    "TOKENS_PRICED",
     "DurationPrice",
     "Price",
     "PriceTable",
@@ -57,6 +58,9 @@ class DurationPrice:
 
     usd_per_minute: float
 
+
+TOKENS_PRICED = 1_000_000
+"""The prices by tokens are for so many."""
 
 PriceTable = Mapping[str, Price | DurationPrice]
 

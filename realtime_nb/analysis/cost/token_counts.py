@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from realtime_nb.analysis.cost.prices import Price
+from realtime_nb.analysis.cost.prices import TOKENS_PRICED, Price
 from realtime_nb.protocol.events import JsonObject
 
 __all__ = ["MODALITIES", "Tokens", "price_tokens", "tokens_of"]
 
 MODALITIES = ("text", "audio", "image")
 """Of input tokens; output has no image."""
-
-_MILLION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +93,4 @@ def price_tokens(tokens: Tokens, price: Price) -> float:
         (tokens.output_text, price.text_out),
         (tokens.output_audio, price.audio_out),
     )
-    return sum(count * usd for count, usd in parts if count) / _MILLION
+    return sum(count * usd for count, usd in parts if count) / TOKENS_PRICED

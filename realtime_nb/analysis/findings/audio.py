@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, seconds
+from realtime_nb.analysis.findings.evidence import AT_THE_END_S, Evidence, Finding, Rule, seconds
 from realtime_nb.analysis.table_cells import rest_ms
 from realtime_nb.protocol.words import counted
 
@@ -14,9 +14,6 @@ __all__ = ["AUDIO_RULES"]
 UNHEARD_SHARE = 0.1
 LITTLE_UNHEARD_MS = 1_000.0
 """Less of the agent's audio than this is the tail of a barge-in, and no news."""
-
-AT_THE_END_S = 0.5
-"""What was stopped so shortly before the session's end was stopped by it."""
 
 QUIET_PEAK_DBFS = -30.0
 """A microphone whose loudest moment is below this is turned down, or far away."""

@@ -20,11 +20,23 @@ from realtime_nb.protocol.events import JsonObject
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SEVERITIES", "Evidence", "Finding", "Rule", "Severity", "seconds", "table_rows"]
+__all__ = [
+    "AT_THE_END_S",
+    "SEVERITIES",
+    "Evidence",
+    "Finding",
+    "Rule",
+    "Severity",
+    "seconds",
+    "table_rows",
+]
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """Worst first."""
+
+AT_THE_END_S = 0.5
+"""What was stopped so shortly before the session's end was stopped by it."""
 
 _BULK = ("input_audio_buffer.append",)
 

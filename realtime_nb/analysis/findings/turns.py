@@ -7,7 +7,14 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from realtime_nb.analysis import turn_faults
-from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, seconds, table_rows
+from realtime_nb.analysis.findings.evidence import (
+    AT_THE_END_S,
+    Evidence,
+    Finding,
+    Rule,
+    seconds,
+    table_rows,
+)
 from realtime_nb.analysis.voices import TimeSpan
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.words import shortened
@@ -16,8 +23,6 @@ __all__ = ["TURN_RULES"]
 
 OVER_REMEMBERED_MS = 200.0
 """From here on the model believes that it said things which nobody heard."""
-
-_AT_THE_END_S = 0.5
 
 DEAF_S = 1.0
 """Speech of this length that turn detection never reported."""
@@ -99,7 +104,7 @@ def over_remembered(evidence: Evidence) -> Iterator[Finding]:
     """Yields answers of which the model remembers more than was heard."""
     table = evidence.interruptions
     # What the session's own end cut short, no model goes on from.
-    last = table.stopped_s.astype(float) > evidence.rec.duration_s - _AT_THE_END_S
+    last = table.stopped_s.astype(float) > evidence.rec.duration_s - AT_THE_END_S
     too_much = table.over_remembered_ms.astype(float) > OVER_REMEMBERED_MS
     for row in table_rows(table[~last & too_much]):
         yield evidence.finding(

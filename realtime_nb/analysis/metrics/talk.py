@@ -40,7 +40,7 @@ def talk_figures(rec: Recorded) -> dict[str, Figure]:
         "agent_over_user": _agent_over_user(rec, found),
         **_talk(rec),
         **_silence(rec),
-        **_unheard(rec),
+        **_unheard_figures(rec),
         "speech_rate_wpm": _speech_rate(rec),
         **_phantoms(rec, found),
         **_input(rec),
@@ -179,7 +179,7 @@ def _silence(rec: Recorded) -> dict[str, Figure]:
 # --- what was heard ---
 
 
-def _unheard(rec: Recorded) -> dict[str, Figure]:
+def _unheard_figures(rec: Recorded) -> dict[str, Figure]:
     reason = _no_playback(rec)
     if reason is not None:
         units = dict.fromkeys(("unheard_ms", "over_remembered_ms", "underrun_ms"), "ms")
