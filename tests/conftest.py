@@ -7,11 +7,17 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.recordings.recording import load
 from realtime_nb.session.driver import Driver
 from tests import tallies
+
+# How long an example takes tells of the machine's load, not of what is tested. The rest stays as
+# hypothesis sets it: in CI the same examples each time, elsewhere new ones.
+settings.register_profile("no deadlines", settings.default, deadline=None)
+settings.load_profile("no deadlines")
 
 
 @pytest.hookimpl(trylast=True)
