@@ -269,6 +269,7 @@ class _Scene:
     def _cause(self, user: _UserSpeech, user_item: Item | None, score: float) -> Cause:
         if user.speech is None and user.boundaries.onset_source is None:
             return "program"
+        # Before the words: recognition makes some of the agent's own voice, too.
         if score >= self.echo_threshold:
             return "echo"
         if user_item is not None and user_item.transcript == "completed":

@@ -30,8 +30,8 @@ class LatencyMeter:
     - A mark that a person made at the end of the user's speech counts in the recording alone.
 
     Args:
-        conversation: of the session, from its beginning; everything is folded into it before it
-            is told here.
+        conversation: of the session, from its beginning; everything is folded into it before
+            the meter hears of it.
     """
 
     def __init__(self, conversation: Conversation) -> None:
@@ -67,7 +67,8 @@ class LatencyMeter:
         if report.kind != "started" or item is None or item.response_id is None:
             return None
         turn = self._turns.answered_by(item.response_id)
-        if turn is None or earliest(one.played_s for one in turn.items) < report.t_s:
+        # An answer of several messages begins to sound with the first of them.
+        if turn is None or earliest(each.played_s for each in turn.items) < report.t_s:
             return None
         listener = self._listener
         self._open = item.response_id if listener is not None and listener.speaking else None

@@ -40,6 +40,10 @@ def talk_time(rec: Recorded) -> TalkTime:
     not tell that of everything they said, as with push-to-talk, it is what the offline detector
     hears. The agent's is where what was played is audible; where that was not recorded, as long as
     its device reported to have played.
+
+    The metric ``user_talk_s`` is another measure on purpose: the offline detector's alone, so that
+    the user's talk, the agent's and their overlap are of one kind. What is paid for follows what
+    the server heard.
     """
     user_s, agent_s = _user_s(rec), _agent_s(rec)
     reasons = []

@@ -307,6 +307,7 @@ def moments_of(
     if not math.isnan(mark_s):
         speech_end_s, sent_s, source = mark_s, clock.sent_after(mark_s), "label"
         capture_source = clock.capture_source_after(mark_s)
+        # No mark mends audio that came faster than life: its times are not those of speech.
         if note != _PUSHED:
             note = "the label lies after the audio" if math.isnan(sent_s) else None
     if note is not None:

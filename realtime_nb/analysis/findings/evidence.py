@@ -133,12 +133,12 @@ class Evidence:
             span_s: where to look; None and NaN where that is unknown.
             text: the sentence, without its full stop and the number of the turn before it.
             turn: number of the turn, None and NaN where it belongs to none.
-            of: ids whose events are told.
+            of: ids whose events are the evidence.
             figures: the rest of the evidence.
         """
         number = None if turn is None or math.isnan(turn) else int(turn)
         start_s, end_s = map(or_nan, span_s)
-        told = {} if of is None else {"events": self.seqs(*of)}
+        events = {} if of is None else {"events": self.seqs(*of)}
         return Finding(
             id,
             severity,
@@ -146,7 +146,7 @@ class Evidence:
             start_s,
             end_s,
             f"{'' if number is None else f'turn {number}: '}{text}.",
-            told | figures,
+            events | figures,
             suggestion,
         )
 

@@ -41,7 +41,7 @@ FINDING_IDS = (
 """All kinds of findings."""
 
 RULES: tuple[Rule, ...] = (*SESSION_RULES, *TURN_RULES, *TIMING_RULES, *AUDIO_RULES)
-"""In this order findings of one severity and one moment are told."""
+"""Findings of one severity at one moment stay in this order: sorting keeps it."""
 
 
 def findings(rec: Recorded, prices: PriceTable | None = None) -> Findings:

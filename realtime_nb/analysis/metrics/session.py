@@ -42,11 +42,11 @@ def session_figures(rec: Recorded) -> dict[str, Figure]:
 def _tokens(rec: Recorded) -> dict[str, Figure]:
     usage = rec.usage
     none = "there was no response" if usage.empty else "the server reported no token counts"
-    told = usage[usage.input_tokens.notna() & usage.cached_tokens.notna()]
+    counted = usage[usage.input_tokens.notna() & usage.cached_tokens.notna()]
     return {
         "context_tokens": figures.spread(usage.input_tokens, "tokens", "server", none),
         "cached_share": figures.share(
-            told.cached_tokens.sum(), told.input_tokens.sum(), "server", none
+            counted.cached_tokens.sum(), counted.input_tokens.sum(), "server", none
         ),
     }
 
@@ -94,8 +94,8 @@ def _by_minute(rec: Recorded, cost: Cost, name: str, source: str) -> Figure:
 
 def _input_lost(rec: Recorded) -> Figure:
     microphone = rec.header.get("microphone")
-    told = microphone if isinstance(microphone, dict) else {}
-    lost_ms, dropped_ms = told.get("lost_ms"), told.get("dropped_ms")
+    report = microphone if isinstance(microphone, dict) else {}
+    lost_ms, dropped_ms = report.get("lost_ms"), report.get("dropped_ms")
     if not isinstance(lost_ms, int | float) or not isinstance(dropped_ms, int | float):
         return figures.unknown("ms", "no microphone reported what it lost")
     return Figure(float(lost_ms + dropped_ms), "ms", source="microphone")
