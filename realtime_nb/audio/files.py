@@ -11,8 +11,7 @@ import struct
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 import numpy as np
 import soxr
@@ -124,9 +123,9 @@ class WavHeader:
         encoding: the format's tag; 1 is PCM.
         bytes_per_s: of the audio.
         start: where the audio begins in the file.
-        told_bytes: how long it is by its size field.
-        found_bytes: how long it is: the same where what follows proves it, else up to the file's
-            end.
+        told_bytes: how long it is by its size field; 0 where that does not tell.
+        found_bytes: how long it is: as the size field says, where what follows proves it, else up
+            to the file's end.
     """
 
     encoding: int
@@ -146,16 +145,12 @@ class WavHeader:
     @property
     def told_s(self) -> float:
         """How long the audio is by its size field; 0 where that does not tell."""
-        return self.told_bytes / self.bytes_per_s if self._tells else 0.0
+        return self.told_bytes / self.bytes_per_s if self.bytes_per_s else 0.0
 
     @property
     def missing_bytes(self) -> int:
         """How much the file lacks of what its size field tells."""
-        return max(0, self.told_bytes - self.found_bytes) if self._tells else 0
-
-    @property
-    def _tells(self) -> bool:
-        return self.bytes_per_s > 0 and self.told_bytes < _SIZE_UNKNOWN
+        return max(0, self.told_bytes - self.found_bytes)
 
 
 def read_wav_header(path: Path) -> WavHeader | None:
@@ -178,7 +173,8 @@ def _wav_header(file: BinaryIO) -> WavHeader | None:
             if len(form) < 16:
                 return None
             trusted = _chunks_reach_end(file, start + size + size % 2, file_size)
-            return WavHeader(*_format(form), start, size, size if trusted else file_size - start)
+            told, found = size if size < _SIZE_UNKNOWN else 0, file_size - start
+            return WavHeader(*_format(form), start, told, size if trusted else found)
         if name == b"fmt ":
             form = file.read(min(size, 40))
         file.seek(start + size + size % 2)
@@ -252,17 +248,6 @@ class GrowingWav:
         self._samples = 0
         self._file.write(self._header())
         self._file.flush()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def samples(self) -> int:

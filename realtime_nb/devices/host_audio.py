@@ -391,6 +391,7 @@ class HostSpeaker:
     def _hear(self, marks: Marks) -> None:
         """Takes what the device did, on its thread."""
         self._calls += 1
+        # The marks first: whoever sees a flush's number finds what was played before it.
         self._arrived.extend(marks)
         for mark in marks:
             if isinstance(mark, int):
@@ -403,7 +404,7 @@ class HostSpeaker:
 
     def _account(self) -> None:
         """Takes in what the device did, as far as it was heard by now."""
-        self._woken = False
+        self._woken = False  # before the marks are looked at: what comes later wakes again
         if not self._closed:
             self._take_marks(self._released)
 

@@ -254,7 +254,7 @@ def main() -> None:
 def _record(device: int | str | None, commands: Iterator[PipeMessage], mailbox: _Mailbox) -> None:
     def take(block: Block) -> None:
         if len(mailbox.waiting) >= MAX_PIPED_MS // BLOCK_MS:
-            mailbox.waiting.popleft()
+            mailbox.waiting.popleft()  # its number will be missed there, and told
         mailbox.put(tuple(block))
 
     listener = Listener(device, take)

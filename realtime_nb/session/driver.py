@@ -16,8 +16,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
-from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.wire import WireAudio
@@ -48,6 +47,9 @@ from realtime_nb.tools import Definition, Tool
 __all__ = ["Driver"]
 
 logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 GREETING_TIMEOUT_S = 15.0
 UPDATE_TIMEOUT_S = 15.0
@@ -144,11 +146,6 @@ class Driver:
     def user_speaking(self) -> bool:
         """Whether turn detection hears the user right now."""
         return self._protocol.user_speaking
-
-    @property
-    def recording(self) -> Path | None:
-        """Where the recording is being written, None when nothing is recorded."""
-        return None if self.recorder is None else self.recorder.path
 
     @property
     def tools(self) -> Mapping[str, Tool | Definition]:
@@ -316,28 +313,25 @@ class Driver:
 
     def send(self, event: JsonObject) -> str:
         """Sends any event of the protocol, as it is; returns its ``event_id``."""
-        self.check_open()
-        event_id = self._protocol.send(event)
-        self._proceed()
-        return event_id
+        return self._ask(self._protocol.send, event)
 
     def say(self, text: str) -> None:
         """Sends a typed user message and asks for a response to it."""
-        self.check_open()
-        self._protocol.say(text)
-        self._proceed()
+        self._ask(self._protocol.say, text)
 
     def create_response(self, response: JsonObject | None) -> None:
         """Asks for a response, as soon as the running one is done."""
-        self.check_open()
-        self._protocol.create_response(response)
-        self._proceed()
+        self._ask(self._protocol.create_response, response)
 
     def interrupt(self) -> None:
         """Stops the agent's response and its voice."""
+        self._ask(self._protocol.interrupt)
+
+    def _ask(self, verb: Callable[P, T], *values: P.args, **named: P.kwargs) -> T:
         self.check_open()
-        self._protocol.interrupt()
+        result = verb(*values, **named)
         self._proceed()
+        return result
 
     async def append(self, pcm: bytes, captured_s: float | None) -> None:
         """Sends audio, once there is room for it and the server's input format is settled.

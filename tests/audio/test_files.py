@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import struct
 import wave
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -155,7 +156,7 @@ def test_reading_pcm_from_an_extensible_header(tmp_path: Path) -> None:
 
 def test_a_growing_wav_is_valid_after_every_flush(tmp_path: Path) -> None:
     path = tmp_path / "x.wav"
-    with GrowingWav(path, 24_000) as growing:
+    with closing(GrowingWav(path, 24_000)) as growing:
         assert read_wav_pcm(path) == (b"", 24_000)
         for i in range(1, 4):
             growing.append(bytes([i, 0]) * 1_000)
@@ -170,7 +171,7 @@ def test_a_growing_wav_is_valid_after_every_flush(tmp_path: Path) -> None:
 
 def test_audio_past_the_header_of_a_growing_wav_is_not_lost(tmp_path: Path) -> None:
     path = tmp_path / "x.wav"
-    with GrowingWav(path, 24_000) as growing:
+    with closing(GrowingWav(path, 24_000)) as growing:
         growing.append(b"\1\0" * 10)
         growing.flush()
         growing.append(b"\2\0" * 50_000)  # more than the write buffer holds, and no flush
@@ -180,7 +181,7 @@ def test_audio_past_the_header_of_a_growing_wav_is_not_lost(tmp_path: Path) -> N
 
 def test_padding_a_growing_wav(tmp_path: Path) -> None:
     path = tmp_path / "x.wav"
-    with GrowingWav(path, 8_000) as growing:
+    with closing(GrowingWav(path, 8_000)) as growing:
         growing.append(b"\1\0" * 10)
         growing.pad_to(100_000)
         growing.pad_to(5)
@@ -190,7 +191,7 @@ def test_padding_a_growing_wav(tmp_path: Path) -> None:
 
 
 def test_a_growing_wav_refuses_half_a_sample(tmp_path: Path) -> None:
-    with GrowingWav(tmp_path / "x.wav", 24_000) as growing:
+    with closing(GrowingWav(tmp_path / "x.wav", 24_000)) as growing:
         with pytest.raises(AudioError):
             growing.append(b"\0\0\0")
         assert growing.samples == 0
