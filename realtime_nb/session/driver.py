@@ -92,6 +92,7 @@ class Driver:
     Attributes:
         speaker: plays the agent's voice; to be set before :meth:`start`.
         recorder: what writes the session down, None when nothing does.
+        ended: how the connection ended, None while it is open.
         observers: are shown every event and report, after the recorder and the fold.
     """
 
@@ -127,7 +128,7 @@ class Driver:
         self._tasks: set[asyncio.Task[None]] = set()
         self._wire_tasks: list[asyncio.Task[None]] = []
         self._closing: asyncio.Task[None] | None = None
-        self._ended: SessionClosedError | None = None
+        self.ended: SessionClosedError | None = None
         self._failure: RealtimeError | None = None
 
     # --- what is known ---
@@ -157,19 +158,14 @@ class Driver:
         self._tools = tools
         self._protocol.answers = {name for name, tool in tools.items() if isinstance(tool, Tool)}
 
-    @property
-    def ended(self) -> SessionClosedError | None:
-        """How the connection ended, None while it is open."""
-        return self._ended
-
     def clock(self) -> float:
         """Seconds of session time since the session began."""
         return round((self._loop.time() - self._began) * self._pace, 6)
 
     def check_open(self) -> None:
         """Raises what ended the session, if anything has."""
-        if self._ended is not None:
-            raise self._failure or self._ended
+        if self.ended is not None:
+            raise self._failure or self.ended
 
     # --- beginning and end ---
 
@@ -245,7 +241,7 @@ class Driver:
     async def _close_recorder(self, complete: bool) -> None:
         if self.recorder is None:
             return
-        ended = self._ended or SessionClosedError("")
+        ended = self.ended or SessionClosedError("")
         await asyncio.to_thread(
             self.recorder.close,
             complete,
@@ -256,21 +252,19 @@ class Driver:
 
     def _end(self, ended: SessionClosedError) -> None:
         """Ends what depends on the connection: everybody who waits learns that it is over."""
-        if self._ended is not None:
+        if self.ended is not None:
             return
-        self._ended = ended
+        self.ended = ended
         error = self._failure or ended
-        self._inbox.end(error, expected=self._failure is None and self._expected(ended))
+        expected = self._closing is not None or ended.close_code == 1000
+        self._inbox.end(error, expected=expected and self._failure is None)
         for future in self._updates.values():
             if not future.done():
                 future.set_exception(error)
 
-    def _expected(self, ended: SessionClosedError) -> bool:
-        return self._closing is not None or ended.close_code == 1000
-
     def _fail(self, failure: RealtimeError) -> None:
         """Ends the session, because something here can't go on."""
-        if self._ended is None:
+        if self.ended is None:
             self._failure = failure
             self._end(SessionClosedError(str(failure)))
             self._start(self._transport.close())
@@ -297,7 +291,7 @@ class Driver:
         self._fail(failure or RealtimeError(f"The session was ended by an error: {error!r}"))
 
     def _received(self, raw: JsonObject, t_s: float) -> None:
-        if self._ended is not None:
+        if self.ended is not None:
             return
         pcm = self._audio.decode_delta(raw)
         crossed = WireEvent("received", raw, t_s, pcm)

@@ -164,7 +164,6 @@ def test_a_growing_wav_is_valid_after_every_flush(tmp_path: Path) -> None:
             with wave.open(str(path)) as file:  # trusts the header, unlike our own reader
                 assert file.getparams()[:4] == (1, 2, 24_000, 1_000 * i)
                 assert file.readframes(4_000)[-2:] == bytes([i, 0])
-            assert growing.samples == 1_000 * i
     growing.close()
     assert path.stat().st_size == 44 + 6_000
 
@@ -186,12 +185,10 @@ def test_padding_a_growing_wav(tmp_path: Path) -> None:
         growing.pad_to(100_000)
         growing.pad_to(5)
         growing.append(b"\2\0")
-        assert growing.samples == 100_001
     assert read_wav_pcm(path) == (b"\1\0" * 10 + bytes(2 * 99_990) + b"\2\0", 8_000)
 
 
 def test_a_growing_wav_refuses_half_a_sample(tmp_path: Path) -> None:
-    with closing(GrowingWav(tmp_path / "x.wav", 24_000)) as growing:
-        with pytest.raises(AudioError):
-            growing.append(b"\0\0\0")
-        assert growing.samples == 0
+    with closing(GrowingWav(tmp_path / "x.wav", 24_000)) as growing, pytest.raises(AudioError):
+        growing.append(b"\0\0\0")
+    assert read_wav_pcm(tmp_path / "x.wav") == (b"", 24_000)
