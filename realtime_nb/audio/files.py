@@ -11,8 +11,7 @@ import struct
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 import numpy as np
 import soxr
@@ -97,9 +96,8 @@ def _read_raw(path: Path) -> Samples:
 def _read_with_soundfile(path: Path) -> tuple[Samples, int]:
     import soundfile
 
+    header = read_wav_header(path)
     with path.open("rb") as file:
-        header = _wav_header(file)
-        file.seek(0)
         source: BinaryIO = file
         if header is not None and header.told_bytes != header.found_bytes:
             source = BytesIO(_repaired_wav(file.read(), header))
@@ -124,9 +122,9 @@ class WavHeader:
         encoding: the format's tag; 1 is PCM.
         bytes_per_s: of the audio.
         start: where the audio begins in the file.
-        told_bytes: how long it is by its size field.
-        found_bytes: how long it is: the same where what follows proves it, else up to the file's
-            end.
+        told_bytes: how long it is by its size field; 0 where that does not tell.
+        found_bytes: how long it is: as the size field says, where what follows proves it, else up
+            to the file's end.
     """
 
     encoding: int
@@ -146,42 +144,34 @@ class WavHeader:
     @property
     def told_s(self) -> float:
         """How long the audio is by its size field; 0 where that does not tell."""
-        return self.told_bytes / self.bytes_per_s if self._tells else 0.0
+        return self.told_bytes / self.bytes_per_s if self.bytes_per_s else 0.0
 
     @property
     def missing_bytes(self) -> int:
         """How much the file lacks of what its size field tells."""
-        return max(0, self.told_bytes - self.found_bytes) if self._tells else 0
-
-    @property
-    def _tells(self) -> bool:
-        return self.bytes_per_s > 0 and self.told_bytes < _SIZE_UNKNOWN
+        return max(0, self.told_bytes - self.found_bytes)
 
 
 def read_wav_header(path: Path) -> WavHeader | None:
     """Reads where the audio of a WAV file lies; None when it is none, or ends before its audio."""
     with path.open("rb") as file:
-        return _wav_header(file)
-
-
-def _wav_header(file: BinaryIO) -> WavHeader | None:
-    file_size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    head = file.read(12)
-    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
-        return None
-    form = b""
-    while len(chunk := file.read(8)) == 8:
-        name, size = struct.unpack("<4sI", chunk)
-        start = file.tell()
-        if name == b"data":
-            if len(form) < 16:
-                return None
-            trusted = _chunks_reach_end(file, start + size + size % 2, file_size)
-            return WavHeader(*_format(form), start, size, size if trusted else file_size - start)
-        if name == b"fmt ":
-            form = file.read(min(size, 40))
-        file.seek(start + size + size % 2)
+        file_size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        head = file.read(12)
+        form = b""
+        while (head[:4], head[8:]) == (b"RIFF", b"WAVE") and len(chunk := file.read(8)) == 8:
+            name, size = struct.unpack("<4sI", chunk)
+            start = file.tell()
+            end = start + size + size % 2
+            if name == b"data" and len(form) < 16:
+                break
+            if name == b"data":
+                told = size if size < _SIZE_UNKNOWN else 0
+                found = size if _chunks_reach_end(file, end, file_size) else file_size - start
+                return WavHeader(*_format(form), start, told, found)
+            if name == b"fmt ":
+                form = file.read(min(size, 40))
+            file.seek(end)
     return None
 
 
@@ -228,12 +218,12 @@ def read_wav_pcm(path: str | os.PathLike[str]) -> tuple[bytes, int]:
     """
     path = Path(path)
     _check_file(path)
+    header = read_wav_header(path)
+    if header is None:
+        raise AudioError(f"{path} is not a WAV file; load_audio reads other kinds.")
+    if not header.is_mono_pcm16:
+        raise AudioError(f"{path} is not mono PCM16; load_audio converts it.")
     with path.open("rb") as file:
-        header = _wav_header(file)
-        if header is None:
-            raise AudioError(f"{path} is not a WAV file; load_audio reads other kinds.")
-        if not header.is_mono_pcm16:
-            raise AudioError(f"{path} is not mono PCM16; load_audio converts it.")
         file.seek(header.start)
         return file.read(header.found_bytes // 2 * 2), header.sample_rate
 
@@ -252,22 +242,6 @@ class GrowingWav:
         self._samples = 0
         self._file.write(self._header())
         self._file.flush()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    @property
-    def samples(self) -> int:
-        """Number of samples appended so far, silence included."""
-        return self._samples
 
     def append(self, pcm: bytes) -> None:
         """Adds PCM16 at the end.

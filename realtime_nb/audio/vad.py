@@ -108,7 +108,7 @@ def _transposed(matrix: Samples) -> Samples:
 
 
 def _convolution_matrix(weight: Samples) -> Samples:
-    """(outputs, inputs, taps) → (taps·inputs, outputs), for rows of taps laid side by side."""
+    """Lays (outputs, inputs, taps) out as (taps·inputs, outputs), for rows of taps side by side."""
     return np.ascontiguousarray(weight.transpose(2, 1, 0).reshape(-1, weight.shape[0]))
 
 
@@ -133,11 +133,11 @@ class SileroVAD:
         self._gates = np.zeros(5 * _UNITS, np.float32)
 
     def probability(self, frame: Samples) -> float:
-        """Speech probability of the next 512 samples."""
+        """Returns the speech probability of the next 512 samples."""
         return float(self.probabilities(frame)[0])
 
     def probabilities(self, samples: Samples) -> Samples:
-        """Speech probabilities of the next n frames.
+        """Returns the speech probabilities of the next n frames.
 
         Args:
             samples: Float32, shape (512·n,).
@@ -249,7 +249,7 @@ class EnergyVAD:
         return probabilities
 
     def reset(self) -> None:
-        """Nothing to forget."""
+        """Forgets nothing: there is nothing to forget."""
 
 
 _ENGINES: dict[str, Callable[[], SpeechEngine]] = {"silero": SileroVAD, "energy": EnergyVAD}
@@ -359,7 +359,7 @@ class FrameDetector:
 def speech_probabilities(
     samples: Samples, sample_rate: int = SAMPLE_RATE, engine: SpeechEngine | str = "silero"
 ) -> Samples:
-    """Speech probabilities of a whole recording, one per complete 32-ms frame.
+    """Returns the speech probabilities of a whole recording, one per complete 32-ms frame.
 
     At 24 and 8 kHz these are the very numbers that `FrameDetector` gives for the same samples.
 

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 
 from realtime_nb.audio.pcm import SAMPLE_RATE, Resampler
 from realtime_nb.devices.host_devices import BLOCK_MS, Watchdog
-from realtime_nb.devices.host_process import ListenerDevice, open_listener, open_player
+from realtime_nb.devices.host_process import ListenerProcess, open_listener, open_player
 from realtime_nb.devices.host_streams import Block, Marks, TrackMark
 from realtime_nb.devices.host_tracks import PlayedItem, faded
 from realtime_nb.devices.simulated import BYTES_PER_MS, Clock
@@ -94,7 +94,7 @@ class HostMicrophone:
         self._on_problem = on_problem
         self._muted = False
         self._silenced = False
-        self._listener: ListenerDevice | None = None
+        self._listener: ListenerProcess | None = None
         self._changing = Lock()  # a stop that comes while the device is being opened waits
         self._sample_rate = SAMPLE_RATE
         self._resampler = Resampler(SAMPLE_RATE, SAMPLE_RATE)
@@ -391,6 +391,7 @@ class HostSpeaker:
     def _hear(self, marks: Marks) -> None:
         """Takes what the device did, on its thread."""
         self._calls += 1
+        # The marks first: whoever sees a flush's number finds what was played before it.
         self._arrived.extend(marks)
         for mark in marks:
             if isinstance(mark, int):
@@ -403,7 +404,7 @@ class HostSpeaker:
 
     def _account(self) -> None:
         """Takes in what the device did, as far as it was heard by now."""
-        self._woken = False
+        self._woken = False  # before the marks are looked at: what comes later wakes again
         if not self._closed:
             self._take_marks(self._released)
 

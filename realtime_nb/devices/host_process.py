@@ -19,13 +19,13 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 from realtime_nb.devices.host_devices import BLOCK_MS, DeviceKind
 from realtime_nb.devices.host_streams import Block, Listener, Marks, Player, TrackMark
 from realtime_nb.errors import ConfigurationError
 
-__all__ = ["ListenerDevice", "PlayerDevice", "main", "open_listener", "open_player"]
+__all__ = ["ListenerProcess", "PlayerProcess", "main", "open_listener", "open_player"]
 
 MAX_PIPED_MS = 5_000
 """Microphone audio that waits for a stalled kernel; of more, the last is kept."""
@@ -38,58 +38,6 @@ _START = (
 )
 
 PipeMessage = tuple[Any, ...]
-
-
-class ListenerDevice(Protocol):
-    """A microphone that is being recorded; see `Listener`."""
-
-    sample_rate: int
-
-    def quiet(self, on: bool) -> None:
-        """Records silence in place of what is there."""
-
-    def close(self) -> None:
-        """Frees the device. What was recorded until then has been handed over."""
-
-
-class PlayerDevice(Protocol):
-    """A speaker that plays tracks; see `Player`."""
-
-    sample_rate: int
-
-    def write(self, number: int, pcm: bytes) -> None:
-        """Adds audio at the device's rate to a track, which begins with its first piece."""
-
-    def end(self, number: int) -> None:
-        """Says that no more audio of the track will come."""
-
-    def flush(self, number: int) -> None:
-        """Drops all that is there."""
-
-    def close(self) -> None:
-        """Frees the device."""
-
-
-def open_listener(device: int | str | None, take: Callable[[Block], None]) -> ListenerDevice:
-    """Records a device in a process of its own; ``take`` is called on a thread.
-
-    Raises:
-        ConfigurationError: as for `Listener`.
-    """
-    return _Listening("input", device, lambda message: take(Block(*message)))
-
-
-def open_player(device: int | str | None, tell: Callable[[Marks], None]) -> PlayerDevice:
-    """Plays on a device in a process of its own; ``tell`` is called on a thread.
-
-    Raises:
-        ConfigurationError: as for `Player`.
-    """
-
-    def receive(message: PipeMessage) -> None:
-        tell([mark if isinstance(mark, int) else TrackMark(*mark) for mark in message])
-
-    return _Playing("output", device, receive)
 
 
 class _Mailbox:
@@ -200,7 +148,7 @@ class _Process:
                 self._receive(message)
 
     def close(self) -> None:
-        """Ends the process, behind all that it was told and all that it had to tell."""
+        """Frees the device; ends the process behind all that it was told and had to tell."""
         self._end()
         self._reader.join(_END_TIMEOUT_S)
 
@@ -213,20 +161,50 @@ class _Process:
             self._process.wait()
 
 
-class _Listening(_Process):
+class ListenerProcess(_Process):
+    """A microphone that is being recorded; see `Listener`."""
+
     def quiet(self, on: bool) -> None:
+        """Records silence in place of what is there."""
         self._mailbox.put(("quiet", on))
 
 
-class _Playing(_Process):
+class PlayerProcess(_Process):
+    """A speaker that plays tracks; see `Player`."""
+
     def write(self, number: int, pcm: bytes) -> None:
+        """Adds audio at the device's rate to a track, which begins with its first piece."""
         self._mailbox.put(("write", number, pcm))
 
     def end(self, number: int) -> None:
+        """Says that no more audio of the track will come."""
         self._mailbox.put(("end", number))
 
     def flush(self, number: int) -> None:
+        """Drops all that is there."""
         self._mailbox.put(("flush", number))
+
+
+def open_listener(device: int | str | None, take: Callable[[Block], None]) -> ListenerProcess:
+    """Records a device in a process of its own; ``take`` is called on a thread.
+
+    Raises:
+        ConfigurationError: as for `Listener`.
+    """
+    return ListenerProcess("input", device, lambda message: take(Block(*message)))
+
+
+def open_player(device: int | str | None, tell: Callable[[Marks], None]) -> PlayerProcess:
+    """Plays on a device in a process of its own; ``tell`` is called on a thread.
+
+    Raises:
+        ConfigurationError: as for `Player`.
+    """
+
+    def receive(message: PipeMessage) -> None:
+        tell([mark if isinstance(mark, int) else TrackMark(*mark) for mark in message])
+
+    return PlayerProcess("output", device, receive)
 
 
 # --- the device's side ---
@@ -254,7 +232,7 @@ def main() -> None:
 def _record(device: int | str | None, commands: Iterator[PipeMessage], mailbox: _Mailbox) -> None:
     def take(block: Block) -> None:
         if len(mailbox.waiting) >= MAX_PIPED_MS // BLOCK_MS:
-            mailbox.waiting.popleft()
+            mailbox.waiting.popleft()  # its number will be missed there, and told
         mailbox.put(tuple(block))
 
     listener = Listener(device, take)

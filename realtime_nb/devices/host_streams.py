@@ -175,6 +175,7 @@ class Player:
     def flush(self, number: int) -> None:
         """Drops all that is there; what the device has taken already can't be called back."""
         self._filling.clear()
+        # The callback sees the old ring or the new one, never one that is being emptied.
         self._ring = Ring(self.sample_rate, number)
 
     def close(self) -> None:

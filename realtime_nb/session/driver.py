@@ -16,8 +16,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
-from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.wire import WireAudio
@@ -48,6 +47,9 @@ from realtime_nb.tools import Definition, Tool
 __all__ = ["Driver"]
 
 logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 GREETING_TIMEOUT_S = 15.0
 UPDATE_TIMEOUT_S = 15.0
@@ -90,6 +92,7 @@ class Driver:
     Attributes:
         speaker: plays the agent's voice; to be set before :meth:`start`.
         recorder: what writes the session down, None when nothing does.
+        ended: how the connection ended, None while it is open.
         observers: are shown every event and report, after the recorder and the fold.
     """
 
@@ -125,7 +128,7 @@ class Driver:
         self._tasks: set[asyncio.Task[None]] = set()
         self._wire_tasks: list[asyncio.Task[None]] = []
         self._closing: asyncio.Task[None] | None = None
-        self._ended: SessionClosedError | None = None
+        self.ended: SessionClosedError | None = None
         self._failure: RealtimeError | None = None
 
     # --- what is known ---
@@ -146,11 +149,6 @@ class Driver:
         return self._protocol.user_speaking
 
     @property
-    def recording(self) -> Path | None:
-        """Where the recording is being written, None when nothing is recorded."""
-        return None if self.recorder is None else self.recorder.path
-
-    @property
     def tools(self) -> Mapping[str, Tool | Definition]:
         """What the model may call; functions are run and answered."""
         return self._tools
@@ -160,19 +158,14 @@ class Driver:
         self._tools = tools
         self._protocol.answers = {name for name, tool in tools.items() if isinstance(tool, Tool)}
 
-    @property
-    def ended(self) -> SessionClosedError | None:
-        """How the connection ended, None while it is open."""
-        return self._ended
-
     def clock(self) -> float:
         """Seconds of session time since the session began."""
         return round((self._loop.time() - self._began) * self._pace, 6)
 
     def check_open(self) -> None:
         """Raises what ended the session, if anything has."""
-        if self._ended is not None:
-            raise self._failure or self._ended
+        if self.ended is not None:
+            raise self._failure or self.ended
 
     # --- beginning and end ---
 
@@ -248,7 +241,7 @@ class Driver:
     async def _close_recorder(self, complete: bool) -> None:
         if self.recorder is None:
             return
-        ended = self._ended or SessionClosedError("")
+        ended = self.ended or SessionClosedError("")
         await asyncio.to_thread(
             self.recorder.close,
             complete,
@@ -259,21 +252,19 @@ class Driver:
 
     def _end(self, ended: SessionClosedError) -> None:
         """Ends what depends on the connection: everybody who waits learns that it is over."""
-        if self._ended is not None:
+        if self.ended is not None:
             return
-        self._ended = ended
+        self.ended = ended
         error = self._failure or ended
-        self._inbox.end(error, expected=self._failure is None and self._expected(ended))
+        expected = self._closing is not None or ended.close_code == 1000
+        self._inbox.end(error, expected=expected and self._failure is None)
         for future in self._updates.values():
             if not future.done():
                 future.set_exception(error)
 
-    def _expected(self, ended: SessionClosedError) -> bool:
-        return self._closing is not None or ended.close_code == 1000
-
     def _fail(self, failure: RealtimeError) -> None:
         """Ends the session, because something here can't go on."""
-        if self._ended is None:
+        if self.ended is None:
             self._failure = failure
             self._end(SessionClosedError(str(failure)))
             self._start(self._transport.close())
@@ -300,7 +291,7 @@ class Driver:
         self._fail(failure or RealtimeError(f"The session was ended by an error: {error!r}"))
 
     def _received(self, raw: JsonObject, t_s: float) -> None:
-        if self._ended is not None:
+        if self.ended is not None:
             return
         pcm = self._audio.decode_delta(raw)
         crossed = WireEvent("received", raw, t_s, pcm)
@@ -316,28 +307,25 @@ class Driver:
 
     def send(self, event: JsonObject) -> str:
         """Sends any event of the protocol, as it is; returns its ``event_id``."""
-        self.check_open()
-        event_id = self._protocol.send(event)
-        self._proceed()
-        return event_id
+        return self._ask(self._protocol.send, event)
 
     def say(self, text: str) -> None:
         """Sends a typed user message and asks for a response to it."""
-        self.check_open()
-        self._protocol.say(text)
-        self._proceed()
+        self._ask(self._protocol.say, text)
 
     def create_response(self, response: JsonObject | None) -> None:
         """Asks for a response, as soon as the running one is done."""
-        self.check_open()
-        self._protocol.create_response(response)
-        self._proceed()
+        self._ask(self._protocol.create_response, response)
 
     def interrupt(self) -> None:
         """Stops the agent's response and its voice."""
+        self._ask(self._protocol.interrupt)
+
+    def _ask(self, verb: Callable[P, T], *values: P.args, **named: P.kwargs) -> T:
         self.check_open()
-        self._protocol.interrupt()
+        result = verb(*values, **named)
         self._proceed()
+        return result
 
     async def append(self, pcm: bytes, captured_s: float | None) -> None:
         """Sends audio, once there is room for it and the server's input format is settled.

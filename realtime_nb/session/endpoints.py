@@ -89,7 +89,7 @@ class Endpoint:
 
 
 def openai(model: str | None = None, api_key: str | None = None) -> Endpoint:
-    """OpenAI's Realtime API; the key comes from ``OPENAI_API_KEY`` unless it is given."""
+    """Returns OpenAI's Realtime API; the key comes from ``OPENAI_API_KEY`` unless it is given."""
     key = api_key or os.environ.get("OPENAI_API_KEY")
     if not key:
         raise ConfigurationError(
@@ -105,7 +105,7 @@ def openai(model: str | None = None, api_key: str | None = None) -> Endpoint:
 
 
 def azure(resource: str, deployment: str, api_key: str | None = None) -> Endpoint:
-    """Azure OpenAI's GA endpoint.
+    """Returns Azure OpenAI's GA endpoint.
 
     Args:
         resource: the resource's name, or its host (``x.openai.azure.com``).

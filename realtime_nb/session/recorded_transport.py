@@ -21,6 +21,7 @@ from realtime_nb.errors import ConfigurationError, SessionClosedError
 from realtime_nb.protocol.config import bytes_per_ms
 from realtime_nb.protocol.events import JsonObject, payload_bytes
 from realtime_nb.protocol.wire import WireEvent
+from realtime_nb.session.transport import closed_with
 
 __all__ = ["ASKING", "RecordedTransport"]
 
@@ -171,10 +172,7 @@ class RecordedTransport:
 
     def _end(self, code: int, reason: str) -> None:
         if self._ended is None:
-            words = f": {reason}" if reason else ""
-            self._ended = SessionClosedError(
-                f"The connection was closed ({code}{words}).", code, reason
-            )
+            self._ended = closed_with(code, reason)
             self._changed.set()
 
     # --- whose turn it is ---

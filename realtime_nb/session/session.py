@@ -91,7 +91,8 @@ class Session:
     @property
     def recording(self) -> Path | None:
         """Where the recording is being written, None when nothing is recorded."""
-        return self._driver.recording
+        recorder = self._driver.recorder
+        return None if recorder is None else recorder.path
 
     @property
     def closed(self) -> bool:

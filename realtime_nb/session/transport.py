@@ -22,7 +22,14 @@ from realtime_nb.errors import ConnectionFailedError, SessionClosedError
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session.endpoints import Endpoint
 
-__all__ = ["MemoryTransport", "Transport", "WebSocketTransport", "memory_pair", "open_websocket"]
+__all__ = [
+    "MemoryTransport",
+    "Transport",
+    "WebSocketTransport",
+    "closed_with",
+    "memory_pair",
+    "open_websocket",
+]
 
 _CLOSE_TIMEOUT_S = 3.0
 _MAX_FRAME_BYTES = 64 * 1024 * 1024  # a retrieved item carries all of its audio
@@ -82,8 +89,11 @@ class WebSocketTransport:
 
 def _ended(closed: ConnectionClosed) -> SessionClosedError:
     frame = closed.rcvd or closed.sent
-    code = frame.code if frame is not None else 1006
-    reason = frame.reason if frame is not None else ""
+    return closed_with(1006, "") if frame is None else closed_with(frame.code, frame.reason)
+
+
+def closed_with(code: int, reason: str) -> SessionClosedError:
+    """Returns the error that whoever uses a connection after its end gets."""
     words = f": {reason}" if reason else ""
     return SessionClosedError(f"The connection was closed ({code}{words}).", code, reason)
 
@@ -170,10 +180,7 @@ class MemoryTransport:
         """Ends both ends with a close code."""
         for end in (self, self._peer):
             if end is not None and end._closed is None:
-                words = f": {reason}" if reason else ""
-                end._closed = SessionClosedError(
-                    f"The connection was closed ({code}{words}).", code, reason
-                )
+                end._closed = closed_with(code, reason)
                 end._inbox.put_nowait(None)
 
 
