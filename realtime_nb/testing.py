@@ -46,7 +46,8 @@ from realtime_nb.local.llm import LLM, ScriptedLLM
 from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.local.stt import STT
 from realtime_nb.local.tts import TTS
-from realtime_nb.protocol.config import bytes_per_ms, merge_session
+from realtime_nb.protocol.audio_formats import PCM, wire_format
+from realtime_nb.protocol.config import merge_session
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.turns import FRAME_MS
 from realtime_nb.session.transport import MemoryTransport, memory_pair
@@ -94,9 +95,9 @@ class LoudnessDetector:
     def __init__(
         self, audio_format: Mapping[str, object] | None = None, threshold_dbfs: float = -40.0
     ) -> None:
-        self._type = str((audio_format or {}).get("type", "audio/pcm"))
+        self._format = wire_format(str((audio_format or {}).get("type", PCM.type)))
         self._threshold_dbfs = threshold_dbfs
-        self._frame_bytes = FRAME_MS * bytes_per_ms(audio_format)
+        self._frame_bytes = FRAME_MS * self._format.bytes_per_ms
         self._rest = b""
 
     def push(self, payload: bytes) -> list[float]:
@@ -114,7 +115,7 @@ class LoudnessDetector:
         self._rest = b""
 
     def _probability(self, frame: bytes) -> float:
-        level = level_dbfs(samples_from_pcm(decode(self._type, frame)))
+        level = level_dbfs(samples_from_pcm(decode(self._format.type, frame)))
         return 1.0 if level >= self._threshold_dbfs else 0.0
 
 

@@ -34,7 +34,6 @@ class MadeRecording:
     header: dict[str, Any] = field(default_factory=dict)
     duration_s: float = 60.0
     conversation: Conversation = field(default_factory=Conversation)
-    input_clock: InputClock = field(default_factory=InputClock)
     playback: list[PlaybackLine] = field(default_factory=list)
     lines: list[RecordedEvent] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -45,18 +44,24 @@ class MadeRecording:
     output: Samples = field(default_factory=lambda: np.zeros(0, np.float32))
     received: Samples = field(default_factory=lambda: np.zeros(0, np.float32))
 
+    @property
+    def input_clock(self) -> InputClock:
+        return self.conversation.audio.clock
+
     def got(self, t_s: float, type: str, **fields: Any) -> None:
         """Takes in an event of the server."""
         self._add(t_s, "received", {"type": type, **fields})
 
-    def sent(self, t_s: float, type: str, **fields: Any) -> None:
+    def sent(self, t_s: float, type: str, captured_s: float | None = None, **fields: Any) -> None:
         """Takes in an event of the client."""
-        self._add(t_s, "sent", {"type": type, **fields})
+        self._add(t_s, "sent", {"type": type, **fields}, captured_s)
 
-    def _add(self, t_s: float, direction: Any, raw: dict[str, Any]) -> None:
+    def _add(
+        self, t_s: float, direction: Any, raw: dict[str, Any], captured_s: float | None = None
+    ) -> None:
         self.lines.append(RecordedEvent(len(self.lines), t_s, direction, raw))
         event = ev.parse_server(raw) if direction == "received" else ev.parse_client(raw)
-        self.conversation.apply(event, t_s)
+        self.conversation.apply(event, t_s, captured_s)
 
     def played(self, item_id: str, played_ms: float, kind: Any, t_s: float) -> None:
         """Takes in a report of the playing device."""

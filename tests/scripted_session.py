@@ -58,9 +58,12 @@ class LiveSession:
 
     def __init__(self, recorder: Recorder | None = None, dialect: str = "ga") -> None:
         self.conversation = Conversation()
-        self.clock = InputClock()
         self.recorder = recorder
         self.dialect = dialect
+
+    @property
+    def clock(self) -> InputClock:
+        return self.conversation.audio.clock
 
     def sent(
         self,
@@ -80,10 +83,7 @@ class LiveSession:
         if self.recorder is not None:
             self.recorder.event(crossed)
         for event in self._typed(crossed.direction, crossed.raw):
-            self.conversation.apply(event, crossed.t_s)
-            if isinstance(event, ev.AudioBufferAppend):
-                audio = self.conversation.audio
-                self.clock.add(crossed.t_s, audio.sent_ms, crossed.captured_s, audio.begin_ms)
+            self.conversation.apply(event, crossed.t_s, crossed.captured_s)
 
     def _typed(self, direction: str, raw: dict[str, Any]) -> list[Any]:
         forms = [raw]

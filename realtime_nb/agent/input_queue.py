@@ -12,6 +12,7 @@ from time import monotonic
 
 from realtime_nb.agent.io_thread import IoThread
 from realtime_nb.errors import RealtimeError
+from realtime_nb.protocol.audio_formats import BYTES_PER_MS
 from realtime_nb.session.session import Session
 
 __all__ = ["MAX_KEPT_MS", "MAX_QUEUED_MS", "QueuedInput"]
@@ -21,8 +22,6 @@ MAX_QUEUED_MS = 2_000
 
 MAX_KEPT_MS = 10_000
 """Microphone audio that is kept while the session is being opened; of more, the last is kept."""
-
-_BYTES_PER_MS = 48
 
 
 class QueuedInput:
@@ -54,7 +53,7 @@ class QueuedInput:
     @property
     def queued_ms(self) -> float:
         """What waits."""
-        return self._queued_bytes / _BYTES_PER_MS
+        return self._queued_bytes / BYTES_PER_MS
 
     def push(self, pcm: bytes, captured_s: float) -> None:
         """Does what `put` does, from any thread."""
@@ -134,7 +133,7 @@ class QueuedInput:
     def _drop(self, pcm: bytes) -> None:
         if self._flowing and not self.dropped_ms:
             self._problem("The connection is too slow: microphone audio is being dropped.")
-        self.dropped_ms += len(pcm) / _BYTES_PER_MS
+        self.dropped_ms += len(pcm) / BYTES_PER_MS
 
     async def _send(self, session: Session) -> None:
         while True:

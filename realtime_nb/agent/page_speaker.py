@@ -18,6 +18,7 @@ from time import monotonic
 
 from realtime_nb.devices.simulated import SimulatedSpeaker
 from realtime_nb.errors import RealtimeError
+from realtime_nb.protocol.audio_formats import BYTES_PER_MS, SAMPLES_PER_MS
 from realtime_nb.protocol.conversation import PlaybackReport
 from realtime_nb.session.session import Session
 from realtime_nb.widgets.microphone import Lateness
@@ -25,8 +26,6 @@ from realtime_nb.widgets.speaker import PagePlaybackReport, SpeakerWidget
 
 __all__ = ["BrowserSpeaker"]
 
-_BYTES_PER_MS = 48
-_SAMPLES_PER_MS = 24
 _LOOK_EVERY_S = 0.25
 _MISSED_LOOKS = 16
 """Looks in a row without a word from the page, which reports four times a second while it plays."""
@@ -112,7 +111,7 @@ class BrowserSpeaker:
         told = dict(await self.flush())
         for item_id in list(self._waiting):  # of which no report of the page has come
             played_ms = told.get(item_id, self._page.played_ms(item_id))
-            self._keep(item_id, round(played_ms * _SAMPLES_PER_MS), self._session.clock())
+            self._keep(item_id, round(played_ms * SAMPLES_PER_MS), self._session.clock())
             self._stop([item_id], played_ms)
         for task in (self._watching, self._interrupting):
             if task is not None:
@@ -134,7 +133,7 @@ class BrowserSpeaker:
         if kind in ("finished", "flushed"):
             self._forget(item_id)
         if kind != "progress":
-            played_ms = report["played_samples"] / _SAMPLES_PER_MS
+            played_ms = report["played_samples"] / SAMPLES_PER_MS
             self._session.playback_report(PlaybackReport(item_id, played_ms, kind, now_s))
 
     @property
@@ -167,7 +166,7 @@ class BrowserSpeaker:
         pcm = bytes(audio[start : 2 * played_samples])
         if pcm:
             self._kept_bytes[item_id] = start + len(pcm)
-            start_s = round(max(0.0, now_s - len(pcm) / _BYTES_PER_MS / 1000), 6)
+            start_s = round(max(0.0, now_s - len(pcm) / BYTES_PER_MS / 1000), 6)
             self._session.audio_played(item_id, pcm, start_s)
 
     def _forget(self, item_id: str) -> None:

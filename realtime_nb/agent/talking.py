@@ -8,14 +8,14 @@ import contextlib
 from realtime_nb.agent.audio import AgentAudio
 from realtime_nb.devices.simulated import SimulatedMicrophone
 from realtime_nb.errors import RealtimeError
+from realtime_nb.protocol.audio_formats import BYTES_PER_MS
+from realtime_nb.protocol.turn_detection import closing_silence_ms
 from realtime_nb.session.session import Session
 from realtime_nb.widgets.agent_panel import AgentPanel
 
 __all__ = ["UserTurns"]
 
-_BYTES_PER_MS = 48
 _LEAST_COMMIT_MS = 100  # servers refuse less
-_LONGEST_SILENCE_MS = 8_000  # that semantic turn detection waits for
 _SILENCE_MARGIN_MS = 400
 
 
@@ -121,12 +121,11 @@ class UserTurns:
         It is sent at the pace of life, as by a microphone that stays open, so that the server finds
         the turn's end no sooner than it otherwise would, and the latency is that of real talk.
         """
-        detection = session.conversation.turn_detection or {}
-        window_ms = detection.get("silence_duration_ms") or _LONGEST_SILENCE_MS
+        window_ms = closing_silence_ms(session.conversation.turn_detection)
         microphone = SimulatedMicrophone(session.clock, session.pace, session.append)
         try:
             with contextlib.suppress(RealtimeError):  # whoever watches the session says so
-                await microphone.speak(bytes(_BYTES_PER_MS * (window_ms + _SILENCE_MARGIN_MS)))
+                await microphone.speak(bytes(BYTES_PER_MS * (window_ms + _SILENCE_MARGIN_MS)))
         finally:
             await microphone.close()
 

@@ -73,7 +73,7 @@ class AgentViews:
         if self._session is not None and kind == "session.updated":
             self.show_settings(settings_in_force(self._session.conversation))
         if self._latency and event.pcm is not None and kind == "input_audio_buffer.append":
-            self._show_latency(self._latency.sent(event.pcm, event.t_s, event.captured_s))
+            self._show_latency(self._latency.sent(event.pcm))
         self._show_state()
 
     def playback(self, report: PlaybackReport) -> None:

@@ -9,7 +9,6 @@ from realtime_nb.analysis.user_turns import TurnFinder, UserTurn
 from realtime_nb.analysis.voices import TimeSpan, Voices
 from realtime_nb.audio.vad import FrameDetector
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, Speech
-from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.turns import SpeechStart, SpeechStop, TurnDetector
 
 __all__ = ["LatencyMeter"]
@@ -36,23 +35,16 @@ class LatencyMeter:
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
-        self._clock = InputClock()
         self._turns = TurnFinder(conversation)
         self._listener: _Listener | None = None
         self._open: str | None = None  # a response that sounds while a voice has not ended
 
-    def sent(self, pcm: bytes, t_s: float, captured_s: float | None = None) -> Moments | None:
-        """Takes audio of the user; returns moments that it makes known of the last answer.
-
-        Args:
-            pcm: PCM16 mono at 24 kHz.
-            t_s: when it was sent.
-            captured_s: when its last sample was captured, where that is known.
-        """
+    def sent(self, pcm: bytes) -> Moments | None:
+        """Takes audio of the user, PCM16 mono at 24 kHz; returns moments that it makes known of the
+        last answer."""
         conversation = self._conversation
-        if not self._clock.times_s and _needs_listener(conversation):
+        if len(conversation.audio.clock.times_s) == 1 and _needs_listener(conversation):
             self._listener = _Listener()
-        self._clock.add(t_s, conversation.input_ms, captured_s)
         if self._listener is None:
             return None
         self._listener.push(pcm)
@@ -76,7 +68,9 @@ class LatencyMeter:
 
     def _moments(self, turn: UserTurn) -> Moments:
         voices = None if self._listener is None else self._listener.voices
-        return moments_of(turn, self._clock, voices, self._turns.began_s(turn.number - 1))
+        return moments_of(
+            turn, self._conversation.audio.clock, voices, self._turns.began_s(turn.number - 1)
+        )
 
 
 def _needs_listener(conversation: Conversation) -> bool:

@@ -17,7 +17,6 @@ from realtime_nb.archive.lines import (
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import AudioRef, JsonObject
-from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.words import counted
 
 __all__ = ["Fold", "Gap"]
@@ -38,11 +37,9 @@ class Fold:
 
     Args:
         dialect: what the events are written in.
-        placed: whether it is known where an append's audio lies.
 
     Attributes:
         conversation: as it was when the session ended.
-        input_clock: when the audio at each position of the input was captured and sent.
         received: where the audio of each of the agent's items lies in ``received.wav``.
         ends: how many samples of each WAV file the events speak of.
         item_samples: how many samples of ``received.wav`` are an item's, by its id; those that came
@@ -51,15 +48,13 @@ class Fold:
             lost of what was sent: a server refuses it.
     """
 
-    def __init__(self, dialect: str | None = None, placed: bool = True) -> None:
+    def __init__(self, dialect: str | None = None) -> None:
         self.conversation = Conversation()
-        self.input_clock = InputClock()
         self.received: dict[str, list[AudioRef]] = {}
         self.ends: Counter[str] = Counter()
         self.item_samples: Counter[str] = Counter()
         self.faults: dict[str, list[str]] = {}
         self._dialect = dialect
-        self._placed = placed
         self._lost: list[
             tuple[JsonObject, bool]
         ] = []  # events of audio, and if its length is known
@@ -68,9 +63,10 @@ class Fold:
         """Takes the next event; ``t_s`` is NaN where it is not known."""
         t_s = None if math.isnan(line.t_s) else line.t_s
         for event in typed(line, self._dialect):
-            self.conversation.apply(event, t_s)
+            self.conversation.apply(event, t_s, line.captured_s)
             if isinstance(event, ev.AudioBufferAppend):
-                self._appended(event, line)
+                if isinstance(event.audio, AudioRef):
+                    self._refer(event.audio)
             elif isinstance(event, ev.OutputAudioDelta):
                 self._received(event, line)
             elif isinstance(event, ev.UnknownEvent):
@@ -108,14 +104,6 @@ class Fold:
         self._mark_unknown(unknown)
         for raw, in_response in self._lost:
             self._mark_lost(raw, in_response)
-
-    def _appended(self, event: ev.AudioBufferAppend, line: RecordedEvent) -> None:
-        self._placed = self._placed and not math.isnan(line.t_s)
-        if self._placed:
-            audio = self.conversation.audio
-            self.input_clock.add(line.t_s, audio.sent_ms, line.captured_s, audio.begin_ms)
-        if isinstance(event.audio, AudioRef):
-            self._refer(event.audio)
 
     def _received(self, event: ev.OutputAudioDelta, line: RecordedEvent) -> None:
         if not event.item_id:
@@ -169,7 +157,7 @@ class Fold:
         conversation = self.conversation
         conversation.gaps |= {str(name): reason for name, reason in unknown.items()}
         if "input" in unknown:
-            conversation.input_ms = math.nan
+            conversation.audio.forget_lengths()
         if "output" not in unknown:
             return
         for item_id, references in self.received.items():

@@ -18,9 +18,10 @@ from typing import Literal
 import msgspec
 
 from realtime_nb.protocol import events as ev
+from realtime_nb.protocol.dialect import BETA_CLIENT_EVENTS, BETA_SERVER_EVENTS
 from realtime_nb.protocol.events import JsonObject
 
-__all__ = ["BETA_SERVER", "KNOWN", "EventLog", "LogEntry", "read_log"]
+__all__ = ["KNOWN", "EventLog", "LogEntry", "read_log"]
 
 Direction = Literal["sent", "received"]
 Axis = Literal["session", "epoch", "day", "elapsed"]
@@ -28,15 +29,10 @@ Axis = Literal["session", "epoch", "day", "elapsed"]
 
 _CLIENT_ONLY = {
     *ev.CLIENT_EVENTS,
-    *("transcription_session.update", "output_audio_buffer.clear", "session.close"),
+    *BETA_CLIENT_EVENTS,
+    *("output_audio_buffer.clear", "session.close"),
 }
-BETA_SERVER = {
-    *("conversation.item.created", "transcription_session.created"),
-    *("transcription_session.updated", "response.audio.delta", "response.audio.done"),
-    *("response.audio_transcript.delta", "response.audio_transcript.done"),
-    *("response.text.delta", "response.text.done"),
-}
-KNOWN = {*_CLIENT_ONLY, *ev.SERVER_EVENTS, *BETA_SERVER}
+KNOWN = {*_CLIENT_ONLY, *ev.SERVER_EVENTS, *BETA_SERVER_EVENTS}
 """Names of Realtime events, of both dialects."""
 
 _AROUND = ("event", "data", "message", "payload", "msg", "body", "raw", "frame", "json", "events")

@@ -19,18 +19,25 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from realtime_nb.archive.fold import Fold
 from realtime_nb.archive.lines import RecordedEvent
-from realtime_nb.archive.log_lines import BETA_SERVER, KNOWN, EventLog, LogEntry, read_log
+from realtime_nb.archive.log_lines import KNOWN, EventLog, LogEntry, read_log
 from realtime_nb.archive.sources import BACKWARDS_S, RecordingSource
 from realtime_nb.audio.pcm import Resampler, Samples, samples_from_pcm
 from realtime_nb.audio.wire import WireDecoder
 from realtime_nb.errors import ConfigurationError, RecordingError
-from realtime_nb.protocol.dialect import client_to_ga, detect, server_to_ga
+from realtime_nb.protocol.audio_formats import PCM, session_format
+from realtime_nb.protocol.dialect import (
+    Side,
+    audio_field,
+    client_to_ga,
+    detect,
+    server_shows_beta,
+    server_to_ga,
+)
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.words import counted
 
@@ -41,14 +48,8 @@ LOG_SUFFIXES = (".jsonl", ".ndjson", ".json", ".log", ".txt")
 _JITTER_S = 0.05
 """Lines of several writers may be this much out of order."""
 
-_Side = Literal["input", "output"]
-_AUDIO: dict[str, tuple[str, _Side]] = {
-    "input_audio_buffer.append": ("audio", "input"),
-    "response.output_audio.delta": ("delta", "output"),
-    "response.audio.delta": ("delta", "output"),
-}
-_WAV: dict[_Side, str] = {"input": "input.wav", "output": "received.wav"}
-_LEFT_OUT: dict[_Side, str] = {
+_WAV: dict[Side, str] = {"input": "input.wav", "output": "received.wav"}
+_LEFT_OUT: dict[Side, str] = {
     "input": "the log does not hold the audio that was sent",
     "output": "the log does not hold the audio that was received",
 }
@@ -88,7 +89,7 @@ class LogSource(RecordingSource):
         self._note_repeats()
         self.header = self._header(entries)
         self.duration_s = max((t_s for t_s in times_s if not math.isnan(t_s)), default=math.nan)
-        self.fold = Fold(self._dialect, placed="input" not in self.unknown)
+        self.fold = Fold(self._dialect)
         for line in self._events:
             self.fold.take(line)
         self.problems += self.fold.problems()
@@ -263,14 +264,14 @@ class _LoggedAudio:
 
     def __init__(self, from_client: bool) -> None:
         self.pcm = {name: bytearray() for name in _WAV.values()}
-        self.sides: Counter[_Side] = Counter()
-        self.stripped: set[_Side] = set()
+        self.sides: Counter[Side] = Counter()
+        self.stripped: set[Side] = set()
         self.elsewhere = False
         self.refused: set[str] = set()
         self._from_client = from_client
-        self._formats: dict[_Side, tuple[str, int]] = {}
-        self._decoders: dict[_Side, WireDecoder] = {}
-        self._resamplers: dict[_Side, Resampler] = {}
+        self._formats: dict[Side, tuple[str, int]] = {}
+        self._decoders: dict[Side, WireDecoder] = {}
+        self._resamplers: dict[Side, Resampler] = {}
 
     def follow(self, event: JsonObject) -> None:
         """Takes the formats of a session in GA form: the server's, or what a client asked for if
@@ -279,13 +280,13 @@ class _LoggedAudio:
         if asked and not self._from_client:
             return
         for side in _WAV:
-            held: object = event.get("session")
-            for key in ("audio", side, "format"):
-                held = held.get(key) if isinstance(held, dict) else None
+            held = session_format(event.get("session"), side)
             if not isinstance(held, dict):
                 continue
-            name, rate = str(held.get("type", "audio/pcm")), held.get("rate")
-            wanted = (name, rate if name == "audio/pcm" and isinstance(rate, int) else 24_000)
+            name, rate = str(held.get("type", PCM.type)), held.get("rate")
+            if name != PCM.type or not isinstance(rate, int):
+                rate = PCM.sample_rate
+            wanted = (name, rate)
             if self._formats.get(side) != wanted:
                 self._formats[side] = wanted
                 self._decoders.pop(side, None)
@@ -294,9 +295,10 @@ class _LoggedAudio:
     def take(self, event: JsonObject, recorded: bool) -> JsonObject:
         """Returns the event with a reference in place of its audio; as it is if it was recorded
         so."""
-        if event["type"] not in _AUDIO:
+        place = audio_field(event["type"])
+        if place is None:
             return event
-        key, side = _AUDIO[event["type"]]
+        key, side = place
         self.sides[side] += 1
         if recorded:
             self.elsewhere = True
@@ -316,12 +318,12 @@ class _LoggedAudio:
         for side, resampler in self._resamplers.items():
             self.pcm[_WAV[side]] += resampler.process_pcm(b"", last=True)
 
-    def _decode(self, side: _Side, wire: bytes) -> bytes:
-        name, rate = self._formats.get(side, ("audio/pcm", 24_000))
+    def _decode(self, side: Side, wire: bytes) -> bytes:
+        name, rate = self._formats.get(side, (PCM.type, PCM.sample_rate))
         try:
             if side not in self._decoders:
                 self._decoders[side] = WireDecoder(name)
-                self._resamplers[side] = Resampler(rate, 24_000)
+                self._resamplers[side] = Resampler(rate, PCM.sample_rate)
             return self._resamplers[side].process_pcm(self._decoders[side].decode(wire))
         except ConfigurationError as error:
             self.refused.add(f"The {side} audio can't be read: {error}")
@@ -348,12 +350,9 @@ def _in_order(entries: Sequence[LogEntry]) -> Sequence[LogEntry]:
 
 
 def _is_beta(entry: LogEntry) -> bool:
-    event = entry.event
     if entry.direction == "sent":
-        return detect(event) == "beta"
-    session = event.get("session")
-    flat = isinstance(session, dict) and "modalities" in session
-    return event["type"] in BETA_SERVER or flat
+        return detect(entry.event) == "beta"
+    return server_shows_beta(entry.event)
 
 
 def _tells_session(entry: LogEntry) -> bool:

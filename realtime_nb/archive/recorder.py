@@ -45,6 +45,7 @@ from realtime_nb.archive.redaction import may_hold_secrets, without_secrets
 from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.errors import ConfigurationError, RecordingError
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
+from realtime_nb.protocol.dialect import audio_field
 from realtime_nb.protocol.events import JsonObject, payload_bytes
 from realtime_nb.protocol.wire import WireEvent
 
@@ -71,11 +72,7 @@ _CLOCKS = {
     "received.wav": "samples received, in order of arrival",
     "output.wav": "sample i was played at t = i / 24000",
 }
-_PAYLOADS = {
-    "input_audio_buffer.append": ("audio", "input.wav"),
-    "response.output_audio.delta": ("delta", "received.wav"),
-    "response.audio.delta": ("delta", "received.wav"),
-}
+_WAV_OF_SIDE = {"input": "input.wav", "output": "received.wav"}
 _OWN_FIELDS = ("format", "format_version", "realtime_nb", "began", "sample_rates", "clocks")
 _WAV_FILES = ("input.wav", "received.wav", "output.wav", "items.wav")
 _NESTED_AUDIO = re.compile(rb'"audio":"')
@@ -300,11 +297,11 @@ class Recorder:
     def _encoded_event(self, line: JsonObject, pcm: bytes | None, audio: list[AudioChunk]) -> bytes:
         """Returns the line without audio and secrets; what audio it had is added to ``audio``."""
         event: JsonObject = line["event"]
-        name = event.get("type")
-        key, file = _PAYLOADS.get(name, ("", "")) if isinstance(name, str) else ("", "")
+        key, side = audio_field(event.get("type")) or ("", "input")
         payload = event.get(key)
         if isinstance(payload, str):
-            line["event"] = {**event, key: self._refer(file, payload, pcm, audio)}
+            reference = self._refer(_WAV_OF_SIDE[side], payload, pcm, audio)
+            line["event"] = {**event, key: reference}
             pcm = None
         encoded = _encoded(line)
         try:
@@ -314,7 +311,8 @@ class Recorder:
             if may_hold_secrets(encoded):
                 encoded = _encoded(without_secrets(line))
         except RecursionError:
-            line["event"] = {"type": str(name), "problem": "nested too deeply to be recorded"}
+            problem = "nested too deeply to be recorded"
+            line["event"] = {"type": str(event.get("type")), "problem": problem}
             encoded = _encoded(line)
         return encoded
 

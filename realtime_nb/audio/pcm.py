@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from realtime_nb.errors import AudioError, ConfigurationError
+from realtime_nb.errors import AudioError
+from realtime_nb.protocol.audio_formats import SAMPLE_RATE, wire_format
 
 __all__ = [
     "SAMPLE_RATE",
@@ -24,7 +25,6 @@ __all__ = [
     "alaw_encode",
     "decode",
     "encode",
-    "format_sample_rate",
     "int16_from_pcm",
     "level_dbfs",
     "pcm_from_samples",
@@ -33,14 +33,10 @@ __all__ = [
     "ulaw_encode",
 ]
 
-SAMPLE_RATE = 24_000
-"""Samples per second of the protocol's ``audio/pcm``."""
-
 Samples = npt.NDArray[np.float32]
 """Float32 mono samples of shape (n,) in −1..1."""
 
 _FULL_SCALE = 32_768
-_FORMAT_SAMPLE_RATES = {"audio/pcm": SAMPLE_RATE, "audio/pcmu": 8_000, "audio/pcma": 8_000}
 
 
 def samples_from_pcm(pcm: bytes) -> Samples:
@@ -150,35 +146,22 @@ def _alaw_values() -> npt.NDArray[np.int16]:
     return np.where(code & 0x80, magnitude, -magnitude).astype("<i2")
 
 
-def format_sample_rate(format_type: str) -> int:
-    """Returns samples per second of a protocol audio format such as ``"audio/pcmu"``.
-
-    Raises:
-        ConfigurationError: The protocol has no such format.
-    """
-    try:
-        return _FORMAT_SAMPLE_RATES[format_type]
-    except KeyError:
-        known = ", ".join(_FORMAT_SAMPLE_RATES)
-        raise ConfigurationError(
-            f"Unknown audio format {format_type!r}; use one of {known}."
-        ) from None
+_LAWS = {
+    "g711_ulaw": (ulaw_encode, ulaw_decode),
+    "g711_alaw": (alaw_encode, alaw_decode),
+}
 
 
 def decode(format_type: str, payload: bytes) -> bytes:
     """Turns bytes of a protocol audio format into PCM16 at that format's own rate."""
-    format_sample_rate(format_type)
-    if format_type == "audio/pcmu":
-        return ulaw_decode(payload)
-    return alaw_decode(payload) if format_type == "audio/pcma" else payload
+    law = _LAWS.get(wire_format(format_type).name)
+    return payload if law is None else law[1](payload)
 
 
 def encode(format_type: str, pcm: bytes) -> bytes:
     """Turns PCM16 at the format's own rate into bytes of a protocol audio format."""
-    format_sample_rate(format_type)
-    if format_type == "audio/pcmu":
-        return ulaw_encode(pcm)
-    return alaw_encode(pcm) if format_type == "audio/pcma" else pcm
+    law = _LAWS.get(wire_format(format_type).name)
+    return pcm if law is None else law[0](pcm)
 
 
 class Resampler:

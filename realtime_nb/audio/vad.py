@@ -26,12 +26,18 @@ from realtime_nb.audio.pcm import (
     Resampler,
     Samples,
     decode,
-    format_sample_rate,
     pcm_from_samples,
     samples_from_pcm,
 )
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.protocol.turns import Runs, Turn, TurnSettings, find_turns, turns_from_runs
+from realtime_nb.protocol.audio_formats import wire_format
+from realtime_nb.protocol.turns import (
+    Runs,
+    SpeechSpan,
+    TurnSettings,
+    find_speech_spans,
+    spans_from_runs,
+)
 
 __all__ = [
     "FRAME_SAMPLES",
@@ -327,16 +333,14 @@ class FrameDetector:
     """
 
     def __init__(self, format_type: str = "audio/pcm", engine: SpeechEngine | None = None) -> None:
-        self._format_type = format_type
-        self._sample_rate = format_sample_rate(format_type)
+        self._format = wire_format(format_type)
         self._engine = engine or SileroVAD()
         self._restart()
 
     def _restart(self) -> None:
-        self._resampler = _FrameResampler(self._sample_rate)
+        self._resampler = _FrameResampler(self._format.sample_rate)
         self._rest = b""
-        bytes_per_sample = 2 if self._format_type == "audio/pcm" else 1
-        self._frame_bytes = bytes_per_sample * self._resampler.frame_samples
+        self._frame_bytes = self._format.bytes_per_sample * self._resampler.frame_samples
 
     def reset(self) -> None:
         """Forgets the stream so far, the incomplete frame included."""
@@ -351,7 +355,7 @@ class FrameDetector:
         probabilities: list[float] = []
         for start in range(0, end, _BLOCK_FRAMES * self._frame_bytes):
             stop = min(start + _BLOCK_FRAMES * self._frame_bytes, end)
-            samples = samples_from_pcm(decode(self._format_type, payload[start:stop]))
+            samples = samples_from_pcm(decode(self._format.type, payload[start:stop]))
             probabilities += self._engine.probabilities(self._resampler.process(samples)).tolist()
         return probabilities
 
@@ -394,8 +398,8 @@ def find_speech(
     engine: SpeechEngine | str = "silero",
     *,
     raw_sample_rate: int = SAMPLE_RATE,
-) -> list[Turn]:
-    """Turns in a file or in 24 kHz samples, at the positions that the local server would report.
+) -> list[SpeechSpan]:
+    """Finds speech in a file or in 24 kHz samples, at the positions that the local server reports.
 
     Args:
         source: Path of an audio file, or float samples at 24 kHz.
@@ -409,13 +413,13 @@ def find_speech(
     if isinstance(source, str | os.PathLike):
         source = load_audio(source, raw_sample_rate=raw_sample_rate)
     as_sent = samples_from_pcm(pcm_from_samples(source))
-    return find_turns(speech_probabilities(as_sent, engine=engine), settings)
+    return find_speech_spans(speech_probabilities(as_sent, engine=engine), settings)
 
 
 def sweep_turns(
     probabilities: npt.ArrayLike, settings: Iterable[TurnSettings], base_ms: int = 0
-) -> list[list[Turn]]:
-    """Turns under each of many settings, as `find_turns` gives them, at a fraction of its cost.
+) -> list[list[SpeechSpan]]:
+    """Does what `find_speech_spans` does under each of many settings, at a fraction of its cost.
 
     Args:
         probabilities: One per frame, shape (n,).
@@ -441,7 +445,7 @@ def sweep_turns(
         return _long_runs(quiet_runs(threshold), at_least)
 
     return [
-        turns_from_runs(
+        spans_from_runs(
             speech(s.threshold, s.min_speech_frames),
             quiet(s.exit_threshold, s.silence_frames),
             len(frames),

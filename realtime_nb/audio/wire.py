@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime_nb.audio import pcm as audio
+from realtime_nb.protocol.audio_formats import PCM, session_format, wire_format
+from realtime_nb.protocol.dialect import Side, audio_field
 from realtime_nb.protocol.events import JsonObject
 
 __all__ = ["WireAudio", "WireDecoder", "WireEncoder"]
@@ -33,7 +35,7 @@ class WireEncoder:
 
     def __init__(self, format_type: str) -> None:
         self._format = format_type
-        self._narrow = audio.format_sample_rate(format_type) == 8_000
+        self._narrow = wire_format(format_type) is not PCM
         self._history = np.zeros(_TAPS - 1)
         self._rest = b""
 
@@ -57,7 +59,7 @@ class WireDecoder:
 
     def __init__(self, format_type: str) -> None:
         self._format = format_type
-        self._narrow = audio.format_sample_rate(format_type) == 8_000
+        self._narrow = wire_format(format_type) is not PCM
         self._history = np.zeros(_TAPS - 1)
         self._rest = b""
 
@@ -82,17 +84,14 @@ class WireAudio:
     """Both directions of one session, in the formats that its server says."""
 
     def __init__(self) -> None:
-        self._formats = dict.fromkeys(("input", "output"), "audio/pcm")
+        self._formats: dict[Side, str] = {"input": PCM.type, "output": PCM.type}
         self._encoder: WireEncoder | None = None
         self._decoder: WireDecoder | None = None
 
     def follow(self, session: JsonObject) -> None:
         """Takes the formats of the effective session; one that stays keeps its filters' state."""
         for side, format_type in self._formats.items():
-            audio_format: object = session
-            for key in ("audio", side, "format"):
-                audio_format = audio_format.get(key) if isinstance(audio_format, dict) else None
-            wanted = _format_name(audio_format)
+            wanted = _format_name(session_format(session, side))
             if wanted == format_type:
                 continue
             self._formats[side] = wanted
@@ -117,7 +116,7 @@ class WireAudio:
         Raises:
             ConfigurationError: the server sends a format that can't be read here.
         """
-        if raw.get("type") not in ("response.output_audio.delta", "response.audio.delta"):
+        if audio_field(raw.get("type")) != ("delta", "output"):
             return None
         if self._decoder is None:
             self._decoder = WireDecoder(self._formats["output"])
@@ -131,9 +130,9 @@ def _format_name(audio_format: object) -> str:
     """Returns the type of a session's ``format`` object; PCM at another rate than 24 kHz says
     so."""
     if not isinstance(audio_format, dict):
-        return "audio/pcm"
-    name = str(audio_format.get("type", "audio/pcm"))
+        return PCM.type
+    name = str(audio_format.get("type", PCM.type))
     rate = audio_format.get("rate")
-    if name == "audio/pcm" and rate not in (None, 24_000):
+    if name == PCM.type and rate not in (None, PCM.sample_rate):
         return f"{name} at {rate} Hz"
     return name

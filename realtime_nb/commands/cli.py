@@ -28,13 +28,14 @@ from realtime_nb.errors import (
     RealtimeError,
     ToolError,
 )
+from realtime_nb.protocol.audio_formats import SAMPLE_RATE
 from realtime_nb.protocol.turns import TurnSettings
 from realtime_nb.protocol.words import clock
 
 if TYPE_CHECKING:
     from realtime_nb.commands.talk import TalkLine, TalkResult
     from realtime_nb.local.llm import LLM
-    from realtime_nb.protocol.turns import Turn
+    from realtime_nb.protocol.turns import SpeechSpan
     from realtime_nb.tools import Tool
 
 __all__ = ["main", "run"]
@@ -188,7 +189,7 @@ def talk(
     prefix_ms: Annotated[
         int | None, typer.Option(help="Audio kept from before the speech.")
     ] = None,
-    raw_rate: RawRate = 24_000,
+    raw_rate: RawRate = SAMPLE_RATE,
     as_json: AsJson = False,
 ) -> None:
     """Holds a conversation: speaks the files in turn, hears the answers, keeps the recording.
@@ -353,7 +354,7 @@ def vad(
         int, typer.Option(help="Audio kept from before the speech.")
     ] = _TURNS.prefix_padding_ms,
     engine: Annotated[str, typer.Option(help="silero, or energy for contrast.")] = "silero",
-    raw_rate: RawRate = 24_000,
+    raw_rate: RawRate = SAMPLE_RATE,
     as_json: AsJson = False,
 ) -> None:
     """Shows where speech starts and stops in a file, as the local server hears it.
@@ -362,7 +363,6 @@ def vad(
     protocol reports, with the padding and the closing silence.
     """
     from realtime_nb.audio.files import load_audio
-    from realtime_nb.audio.pcm import SAMPLE_RATE
     from realtime_nb.audio.vad import find_speech, speech_engine
 
     settings = TurnSettings(
@@ -387,7 +387,7 @@ def vad(
         _print_speech(turns, duration_ms)
 
 
-def _print_speech(turns: Sequence[Turn], duration_ms: int) -> None:
+def _print_speech(turns: Sequence[SpeechSpan], duration_ms: int) -> None:
     print(f"{'start':>9}{'end':>9}{'audio start':>13}{'audio end':>11}   ms")
     for turn in turns:
         print(
@@ -396,7 +396,7 @@ def _print_speech(turns: Sequence[Turn], duration_ms: int) -> None:
     print(f"0 {_timeline(turns, duration_ms)} {duration_ms / 1000:.1f} s")
 
 
-def _timeline(turns: Sequence[Turn], duration_ms: int) -> str:
+def _timeline(turns: Sequence[SpeechSpan], duration_ms: int) -> str:
     """Returns speech over time as one line of text: dark where there is any in a cell's time."""
     cell_ms = duration_ms / _TIMELINE_CELLS
     return "".join(

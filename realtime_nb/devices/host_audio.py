@@ -22,8 +22,9 @@ from realtime_nb.devices.host_devices import BLOCK_MS, Watchdog
 from realtime_nb.devices.host_process import ListenerProcess, open_listener, open_player
 from realtime_nb.devices.host_streams import Block, Marks, TrackMark
 from realtime_nb.devices.host_tracks import PlayedItem, faded
-from realtime_nb.devices.simulated import BYTES_PER_MS, Clock
+from realtime_nb.devices.simulated import Clock
 from realtime_nb.errors import ConfigurationError
+from realtime_nb.protocol.audio_formats import BYTES_PER_MS
 from realtime_nb.protocol.conversation import PlaybackReport
 
 __all__ = ["HostMicrophone", "HostSpeaker", "OpenSpeaker"]

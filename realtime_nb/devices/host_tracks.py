@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from realtime_nb.audio.pcm import SAMPLE_RATE, Resampler
-from realtime_nb.devices.simulated import BYTES_PER_MS
+from realtime_nb.protocol.audio_formats import BYTES_PER_MS
 
 __all__ = ["FADE_MS", "PREBUFFER_MS", "Piece", "PieceKind", "PlayedItem", "Ring", "Track", "faded"]
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from realtime_nb.protocol.audio_formats import BYTES_PER_MS
 from realtime_nb.protocol.conversation import PlaybackReport
 
 __all__ = ["Clock", "SimulatedMicrophone", "SimulatedSpeaker", "Speaker"]
@@ -20,7 +21,6 @@ __all__ = ["Clock", "SimulatedMicrophone", "SimulatedSpeaker", "Speaker"]
 Clock = Callable[[], float]
 """Seconds of session time; above life's pace it runs faster than the wall clock."""
 
-BYTES_PER_MS = 48
 _TICK_MS = 40
 
 

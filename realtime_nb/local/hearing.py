@@ -6,9 +6,9 @@ it only when the speech detector has heard somebody in it.
 
 from __future__ import annotations
 
-from realtime_nb.audio.pcm import decode, format_sample_rate
+from realtime_nb.audio.pcm import decode
 from realtime_nb.local.stt import STT
-from realtime_nb.protocol.config import bytes_per_ms, whole_samples
+from realtime_nb.protocol.audio_formats import whole_samples, wire_format
 from realtime_nb.protocol.input_buffer import SpeechDetector
 from realtime_nb.protocol.jobs import Transcribe
 from realtime_nb.protocol.turns import FRAME_MS
@@ -27,11 +27,11 @@ def hear(job: Transcribe, stt: STT, detector: SpeechDetector) -> str:
     Args:
         detector: fresh, for the audio's format.
     """
-    format_type = job.audio_format["type"]
+    wire = wire_format(job.audio_format["type"])
     audio = whole_samples(job.audio, job.audio_format)
-    if not _has_speech(audio, 1000 * bytes_per_ms(job.audio_format), detector):
+    if not _has_speech(audio, 1000 * wire.bytes_per_ms, detector):
         return ""
-    return stt.transcribe(decode(format_type, audio), format_sample_rate(format_type))
+    return stt.transcribe(decode(wire.type, audio), wire.sample_rate)
 
 
 def _has_speech(audio: bytes, second_bytes: int, detector: SpeechDetector) -> bool:

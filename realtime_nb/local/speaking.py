@@ -12,12 +12,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from realtime_nb.audio.pcm import Resampler, encode, format_sample_rate
+from realtime_nb.audio.pcm import Resampler, encode
 from realtime_nb.local.engines import Engines, patience
 from realtime_nb.local.llm import LLM, Call, Request, Text
 from realtime_nb.local.sentences import SentenceStream
 from realtime_nb.local.tts import TTS
-from realtime_nb.protocol.config import bytes_per_ms
+from realtime_nb.protocol.audio_formats import format_of, wire_format
 from realtime_nb.protocol.server import Respond, ServerProtocol
 
 __all__ = ["SpeechPace", "respond"]
@@ -141,7 +141,7 @@ def _voiced(sentence: str, job: Respond, tts: TTS) -> bytes:
     name = voice if isinstance(voice, str) else str(voice.get("id", "alloy"))
     pcm = tts.speak(sentence, name, job.speed)
     format_type = job.settings.output_format["type"]
-    wire_rate = format_sample_rate(format_type)
+    wire_rate = wire_format(format_type).sample_rate
     if tts.sample_rate != wire_rate:
         pcm = Resampler(tts.sample_rate, wire_rate).process_pcm(pcm, last=True)
     return encode(format_type, pcm)
@@ -155,7 +155,7 @@ async def _send(
     pace: SpeechPace,
 ) -> None:
     loop = asyncio.get_running_loop()
-    per_ms = bytes_per_ms(job.settings.output_format)
+    per_ms = format_of(job.settings.output_format).bytes_per_ms
     chunk_bytes = _CHUNK_MS * per_ms
     played_out_at = loop.time()  # when a client that plays at once has played all it was sent
     while (piece := await speech.get()) is not None:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime_nb.plots import style
+from realtime_nb.protocol.dialect import ga_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_lanes"]
 
 _FAMILIES = (
-    ("session", ("session.", "transcription_session.")),
+    ("session", ("session.",)),
     (
         "speech",
         (
@@ -32,9 +33,7 @@ _FAMILIES = (
         (
             "conversation.item.input_audio_transcription.",
             "response.output_audio_transcript.",
-            "response.audio_transcript.",
             "response.output_text.",
-            "response.text.",
         ),
     ),
     ("items", ("conversation.",)),
@@ -42,12 +41,14 @@ _FAMILIES = (
         "function calls",
         ("response.function_call_arguments.", "response.mcp_call", "mcp_list_tools."),
     ),
-    ("agent's audio", ("response.output_audio.", "response.audio.", "output_audio_buffer.")),
+    ("agent's audio", ("response.output_audio.", "output_audio_buffer.")),
     ("responses", ("response.",)),
     ("rate limits", ("rate_limits.",)),
     ("errors", ("error",)),
 )
-"""Names and the beginnings of their events' types; the first that fits counts."""
+"""Names and the beginnings of their events' types; the first that fits counts.
+
+GA's names: a beta event has the family of the one that it stands for."""
 
 _ORDER = (
     "session",
@@ -129,6 +130,7 @@ def _families(events: pd.DataFrame) -> npt.NDArray[np.str_]:
 
 
 def _family(kind: str) -> str:
+    kind = ga_name(kind)
     return next((name for name, begins in _FAMILIES if kind.startswith(begins)), "other")
 
 

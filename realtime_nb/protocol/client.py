@@ -214,13 +214,17 @@ class ClientProtocol:
 
     # --- what happened ---
 
-    def sent(self, event: JsonObject, t_s: float) -> None:
-        """Folds an event in that is going out at ``t_s``."""
+    def sent(self, event: JsonObject, t_s: float, captured_s: float | None = None) -> None:
+        """Folds an event in that is going out at ``t_s``; its audio was captured by ``captured_s``.
+
+        A recording keeps both times to the microsecond, and folds to the same.
+        """
         try:
             parsed = ev.parse_client(event)
         except msgspec.ValidationError as error:
             parsed = ev.UnknownEvent(str(event.get("type")), event, str(error))
-        self.conversation.apply(parsed, t_s)
+        captured_s = None if captured_s is None else round(captured_s, 6)
+        self.conversation.apply(parsed, t_s, captured_s)
 
     def receive(
         self, raw: JsonObject, t_s: float, pcm: bytes | None = None

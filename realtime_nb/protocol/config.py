@@ -8,12 +8,8 @@ defaults stay with the server. Limits are those of the GA interface.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from realtime_nb.protocol.item_config import check_item
 from realtime_nb.protocol.options import (
-    AUDIO_FORMATS,
     SESSION_OPTIONS,
     VOICES,
     refuse_unknown,
@@ -27,34 +23,27 @@ from realtime_nb.protocol.session_fields import (
     check_response,
     check_session,
 )
+from realtime_nb.protocol.turn_detection import SERVER_VAD
 from realtime_nb.protocol.wire import JsonObject
 
 __all__ = [
-    "AUDIO_FORMATS",
     "SESSION_OPTIONS",
     "VOICES",
     "ResponseConfig",
     "SemanticVAD",
     "ServerVAD",
     "TurnDetection",
-    "bytes_per_ms",
     "check_item",
     "check_response",
     "check_session",
     "merge_session",
     "refuse_unknown",
     "session_config",
-    "whole_samples",
 ]
-
-_BYTES_PER_MS = {"audio/pcm": 48, "audio/pcmu": 8, "audio/pcma": 8}
 
 _VAD_DEFAULTS: dict[str, JsonObject] = {
     "server_vad": {
-        "threshold": 0.5,
-        "prefix_padding_ms": 300,
-        "silence_duration_ms": 200,
-        "idle_timeout_ms": None,
+        **{name: limits.usual for name, limits in SERVER_VAD.items()},
         "create_response": True,
         "interrupt_response": True,
     },
@@ -64,7 +53,6 @@ _VAD_DEFAULTS: dict[str, JsonObject] = {
         "interrupt_response": True,
     },
 }
-
 
 _RESPONSE_KEYS = ("idle_timeout_ms", "create_response", "interrupt_response")
 
@@ -93,14 +81,3 @@ def merge_session(session: JsonObject, patch: JsonObject) -> JsonObject:
     if transcription is not None:
         audio["input"]["transcription"] = {"language": None, "prompt": None, **transcription}
     return merged
-
-
-def bytes_per_ms(audio_format: Mapping[str, Any] | None) -> int:
-    """Bytes in a millisecond of audio of a session's ``format`` object (None: PCM, 24 kHz)."""
-    return _BYTES_PER_MS.get(str((audio_format or {}).get("type")), 48)
-
-
-def whole_samples(audio: bytes, audio_format: Mapping[str, Any] | None) -> bytes:
-    """Returns the audio without half a sample at its end."""
-    odd = len(audio) % 2 if bytes_per_ms(audio_format) == 48 else 0
-    return audio[: len(audio) - odd]

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from realtime_nb.protocol import events as ev
+from realtime_nb.protocol.audio_formats import payload_ms
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.records import (
     ErrorRecord,
@@ -27,7 +28,7 @@ from realtime_nb.protocol.records import (
     Speech,
     ToolReport,
 )
-from realtime_nb.protocol.user_audio import UserAudio, payload_ms
+from realtime_nb.protocol.user_audio import UserAudio
 
 __all__ = [
     "Conversation",
@@ -77,7 +78,6 @@ class Conversation:
     errors: list[ErrorRecord] = field(default_factory=list)
     audio: UserAudio = field(default_factory=UserAudio)
     turn_ended_s: float | None = None
-    input_start_s: float | None = None
     created_s: float | None = None
     updated_s: float | None = None
     events_applied: int = 0
@@ -98,10 +98,6 @@ class Conversation:
     def input_ms(self) -> float:
         """Audio appended so far, in ms of the input-sample clock."""
         return self.audio.sent_ms
-
-    @input_ms.setter
-    def input_ms(self, ms: float) -> None:
-        self.audio.sent_ms = ms
 
     @property
     def uncommitted_ms(self) -> float:
@@ -168,15 +164,20 @@ class Conversation:
     # --- folding ---
 
     def apply(
-        self, event: ev.ClientEvent | ev.ServerEvent | ev.UnknownEvent, t_s: float | None = None
+        self,
+        event: ev.ClientEvent | ev.ServerEvent | ev.UnknownEvent,
+        t_s: float | None = None,
+        captured_s: float | None = None,
     ) -> None:
-        """Takes in one event, sent or received, at ``t_s`` seconds."""
+        """Takes in one event, sent or received, at ``t_s`` seconds.
+
+        The last sample of audio that was sent was captured at ``captured_s``, where that is known.
+        """
         self.events_applied += 1
         match event:
             case ev.AudioBufferAppend():
-                if self.input_start_s is None:
-                    self.input_start_s = t_s
-                self.audio.appended(event, self._side("input").get("format"))
+                audio_format = self._side("input").get("format")
+                self.audio.appended(event, audio_format, t_s, captured_s)
             case ev.OutputAudioDelta():
                 self._audio(event, t_s)
             case ev.OutputAudioTranscriptDelta() | ev.OutputTextDelta():

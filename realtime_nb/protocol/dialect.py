@@ -24,17 +24,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
+from realtime_nb.protocol.audio_formats import WIRE_FORMATS
+
 __all__ = [
+    "BETA_CLIENT_EVENTS",
+    "BETA_SERVER_EVENTS",
     "BETA_TEMPERATURE",
+    "audio_field",
     "client_to_beta",
     "client_to_ga",
     "detect",
+    "ga_name",
     "is_beta_handshake",
+    "server_shows_beta",
     "server_to_beta",
     "server_to_ga",
 ]
 
 JSONObject: TypeAlias = dict[str, object]
+Side: TypeAlias = Literal["input", "output"]
 
 BETA_TEMPERATURE = 0.8
 """What a beta client reads as ``temperature``: the beta's default. GA has no such setting."""
@@ -43,11 +51,7 @@ _BETA_HEADER = "openai-beta"
 _BETA_HEADER_VALUE = "realtime=v1"
 _BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 
-_FORMATS: dict[str, JSONObject] = {
-    "pcm16": {"type": "audio/pcm", "rate": 24_000},
-    "g711_ulaw": {"type": "audio/pcmu"},
-    "g711_alaw": {"type": "audio/pcma"},
-}
+_FORMATS: dict[str, JSONObject] = {known.name: known.fields for known in WIRE_FORMATS}
 
 # Flat beta key → where GA keeps it: session.audio.<side>.<leaf>.
 _SESSION_AUDIO = {
@@ -73,6 +77,22 @@ _TO_GA_NAMES = {
     for step in ("delta", "done")
 }
 _TO_BETA_NAMES = {ga: beta for beta, ga in _TO_GA_NAMES.items()}
+
+BETA_CLIENT_EVENTS = frozenset({"transcription_session.update"})
+BETA_SERVER_EVENTS = frozenset(
+    {
+        *_TO_GA_NAMES,
+        "conversation.item.created",
+        "transcription_session.created",
+        "transcription_session.updated",
+    }
+)
+"""Names that GA doesn't have."""
+
+_AUDIO_FIELDS: dict[str, tuple[str, Side]] = {
+    "input_audio_buffer.append": ("audio", "input"),
+    "response.output_audio.delta": ("delta", "output"),
+}
 
 # Events that carry an item and, where both dialects have them, the same name.
 _ITEM_EVENTS = {
@@ -379,6 +399,23 @@ def server_to_ga(event: JSONObject) -> list[JSONObject]:
             return [event]
 
 
+# --- Names ----------------------------------------------------------------------------------------
+
+
+def ga_name(event_type: str) -> str:
+    """Returns what GA calls an event of either dialect."""
+    if event_type == "conversation.item.created":
+        return "conversation.item.added"
+    if event_type in BETA_CLIENT_EVENTS | BETA_SERVER_EVENTS:
+        return _TO_GA_NAMES.get(event_type, event_type.removeprefix("transcription_"))
+    return event_type
+
+
+def audio_field(event_type: object) -> tuple[str, Side] | None:
+    """Returns the field in which an event of either dialect carries audio, and whose that is."""
+    return _AUDIO_FIELDS.get(ga_name(event_type)) if isinstance(event_type, str) else None
+
+
 # --- Which dialect --------------------------------------------------------------------------------
 
 
@@ -396,6 +433,13 @@ def detect(event: JSONObject) -> Literal["beta", "ga"] | None:
     if "type" in session or "audio" in session:
         return "ga"
     return "beta" if session.keys() & _FLAT_SESSION_KEYS else None
+
+
+def server_shows_beta(event: JSONObject) -> bool:
+    """Tells whether a server's event is one that only a beta server sends."""
+    session = event.get("session")
+    flat = isinstance(session, dict) and "modalities" in session
+    return event.get("type") in BETA_SERVER_EVENTS or flat
 
 
 def is_beta_handshake(headers: Mapping[str, str], subprotocols: Sequence[str]) -> bool:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from realtime_nb.protocol.config import bytes_per_ms
+from realtime_nb.protocol.audio_formats import format_of
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.turn_detection import EAGERNESS
 from realtime_nb.protocol.turns import (
     FRAME_MS,
     SpeechStart,
@@ -24,9 +25,6 @@ __all__ = ["InputBuffer", "SpeechDetector", "turn_settings"]
 
 _IDLE_KEEP_MS = 32_000
 """Audio kept while nobody speaks: the longest idle timeout and some padding."""
-
-_MAX_WAIT_MS = {"low": 8_000, "medium": 4_000, "auto": 4_000, "high": 2_000}
-"""How long ``semantic_vad`` waits at most, by eagerness."""
 
 
 class SpeechDetector(Protocol):
@@ -42,7 +40,8 @@ class SpeechDetector(Protocol):
 def turn_settings(turn_detection: JsonObject) -> TurnSettings:
     """Returns the state machine's settings for a ``turn_detection`` object (defaults filled in)."""
     if turn_detection["type"] == "semantic_vad":
-        return TurnSettings(silence_duration_ms=_MAX_WAIT_MS[turn_detection["eagerness"]])
+        longest_ms = EAGERNESS[turn_detection["eagerness"]].longest_ms
+        return TurnSettings(silence_duration_ms=longest_ms)
     return TurnSettings(
         threshold=turn_detection["threshold"],
         prefix_padding_ms=turn_detection["prefix_padding_ms"],
@@ -67,8 +66,8 @@ class InputBuffer:
     ) -> None:
         self._format = audio_format
         self._detector_for = detector_for
-        self._per_ms = bytes_per_ms(audio_format)
-        self._sample_bytes = 2 if self._per_ms == 48 else 1
+        self._per_ms = format_of(audio_format).bytes_per_ms
+        self._sample_bytes = format_of(audio_format).bytes_per_sample
         self._audio = bytearray()
         self._start = 0  # position of the first kept byte, counted from base_ms
         self._base_ms = base_ms

@@ -50,11 +50,13 @@ class InputClock:
         moment_s = t_s if captured_s is None else min(captured_s, t_s)
         if self.captured_s:
             moment_s = max(moment_s, self.captured_s[-1])
-        self.times_s.append(t_s)
-        self.totals_ms.append(max(total_ms, before_ms))
-        self.captured_s.append(moment_s)
         self._starts_ms.append(before_ms if start_ms is None else max(start_ms, before_ms))
         self._by_device.append(captured_s is not None and captured_s <= t_s + _SAME_S)
+        self.times_s.append(t_s)
+        self.captured_s.append(moment_s)
+        # Last, because positions are looked up in it: a view that reads while the session's thread
+        # writes finds whole points only.
+        self.totals_ms.append(max(total_ms, before_ms))
 
     def wall(self, ms: float) -> float:
         """Returns when the sample at ``ms`` was captured, in seconds; NaN if it never was sent.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from realtime_nb.protocol.config import bytes_per_ms
+from realtime_nb.protocol.audio_formats import format_of
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.input_buffer import InputBuffer, SpeechDetector
 from realtime_nb.protocol.items import ItemStore
 from realtime_nb.protocol.problems import Problem, Refused
 from realtime_nb.protocol.transcripts import Transcripts
+from realtime_nb.protocol.turn_detection import EAGERNESS
 from realtime_nb.protocol.turns import SpeechStart, SpeechStop
 
 __all__ = ["Listening"]
@@ -22,9 +23,6 @@ MIN_COMMIT_MS = 100
 
 _LISTEN_AHEAD_MS = 96
 """Silence after which a turn is transcribed ahead of its end, for a sooner answer."""
-
-_ENOUGH_SILENCE_MS = {"low": 1_500, "medium": 600, "auto": 600, "high": 224}
-"""How long ``semantic_vad`` waits after what reads like a finished sentence, by eagerness."""
 
 
 class Listening:
@@ -218,7 +216,7 @@ class Listening:
         detection = self._detection
         if detection is None or detection["type"] != "semantic_vad":
             return False
-        enough_ms = _ENOUGH_SILENCE_MS[detection["eagerness"]]
+        enough_ms = EAGERNESS[detection["eagerness"]].whole_ms
         return silence_ms >= enough_ms and _is_whole(self._transcripts.ahead_text)
 
     def _drop_turn(self) -> None:
@@ -244,7 +242,7 @@ class Listening:
             "role": "user",
             "content": [{"type": "input_audio", "transcript": None}],
         }
-        self._items.add(wire, audio, len(audio) / bytes_per_ms(self._format))
+        self._items.add(wire, audio, len(audio) / format_of(self._format).bytes_per_ms)
         for name in ("conversation.item.added", "conversation.item.done"):
             self._emit({"type": name, "previous_item_id": previous, "item": wire})
         self._transcripts.committed(item_id, audio, self._format)

@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 
 from realtime_nb.errors import ConfigurationError
+from realtime_nb.protocol.audio_formats import WIRE_FORMATS
 from realtime_nb.protocol.session_fields import check_session
 from realtime_nb.protocol.wire import JsonObject
 
-__all__ = ["AUDIO_FORMATS", "SESSION_OPTIONS", "VOICES", "refuse_unknown", "session_config"]
+__all__ = ["SESSION_OPTIONS", "VOICES", "refuse_unknown", "session_config"]
 
 VOICES = (
     "alloy",
@@ -26,13 +27,6 @@ VOICES = (
     "marin",
     "cedar",
 )
-
-AUDIO_FORMATS: dict[str, JsonObject] = {
-    "pcm16": {"type": "audio/pcm", "rate": 24_000},
-    "g711_ulaw": {"type": "audio/pcmu"},
-    "g711_alaw": {"type": "audio/pcma"},
-}
-"""The formats a session can carry, by the short names that ``connect()`` takes."""
 
 SESSION_OPTIONS = (
     "instructions",
@@ -118,6 +112,7 @@ def _take(options: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 def _audio_format(name: str, value: object) -> JsonObject:
     if isinstance(value, dict):
         return value
-    if isinstance(value, str) and value in AUDIO_FORMATS:
-        return dict(AUDIO_FORMATS[value])
-    raise ConfigurationError(f"{name} must be one of {', '.join(AUDIO_FORMATS)}, not {value!r}.")
+    known = {audio_format.name: audio_format for audio_format in WIRE_FORMATS}
+    if isinstance(value, str) and value in known:
+        return known[value].fields
+    raise ConfigurationError(f"{name} must be one of {', '.join(known)}, not {value!r}.")

@@ -11,6 +11,9 @@ from typing import Any
 
 import msgspec
 
+from realtime_nb.protocol.audio_formats import WIRE_FORMATS
+from realtime_nb.protocol.turn_detection import EAGERNESS
+
 __all__ = ["Problem", "Refused", "problem_from"]
 
 
@@ -41,8 +44,8 @@ _VALUE = re.compile(r"^Invalid (enum )?value '(?P<value>.*?)'")
 _SUPPORTED = {
     "session.type": ("realtime", "transcription"),
     "turn_detection.type": ("server_vad", "semantic_vad"),
-    "turn_detection.eagerness": ("low", "medium", "high", "auto"),
-    "format.type": ("audio/pcm", "audio/pcmu", "audio/pcma"),
+    "turn_detection.eagerness": tuple(EAGERNESS),
+    "format.type": tuple(known.type for known in WIRE_FORMATS),
     "noise_reduction.type": ("near_field", "far_field"),
     "tool_choice": ("none", "auto", "required"),
     "item.type": ("message", "function_call", "function_call_output"),

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from realtime_nb.protocol.turns import FRAME_MS, frame_count
 from realtime_nb.protocol.wire import JsonObject
 
 __all__ = [
@@ -244,7 +245,7 @@ class Speech:
         window_ms = _window_ms(self.stop_detection, "silence_duration_ms")
         if window_ms is None or self.audio_end_ms is None:
             return None
-        offset_ms = self.audio_end_ms - math.ceil(window_ms / 32) * 32
+        offset_ms = self.audio_end_ms - frame_count(window_ms) * FRAME_MS
         if self.changed_ms is not None and not offset_ms >= self.changed_ms:
             return None
         return offset_ms if offset_ms >= self.audio_start_ms else None

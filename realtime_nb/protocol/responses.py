@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from realtime_nb.protocol.config import bytes_per_ms, whole_samples
+from realtime_nb.protocol.audio_formats import format_of, whole_samples
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.items import ItemStore
@@ -101,7 +101,7 @@ class Responses:
             emit=self._emit,
             new_id=self._new_id,
             order=self._conversation.order,
-            bytes_per_ms=bytes_per_ms(settings.output_format),
+            bytes_per_ms=format_of(settings.output_format).bytes_per_ms,
             call_ids=self._conversation.calls,
             input_tokens=tokens,
             cached_tokens=tokens.cached_of(self._cache_of),
@@ -127,7 +127,7 @@ class Responses:
         records = self._items.records(items)
         for record in records:
             if record.id in audio:
-                record.audio_ms = len(audio[record.id]) / bytes_per_ms(input_format)
+                record.audio_ms = len(audio[record.id]) / format_of(input_format).bytes_per_ms
         return count_input(records, settings.instructions, settings.tools)
 
     def release(self) -> None:

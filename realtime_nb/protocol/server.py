@@ -22,8 +22,8 @@ import msgspec
 
 from realtime_nb.protocol import dialect as dialects
 from realtime_nb.protocol import events as ev
+from realtime_nb.protocol.audio_formats import format_of, whole_samples
 from realtime_nb.protocol.checking import checked_event, decoded_append
-from realtime_nb.protocol.config import bytes_per_ms, whole_samples
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.input_buffer import SpeechDetector
@@ -253,7 +253,7 @@ class ServerProtocol:
         wire, sound = self._items.checked(event.item, self._new_id)
         audio = whole_samples(sound, audio_format)
         previous = self._items.position(event.previous_item_id)
-        self._items.add(wire, audio, len(audio) / bytes_per_ms(audio_format))
+        self._items.add(wire, audio, len(audio) / format_of(audio_format).bytes_per_ms)
         self.conversation.apply(ev.ItemCreate(item=wire, previous_item_id=event.previous_item_id))
         for name in ("conversation.item.added", "conversation.item.done"):
             self._emit({"type": name, "previous_item_id": previous, "item": wire})

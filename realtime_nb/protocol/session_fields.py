@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from realtime_nb.errors import ConfigurationError
+from realtime_nb.protocol.turn_detection import SERVER_VAD
 from realtime_nb.protocol.wire import JsonObject
 
 __all__ = [
@@ -37,21 +38,15 @@ class _TurnDetection(ConfigStruct, frozen=True, kw_only=True, tag_field="type"):
         """Checks the limits also for values made in Python, not just for decoded ones."""
         for name in self.__struct_fields__:
             value = getattr(self, name)
-            low, high = _LIMITS.get(name, (None, None))
-            if low is None or high is None or value is UNSET or value is None:
+            limits = SERVER_VAD.get(name)
+            if limits is None or value is UNSET or value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ConfigurationError(f"{name} must be a number, not {value!r}.")
-            if not low <= value <= high:
-                raise ConfigurationError(f"{name} must be between {low} and {high}, not {value}.")
-
-
-_LIMITS: dict[str, tuple[float, float]] = {
-    "threshold": (0.0, 1.0),
-    "prefix_padding_ms": (0, 60_000),
-    "silence_duration_ms": (0, 60_000),
-    "idle_timeout_ms": (5_000, 30_000),
-}
+            if not limits.low <= value <= limits.high:
+                raise ConfigurationError(
+                    f"{name} must be between {limits.low} and {limits.high}, not {value}."
+                )
 
 
 class ServerVAD(_TurnDetection, frozen=True, kw_only=True, tag="server_vad"):
@@ -67,10 +62,10 @@ class ServerVAD(_TurnDetection, frozen=True, kw_only=True, tag="server_vad"):
         interrupt_response: stop the running answer when a turn starts.
     """
 
-    threshold: Fraction | UnsetType = UNSET
-    prefix_padding_ms: Annotated[int, Meta(ge=0, le=60_000)] | UnsetType = UNSET
-    silence_duration_ms: Annotated[int, Meta(ge=0, le=60_000)] | UnsetType = UNSET
-    idle_timeout_ms: Annotated[int, Meta(ge=5_000, le=30_000)] | None | UnsetType = UNSET
+    threshold: Annotated[float, SERVER_VAD["threshold"].meta] | UnsetType = UNSET
+    prefix_padding_ms: Annotated[int, SERVER_VAD["prefix_padding_ms"].meta] | UnsetType = UNSET
+    silence_duration_ms: Annotated[int, SERVER_VAD["silence_duration_ms"].meta] | UnsetType = UNSET
+    idle_timeout_ms: Annotated[int, SERVER_VAD["idle_timeout_ms"].meta] | None | UnsetType = UNSET
 
 
 class SemanticVAD(_TurnDetection, frozen=True, kw_only=True, tag="semantic_vad"):
@@ -328,5 +323,5 @@ def check_session(session: JsonObject) -> RealtimeConfig | TranscriptionConfig:
 
 
 def check_response(response: JsonObject) -> ResponseConfig:
-    """``response.create.response`` as a struct; raises like :func:`check_session`."""
+    """Returns ``response.create.response`` as a struct; raises like :func:`check_session`."""
     return msgspec.convert(response, ResponseConfig)

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from realtime_nb.protocol.audio_formats import PCM
 from realtime_nb.protocol.config import check_response, check_session, merge_session
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.problems import Problem, Refused, problem_from
@@ -20,9 +21,8 @@ def new_session(
     session_type: Literal["realtime", "transcription"], model: str, session_id: str, expires_at: int
 ) -> JsonObject:
     """Returns the session that ``session.created`` shows, with the defaults seen on the wire."""
-    pcm = {"type": "audio/pcm", "rate": 24_000}
     audio_input = {
-        "format": pcm,
+        "format": PCM.fields,
         "transcription": None,
         "noise_reduction": None,
         "turn_detection": {"type": "server_vad"},
@@ -54,7 +54,7 @@ def new_session(
             "include": None,
             "audio": {
                 "input": audio_input,
-                "output": {"format": dict(pcm), "voice": "alloy", "speed": 1.0},
+                "output": {"format": PCM.fields, "voice": "alloy", "speed": 1.0},
             },
         }
     return merge_session(session, {})

@@ -1,8 +1,8 @@
 """The ``server_vad`` state machine: speech probabilities in, turns out.
 
 One machine serves the local server, the lab's what-if runs and the tests. It comes in two forms
-that agree on every input: `TurnDetector` takes one probability at a time, `find_turns` takes a
-whole recording.
+that agree on every input: `TurnDetector` takes one probability at a time, `find_speech_spans` takes
+a whole recording.
 
 Frame ``t`` covers ``[32·t, 32·t + 32)`` ms of the audio that was appended; the clock is audio time,
 never wall time. A turn opens once ``min_speech_ms`` of consecutive frames reach ``threshold``, and
@@ -16,23 +16,26 @@ previous turn are assumptions, in line with Silero's own iterator.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from realtime_nb.errors import ConfigurationError
+from realtime_nb.protocol.turn_detection import SERVER_VAD
 
 __all__ = [
     "FRAME_MS",
     "Runs",
+    "SpeechSpan",
     "SpeechStart",
     "SpeechStop",
-    "Turn",
     "TurnDetector",
     "TurnSettings",
-    "find_turns",
-    "turns_from_runs",
+    "find_speech_spans",
+    "frame_count",
+    "spans_from_runs",
 ]
 
 FRAME_MS = 32
@@ -57,9 +60,9 @@ class TurnSettings:
         hysteresis: How far below ``threshold`` a frame must fall to count as silence.
     """
 
-    threshold: float = 0.5
-    prefix_padding_ms: int = 300
-    silence_duration_ms: int = 200
+    threshold: float = SERVER_VAD["threshold"].usual
+    prefix_padding_ms: int = SERVER_VAD["prefix_padding_ms"].usual
+    silence_duration_ms: int = SERVER_VAD["silence_duration_ms"].usual
     min_speech_ms: int = 0
     hysteresis: float = 0.15
 
@@ -81,16 +84,17 @@ class TurnSettings:
     @property
     def silence_frames(self) -> int:
         """Consecutive silent frames that close a turn."""
-        return _frames(self.silence_duration_ms)
+        return max(1, frame_count(self.silence_duration_ms))
 
     @property
     def min_speech_frames(self) -> int:
         """Consecutive speech frames that open a turn."""
-        return _frames(self.min_speech_ms)
+        return max(1, frame_count(self.min_speech_ms))
 
 
-def _frames(duration_ms: int) -> int:
-    return max(1, -(-duration_ms // FRAME_MS))
+def frame_count(duration_ms: float) -> int:
+    """Returns how many frames hold a window whole."""
+    return math.ceil(duration_ms / FRAME_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,7 @@ class SpeechStop:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class SpeechSpan:
     """One stretch of speech, in milliseconds of appended audio.
 
     Speech as detected is ``[onset_ms, offset_ms)``; the turn's audio, with the padding before and
@@ -239,10 +243,10 @@ class Runs:
     ends: Sequence[int]
 
 
-def find_turns(
+def find_speech_spans(
     probabilities: Iterable[float], settings: TurnSettings | None = None, base_ms: int = 0
-) -> list[Turn]:
-    """Turns of a whole recording, as the streaming form finds them.
+) -> list[SpeechSpan]:
+    """Finds speech in a whole recording, as the streaming form does.
 
     A turn still open at the end of the audio ends there.
 
@@ -255,7 +259,7 @@ def find_turns(
     frames = [float(p) for p in probabilities]  # float32 would round the thresholds, too
     speech = _runs(p >= settings.threshold for p in frames)
     quiet = _runs(p < settings.exit_threshold for p in frames)
-    return turns_from_runs(speech, quiet, len(frames), settings, base_ms)
+    return spans_from_runs(speech, quiet, len(frames), settings, base_ms)
 
 
 def _runs(flags: Iterable[bool]) -> Runs:
@@ -270,24 +274,24 @@ def _runs(flags: Iterable[bool]) -> Runs:
     return Runs(starts, ends)
 
 
-def turns_from_runs(
-    speech: Runs, quiet: Runs, frame_count: int, settings: TurnSettings, base_ms: int = 0
-) -> list[Turn]:
-    """Turns from run lengths, in time that grows with the number of turns, not of frames.
+def spans_from_runs(
+    speech: Runs, quiet: Runs, frames: int, settings: TurnSettings, base_ms: int = 0
+) -> list[SpeechSpan]:
+    """Finds speech by run lengths, in time that grows with the number of turns, not of frames.
 
     Args:
         speech: Runs of frames at or above ``settings.threshold``. Runs shorter than
             ``settings.min_speech_frames`` may be left out.
         quiet: Runs of frames below ``settings.exit_threshold``. Runs shorter than
             ``settings.silence_frames`` may be left out.
-        frame_count: Frames in the recording.
+        frames: How many the recording has.
         settings: The settings that both were made with.
         base_ms: Audio appended before the first frame.
     """
-    turns: list[Turn] = []
+    found: list[SpeechSpan] = []
     speech_frames, silence_frames = settings.min_speech_frames, settings.silence_frames
     padding_ms = settings.prefix_padding_ms
-    end_ms = base_ms + frame_count * FRAME_MS
+    end_ms = base_ms + frames * FRAME_MS
     frame, floor_ms = 0, base_ms
     while (opened := _first_run(speech, frame, speech_frames)) is not None:
         onset_ms = base_ms + opened[0] * FRAME_MS
@@ -296,16 +300,16 @@ def turns_from_runs(
             start_ms = floor_ms
         closed = _first_run(quiet, opened[1], silence_frames)
         if closed is None:
-            turns.append(Turn(start_ms, onset_ms, end_ms, end_ms))
+            found.append(SpeechSpan(start_ms, onset_ms, end_ms, end_ms))
             break
         frame = closed[1]
         floor_ms = base_ms + frame * FRAME_MS
-        turns.append(Turn(start_ms, onset_ms, base_ms + closed[0] * FRAME_MS, floor_ms))
-    return turns
+        found.append(SpeechSpan(start_ms, onset_ms, base_ms + closed[0] * FRAME_MS, floor_ms))
+    return found
 
 
 def _first_run(runs: Runs, frame: int, length: int) -> tuple[int, int] | None:
-    """First run with ``length`` frames from ``frame`` on: where it starts, where that is known."""
+    """Finds ``length`` frames of a run from ``frame`` on: where they start and end."""
     for i in range(bisect_right(runs.ends, frame), len(runs.ends)):
         start = max(frame, runs.starts[i])
         if runs.ends[i] - start >= length:

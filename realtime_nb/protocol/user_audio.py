@@ -1,20 +1,18 @@
-"""How much audio the user has sent, and which stretches of it turn detection took for speech."""
+"""How much audio the user has sent, when, and what of it turn detection took for speech."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
 
+from realtime_nb.protocol.audio_formats import SAMPLES_PER_MS, payload_ms
 from realtime_nb.protocol.client_events import AudioBufferAppend
-from realtime_nb.protocol.config import bytes_per_ms
+from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.records import Speech
 from realtime_nb.protocol.server_events import SpeechStarted, SpeechStopped
-from realtime_nb.protocol.wire import AudioRef, JsonObject, Payload, payload_bytes
+from realtime_nb.protocol.wire import AudioRef, JsonObject
 
-__all__ = ["UserAudio", "payload_ms"]
-
-_SAMPLES_PER_MS = 24
-"""Of the audio that recordings keep."""
+__all__ = ["UserAudio"]
 
 
 @dataclass(slots=True)
@@ -26,34 +24,53 @@ class UserAudio:
 
     Attributes:
         sent_ms: audio appended so far.
-        begin_ms: where the last append begins: at the end of the one before it, unless others
-            between them are missing in a recording.
-        connection_ms: the same when the connection in force began.
+        clock: when each of it was captured and sent, up to the first append without a time.
+        connection_ms: how much there was when the connection in force began.
         committed_ms: how much had been sent when it was last committed or cleared from here.
         speech: what turn detection heard.
     """
 
     sent_ms: float = 0.0
-    begin_ms: float = 0.0
+    clock: InputClock = field(default_factory=InputClock)
     connection_ms: float = 0.0
     committed_ms: float = 0.0
     speech: list[Speech] = field(default_factory=list)
+    _timed: bool = True  # whether each append so far came with its time
     _next_sample: int = field(default=0, compare=False)
     _floor_ms: float = 0.0  # audio before it belongs to turns that are over
     _count_is_lost: bool = False  # whether the server's count of this connection went back
 
-    def appended(self, event: AudioBufferAppend, audio_format: object) -> None:
+    def appended(
+        self,
+        event: AudioBufferAppend,
+        audio_format: object,
+        t_s: float | None,
+        captured_s: float | None,
+    ) -> None:
         """Counts audio as the wire has it; a recording's references tell where some was lost."""
-        audio = event.audio
-        if isinstance(audio, AudioRef):
-            end = audio.start + audio.samples
-            if audio.start < self._next_sample and end <= self._next_sample:
-                return  # it is there already
-            if audio.start > self._next_sample:
-                self._lost((audio.start - self._next_sample) / _SAMPLES_PER_MS)
-            self._next_sample = max(self._next_sample, end)
-        self.begin_ms = self.sent_ms
-        self.sent_ms += payload_ms(audio, audio_format)
+        audio, added_ms = event.audio, 0.0
+        if not isinstance(audio, AudioRef) or self._is_new(audio):
+            added_ms = payload_ms(audio, audio_format)
+        start_ms, self.sent_ms = self.sent_ms, self.sent_ms + added_ms
+        self._timed = self._timed and t_s is not None
+        if t_s is not None and self._timed:
+            self.clock.add(t_s, self.sent_ms, captured_s, start_ms)
+
+    def _is_new(self, audio: AudioRef) -> bool:
+        """Tells whether a recording's audio was not there before, and notes what is lost before
+        it."""
+        end = audio.start + audio.samples
+        if audio.start < self._next_sample and end <= self._next_sample:
+            return False
+        if audio.start > self._next_sample:
+            self._lost((audio.start - self._next_sample) / SAMPLES_PER_MS)
+        self._next_sample = max(self._next_sample, end)
+        return True
+
+    def forget_lengths(self) -> None:
+        """States that nothing tells how much was sent: a log leaves the payloads out."""
+        self.sent_ms = math.nan
+        self.clock = InputClock()
 
     def _lost(self, ms: float) -> None:
         """Appends are missing here. What happened at this position may have happened after them."""
@@ -122,11 +139,3 @@ class UserAudio:
         heard.stop_detection = detection
         heard.stopped_s = t_s
         self.taken_until(event.audio_end_ms)
-
-
-def payload_ms(payload: Payload, audio_format: object) -> float:
-    """Returns how much audio a payload holds, in the format that a session tells."""
-    per_ms = bytes_per_ms(audio_format if isinstance(audio_format, dict) else None)
-    if per_ms == 48:
-        return payload_bytes(payload) / per_ms
-    return payload_bytes(payload, bytes_per_sample=1, sample_rate=8_000) / per_ms

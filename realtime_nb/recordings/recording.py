@@ -162,7 +162,7 @@ class Recording:
     @property
     def input_clock(self) -> InputClock:
         """When the audio at each position of the input was captured and sent."""
-        return self._source.fold.input_clock
+        return self.conversation.audio.clock
 
     # --- audio ---
 

@@ -22,11 +22,11 @@ import numpy as np
 from realtime_nb.archive.recorder_files import write_json
 from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.protocol import events as ev
+from realtime_nb.protocol.audio_formats import SAMPLES_PER_MS
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.recordings.replay_reading import read_script
 from realtime_nb.recordings.replay_script import (
-    SAMPLES_PER_MS,
     Ask,
     Interrupt,
     ReplayScript,

@@ -10,11 +10,11 @@ from typing import Any
 from realtime_nb.archive.lines import typed
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol import events as ev
+from realtime_nb.protocol.audio_formats import SAMPLES_PER_MS
 from realtime_nb.protocol.config import session_config
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.recordings.recording import Recording
 from realtime_nb.recordings.replay_script import (
-    SAMPLES_PER_MS,
     Ask,
     Commit,
     Interrupt,

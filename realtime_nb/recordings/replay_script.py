@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, pcm_from_samples
+from realtime_nb.protocol.audio_formats import SAMPLES_PER_MS
 from realtime_nb.protocol.config import session_config
 from realtime_nb.protocol.events import JsonObject
 
 __all__ = [
-    "SAMPLES_PER_MS",
     "Ask",
     "Commit",
     "Interrupt",
@@ -28,7 +28,6 @@ __all__ = [
     "sent_by",
 ]
 
-SAMPLES_PER_MS = SAMPLE_RATE // 1000
 _ROUNDING_S = 1e-4  # more than a sample
 
 

@@ -37,6 +37,7 @@ from realtime_nb.protocol.conversation import (
 )
 from realtime_nb.protocol.events import ErrorEvent, JsonObject
 from realtime_nb.protocol.records import RunOutcome
+from realtime_nb.protocol.turn_detection import closing_silence_ms
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.session.endpoints import Endpoint
 from realtime_nb.session.observers import Observers
@@ -64,9 +65,6 @@ _HEARD_MARGIN_MS = 1_000
 _HEARD_MARGIN_S = 0.3
 """Silence after a clip (in session time, and on the wall clock) by which the server would have
 said that it hears speech: detection and the way there and back take a part of it."""
-
-_LONGEST_SILENCE_MS = 8_000
-"""Semantic turn detection waits that long at most."""
 
 
 def _is_greeting(event: Received) -> bool:
@@ -369,7 +367,7 @@ class Driver:
     ) -> None:
         """Stamps and folds what goes out; records, shows and queues it as it is on the wire."""
         t_s = self.clock()
-        self._protocol.sent(event, t_s)
+        self._protocol.sent(event, t_s, captured_s)
         for raw in self._protocol.on_wire(event):
             self._sent(WireEvent("sent", raw, t_s, pcm, captured_s))
 
@@ -451,8 +449,7 @@ class Driver:
         That is when it reports the end of speech at or after it. A clip may also end in silence,
         or be nothing but silence: then nobody speaks a while after it.
         """
-        detection = self.conversation.turn_detection or {}
-        window_ms = detection.get("silence_duration_ms") or _LONGEST_SILENCE_MS
+        window_ms = closing_silence_ms(self.conversation.turn_detection)
         end_s = self._loop.time()
 
         def heard() -> bool:

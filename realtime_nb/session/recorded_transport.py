@@ -18,8 +18,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 
 from realtime_nb.errors import ConfigurationError, SessionClosedError
-from realtime_nb.protocol.config import bytes_per_ms
-from realtime_nb.protocol.events import JsonObject, payload_bytes
+from realtime_nb.protocol.audio_formats import payload_ms, session_format
+from realtime_nb.protocol.dialect import audio_field, ga_name, server_to_ga
+from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.session.transport import closed_with
 
@@ -27,7 +28,6 @@ __all__ = ["ASKING", "RecordedTransport"]
 
 ASKING = (
     "session.update",
-    "transcription_session.update",
     "conversation.item.create",
     "conversation.item.retrieve",
     "input_audio_buffer.commit",
@@ -37,7 +37,6 @@ ASKING = (
 """Client events that the server answers: what it sent after one waits for this client's."""
 
 _APPEND = "input_audio_buffer.append"
-_DELTAS = ("response.output_audio.delta", "response.audio.delta")
 _SESSION_EVENTS = ("session.created", "session.updated")
 _LINGER_S = 1.0
 
@@ -101,7 +100,7 @@ class RecordedTransport:
         )
 
     def _note(self, event: JsonObject) -> None:
-        name = str(event.get("type"))
+        name = ga_name(str(event.get("type")))
         same = self._recorded.setdefault(name, [])
         event_id = event.get("event_id")
         if isinstance(event_id, str):
@@ -137,7 +136,7 @@ class RecordedTransport:
         """Implements :class:`~realtime_nb.session.transport.Transport`."""
         if self._ended is not None:
             raise self._ended
-        name = str(event.get("type"))
+        name = ga_name(str(event.get("type")))
         if name == _APPEND:
             return
         sent = self._sent.setdefault(name, [])
@@ -242,21 +241,17 @@ class RecordedTransport:
         event = self._with_audio(event)
         if name in _SESSION_EVENTS:
             self._session = event.get("session", {})
-        elif name in _DELTAS and isinstance(event.get("delta"), str):
-            length_s = payload_bytes(event["delta"]) / self._bytes_per_ms() / 1000
+        elif audio_field(name) is not None and isinstance(event.get("delta"), str):
+            length_s = payload_ms(event["delta"], self._output_format()) / 1000
             played_at = 1.0 if self._pace == math.inf else self._pace
             self._heard_s = max(self._heard_s, now_s) + length_s / played_at
         elif name == "error" and isinstance(event.get("error"), dict):
             return {**event, "error": self._of_this_client(event["error"])}
         return event
 
-    def _bytes_per_ms(self) -> int:
-        audio_format: object = self._session
-        for key in ("audio", "output", "format"):
-            audio_format = audio_format.get(key) if isinstance(audio_format, dict) else None
-        if isinstance(self._session.get("output_audio_format"), str):  # beta
-            return 8 if self._session["output_audio_format"].startswith("g711") else 48
-        return bytes_per_ms(audio_format if isinstance(audio_format, dict) else None)
+    def _output_format(self) -> object:
+        (event,) = server_to_ga({"type": "session.updated", "session": self._session})
+        return session_format(event["session"], "output")
 
     def _of_this_client(self, error: JsonObject) -> JsonObject:
         """Returns the error with the ``event_id`` that this client gave its event."""

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 from urllib.parse import quote
 
 from realtime_nb.archive.lines import RecordedEvent, audio_reference
@@ -14,16 +14,14 @@ from realtime_nb.audio.files import read_wav_pcm
 from realtime_nb.audio.pcm import Samples, pcm_from_samples
 from realtime_nb.audio.wire import WireEncoder
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.protocol.dialect import server_to_ga
+from realtime_nb.protocol.audio_formats import PCM, format_of, session_format
+from realtime_nb.protocol.dialect import audio_field, server_to_ga
 from realtime_nb.protocol.events import AudioRef, JsonObject
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.session.endpoints import Endpoint
 from realtime_nb.session.recorded_transport import RecordedTransport
 
 __all__ = ["ServedRecording", "StoredAudio", "recorded_endpoint", "recorded_server"]
-
-_DELTAS = ("response.output_audio.delta", "response.audio.delta")
-_NARROW_FORMATS = ("audio/pcmu", "audio/pcma")
 
 
 class ServedRecording(Protocol):
@@ -100,13 +98,13 @@ class StoredAudio:
 
     def __init__(self, recording: ServedRecording) -> None:
         self._recording = recording
-        self._format = "audio/pcm"
+        self._format = PCM
         self._encoder: WireEncoder | None = None
 
     def __call__(self, raw: JsonObject) -> JsonObject:
         """Returns the event as it was on the wire."""
         name = raw.get("type")
-        if name in _DELTAS:
+        if audio_field(name) == ("delta", "output"):
             reference = audio_reference(raw.get("delta"))
             return raw if reference is None else {**raw, "delta": self._delta(reference)}
         for event in server_to_ga(raw) if name in ("session.created", "session.updated") else ():
@@ -114,13 +112,10 @@ class StoredAudio:
         return cast("JsonObject", self._nested(raw)) if self._item_pcm else raw
 
     def _follow(self, event: dict[str, object]) -> None:
-        audio_format: Any = event.get("session")
-        for key in ("audio", "output", "format"):
-            audio_format = audio_format.get(key) if isinstance(audio_format, dict) else None
-        name = audio_format.get("type") if isinstance(audio_format, dict) else None
-        if name != self._format:
-            self._format = str(name)
-            self._encoder = WireEncoder(self._format) if name in _NARROW_FORMATS else None
+        wanted = format_of(session_format(event.get("session"), "output"))
+        if wanted != self._format:
+            self._format = wanted
+            self._encoder = None if wanted is PCM else WireEncoder(wanted.type)
 
     def _delta(self, reference: AudioRef) -> str:
         end = reference.start + reference.samples

@@ -9,11 +9,20 @@ from typing import Any
 
 import traitlets
 
+from realtime_nb.protocol.turn_detection import SERVER_VAD
 from realtime_nb.widgets.live import LiveWidget, PageMessage, module_text
 
 __all__ = ["AgentPanel"]
 
 _STATES = ["disconnected", "connecting", "listening", "hearing", "thinking", "speaking"]
+_SLIDERS = [
+    [name, *shown, SERVER_VAD[name].usual, unit]
+    for name, shown, unit in (
+        ("threshold", ("Threshold", 0, 1, 0.05), ""),
+        ("silence_duration_ms", ("Silence", 100, 2_000, 50), " ms"),
+        ("prefix_padding_ms", ("Padding", 0, 1_000, 50), " ms"),
+    )
+]
 _FOLDER = Path(__file__).parent
 _STYLES = ("theme.css", "views.css", "agent_panel.css")
 
@@ -46,6 +55,9 @@ class AgentPanel(LiveWidget):
     """Voice to voice, of the last answer."""
     voices = traitlets.List(traitlets.Unicode()).tag(sync=True)
     """What can be chosen."""
+    sliders = traitlets.List(_SLIDERS).tag(sync=True)
+    """The settings of turn detection that the person can drag: name, label, least, most, step,
+    default and unit. A slider grows to a value outside its ends."""
     settings = traitlets.Dict().tag(sync=True)
     """``instructions``, ``voice`` and ``turn_detection`` as they are in force."""
     children = traitlets.Dict().tag(sync=True)

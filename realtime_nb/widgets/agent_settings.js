@@ -3,18 +3,13 @@
  * The settings of an agent in its panel: what it is told to be, when a turn ends, its microphone.
  *
  * @typedef {import("./link.js").Model} SettingsModel of the panel
+ * @typedef {[name: string, label: string, min: number, max: number, step: number, usual: number, unit: string]} Slider
  * @typedef {import("./commands.js").Commands} SettingsCommands
  * @typedef {import("./microphone.js").MicrophoneApi} SettingsMicrophone
  */
 import { followTraits } from "./commands.js";
 import { OWN_KEYS, devicePicker, processingSwitches } from "./microphone_controls.js";
 import { element, say } from "./view.js";
-
-const SLIDERS = /** @type {const} */ ([
-  ["threshold", "Threshold", 0, 1, 0.05, 0.5, ""],
-  ["silence_duration_ms", "Silence", 100, 2000, 50, 200, " ms"],
-  ["prefix_padding_ms", "Padding", 0, 1000, 50, 300, " ms"],
-]);
 
 /** What a slider stands at, in words. @param {number} value @param {string} unit */
 export function sliderText(value, unit) {
@@ -56,7 +51,7 @@ export function agentSettings(model, commands, signal) {
 /**
  * A slider that tells only its own value, and grows to the value that it is given.
  *
- * @param {typeof SLIDERS[number]} kind @param {SettingsCommands} commands @param {AbortSignal} signal
+ * @param {Slider} kind @param {SettingsCommands} commands @param {AbortSignal} signal
  */
 function slider([name, label, min, max, step, usual, unit], commands, signal) {
   const input = element("input", { type: "range", min, max, step, "aria-label": label, ...OWN_KEYS });
@@ -92,7 +87,7 @@ export function turnSettings(model, commands, signal) {
   const semantic = element("div", {
     class: "rtnb-quiet", text: "The server judges by the words whether you have finished.",
   });
-  const rows = SLIDERS.map((kind) => slider(kind, commands, signal));
+  const rows = /** @type {Slider[]} */ (model.get("sliders")).map((kind) => slider(kind, commands, signal));
   followTraits(model, ["settings"], () => {
     const detection = model.get("settings").turn_detection;
     byHand.hidden = detection !== null;

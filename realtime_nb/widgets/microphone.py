@@ -12,6 +12,7 @@ import numpy as np
 import traitlets
 
 from realtime_nb.audio.pcm import level_dbfs
+from realtime_nb.protocol.audio_formats import BYTES_PER_MS
 from realtime_nb.widgets.live import (
     LiveWidget,
     PageMessage,
@@ -25,7 +26,6 @@ __all__ = ["Lateness", "Microphone", "MicrophoneStatistics"]
 _STATES = ["off", "asking", "on", "denied", "missing", "insecure", "suspended", "ended"]
 _LEVEL_EVERY_S = 0.1
 _SILENCE_DBFS = -100.0
-_SAMPLES_PER_MS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +223,7 @@ class Microphone(LiveWidget):
 
     def _count(self, pcm: bytes, late_ms: float, stale: bool) -> str:
         """Counts a chunk; returns words once a stall is over."""
-        before, duration_ms = self._statistics, len(pcm) / 2 / _SAMPLES_PER_MS
+        before, duration_ms = self._statistics, len(pcm) / BYTES_PER_MS
         self._statistics = replace(
             before,
             chunks=before.chunks + 1,

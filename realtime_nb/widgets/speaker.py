@@ -12,16 +12,15 @@ from typing import Literal, NotRequired, TypedDict
 import traitlets
 
 from realtime_nb.errors import AudioError
+from realtime_nb.protocol.audio_formats import BYTES_PER_MS, SAMPLES_PER_MS
 from realtime_nb.widgets.live import LiveWidget, PageMessage, check_range, module_text
 from realtime_nb.widgets.microphone import Microphone
 
 __all__ = ["PagePlaybackReport", "SpeakerStatistics", "SpeakerWidget"]
 
 _STATES = ["off", "ready", "playing", "suspended", "insecure"]
-_SAMPLES_PER_MS = 24
-_BYTES_PER_MS = 48
-_PIECE_BYTES = 100 * _BYTES_PER_MS
-_LARGEST_BYTES = 2000 * _BYTES_PER_MS
+_PIECE_BYTES = 100 * BYTES_PER_MS
+_LARGEST_BYTES = 2000 * BYTES_PER_MS
 _SEND_EVERY_S = 0.05
 _FLUSH_LIMIT_S = 1.5
 # More than a network packet holds: what goes before it is sent on, where it would wait for the
@@ -217,13 +216,13 @@ class SpeakerWidget(LiveWidget):
         """Figures since the widget was made."""
         with self._lock:
             buffered = sum(item.written - item.played for item in self._items.values() if item.open)
-            return replace(self._statistics, buffered_ms=buffered / _SAMPLES_PER_MS)
+            return replace(self._statistics, buffered_ms=buffered / SAMPLES_PER_MS)
 
     def played_ms(self, item_id: str) -> float:
         """Returns how much of an item the page has reported as played; 0 if it is unknown."""
         with self._lock:
             item = self._items.get(item_id)
-            return item.played / _SAMPLES_PER_MS if item is not None else 0.0
+            return item.played / SAMPLES_PER_MS if item is not None else 0.0
 
     @property
     def left(self) -> bool:
@@ -319,7 +318,7 @@ class SpeakerWidget(LiveWidget):
             self._statistics = replace(
                 self._statistics,
                 underruns=self._statistics.underruns + 1,
-                silent_ms=self._statistics.silent_ms + silent / _SAMPLES_PER_MS,
+                silent_ms=self._statistics.silent_ms + silent / SAMPLES_PER_MS,
             )
         return report
 
@@ -339,7 +338,7 @@ class SpeakerWidget(LiveWidget):
                     item.played = self._estimate(item)
                 else:
                     item.played = max(item.played, played.get(item_id, 0))
-                result.append((item_id, item.played / _SAMPLES_PER_MS))
+                result.append((item_id, item.played / SAMPLES_PER_MS))
                 reports.append(
                     PagePlaybackReport(
                         kind="flushed",
@@ -357,7 +356,7 @@ class SpeakerWidget(LiveWidget):
         if not item.started:
             return 0
         since_s = time.monotonic() - item.reported_s
-        return min(item.sent, item.played + int(since_s * 1000 * _SAMPLES_PER_MS))
+        return min(item.sent, item.played + int(since_s * 1000 * SAMPLES_PER_MS))
 
     # --- sending ----------------------------------------------------------------------------------
 
@@ -392,7 +391,7 @@ class SpeakerWidget(LiveWidget):
     def _lose(self, item_id: str, item: _Item, samples: int) -> PagePlaybackReport:
         self._statistics = replace(
             self._statistics,
-            unplayed_ms=self._statistics.unplayed_ms + samples / _SAMPLES_PER_MS,
+            unplayed_ms=self._statistics.unplayed_ms + samples / SAMPLES_PER_MS,
         )
         return PagePlaybackReport(
             kind="unplayed",

@@ -15,6 +15,7 @@ from realtime_nb.analysis.timeline import TimelineData
 from realtime_nb.analysis.voices import TimeSpan
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.plots.still import timeline_svg
+from realtime_nb.protocol.audio_formats import BYTES_PER_MS
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.wire import WireEvent
@@ -116,7 +117,6 @@ class Timeline(View):
         self._by_item: dict[str, _Stretch] = {}
         self._next_id = 0
         self._clock = InputClock()
-        self._input_ms = 0.0
         self._now_s = 0.0
         found = None
         if source is not None and not isinstance(source, TimelineData):
@@ -172,16 +172,19 @@ class Timeline(View):
             t_s: When it was sent.
             captured_s: When its last sample was captured; when it was sent, unless this is given.
         """
-        length_s = len(pcm) / 2 / 24_000
+        before_ms = self._clock.totals_ms[-1] if self._clock.totals_ms else 0.0
+        self._clock.add(t_s, before_ms + len(pcm) / BYTES_PER_MS, captured_s)
+        self._add_voice(pcm, t_s)
+
+    def _add_voice(self, pcm: bytes, t_s: float) -> None:
+        """Adds what the clock holds already."""
         with self._adding:
-            self._input_ms += length_s * 1000
-            self._clock.add(t_s, self._input_ms, captured_s)
-            captured_s = self._clock.captured_s[-1]
+            start_s = self._clock.captured_s[-1] - len(pcm) / BYTES_PER_MS / 1000
             last = next(
                 (stretch for stretch in reversed(self._stretches) if stretch.lane == "user"), None
             )
-            if last is None or _is_apart(last, captured_s - length_s):
-                last = self._new_stretch("user", captured_s - length_s)
+            if last is None or _is_apart(last, start_s):
+                last = self._new_stretch("user", start_s)
             last.outline.push(pcm)
             self._now_s = max(self._now_s, t_s)
         self._feed.changed()
@@ -218,7 +221,7 @@ class Timeline(View):
             self._by_item.clear()
             self._marks.clear()
             self._clock = InputClock()
-            self._input_ms = self._now_s = 0.0
+            self._now_s = 0.0
             self._conversation = None
         self._start_afresh()
 
@@ -226,7 +229,7 @@ class Timeline(View):
         """Shows a session from now on."""
         self.clear()
         self._conversation = session.conversation
-        self._input_ms = session.conversation.input_ms
+        self._clock = session.conversation.audio.clock  # the session adds to it, nobody here
         super().follow(session)
 
     def summary(self) -> str:
@@ -285,16 +288,11 @@ class Timeline(View):
             self._mark("error", index, t_s)
 
     def _place(self, conversation: Conversation) -> None:
-        """Takes a session that is over and of which only the fold is left.
-
-        There is no telling when audio was sent, so speech is where the server told of its end.
-        """
+        """Takes a session that is over and of which only the fold is left."""
+        self._clock = conversation.audio.clock
         moments = [call.output_s or call.done_s for call in conversation.calls.values()]
         moments += [item.stopped_s or item.done_s for item in conversation.items.values()]
-        for heard in conversation.speech:
-            moments.append(heard.stopped_s)
-            if heard.stopped_s is not None and heard.audio_end_ms is not None:
-                self._clock.add(heard.stopped_s, heard.audio_end_ms)
+        moments += [heard.stopped_s for heard in conversation.speech]
         self._fold(conversation)
         self._now_s = max((moment for moment in moments if moment is not None), default=0.0)
 
@@ -342,7 +340,7 @@ class Timeline(View):
         """Implements `View`."""
         raw, pcm = event.raw, event.pcm
         if pcm is not None and raw.get("type") == "input_audio_buffer.append":
-            self.add_input(pcm, event.t_s, event.captured_s)
+            self._add_voice(pcm, event.t_s)
         elif pcm is not None and isinstance(raw.get("item_id"), str):
             self.add_output(raw["item_id"], pcm)
         self._go_on(event.t_s)

@@ -9,6 +9,8 @@ import pytest
 from realtime_nb.agent import talking as agent_turns
 from realtime_nb.agent.talking import UserTurns
 from realtime_nb.errors import SessionClosedError
+from realtime_nb.protocol import turn_detection
+from realtime_nb.protocol.turn_detection import Eagerness
 
 SERVER_VAD = {"type": "server_vad", "silence_duration_ms": 40}
 
@@ -132,7 +134,7 @@ async def test_a_turn_that_the_server_ends_is_followed_by_silence(hands_free: Ma
 async def test_semantic_turn_detection_gets_the_longest_silence(
     hands_free: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent_turns, "_LONGEST_SILENCE_MS", 160)
+    monkeypatch.setattr(turn_detection, "EAGERNESS", {"low": Eagerness(80, 160)})
     hands_free.session.turn_detection = {"type": "semantic_vad"}
     await hands_free.turns.listen()
     await hands_free.begin()

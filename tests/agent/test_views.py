@@ -71,7 +71,7 @@ class Shown:
     def heard(self, t_s: float, ms: int, captured_s: float | None = None) -> None:
         pcm = bytes(48 * ms)
         raw = {"type": "input_audio_buffer.append", "audio": base64.b64encode(pcm).decode()}
-        self.session.conversation.apply(parse_client(raw), t_s)
+        self.session.conversation.apply(parse_client(raw), t_s, captured_s)
         self.session.shows("event", WireEvent("sent", raw, t_s, pcm, captured_s))
 
     def answered(self, t_s: float, response_id: str = "r") -> int | None:

@@ -39,10 +39,9 @@ class Live:
             chunk = pcm[at : at + CHUNK]
             self.now_s += len(chunk) / 48_000
             audio = base64.b64encode(chunk).decode()
-            self.rec.sent(self.now_s, "input_audio_buffer.append", audio=audio)
-            times_s = (self.now_s, self.now_s - LATE_S)
-            self.rec.input_clock.add(times_s[0], self.rec.conversation.input_ms, times_s[1])
-            self._take(self.meter.sent(chunk, *times_s))
+            captured_s = self.now_s - LATE_S
+            self.rec.sent(self.now_s, "input_audio_buffer.append", captured_s, audio=audio)
+            self._take(self.meter.sent(chunk))
         self.pcm += pcm
 
     def committed(self, item_id: str) -> None:

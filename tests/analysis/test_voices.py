@@ -14,7 +14,6 @@ from realtime_nb.analysis.voices import (
 from realtime_nb.audio.files import load_audio
 from realtime_nb.audio.pcm import Samples
 from realtime_nb.audio.vad import find_speech
-from realtime_nb.protocol.input_clock import InputClock
 from tests.made_recording import MadeRecording
 from tests.paths import DATA
 
@@ -31,12 +30,9 @@ def hum(ms: int, amplitude: float = 0.5) -> Samples:
 
 def test_user_and_agent_on_the_wall_clock() -> None:
     samples = np.concatenate([quiet(1_000), SPEECH, quiet(1_000)])
-    clock = InputClock()
+    rec = MadeRecording(input=samples, output=np.concatenate([quiet(300), hum(400)]))
     for number in range(len(samples) // 480):
-        clock.add(5 + (number + 1) * 0.02, (number + 1) * 20.0)
-    rec = MadeRecording(
-        input=samples, input_clock=clock, output=np.concatenate([quiet(300), hum(400)])
-    )
+        rec.input_clock.add(5 + (number + 1) * 0.02, (number + 1) * 20.0)
 
     voices = find_voices(rec)
 
@@ -50,12 +46,12 @@ def test_user_and_agent_on_the_wall_clock() -> None:
 
 def test_speech_on_both_sides_of_a_pause_of_the_microphone_is_cut_there() -> None:
     samples = np.concatenate([quiet(1_000), SPEECH, quiet(1_000)])
-    clock = InputClock()
+    rec = MadeRecording(input=samples)
     for number in range(len(samples) // 480):
         paused_s = 10.0 if number >= 100 else 0.0  # from 2000 ms on
-        clock.add((number + 1) * 0.02 + paused_s, (number + 1) * 20.0)
+        rec.input_clock.add((number + 1) * 0.02 + paused_s, (number + 1) * 20.0)
 
-    voices = find_voices(MadeRecording(input=samples, input_clock=clock))
+    voices = find_voices(rec)
 
     ((onset_ms, offset_ms),) = voices.user_ms
     assert onset_ms < 2_000 < offset_ms

@@ -17,7 +17,8 @@ from realtime_nb.audio.pcm import Samples
 from realtime_nb.audio.vad import FRAME_SAMPLES, EnergyVAD, FrameDetector, SileroVAD
 from realtime_nb.commands.bench.vad import OnnxSilero, onnx_model
 from realtime_nb.errors import AudioError, ConfigurationError
-from realtime_nb.protocol.turns import TurnSettings, find_turns
+from realtime_nb.protocol.audio_formats import wire_format
+from realtime_nb.protocol.turns import TurnSettings, find_speech_spans
 from tests.paths import DATA
 
 CLIPS = sorted(path for path in DATA.iterdir() if path.suffix in (".wav", ".raw"))
@@ -101,7 +102,7 @@ def test_more_frames_than_a_block_holds() -> None:
 
 
 def wire_bytes(format_type: str) -> bytes:
-    samples = load(CLIPS[1], audio.format_sample_rate(format_type))
+    samples = load(CLIPS[1], wire_format(format_type).sample_rate)
     return audio.encode(format_type, audio.pcm_from_samples(samples))
 
 
@@ -130,7 +131,7 @@ def test_bytes_one_by_one() -> None:
 @pytest.mark.parametrize("format_type", WIRE)
 def test_offline_probabilities_are_those_of_the_stream(format_type: str) -> None:
     samples = audio.samples_from_pcm(audio.decode(format_type, WIRE[format_type]))
-    sample_rate = audio.format_sample_rate(format_type)
+    sample_rate = wire_format(format_type).sample_rate
     assert vad.speech_probabilities(samples, sample_rate).tolist() == AT_ONCE[format_type]
     assert len(AT_ONCE[format_type]) == len(samples) * 1_000 // (32 * sample_rate)
 
@@ -254,5 +255,5 @@ def test_a_sweep_finds_what_single_runs_find(
     probabilities: list[float], many: list[TurnSettings], base_ms: int
 ) -> None:
     stored = np.array(probabilities, np.float32)
-    expected = [find_turns(stored, one, base_ms) for one in many]
+    expected = [find_speech_spans(stored, one, base_ms) for one in many]
     assert vad.sweep_turns(stored, many, base_ms) == expected

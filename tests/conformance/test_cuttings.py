@@ -17,7 +17,7 @@ from realtime_nb.audio.files import load_audio
 from realtime_nb.audio.pcm import pcm_from_samples, samples_from_pcm, ulaw_decode, ulaw_encode
 from realtime_nb.audio.vad import FrameDetector, speech_probabilities
 from realtime_nb.protocol.server import ServerProtocol
-from realtime_nb.protocol.turns import TurnSettings, find_turns
+from realtime_nb.protocol.turns import TurnSettings, find_speech_spans
 from realtime_nb.testing import CountingIds, silence
 from tests.conformance.validate import validate
 from tests.paths import DATA
@@ -99,7 +99,7 @@ class Listener:
 
 
 def expected(probabilities: Any, settings: TurnSettings) -> Positions:
-    return [(t.audio_start_ms, t.audio_end_ms) for t in find_turns(probabilities, settings)]
+    return [(t.audio_start_ms, t.audio_end_ms) for t in find_speech_spans(probabilities, settings)]
 
 
 def vad(settings: TurnSettings) -> Event:

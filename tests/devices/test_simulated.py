@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime_nb.devices.simulated import BYTES_PER_MS, Clock, SimulatedMicrophone, SimulatedSpeaker
+from realtime_nb.devices.simulated import Clock, SimulatedMicrophone, SimulatedSpeaker
 from realtime_nb.errors import SessionClosedError
+from realtime_nb.protocol.audio_formats import BYTES_PER_MS
 from realtime_nb.protocol.conversation import PlaybackReport
 from realtime_nb.testing import run_on_virtual_clock, tone
 from tests.virtual import virtual

@@ -24,7 +24,7 @@ class Client(ClientProtocol):
         super().__init__(CountingIds(), **options)
         self.t_s = 0.0
 
-    def hears(self, event_type: str, pcm: bytes | None = None, **fields: Any) -> list[Any]:
+    def hears(self, event_type: str, pcm: bytes | None = None, /, **fields: Any) -> list[Any]:
         self.t_s += 0.01
         return self.receive({"type": event_type, **fields}, self.t_s, pcm)
 

@@ -6,15 +6,12 @@ import pytest
 
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.config import (
-    AUDIO_FORMATS,
     SESSION_OPTIONS,
     SemanticVAD,
     ServerVAD,
-    bytes_per_ms,
     merge_session,
     refuse_unknown,
     session_config,
-    whole_samples,
 )
 
 
@@ -135,13 +132,6 @@ def test_a_merge_replaces_whole_objects_inside_a_side() -> None:
         "interrupt_response": True,
     }
     assert session["audio"]["input"]["turn_detection"]["threshold"] == 0.9  # not changed in place
-
-
-def test_formats() -> None:
-    assert [bytes_per_ms(audio_format) for audio_format in AUDIO_FORMATS.values()] == [48, 8, 8]
-    assert bytes_per_ms(None) == 48
-    assert whole_samples(b"abc", None) == b"ab"
-    assert whole_samples(b"abc", {"type": "audio/pcmu"}) == b"abc"
 
 
 def test_unknown_options_name_the_nearest() -> None:

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.turns import (
     FRAME_MS,
+    SpeechSpan,
     SpeechStart,
     SpeechStop,
-    Turn,
     TurnDetector,
     TurnSettings,
-    find_turns,
+    find_speech_spans,
 )
 
 Event = SpeechStart | SpeechStop
@@ -41,7 +41,7 @@ def stream(detector: TurnDetector, probabilities: list[float]) -> list[Event]:
     return [event for event in events if event is not None]
 
 
-def turns_of(events: list[Event], end_ms: int) -> list[Turn]:
+def turns_of(events: list[Event], end_ms: int) -> list[SpeechSpan]:
     turns = []
     start: SpeechStart | None = None
     for event in events:
@@ -50,11 +50,13 @@ def turns_of(events: list[Event], end_ms: int) -> list[Turn]:
         else:
             assert start is not None
             turns.append(
-                Turn(start.audio_start_ms, start.onset_ms, event.offset_ms, event.audio_end_ms)
+                SpeechSpan(
+                    start.audio_start_ms, start.onset_ms, event.offset_ms, event.audio_end_ms
+                )
             )
             start = None
     if start is not None:
-        turns.append(Turn(start.audio_start_ms, start.onset_ms, end_ms, end_ms))
+        turns.append(SpeechSpan(start.audio_start_ms, start.onset_ms, end_ms, end_ms))
     return turns
 
 
@@ -64,7 +66,7 @@ def test_streaming_and_batch_agree(
 ) -> None:
     detector = TurnDetector(settings, base_ms)
     events = stream(detector, probabilities)
-    assert turns_of(events, detector.now_ms) == find_turns(probabilities, settings, base_ms)
+    assert turns_of(events, detector.now_ms) == find_speech_spans(probabilities, settings, base_ms)
 
 
 @given(probabilities_strategy, settings_strategy, base_strategy)
@@ -150,9 +152,9 @@ def test_a_turn_as_the_server_reports_it() -> None:
 def test_the_first_turn_is_clamped_at_the_base_and_the_next_at_the_end_of_the_last() -> None:
     settings = TurnSettings(prefix_padding_ms=300, silence_duration_ms=32)
     probabilities = [0.0, 1.0, 0.0, 0.0, 1.0, 0.0]
-    assert find_turns(probabilities, settings, base_ms=1000) == [
-        Turn(1000, 1032, 1064, 1096),
-        Turn(1096, 1128, 1160, 1192),
+    assert find_speech_spans(probabilities, settings, base_ms=1000) == [
+        SpeechSpan(1000, 1032, 1064, 1096),
+        SpeechSpan(1096, 1128, 1160, 1192),
     ]
 
 
@@ -237,8 +239,8 @@ def test_stop_now_ends_the_turn_at_the_last_frame() -> None:
 
 
 def test_an_unfinished_turn_ends_with_the_audio() -> None:
-    assert find_turns([0.0, 1.0, 0.0]) == [Turn(0, 32, 96, 96)]
-    assert find_turns([]) == []
+    assert find_speech_spans([0.0, 1.0, 0.0]) == [SpeechSpan(0, 32, 96, 96)]
+    assert find_speech_spans([]) == []
 
 
 @pytest.mark.parametrize(

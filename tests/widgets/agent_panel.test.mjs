@@ -9,6 +9,13 @@ const { sliderText, voiceName } = await load("agent_settings.js");
 const { takesEscape, takesSpace } = await load("agent_talk.js");
 const { Alerts } = await load("alerts.js");
 
+/** As Python has them. */
+const SLIDERS = [
+  ["threshold", "Threshold", 0, 1, 0.05, 0.5, ""],
+  ["silence_duration_ms", "Silence", 100, 2000, 50, 200, " ms"],
+  ["prefix_padding_ms", "Padding", 0, 1000, 50, 300, " ms"],
+];
+
 /** The page's microphone or speaker: what it was asked for. */
 function part(state) {
   const watchers = new Set();
@@ -35,7 +42,7 @@ async function shown(traits = {}) {
   const parts = { transcript: {}, events, timeline: {}, microphone, speaker };
   const model = new FakeModel({
     state: "disconnected", error: "", connected: false, talking: false, muted: false, push_to_talk: false,
-    endpoint: "local", latency_ms: null, voices: ["alloy", "sage"],
+    endpoint: "local", latency_ms: null, voices: ["alloy", "sage"], sliders: SLIDERS,
     settings: { instructions: "", voice: "alloy", turn_detection: { type: "server_vad" } },
     children: Object.fromEntries(Object.keys(parts).map((name) => [name, name])), ...traits,
   });
@@ -104,7 +111,7 @@ test("a press that can't be sent is noticed as the kernel's end", async () => {
 });
 
 test("a panel that is shown again after the kernel's end says so, too", async () => {
-  const model = new FakeModel({ state: "speaking", connected: true, error: "", settings: {}, voices: [], children: {} });
+  const model = new FakeModel({ state: "speaking", connected: true, error: "", settings: {}, voices: [], sliders: SLIDERS, children: {} });
   const widget = panel.default();
   const { signal } = new AbortController();
   widget.initialize({ model, signal });

@@ -38,10 +38,17 @@ class ToldSession:
         for observer in self.observers:
             observer.event(WireEvent("received", {"type": type, **fields}, t_s, pcm))
 
-    def sent(self, t_s: float, type: str, pcm: bytes | None = None, **fields: Any) -> None:
-        self.script.sent(t_s, type, **fields)
+    def sent(
+        self,
+        t_s: float,
+        type: str,
+        pcm: bytes | None = None,
+        captured_s: float | None = None,
+        **fields: Any,
+    ) -> None:
+        self.script.sent(t_s, type, captured_s=captured_s, **fields)
         for observer in self.observers:
-            observer.event(WireEvent("sent", {"type": type, **fields}, t_s, pcm))
+            observer.event(WireEvent("sent", {"type": type, **fields}, t_s, pcm, captured_s))
 
     def playback(self, report: PlaybackReport) -> None:
         self.conversation.apply_playback(report)

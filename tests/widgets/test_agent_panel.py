@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from realtime_nb.errors import ConfigurationError
+from realtime_nb.protocol.turn_detection import SERVER_VAD
 from realtime_nb.widgets.agent_panel import AgentPanel
 from realtime_nb.widgets.event_inspector import EventInspector
 from realtime_nb.widgets.microphone import Microphone
@@ -104,3 +105,11 @@ def test_an_unknown_setting_is_refused_by_name() -> None:
 def test_its_code_needs_nothing_from_elsewhere() -> None:
     assert "\nimport " not in f"\n{AgentPanel._esm}"
     assert "innerHTML" not in str(AgentPanel._esm)
+
+
+def test_sliders_show_the_defaults_and_keep_to_the_limits(shown: Shown) -> None:
+    for name, _, low, high, step, usual, _ in shown.panel.sliders:
+        limits = SERVER_VAD[name]
+        assert usual == limits.usual
+        assert limits.low <= low < usual < high <= limits.high
+        assert (usual - low) / step == pytest.approx(round((usual - low) / step))

@@ -13,7 +13,6 @@ from realtime_nb.archive.recorder import Recorder
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.plots import AGENT_COLOUR, CALL_COLOUR, ERROR_COLOUR, SPEECH_COLOUR, USER_COLOUR
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
-from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.testing import silence, tone
 from realtime_nb.widgets import timeline as timeline_module
@@ -75,9 +74,7 @@ def test_what_a_session_tells_of_its_microphone_is_followed() -> None:
     widget = Timeline(session)
     page = ListeningPage(widget)
     page.say("show")
-    raw = {"type": "input_audio_buffer.append"}
-    for observer in session.observers:
-        observer.event(WireEvent("sent", raw, 1.5, tone(100), 1.2))
+    session.sent(1.5, "input_audio_buffer.append", tone(100), captured_s=1.2, audio="AAAA")
     assert taken(page)["waves"][0]["start_s"] == pytest.approx(1.1)
     widget.close()
 

@@ -22,7 +22,8 @@ from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.files import load_audio
 from realtime_nb.audio.pcm import SAMPLE_RATE, pcm_from_samples
 from realtime_nb.commands.samples import AUSTEN, CARDS
-from realtime_nb.protocol.config import bytes_per_ms, merge_session
+from realtime_nb.protocol.audio_formats import BYTES_PER_MS, PCM
+from realtime_nb.protocol.config import merge_session
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.usage import InputTokens, usage_object
@@ -35,14 +36,12 @@ _CHUNK_MS = 40
 _DELTA_MS = 100
 _MICROPHONE_FROM_S = 1.0
 _QUEUE_ROOM_BYTES = 16_000_000
-_FORMAT = {"type": "audio/pcm", "rate": SAMPLE_RATE}
-_BYTES_PER_MS = bytes_per_ms(_FORMAT)
 _SESSION = merge_session(
     {"type": "realtime", "id": "sess_long", "model": "gpt-realtime-2"},
     {
         "audio": {
-            "input": {"format": _FORMAT, "turn_detection": {"type": "server_vad"}},
-            "output": {"format": _FORMAT},
+            "input": {"format": PCM.fields, "turn_detection": {"type": "server_vad"}},
+            "output": {"format": PCM.fields},
         }
     },
 )
@@ -113,10 +112,10 @@ def _take(recorder: Recorder, step: _Step) -> int:
 
 def _microphone(turns: int) -> Iterator[_Step]:
     """Yields what the microphone brings: the same 2.5 s of speech, 0.5 s into every turn."""
-    chunk_bytes = _CHUNK_MS * _BYTES_PER_MS
+    chunk_bytes = _CHUNK_MS * BYTES_PER_MS
     words = pcm_from_samples(np.resize(load_audio(AUSTEN), 60_000))
-    turn = bytearray(round(TURN_S * 1000) * _BYTES_PER_MS)
-    turn[500 * _BYTES_PER_MS : 500 * _BYTES_PER_MS + len(words)] = words
+    turn = bytearray(round(TURN_S * 1000) * BYTES_PER_MS)
+    turn[500 * BYTES_PER_MS : 500 * BYTES_PER_MS + len(words)] = words
     chunks = [bytes(turn[at : at + chunk_bytes]) for at in range(0, len(turn), chunk_bytes)]
     payloads = [base64.b64encode(chunk).decode() for chunk in chunks]
     for number in range(turns * len(chunks)):
@@ -310,4 +309,4 @@ class _Talk:
         self.received(at_s + 0.03, "conversation.item.truncated", **cut)
 
     def _audio(self, at_ms: int, length_ms: int) -> bytes:
-        return self._pcm[at_ms * _BYTES_PER_MS :][: length_ms * _BYTES_PER_MS]
+        return self._pcm[at_ms * BYTES_PER_MS :][: length_ms * BYTES_PER_MS]

@@ -20,7 +20,6 @@ from realtime_nb.analysis.findings.turns import (
 from realtime_nb.analysis.interruptions import INTERRUPTION_COLUMNS
 from realtime_nb.analysis.metrics.metrics import metrics
 from realtime_nb.analysis.voices import Voices
-from realtime_nb.protocol.input_clock import InputClock
 from tests.made_recording import MadeRecording
 
 SERVER_VAD = {
@@ -33,10 +32,9 @@ SERVER_VAD = {
 
 def begun(**settings: Any) -> MadeRecording:
     """The microphone sends from t = 0 on, as fast as it hears."""
-    clock = InputClock()
+    rec = MadeRecording(input=np.zeros(24_000, np.float32))
     for chunk in range(1, 600):
-        clock.add(chunk / 10, chunk * 100.0)
-    rec = MadeRecording(input_clock=clock, input=np.zeros(24_000, np.float32))
+        rec.input_clock.add(chunk / 10, chunk * 100.0)
     detection = {**SERVER_VAD, **settings}
     rec.got(0.0, "session.created", session={"audio": {"input": {"turn_detection": detection}}})
     return rec

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+import pytest
+
+from realtime_nb.errors import ConfigurationError
+from realtime_nb.protocol.config import ServerVAD, merge_session
+from realtime_nb.protocol.session_fields import SemanticVAD, check_session
+from realtime_nb.protocol.turn_detection import EAGERNESS, SERVER_VAD, closing_silence_ms
+from realtime_nb.protocol.turns import TurnSettings
+
+
+@pytest.mark.parametrize("name", SERVER_VAD)
+def test_limits_hold_in_python_and_on_the_wire(name: str) -> None:
+    limits = SERVER_VAD[name]
+    value: Any
+    for value in (limits.low, limits.high):
+        assert getattr(ServerVAD(**{name: value}), name) == value
+    for value in (limits.low - 1, limits.high + 1):
+        with pytest.raises(ConfigurationError, match=name):
+            ServerVAD(**{name: value})
+        detection = {"type": "server_vad", name: value}
+        with pytest.raises(msgspec.ValidationError, match=name):
+            check_session({"type": "realtime", "audio": {"input": {"turn_detection": detection}}})
+
+
+def test_a_server_and_the_state_machine_have_the_same_defaults() -> None:
+    patch = {"audio": {"input": {"turn_detection": {"type": "server_vad"}}}}
+    merged = merge_session({}, patch)["audio"]["input"]["turn_detection"]
+    for name, limits in SERVER_VAD.items():
+        assert merged[name] == limits.usual == getattr(TurnSettings(), name, None)
+
+
+def test_every_eagerness_has_its_waits() -> None:
+    hint = get_type_hints(SemanticVAD, include_extras=True)["eagerness"]
+    assert set(get_args(get_args(hint)[0])) == set(EAGERNESS)
+
+
+def test_what_ends_any_turn() -> None:
+    assert closing_silence_ms({"type": "server_vad", "silence_duration_ms": 500}) == 500
+    assert closing_silence_ms({"type": "semantic_vad", "eagerness": "high"}) == 8_000
+    assert closing_silence_ms(None) == 8_000
