@@ -32,8 +32,8 @@ _HOMES = {
     "ServerError": "errors",
     "SessionClosedError": "errors",
     "ToolError": "errors",
-    "SemanticVAD": "protocol.config",
-    "ServerVAD": "protocol.config",
+    "SemanticVAD": "protocol.fields",
+    "ServerVAD": "protocol.fields",
     "Conversation": "protocol.conversation",
     "Endpoint": "session.endpoints",
     "azure": "session.endpoints",
@@ -117,8 +117,8 @@ if TYPE_CHECKING:
         ToolError,
     )
     from realtime_nb.local.server import LocalServer, serve
-    from realtime_nb.protocol.config import SemanticVAD, ServerVAD
     from realtime_nb.protocol.conversation import Conversation
+    from realtime_nb.protocol.fields import SemanticVAD, ServerVAD
     from realtime_nb.recordings.collection import Recordings
     from realtime_nb.recordings.recording import Recording, load
     from realtime_nb.recordings.replay import replay

@@ -56,20 +56,7 @@ UNAWARE = {
 REPLAY = "realtime_nb.recordings.replay"
 """What replays a recording opens sessions; nothing else of ``recordings`` does."""
 
-TESTED_WITH: dict[str, str] = {
-    "protocol.checking": "protocol.server_errors",
-    "protocol.client_events": "protocol.events",
-    "protocol.item_config": "protocol.config",
-    "protocol.jobs": "protocol.server",
-    "protocol.options": "protocol.config",
-    "protocol.records": "protocol.conversation",
-    "protocol.responses": "protocol.server",
-    "protocol.server_events": "protocol.events",
-    "protocol.session_fields": "protocol.config",
-    "protocol.sessions": "protocol.server",
-    "protocol.wire": "protocol.events",
-    "protocol.input_clock": "analysis.tables",
-}
+TESTED_WITH: dict[str, str] = {}
 """Modules without a test file of their own, and the test file that is theirs as well."""
 MAX_TESTED_WITH = 5
 

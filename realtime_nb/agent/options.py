@@ -14,14 +14,9 @@ from realtime_nb import tools as tool_set
 from realtime_nb.audio.files import load_audio
 from realtime_nb.devices.simulated import Speaker
 from realtime_nb.errors import AudioError, ConfigurationError, ToolError
-from realtime_nb.protocol.config import (
-    SESSION_OPTIONS,
-    SemanticVAD,
-    ServerVAD,
-    TurnDetection,
-    session_config,
-)
+from realtime_nb.protocol.config import SESSION_OPTIONS, session_config
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.fields import SemanticVAD, ServerVAD, TurnDetection
 from realtime_nb.session import connect as connecting
 from realtime_nb.session.endpoints import Endpoint, resolve
 from realtime_nb.session.session import Session

@@ -234,7 +234,7 @@ def _turn_detection(
     vad: Detection | None, threshold: float | None, silence_ms: int | None, prefix_ms: int | None
 ) -> dict[str, Any]:
     """Returns the session option, or nothing where the server's default is to stay."""
-    from realtime_nb.protocol.config import SemanticVAD, ServerVAD
+    from realtime_nb.protocol.fields import SemanticVAD, ServerVAD
 
     numbers = _given(
         threshold=threshold, silence_duration_ms=silence_ms, prefix_padding_ms=prefix_ms

@@ -10,7 +10,7 @@ from realtime_nb.audio.pcm import decode
 from realtime_nb.local.stt import STT
 from realtime_nb.protocol.audio_formats import whole_samples, wire_format
 from realtime_nb.protocol.input_buffer import SpeechDetector
-from realtime_nb.protocol.jobs import Transcribe
+from realtime_nb.protocol.transcripts import Transcribe
 from realtime_nb.protocol.turns import FRAME_MS
 
 __all__ = ["MIN_SPEECH_MS", "hear"]

@@ -36,8 +36,8 @@ from realtime_nb.protocol.conversation import (
 from realtime_nb.protocol.events import JsonObject
 
 __all__ = [
-    "Action",
     "CallTool",
+    "ClientAction",
     "ClientProtocol",
     "EndAudio",
     "FlushPlayback",
@@ -89,7 +89,7 @@ class UpdateRefused:
     error: ev.ErrorEvent
 
 
-Action = PlayAudio | EndAudio | FlushPlayback | CallTool | UpdateAccepted | UpdateRefused
+ClientAction = PlayAudio | EndAudio | FlushPlayback | CallTool | UpdateAccepted | UpdateRefused
 
 
 class ClientProtocol:
@@ -113,7 +113,7 @@ class ClientProtocol:
         self.answers = set(answers)
         self._new_id = new_id
         self._outgoing: list[JsonObject] = []
-        self._actions: list[Action] = []
+        self._actions: list[ClientAction] = []
         self._updates: deque[str] = deque()
         self._arbiter = ResponseArbiter(self.conversation, self.send)
         self._muted: set[str] = set()  # responses whose audio is not played any more
@@ -132,7 +132,7 @@ class ClientProtocol:
         events, self._outgoing = self._outgoing, []
         return events
 
-    def actions_to_run(self) -> list[Action]:
+    def actions_to_run(self) -> list[ClientAction]:
         """Returns what to do now; hands each out once."""
         actions, self._actions = self._actions, []
         return actions
@@ -306,7 +306,7 @@ class ClientProtocol:
                 pass
 
     def _fall_silent(self, answered: bool) -> None:
-        """The user speaks no more; ``answered``: the server answers that."""
+        """Notes that the user speaks no more; ``answered``: the server answers that."""
         self._speaking = False
         # What it did not have by then, its own response knows nothing of.
         known = self._items_sent <= self.conversation.items.keys()

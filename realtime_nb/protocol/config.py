@@ -1,45 +1,129 @@
-"""What ``session.update`` and ``response.create`` can say, checked on both ends of the wire.
+"""What ``session.update`` can say, from friendly keywords and merged into a session.
 
-A client builds a session with :func:`session_config` from friendly keywords; a server checks one
-with :func:`check_session` and merges it with :func:`merge_session`. Fields that are not set don't
-travel, an explicit ``None`` does (``turn_detection=None`` turns voice activity detection off), so
-defaults stay with the server. Limits are those of the GA interface.
+A client builds a session with :func:`session_config` from keywords; a server checks one with
+:func:`realtime_nb.protocol.fields.check_session` and merges it with :func:`merge_session`. Fields
+that are not set don't travel, an explicit ``None`` does (``turn_detection=None`` turns voice
+activity detection off), so defaults stay with the server.
 """
 
 from __future__ import annotations
 
-from realtime_nb.protocol.item_config import check_item
-from realtime_nb.protocol.options import (
-    SESSION_OPTIONS,
-    VOICES,
-    refuse_unknown,
-    session_config,
-)
-from realtime_nb.protocol.session_fields import (
-    ResponseConfig,
-    SemanticVAD,
-    ServerVAD,
-    TurnDetection,
-    check_response,
-    check_session,
-)
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from realtime_nb.errors import ConfigurationError
+from realtime_nb.protocol.audio_formats import WIRE_FORMATS
+from realtime_nb.protocol.fields import check_session
 from realtime_nb.protocol.turn_detection import SERVER_VAD
 from realtime_nb.protocol.wire import JsonObject
 
-__all__ = [
-    "SESSION_OPTIONS",
-    "VOICES",
-    "ResponseConfig",
-    "SemanticVAD",
-    "ServerVAD",
-    "TurnDetection",
-    "check_item",
-    "check_response",
-    "check_session",
-    "merge_session",
-    "refuse_unknown",
-    "session_config",
-]
+__all__ = ["SESSION_OPTIONS", "VOICES", "merge_session", "refuse_unknown", "session_config"]
+
+VOICES = (
+    "alloy",
+    "ash",
+    "ballad",
+    "coral",
+    "echo",
+    "sage",
+    "shimmer",
+    "verse",
+    "marin",
+    "cedar",
+)
+
+SESSION_OPTIONS = (
+    "instructions",
+    "voice",
+    "speed",
+    "output_modalities",
+    "turn_detection",
+    "transcription",
+    "noise_reduction",
+    "input_format",
+    "output_format",
+    "tool_choice",
+    "parallel_tool_calls",
+    "reasoning",
+    "max_output_tokens",
+    "truncation",
+    "tracing",
+    "prompt",
+    "include",
+)
+"""The session settings that ``connect()`` and ``Session.update()`` take as keywords."""
+
+
+def session_config(
+    tools: Sequence[JsonObject] | None = None,
+    session_type: str = "realtime",
+    **options: Any,
+) -> JsonObject:
+    """Returns a ``session.update`` patch from keywords (those of ``SESSION_OPTIONS``).
+
+    Args:
+        tools: tool definitions, None to leave them as they are.
+        session_type: ``realtime`` or ``transcription``.
+        options: ``turn_detection`` takes a ServerVAD, a SemanticVAD, a dict or None (off);
+            ``transcription`` a model name, a dict or None; the formats ``pcm16``, ``g711_ulaw``
+            or ``g711_alaw``; ``output_modalities`` also a single word.
+
+    Raises:
+        ConfigurationError: an unknown option, or a value that the protocol does not allow.
+    """
+    refuse_unknown(options, SESSION_OPTIONS)
+    audio_input = _take(options, ("turn_detection", "transcription", "noise_reduction"))
+    audio_output = _take(options, ("voice", "speed"))
+    for side, name in ((audio_input, "input_format"), (audio_output, "output_format")):
+        if name in options:
+            side["format"] = _audio_format(name, options.pop(name))
+    if isinstance(audio_input.get("transcription"), str):
+        audio_input["transcription"] = {"model": audio_input["transcription"]}
+    if isinstance(options.get("output_modalities"), str):
+        options["output_modalities"] = [options["output_modalities"]]
+    patch: JsonObject = {"type": session_type, **options}
+    audio = {
+        side: values
+        for side, values in (("input", audio_input), ("output", audio_output))
+        if values
+    }
+    if audio:
+        patch["audio"] = audio
+    if tools is not None:
+        patch["tools"] = list(tools)
+    raw: JsonObject = msgspec.to_builtins(patch)
+    try:
+        check_session(raw)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"The session can't be configured like that: {error}") from None
+    return raw
+
+
+def refuse_unknown(options: Mapping[str, object], known: Sequence[str]) -> None:
+    """Raises a ConfigurationError that names the first unknown option and the nearest known one."""
+    for name in options:
+        if name in known:
+            continue
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+        hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(sorted(known))}."
+        raise ConfigurationError(f"Unknown option {name!r}.{hint}")
+
+
+def _take(options: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: options.pop(name) for name in names if name in options}
+
+
+def _audio_format(name: str, value: object) -> JsonObject:
+    if isinstance(value, dict):
+        return value
+    known = {audio_format.name: audio_format for audio_format in WIRE_FORMATS}
+    if isinstance(value, str) and value in known:
+        return known[value].fields
+    raise ConfigurationError(f"{name} must be one of {', '.join(known)}, not {value!r}.")
+
 
 _VAD_DEFAULTS: dict[str, JsonObject] = {
     "server_vad": {

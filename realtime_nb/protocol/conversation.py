@@ -41,7 +41,7 @@ __all__ = [
     "ToolReport",
 ]
 
-Step = Literal["committed", "added", "output", "response"]
+HistoryStep = Literal["committed", "added", "output", "response"]
 
 
 @dataclass(slots=True)
@@ -83,7 +83,7 @@ class Conversation:
     events_applied: int = 0
     unknown_events: int = 0
     first_ids: set[str] = field(default_factory=set)
-    history: dict[tuple[Step, str], None] = field(default_factory=dict)
+    history: dict[tuple[HistoryStep, str], None] = field(default_factory=dict)
     malformed: dict[str, int] = field(default_factory=dict)
     gaps: dict[str, str] = field(default_factory=dict)
 

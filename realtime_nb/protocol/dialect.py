@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from realtime_nb.protocol.audio_formats import WIRE_FORMATS
+from realtime_nb.protocol.wire import JsonObject
 
 __all__ = [
     "BETA_CLIENT_EVENTS",
@@ -41,7 +42,6 @@ __all__ = [
     "server_to_ga",
 ]
 
-JSONObject: TypeAlias = dict[str, object]
 Side: TypeAlias = Literal["input", "output"]
 
 BETA_TEMPERATURE = 0.8
@@ -51,7 +51,7 @@ _BETA_HEADER = "openai-beta"
 _BETA_HEADER_VALUE = "realtime=v1"
 _BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 
-_FORMATS: dict[str, JSONObject] = {known.name: known.fields for known in WIRE_FORMATS}
+_FORMATS: dict[str, JsonObject] = {known.name: known.fields for known in WIRE_FORMATS}
 
 # Flat beta key → where GA keeps it: session.audio.<side>.<leaf>.
 _SESSION_AUDIO = {
@@ -78,15 +78,15 @@ _TO_GA_NAMES = {
 }
 _TO_BETA_NAMES = {ga: beta for beta, ga in _TO_GA_NAMES.items()}
 
-BETA_CLIENT_EVENTS = frozenset({"transcription_session.update"})
-BETA_SERVER_EVENTS = frozenset(
-    {
-        *_TO_GA_NAMES,
-        "conversation.item.created",
-        "transcription_session.created",
-        "transcription_session.updated",
-    }
-)
+_GA_NAMES = {
+    **_TO_GA_NAMES,
+    "conversation.item.created": "conversation.item.added",
+    "transcription_session.created": "session.created",
+    "transcription_session.updated": "session.updated",
+    "transcription_session.update": "session.update",
+}
+BETA_CLIENT_EVENTS = {"transcription_session.update"}
+BETA_SERVER_EVENTS = _GA_NAMES.keys() - BETA_CLIENT_EVENTS
 """Names that GA doesn't have."""
 
 _AUDIO_FIELDS: dict[str, tuple[str, Side]] = {
@@ -149,7 +149,7 @@ def _unwrapped_function(value: object) -> object:
 # --- Sessions, responses, items -------------------------------------------------------------------
 
 
-def _nested(flat: JSONObject, paths: Mapping[str, tuple[str, str]]) -> JSONObject:
+def _nested(flat: JsonObject, paths: Mapping[str, tuple[str, str]]) -> JsonObject:
     """Returns the GA form of a session's or response's fields; GA keys win over beta ones."""
     fields = dict(flat)
     fields.pop("temperature", None)
@@ -178,7 +178,7 @@ def _nested(flat: JSONObject, paths: Mapping[str, tuple[str, str]]) -> JSONObjec
     return fields
 
 
-def _flattened(nested: JSONObject, paths: Mapping[str, tuple[str, str]]) -> JSONObject:
+def _flattened(nested: JsonObject, paths: Mapping[str, tuple[str, str]]) -> JsonObject:
     """Returns the beta form of a session's or response's fields; what beta lacks stays nested."""
     fields = dict(nested)
     if "output_modalities" in fields:
@@ -199,7 +199,7 @@ def _flattened(nested: JSONObject, paths: Mapping[str, tuple[str, str]]) -> JSON
     return fields
 
 
-def _ga_session(session: JSONObject) -> JSONObject:
+def _ga_session(session: JsonObject) -> JsonObject:
     fields = _nested(session, _SESSION_AUDIO)
     fields.pop("client_secret", None)
     # A session that is GA but for its missing type is left to the validator.
@@ -209,13 +209,13 @@ def _ga_session(session: JSONObject) -> JSONObject:
     return fields
 
 
-def _ga_transcription_session(session: JSONObject) -> JSONObject:
+def _ga_transcription_session(session: JsonObject) -> JsonObject:
     fields = _ga_session({"type": "transcription", **session})
     fields.pop("output_modalities", None)
     return fields
 
 
-def _beta_session(session: JSONObject) -> JSONObject:
+def _beta_session(session: JsonObject) -> JsonObject:
     fields = _flattened(session, _SESSION_AUDIO)
     if "max_output_tokens" in fields:
         fields["max_response_output_tokens"] = fields.pop("max_output_tokens")
@@ -224,11 +224,11 @@ def _beta_session(session: JSONObject) -> JSONObject:
     return fields
 
 
-def _beta_realtime_session(session: JSONObject) -> JSONObject:
+def _beta_realtime_session(session: JsonObject) -> JsonObject:
     return {"temperature": BETA_TEMPERATURE, **_beta_session(session)}
 
 
-def _ga_response(response: JSONObject) -> JSONObject:
+def _ga_response(response: JsonObject) -> JsonObject:
     fields = _with_items(_nested(response, _RESPONSE_AUDIO), "output", _ga_item)
     details = fields.get("status_details")
     if isinstance(details, str):  # xAI gives the reason alone
@@ -238,31 +238,31 @@ def _ga_response(response: JSONObject) -> JSONObject:
     return fields
 
 
-def _beta_response(response: JSONObject) -> JSONObject:
+def _beta_response(response: JsonObject) -> JsonObject:
     fields = {"temperature": BETA_TEMPERATURE, **_flattened(response, _RESPONSE_AUDIO)}
     return _with_items(fields, "output", _beta_item)
 
 
-def _ga_response_request(request: JSONObject) -> JSONObject:
+def _ga_response_request(request: JsonObject) -> JsonObject:
     return _with_items(_nested(request, _RESPONSE_AUDIO), "input", _ga_item)
 
 
-def _beta_response_request(request: JSONObject) -> JSONObject:
+def _beta_response_request(request: JsonObject) -> JsonObject:
     fields = _with_items(_flattened(request, _RESPONSE_AUDIO), "input", _beta_item)
     if "max_output_tokens" in fields:
         fields["max_response_output_tokens"] = fields.pop("max_output_tokens")
     return fields
 
 
-def _ga_item(item: JSONObject) -> JSONObject:
+def _ga_item(item: JsonObject) -> JsonObject:
     return _retyped(item, _TO_GA_PARTS)
 
 
-def _beta_item(item: JSONObject) -> JSONObject:
+def _beta_item(item: JsonObject) -> JsonObject:
     return _retyped(item, _TO_BETA_PARTS)
 
 
-def _retyped(item: JSONObject, part_types: Mapping[str, str]) -> JSONObject:
+def _retyped(item: JsonObject, part_types: Mapping[str, str]) -> JsonObject:
     """Renames the types of an assistant message's content parts."""
     content = item.get("content")
     if item.get("role") != "assistant" or not isinstance(content, list):
@@ -277,8 +277,8 @@ def _retyped_part(part: object, part_types: Mapping[str, str]) -> object:
 
 
 def _with_items(
-    fields: JSONObject, key: str, convert: Callable[[JSONObject], JSONObject]
-) -> JSONObject:
+    fields: JsonObject, key: str, convert: Callable[[JsonObject], JsonObject]
+) -> JsonObject:
     """Converts every item of the list at ``key``, if there is such a list."""
     items = fields.get(key)
     if not isinstance(items, list):
@@ -290,8 +290,8 @@ def _with_items(
 
 
 def _with(
-    event: JSONObject, key: str, convert: Callable[[JSONObject], JSONObject], **changes: object
-) -> list[JSONObject]:
+    event: JsonObject, key: str, convert: Callable[[JsonObject], JsonObject], **changes: object
+) -> list[JsonObject]:
     """Returns the event with the object at ``key`` converted and other fields changed."""
     value = event.get(key)
     if isinstance(value, dict):
@@ -299,7 +299,7 @@ def _with(
     return [{**event, **changes}] if changes else [event]
 
 
-def client_to_ga(event: JSONObject) -> list[JSONObject]:
+def client_to_ga(event: JsonObject) -> list[JsonObject]:
     """Turns what a beta client sent into GA form. Only for connections known to be beta.
 
     A flat session gets ``type: "realtime"``; where a field is given in both forms, GA wins;
@@ -320,7 +320,7 @@ def client_to_ga(event: JSONObject) -> list[JSONObject]:
             return [event]
 
 
-def _with_session(event: JSONObject) -> JSONObject:
+def _with_session(event: JsonObject) -> JsonObject:
     """Gathers a ``transcription_session.update``'s fields, which clients also sent unwrapped."""
     if "session" in event:
         return event
@@ -330,7 +330,7 @@ def _with_session(event: JSONObject) -> JSONObject:
     return {**outer, "session": session}
 
 
-def client_to_beta(event: JSONObject) -> list[JSONObject]:
+def client_to_beta(event: JsonObject) -> list[JsonObject]:
     """Turns a GA client event into the one that a beta server understands."""
     match event.get("type"):
         case "session.update":
@@ -346,7 +346,7 @@ def client_to_beta(event: JSONObject) -> list[JSONObject]:
             return [event]
 
 
-def server_to_beta(event: JSONObject) -> list[JSONObject]:
+def server_to_beta(event: JsonObject) -> list[JsonObject]:
     """Turns a GA server event into what a beta client expects.
 
     ``conversation.item.done`` becomes nothing: beta had no such event.
@@ -371,7 +371,7 @@ def server_to_beta(event: JSONObject) -> list[JSONObject]:
             return [event]
 
 
-def server_to_ga(event: JSONObject) -> list[JSONObject]:
+def server_to_ga(event: JsonObject) -> list[JsonObject]:
     """Turns an event of a beta server, or of one that mixes the dialects, into GA form.
 
     ``conversation.item.created`` becomes ``conversation.item.added`` and, when the item is
@@ -404,11 +404,7 @@ def server_to_ga(event: JSONObject) -> list[JSONObject]:
 
 def ga_name(event_type: str) -> str:
     """Returns what GA calls an event of either dialect."""
-    if event_type == "conversation.item.created":
-        return "conversation.item.added"
-    if event_type in BETA_CLIENT_EVENTS | BETA_SERVER_EVENTS:
-        return _TO_GA_NAMES.get(event_type, event_type.removeprefix("transcription_"))
-    return event_type
+    return _GA_NAMES.get(event_type, event_type)
 
 
 def audio_field(event_type: object) -> tuple[str, Side] | None:
@@ -419,7 +415,7 @@ def audio_field(event_type: object) -> tuple[str, Side] | None:
 # --- Which dialect --------------------------------------------------------------------------------
 
 
-def detect(event: JSONObject) -> Literal["beta", "ga"] | None:
+def detect(event: JsonObject) -> Literal["beta", "ga"] | None:
     """Returns the dialect that a client event shows, or None where both would say it so.
 
     An update that mixes both forms counts as GA: no beta client knew ``session.type`` or
@@ -435,7 +431,7 @@ def detect(event: JSONObject) -> Literal["beta", "ga"] | None:
     return "beta" if session.keys() & _FLAT_SESSION_KEYS else None
 
 
-def server_shows_beta(event: JSONObject) -> bool:
+def server_shows_beta(event: JsonObject) -> bool:
     """Tells whether a server's event is one that only a beta server sends."""
     session = event.get("session")
     flat = isinstance(session, dict) and "modalities" in session

@@ -9,9 +9,9 @@ from collections.abc import Callable, Container
 import msgspec
 
 from realtime_nb.protocol import events as ev
-from realtime_nb.protocol.config import check_item
 from realtime_nb.protocol.conversation import Conversation, Item
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.fields import check_item
 from realtime_nb.protocol.problems import Problem, Refused, problem_from
 
 __all__ = ["MAX_KEPT_AUDIO_BYTES", "ItemStore", "decode_audio"]

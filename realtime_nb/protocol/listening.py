@@ -129,11 +129,11 @@ class Listening:
     # --- idle timeout ---
 
     def pause_idle(self) -> None:
-        """Somebody speaks, or is about to."""
+        """Stops the idle timeout: somebody speaks, or is about to."""
         self._idle_from_ms = None
 
     def idle_from(self, position_ms: int) -> None:
-        """The last response's audio is over at this position of the input."""
+        """Starts the idle timeout where the last response's audio is over."""
         self._idle_from_ms = position_ms
 
     def _restart_idle(self) -> None:
@@ -193,7 +193,7 @@ class Listening:
         self._turn_ended()
 
     def _watch_frame(self) -> None:
-        """What can happen at any frame that starts or stops nothing."""
+        """Does what may be due at a frame that starts or stops nothing."""
         turns = self._buffer.turns
         if turns is None:
             return

@@ -24,7 +24,7 @@ from realtime_nb.protocol.usage import (
 
 __all__ = ["ResponseRun", "ResponseSettings"]
 
-Status = Literal["completed", "cancelled", "failed", "incomplete"]
+ResponseStatus = Literal["completed", "cancelled", "failed", "incomplete"]
 
 _WORDS = re.compile(r"\s*\S+\s*")
 _CALL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -102,7 +102,7 @@ class ResponseRun:
         self.emit({"type": "response.created", "response": self._object("in_progress", None)})
 
     def add_text(self, delta: str) -> None:
-        """A piece of a text answer."""
+        """Takes a piece of a text answer."""
         delta = self._affordable(delta)
         if not delta:
             return
@@ -136,7 +136,7 @@ class ResponseRun:
         return str(item.wire["id"])
 
     def add_call(self, name: str, arguments: str, call_id: str | None) -> None:
-        """A whole function call."""
+        """Takes a whole function call."""
         if self._tokens_left() < text_tokens(name):
             self.cut_off = True
             return
@@ -177,7 +177,7 @@ class ResponseRun:
         self._finish_item({**item, "status": status, "arguments": arguments})
 
     def finish(
-        self, status: Status, reason: str | None = None, error: JsonObject | None = None
+        self, status: ResponseStatus, reason: str | None = None, error: JsonObject | None = None
     ) -> None:
         """Closes what is open and ends the response."""
         self._close("completed" if status == "completed" else "incomplete")
@@ -193,7 +193,7 @@ class ResponseRun:
 
     # --- parts ---
 
-    def _usage(self, status: Status) -> JsonObject:
+    def _usage(self, status: ResponseStatus) -> JsonObject:
         if status in ("cancelled", "failed") and not self.output:
             # Nothing was generated: the hosted server reports zeros for these.
             return usage_object(InputTokens(), InputTokens(), 0, 0)
@@ -211,7 +211,7 @@ class ResponseRun:
         return limit - self._text_tokens - audio_output_tokens(self.audio_ms)
 
     def _affordable(self, text: str) -> str:
-        """As much of a text as the output budget still pays for; it is paid."""
+        """Pays for as much of a text as the output budget still allows; returns that."""
         kept = text[: max(0, self._tokens_left()) * CHARS_PER_TOKEN]
         self.cut_off = self.cut_off or len(kept) < len(text)
         self._text_tokens += text_tokens(kept)

@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from realtime_nb.protocol.audio_formats import format_of, whole_samples
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.items import ItemStore
-from realtime_nb.protocol.jobs import CancelResponse, Job, Respond
 from realtime_nb.protocol.listening import Listening
 from realtime_nb.protocol.problems import Problem, Refused
-from realtime_nb.protocol.response import ResponseRun, ResponseSettings, Status
+from realtime_nb.protocol.response import ResponseRun, ResponseSettings, ResponseStatus
 from realtime_nb.protocol.sessions import response_settings
-from realtime_nb.protocol.transcripts import Transcripts
+from realtime_nb.protocol.transcripts import Transcribe, Transcripts
 from realtime_nb.protocol.usage import InputTokens, count_input
 
-__all__ = ["Responses"]
+__all__ = ["CancelResponse", "Job", "Respond", "Responses"]
 
 MAX_PARALLEL_RESPONSES = 8
 _TOKENS_PER_MINUTE = 15_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    """Run the model over ``items`` and speak or write what it says."""
+
+    response_id: str
+    items: list[JsonObject]
+    settings: ResponseSettings
+    speed: float
+
+
+@dataclass(frozen=True, slots=True)
+class CancelResponse:
+    """Stop working on a response; what it still produces is ignored."""
+
+    response_id: str
+
+
+Job = Transcribe | Respond | CancelResponse
 
 
 class Responses:
@@ -151,7 +170,7 @@ class Responses:
         self._end_run(run, "cancelled", "client_cancelled")
 
     def interrupt(self) -> None:
-        """The user speaks: the conversation's response, if there is one, is over."""
+        """Ends the conversation's response, if there is one, because the user speaks."""
         active = self.active
         if active is not None:
             self._end_run(active, "cancelled", "turn_detected")
@@ -190,13 +209,13 @@ class Responses:
             self._check_budget(run)
 
     def end(self, response_id: str) -> None:
-        """The model and its voice are done."""
+        """Ends a response whose model and voice are done."""
         run = self._runs.get(response_id)
         if run is not None:
             self._end_run(run, "completed")
 
     def fail(self, response_id: str, code: str, message: str) -> None:
-        """The model or its voice failed; the session goes on."""
+        """Ends a response whose model or voice failed; the session goes on."""
         run = self._runs.get(response_id)
         if run is not None:
             error = {"type": "server_error", "code": code, "message": message}
@@ -209,7 +228,7 @@ class Responses:
     def _end_run(
         self,
         run: ResponseRun,
-        status: Status,
+        status: ResponseStatus,
         reason: str | None = None,
         error: JsonObject | None = None,
     ) -> None:

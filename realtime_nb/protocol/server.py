@@ -28,16 +28,15 @@ from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.input_buffer import SpeechDetector
 from realtime_nb.protocol.items import ItemStore
-from realtime_nb.protocol.jobs import CancelResponse, Job, Respond, Transcribe
 from realtime_nb.protocol.listening import Listening
 from realtime_nb.protocol.problems import Problem, Refused
-from realtime_nb.protocol.responses import Responses
+from realtime_nb.protocol.responses import CancelResponse, Job, Respond, Responses
 from realtime_nb.protocol.sessions import (
     check_response_create,
     new_session,
     updated_session,
 )
-from realtime_nb.protocol.transcripts import Transcripts
+from realtime_nb.protocol.transcripts import Transcribe, Transcripts
 
 __all__ = [
     "CancelResponse",
@@ -285,11 +284,11 @@ class ServerProtocol:
         self._responses.add_call(response_id, name, arguments, call_id)
 
     def receive_response_end(self, response_id: str) -> None:
-        """The model and its voice are done."""
+        """Ends a response whose model and voice are done."""
         self._responses.end(response_id)
 
     def receive_response_failure(self, response_id: str, code: str, message: str) -> None:
-        """The model or its voice failed; the session goes on."""
+        """Ends a response whose model or voice failed; the session goes on."""
         self._responses.fail(response_id, code, message)
 
     # --- sending ---

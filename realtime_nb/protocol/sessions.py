@@ -7,8 +7,9 @@ from typing import Literal
 import msgspec
 
 from realtime_nb.protocol.audio_formats import PCM
-from realtime_nb.protocol.config import check_response, check_session, merge_session
+from realtime_nb.protocol.config import merge_session
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.fields import check_response, check_session
 from realtime_nb.protocol.problems import Problem, Refused, problem_from
 from realtime_nb.protocol.response import ResponseSettings
 

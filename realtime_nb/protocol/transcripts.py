@@ -7,11 +7,20 @@ from dataclasses import dataclass
 
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.items import ItemStore
-from realtime_nb.protocol.jobs import Transcribe
 
-__all__ = ["Transcripts"]
+__all__ = ["Transcribe", "Transcripts"]
 
 _EVENT = "conversation.item.input_audio_transcription"
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribe:
+    """Turn a user item's audio into text; answer with ``receive_transcript``."""
+
+    item_id: str
+    attempt: int
+    audio: bytes
+    audio_format: JsonObject
 
 
 @dataclass(slots=True)
@@ -74,17 +83,17 @@ class Transcripts:
         self._ahead = _Ahead(item_id, self.request(item_id, audio, audio_format))
 
     def void_ahead(self) -> None:
-        """Speech went on: what was asked for is not the whole turn."""
+        """Gives up what was asked for ahead: speech went on, so that was not the whole turn."""
         self._ahead = None
 
     def drop_turn(self, item_id: str | None) -> None:
-        """The open turn will not become an item."""
+        """Forgets the open turn, which will not become an item."""
         self._ahead = None
         if item_id is not None:
             self._attempts.pop(item_id, None)
 
     def committed(self, item_id: str, audio: bytes, audio_format: JsonObject) -> None:
-        """The item is there: its text is the one asked for ahead, else it is asked for now."""
+        """Takes an item that is there now: its text was asked for ahead, else it is asked for now."""
         ahead, self._ahead = self._ahead, None
         if ahead is None or ahead.item_id != item_id:
             self.request(item_id, audio, audio_format)

@@ -6,10 +6,9 @@ import math
 from dataclasses import dataclass, field
 
 from realtime_nb.protocol.audio_formats import SAMPLES_PER_MS, payload_ms
-from realtime_nb.protocol.client_events import AudioBufferAppend
+from realtime_nb.protocol.events import AudioBufferAppend, SpeechStarted, SpeechStopped
 from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.records import Speech
-from realtime_nb.protocol.server_events import SpeechStarted, SpeechStopped
 from realtime_nb.protocol.wire import AudioRef, JsonObject
 
 __all__ = ["UserAudio"]
@@ -83,7 +82,7 @@ class UserAudio:
             self._count_is_lost = True
 
     def connected(self) -> None:
-        """A server begins to count, with what is sent from now on."""
+        """Notes that a server begins to count, with what is sent from now on."""
         self.connection_ms = self.committed_ms = self._floor_ms = self.sent_ms
         self._count_is_lost = False
 
@@ -98,7 +97,7 @@ class UserAudio:
         self._floor_ms = self.sent_ms
 
     def taken_until(self, end_ms: float) -> None:
-        """The same of all audio before a position of the server's count."""
+        """Does the same with all audio before a position of the server's count."""
         self._floor_ms = max(self._floor_ms, self.connection_ms + end_ms)
 
     def configured(self, before: JsonObject | None, after: JsonObject | None) -> None:

@@ -43,7 +43,7 @@ class Client(ClientProtocol):
     def sends_types(self) -> list[str]:
         return [event["type"] for event in self.sends()]
 
-    def does(self) -> list[core.Action]:
+    def does(self) -> list[core.ClientAction]:
         return self.actions_to_run()
 
     # --- what a server says in several events ---

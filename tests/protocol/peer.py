@@ -169,6 +169,14 @@ class Peer:
         return str(done[-2]["response"]["output"][0]["id"])
 
 
+def peer_with_something_to_lose() -> Peer:
+    """A session with an item, and audio that is not committed."""
+    peer = Peer()
+    peer.write("something to lose", id="text")
+    peer.append(silence(96))
+    return peer
+
+
 def encoded(audio: bytes) -> str:
     """Base64."""
     return base64.b64encode(audio).decode("ascii")

@@ -14,7 +14,7 @@ from realtime_nb.protocol.audio_formats import (
     whole_samples,
     wire_format,
 )
-from realtime_nb.protocol.session_fields import check_session
+from realtime_nb.protocol.fields import check_session
 from realtime_nb.protocol.wire import AudioRef
 
 PCMU = {"type": "audio/pcmu"}

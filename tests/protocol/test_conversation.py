@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import math
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime_nb.protocol import events as ev
-from realtime_nb.protocol.conversation import Conversation, Item, PlaybackReport, Speech
+from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import SERVER_EVENTS
 from tests.protocol.peer import Peer
 from tests.protocol.test_server_properties import trees
@@ -151,54 +150,6 @@ def test_a_function_call_and_its_output() -> None:
     assert (made.name, made.arguments, made.output) == ("look_up", '{"a": 1}', "42")
     assert (made.started_s, made.done_s, made.output_s) == (0.0, 2.0, 9.0)
     assert (made.status, made.response_id, made.item_id) == ("completed", "r", "f")
-
-
-def test_speech_with_and_without_padding() -> None:
-    detection = {"type": "server_vad", "prefix_padding_ms": 300, "silence_duration_ms": 200}
-    speech = Speech("u", 700, 2_224, detection, detection)
-    assert (speech.onset_ms, speech.offset_ms) == (1_000, 2_000)
-    assert Speech("u", 700, None, detection).offset_ms is None
-    assert Speech("u", 700, 900, detection, detection).onset_ms is None  # it would be after the end
-    assert Speech("u", 700, 900, detection, detection).offset_ms is None
-
-
-@pytest.mark.parametrize("floor_ms", [0, 700])
-def test_speech_whose_padding_was_cut_off_begins_anywhere_in_it(floor_ms: float) -> None:
-    detection = {"type": "server_vad", "prefix_padding_ms": 300, "silence_duration_ms": 200}
-    speech = Speech("u", floor_ms, 2_224, detection, detection, floor_ms)
-    assert (speech.onset_ms, speech.offset_ms) == (None, 2_000)
-    assert Speech("u", floor_ms + 1, 2_224, detection, detection, floor_ms).onset_ms is not None
-
-
-@pytest.mark.parametrize(
-    "detection",
-    [
-        None,
-        {},
-        {"prefix_padding_ms": 300, "silence_duration_ms": 200},
-        {"type": "server_vad"},
-        {"type": "server_vad", "prefix_padding_ms": "300", "silence_duration_ms": True},
-        {"type": "server_vad", "prefix_padding_ms": -1, "silence_duration_ms": math.nan},
-        {"type": "semantic_vad", "prefix_padding_ms": 300, "silence_duration_ms": 200},
-        {"type": "azure_semantic_vad", "prefix_padding_ms": 300, "silence_duration_ms": 200},
-    ],
-)
-def test_windows_that_are_unknown_are_not_none(detection: dict[str, Any] | None) -> None:
-    speech = Speech("u", 700, 2_224, detection, detection)
-    assert (speech.onset_ms, speech.offset_ms) == (None, None)
-
-
-@pytest.mark.parametrize(
-    ("truncated_ms", "heard"),
-    [(None, "one two three"), (1_000, "one two three"), (999, "one two"), (550, "one two"),
-     (300, "one"), (100, ""), (0, "")],
-)  # fmt: skip
-def test_heard_text_is_the_share_of_the_audio_in_whole_words(
-    truncated_ms: int | None, heard: str
-) -> None:
-    item = Item("a", parts={0: "one two three"}, audio_ms=1_000.0, truncated_ms=truncated_ms)
-    assert item.heard_text == heard
-    assert item.interrupted == (truncated_ms is not None)
 
 
 def test_playback_is_taken_from_the_device() -> None:

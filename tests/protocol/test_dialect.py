@@ -10,12 +10,18 @@ from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 from websockets.datastructures import Headers
 
+from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.dialect import (
+    BETA_CLIENT_EVENTS,
+    BETA_SERVER_EVENTS,
     BETA_TEMPERATURE,
+    audio_field,
     client_to_beta,
     client_to_ga,
     detect,
+    ga_name,
     is_beta_handshake,
+    server_shows_beta,
     server_to_beta,
     server_to_ga,
 )
@@ -34,6 +40,7 @@ from tests.protocol.dialect_shapes import (
 # --- Against the published types ------------------------------------------------------------------
 
 BETA_SERVER: TypeAdapter[Any] = TypeAdapter(beta_types.RealtimeServerEvent)
+BETA_NAMES = BETA_CLIENT_EVENTS | BETA_SERVER_EVENTS
 GA_SERVER: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 
 
@@ -249,3 +256,23 @@ def test_is_beta_handshake(
 ) -> None:
     assert expected is is_beta_handshake(headers, subprotocols)
     assert expected is is_beta_handshake(Headers(headers), subprotocols)
+
+
+@pytest.mark.parametrize("name", sorted(BETA_NAMES | ev.SERVER_EVENTS.keys()))
+def test_every_name_has_one_of_ga(name: str) -> None:
+    assert ga_name(name) in {*ev.CLIENT_EVENTS, *ev.SERVER_EVENTS}
+    assert (ga_name(name) == name) == (name not in BETA_NAMES)
+
+
+def test_where_audio_is() -> None:
+    assert audio_field("input_audio_buffer.append") == ("audio", "input")
+    for name in ("response.output_audio.delta", "response.audio.delta"):
+        assert audio_field(name) == ("delta", "output")
+    for other in ("response.done", None, ["a"]):
+        assert audio_field(other) is None
+
+
+def test_what_only_a_beta_server_sends() -> None:
+    assert server_shows_beta({"type": "response.audio.delta"})
+    assert server_shows_beta({"type": "session.created", "session": {"modalities": ["text"]}})
+    assert not server_shows_beta({"type": "session.created", "session": {"type": "realtime"}})

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.protocol.config import ServerVAD, merge_session
-from realtime_nb.protocol.session_fields import SemanticVAD, check_session
+from realtime_nb.protocol.config import merge_session
+from realtime_nb.protocol.fields import SemanticVAD, ServerVAD, check_session
 from realtime_nb.protocol.turn_detection import EAGERNESS, SERVER_VAD, closing_silence_ms
 from realtime_nb.protocol.turns import TurnSettings
 

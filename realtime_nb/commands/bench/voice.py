@@ -16,7 +16,7 @@ from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, pcm_from_samples
 from realtime_nb.commands.samples import SAMPLES
 from realtime_nb.commands.talk import heard_items, until_heard_for
 from realtime_nb.errors import ConfigurationError, RealtimeError
-from realtime_nb.protocol.config import ServerVAD
+from realtime_nb.protocol.fields import ServerVAD
 from realtime_nb.protocol.turns import FRAME_MS, TurnSettings
 from realtime_nb.recordings.recording import load
 from realtime_nb.session.connect import connect

@@ -1,4 +1,4 @@
-"""The fields of ``session.update`` and ``response.create``, with their types and limits."""
+"""The fields of what a client sends (sessions, responses, items), with their types and limits."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from realtime_nb.protocol.turn_detection import SERVER_VAD
 from realtime_nb.protocol.wire import JsonObject
 
 __all__ = [
-    "ConfigStruct",
     "ResponseConfig",
     "SemanticVAD",
     "ServerVAD",
     "TurnDetection",
+    "check_item",
     "check_response",
     "check_session",
 ]
@@ -139,7 +139,7 @@ class AudioOutput(ConfigStruct, frozen=True, kw_only=True):
     speed: Annotated[float, Meta(ge=0.25, le=1.5)] | UnsetType = UNSET
 
 
-class Audio(ConfigStruct, frozen=True, kw_only=True):
+class AudioFields(ConfigStruct, frozen=True, kw_only=True):
     """``session.audio``."""
 
     input: AudioInput | UnsetType = UNSET
@@ -260,7 +260,7 @@ class RealtimeConfig(ConfigStruct, frozen=True, kw_only=True, tag_field="type", 
     model: str | UnsetType = UNSET
     output_modalities: Modalities | UnsetType = UNSET
     instructions: str | UnsetType = UNSET
-    audio: Audio | UnsetType = UNSET
+    audio: AudioFields | UnsetType = UNSET
     tools: Tools | UnsetType = UNSET
     tool_choice: ToolChoice | UnsetType = UNSET
     parallel_tool_calls: bool | UnsetType = UNSET
@@ -310,6 +310,73 @@ class ResponseConfig(ConfigStruct, frozen=True, kw_only=True):
     prompt: Prompt | None | UnsetType = UNSET
 
 
+class _Part(ConfigStruct, frozen=True, kw_only=True, tag_field="type"):
+    pass
+
+
+class InputText(_Part, frozen=True, kw_only=True, tag="input_text"):
+    """Typed text of a user or system message."""
+
+    text: str
+
+
+class InputAudio(_Part, frozen=True, kw_only=True, tag="input_audio"):
+    """Recorded speech of a user message, base64 in the session's input format."""
+
+    audio: str
+    transcript: str | None | UnsetType = UNSET
+
+
+class InputImage(_Part, frozen=True, kw_only=True, tag="input_image"):
+    """A picture as a data URI."""
+
+    image_url: str
+    detail: Literal["auto", "low", "high"] | UnsetType = UNSET
+
+
+class OutputText(_Part, frozen=True, kw_only=True, tag="output_text"):
+    """Text of an assistant message: history that a client restores."""
+
+    text: str
+
+
+_ItemStatus = Literal["in_progress", "completed", "incomplete"]
+
+
+class _Item(ConfigStruct, frozen=True, kw_only=True, tag_field="type"):
+    id: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType = UNSET
+    object: Literal["realtime.item"] | UnsetType = UNSET
+    status: _ItemStatus | UnsetType = UNSET
+
+
+class MessageItem(_Item, frozen=True, kw_only=True, tag="message"):
+    """Something that the user, the assistant or the system says."""
+
+    role: Literal["user", "assistant", "system"]
+    content: list[InputText | InputAudio | InputImage | OutputText]
+
+
+_CallId = Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]+$", max_length=64)]
+
+
+class FunctionCallItem(_Item, frozen=True, kw_only=True, tag="function_call"):
+    """A call that the model made: history that a client restores."""
+
+    name: str
+    arguments: str
+    call_id: _CallId | UnsetType = UNSET
+
+
+class FunctionCallOutputItem(_Item, frozen=True, kw_only=True, tag="function_call_output"):
+    """What a tool returned."""
+
+    call_id: _CallId
+    output: str
+
+
+ItemFields = MessageItem | FunctionCallItem | FunctionCallOutputItem
+
+
 def check_session(session: JsonObject) -> RealtimeConfig | TranscriptionConfig:
     """Returns the session patch as a struct.
 
@@ -325,3 +392,9 @@ def check_session(session: JsonObject) -> RealtimeConfig | TranscriptionConfig:
 def check_response(response: JsonObject) -> ResponseConfig:
     """Returns ``response.create.response`` as a struct; raises like :func:`check_session`."""
     return msgspec.convert(response, ResponseConfig)
+
+
+def check_item(item: JsonObject) -> ItemFields:
+    """Returns an item that a client wants to add; raises like :func:`check_session`."""
+    checked: ItemFields = msgspec.convert(item, ItemFields)
+    return checked
