@@ -1,7 +1,7 @@
 """Where an agent's audio comes from and goes to: the page, a file, this machine's sound card.
 
 Each of these lives on the I/O thread, beside the session. A microphone hands its audio over through
-a bounded queue (`queued_input`), which also keeps what is said while the session is being opened.
+a bounded queue (`input_queue`), which also keeps what is said while the session is being opened.
 """
 
 from __future__ import annotations

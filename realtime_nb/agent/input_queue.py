@@ -68,10 +68,10 @@ class QueuedInput:
         if not self.open:
             return
         if self.queued_ms > self._limit_ms:
-            if self._flowing:
+            if self._flowing:  # what waits has a place in the turn; the hole comes after it
                 self._drop(pcm)
                 return
-            self._drop(self._take())
+            self._drop(self._take())  # nobody hears it yet: the last words matter
         self._chunks.append((pcm, captured_s))
         self._queued_bytes += len(pcm)
         self._idle.clear()
@@ -104,6 +104,7 @@ class QueuedInput:
         """Waits until everything taken so far is on its way; kept audio is not waited for."""
         if self._task is None or not self._flowing:
             return
+        # The task, too: it ends with the session, and then nothing makes the queue idle.
         idle = asyncio.create_task(self._idle.wait())
         await asyncio.wait({idle, self._task}, return_when=asyncio.FIRST_COMPLETED)
         idle.cancel()
@@ -138,14 +139,14 @@ class QueuedInput:
     async def _send(self, session: Session) -> None:
         while True:
             await self._work.wait()
-            self._work.clear()
+            self._work.clear()  # before looking: a chunk that comes while one is sent sets it again
             while self._flowing and self._chunks:
                 age_s = monotonic() - self._chunks[0][1]
                 try:
                     await session.append(self._take(), max(0.0, session.clock() - age_s))
                 except RealtimeError:
                     return  # the session is over; whoever watches it says so
-                if self.queued_ms <= MAX_QUEUED_MS:
+                if self.queued_ms <= MAX_QUEUED_MS:  # until then, what was kept may wait longer
                     self._limit_ms = MAX_QUEUED_MS
             if not self._chunks:
                 self._idle.set()

@@ -93,7 +93,7 @@ class IoThread:
         """Cancels what still runs and ends the thread; may be called twice."""
         if not self.running:
             return
-        self.call(self._loop.stop)
+        self.call(self._loop.stop)  # after all that was asked for before
         if threading.current_thread() is not self._thread:
             self._thread.join(_STOP_TIMEOUT_S)
 
@@ -117,7 +117,7 @@ _starting = threading.Lock()
 def io_thread() -> IoThread:
     """Returns the thread that all agents of this process share."""
     global _shared
-    with _starting:
+    with _starting:  # two that ask at once must not get one each
         if _shared is None or not _shared.running:
             _shared = IoThread()
             atexit.register(_shared.stop)

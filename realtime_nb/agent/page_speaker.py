@@ -40,6 +40,8 @@ _SILENT = "The page does not play the agent's voice, so the answer was stopped."
 class BrowserSpeaker:
     """A session's speaker in the page.
 
+    All of it runs on the I/O thread, the page's reports too (`take`), in the page's order.
+
     Args:
         page: the widget.
         session: whose audio it plays.
@@ -74,7 +76,7 @@ class BrowserSpeaker:
 
     def write(self, item_id: str, pcm: bytes) -> None:
         """Implements `devices.Speaker`."""
-        if item_id in self._stopped:
+        if item_id in self._stopped:  # its audio was on the way when it was interrupted
             return
         if item_id not in self._waiting and not self._page.left and not self._usable:
             self._by_clock.add(item_id)
@@ -100,6 +102,8 @@ class BrowserSpeaker:
 
     def flush(self) -> Awaitable[list[tuple[str, float]]]:
         """Implements `devices.Speaker`."""
+        # At once, not when the page has answered: that it has gone may be on its way here, and what
+        # is being stopped already must not be given up as well.
         self._stopped.update(self._waiting)
         told, self._given_up = self._given_up, []
         told += self._stop(list(self._held), 0.0)
@@ -176,7 +180,11 @@ class BrowserSpeaker:
         self._ended.discard(item_id)
 
     async def _watch(self) -> None:
-        """Notices that the page does not play: it is gone, or its browser won't let it."""
+        """Notices that the page does not play: it is gone, or its browser won't let it.
+
+        Looks are counted, not seconds: while this loop is held up, no report can come either, and a
+        page must not be given up for that.
+        """
         missed = 0
         while self._waiting:
             self._heard_of = False

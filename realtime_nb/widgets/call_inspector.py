@@ -30,7 +30,6 @@ _LONGEST_TEXT = 200_000
 _MOST_SAVED = 50
 _LONGEST_SAVED = 300
 _MOST_RUNNING = 8
-_TRIES = 5
 _PARTS = ("decide_ms", "queue_ms", "run_ms", "send_ms", "resume_ms")
 _CHANGES_CALLS = ("response.", "conversation.item", "session.", "input_audio_buffer.speech")
 _SAVED_COLUMNS = ("time", "turn", "function", "arguments", "output", "outcome", "run")
@@ -155,16 +154,18 @@ class CallInspector(View):
 
     def _current_rows(self) -> list[CallRow]:
         """Returns the rows, made anew if something may have changed."""
-        for _ in range(_TRIES):
-            if not self._stale:
-                break
-            self._stale = False
-            try:
-                table = tables.calls(self._conversation)
-                self._rows = [self._row(values) for values in table.to_dict("records")]
-            except RuntimeError:  # a dictionary grew while it was read
+        if self._stale:
+            self._stale = False  # before they are read: what changes meanwhile is read once more
+            rows = self._read(self._made_rows, None)
+            if rows is None:
                 self._stale = True
+            else:
+                self._rows = rows
         return self._rows
+
+    def _made_rows(self) -> list[CallRow] | None:
+        table = tables.calls(self._conversation)
+        return [self._row(values) for values in table.to_dict("records")]
 
     def _row(self, values: Mapping[Any, Any]) -> CallRow:
         outcome = str(values["outcome"])

@@ -265,6 +265,7 @@ class LiveWidget(anywidget.AnyWidget):
     def _receive(self, message: PageMessage, buffers: list[memoryview]) -> None:
         self._handled_on = threading.current_thread()
         page = message.get("page")
+        # Any message counts, not only answers: an owner that is busy talking need not be asked.
         if page is not None and page == self._page:
             self._page_heard_s = time.monotonic()
         handler = {

@@ -7,6 +7,7 @@ import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, TypeVar
 
 from realtime_nb.analysis.clips import RecordingClip
@@ -36,7 +37,6 @@ MAX_MARKS = 1_000
 
 _PAUSE_S = 0.25
 _LONGEST_CLIP_S = 60.0
-_TRIES = 5
 
 _COUNTED = (
     ("speech", "stretch of speech", "stretches of speech"),
@@ -357,13 +357,8 @@ class Timeline(View):
 
     def _changes(self, afresh: bool) -> Iterator[Outgoing]:
         with self._adding:
-            for _ in range(_TRIES):
-                try:
-                    if self._conversation is not None:
-                        self._fold(self._conversation)
-                    break
-                except RuntimeError:  # a dictionary grew while it was read
-                    self._feed.changed()
+            if self._conversation is not None:
+                self._read(partial(self._fold, self._conversation), None)
             if afresh:
                 self._told_marks = {}
                 for stretch in self._stretches:

@@ -2,7 +2,7 @@
 /**
  * The transcript. Python sends the rows that changed and, when it changed, their order.
  *
- * @typedef {object} Row See Row in transcript_rows.py; what is as usual is left out.
+ * @typedef {object} Row See TranscriptRow in analysis/transcript.py; what is as usual is left out.
  * @property {string} id
  * @property {"user" | "agent" | "system" | "call" | "note"} kind
  * @property {string} [text]

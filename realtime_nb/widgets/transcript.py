@@ -15,7 +15,6 @@ from realtime_nb.widgets.view import LiveSession, Outgoing, View
 __all__ = ["Transcript"]
 
 _DEFAULTS = {field.name: field.default for field in fields(TranscriptRow)}
-_TRIES = 5
 
 
 class Transcript(View):
@@ -86,7 +85,9 @@ class Transcript(View):
         self._feed.changed()
 
     def _changes(self, afresh: bool) -> Iterator[Outgoing]:
-        current = {row.id: row for row in self._rows()}
+        before = [self._shown[row_id] for row_id in self._order]
+        rows = self._read(lambda: transcript_rows(self._conversation), before)
+        current = {row.id: row for row in rows}
         order = list(current)
         if afresh:
             self._shown, self._order = {}, []
@@ -98,16 +99,6 @@ class Transcript(View):
             message["order"] = order
         self._shown, self._order = current, order
         yield message, ()
-
-    def _rows(self) -> list[TranscriptRow]:
-        """Returns the rows, while another thread may be changing the conversation."""
-        for _ in range(_TRIES):
-            try:
-                return transcript_rows(self._conversation)
-            except RuntimeError:  # a dictionary grew while it was read
-                continue
-        self._feed.changed()
-        return [self._shown[row_id] for row_id in self._order]
 
 
 def _compact(row: TranscriptRow) -> dict[str, object]:

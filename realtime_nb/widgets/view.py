@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.protocol.wire import WireEvent
@@ -15,6 +16,8 @@ from realtime_nb.widgets.feed import Feed
 from realtime_nb.widgets.live import LiveWidget, PageMessage
 
 __all__ = ["LiveSession", "Outgoing", "View"]
+
+_T = TypeVar("_T")
 
 Outgoing = tuple[PageMessage, Sequence[bytes]]
 """A message for the page and its binary buffers."""
@@ -24,6 +27,7 @@ MAX_UNSEEN = 600
 fiftieth, and there are about ten a second."""
 
 _MAX_REQUESTS = 100
+_TRIES = 5
 _FOLDER = Path(__file__).parent
 _STYLES = ("theme.css", "views.css", "calls.css")
 
@@ -101,6 +105,18 @@ class View(LiveWidget):
     def _answer(self, request: PageMessage) -> Iterator[Outgoing]:
         """Returns what there is to say to a request of the page."""
         return iter(())
+
+    def _read(self, read: Callable[[], _T], otherwise: _T) -> _T:
+        """Returns what is read of a fold that the session's thread goes on changing.
+
+        No lock is held for that: the session must not wait for a view. A reading that meets a
+        change is made again, now or when the view sends next.
+        """
+        for _ in range(_TRIES):
+            with contextlib.suppress(RuntimeError):  # a dictionary grew while it was read
+                return read()
+        self._feed.changed()
+        return otherwise
 
     def _withdraw(self, kind: str) -> None:
         """Forgets the page's requests of a kind that have no answer yet."""

@@ -18,8 +18,9 @@ import soundfile
 
 from realtime_nb.agent.agent import Agent
 from realtime_nb.agent.audio import BrowserAudio
-from realtime_nb.agent.io_thread import io_thread
+from realtime_nb.agent.io_thread import IoThread, io_thread
 from realtime_nb.audio.pcm import samples_from_pcm
+from realtime_nb.errors import SessionClosedError
 from realtime_nb.local.llm import Call, Reply, ScriptedLLM
 from realtime_nb.local.server import LocalServer
 from realtime_nb.local.speaking import SpeechPace
@@ -28,7 +29,40 @@ from tests.widgets.conftest import FakeComm, FakePage
 
 KEY = "sk-a-key-that-nobody-may-see"
 WAIT_S = 20.0
+CHUNK = bytes(1920)
 MakeAgent = Callable[..., Agent]
+
+
+class Ears:
+    """A session as far as a microphone needs it."""
+
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+        self.captured_s: list[float] = []
+        self.closed = False
+        self.free = asyncio.Event()
+        self.free.set()
+
+    def clock(self) -> float:
+        return time.monotonic()
+
+    async def append(self, pcm: bytes, captured_s: float) -> None:
+        if self.closed:
+            raise SessionClosedError("It is over.")
+        await self.free.wait()
+        self.heard.append(pcm)
+        self.captured_s.append(captured_s)
+
+
+@pytest.fixture
+def thread() -> Iterator[IoThread]:
+    made = IoThread("test-io")
+    yield made
+    made.stop()
+
+
+def on(thread: IoThread, work: Any) -> Any:
+    return thread.run(work).result(WAIT_S)
 
 
 class Server:

@@ -18,21 +18,11 @@ from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.conversation import PlaybackReport
 from realtime_nb.session.session import Session
 from realtime_nb.testing import tone
-from tests.agent.test_input_queue import Ears
+from tests.agent import agents
+from tests.agent.agents import WAIT_S, Ears, on
 from tests.devices.fake_sounddevice import FakeSoundDevice
 
-WAIT_S = 10.0
-
-
-@pytest.fixture
-def thread() -> Iterator[IoThread]:
-    made = IoThread("test-io")
-    yield made
-    made.stop()
-
-
-def on(thread: IoThread, work: Any) -> Any:
-    return thread.run(work).result(WAIT_S)
+thread = agents.thread
 
 
 def _as_session(room: Any) -> Session:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import comm
 import pytest
 import soundfile
 
@@ -19,27 +18,11 @@ from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.session.session import Session
 from realtime_nb.testing import MemoryServer, run_on_virtual_clock, tone
 from realtime_nb.widgets.live import SelfTest
-from tests.agent.test_input_queue import Ears
-from tests.widgets.conftest import FakeComm, FakePage
+from tests.agent import agents
+from tests.agent.agents import CHUNK, WAIT_S, Ears, on
+from tests.widgets.conftest import FakePage
 
-CHUNK = bytes(1920)
-WAIT_S = 10.0
-
-
-@pytest.fixture(autouse=True)
-def fake_comms(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comm, "create_comm", FakeComm)
-
-
-@pytest.fixture
-def thread() -> Iterator[IoThread]:
-    made = IoThread("test-io")
-    yield made
-    made.stop()
-
-
-def on(thread: IoThread, work: Any) -> Any:
-    return thread.run(work).result(WAIT_S)
+fake_comms, thread = agents.fake_comms, agents.thread
 
 
 # --- the page ---

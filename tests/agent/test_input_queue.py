@@ -1,52 +1,18 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from realtime_nb.agent import input_queue as queued_input
 from realtime_nb.agent.input_queue import MAX_KEPT_MS, MAX_QUEUED_MS, QueuedInput
 from realtime_nb.agent.io_thread import IoThread
-from realtime_nb.errors import SessionClosedError
+from tests.agent import agents
+from tests.agent.agents import CHUNK, Ears
 
-CHUNK = bytes(1920)
-WAIT_S = 10.0
-
-
-class Ears:
-    """A session as far as a microphone needs it."""
-
-    def __init__(self) -> None:
-        self.heard: list[bytes] = []
-        self.captured_s: list[float] = []
-        self.closed = False
-        self.free = asyncio.Event()
-        self.free.set()
-
-    def clock(self) -> float:
-        return time.monotonic()
-
-    async def append(self, pcm: bytes, captured_s: float) -> None:
-        if self.closed:
-            raise SessionClosedError("It is over.")
-        await self.free.wait()
-        self.heard.append(pcm)
-        self.captured_s.append(captured_s)
-
-
-@pytest.fixture
-def thread() -> Iterator[IoThread]:
-    made = IoThread("test-io")
-    yield made
-    made.stop()
-
-
-def on(thread: IoThread, work: Any) -> Any:
-    return thread.run(work).result(WAIT_S)
+thread = agents.thread
 
 
 class Way:

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import comm
 import pytest
 import soundfile
 
@@ -21,14 +20,11 @@ from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import parse_client, parse_server
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.testing import FakeSTT, MemoryServer, silence, tone
+from tests.agent import agents
 from tests.paths import DATA
 from tests.virtual import virtual
-from tests.widgets.conftest import FakeComm
 
-
-@pytest.fixture(autouse=True)
-def fake_comms(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comm, "create_comm", FakeComm)
+fake_comms = agents.fake_comms
 
 
 class Speaker:
