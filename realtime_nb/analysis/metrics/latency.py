@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from realtime_nb.analysis.headline import with_calls, without_calls
 from realtime_nb.analysis.metrics import figures
 from realtime_nb.analysis.metrics.figures import Figure
 from realtime_nb.analysis.pace import pace_note
@@ -42,17 +43,15 @@ def latency_figures(rec: Recorded) -> dict[str, Figure]:
 
 def _voice_to_voice(rec: Recorded) -> dict[str, Figure]:
     table = rec.latency
-    spoken = table[table.latency_note != "typed"]
-    called, cut = spoken.had_calls.astype(bool), spoken.interrupted.astype(bool)
-    later = spoken.index != (spoken.index[0] if len(spoken) else None)
-    plain = spoken[~called]
-    first = plain.head(1) if plain.index[:1].equals(spoken.index[:1]) else plain.head(0)
+    plain, called = without_calls(table), with_calls(table)
+    cut = plain.interrupted.astype(bool)
+    is_first = plain.index == min([*plain.index, *called.index], default=None)
     kinds = {
         "latency_ms": plain,
-        "latency_with_calls_ms": spoken[called],
-        "latency_first_turn_ms": first,
-        "latency_interrupted_ms": spoken[~called & cut],
-        "latency_undisturbed_ms": spoken[~called & ~cut & later],
+        "latency_with_calls_ms": called,
+        "latency_first_turn_ms": plain[is_first],
+        "latency_interrupted_ms": plain[cut],
+        "latency_undisturbed_ms": plain[~cut & ~is_first],
     }
     found = {name: _latency(table, "latency_ms", rec.simulated) for name, table in kinds.items()}
     # The parts are those of the turns that have a latency, so that they are parts of it; where no

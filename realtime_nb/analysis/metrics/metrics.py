@@ -26,7 +26,8 @@ METRIC_COLUMNS = ("value", "unit", "n", "p50", "p90", "p95", "min", "max", "reas
 
 DEFINITIONS: dict[str, str] = {
     "latency_ms": "Voice to voice: from the end of the user's speech to the first sample played of "
-    "the answer, in turns without function calls.",
+    "the answer, in spoken turns without function calls. Their median is the latency of cards, "
+    "reports, comparisons and realtime-nb talk, too.",
     "uplink_ms": "Of that: from the capture of the end of speech to the sending of its chunk.",
     "endpoint_wait_ms": "Of that: until speech_stopped (or the commit, without turn detection).",
     "commit_wait_ms": "Of that: until response.created.",
