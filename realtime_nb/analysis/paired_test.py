@@ -91,10 +91,10 @@ def _signs(pairs: int, seed: int) -> Floats:
     """Returns swaps of signs (swaps, pairs), of which the first changes nothing."""
     if pairs <= _ALL_SIGNS_UNTIL:
         numbers = np.arange(2 ** max(pairs - 1, 0))[:, None]
-        return 1.0 - 2.0 * (numbers >> np.arange(pairs) & 1)
+        return np.asarray(1.0 - 2.0 * (numbers >> np.arange(pairs) & 1), np.float64)
     drawn = np.random.default_rng(seed).integers(0, 2, (2 ** (_ALL_SIGNS_UNTIL - 1), pairs))
     drawn[0] = 0
-    return 1.0 - 2.0 * drawn
+    return np.asarray(1.0 - 2.0 * drawn, np.float64)
 
 
 def _scores(differences: Floats, counts: npt.NDArray[np.int_], signs: Floats) -> Floats:
