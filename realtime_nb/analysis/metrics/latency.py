@@ -6,11 +6,11 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from realtime_nb.analysis.call_gaps import find_call_gaps, why_no_gaps
 from realtime_nb.analysis.headline import with_calls, without_calls
 from realtime_nb.analysis.metrics import figures
 from realtime_nb.analysis.metrics.figures import Figure
 from realtime_nb.analysis.pace import pace_note
-from realtime_nb.analysis.silences import longest_gap_s, merged
 from realtime_nb.analysis.talk_time import spoken_messages
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS, earliest
 from realtime_nb.protocol.conversation import Conversation
@@ -194,6 +194,7 @@ def _tools(rec: Recorded, server: str) -> dict[str, Figure]:
         "queue_ms": ("client", _why_no_queue(calls)),
         "run_ms": ("client", "no call has an output"),
         "send_ms": ("client", "when functions ended is not recorded"),
+        "others_ms": ("client", _NOT_RESUMED),
         "resume_ms": (server, _NOT_RESUMED),
     }
     times = {
@@ -214,18 +215,10 @@ def _why_no_queue(calls: pd.DataFrame) -> str:
 
 
 def _silent_gaps(rec: Recorded) -> Figure:
-    calls = rec.calls[rec.calls.resume_ms.notna() & rec.calls.done_s.notna()]
-    if calls.empty:
+    if rec.calls.resume_ms.isna().all():
         return figures.unknown("ms", _NOT_RESUMED if len(rec.calls) else _NOT_CALLED)
-    if not len(rec.output):
-        return figures.unknown("ms", figures.NO_OUTPUT)
-    lost = figures.gap(rec, "output.wav", "input.wav", "times")
-    if lost is not None:
-        return figures.unknown("ms", lost)
-    audible = merged(rec.voices.user, rec.voices.agent)
-    resumed_s = calls.output_s + calls.resume_ms / 1000
-    gaps_ms = [
-        longest_gap_s(audible, done_s, until_s) * 1000
-        for done_s, until_s in zip(calls.done_s, resumed_s, strict=True)
-    ]
-    return figures.spread(gaps_ms, "ms", "audio", "")
+    reason = why_no_gaps(rec)
+    if reason is not None:
+        return figures.unknown("ms", reason)
+    gaps_ms = [gap.silent_s * 1000 for gap in find_call_gaps(rec) if gap.answered]
+    return figures.spread(gaps_ms, "ms", "audio", _NOT_RESUMED)

@@ -52,9 +52,11 @@ DEFINITIONS: dict[str, str] = {
     "tool_run_ms": "From there to the end of its run; where that was not recorded, from the whole "
     "arguments to the sending of the output.",
     "tool_send_ms": "From the end of its run to the sending of the output.",
-    "tool_resume_ms": "From the sending of the output to the first audio after it.",
+    "tool_others_ms": "From there to the last output of the calls that one answer followed: "
+    "waiting for slower ones.",
+    "tool_resume_ms": "From that last output to the first audio after it.",
     "silent_tool_gap_ms": "The longest span with nobody audible between the whole arguments of a "
-    "function call and the first audio after its output.",
+    "function call and the first audio after its output; of calls that one answer followed, once.",
     "tool_errors": "Function calls that failed.",
     "tool_timeouts": "Function calls that took too long.",
     "tool_late": "Function calls whose output came after the user had taken the floor.",
