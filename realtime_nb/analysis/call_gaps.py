@@ -51,13 +51,12 @@ def find_call_gaps(rec: Recorded) -> list[CallGap]:
     :func:`why_no_gaps` has a reason, nothing is known of them.
     """
     together: dict[Hashable, list[Any]] = {}
-    for call in rec.calls.itertuples():
-        if call.done_s == call.done_s and call.output_s == call.output_s:
-            resumed_s = _resumed_s(call)
-            unanswered = (call.turn, call.response_id)
-            together.setdefault(
-                unanswered if math.isnan(resumed_s) else round(resumed_s, 6), []
-            ).append(call)
+    calls = rec.calls
+    for call in calls[calls.done_s.notna() & calls.output_s.notna()].itertuples():
+        resumed_s = _resumed_s(call)
+        unanswered = (call.turn, call.response_id)
+        key = unanswered if math.isnan(resumed_s) else round(resumed_s, 6)
+        together.setdefault(key, []).append(call)
     audible = merged(rec.voices.user, rec.voices.agent)
     gaps = [_gap(calls, audible) for calls in together.values()]
     gaps.sort(key=lambda gap: gap.silent_from_s)

@@ -232,7 +232,7 @@ def test_a_session_shows_when_its_functions_run_before_the_next_event() -> None:
     result = {"type": "function_call_output", "call_id": "call_1", "output": "{}"}
     session.sent(1.5, "conversation.item.create", item=result)
     row = newest_row(page)
-    assert [row[name] for name in PARTS] == [200.0, 40.0, 250.0, 10.0, None]
+    assert [row[name] for name in PARTS] == [200.0, 40.0, 250.0, 10.0, None, None]
     assert (row["outcome"], row["run_note"]) == (
         "error",
         "from the beginning of its run to the end",
