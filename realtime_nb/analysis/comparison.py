@@ -1,25 +1,30 @@
 """Two recordings of the same user audio, compared turn by turn.
 
 Each turn of one is paired with the turn of the other in which the user says the same, in order.
-Of each figure the differences within the pairs are averaged, and the 95 % interval of that mean is
-found by drawing the pairs again, with replacement, 10,000 times (percentile bootstrap, seeded).
-With few pairs such an interval is too narrow rather than too wide; with fewer than three there is
-no verdict at all.
+Which figures differ within the pairs, :mod:`realtime_nb.analysis.paired_test` tells of all of them
+together, so that of two recordings that differ in nothing hardly a table says that they do.
 """
 
 from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from realtime_nb.analysis.cost.prices import PriceTable
 from realtime_nb.analysis.pace import pace_note
+from realtime_nb.analysis.paired_test import (
+    FEWEST_PAIRS,
+    Floats,
+    Told,
+    added_up,
+    tell_apart,
+)
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 
@@ -28,18 +33,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "compare"]
 
-RESAMPLES = 10_000
-FEWEST_PAIRS = 3
 SAME_WORDS = 0.5
 """Texts of which at least this share of the words agrees are taken to be of the same audio."""
 
 SAME_DURATION = 0.8
 """So are durations, where a text is missing, of which the shorter is this share of the longer."""
 
-_COLUMNS = ("metric", "n", "a", "b", "delta", "low", "high", "verdict")
+_COLUMNS = ("metric", "n", "average", "a", "b", "delta", "low", "high", "verdict")
 _USAGE = ("input_tokens", "cached_tokens", "output_tokens")
-_TIMES = ("latency_ms", *LATENCY_PARTS)
-_METRICS = ("latency_ms", *LATENCY_PARTS, "interrupted", "unheard_ms", *_USAGE, "responses_usd")
+_WITHOUT_CALLS = ("latency_ms", *LATENCY_PARTS)
+_WITH_CALLS = "latency_with_calls_ms"
+_TIMES = (*_WITHOUT_CALLS, _WITH_CALLS)
+_METRICS = (*_TIMES, "interrupted", "unheard_ms", *_USAGE, "responses_usd")
+_GOES_ON = ("input_tokens", "cached_tokens", "responses_usd")
+"""Each turn reads all before it again, so that one that got longer makes all that follow dearer."""
+
+Pairs = Sequence[tuple["_TurnFigures", "_TurnFigures"]]
 
 
 @dataclass(frozen=True)
@@ -47,10 +56,13 @@ class Comparison:
     """How ``b`` differs from ``a``.
 
     Attributes:
-        table: One row per figure: ``metric``; ``n`` pairs in which both have it; the means ``a``
-            and ``b`` over those; ``delta``, the mean of b − a; ``low`` and ``high``, its 95 %
-            interval; ``verdict``: which is lower if the interval excludes 0. Times are not compared
-            when one of the two ran at another speed than life's. The last row,
+        table: One row per figure: ``metric``; ``n`` pairs in which both have it; ``a`` and ``b``,
+            the averages over those, ``average`` says which: the median of times, as in
+            ``rec.metrics()``, else the mean; ``delta``, the mean of b − a within the pairs;
+            ``low`` and ``high``, between which it lies but for chance; ``verdict``: which is lower,
+            if 0 lies outside. ``latency_ms`` and its parts are of pairs without function calls,
+            ``latency_with_calls_ms`` is of pairs with calls in both. Times are not
+            compared when one of the two ran at another speed than life's. The last row,
             ``user_text_differences``, counts words that differ between the transcripts; which of
             them is right, it can't tell.
         turns: One row per pair: ``turn_a``, ``turn_b``, both ``user_text``, ``text_differences``,
@@ -94,17 +106,17 @@ def compare(
     Args:
         a, b: The recordings; differences are b − a.
         names: What to call them.
-        seed: Of the bootstrap.
+        seed: Of the swaps of signs that are drawn where there are many pairs.
         prices: Prices that come before the built-in ones.
     """
     import pandas as pd
 
     sides = [_figures(rec, prices) for rec in (a, b)]
     pairs = _paired(*sides)
-    refused = _TIMES if any(pace_note(rec.header) for rec in (a, b)) else ()
-    rows = [
-        _metric_row(metric, () if metric in refused else pairs, names, seed) for metric in _METRICS
-    ]
+    values = _values(pairs)
+    if any(pace_note(rec.header) for rec in (a, b)):
+        values[:, [_METRICS.index(metric) for metric in _TIMES]] = math.nan
+    rows = _rows(values, names, seed)
     different = [_differences(left, right) for left, right in pairs]
     rows.append(_text_row(different))
     turns = pd.DataFrame(
@@ -134,7 +146,8 @@ def _figures(rec: Recorded, prices: PriceTable | None) -> list[_TurnFigures]:
     found = []
     for row in rec.turns.to_dict("records"):
         number = int(row["turn"])
-        values = {name: float(row[name]) for name in ("latency_ms", *LATENCY_PARTS, "unheard_ms")}
+        values = _times(row)
+        values["unheard_ms"] = float(row["unheard_ms"])
         values["interrupted"] = float(row["interrupted"])
         for name in _USAGE:
             values[name] = float(usage[name].get(number, math.nan))
@@ -145,6 +158,16 @@ def _figures(rec: Recorded, prices: PriceTable | None) -> list[_TurnFigures]:
             _TurnFigures(number, _word_list(text), text, speech_ms, bool(row["calls"]), values)
         )
     return found
+
+
+def _times(row: Mapping[Any, Any]) -> dict[str, float]:
+    """Returns the times of a turn, each under the name that it has in ``rec.metrics()``."""
+    found = dict.fromkeys(_TIMES, math.nan)
+    if row["source"] == "typed":
+        return found
+    if row["calls"]:
+        return found | {_WITH_CALLS: float(row["latency_ms"])}
+    return found | {name: float(row[name]) for name in _WITHOUT_CALLS}
 
 
 def _word_list(text: str) -> list[str]:
@@ -213,46 +236,53 @@ def _pair_row(left: _TurnFigures, right: _TurnFigures, different: float) -> list
 # --- figures --------------------------------------------------------------------------------------
 
 
+def _values(pairs: Pairs) -> Floats:
+    """Returns (pairs, metrics, 2), NaN in both where a metric is not known of both."""
+    found = np.array(
+        [[[side.values[metric] for side in pair] for metric in _METRICS] for pair in pairs], float
+    ).reshape(-1, len(_METRICS), 2)
+    found[np.isnan(found).any(axis=2)] = math.nan
+    whole = ~np.isnan(found[:, 0, 0])
+    if whole.any():  # the parts are those of latencies, as in the metrics
+        found[~whole, 1 : len(_WITHOUT_CALLS)] = math.nan
+    return found
+
+
+def _rows(values: Floats, names: tuple[str, str], seed: int) -> list[dict[str, object]]:
+    differences = values[:, :, 1] - values[:, :, 0]
+    tested = differences.copy()
+    for metric in _GOES_ON:
+        column = _METRICS.index(metric)
+        tested[:, column] = added_up(differences[:, column])
+    told = tell_apart(tested, seed)
+    return [
+        _metric_row(metric, values[:, column], told[column], names)
+        for column, metric in enumerate(_METRICS)
+    ]
+
+
 def _metric_row(
-    metric: str,
-    pairs: Sequence[tuple[_TurnFigures, _TurnFigures]],
-    names: tuple[str, str],
-    seed: int,
+    metric: str, values: Floats, told: Told, names: tuple[str, str]
 ) -> dict[str, object]:
-    values = np.array(
-        [(left.values[metric], right.values[metric]) for left, right in pairs], float
-    ).reshape(-1, 2)
-    values = values[~np.isnan(values).any(axis=1)]
-    n = len(values)
-    if n == 0:
+    known = values[~np.isnan(values[:, 0])]
+    if not len(known):
         return {"metric": metric, "n": 0, "verdict": "not known"}
-    differences = values[:, 1] - values[:, 0]
-    low, high = _interval(differences, seed) if n > 1 else (math.nan, math.nan)
-    if n < FEWEST_PAIRS:
-        verdict = "too few pairs"
-    elif low > 0 or high < 0:
-        verdict = f"{names[1]} {'higher' if low > 0 else 'lower'}"
+    a, b = (np.median if metric in _TIMES else np.mean)(known, axis=0)
+    if told.differs:
+        verdict = f"{names[1]} {'higher' if told.low > 0 else 'lower'}"
     else:
-        verdict = "no difference shown"
+        verdict = "too few pairs to tell" if math.isnan(told.low) else "no difference shown"
     return {
         "metric": metric,
-        "n": n,
-        "a": float(values[:, 0].mean()),
-        "b": float(values[:, 1].mean()),
-        "delta": float(differences.mean()),
-        "low": low,
-        "high": high,
+        "n": len(known),
+        "average": "median" if metric in _TIMES else "mean",
+        "a": float(a),
+        "b": float(b),
+        "delta": float((known[:, 1] - known[:, 0]).mean()),
+        "low": told.low,
+        "high": told.high,
         "verdict": verdict,
     }
-
-
-def _interval(
-    differences: np.ndarray[tuple[int], np.dtype[np.float64]], seed: int
-) -> tuple[float, float]:
-    random = np.random.default_rng(seed)
-    drawn = random.integers(0, len(differences), (RESAMPLES, len(differences)))
-    low, high = np.percentile(differences[drawn].mean(axis=1), (2.5, 97.5))
-    return float(low), float(high)
 
 
 def _text_row(different: Sequence[float]) -> dict[str, object]:
@@ -278,9 +308,14 @@ def _notes(
             f"{paired} turns are paired, of {counts[0]} in {names[0]} and {counts[1]} in "
             f"{names[1]}; in the others the user says something else, or a turn was split."
         )
+    if 0 < paired < FEWEST_PAIRS:
+        yield f"fewer than {FEWEST_PAIRS} pairs can't tell a difference from chance."
     calling = sum(left.had_calls or right.had_calls for left, right in pairs)
     if calling:
-        yield f"{calling} of the pairs have function calls: their times include running them."
+        yield (
+            f"{calling} of the pairs have function calls: their latency includes running them and "
+            f"is no part of latency_ms, but, where both have calls, {_WITH_CALLS}."
+        )
     for name, rec in zip(names, (a, b), strict=True):
         if pace_note(rec.header):
             yield f"{name} ran at {rec.header['speed']:g} x: its latencies are not compared."

@@ -44,8 +44,10 @@ def calls(conversation: Conversation) -> pd.DataFrame:
         run_ms: from the beginning of its run to the end where both were reported, else from whole
             arguments to the output, with what it waited; ``run_note`` says which.
         send_ms: from the end of its run to the output.
-        resume_ms: from the output to the first audio of the response that follows it in the same
-            turn; NaN when the user took another turn first.
+        others_ms: from the output to the last output of the calls that one answer followed: how
+            long it waited for slower ones, or for those that the agent made next; 0 of the last.
+        resume_ms: from that last output to the first audio of the response that follows it in the
+            same turn. Both are NaN when the user took another turn first.
     """
     found = find_user_turns(conversation)
     context = _CallContext(conversation, found)
@@ -67,6 +69,12 @@ class _CallContext:
         for response in conversation.responses.values():
             if response.in_conversation and response.created_s is not None:
                 self._answers.setdefault(turn_of.get(response.id), []).append(response)
+        self._last_output_s: dict[float, float] = {}
+        for call in conversation.calls.values():
+            resumed_s = self.resumed_s(call)
+            if call.output_s is not None and not math.isnan(resumed_s):
+                others_s = self._last_output_s.get(resumed_s, call.output_s)
+                self._last_output_s[resumed_s] = max(call.output_s, others_s)
 
     def resumed_s(self, call: FunctionCall) -> float:
         """Returns when the first audio came of what the agent said to the output, in the same
@@ -79,6 +87,10 @@ class _CallContext:
             for answer in answers
             if or_nan(answer.created_s) >= call.output_s and answer.first_audio_s is not None
         )
+
+    def last_output_s(self, call: FunctionCall) -> float:
+        """Returns when the last output was sent of the calls that the same audio followed."""
+        return self._last_output_s.get(self.resumed_s(call), math.nan)
 
     def outcome(self, call: FunctionCall) -> Literal["ok", "error", "timeout", "late", "orphan"]:
         if call.output is None:
@@ -144,7 +156,8 @@ def _call_row(call: FunctionCall, context: _CallContext) -> dict[str, object]:
         "run_ms": run_ms,
         "run_note": run_note,
         "send_ms": between_ms(call.run_ended_s, call.output_s),
-        "resume_ms": between_ms(call.output_s, context.resumed_s(call)),
+        "others_ms": between_ms(call.output_s, context.last_output_s(call)),
+        "resume_ms": between_ms(context.last_output_s(call), context.resumed_s(call)),
     }
 
 

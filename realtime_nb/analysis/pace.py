@@ -22,7 +22,8 @@ ENGINE_METRICS = (
     *("commit_wait_ms", "model_first_audio_ms", "playout_ms"),
     *("first_audio_ms", "update_to_first_audio_ms"),
     *("session_created_ms", "session_updated_ms", "answer_ms", "transcript_ms"),
-    *("tool_decide_ms", "tool_queue_ms", "tool_run_ms", "tool_send_ms", "tool_resume_ms"),
+    *("tool_decide_ms", "tool_queue_ms", "tool_run_ms", "tool_send_ms", "tool_others_ms"),
+    "tool_resume_ms",
     "silent_tool_gap_ms",
 )
 """The metrics that are measured while something is computed."""
@@ -30,7 +31,7 @@ ENGINE_METRICS = (
 _ENGINE_COLUMNS = (
     *("latency_ms", "commit_wait_ms", "model_first_audio_ms", "playout_ms"),
     *("transcript_ms", "answer_ms"),
-    *("decide_ms", "queue_ms", "run_ms", "send_ms", "resume_ms"),
+    *("decide_ms", "queue_ms", "run_ms", "send_ms", "others_ms", "resume_ms"),
 )
 _NOTES = {"latency_note": "latency_ms", "queue_note": "queue_ms", "run_note": "run_ms"}
 

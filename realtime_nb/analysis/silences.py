@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from realtime_nb.analysis.voices import TimeSpan
 
-__all__ = ["LONG_SILENCE_S", "long_silences", "longest_gap_s", "merged"]
+__all__ = ["LONG_SILENCE_S", "long_silences", "longest_gap", "merged"]
 
 LONG_SILENCE_S = 2.0
 """A longer gap is what users call dead air."""
@@ -37,14 +37,15 @@ def long_silences(audible: Sequence[TimeSpan], end_s: float) -> list[TimeSpan]:
     return [(end, start) for end, start in gaps if start - end > LONG_SILENCE_S]
 
 
-def longest_gap_s(audible: Sequence[TimeSpan], start_s: float, end_s: float) -> float:
-    """Returns the longest time between two moments in which nobody is audible."""
-    longest, quiet_since = 0.0, start_s
-    for begin, end in audible:
-        if end <= start_s:
+def longest_gap(audible: Sequence[TimeSpan], start_s: float, end_s: float) -> TimeSpan:
+    """Returns the longest stretch between two moments in which nobody is audible; an empty one
+    where somebody always is."""
+    longest, quiet_since = (start_s, start_s), start_s
+    for begin, end in [*audible, (end_s, end_s)]:
+        if end < start_s:
             continue
-        if begin >= end_s:
-            break
-        longest = max(longest, begin - quiet_since)
+        quiet_until = min(begin, end_s)
+        if quiet_until - quiet_since > longest[1] - longest[0]:
+            longest = (quiet_since, quiet_until)
         quiet_since = max(quiet_since, end)
-    return max(longest, end_s - quiet_since, 0.0)
+    return longest

@@ -272,6 +272,8 @@ def _print_result(result: TalkResult, local: bool) -> None:
         whose = " (the local server's)" if local else ""
         heard = ", ".join(f"{latency_ms:.0f} ms" for latency_ms in latencies)
         print(f"      answered after {heard}{whose}")
+    if result.latency.turns > 1:
+        print(f"      {result.latency.average}: {result.latency.ms:.0f} ms")
     print(f"      recorded in {result.recording}")
 
 

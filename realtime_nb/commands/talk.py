@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from realtime_nb.analysis.function_calls import decoded
+from realtime_nb.analysis.headline import Headline, headline
 from realtime_nb.analysis.transcript import call_text
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.audio.files import load_audio
@@ -95,6 +96,7 @@ class TalkResult:
         recording: folder of the recording, for ``rt.load``.
         errors: what the server complained about, and what did not happen that should have.
         usage: token counts of all responses added up.
+        latency: the latency that stands for all of them.
         complete: False when a file was not heard or not answered; ``errors`` says which.
     """
 
@@ -102,6 +104,7 @@ class TalkResult:
     turns: list[TalkTurn]
     errors: list[str]
     usage: dict[str, int]
+    latency: Headline
     complete: bool
 
     def to_dict(self) -> dict[str, Any]:
@@ -111,6 +114,8 @@ class TalkResult:
             "turns": [asdict(turn) for turn in self.turns],
             "errors": self.errors,
             "usage": self.usage,
+            "latency_ms": None if math.isnan(self.latency.ms) else round(self.latency.ms, 1),
+            "latency_average": self.latency.average,
         }
 
 
@@ -351,6 +356,7 @@ def _result(recording: Recording, problems: list[str]) -> TalkResult:
         [_turn(row, turn) for row, turn in zip(rows, find_user_turns(conversation), strict=True)],
         [error.message for error in conversation.errors] + problems,
         conversation.usage,
+        headline(recording.latency),
         complete=not problems,
     )
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from realtime_nb.analysis.headline import headline, with_calls
 from realtime_nb.analysis.recorded import Recorded
 
 if TYPE_CHECKING:
@@ -40,11 +41,7 @@ def key_figures(rec: Recorded) -> Iterator[tuple[str, str]]:
     """
     turns = rec.turns
     yield "turns", str(len(turns))
-    known_ms = turns["latency_ms"].dropna()
-    if len(known_ms):
-        whose = "local voice to voice" if rec.simulated else "voice to voice"
-        yield f"{whose}, median of {len(known_ms)}", f"{known_ms.median():.0f} ms"
-        yield "slowest answer", f"{known_ms.max():.0f} ms"
+    yield from _latencies(rec)
     if len(turns):
         yield "answers cut short", str(int(turns["interrupted"].sum()))
     if len(rec.calls):
@@ -54,6 +51,19 @@ def key_figures(rec: Recorded) -> Iterator[tuple[str, str]]:
     usd = rec.cost().priced_usd
     if len(rec.usage) and not math.isnan(usd):
         yield "cost", f"${usd:.4f}"
+
+
+def _latencies(rec: Recorded) -> Iterator[tuple[str, str]]:
+    told = headline(rec.latency)
+    if told.turns:
+        whose = "local voice to voice" if rec.simulated else "voice to voice"
+        yield f"{whose}, {told.average}", f"{told.ms:.0f} ms"
+    called_ms = with_calls(rec.latency)["latency_ms"].dropna()
+    if len(called_ms):
+        yield f"median of {len(called_ms)} with calls", f"{called_ms.median():.0f} ms"
+    slowest_ms = rec.latency["latency_ms"].max()
+    if not math.isnan(slowest_ms):
+        yield "slowest answer of all", f"{slowest_ms:.0f} ms"
 
 
 def summary_html(rec: Summarised) -> str:

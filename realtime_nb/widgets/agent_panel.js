@@ -79,8 +79,8 @@ function head(model, key, commands, signal) {
     dot.dataset.state = name;
     say(word, STATE_WORDS[name]);
     const latency = durationText(model.get("latency_ms"));
-    say(where, [model.get("endpoint"), latency && `answered in ${latency}`].filter(Boolean).join(" · "));
-    where.title = `${model.get("endpoint")}${latency ? `; ${latency} from the end of your words to the first sound of the answer` : ""}`;
+    say(where, [model.get("endpoint"), latency && `last answer after ${latency}`].filter(Boolean).join(" · "));
+    where.title = `${model.get("endpoint")}${latency ? `; ${latency} from the end of your words to the first sound of the last answer` : ""}`;
     say(connect, isOpen() ? "Disconnect" : "Connect");
     connect.classList.toggle("rtnb-main", !isOpen() && !commands.gone);
     say(talk, key.talking ? "Stop" : "Talk");

@@ -30,7 +30,7 @@ _LONGEST_TEXT = 200_000
 _MOST_SAVED = 50
 _LONGEST_SAVED = 300
 _MOST_RUNNING = 8
-_PARTS = ("decide_ms", "queue_ms", "run_ms", "send_ms", "resume_ms")
+_PARTS = ("decide_ms", "queue_ms", "run_ms", "send_ms", "others_ms", "resume_ms")
 _CHANGES_CALLS = ("response.", "conversation.item", "session.", "input_audio_buffer.speech")
 _SAVED_COLUMNS = ("time", "turn", "function", "arguments", "output", "outcome", "run")
 

@@ -13,6 +13,7 @@
  * @property {number | null} queue_ms
  * @property {number | null} run_ms
  * @property {number | null} send_ms
+ * @property {number | null} others_ms How long its output waited for those of other calls.
  * @property {number | null} resume_ms
  * @property {string | null} run_outcome How its run ended, where the session reported that.
  * @property {string | null} run_note From when to when run_ms is.
@@ -20,7 +21,7 @@
  */
 import { durationText } from "./texts.js";
 
-const PARTS = /** @type {const} */ (["decide_ms", "queue_ms", "run_ms", "send_ms", "resume_ms"]);
+const PARTS = /** @type {const} */ (["decide_ms", "queue_ms", "run_ms", "send_ms", "others_ms", "resume_ms"]);
 export const PART_NAMES = PARTS.map((part) => part.slice(0, -"_ms".length));
 
 /**

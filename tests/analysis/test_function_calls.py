@@ -44,6 +44,7 @@ def test_calls_by_hand() -> None:
         "run_ms": 800,
         "run_note": "from whole arguments to the output",
         "send_ms": UNKNOWN,
+        "others_ms": 0,
         "resume_ms": 500,
     }
 

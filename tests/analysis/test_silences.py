@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from realtime_nb.analysis.silences import long_silences, longest_gap_s, merged
+from realtime_nb.analysis.silences import long_silences, longest_gap, merged
 
 
 def test_merged() -> None:
@@ -20,8 +20,8 @@ def test_long_silences_begin_after_the_first_speech_and_end_with_the_session() -
 def test_longest_gap() -> None:
     audible = [(0.0, 1.0), (2.0, 2.5), (4.0, 5.0)]
 
-    assert longest_gap_s(audible, 0.5, 4.5) == 1.5
-    assert longest_gap_s(audible, 2.75, 3.0) == 0.25
-    assert longest_gap_s(audible, 4.0, 9.0) == 4
-    assert longest_gap_s(audible, 4.2, 4.8) == 0
-    assert longest_gap_s([], 1.0, 3.0) == 2
+    assert longest_gap(audible, 0.5, 4.5) == (2.5, 4.0)
+    assert longest_gap(audible, 2.75, 3.0) == (2.75, 3.0)
+    assert longest_gap(audible, 4.0, 9.0) == (5.0, 9.0)
+    assert longest_gap(audible, 4.2, 4.8) == (4.2, 4.2)
+    assert longest_gap([], 1.0, 3.0) == (1.0, 3.0)

@@ -258,7 +258,8 @@ def test_talk_books_and_prints(capsys: Capture) -> None:
 
     assert [line.split()[1] for line in lines] == ["user", "tool", "agent"]
     result = json.loads(last)
-    assert set(result) == {"recording", "turns", "errors", "usage"}
+    latency = {"latency_ms", "latency_average"}
+    assert set(result) == {"recording", "turns", "errors", "usage"} | latency
     (turn,) = result["turns"]
     assert [call["name"] for call in turn["calls"]] == ["check_appointment_availability"]
     assert turn["latency_ms"] is None and "speed" in turn["latency_note"]

@@ -110,24 +110,29 @@ def test_keys_lead_through_the_calls(show: Show, live: LiveSession) -> None:
 def test_each_part_of_a_calls_time_is_seen(show: Show, live: LiveSession) -> None:
     view = show(CallInspector(Held(live)))
     view.until("document.querySelectorAll('.rtnb-calls-row').length === 4")
-    header = view.page.get_by_role("columnheader", name="decide · queue · run · send · resume")
+    header = view.page.get_by_role(
+        "columnheader", name="decide · queue · run · send · others · resume"
+    )
     assert header.evaluate("(cell) => cell.scrollWidth <= cell.clientWidth")
     first = view.page.locator(".rtnb-calls-row").first
     first.click()
     until_text(view, ".rtnb-calls-ran", "The run ended: ok. Run is from the beginning of its run")
     times = view.page.locator(".rtnb-key").all_inner_texts()
-    assert times == ["decide 200 ms", "queue 30 ms", "run 160 ms", "send 10 ms", "resume 260 ms"]
+    assert times == [
+        *("decide 200 ms", "queue 30 ms", "run 160 ms", "send 10 ms"),
+        *("others 0 ms", "resume 260 ms"),
+    ]
     seen = "(bar) => [...bar.children].filter((part) => part.offsetWidth >= 2).length"
-    assert first.locator(".rtnb-bar").evaluate(seen) == 5
+    assert first.locator(".rtnb-bar").evaluate(seen) == 5  # nothing waited for others
     colours = view.page.locator(".rtnb-call .rtnb-bar").evaluate(
         "({ children }) => new Set([...children].map("
         "(one) => getComputedStyle(one).backgroundColor)).size"
     )
-    assert colours == 5
+    assert colours == 6
     view.page.locator(".rtnb-calls-row").nth(2).click()
     until_text(view, ".rtnb-calls-ran", "No queue: when the function began to run is not recorded")
     times = view.page.locator(".rtnb-key").all_inner_texts()
-    assert times[1::2] == ["queue –", "send –"]
+    assert times[1::2] == ["queue –", "send –", "resume –"]
     assert view.page.locator(".rtnb-call .rtnb-bar").evaluate(seen) == len(
         [text for text in times if "–" not in text]
     )

@@ -28,8 +28,8 @@ def test_what_is_asked_first(local: Recording) -> None:
     # Of three turns one has both an end of speech and an answer that was heard.
     assert dict(key_figures(local)) == {
         "turns": "3",
-        "local voice to voice, median of 1": "804 ms",
-        "slowest answer": "804 ms",
+        "local voice to voice, median of 1 turn without calls": "804 ms",
+        "slowest answer of all": "804 ms",
         "answers cut short": str(int(local.turns["interrupted"].sum())),
         "function calls": "1",
         "errors": "1",
@@ -42,7 +42,7 @@ def test_a_hosted_session_has_a_price(tmp_path: Path) -> None:
 
     assert figures["cost"] == f"${hosted.cost().priced_usd:.4f}"
     assert hosted.cost().priced_usd > 0
-    assert "voice to voice, median of 1" in figures
+    assert "voice to voice, median of 1 turn without calls" in figures
 
 
 def test_whatever_a_session_says_is_escaped_and_no_audio_is_inside(local: Recording) -> None:

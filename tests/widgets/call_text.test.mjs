@@ -28,7 +28,7 @@ test("what is no JSON stays as it is", () => {
 
 const call = {
   id: "call_1", name: "book", turn: 2, t_s: 65.27, outcome: "ok", broken: 0,
-  decide_ms: 100, queue_ms: 40, run_ms: 250, send_ms: 10, resume_ms: null,
+  decide_ms: 100, queue_ms: 40, run_ms: 250, send_ms: 10, others_ms: 0, resume_ms: null,
   run_outcome: "ok", run_note: "from the beginning of its run to the end", queue_note: null,
 };
 
@@ -38,13 +38,14 @@ test("times for people", () => {
 
 test("a bar shows each part against the longest call", () => {
   assert.equal(totalMs(call), 400);
-  assert.deepEqual(shares(call, 800), [0.125, 0.05, 0.3125, 0.0125, 0]);
-  assert.deepEqual(shares(call, 0), [0, 0, 0, 0, 0]);
+  assert.deepEqual(shares(call, 800), [0.125, 0.05, 0.3125, 0.0125, 0, 0]);
+  assert.deepEqual(shares(call, 0), [0, 0, 0, 0, 0, 0]);
 });
 
 test("each part has its name and its time, and what is not known has a dash", () => {
-  assert.deepEqual(PART_NAMES, ["decide", "queue", "run", "send", "resume"]);
-  assert.deepEqual(partTexts(call), ["decide 100 ms", "queue 40 ms", "run 250 ms", "send 10 ms", "resume –"]);
+  assert.deepEqual(PART_NAMES, ["decide", "queue", "run", "send", "others", "resume"]);
+  const expected = ["decide 100 ms", "queue 40 ms", "run 250 ms", "send 10 ms", "others 0 ms", "resume –"];
+  assert.deepEqual(partTexts(call), expected);
 });
 
 test("how it ran is said, and from when to when", () => {

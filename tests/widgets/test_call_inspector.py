@@ -83,6 +83,7 @@ def test_the_calls_of_a_recording(inspector: CallInspector) -> None:
         "queue_ms": None,
         "run_ms": 800.0,
         "send_ms": None,
+        "others_ms": 0.0,
         "resume_ms": 500.0,
         "run_outcome": None,
         "run_note": "from whole arguments to the output",
@@ -199,7 +200,7 @@ def test_a_session_is_followed() -> None:
     inspector.close()
 
 
-PARTS = ("decide_ms", "queue_ms", "run_ms", "send_ms", "resume_ms")
+PARTS = ("decide_ms", "queue_ms", "run_ms", "send_ms", "others_ms", "resume_ms")
 
 
 def newest_row(page: ListeningPage) -> dict[str, Any]:
@@ -220,18 +221,18 @@ def test_a_session_shows_when_its_functions_run_before_the_next_event() -> None:
     session.tool(ToolReport("call_1", "started", 1.24))
     assert page.changes > changes
     row = newest_row(page)
-    assert [row[name] for name in PARTS] == [200.0, 40.0, None, None, None]
+    assert [row[name] for name in PARTS] == [200.0, 40.0, *[None] * 4]
     assert row["outcome"] == "running"
 
     session.tool(ToolReport("call_1", "ended", 1.49, "error"))
     row = newest_row(page)
-    assert [row[name] for name in PARTS] == [200.0, 40.0, 250.0, None, None]
+    assert [row[name] for name in PARTS] == [200.0, 40.0, 250.0, *[None] * 3]
     assert (row["run_outcome"], row["queue_note"]) == ("error", None)
 
     result = {"type": "function_call_output", "call_id": "call_1", "output": "{}"}
     session.sent(1.5, "conversation.item.create", item=result)
     row = newest_row(page)
-    assert [row[name] for name in PARTS] == [200.0, 40.0, 250.0, 10.0, None]
+    assert [row[name] for name in PARTS] == [200.0, 40.0, 250.0, 10.0, None, None]
     assert (row["outcome"], row["run_note"]) == (
         "error",
         "from the beginning of its run to the end",
@@ -280,7 +281,7 @@ def test_parts_of_a_bar_do_not_overlap(started_s: float | None, ended_s: float |
     page = ListeningPage(inspector)
     page.say("show")
     row = newest_row(page)
-    assert [row[name] for name in PARTS] == [200.0, None, 300.0, None, None]
+    assert [row[name] for name in PARTS] == [200.0, None, 300.0, *[None] * 3]
     inspector.close()
 
 

@@ -197,24 +197,6 @@ class Evidence:
         """The turn detection that was in force at the end; empty when it was off."""
         return self.conversation.turn_detection or {}
 
-    def silence(self, start_s: float, end_s: float) -> tuple[float, float]:
-        """Returns the longest stretch in a span in which nobody is audible: (start_s, end_s).
-
-        NaN where it is not known when the agent was.
-        """
-        voices, gaps = self.rec.voices, self.conversation.gaps
-        played = len(self.rec.output) or voices.agent
-        if not played or "output.wav" in gaps or "times" in gaps:
-            return math.nan, math.nan
-        spans = sorted([*voices.user, *voices.agent])
-        best, at_s = (start_s, start_s), start_s
-        for begin_s, until_s in [*spans, (end_s, end_s)]:
-            begin_s = min(begin_s, end_s)
-            if begin_s - at_s > best[1] - best[0]:
-                best = (at_s, begin_s)
-            at_s = max(at_s, until_s)
-        return best
-
 
 def table_rows(table: pd.DataFrame) -> Iterable[Any]:
     """Returns the rows of a table, whose columns are attributes of whatever type they are."""

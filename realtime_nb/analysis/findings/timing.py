@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
+from realtime_nb.analysis.call_gaps import CallGap, find_call_gaps, why_no_gaps
 from realtime_nb.analysis.findings.evidence import (
     Evidence,
     Finding,
@@ -173,38 +174,50 @@ def endpoint_wait_dominates(evidence: Evidence) -> Iterator[Finding]:
 
 
 def calls_that_took_long(evidence: Evidence) -> Iterator[Finding]:
-    """Yields functions that ran long, and silences that their callers had to sit through."""
+    """Yields silences that the user had to sit through, each once with the call that was slowest,
+    and other functions that ran long."""
+    told = set()
+    for gap in [] if why_no_gaps(evidence.rec) else find_call_gaps(evidence.rec):
+        if gap.silent_s > LONG_SILENCE_S:
+            told.add(gap.slowest.call_id)
+            yield _dead_air(evidence, gap)
     for call in table_rows(evidence.rec.calls):
-        if call.done_s != call.done_s or call.output_s != call.output_s:
-            continue
-        resumed_s = call.output_s
-        if call.resume_ms == call.resume_ms:
-            resumed_s += call.resume_ms / 1000
-        silent_from_s, silent_to_s = evidence.silence(call.done_s, resumed_s)
-        silent_s = silent_to_s - silent_from_s
-        slow, dead = call.run_ms > SLOW_CALL_MS, silent_s > LONG_SILENCE_S
-        if not slow and not dead:
-            continue
-        text = f"{call.name} took {seconds(call.run_ms)}"
-        if dead:
-            text += f" with nothing audible for {seconds(silent_s * 1000)}"
-        yield evidence.finding(
-            "dead-air" if dead else "slow-tool",
-            "warning" if dead else "note",
-            (silent_from_s, silent_to_s) if dead else (call.done_s, call.output_s),
-            text,
-            turn=call.turn,
-            of=(call.call_id,),
-            call_id=call.call_id,
-            run_ms=call.run_ms,
-            silent_s=silent_s,
-            suggestion=(
-                "make the function faster"
-                if slow
-                else "the function was quick: the model took long to go on; shorten its output"
+        if call.run_ms > SLOW_CALL_MS and call.call_id not in told:
+            yield evidence.finding(
+                "slow-tool",
+                "note",
+                (call.done_s, call.output_s),
+                f"{call.name} took {seconds(call.run_ms)}",
+                turn=call.turn,
+                of=(call.call_id,),
+                call_id=call.call_id,
+                run_ms=call.run_ms,
+                suggestion="make the function faster",
             )
-            + (", or tell the agent in its instructions to say first what it does" if dead else ""),
-        )
+
+
+def _dead_air(evidence: Evidence, gap: CallGap) -> Finding:
+    call, number = gap.slowest, len(gap.calls)
+    among = f", the slowest of {number} calls," if number > 1 else ""
+    remedy = (
+        f"make {'the function' if number == 1 else call.name} faster"
+        if call.run_ms > SLOW_CALL_MS
+        else "the function was quick: the model took long to go on; shorten its output"
+    )
+    return evidence.finding(
+        "dead-air",
+        "warning",
+        (gap.silent_from_s, gap.silent_to_s),
+        f"{call.name}{among} took {seconds(call.run_ms)} with nothing audible for "
+        f"{seconds(gap.silent_s * 1000)}",
+        turn=call.turn,
+        of=[one.call_id for one in gap.calls],
+        call_id=call.call_id,
+        call_ids=[one.call_id for one in gap.calls],
+        run_ms=call.run_ms,
+        silent_s=gap.silent_s,
+        suggestion=f"{remedy}, or tell the agent in its instructions to say first what it does",
+    )
 
 
 OUTCOMES: dict[str, tuple[str, Severity, str, str]] = {

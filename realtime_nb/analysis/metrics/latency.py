@@ -6,10 +6,11 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from realtime_nb.analysis.call_gaps import find_call_gaps, why_no_gaps
+from realtime_nb.analysis.headline import with_calls, without_calls
 from realtime_nb.analysis.metrics import figures
 from realtime_nb.analysis.metrics.figures import Figure
 from realtime_nb.analysis.pace import pace_note
-from realtime_nb.analysis.silences import longest_gap_s, merged
 from realtime_nb.analysis.talk_time import spoken_messages
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS, earliest
 from realtime_nb.protocol.conversation import Conversation
@@ -42,17 +43,15 @@ def latency_figures(rec: Recorded) -> dict[str, Figure]:
 
 def _voice_to_voice(rec: Recorded) -> dict[str, Figure]:
     table = rec.latency
-    spoken = table[table.latency_note != "typed"]
-    called, cut = spoken.had_calls.astype(bool), spoken.interrupted.astype(bool)
-    later = spoken.index != (spoken.index[0] if len(spoken) else None)
-    plain = spoken[~called]
-    first = plain.head(1) if plain.index[:1].equals(spoken.index[:1]) else plain.head(0)
+    plain, called = without_calls(table), with_calls(table)
+    cut = plain.interrupted.astype(bool)
+    is_first = plain.index == min([*plain.index, *called.index], default=None)
     kinds = {
         "latency_ms": plain,
-        "latency_with_calls_ms": spoken[called],
-        "latency_first_turn_ms": first,
-        "latency_interrupted_ms": spoken[~called & cut],
-        "latency_undisturbed_ms": spoken[~called & ~cut & later],
+        "latency_with_calls_ms": called,
+        "latency_first_turn_ms": plain[is_first],
+        "latency_interrupted_ms": plain[cut],
+        "latency_undisturbed_ms": plain[~cut & ~is_first],
     }
     found = {name: _latency(table, "latency_ms", rec.simulated) for name, table in kinds.items()}
     # The parts are those of the turns that have a latency, so that they are parts of it; where no
@@ -195,6 +194,7 @@ def _tools(rec: Recorded, server: str) -> dict[str, Figure]:
         "queue_ms": ("client", _why_no_queue(calls)),
         "run_ms": ("client", "no call has an output"),
         "send_ms": ("client", "when functions ended is not recorded"),
+        "others_ms": ("client", _NOT_RESUMED),
         "resume_ms": (server, _NOT_RESUMED),
     }
     times = {
@@ -215,18 +215,10 @@ def _why_no_queue(calls: pd.DataFrame) -> str:
 
 
 def _silent_gaps(rec: Recorded) -> Figure:
-    calls = rec.calls[rec.calls.resume_ms.notna() & rec.calls.done_s.notna()]
-    if calls.empty:
+    if rec.calls.resume_ms.isna().all():
         return figures.unknown("ms", _NOT_RESUMED if len(rec.calls) else _NOT_CALLED)
-    if not len(rec.output):
-        return figures.unknown("ms", figures.NO_OUTPUT)
-    lost = figures.gap(rec, "output.wav", "input.wav", "times")
-    if lost is not None:
-        return figures.unknown("ms", lost)
-    audible = merged(rec.voices.user, rec.voices.agent)
-    resumed_s = calls.output_s + calls.resume_ms / 1000
-    gaps_ms = [
-        longest_gap_s(audible, done_s, until_s) * 1000
-        for done_s, until_s in zip(calls.done_s, resumed_s, strict=True)
-    ]
-    return figures.spread(gaps_ms, "ms", "audio", "")
+    reason = why_no_gaps(rec)
+    if reason is not None:
+        return figures.unknown("ms", reason)
+    gaps_ms = [gap.silent_s * 1000 for gap in find_call_gaps(rec) if gap.answered]
+    return figures.spread(gaps_ms, "ms", "audio", _NOT_RESUMED)

@@ -26,7 +26,8 @@ METRIC_COLUMNS = ("value", "unit", "n", "p50", "p90", "p95", "min", "max", "reas
 
 DEFINITIONS: dict[str, str] = {
     "latency_ms": "Voice to voice: from the end of the user's speech to the first sample played of "
-    "the answer, in turns without function calls.",
+    "the answer, in spoken turns without function calls. Their median is the latency of cards, "
+    "reports, comparisons and realtime-nb talk, too.",
     "uplink_ms": "Of that: from the capture of the end of speech to the sending of its chunk.",
     "endpoint_wait_ms": "Of that: until speech_stopped (or the commit, without turn detection).",
     "commit_wait_ms": "Of that: until response.created.",
@@ -51,9 +52,11 @@ DEFINITIONS: dict[str, str] = {
     "tool_run_ms": "From there to the end of its run; where that was not recorded, from the whole "
     "arguments to the sending of the output.",
     "tool_send_ms": "From the end of its run to the sending of the output.",
-    "tool_resume_ms": "From the sending of the output to the first audio after it.",
+    "tool_others_ms": "From there to the last output of the calls that one answer followed: "
+    "waiting for slower ones.",
+    "tool_resume_ms": "From that last output to the first audio after it.",
     "silent_tool_gap_ms": "The longest span with nobody audible between the whole arguments of a "
-    "function call and the first audio after its output.",
+    "function call and the first audio after its output; of calls that one answer followed, once.",
     "tool_errors": "Function calls that failed.",
     "tool_timeouts": "Function calls that took too long.",
     "tool_late": "Function calls whose output came after the user had taken the floor.",

@@ -138,7 +138,10 @@ def _said(row: TranscriptRow) -> Iterator[str]:
 
 def calls(table: pd.DataFrame) -> str:
     """Returns the functions that were called."""
-    columns = ("turn", "name", "arguments", "output", "outcome", "decide_ms", "run_ms", "resume_ms")
+    columns = (
+        *("turn", "name", "arguments", "output", "outcome"),
+        *("decide_ms", "run_ms", "others_ms", "resume_ms"),
+    )
     return _table(table, [name for name in columns if name in table.columns])
 
 

@@ -5,7 +5,6 @@ import math
 import pytest
 
 from realtime_nb.analysis.findings.evidence import Evidence, seconds
-from realtime_nb.analysis.voices import Voices
 from tests.made_recording import MadeRecording
 
 
@@ -46,23 +45,3 @@ def test_metrics_that_do_not_exist_are_unknown() -> None:
 )
 def test_durations_in_words(ms: float, words: str) -> None:
     assert seconds(ms) == words
-
-
-def test_longest_silence() -> None:
-    rec = MadeRecording(voices=Voices(user=[(0.0, 2.0), (9.0, 9.5)], agent=[(1.0, 4.0)]))
-    evidence = Evidence(rec)
-
-    assert evidence.silence(3.0, 8.0) == (4.0, 8.0)
-    assert evidence.silence(0.0, 12.0) == (4.0, 9.0)
-    assert evidence.silence(1.0, 3.0) == (1.0, 1.0)
-    assert evidence.silence(20.0, 21.0) == (20.0, 21.0)
-
-
-@pytest.mark.parametrize("gap", ["output.wav", "times"])
-def test_silence_is_not_known_where_the_agent_may_have_been_audible(gap: str) -> None:
-    rec = MadeRecording(voices=Voices(user=[(0.0, 2.0)], agent=[]))
-    assert all(math.isnan(moment_s) for moment_s in Evidence(rec).silence(3.0, 8.0))
-
-    rec.voices = Voices(user=[(0.0, 2.0)], agent=[(1.0, 4.0)])
-    rec.conversation.gaps[gap] = "for some reason"
-    assert all(math.isnan(moment_s) for moment_s in Evidence(rec).silence(3.0, 8.0))

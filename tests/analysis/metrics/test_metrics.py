@@ -88,6 +88,7 @@ EXPECTED: dict[str, float] = {
     "tool_run_ms": 600,
     "tool_send_ms": 150,
     "tool_resume_ms": 200,
+    "tool_others_ms": 0,
     "silent_tool_gap_ms": 1_000,
     "tool_errors": 0,
     "tool_timeouts": 0,
