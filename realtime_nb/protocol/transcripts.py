@@ -93,7 +93,7 @@ class Transcripts:
             self._attempts.pop(item_id, None)
 
     def committed(self, item_id: str, audio: bytes, audio_format: JsonObject) -> None:
-        """Takes an item that is there now: its text was asked for ahead, else it is asked for now."""
+        """Takes an item that is there now: its text was asked for ahead, or is asked for now."""
         ahead, self._ahead = self._ahead, None
         if ahead is None or ahead.item_id != item_id:
             self.request(item_id, audio, audio_format)

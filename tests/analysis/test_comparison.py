@@ -44,7 +44,7 @@ def answered_after(latencies_ms: list[float], call: int | None = None) -> MadeRe
         begin_s = number * 10.0
         onset_ms, user, answer = 1_000 + number * 10_000, f"user_{number}", f"answer_{number}"
         for step in range(100):  # as much audio as there is time
-            rec.conversation.input_ms = begin_s * 1000 + (step + 1) * 100
+            rec.conversation.audio.sent_ms = begin_s * 1000 + (step + 1) * 100
             rec.input_clock.add(begin_s + (step + 1) / 10, rec.conversation.input_ms)
         start = {"item_id": user, "audio_start_ms": onset_ms - 300}
         rec.got(begin_s + 1.1, "input_audio_buffer.speech_started", **start)
