@@ -47,6 +47,7 @@ _HOMES = {
     "load": "recordings.recording",
     "replay": "recordings.replay",
     "compare": "analysis.comparison",
+    "DurationPrice": "analysis.cost.prices",
     "Price": "analysis.cost.prices",
     "compare_costs": "analysis.cost.comparison",
     "doctor": "commands.doctor",
@@ -68,6 +69,7 @@ __all__ = [
     "ConfigurationError",
     "ConnectionFailedError",
     "Conversation",
+    "DurationPrice",
     "Endpoint",
     "EventInspector",
     "HostAudioSettings",
@@ -103,7 +105,7 @@ if TYPE_CHECKING:
     from realtime_nb.agent.options import BrowserAudioSettings, HostAudioSettings
     from realtime_nb.analysis.comparison import compare
     from realtime_nb.analysis.cost.comparison import compare_costs
-    from realtime_nb.analysis.cost.prices import Price
+    from realtime_nb.analysis.cost.prices import DurationPrice, Price
     from realtime_nb.commands.doctor import doctor
     from realtime_nb.errors import (
         AudioError,

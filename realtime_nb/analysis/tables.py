@@ -40,6 +40,8 @@ from realtime_nb.analysis.voices import Voices
 from realtime_nb.protocol.conversation import Conversation, Item, Response, Speech
 from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.records import UNHEARD_MS
+from realtime_nb.protocol.reported_usage import cached_split, count_of, details_of
+from realtime_nb.protocol.wire import JsonObject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -290,25 +292,28 @@ def usage(conversation: Conversation) -> pd.DataFrame:
 
 
 def _usage_row(response: Response, numbers: dict[str, int]) -> dict[str, object]:
-    counts = response.usage or {}
-    inputs = counts.get("input_token_details") or {}
-    cached = inputs.get("cached_tokens_details") or {}
-    outputs = counts.get("output_token_details") or {}
+    usage = response.usage or {}
+    inputs, outputs = details_of(usage, "input"), details_of(usage, "output")
+    cached = cached_split(inputs)
     return {
         "turn": or_nan(numbers.get(response.id)),
         "response_id": response.id,
         "status": response.status,
-        "input_tokens": or_nan(counts.get("input_tokens")),
-        "cached_tokens": or_nan(inputs.get("cached_tokens")),
-        "output_tokens": or_nan(counts.get("output_tokens")),
-        "total_tokens": or_nan(counts.get("total_tokens")),
-        "input_text_tokens": or_nan(inputs.get("text_tokens")),
-        "input_audio_tokens": or_nan(inputs.get("audio_tokens")),
-        "cached_text_tokens": or_nan(cached.get("text_tokens")),
-        "cached_audio_tokens": or_nan(cached.get("audio_tokens")),
-        "output_text_tokens": or_nan(outputs.get("text_tokens")),
-        "output_audio_tokens": or_nan(outputs.get("audio_tokens")),
+        "input_tokens": _tokens(usage, "input_tokens"),
+        "cached_tokens": _tokens(inputs, "cached_tokens"),
+        "output_tokens": _tokens(usage, "output_tokens"),
+        "total_tokens": _tokens(usage, "total_tokens"),
+        "input_text_tokens": _tokens(inputs, "text_tokens"),
+        "input_audio_tokens": _tokens(inputs, "audio_tokens"),
+        "cached_text_tokens": _tokens(cached, "text_tokens"),
+        "cached_audio_tokens": _tokens(cached, "audio_tokens"),
+        "output_text_tokens": _tokens(outputs, "text_tokens"),
+        "output_audio_tokens": _tokens(outputs, "audio_tokens"),
     }
+
+
+def _tokens(counts: JsonObject, name: str) -> float:
+    return or_nan(count_of(counts.get(name)))
 
 
 def _heard_text(turn: UserTurn, playback_known: bool) -> str | None:

@@ -22,10 +22,17 @@ from realtime_nb.protocol.words import counted
 __all__ = ["Fold", "Gap"]
 
 Gap = Literal[
-    "times", "input", "output", "events.jsonl", "playback.jsonl", "input.wav", "output.wav"
+    "times",
+    "input",
+    "output",
+    "usage",
+    "events.jsonl",
+    "playback.jsonl",
+    "input.wav",
+    "output.wav",
 ]
-"""What a source may not tell: when things happened, what was sent, what was received; or which of
-its files is not whole."""
+"""What a source may not tell: when things happened, what was sent, what was received, what was
+billed; or which of its files is not whole."""
 
 
 class Fold:

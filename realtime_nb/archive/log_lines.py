@@ -53,6 +53,8 @@ _RECEIVED = {
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|[+-]\d\d:?\d\d))?")
 _TIME_OF_DAY = re.compile(r"(?<![\d:])(\d\d):(\d\d):(\d\d(?:[.,]\d+)?)(?![\d:])")
 _EPOCH = re.compile(r"(?<![\d.])1\d{9}(?:\d{3}|\d{6}|\d{9}|\.\d+)?(?![\d.])")
+_NAME = re.compile(rb"""\\*["']type\\*["']\s*[:=]\s*\\*["']([\w.]+)""")
+_BILLED = {"response.done", "conversation.item.input_audio_transcription.completed"}
 _STANDARD = json.JSONDecoder()
 _LONGEST_OBJECT = 1 << 20
 _DEEPEST = 4
@@ -90,6 +92,7 @@ class EventLog:
         entries: the events, in the order of the file.
         noun: what its parts are: ``line`` or ``entry``.
         unreadable: the numbers of those that begin as JSON and can't be read.
+        unread_usage: the numbers of entries left out that may tell what was billed.
         others: how many hold something else than an event.
         unitless: how many times are numbers that could be seconds or milliseconds.
     """
@@ -97,6 +100,7 @@ class EventLog:
     noun: str = "line"
     entries: list[LogEntry] = field(default_factory=list)
     unreadable: list[int] = field(default_factory=list)
+    unread_usage: list[int] = field(default_factory=list)
     others: int = 0
     unitless: int = 0
 
@@ -130,9 +134,21 @@ def read_log(path: Path) -> EventLog:
             _add(log, number, before, value)
         elif isinstance(value, bytes):
             log.unreadable.append(number)
+            if _may_tell_usage(value):
+                log.unread_usage.append(number)
         else:
             log.others += 1
     return log
+
+
+def _may_tell_usage(line: bytes) -> bool:
+    """Tells whether what can't be read may be an event that tells what was billed."""
+    name = next((name for name in _names(line) if name in KNOWN), None)
+    return name is None or name in _BILLED
+
+
+def _names(line: bytes) -> list[str]:
+    return [name.decode() for name in _NAME.findall(line)]
 
 
 # --- JSON in text ---------------------------------------------------------------------------------
@@ -231,6 +247,8 @@ def _add(log: EventLog, number: int, before: str, value: JsonObject) -> None:
     event = _unwrapped(value, stated, 0)
     if event is None:
         log.others += 1
+        if not _BILLED.isdisjoint(_names(repr(value).encode("utf-8", "replace"))):
+            log.unread_usage.append(number)
         return
     if before:
         _take_text(before, stated)

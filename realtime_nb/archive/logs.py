@@ -109,6 +109,11 @@ class LogSource(RecordingSource):
             some = ", ".join(str(number) for number in log.unreadable[:5])
             more = f" and {len(log.unreadable) - 5} more" if len(log.unreadable) > 5 else ""
             self.problems.append(f"{log.noun} {some}{more} can't be read and is left out.")
+        if log.unread_usage:
+            self.unknown["usage"] = (
+                f"{log.noun} {log.unread_usage[0]} of the log can't be read, and may tell what was "
+                "billed"
+            )
         if log.others:
             self.problems.append(f"{_are(log.others, log.noun)} without an event and left out.")
         if repeats := sum(entry.repeats for entry in log.entries):

@@ -191,6 +191,8 @@ class FolderSource(RecordingSource):
                 yield line
             else:
                 problems.append(f"{name}: line {number} can't be read and is left out.")
+                if name == "events.jsonl":
+                    self.unknown["usage"] = f"line {number} of {name} can't be read"
 
     def _timed(self, line: AnyLine) -> AnyLine:
         """Returns the line, without its time where the clock is not to be believed any more."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from realtime_nb.protocol import events as ev
@@ -28,6 +28,8 @@ from realtime_nb.protocol.records import (
     Speech,
     ToolReport,
 )
+from realtime_nb.protocol.reported_usage import count_of, details_of
+from realtime_nb.protocol.serving import NOBODY, Serving, serving_of
 from realtime_nb.protocol.user_audio import UserAudio
 
 __all__ = [
@@ -51,6 +53,7 @@ class Conversation:
     Attributes:
         session: the effective session, as the server last sent it.
         sessions: how often one was created; more than once where the server began anew.
+        serving: who answers now; a response and a message know who did when they began.
         items: by id; ``order`` lists their ids in conversation order.
         deleted: items that were deleted, by id; they were said and heard all the same.
         responses: by id, in order of creation; ``running`` lists the ids of those that still run.
@@ -69,6 +72,7 @@ class Conversation:
 
     session: JsonObject = field(default_factory=dict)
     sessions: int = 0
+    serving: Serving = NOBODY
     items: dict[str, Item] = field(default_factory=dict)
     deleted: dict[str, Item] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
@@ -147,10 +151,9 @@ class Conversation:
         for response in self.responses.values():
             usage = response.usage or {}
             for name in ("input_tokens", "output_tokens", "total_tokens"):
-                totals[name] += _count(usage.get(name))
-            details = usage.get("input_token_details")
-            if isinstance(details, dict):
-                totals["cached_tokens"] += _count(details.get("cached_tokens"))
+                totals[name] += count_of(usage.get(name)) or 0
+            cached = details_of(usage, "input").get("cached_tokens")
+            totals["cached_tokens"] += count_of(cached) or 0
         return totals
 
     def transcript(self) -> list[tuple[str, str]]:
@@ -262,6 +265,7 @@ class Conversation:
                 before = item.committed_s is not None or ("committed", item.id) in self.history
                 item.repeated |= before
                 item.committed_s = t_s
+                item.serving = self.serving
                 if ("added", event.item_id) not in self.history:
                     self.history["committed", event.item_id] = None
             case ev.ItemAdded() | ev.ItemDone():
@@ -295,13 +299,13 @@ class Conversation:
     def _received_late(self, event: ev.ServerEvent, t_s: float | None) -> None:
         match event:
             case ev.TranscriptionDelta():
-                parts = self._item(event.item_id).parts
+                parts = self._transcribed(event.item_id).parts
                 parts[event.content_index] = parts.get(event.content_index, "") + event.delta
             case ev.TranscriptionCompleted():
-                item = self._item(event.item_id)
+                item = self._transcribed(event.item_id)
                 item.parts[event.content_index] = event.transcript
                 item.transcript = "completed"
-                item.transcription_usage = event.usage
+                item.transcription_usages[event.content_index] = event.usage
                 item.transcript_s = t_s
             case ev.TranscriptionFailed():
                 item = self._item(event.item_id)
@@ -331,15 +335,37 @@ class Conversation:
 
     def _configured(self, event: ev.SessionCreated | ev.SessionUpdated, t_s: float | None) -> None:
         before = self.turn_detection
+        known = bool(self.session)
         self.session = event.session
         if isinstance(event, ev.SessionUpdated):
             self.updated_s = t_s
+            self.serving = serving_of(event.session, self.serving)
+            if not known:
+                self._serve_earlier()
         else:
+            self.serving = serving_of(event.session)
             if self.sessions:
                 self.audio.connected()
             self.sessions += 1
             self.created_s = t_s
         self.audio.configured(before, self.turn_detection)
+
+    def _serve_earlier(self) -> None:
+        """Takes what came before the first word of a session, whose beginning is not there, for
+        its own: it can change its model for transcriptions, but neither its own nor its server."""
+        earlier = replace(self.serving, transcription_model=None)
+        for response in self.responses.values():
+            response.serving = earlier
+        for item in (*self.items.values(), *self.deleted.values()):
+            item.serving = earlier
+
+    def _transcribed(self, item_id: str) -> Item:
+        """Returns an item that is heard by the model that was in force when it was committed; where
+        that is not known, when the first of its transcript came."""
+        item = self._item(item_id)
+        if item.serving.transcription_model is None:
+            item.serving = self.serving
+        return item
 
     def _item(self, item_id: str) -> Item:
         """Returns the item of that id, which may be mentioned before it is added."""
@@ -368,6 +394,8 @@ class Conversation:
         if item_id in self.order:
             return
         item.added_s = t_s
+        if item.serving is NOBODY:
+            item.serving = self.serving
         if ("committed", item_id) not in self.history:
             self.history["added", item_id] = None
         if event.previous_item_id in self.order:
@@ -405,7 +433,7 @@ class Conversation:
 
     def _response(self, response_id: str) -> Response:
         if response_id not in self.responses:
-            self.responses[response_id] = Response(response_id)
+            self.responses[response_id] = Response(response_id, serving=self.serving)
             self.running.append(response_id)
             self.history["response", response_id] = None
         return self.responses[response_id]
@@ -435,7 +463,9 @@ class Conversation:
                 self.turn_ended_s = None
             return
         response.done_s = t_s
-        response.usage = _object_of(raw, "usage")
+        usage = _object_of(raw, "usage")
+        response.repeated |= response.done and (usage != response.usage or not response.id)
+        response.done, response.usage = True, usage
         details = raw.get("status_details")
         if isinstance(details, dict):
             response.reason = _text_of(details, "reason", None)
@@ -507,10 +537,6 @@ def _moment(t_s: float) -> float | None:
 def _sets_format(session: JsonObject) -> bool:
     audio_input = _object_of(_object_of(session, "audio") or {}, "input") or {}
     return "format" in audio_input
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) else 0
 
 
 def _text_of(raw: JsonObject, name: str, default: str | None) -> str | None:

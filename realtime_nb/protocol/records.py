@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from realtime_nb.protocol.serving import NOBODY, Serving
 from realtime_nb.protocol.turns import FRAME_MS, frame_count
 from realtime_nb.protocol.wire import JsonObject
 
@@ -77,6 +78,9 @@ class Item:
         truncated_ms: where the server cut it, None when it never did.
         played_ms: the last report of its playback, None before the first.
         transcript: of a user item: ``completed`` or ``failed``; None while there is none.
+        transcription_usages: what its transcription used, by content index; None where the server
+            did not tell.
+        serving: who answered, and heard, when it was committed or added.
         repeated: whether it was committed twice: its id stands for two, whose times are mixed.
         added_s, committed_s, transcript_s, first_audio_s, last_audio_s, played_s, stopped_s,
             done_s: when it was added, committed, transcribed, first and last heard of in audio
@@ -99,7 +103,8 @@ class Item:
     played_ms: float | None = None
     underruns: int = 0
     transcript: Literal["completed", "failed"] | None = None
-    transcription_usage: JsonObject | None = None
+    transcription_usages: dict[int, JsonObject | None] = field(default_factory=dict)
+    serving: Serving = NOBODY
     repeated: bool = False
     added_s: float | None = None
     committed_s: float | None = None
@@ -162,7 +167,9 @@ class Response:
     """One run of the model, from ``response.created`` to ``response.done``.
 
     ``audio_format`` is the one it speaks in, None where the server does not tell: the session's.
-    ``repeated``: it was created twice; its id stands for two, whose times are mixed.
+    ``serving``: who answers in it, as it was when it began.
+    ``done``: ``response.done`` came. ``repeated``: it was created twice, or done twice with another
+    usage or without an id; it stands for two, whose times are mixed.
     """
 
     id: str
@@ -177,6 +184,8 @@ class Response:
     output_modalities: list[str] = field(default_factory=list)
     audio_format: JsonObject | None = None
     audio_ms: float = 0.0
+    serving: Serving = NOBODY
+    done: bool = False
     repeated: bool = False
     created_s: float | None = None
     first_text_s: float | None = None

@@ -31,6 +31,7 @@ from realtime_nb.protocol.items import ItemStore
 from realtime_nb.protocol.listening import Listening
 from realtime_nb.protocol.problems import Problem, Refused
 from realtime_nb.protocol.responses import CancelResponse, Job, Respond, Responses
+from realtime_nb.protocol.serving import LOCAL_SESSION
 from realtime_nb.protocol.sessions import (
     check_response_create,
     new_session,
@@ -78,7 +79,7 @@ class ServerProtocol:
         self.conversation = Conversation()
         self._new_id = new_id
         self._conversation_id = new_id("conv")
-        self._session = new_session(session_type, model, new_id("sess"), expires_at)
+        self._session = new_session(session_type, model, new_id(LOCAL_SESSION), expires_at)
         self._outgoing: list[JsonObject] = []
         self._jobs: list[Job] = []
         self._items = ItemStore(self.conversation)

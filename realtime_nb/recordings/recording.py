@@ -137,10 +137,12 @@ class Recording:
     def simulated(self) -> bool:
         """Whether its answers came from the local server, whose latencies are its own.
 
-        So did those that came from a recording of such a session.
+        So did those that came from a recording of such a session. By whatever URL it was reached,
+        and by whatever program: the local server's sessions tell that they are its own.
         """
         endpoint = self.header.get("endpoint")
-        return isinstance(endpoint, dict) and "local" in (endpoint.get("kind"), endpoint.get("of"))
+        told = isinstance(endpoint, dict) and "local" in (endpoint.get("kind"), endpoint.get("of"))
+        return told or self.conversation.serving.local
 
     def raw_events(self) -> Iterator[RecordedEvent]:
         """Reads the events in order; those that can't be read are left out.

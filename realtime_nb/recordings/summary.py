@@ -48,9 +48,9 @@ def key_figures(rec: Recorded) -> Iterator[tuple[str, str]]:
         yield "function calls", str(len(rec.calls))
     if rec.conversation.errors:
         yield "errors", str(len(rec.conversation.errors))
-    usd = rec.cost().priced_usd
-    if len(rec.usage) and not math.isnan(usd):
-        yield "cost", f"${usd:.4f}"
+    cost = rec.cost()
+    if len(rec.usage) and not math.isnan(cost.priced_usd):
+        yield "cost", cost.amount
 
 
 def _latencies(rec: Recorded) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from realtime_nb.analysis import tables
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.analysis.voices import Voices
+from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.input_clock import InputClock
 from tests.made_recording import MadeRecording
@@ -160,6 +161,35 @@ def test_usage_by_hand(live: LiveSession) -> None:
         "cached_audio_tokens": 64,
         "output_text_tokens": 41,
         "output_audio_tokens": 147,
+    }
+
+
+def test_counts_of_tokens_however_they_are_written() -> None:
+    conversation = Conversation()
+    usage = {
+        "input_tokens": "1,203",
+        "output_tokens": 121.0,
+        "total_tokens": "many",
+        "input_tokens_details": {"text_tokens": "1190", "audio_tokens": True},
+        "output_token_details": None,
+    }
+    done = {"id": "r", "status": "completed", "usage": usage}
+    conversation.apply(ev.ResponseDone(response=done), 1.0)
+
+    counts = tables.usage(conversation).iloc[0]
+
+    assert (counts.input_tokens, counts.output_tokens, counts.input_text_tokens) == (
+        1203,
+        121,
+        1190,
+    )
+    for unknown in ("total_tokens", "input_audio_tokens", "cached_tokens", "output_text_tokens"):
+        assert math.isnan(counts[unknown])
+    assert conversation.usage == {
+        "input_tokens": 1_203,
+        "cached_tokens": 0,
+        "output_tokens": 121,
+        "total_tokens": 0,
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 
 import pytest
@@ -103,3 +105,73 @@ def test_damaged_log_loads_or_is_refused(
 
 SHORT = Kept()
 three_turns(SHORT)
+
+
+# --- what was billed ------------------------------------------------------------------------------
+
+HEARD = "conversation.item.input_audio_transcription.completed"
+USAGE = {
+    "input_tokens": 1_000,
+    "output_tokens": 100,
+    "input_token_details": {"text_tokens": 1_000, "audio_tokens": 0, "cached_tokens": 0},
+    "output_token_details": {"text_tokens": 100, "audio_tokens": 0},
+}
+BILL = [
+    {"type": "session.created", "session": {"model": "gpt-realtime"}},
+    {"type": "response.created", "response": {"id": "r1", "status": "in_progress"}},
+    {"type": "response.done", "response": {"id": "r1", "status": "completed", "usage": USAGE}},
+]
+BILL_USD = (1_000 * 4 + 100 * 16) / 1e6
+
+
+def with_line(folder: Path, line: str) -> Path:
+    path = folder / "log.jsonl"
+    path.write_text("\n".join([*map(json.dumps, BILL), line]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"type": "response.done", "response": {"id": "r2", "usage": {"input_to',
+        '{"event_id": "e", "type": "response.done", "response": {"output": [{"type": "message",',
+        '{"t_ms": 1, "event": {"type": "' + HEARD + '", "item',
+        "{'type': 'response.done', 'response': <Response r2>}",
+        '{"t_ms": 1, "text": "{\\"type\\": \\"response.done\\", \\"resp',
+        '{"t_ms": 5, "ev',
+        json.dumps({"unheard_of": {"type": "response.done", "response": {"id": "r2"}}}),
+    ],
+)
+def test_a_line_that_may_tell_what_was_billed_leaves_the_cost_unknown(
+    tmp_path: Path, line: str
+) -> None:
+    cost = load(with_line(tmp_path, line)).cost()
+
+    assert math.isnan(cost.total_usd)
+    assert cost.priced_usd == pytest.approx(BILL_USD)
+    assert cost.reason == "line 4 of the log can't be read, and may tell what was billed"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"type": "response.output_audio.delta", "delta": "AAAA',
+        '{"type": "rate_limits.updated", "rate_limits": [{"name": "tok',
+        json.dumps({"level": "info", "message": "closed"}),
+        "closed",
+    ],
+)
+def test_a_line_of_something_else_does_not(tmp_path: Path, line: str) -> None:
+    assert load(with_line(tmp_path, line)).cost().total_usd == pytest.approx(BILL_USD)
+
+
+def test_a_log_whose_answers_are_all_unreadable_has_no_cost(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    cut = [json.dumps(event)[:60] for event in BILL[1:]]
+    path.write_text("\n".join([json.dumps(BILL[0]), *cut]))
+
+    cost = load(path).cost()
+
+    assert math.isnan(cost.total_usd)
+    assert math.isnan(cost.priced_usd)
+    assert repr(cost).startswith("cost: not known")

@@ -399,6 +399,21 @@ def test_a_response_that_never_ended_is_drawn_to_the_end(folder: Path) -> None:
     assert ends_s == {16.2}
 
 
+def test_a_line_that_is_torn_leaves_the_cost_unknown(folder: Path) -> None:
+    path = folder / "events.jsonl"
+    lines = path.read_text().splitlines()
+    place = next(i for i, line in enumerate(lines) if '"response.done"' in line)
+    lines[place] = lines[place][:40]
+    path.write_text("\n".join(lines) + "\n")
+
+    recording = load(folder)
+
+    assert recording.conversation.gaps["usage"] == f"line {place + 1} of events.jsonl can't be read"
+    cost = recording.cost(model="gpt-realtime")
+    assert math.isnan(cost.total_usd)
+    assert cost.priced_usd > 0
+
+
 def test_folder_without_events(folder: Path) -> None:
     (folder / "events.jsonl").unlink()
 

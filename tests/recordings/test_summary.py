@@ -40,8 +40,8 @@ def test_a_hosted_session_has_a_price(tmp_path: Path) -> None:
     hosted = recorded(tmp_path, "openai", "gpt-realtime")
     figures = dict(key_figures(hosted))
 
-    assert figures["cost"] == f"${hosted.cost().priced_usd:.4f}"
-    assert hosted.cost().priced_usd > 0
+    # Six answers at $0.0106136; what was used for its transcripts is not told.
+    assert figures["cost"] == "$0.0637 and what could not be priced"
     assert "voice to voice, median of 1 turn without calls" in figures
 
 

@@ -6,12 +6,15 @@ import asyncio
 import gc
 import json
 import logging
+import math
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import websockets.asyncio.server as ws
+from websockets.asyncio.client import connect
 
 import realtime_nb as rt
 from realtime_nb.local.server import LocalServer
@@ -45,6 +48,71 @@ async def test_a_server_that_stops_ends_the_session(tmp_path: Path) -> None:
         await waiting
     assert ended.value.close_code == 1001
     await session.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_the_local_server_by_its_url_is_the_local_server(tmp_path: Path, host: str) -> None:
+    """Under the name of a hosted model, too: it costs nothing that could be stated."""
+    async with fake_server() as server:
+        url = server.url.replace("127.0.0.1", host)
+        async with rt.connect(
+            url, api_key=server.token, model="gpt-realtime", record=tmp_path
+        ) as session:
+            await session.say("Hello.")
+            await session.wait_for("response.done")
+
+    assert session.recording is not None
+    recording = rt.load(session.recording)
+    assert recording.header["endpoint"]["kind"] == "url"
+    assert recording.simulated
+    assert recording.header["model"] == "gpt-realtime"
+    assert math.isnan(recording.cost().priced_usd)
+    assert "the local server: no price" in (recording.cost().reason or "")
+
+
+@pytest.mark.parametrize("dialect", ["ga", "beta"])
+async def test_the_local_server_is_known_in_the_log_of_another_program(
+    tmp_path: Path, dialect: str
+) -> None:
+    headers = {"Authorization": "Bearer a-token"}
+    if dialect == "beta":
+        headers["OpenAI-Beta"] = "realtime=v1"
+    async with fake_server() as server:
+        url = f"{server.url}?model=gpt-realtime"
+        async with connect(url, additional_headers=headers) as socket:
+            lines = [await socket.recv()]
+            await socket.send('{"type": "response.create"}')
+            while '"response.done"' not in str(lines[-1]):
+                lines.append(str(await socket.recv()))
+    path = tmp_path / "log.jsonl"
+    path.write_text("\n".join(map(str, lines)))
+
+    recording = rt.load(path)
+
+    assert recording.simulated
+    assert "the local server: no price" in (recording.cost().reason or "")
+
+
+async def test_somebody_elses_server_on_this_machine_is_not_ours(tmp_path: Path) -> None:
+    """It speaks just as ours does, but names its sessions otherwise."""
+
+    async def another(socket: Any) -> None:
+        session = {"id": "sess_1", "type": "realtime", "model": "gpt-realtime", "audio": {}}
+        await socket.send(json.dumps({"type": "session.created", "session": session}))
+        async for message in socket:
+            if json.loads(message)["type"] == "session.update":
+                await socket.send(json.dumps({"type": "session.updated", "session": session}))
+
+    async with ws.serve(another, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        url = f"ws://127.0.0.1:{port}/v1/realtime"
+        async with rt.connect(url, record=tmp_path) as session:
+            pass
+
+    assert session.recording is not None
+    recording = rt.load(session.recording)
+    assert not recording.simulated
+    assert recording.cost().total_usd == 0.0
 
 
 async def test_a_server_that_is_silent_is_not_realtime(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,15 @@
-"""What a recorded session cost: per response, per turn, per minute, and what was never heard.
+"""What each response and each transcription of a recorded session cost.
 
 Input tokens are priced by modality, and cached tokens are a part of them. For each of text, audio
 and image::
 
     (input - cached) * price_in + cached * price_cached
 
-and output tokens come on top. Where a server tells how many tokens were cached but not of which
-modality, they are taken to be text first, then audio, then image. The transcription of the user's
-audio is billed apart, by its own model, by tokens or by duration.
+and output tokens come on top. The transcription of the user's audio is billed apart, by its own
+model, by tokens or by duration.
+
+Where a server tells how many tokens were cached but not of which modality, the price has two
+bounds: they are those that save least, which is what ``usd`` says, or those that save most.
 
 What can't be priced has ``usd`` NaN and a ``reason``; it is never 0 and never guessed.
 """
@@ -17,25 +19,33 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from realtime_nb.analysis.cost.prices import (
+    PRICES_DATE,
     TOKENS_PRICED,
     DurationPrice,
     Price,
     PriceTable,
-    find_price,
 )
+from realtime_nb.analysis.cost.pricing import LOCAL, Bill, Pricing, pricing_of
 from realtime_nb.analysis.cost.summary import Cost
-from realtime_nb.analysis.cost.token_counts import MODALITIES, Tokens, price_tokens, tokens_of
+from realtime_nb.analysis.cost.token_counts import (
+    MODALITIES,
+    Tokens,
+    least_price,
+    price_tokens,
+    tokens_of,
+)
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.table_cells import or_nan, rest_ms
 from realtime_nb.analysis.talk_time import spoken_messages, talk_time
 from realtime_nb.analysis.user_turns import find_user_turns
 from realtime_nb.protocol.conversation import Conversation, Item, Response
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.reported_usage import number_of
 from realtime_nb.protocol.words import counted
 
 if TYPE_CHECKING:
@@ -47,51 +57,27 @@ _TURN_COLUMNS = (
     *("turn", "usd", "cumulative_usd", "responses_usd", "responses"),
     *("input_tokens", "cached_share"),
 )
-_LOCAL = "the local server: no price"
-_AS_IF_TRANSCRIPTION = "gpt-transcribe"
+_BILLED = (
+    "response.created",
+    "response.done",
+    "conversation.item.input_audio_transcription.completed",
+)
+"""Events without which something that was billed is missing."""
 
+_KINDS = ("response", "transcription")
 
-# --- the table ------------------------------------------------------------------------------------
+_TWO = "its id was given twice, so that its usage is not known"
 
 
 @dataclass(frozen=True, slots=True)
-class _Pricing:
-    """By which prices a session is priced."""
+class _Priced:
+    """What was used, what it cost at most and at least, and why that is not known."""
 
-    model: str | None
-    transcription_model: str | None
-    prices: PriceTable | None
-    local: bool
-    assumption: str | None
-
-    def of(self, model: str | None) -> Price | DurationPrice | None:
-        """Returns a model's price. On the local server a model's name means nothing; only what the
-        caller gives it as a price counts."""
-        if self.local:
-            return (self.prices or {}).get(model or "")
-        return find_price(model, self.prices)
-
-
-def _pricing(rec: Recorded, prices: PriceTable | None, model: str | None) -> _Pricing:
-    session = rec.conversation.session
-    own = session.get("model") or rec.header.get("model")
-    own = own if isinstance(own, str) else None
-    heard_by = _transcription_model(session)
-    if model is None or (model == own and not rec.simulated):
-        return _Pricing(own, heard_by, prices, rec.simulated, None)
-    ran_on = "the local server" if rec.simulated else own or "an unknown model"
-    assumption = f"priced as if by {model}; the session ran on {ran_on}"
-    if rec.simulated and find_price(heard_by, prices) is None:
-        heard_by = _AS_IF_TRANSCRIPTION
-        assumption += f", and its transcription as if by {heard_by}"
-    return _Pricing(model, heard_by, prices, False, assumption)
-
-
-def _transcription_model(session: JsonObject) -> str | None:
-    value: object = session
-    for key in ("audio", "input", "transcription", "model"):
-        value = value.get(key) if isinstance(value, dict) else None
-    return value if isinstance(value, str) else None
+    tokens: Tokens | str
+    audio_s: float = math.nan
+    usd: float = math.nan
+    least_usd: float = math.nan
+    reason: str | None = None
 
 
 def costs(
@@ -111,133 +97,144 @@ def costs(
         turn: the user turn that it belongs to, NaN when none.
         kind: ``response`` or ``transcription``.
         response_id, item_id: which response, or which user message was transcribed.
-        model: by whose price.
+        model: by whose price: that of the model in force when it began.
         at_s: when it was done.
         fresh_text_tokens, fresh_audio_tokens, fresh_image_tokens: input, but for what was cached.
         cached_text_tokens, cached_audio_tokens, cached_image_tokens: input from the cache.
         output_text_tokens, output_audio_tokens: output. All are NaN where they are not known.
         input_tokens: fresh and cached together.
         cached_share: the cached part of the input, 0 to 1.
+        unsplit_cached_tokens: cached tokens of which it is not told what they are.
         audio_s: of a transcription billed by duration, the seconds billed.
-        usd: its price, NaN when that is not known.
+        usd: its price, NaN when that is not known; at most, where there are unsplit cached tokens.
+        least_usd: its price at least: the same, but for these.
         cumulative_usd: of all up to here that could be priced.
         reason: why ``usd`` is NaN.
 
-    ``attrs["assumption"]`` names the model it was priced as, when that is not the session's.
+    ``attrs["assumption"]`` names the model it was priced as, when that is not the session's;
+    ``attrs["price_dates"]`` by model the date of its price, where the price tells it.
     """
     import pandas as pd
 
-    pricing = _pricing(rec, prices, model)
-    rows = list(_rows(rec.conversation, pricing))
-    blank = _response_row(Response(""), math.nan, pricing)
+    pricing = pricing_of(rec, prices, model)
+    dates: dict[str, str] = {}
+    rows = list(_rows(rec.conversation, pricing, dates))
+    blank = _row(Response(""), None, Bill(None, None), _Priced(""))
     table = pd.DataFrame(rows, columns=list(blank)).sort_values("at_s", kind="stable")
     table = table.reset_index(drop=True)
     table["cumulative_usd"] = table.usd.astype(float).fillna(0.0).cumsum()
     table.attrs["assumption"] = pricing.assumption
+    table.attrs["price_dates"] = dates
     return table
 
 
-def _rows(conversation: Conversation, pricing: _Pricing) -> Iterator[dict[str, object]]:
+def _rows(
+    conversation: Conversation, pricing: Pricing, dates: dict[str, str]
+) -> Iterator[dict[str, object]]:
     turns = find_user_turns(conversation)
     turn_of = {response.id: turn.number for turn in turns for response in turn.responses}
     turn_of |= {turn.item.id: turn.number for turn in turns}
     for response in conversation.responses.values():
-        yield _response_row(response, turn_of.get(response.id, math.nan), pricing)
+        bill = pricing.response(response)
+        _note_date(bill, dates)
+        yield _row(response, turn_of.get(response.id), bill, _priced_response(response, bill))
     for item in (*conversation.items.values(), *conversation.deleted.values()):
-        if item.transcript == "completed" or item.transcription_usage is not None:
-            yield _transcription_row(item, turn_of.get(item.id, math.nan), pricing)
+        for usage in item.transcription_usages.values():
+            bill = pricing.transcription(item, by_duration=_is_duration(usage))
+            _note_date(bill, dates)
+            yield _row(item, turn_of.get(item.id), bill, _priced_transcription(item, usage, bill))
 
 
-def _response_row(response: Response, turn: float, pricing: _Pricing) -> dict[str, object]:
-    tokens = tokens_of(response.usage)
-    price = pricing.of(pricing.model)
-    usd, reason = _priced(tokens, price, pricing.model, "response", pricing.local)
-    if isinstance(price, DurationPrice):
-        reason = f"{pricing.model} is billed by duration, not by responses"
+def _note_date(bill: Bill, dates: dict[str, str]) -> None:
+    if bill.model is not None and bill.price is not None and bill.price.as_of:
+        dates[bill.model] = bill.price.as_of
+
+
+def _row(what: Response | Item, turn: int | None, bill: Bill, priced: _Priced) -> dict[str, object]:
+    of_response = isinstance(what, Response)
+    return {
+        "turn": or_nan(turn),
+        "kind": "response" if of_response else "transcription",
+        "response_id": what.id if of_response else None,
+        "item_id": None if of_response else what.id,
+        "model": bill.model,
+        "at_s": or_nan(what.done_s if isinstance(what, Response) else what.transcript_s),
+        **_token_columns(priced.tokens),
+        "audio_s": priced.audio_s,
+        "usd": priced.usd,
+        "least_usd": priced.least_usd,
+        "cumulative_usd": math.nan,
+        "reason": priced.reason,
+    }
+
+
+# --- prices ---------------------------------------------------------------------------------------
+
+
+def _priced_response(response: Response, bill: Bill) -> _Priced:
+    text_output = response.output_modalities == ["text"]
+    tokens = tokens_of(response.usage, text_only=_text_only(bill), text_output=text_output)
     if response.active:
-        reason = "it was still running when the session ended"
-    return {
-        "turn": turn,
-        "kind": "response",
-        "response_id": response.id,
-        "item_id": None,
-        "model": pricing.model,
-        "at_s": or_nan(response.done_s),
-        **_token_columns(tokens),
-        "audio_s": math.nan,
-        "usd": usd,
-        "cumulative_usd": math.nan,
-        "reason": reason,
-    }
+        return _Priced(tokens, reason="it was still running when the session ended")
+    if response.repeated:
+        return _Priced(_TWO, reason=_TWO)
+    if isinstance(bill.price, DurationPrice):
+        return _Priced(tokens, reason=f"{bill.model} is billed by duration, not by responses")
+    return _priced_tokens(tokens, bill)
 
 
-def _transcription_row(item: Item, turn: float, pricing: _Pricing) -> dict[str, object]:
-    usage = item.transcription_usage
-    seconds = usage.get("seconds") if usage is not None else None
-    audio_s = float(seconds) if isinstance(seconds, int | float) else math.nan
-    price = pricing.of(pricing.transcription_model)
-    tokens = tokens_of(usage)
-    if audio_s == audio_s:
+def _priced_transcription(item: Item, usage: JsonObject | None, bill: Bill) -> _Priced:
+    if item.repeated:
+        return _Priced(_TWO, reason=_TWO)
+    seconds = None if usage is None else number_of(usage.get("seconds"))
+    audio_s = or_nan(seconds)
+    if isinstance(bill.price, DurationPrice):
+        usd = audio_s / 60 * bill.price.usd_per_minute
+        why = "it is billed by duration, which the server did not report"
+        return _Priced(tokens_of(usage), audio_s, usd, usd, why if math.isnan(usd) else None)
+    tokens = tokens_of(usage, text_only=_text_only(bill), text_output=True)
+    if _is_duration(usage):
         tokens = "its usage is a duration, and the price is one of tokens"
-    usd, reason = _priced(
-        tokens, price, pricing.transcription_model, "transcription", pricing.local
-    )
-    if isinstance(price, DurationPrice):
-        usd = audio_s / 60 * price.usd_per_minute
-        reason = None if usd == usd else "it is billed by duration, which the server did not report"
-    return {
-        "turn": turn,
-        "kind": "transcription",
-        "response_id": None,
-        "item_id": item.id,
-        "model": pricing.transcription_model,
-        "at_s": or_nan(item.transcript_s),
-        **_token_columns(tokens),
-        "audio_s": audio_s,
-        "usd": usd,
-        "cumulative_usd": math.nan,
-        "reason": reason,
-    }
+    return replace(_priced_tokens(tokens, bill), audio_s=audio_s)
 
 
-def _priced(
-    tokens: Tokens | str,
-    price: Price | DurationPrice | None,
-    model: str | None,
-    kind: str,
-    local: bool,
-) -> tuple[float, str | None]:
-    """Returns USD, or NaN and why."""
-    if local and price is None:
-        return math.nan, _LOCAL
-    if not isinstance(price, Price):
-        return math.nan, _no_price(model, kind)
+def _priced_tokens(tokens: Tokens | str, bill: Bill) -> _Priced:
+    if not isinstance(bill.price, Price):
+        return _Priced(tokens, reason=bill.why)
     if isinstance(tokens, str):
-        return math.nan, tokens
-    usd = price_tokens(tokens, price)
-    return usd, None if usd == usd else f"{model} has no price for some of these tokens"
+        return _Priced(tokens, reason=tokens)
+    usd, least_usd = price_tokens(tokens, bill.price), least_price(tokens, bill.price)
+    why = f"{bill.model} has no price for some of these tokens" if math.isnan(usd) else None
+    return _Priced(tokens, usd=usd, least_usd=least_usd, reason=why)
 
 
-def _no_price(model: str | None, kind: str) -> str:
-    if model is None:
-        return f"the session does not tell the model of its {kind}s"
-    return f'no price is known for {model}; give one: prices={{"{model}": rt.Price(…)}}'
+def _text_only(bill: Bill) -> bool:
+    return isinstance(bill.price, Price) and bill.price.text_only
+
+
+def _is_duration(usage: JsonObject | None) -> bool:
+    return usage is not None and "seconds" in usage
 
 
 def _token_columns(tokens: Tokens | str) -> dict[str, float]:
     known = tokens if isinstance(tokens, Tokens) else None
     names = [f"{kind}_{modality}" for kind in ("fresh", "cached") for modality in MODALITIES]
     names += ["output_text", "output_audio"]
-    columns = {
-        f"{name}_tokens": math.nan if known is None else float(getattr(known, name))
-        for name in names
+    counts = {
+        name: math.nan if known is None else float(getattr(known, name))
+        for name in (*names, "unsplit_cached")
     }
-    cached = sum(columns[f"cached_{modality}_tokens"] for modality in MODALITIES)
-    columns["input_tokens"] = cached + sum(columns[f"fresh_{name}_tokens"] for name in MODALITIES)
-    columns["cached_share"] = (
-        cached / columns["input_tokens"] if columns["input_tokens"] > 0 else math.nan
-    )
-    return columns
+    cached = sum(counts[f"cached_{name}"] for name in MODALITIES) + counts["unsplit_cached"]
+    fresh = sum(counts[f"fresh_{name}"] for name in MODALITIES) - counts["unsplit_cached"]
+    for name in MODALITIES:
+        if known is not None and getattr(known, f"open_{name}"):
+            counts[f"fresh_{name}"] = counts[f"cached_{name}"] = math.nan
+    return {
+        **{f"{name}_tokens": counts[name] for name in names},
+        "input_tokens": fresh + cached,
+        "cached_share": cached / (fresh + cached) if fresh + cached > 0 else math.nan,
+        "unsplit_cached_tokens": counts["unsplit_cached"],
+    }
 
 
 # --- the summary ----------------------------------------------------------------------------------
@@ -246,11 +243,14 @@ def _token_columns(tokens: Tokens | str) -> dict[str, float]:
 def cost_summary(rec: Recorded, prices: PriceTable | None = None, model: str | None = None) -> Cost:
     """Returns what a session cost. Arguments as in :func:`costs`."""
     table = costs(rec, prices, model)
-    responses, transcriptions = (
-        table[table.kind == kind].usd for kind in ("response", "transcription")
+    missing = _not_in_table(rec.conversation)
+    total, responses, transcriptions = (
+        math.nan if missing else float(part.sum(skipna=False))
+        for part in (table.usd, *(table.usd[table.kind == kind] for kind in _KINDS))
     )
-    priced = float(table.usd.sum()) if table.usd.notna().any() or table.empty else math.nan
-    unheard = _unheard_audio_cost(rec.conversation, table, _pricing(rec, prices, model))
+    nothing = not table.usd.notna().any() and (len(table) or missing)
+    priced = math.nan if nothing else float(table.usd.sum())
+    unheard = _unheard_audio_cost(rec.conversation, table, pricing_of(rec, prices, model))
     talk = talk_time(rec)
     unknown = {
         "per_minute_usd": None if rec.duration_s > 0 else "how long the session was is not known",
@@ -260,10 +260,11 @@ def cost_summary(rec: Recorded, prices: PriceTable | None = None, model: str | N
         "unheard_usd": unheard.reason,
     }
     return Cost(
-        total_usd=float(table.usd.sum(skipna=False)),
+        total_usd=total,
+        least_usd=math.nan if missing else float(table.least_usd.sum(skipna=False)),
         priced_usd=priced,
-        responses_usd=float(responses.sum(skipna=False)),
-        transcription_usd=float(transcriptions.sum(skipna=False)),
+        responses_usd=responses,
+        transcription_usd=transcriptions,
         per_minute_usd=_per_minute(priced, rec.duration_s),
         per_talk_minute_usd=_per_minute(priced, talk.both_s),
         unheard_usd=unheard.usd,
@@ -271,8 +272,11 @@ def cost_summary(rec: Recorded, prices: PriceTable | None = None, model: str | N
         unheard_share=unheard.share,
         by_turn=_by_turn(table),
         table=table,
-        assumption=table.attrs["assumption"],
-        reason=_why_unpriced(table),
+        price_dates={
+            model: date for model, date in table.attrs["price_dates"].items() if date != PRICES_DATE
+        },
+        assumption="; ".join(filter(None, [table.attrs["assumption"], _counted(table)])) or None,
+        reason="; ".join(filter(None, [*missing, _why_unpriced(table)])) or None,
         unknown={name: why for name, why in unknown.items() if why is not None},
     )
 
@@ -319,7 +323,7 @@ class _Unheard:
 
 
 def _unheard_audio_cost(
-    conversation: Conversation, table: pd.DataFrame, pricing: _Pricing
+    conversation: Conversation, table: pd.DataFrame, pricing: Pricing
 ) -> _Unheard:
     items = spoken_messages(conversation)
     if all(item.played_ms is None for item in items):
@@ -335,24 +339,62 @@ def _unheard_audio_cost(
     for item in items:
         whole_ms[item.response_id] += item.audio_ms
         lost_ms[item.response_id] += rest_ms(item.audio_ms, item.played_ms or 0.0)
-    tokens = sum(
-        (
-            float(counts.get(response_id, math.nan)) * ms / whole_ms[response_id]
-            for response_id, ms in lost_ms.items()
-            if ms
-        ),
-        0.0,
-    )
+    tokens, usd = 0.0, 0.0
+    for response_id, ms in lost_ms.items():
+        if ms:
+            lost = float(counts.get(response_id, math.nan)) * ms / whole_ms[response_id]
+            tokens += lost
+            usd += lost * _audio_usd(conversation, response_id, pricing)
     reason = None if tokens == tokens else "the server reported no audio tokens of it"
-    price = pricing.of(pricing.model)
-    usd = tokens * price.audio_out / TOKENS_PRICED if isinstance(price, Price) else math.nan
     return _Unheard(usd, tokens, share, reason)
+
+
+def _audio_usd(conversation: Conversation, response_id: str | None, pricing: Pricing) -> float:
+    """Returns what one token of a response's audio cost; NaN where that is not known."""
+    response = conversation.responses.get(response_id or "")
+    price = None if response is None else pricing.response(response).price
+    return price.audio_out / TOKENS_PRICED if isinstance(price, Price) else math.nan
+
+
+# --- what is not known, and what is assumed -------------------------------------------------------
+
+
+def _not_in_table(conversation: Conversation) -> list[str]:
+    """Returns what may have been billed, but is not in the table, and why."""
+    if not conversation.events_applied:
+        return ["there are no events"]
+    found = [
+        conversation.gaps[name] for name in ("usage", "events.jsonl") if name in conversation.gaps
+    ]
+    found += [
+        f"{counted(conversation.malformed[name], f'{name} event')} can't be understood"
+        for name in _BILLED
+        if name in conversation.malformed
+    ]
+    if not conversation.responses:
+        items = (*conversation.items.values(), *conversation.deleted.values())
+        if any(item.role == "assistant" or item.type == "function_call" for item in items):
+            found.append("there are answers, but nothing tells of their responses")
+        elif not conversation.session:
+            found.append("nothing tells of a session or a response")
+    return found
+
+
+def _counted(table: pd.DataFrame) -> str | None:
+    """Returns how cached tokens were counted of which the server does not tell what they were."""
+    unsplit = table[(table.unsplit_cached_tokens > 0) & table.usd.notna()]
+    if unsplit.empty:
+        return None
+    return (
+        f"the server does not tell what {unsplit.unsplit_cached_tokens.sum():,.0f} cached tokens "
+        "were: at most, those that save least (text); at least, those that save most (audio)"
+    )
 
 
 def _why_unpriced(table: pd.DataFrame) -> str | None:
     missing = table[table.usd.isna()]
-    if len(missing) and (missing.reason == _LOCAL).all():
-        return f'{_LOCAL}; model="gpt-realtime-2.1" prices its tokens as if they were that one\'s'
+    if len(missing) and (missing.reason == LOCAL).all():
+        return f'{LOCAL}; model="gpt-realtime-2.1" prices its tokens as if they were that one\'s'
     counts = Counter(zip(missing.kind, missing.reason, strict=True))
     parts = [f"{counted(count, kind)}: {why}" for (kind, why), count in counts.items()]
     return "; ".join(parts) or None

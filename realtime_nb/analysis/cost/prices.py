@@ -14,7 +14,6 @@ from types import MappingProxyType
 __all__ = [
     "PRICES",
     "PRICES_DATE",
-    "PRICES_SOURCE",
     "SNAPSHOTS",
     "TOKENS_PRICED",
     "DurationPrice",
@@ -24,12 +23,10 @@ __all__ = [
 ]
 
 PRICES_DATE = "late 2026"
-"""As of when the table stands; its source gives no exact day."""
+"""As of when the table stands, but for models that say something else; its source gives no exact
+day."""
 
-PRICES_SOURCE = (
-    "OpenAI's model and pricing pages; for gpt-realtime-mini partly secondary sources, "
-    "its text input confirmed by the comparison on the page of gpt-realtime-2.1-mini"
-)
+_PAGE = "OpenAI's page of the model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +37,8 @@ class Price:
         text_in, audio_in, image_in: Input that did not come from the cache.
         text_cached, audio_cached, image_cached: Input that did.
         text_out, audio_out: Output.
+        source: Who states it.
+        as_of: When.
     """
 
     text_in: float = math.nan
@@ -50,13 +49,28 @@ class Price:
     audio_out: float = math.nan
     image_in: float = math.nan
     image_cached: float = math.nan
+    source: str = ""
+    as_of: str = ""
+
+    @property
+    def text_only(self) -> bool:
+        """Whether it is a price of nothing but text."""
+        others = (self.audio_in, self.audio_cached, self.audio_out, self.image_in)
+        return all(map(math.isnan, others))
 
 
 @dataclass(frozen=True, slots=True)
 class DurationPrice:
-    """USD per minute of audio, for models that are not billed by tokens."""
+    """USD per minute of audio, for models that are not billed by tokens.
+
+    Attributes:
+        source: Who states it.
+        as_of: When.
+    """
 
     usd_per_minute: float
+    source: str = ""
+    as_of: str = ""
 
 
 TOKENS_PRICED = 1_000_000
@@ -64,32 +78,81 @@ TOKENS_PRICED = 1_000_000
 
 PriceTable = Mapping[str, Price | DurationPrice]
 
-_FULL_2 = Price(4.00, 0.40, 24.00, 32.00, 0.40, 64.00, 5.00, 0.50)
-_FULL_1 = Price(4.00, 0.40, 16.00, 32.00, 0.40, 64.00, 5.00, 0.50)
-_MINI = Price(0.60, 0.06, 2.40, 10.00, 0.30, 20.00, 0.80, 0.08)
+
+def _realtime_2(source: str = _PAGE) -> Price:
+    return Price(4.00, 0.40, 24.00, 32.00, 0.40, 64.00, 5.00, 0.50, source, PRICES_DATE)
+
+
+def _realtime_1(source: str = _PAGE) -> Price:
+    return Price(4.00, 0.40, 16.00, 32.00, 0.40, 64.00, 5.00, 0.50, source, PRICES_DATE)
+
+
+def _mini(source: str) -> Price:
+    return Price(0.60, 0.06, 2.40, 10.00, 0.30, 20.00, 0.80, 0.08, source, PRICES_DATE)
+
+
+def _preview(source: str, as_of: str) -> Price:
+    return Price(5.00, 2.50, 20.00, 40.00, 2.50, 80.00, source=source, as_of=as_of)
+
+
+def _transcribe(source: str = _PAGE, scale: float = 1.0) -> Price:
+    """Returns what the page has late in 2026: one price of input. In 2025 it had another for audio,
+    6.00 and 3.00, by which the estimates by the minute add up that are still quoted."""
+    into, out = 2.50 * scale, 10.00 * scale
+    return Price(text_in=into, text_out=out, audio_in=into, source=source, as_of=PRICES_DATE)
+
 
 PRICES: PriceTable = MappingProxyType(
     {
-        "gpt-realtime-2.1": _FULL_2,
-        "gpt-realtime-2": _FULL_2,
-        "gpt-realtime-1.5": _FULL_1,
-        "gpt-realtime": _FULL_1,
-        "gpt-realtime-2.1-mini": _MINI,
-        "gpt-realtime-mini": _MINI,
-        "gpt-4o-mini-realtime-preview": Price(0.60, 0.30, 2.40, 10.00, 0.30, 20.00),
-        "gpt-realtime-translate": DurationPrice(0.034),
-        "gpt-realtime-whisper": DurationPrice(0.017),
-        "gpt-live-transcribe": DurationPrice(0.017),
-        "gpt-transcribe": DurationPrice(0.0045),
+        # Realtime models
+        "gpt-realtime-2.1": _realtime_2(),
+        "gpt-realtime-2": _realtime_2(),
+        "gpt-realtime-1.5": _realtime_1(),
+        "gpt-realtime": _realtime_1(),
+        "gpt-realtime-2.1-mini": _mini(_PAGE),
+        "gpt-realtime-mini": _mini(
+            "text input: OpenAI's page of gpt-realtime-2.1-mini, which compares them; the rest: "
+            "secondary sources"
+        ),
+        "gpt-realtime-translate": DurationPrice(0.034, _PAGE, PRICES_DATE),
+        # Previews, which are shut down
+        "gpt-4o-realtime-preview": _preview(_PAGE, "2024-12 until it was shut down"),
+        "gpt-4o-realtime-preview-2025-06-03": _preview(
+            "OpenAI's page of gpt-4o-realtime-preview", "2025-06 until it was shut down"
+        ),
+        "gpt-4o-realtime-preview-2024-12-17": _preview(
+            "OpenAI's pricing page, quoted in its developer forum (topic 1060242)", "2024-12-18"
+        ),
+        "gpt-4o-realtime-preview-2024-10-01": Price(
+            *(5.00, 2.50, 20.00, 100.00, 20.00, 200.00),
+            source="OpenAI's developer forum (topics 998238 and 1060242)",
+            as_of="2024-10 to 2024-12",
+        ),
+        "gpt-4o-mini-realtime-preview": Price(
+            *(0.60, 0.30, 2.40, 10.00, 0.30, 20.00),
+            source=_PAGE,
+            as_of="2024-12 until it was shut down",
+        ),
+        # What hears the user beside them
+        "gpt-realtime-whisper": DurationPrice(0.017, _PAGE, PRICES_DATE),
+        "gpt-live-transcribe": DurationPrice(0.017, _PAGE, PRICES_DATE),
+        "gpt-transcribe": DurationPrice(0.0045, _PAGE, PRICES_DATE),
+        "whisper-1": DurationPrice(0.006, _PAGE, PRICES_DATE),
+        "gpt-4o-transcribe": _transcribe(),
+        "gpt-4o-transcribe-diarize": _transcribe("secondary sources"),
+        "gpt-4o-mini-transcribe": _transcribe(scale=0.5),
     }
 )
-"""By model name, as of :data:`PRICES_DATE`."""
+"""By model name; each says who states it and when."""
 
 SNAPSHOTS: Mapping[str, str] = MappingProxyType(
     {
         "gpt-realtime-2025-08-28": "gpt-realtime",
         "gpt-realtime-mini-2025-10-06": "gpt-realtime-mini",
         "gpt-realtime-mini-2025-12-15": "gpt-realtime-mini",
+        "gpt-4o-mini-realtime-preview-2024-12-17": "gpt-4o-mini-realtime-preview",
+        "gpt-4o-mini-transcribe-2025-03-20": "gpt-4o-mini-transcribe",
+        "gpt-4o-mini-transcribe-2025-12-15": "gpt-4o-mini-transcribe",
     }
 )
 """The dated names of a model, each with the name under which its price is listed."""

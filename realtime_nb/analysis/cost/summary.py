@@ -20,7 +20,9 @@ class Cost:
     """What a session cost, in USD; NaN with a reason where that is not known.
 
     Attributes:
-        total_usd: Everything; NaN as soon as a part of it could not be priced.
+        total_usd: Everything; NaN as soon as a part of it could not be priced. At most, where a
+            server does not tell whether cached tokens were text or audio.
+        least_usd: At least, then; else the same.
         priced_usd: What could be priced; NaN when nothing could.
         responses_usd, transcription_usd: Its two parts.
         per_minute_usd, per_talk_minute_usd: ``priced_usd`` by minute of the session, and by minute
@@ -34,14 +36,17 @@ class Cost:
             ``responses_usd`` without transcription, ``responses``, ``input_tokens`` of the last of
             them, its ``cached_share``.
         table: The rows of :func:`realtime_nb.analysis.cost.costs.costs`.
-        prices_date: Of the built-in table.
-        assumption: As what it was priced, when not as what it was.
+        prices_date: Of the built-in table, but for the models in ``price_dates``.
+        price_dates: By model, where its price is of another time.
+        assumption: As what it was priced, when not as what it was; or how tokens were counted of
+            which the server does not tell what they were.
         reason: What is missing and why; None when nothing is.
         unknown: By the name of one of the figures above, why it is NaN for another reason than a
             missing price.
     """
 
     total_usd: float
+    least_usd: float
     priced_usd: float
     responses_usd: float
     transcription_usd: float
@@ -53,12 +58,24 @@ class Cost:
     by_turn: pd.DataFrame = field(repr=False)
     table: pd.DataFrame = field(repr=False)
     prices_date: str = PRICES_DATE
+    price_dates: Mapping[str, str] = field(default_factory=dict)
     assumption: str | None = None
     reason: str | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return "\n".join(f"{name}: {value}" for name, value in self._lines())
+
+    @property
+    def amount(self) -> str:
+        """What it cost, in words: one sum, or from what to what, or what of it is known."""
+        if self.least_usd < self.total_usd:
+            return f"{_usd(self.least_usd)} to {_usd(self.total_usd)}"
+        if self.total_usd == self.total_usd:
+            return _usd(self.total_usd)
+        if self.priced_usd == self.priced_usd:
+            return f"{_usd(self.priced_usd)} and what could not be priced"
+        return "not known"
 
     def copy(self) -> Cost:
         """Returns one whose tables are its own."""
@@ -73,12 +90,7 @@ class Cost:
         return f"<table>{rows}</table>"
 
     def _lines(self) -> Iterator[tuple[str, str]]:
-        if self.total_usd == self.total_usd:
-            yield "cost", _usd(self.total_usd)
-        elif self.priced_usd == self.priced_usd:
-            yield "cost", f"{_usd(self.priced_usd)} and what could not be priced"
-        else:
-            yield "cost", "not known"
+        yield "cost", self.amount
         figures = {
             "responses": self.responses_usd,
             "transcription": self.transcription_usd,
@@ -96,7 +108,8 @@ class Cost:
         if self.assumption is not None:
             yield "assumption", self.assumption
         if self.priced_usd == self.priced_usd:
-            yield "prices", f"of {self.prices_date}, unless given"
+            others = [f"; {model}: of {date}" for model, date in self.price_dates.items()]
+            yield "prices", f"of {self.prices_date}, unless given{''.join(others)}"
 
 
 def _usd(usd: float) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, overload
 
 from realtime_nb.analysis.cost.prices import PriceTable
 from realtime_nb.analysis.findings.audio import AUDIO_RULES
+from realtime_nb.analysis.findings.caching import CACHING_RULES
 from realtime_nb.analysis.findings.evidence import SEVERITIES, Evidence, Finding, Rule
 from realtime_nb.analysis.findings.session import SESSION_RULES
 from realtime_nb.analysis.findings.timing import TIMING_RULES
@@ -32,6 +33,7 @@ SHOWN_OF_A_KIND = 5
 FINDING_IDS = (
     *("rejected-requests", "response-failed", "response-incomplete", "rate-limit-low"),
     *("recording-damaged", "session-ended-early", "context-growth", "transcription-failed"),
+    "nothing-cached",
     *("agent-cut-by-echo", "false-interruption", "missed-barge-in", "over-remembered-audio"),
     *("premature-cut", "phantom-turn", "unheard-speech", "unanswered-turn"),
     *("slow-answer", "endpoint-wait-dominates", "slow-tool", "dead-air", "failed-tool"),
@@ -40,7 +42,10 @@ FINDING_IDS = (
 )
 """All kinds of findings."""
 
-RULES: tuple[Rule, ...] = (*SESSION_RULES, *TURN_RULES, *TIMING_RULES, *AUDIO_RULES)
+RULES: tuple[Rule, ...] = (
+    *(*SESSION_RULES, *CACHING_RULES),
+    *(*TURN_RULES, *TIMING_RULES, *AUDIO_RULES),
+)
 """Findings of one severity at one moment stay in this order: sorting keeps it."""
 
 

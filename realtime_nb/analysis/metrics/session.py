@@ -43,17 +43,20 @@ def _tokens(rec: Recorded) -> dict[str, Figure]:
     usage = rec.usage
     none = "there was no response" if usage.empty else "the server reported no token counts"
     counted = usage[usage.input_tokens.notna() & usage.cached_tokens.notna()]
+    impossible = bool((counted.cached_tokens > counted.input_tokens).any())
     return {
         "context_tokens": figures.spread(usage.input_tokens, "tokens", "server", none),
-        "cached_share": figures.share(
-            counted.cached_tokens.sum(), counted.input_tokens.sum(), "server", none
-        ),
+        "cached_share": figures.unknown("share", "more tokens came from the cache than were read")
+        if impossible
+        else figures.share(counted.cached_tokens.sum(), counted.input_tokens.sum(), "server", none),
     }
 
 
 def _cost(rec: Recorded) -> dict[str, Figure]:
     cost = rec.cost()
     source = f"server, prices of {cost.prices_date}"
+    if cost.least_usd < cost.total_usd:
+        source += ", at most: it is not told what cached tokens were"
     return {
         "context_growth_tokens": figures.spread(
             _growth(cost.by_turn), "tokens", "server", "no two turns in a row have token counts"

@@ -7,10 +7,18 @@ from typing import Any
 from tests.made_recording import MadeRecording
 from tests.scripted_session import USAGE as WORKED
 
-__all__ = ["WORKED_USD", "begun", "two_turns"]
+__all__ = ["WORKED", "WORKED_USD", "ZEROS", "begun", "two_turns"]
 
 WORKED_USD = 0.0106136
 """What its responses cost, by the tokens of the worked example."""
+
+ZEROS = {
+    "total_tokens": 0,
+    "input_tokens": 0,
+    "output_tokens": 0,
+    "input_token_details": {"text_tokens": 0, "audio_tokens": 0, "cached_tokens": 0},
+    "output_token_details": {"text_tokens": 0, "audio_tokens": 0},
+}
 
 
 def begun(

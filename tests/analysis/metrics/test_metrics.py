@@ -138,6 +138,7 @@ EXPECTED: dict[str, float] = {
 
 UNPRICED = (
     "4 responses: the session does not tell the model of its responses; "
+    'rec.cost(model="gpt-realtime") prices them as that one\'s; '
     "4 transcriptions: the session does not tell the model of its transcriptions"
 )
 
