@@ -103,7 +103,7 @@ def _state_of(session: Session) -> str:
         return "hearing"
     if session.speaker.playing:
         return "speaking"
-    due = session.busy or session.conversation.turn_ended_s is not None
+    due = session.busy or session.conversation.turn == "due"
     return "thinking" if due else "listening"
 
 

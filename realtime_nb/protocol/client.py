@@ -122,7 +122,6 @@ class ClientProtocol:
         self._unheard: dict[str, list[str]] = {}  # response → items to delete once it is done
         self._calls_seen: set[str] = set()
         self._open_calls: dict[str, set[str]] = {}  # response → calls without an output
-        self._speaking = False
         self._items_sent: set[str] = set()  # while the user speaks
 
     # --- outputs ---
@@ -151,7 +150,7 @@ class ClientProtocol:
     @property
     def user_speaking(self) -> bool:
         """Whether turn detection hears the user right now."""
-        return self._speaking
+        return self.conversation.turn == "speaking"
 
     # --- verbs ---
 
@@ -185,7 +184,7 @@ class ClientProtocol:
     def create_item(self, item: JsonObject) -> str:
         """Adds an item; returns its id."""
         item_id = str(item.get("id") or self._new_id("item"))
-        if self._speaking:
+        if self.user_speaking:
             self._items_sent.add(item_id)
         self.send({"type": "conversation.item.create", "item": {**item, "id": item_id}})
         return item_id
@@ -238,7 +237,7 @@ class ClientProtocol:
         """
         events = [ev.parse_server(ga) for ga in dialects.server_to_ga(raw)]
         for event in events:
-            owed = self.conversation.turn_ended_s is not None  # before this event settles it
+            owed = self.conversation.turn == "due"  # before this event settles it
             self.conversation.apply(event, t_s)
             if isinstance(event, ev.ServerEvent):
                 self._listen(event)
@@ -290,10 +289,9 @@ class ClientProtocol:
     # --- rules: the user's turns ---
 
     def _listen(self, event: ev.ServerEvent) -> None:
-        """Keeps track of whether the user speaks."""
+        """Has requests wait while the user speaks."""
         match event:
             case ev.SpeechStarted():
-                self._speaking = True
                 self._arbiter.hold()
             case ev.SpeechStopped() | ev.AudioBufferTimeoutTriggered():
                 self._fall_silent(self.conversation.turns_are_answered)
@@ -306,8 +304,7 @@ class ClientProtocol:
                 pass
 
     def _fall_silent(self, answered: bool) -> None:
-        """Notes that the user speaks no more; ``answered``: the server answers that."""
-        self._speaking = False
+        """Lets requests go, now that the user is silent; ``answered``: the server answers that."""
         # What it did not have by then, its own response knows nothing of.
         known = self._items_sent <= self.conversation.items.keys()
         self._items_sent.clear()

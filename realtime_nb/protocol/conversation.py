@@ -20,6 +20,7 @@ from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.audio_formats import payload_ms
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.records import (
+    PLAYBACK_STEPS,
     ErrorRecord,
     FunctionCall,
     Item,
@@ -33,6 +34,7 @@ from realtime_nb.protocol.serving import NOBODY, Serving, serving_of
 from realtime_nb.protocol.user_audio import UserAudio
 
 __all__ = [
+    "TURN_STEPS",
     "Conversation",
     "ErrorRecord",
     "FunctionCall",
@@ -41,9 +43,31 @@ __all__ = [
     "Response",
     "Speech",
     "ToolReport",
+    "TurnState",
+    "TurnStep",
 ]
 
 HistoryStep = Literal["committed", "added", "output", "response"]
+TurnState = Literal["silent", "speaking", "due"]
+TurnStep = Literal["started", "ended", "left", "taken", "settled"]
+
+TURN_STEPS: dict[tuple[TurnState, TurnStep], TurnState] = {
+    ("silent", "started"): "speaking",
+    ("due", "started"): "speaking",  # the user goes on before the response has begun
+    ("speaking", "ended"): "due",
+    ("silent", "ended"): "due",  # an idle timeout, or speech whose beginning nobody told
+    ("speaking", "left"): "silent",
+    ("due", "left"): "silent",
+    ("speaking", "taken"): "silent",
+    ("due", "settled"): "silent",
+}
+"""What is known of the user's turn, and what becomes of it; any other step changes nothing.
+
+Turn detection says that speech ``started``, and that the turn ``ended``, which the server answers
+by itself, or that it is ``left`` to the client to ask for an answer. By hand, in the middle of
+speech, its audio is ``taken`` (committed or cleared), or detection is turned off. A turn that is
+``due`` a response is ``settled`` once that has begun, or by an error that nothing of ours caused.
+"""
 
 
 @dataclass(slots=True)
@@ -59,8 +83,8 @@ class Conversation:
         responses: by id, in order of creation; ``running`` lists the ids of those that still run.
         calls: function calls by ``call_id``.
         audio: the user's, as far as it was appended, and the speech in it.
-        turn_ended_s: when the turn ended that the server still owes a response to by itself; None
-            when it owes none. An error that no event of ours caused is about that response.
+        turn: what the user's turn is: one of the states of ``TURN_STEPS``.
+        turn_ended_s: when the turn ended that is still due a response; None where none is.
         history: (what, its id) in the order of the events: messages ``committed`` or ``added``,
             whichever came first, ``output`` of calls, by ``call_id``, and each ``response``. It
             tells what followed what even where no times are given.
@@ -81,6 +105,7 @@ class Conversation:
     calls: dict[str, FunctionCall] = field(default_factory=dict)
     errors: list[ErrorRecord] = field(default_factory=list)
     audio: UserAudio = field(default_factory=UserAudio)
+    turn: TurnState = "silent"
     turn_ended_s: float | None = None
     created_s: float | None = None
     updated_s: float | None = None
@@ -197,7 +222,10 @@ class Conversation:
     def apply_playback(self, report: PlaybackReport) -> None:
         """Takes in a report of the device that plays the agent's audio."""
         item = self._item(report.item_id)
-        item.played_ms = report.played_ms
+        state = PLAYBACK_STEPS.get((item.playback, report.kind))
+        if state is None:  # it has ended already
+            return
+        item.playback, item.played_ms = state, report.played_ms
         if report.kind == "started":
             item.played_s = _moment(report.t_s)
         elif report.kind == "underrun":
@@ -253,14 +281,17 @@ class Conversation:
                 self._configured(event, t_s)
             case ev.SpeechStarted():
                 self.audio.started(event, self.turn_detection, t_s)
-                self.turn_ended_s = None
+                self._turn_goes("started")
             case ev.SpeechStopped():
                 self.audio.stopped(event, self.turn_detection, t_s)
-                self.turn_ended_s = t_s if self.turns_are_answered else None
+                self._turn_goes("ended" if self.turns_are_answered else "left", t_s)
             case ev.AudioBufferTimeoutTriggered():
                 self.audio.taken_until(event.audio_end_ms)
-                self.turn_ended_s = t_s if self.turns_are_answered else None
+                self._turn_goes("ended" if self.turns_are_answered else "left", t_s)
+            case ev.AudioBufferCleared():
+                self._turn_goes("taken")
             case ev.AudioBufferCommitted():
+                self._turn_goes("taken")
                 item = self._item(event.item_id)
                 before = item.committed_s is not None or ("committed", item.id) in self.history
                 item.repeated |= before
@@ -282,7 +313,7 @@ class Conversation:
                     self.order.remove(event.item_id)
             case ev.ErrorEvent():
                 if event.caused_by is None:
-                    self.turn_ended_s = None
+                    self._turn_goes("settled")
                 param = event.error.get("param")
                 self.errors.append(
                     ErrorRecord(
@@ -342,6 +373,8 @@ class Conversation:
             self.serving = serving_of(event.session, self.serving)
             if not known:
                 self._serve_earlier()
+            if self.turn_detection is None:
+                self._turn_goes("taken")
         else:
             self.serving = serving_of(event.session)
             if self.sessions:
@@ -349,6 +382,13 @@ class Conversation:
             self.sessions += 1
             self.created_s = t_s
         self.audio.configured(before, self.turn_detection)
+
+    def _turn_goes(self, step: TurnStep, t_s: float | None = None) -> None:
+        self.turn = TURN_STEPS.get((self.turn, step), self.turn)
+        if step == "ended":
+            self.turn_ended_s = t_s
+        elif self.turn != "due":
+            self.turn_ended_s = None
 
     def _serve_earlier(self) -> None:
         """Takes what came before the first word of a session, whose beginning is not there, for
@@ -460,7 +500,7 @@ class Conversation:
             response.repeated |= response.created_s is not None
             response.created_s = t_s
             if response.in_conversation:
-                self.turn_ended_s = None
+                self._turn_goes("settled")
             return
         response.done_s = t_s
         usage = _object_of(raw, "usage")

@@ -11,11 +11,14 @@ from realtime_nb.protocol.turns import FRAME_MS, frame_count
 from realtime_nb.protocol.wire import JsonObject
 
 __all__ = [
+    "PLAYBACK_STEPS",
     "UNHEARD_MS",
     "ErrorRecord",
     "FunctionCall",
     "Item",
+    "PlaybackKind",
     "PlaybackReport",
+    "PlaybackState",
     "Response",
     "RunOutcome",
     "Speech",
@@ -28,6 +31,25 @@ UNHEARD_MS = 50.0
 RunOutcome = Literal["ok", "error", "timeout", "invalid", "cancelled"]
 """How the run of a function ended: ``invalid`` is one that never began, because the arguments don't
 fit, and ``cancelled`` one that the session's end cut short."""
+
+
+PlaybackState = Literal["unplayed", "playing", "finished", "flushed"]
+PlaybackKind = Literal["started", "finished", "flushed", "underrun"]
+
+PLAYBACK_STEPS: dict[tuple[PlaybackState, PlaybackKind], PlaybackState] = {
+    ("unplayed", "started"): "playing",
+    ("unplayed", "flushed"): "flushed",  # nothing of it was heard
+    ("playing", "underrun"): "playing",
+    ("playing", "finished"): "finished",
+    ("playing", "flushed"): "flushed",
+    ("unplayed", "underrun"): "playing",  # its beginning is lost
+    ("unplayed", "finished"): "finished",
+    ("playing", "started"): "playing",  # an id that stands for two items
+    ("finished", "started"): "playing",
+    ("flushed", "started"): "playing",
+}
+"""What becomes of the playback of an item, by what its device reports; once it has ended, nothing
+but another beginning is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +66,7 @@ class PlaybackReport:
 
     item_id: str
     played_ms: float
-    kind: Literal["started", "finished", "flushed", "underrun"]
+    kind: PlaybackKind
     t_s: float
 
 
@@ -76,6 +98,7 @@ class Item:
         content: the content parts as the server last sent them (audio left out).
         audio_ms: assistant audio received for it, or user audio committed with it.
         truncated_ms: where the server cut it, None when it never did.
+        playback: what its device has made of it; one of the states of ``PLAYBACK_STEPS``.
         played_ms: the last report of its playback, None before the first.
         transcript: of a user item: ``completed`` or ``failed``; None while there is none.
         transcription_usages: what its transcription used, by content index; None where the server
@@ -100,6 +123,7 @@ class Item:
     response_id: str | None = None
     audio_ms: float = 0.0
     truncated_ms: int | None = None
+    playback: PlaybackState = "unplayed"
     played_ms: float | None = None
     underruns: int = 0
     transcript: Literal["completed", "failed"] | None = None

@@ -22,9 +22,21 @@ from realtime_nb.protocol.usage import (
     usage_object,
 )
 
-__all__ = ["ResponseRun", "ResponseSettings"]
+__all__ = ["RUN_STEPS", "ResponseRun", "ResponseSettings", "RunState", "RunStep"]
 
-ResponseStatus = Literal["completed", "cancelled", "failed", "incomplete"]
+RunState = Literal["waiting", "running", "completed", "cancelled", "failed", "incomplete"]
+RunStep = Literal["start", "end", "cancel", "fail", "run out"]
+
+RUN_STEPS: dict[tuple[RunState, RunStep], RunState] = {
+    ("waiting", "start"): "running",
+    ("waiting", "cancel"): "cancelled",
+    ("running", "end"): "completed",
+    ("running", "cancel"): "cancelled",
+    ("running", "fail"): "failed",
+    ("running", "run out"): "incomplete",
+}
+"""What becomes of a response that is announced: it ``waits`` for the words of the items before it
+and runs once they are known. Where it has ended it stays, so that it ends once."""
 
 _WORDS = re.compile(r"\s*\S+\s*")
 _CALL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -72,6 +84,7 @@ class ResponseRun:
         audio_ms: audio sent so far.
         audio_began_ms: position of the input-sample clock at its first audio.
         cut_off: whether something had to be left out for want of output tokens.
+        state: what it is in ``RUN_STEPS``.
     """
 
     id: str
@@ -89,6 +102,7 @@ class ResponseRun:
     audio_began_ms: float | None = None
     usage: JsonObject | None = None
     cut_off: bool = False
+    state: RunState = "waiting"
     _text_tokens: int = 0
     _open: _OpenItem | None = None
 
@@ -97,9 +111,13 @@ class ResponseRun:
         """Whether its items enter the default conversation."""
         return self.settings.conversation_id is not None
 
-    def start(self) -> None:
-        """Announces the response."""
+    def announce(self) -> None:
+        """Tells the client of the response."""
         self.emit({"type": "response.created", "response": self._object("in_progress", None)})
+
+    def start(self) -> None:
+        """Notes that what it answers is known, and its job handed out."""
+        self.state = RUN_STEPS[self.state, "start"]
 
     def add_text(self, delta: str) -> None:
         """Takes a piece of a text answer."""
@@ -177,9 +195,10 @@ class ResponseRun:
         self._finish_item({**item, "status": status, "arguments": arguments})
 
     def finish(
-        self, status: ResponseStatus, reason: str | None = None, error: JsonObject | None = None
+        self, step: RunStep, reason: str | None = None, error: JsonObject | None = None
     ) -> None:
         """Closes what is open and ends the response."""
+        status = self.state = RUN_STEPS[self.state, step]
         self._close("completed" if status == "completed" else "incomplete")
         details: JsonObject | None = None
         if status != "completed":
@@ -193,7 +212,7 @@ class ResponseRun:
 
     # --- parts ---
 
-    def _usage(self, status: ResponseStatus) -> JsonObject:
+    def _usage(self, status: RunState) -> JsonObject:
         if status in ("cancelled", "failed") and not self.output:
             # Nothing was generated: the hosted server reports zeros for these.
             return usage_object(InputTokens(), InputTokens(), 0, 0)

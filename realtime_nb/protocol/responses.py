@@ -11,7 +11,7 @@ from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.items import ItemStore
 from realtime_nb.protocol.listening import Listening
 from realtime_nb.protocol.problems import Problem, Refused
-from realtime_nb.protocol.response import ResponseRun, ResponseSettings, ResponseStatus
+from realtime_nb.protocol.response import ResponseRun, ResponseSettings, RunStep
 from realtime_nb.protocol.sessions import response_settings
 from realtime_nb.protocol.transcripts import Transcribe, Transcripts
 from realtime_nb.protocol.usage import InputTokens, count_input
@@ -129,7 +129,7 @@ class Responses:
             self._cache_of = tokens
             self._listening.pause_idle()
         self._runs[run.id] = run
-        run.start()
+        run.announce()
         for item_id, sound in audio.items():
             self._transcripts.request(item_id, whole_samples(sound, input_format), input_format)
         speed = session["audio"]["output"]["speed"]
@@ -158,6 +158,7 @@ class Responses:
             if any(self._transcripts.awaited(wire["id"]) for wire in job.items):
                 self._waiting.append(job)
             else:
+                self._runs[job.response_id].start()
                 self._start(replace(job, items=self._items.with_text(job.items)))
         self._items.forget_unheard_of({wire["id"] for job in self._waiting for wire in job.items})
 
@@ -167,26 +168,31 @@ class Responses:
         if run is None:
             message = "Cancellation failed: no active response found"
             raise Refused(Problem("response_cancel_not_active", message))
-        self._end_run(run, "cancelled", "client_cancelled")
+        self._end_run(run, "cancel", "client_cancelled")
 
     def interrupt(self) -> None:
         """Ends the conversation's response, if there is one, because the user speaks."""
         active = self.active
         if active is not None:
-            self._end_run(active, "cancelled", "turn_detected")
+            self._end_run(active, "cancel", "turn_detected")
 
     # --- what the engines made ---
 
+    def _working(self, response_id: str) -> ResponseRun | None:
+        """Returns the run whose job was handed out; whatever else an engine speaks of is over."""
+        run = self._runs.get(response_id)
+        return run if run is not None and run.state == "running" else None
+
     def add_text(self, response_id: str, delta: str) -> None:
         """Takes a piece of a text answer."""
-        run = self._runs.get(response_id)
+        run = self._working(response_id)
         if run is not None:
             run.add_text(delta)
             self._check_budget(run)
 
     def add_speech(self, response_id: str, text: str, audio: bytes) -> None:
         """Takes speech in the response's output format, with the words that begin in it."""
-        run = self._runs.get(response_id)
+        run = self._working(response_id)
         if run is None:
             return
         sent_ms, now_ms = run.audio_ms, self._listening.now_ms
@@ -203,39 +209,39 @@ class Responses:
         self, response_id: str, name: str, arguments: str, call_id: str | None = None
     ) -> None:
         """Takes a function call of the model."""
-        run = self._runs.get(response_id)
+        run = self._working(response_id)
         if run is not None:
             run.add_call(name, arguments, call_id)
             self._check_budget(run)
 
     def end(self, response_id: str) -> None:
         """Ends a response whose model and voice are done."""
-        run = self._runs.get(response_id)
+        run = self._working(response_id)
         if run is not None:
-            self._end_run(run, "completed")
+            self._end_run(run, "end")
 
     def fail(self, response_id: str, code: str, message: str) -> None:
         """Ends a response whose model or voice failed; the session goes on."""
-        run = self._runs.get(response_id)
+        run = self._working(response_id)
         if run is not None:
             error = {"type": "server_error", "code": code, "message": message}
-            self._end_run(run, "failed", error=error)
+            self._end_run(run, "fail", error=error)
 
     def _check_budget(self, run: ResponseRun) -> None:
         if run.cut_off:
-            self._end_run(run, "incomplete", "max_output_tokens")
+            self._end_run(run, "run out", "max_output_tokens")
 
     def _end_run(
         self,
         run: ResponseRun,
-        status: ResponseStatus,
+        step: RunStep,
         reason: str | None = None,
         error: JsonObject | None = None,
     ) -> None:
         del self._runs[run.id]
-        if status in ("cancelled", "incomplete"):
+        if step in ("cancel", "run out"):
             self._start(CancelResponse(run.id))
-        run.finish(status, reason, error)
+        run.finish(step, reason, error)
         if run.in_conversation:
             now_ms = self._listening.now_ms
             began_ms = now_ms if run.audio_began_ms is None else run.audio_began_ms

@@ -21,15 +21,19 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Literal
 
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.turn_detection import SERVER_VAD
 
 __all__ = [
     "FRAME_MS",
+    "SPEECH_STEPS",
     "Runs",
     "SpeechSpan",
     "SpeechStart",
+    "SpeechState",
+    "SpeechStep",
     "SpeechStop",
     "TurnDetector",
     "TurnSettings",
@@ -40,6 +44,17 @@ __all__ = [
 
 FRAME_MS = 32
 """Length of one detector frame: 512 samples at 16 kHz, 768 at 24 kHz."""
+
+SpeechState = Literal["quiet", "open"]
+SpeechStep = Literal["open", "close", "drop"]
+
+SPEECH_STEPS: dict[tuple[SpeechState, SpeechStep], SpeechState] = {
+    ("quiet", "open"): "open",  # enough frames of speech in a row
+    ("open", "close"): "quiet",  # enough frames of silence in a row, or a turn model's word
+    ("open", "drop"): "quiet",  # the client committed or cleared its audio
+    ("quiet", "drop"): "quiet",
+}
+"""What a turn is to the state machine, and what becomes of it."""
 
 _LOWEST_EXIT_THRESHOLD = 0.01
 
@@ -153,7 +168,8 @@ class TurnDetector:
         self.configure(settings or TurnSettings())
         self._now_ms = base_ms
         self._floor_ms = base_ms  # audio before it belongs to earlier turns
-        self._audio_start_ms: int | None = None
+        self._state: SpeechState = "quiet"
+        self._audio_start_ms = base_ms
         self._speech_frames = 0
         self._silent_frames = 0
 
@@ -170,12 +186,12 @@ class TurnDetector:
     @property
     def speaking(self) -> bool:
         """Whether a turn is open."""
-        return self._audio_start_ms is not None
+        return self._state == "open"
 
     @property
     def audio_start_ms(self) -> int | None:
         """Start of the open turn's audio; None between turns."""
-        return self._audio_start_ms
+        return self._audio_start_ms if self._state == "open" else None
 
     @property
     def silence_ms(self) -> int:
@@ -193,7 +209,7 @@ class TurnDetector:
     def step(self, probability: float) -> SpeechStart | SpeechStop | None:
         """Takes the next frame's speech probability; return what changed, if anything did."""
         self._now_ms += FRAME_MS
-        if self._audio_start_ms is None:
+        if self._state == "quiet":
             return self._step_idle(probability)
         self._silent_frames = self._silent_frames + 1 if probability < self._exit_threshold else 0
         return self.stop_now() if self._silent_frames >= self._silence_frames else None
@@ -207,7 +223,7 @@ class TurnDetector:
         onset_ms = self._now_ms - self._speech_frames * FRAME_MS
         start_ms = max(self._floor_ms, onset_ms - self._settings.prefix_padding_ms)
         self._audio_start_ms = start_ms
-        self._speech_frames = 0
+        self._goes("open", self._floor_ms)
         return SpeechStart(audio_start_ms=start_ms, onset_ms=onset_ms, at_ms=self._now_ms)
 
     def stop_now(self) -> SpeechStop:
@@ -216,10 +232,10 @@ class TurnDetector:
         Raises:
             RuntimeError: No turn is open.
         """
-        if self._audio_start_ms is None:
+        if self._state != "open":
             raise RuntimeError("No turn is open; look at `speaking` before stopping one.")
         now_ms, silence_ms = self._now_ms, self.silence_ms
-        self.end_turn()
+        self._goes("close", now_ms)
         return SpeechStop(audio_end_ms=now_ms, offset_ms=now_ms - silence_ms, at_ms=now_ms)
 
     def end_turn(self, now_ms: int | None = None) -> None:
@@ -229,8 +245,12 @@ class TurnDetector:
             now_ms: End of the audio that is gone. It may lie after the last frame, as a commit
                 can come in the middle of one. Later turns start no earlier.
         """
-        self._floor_ms = max(self._floor_ms, self._now_ms if now_ms is None else now_ms)
-        self._audio_start_ms = None
+        self._goes("drop", self._now_ms if now_ms is None else now_ms)
+
+    def _goes(self, step: SpeechStep, floor_ms: int) -> None:
+        """Goes to the next state; turns to come start no earlier than ``floor_ms``."""
+        self._state = SPEECH_STEPS[self._state, step]
+        self._floor_ms = max(self._floor_ms, floor_ms)
         self._speech_frames = 0
         self._silent_frames = 0
 

@@ -1,15 +1,23 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime_nb.protocol import events as ev
-from realtime_nb.protocol.conversation import Conversation, PlaybackReport
+from realtime_nb.protocol.conversation import (
+    TURN_STEPS,
+    Conversation,
+    PlaybackReport,
+    TurnState,
+    TurnStep,
+)
 from realtime_nb.protocol.events import SERVER_EVENTS
+from realtime_nb.protocol.records import PLAYBACK_STEPS, PlaybackKind, PlaybackState
 from tests.protocol.peer import Peer
 from tests.protocol.test_server_properties import trees
 
@@ -238,3 +246,93 @@ def test_whatever_a_server_sends_the_fold_goes_on(events: list[tuple[str, dict[s
     assert len(set(conversation.order)) == len(conversation.order)
     for speech in conversation.speech:
         assert speech.offset_ms is None or speech.offset_ms >= speech.audio_start_ms
+
+
+# --- states ---
+
+VAD = {"type": "server_vad"}
+BUFFER = "input_audio_buffer"
+TURN_EVENTS: dict[TurnStep, list[dict[str, Any]]] = {
+    "started": [{"type": f"{BUFFER}.speech_started", "audio_start_ms": 0, "item_id": "u"}],
+    "ended": [
+        {"type": f"{BUFFER}.speech_stopped", "audio_end_ms": 9, "item_id": "u"},
+        {"type": f"{BUFFER}.timeout_triggered", "audio_start_ms": 0, "audio_end_ms": 9},
+    ],
+    "left": [{"type": f"{BUFFER}.speech_stopped", "audio_end_ms": 9, "item_id": "u"}],
+    "taken": [
+        {"type": f"{BUFFER}.committed", "item_id": "u"},
+        {"type": f"{BUFFER}.cleared"},
+        {"type": "session.updated", "session": {"audio": {"input": {"turn_detection": None}}}},
+    ],
+    "settled": [
+        {"type": "response.created", "response": {"id": "r", "conversation_id": "c"}},
+        {"type": "error", "error": {"message": "No."}},
+    ],
+}
+BEFORE: dict[TurnState, list[TurnStep]] = {
+    "silent": [],
+    "speaking": ["started"],
+    "due": ["started", "ended"],
+}
+
+
+@pytest.mark.parametrize(
+    ("state", "step", "event"),
+    [
+        (state, step, event)
+        for state in BEFORE
+        for step, events in TURN_EVENTS.items()
+        for event in events
+    ],
+)
+def test_a_turn_goes_as_the_table_says(
+    state: TurnState, step: TurnStep, event: dict[str, Any]
+) -> None:
+    conversation = fold(session_created(create_response=True))
+    for one in BEFORE[state]:
+        conversation.apply(ev.parse_server(TURN_EVENTS[one][0]), 1.0)
+    assert conversation.turn == state
+    if step == "left":
+        conversation.apply(ev.parse_server(session_created(create_response=False)), 1.5)
+    conversation.apply(ev.parse_server(event), 2.0)
+    assert conversation.turn == TURN_STEPS.get((state, step), state)
+    assert (conversation.turn == "due") == (conversation.turn_ended_s is not None)
+
+
+def session_created(create_response: bool) -> dict[str, Any]:
+    detection = {**VAD, "create_response": create_response}
+    session = {"audio": {"input": {"turn_detection": detection}}}
+    return {"type": "session.created", "session": session}
+
+
+def test_what_is_no_turn_of_the_conversation_settles_none() -> None:
+    conversation = fold(session_created(create_response=True), *TURN_EVENTS["ended"])
+    apart = {"type": "response.created", "response": {"id": "r", "conversation_id": None}}
+    ours = {"type": "error", "error": {"message": "No.", "event_id": "mine"}}
+    for raw in (apart, ours):
+        conversation.apply(ev.parse_server(raw), 2.0)
+        assert conversation.turn == "due"
+
+
+PLAYED: dict[PlaybackState, list[PlaybackKind]] = {
+    "unplayed": [],
+    "playing": ["started"],
+    "finished": ["started", "finished"],
+    "flushed": ["started", "flushed"],
+}
+
+
+@pytest.mark.parametrize("kind", get_args(PlaybackKind))
+@pytest.mark.parametrize("state", PLAYED)
+def test_playback_goes_as_the_table_says(state: PlaybackState, kind: PlaybackKind) -> None:
+    conversation = fold(added("a"))
+    item = conversation.items["a"]
+    for one in PLAYED[state]:
+        conversation.apply_playback(PlaybackReport("a", 100.0, one, 1.0))
+    before = replace(item)
+    assert item.playback == state
+    conversation.apply_playback(PlaybackReport("a", 200.0, kind, 2.0))
+    if (state, kind) in PLAYBACK_STEPS:
+        assert (item.playback, item.played_ms) == (PLAYBACK_STEPS[state, kind], 200.0)
+    else:
+        assert item == before

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from realtime_nb.protocol.response import RUN_STEPS, RunState, RunStep
 from realtime_nb.protocol.server import CancelResponse, Respond
 from realtime_nb.testing import silence, tone
 from tests.protocol.orders import (
@@ -196,3 +199,35 @@ def test_out_of_band_responses_are_bounded(used: Peer) -> None:
         used.send("response.create", response={"conversation": "none"})
     error = used.refused("response.create", response={"conversation": "none"})
     assert error["code"] == "rate_limit_exceeded"
+
+
+# --- states ---
+
+
+ENDS: dict[RunStep, Callable[[Peer, str], object]] = {
+    "start": lambda peer, run: peer.hear(),
+    "end": lambda peer, run: peer.finish(run),
+    "cancel": lambda peer, run: peer.send("response.cancel"),
+    "fail": lambda peer, run: peer.core.receive_response_failure(run, "server_error", "gone"),
+    "run out": lambda peer, run: peer.speak(run, "word " * 100),
+}
+
+
+@pytest.mark.parametrize("step", ENDS)
+@pytest.mark.parametrize("state", ["waiting", "running"])
+def test_a_response_goes_as_the_table_says(peer: Peer, state: RunState, step: RunStep) -> None:
+    peer.update(max_output_tokens=20)
+    peer.say()
+    if state == "running":
+        peer.hear()
+    (run,) = peer.core._responses._runs.values()
+    assert run.state == state
+    ENDS[step](peer, run.id)
+    assert run.state == RUN_STEPS.get((state, step), state)
+    peer.collect()
+    over = run.state not in ("waiting", "running")
+    assert types(peer.log).count("response.done") == over
+    if over:
+        for late in (name for name in ENDS if name != "cancel"):
+            ENDS[late](peer, run.id)  # it is nobody's any more
+        assert run.state == RUN_STEPS[state, step]

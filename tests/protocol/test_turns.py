@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.turns import (
     FRAME_MS,
+    SPEECH_STEPS,
     SpeechSpan,
     SpeechStart,
+    SpeechState,
+    SpeechStep,
     SpeechStop,
     TurnDetector,
     TurnSettings,
@@ -257,3 +260,43 @@ def test_an_unfinished_turn_ends_with_the_audio() -> None:
 def test_settings_out_of_range_are_refused(change: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(change))):
         TurnSettings(**change)  # type: ignore[arg-type]
+
+
+class Followed(TurnDetector):
+    """Keeps every step that it takes."""
+
+    def __init__(self, settings: TurnSettings) -> None:
+        super().__init__(settings)
+        self.taken: set[tuple[SpeechState, SpeechStep]] = set()
+
+    def _goes(self, step: SpeechStep, floor_ms: int) -> None:
+        self.taken.add((self._state, step))
+        super()._goes(step, floor_ms)
+
+
+@given(st.lists(st.sampled_from([0.0, 0.4, 1.0, "stop", "end"]), max_size=60), settings_strategy)
+def test_it_goes_from_state_to_state_as_the_table_says(
+    happens: list[float | str], settings: TurnSettings
+) -> None:
+    detector = Followed(settings)
+    for what in happens:
+        if isinstance(what, float):
+            detector.step(what)
+        elif what == "end":
+            detector.end_turn()
+        elif detector.speaking:
+            detector.stop_now()
+        else:
+            with pytest.raises(RuntimeError):
+                detector.stop_now()
+        assert detector.speaking == (detector.audio_start_ms is not None)
+        assert detector.speaking or not detector.silence_ms
+    assert detector.taken <= SPEECH_STEPS.keys()
+
+
+def test_every_step_of_the_table_is_taken() -> None:
+    detector = Followed(TurnSettings(silence_duration_ms=32))
+    detector.end_turn()
+    stream(detector, [1.0, 0.0, 1.0])
+    detector.end_turn()
+    assert detector.taken == SPEECH_STEPS.keys()
