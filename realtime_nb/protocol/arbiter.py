@@ -24,7 +24,12 @@ class ResponseArbiter:
     """The requests for responses of the default conversation.
 
     A request that was sent stays in flight until a response that was created after it is done:
-    only then can no refusal of it come any more, whoever had asked for that response.
+    only then can no refusal of it come any more, whoever had asked for that response. A server
+    takes events in order, so it refuses a request before the response that was in its way ends,
+    or not at all.
+
+    It sends one request at a time. That is why an error that names no event can be matched, and why
+    a request that lost a race can go first again without overtaking another.
 
     Args:
         conversation: tells which response runs.
@@ -36,9 +41,9 @@ class ResponseArbiter:
         self._send = send
         self._waiting: deque[JsonObject] = deque()
         self._in_flight: JsonObject | None = None
-        self._answered = False
-        self._answered_a_turn = False
-        self._repeat = True
+        self._answered = False  # a response was created since; it need not be the one asked for
+        self._answered_a_turn = False  # it was the server's own, so the request may be refused yet
+        self._repeat = True  # whether the request is still wanted if it loses a race
         self._held = False
 
     @property
@@ -58,13 +63,19 @@ class ResponseArbiter:
         self._next()
 
     def hold(self) -> None:
-        """The user speaks: requests wait."""
+        """Has requests wait, because the user speaks."""
+        # For ever is impossible: whatever ends the user's speech, and detection being turned off,
+        # calls release().
         self._held = True
 
     def release(self, answered: bool) -> None:
-        """The user is silent; ``answered``: the server's own response stands for what waited, but
-        for requests that want something particular."""
-        if not self._held:
+        """Lets requests go, because the user is silent.
+
+        Args:
+            answered: the server answers the turn by itself; that response stands for what waited,
+                but for requests that want something particular.
+        """
+        if not self._held:  # a second word of the same silence: what was asked since still counts
             return
         self._held = False
         if answered:
@@ -83,12 +94,12 @@ class ResponseArbiter:
         self._repeat = False
 
     def created(self, answers_turn: bool) -> None:
-        """A response began; ``answers_turn``: the server owed one to a turn of the user."""
+        """Notes that a response began; ``answers_turn``: the server owed it to a turn."""
         self._answered = True
         self._answered_a_turn = answers_turn
 
     def done(self) -> None:
-        """A response is over."""
+        """Sends what waits, if it may go now that a response is over."""
         if self._answered:
             self._in_flight = None
         self._next()
@@ -100,7 +111,8 @@ class ResponseArbiter:
         lost = lost_race(error)
         if error.caused_by is None:
             # Some servers don't name the event. A response that answered no turn was ours, so
-            # the error is about something else.
+            # the error is about something else. One that did may have come in the way of ours:
+            # then only the words of a lost race tell that the error is about the request.
             ours = not self._answered or (lost and self._answered_a_turn)
         else:
             ours = error.caused_by == self._in_flight["event_id"]
@@ -108,6 +120,8 @@ class ResponseArbiter:
             return False
         event, self._in_flight = self._in_flight, None
         if lost and self._repeat:
+            # It waits for the end of the response that won, whose done() is still to come. With an
+            # id of its own, a late error about the first attempt is not taken for the second's.
             again = {key: value for key, value in event.items() if key != "event_id"}
             self._waiting.appendleft(again)
         else:

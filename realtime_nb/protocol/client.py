@@ -240,7 +240,7 @@ class ClientProtocol:
             owed = self.conversation.turn == "due"  # before this event settles it
             self.conversation.apply(event, t_s)
             if isinstance(event, ev.ServerEvent):
-                self._listen(event)
+                self._listen(event)  # first, so that no reaction asks for a response into speech
                 self._react(event, pcm or b"", owed)
         return events
 
@@ -255,12 +255,16 @@ class ClientProtocol:
     def receive_flushed(self, item_id: str, played_ms: float) -> None:
         """Tells the server how much was heard of an item whose playback was stopped."""
         item = self.conversation.items.get(item_id)
+        # Cut once: a second report of the same flush, or one after the server's own cut, would ask
+        # for audio back that is gone.
         if item is None or item.interrupted or item.audio_ms <= 0:
             return
         response = self.conversation.responses.get(item.response_id or "")
         if response is not None and not response.in_conversation:
             return
         running = response is not None and response.active
+        # All that came was heard, but is it all? While the response runs the server may be ahead
+        # of what has arrived, so it is told where the user stopped listening.
         final = item.status in ("completed", "incomplete") or not running
         if final and played_ms >= item.audio_ms - 1:
             return
@@ -337,13 +341,15 @@ class ClientProtocol:
 
     def _audio(self, event: ev.OutputAudioDelta, pcm: bytes) -> None:
         response = self.conversation.responses[event.response_id]
-        late = response.status == "cancelled"
+        late = response.status == "cancelled"  # some servers send on what they had at hand
         if late or event.response_id in self._muted or not isinstance(event.delta, str):
             return
         self._voiced.setdefault(event.response_id, {})[event.item_id] = False
         self._actions.append(PlayAudio(event.item_id, pcm))
 
     def _stop_playback(self) -> None:
+        # Muted here and not when the device has flushed: audio that is on its way already must not
+        # be queued behind the flush, where it would sound on.
         self._muted.update(
             response.id for response in self.conversation.responses.values() if response.active
         )
@@ -378,6 +384,7 @@ class ClientProtocol:
                 self._output_item_done(item, response_id)
         for item_id in self._voiced.get(response_id, {}):
             self._end_audio(response_id, item_id)
+        # Before the arbiter sends what waits: the next response must not know what nobody heard.
         self._delete_what_nobody_heard(response_id)
         self._voiced.pop(response_id, None)
         self._muted.discard(response_id)

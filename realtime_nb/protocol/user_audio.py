@@ -72,7 +72,10 @@ class UserAudio:
         self.clock = InputClock()
 
     def _lost(self, ms: float) -> None:
-        """Appends are missing here. What happened at this position may have happened after them."""
+        """Counts appends that are missing here.
+
+        What happened at this position may have happened after them.
+        """
         before_ms, self.sent_ms = self.sent_ms, self.sent_ms + ms
         if self._floor_ms == before_ms > 0:
             self._floor_ms = self.sent_ms
@@ -101,14 +104,15 @@ class UserAudio:
         self._floor_ms = max(self._floor_ms, self.connection_ms + end_ms)
 
     def configured(self, before: JsonObject | None, after: JsonObject | None) -> None:
-        """Turns detection was changed, or confirmed."""
+        """Notes where in running speech turn detection was changed, unless it was confirmed."""
         if self.speech and self.speech[-1].audio_end_ms is None and before != after:
             self.speech[-1].changed_ms = self.sent_ms
 
     def started(
         self, event: SpeechStarted, detection: JsonObject | None, t_s: float | None
     ) -> None:
-        """Somebody speaks. Two stretches can't begin at one place, nor can the second be first."""
+        """Notes that somebody speaks."""
+        # Two stretches can't begin at one place, nor can the second be first.
         start_ms = self.connection_ms + event.audio_start_ms
         if self.speech and start_ms <= self.speech[-1].audio_start_ms:
             self._count_is_lost = True
@@ -125,7 +129,8 @@ class UserAudio:
     def stopped(
         self, event: SpeechStopped, detection: JsonObject | None, t_s: float | None
     ) -> None:
-        """That is over. The end of a stretch whose beginning was lost is no other's end."""
+        """Notes that speech is over."""
+        # The end of a stretch whose beginning was lost is no other's end.
         heard = self.speech[-1] if self.speech else None
         if heard is None or heard.audio_end_ms is not None:
             return
