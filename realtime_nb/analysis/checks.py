@@ -8,7 +8,8 @@
         check.no("false-interruption")
         check.no_errors()
 
-A figure that is not known fails, and says why it is not known.
+A figure that is not known fails, and says why it is not known; so does a kind of findings that
+nothing in the recording could tell of.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Literal, Self
 from realtime_nb.analysis.cost.prices import PriceTable
 from realtime_nb.analysis.findings.evidence import SEVERITIES, Evidence
 from realtime_nb.analysis.findings.findings import FINDING_IDS, Finding, Findings, findings
+from realtime_nb.analysis.findings.unknown import KINDS
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.words import counted
@@ -138,8 +140,13 @@ class Checks:
 
     # --- findings ---
 
-    def no(self, *ids: str) -> None:
+    def no(self, *ids: str, allow_unknown: bool = False) -> None:
         """Checks that there are no findings of these kinds, such as ``false-interruption``.
+
+        Args:
+            ids: The kinds.
+            allow_unknown: Let those pass of which nothing can be known, such as what was missed in
+                a log without audio.
 
         Raises:
             ConfigurationError: There is no such kind.
@@ -148,12 +155,14 @@ class Checks:
             if id not in FINDING_IDS:
                 raise ConfigurationError(_unknown("finding", id, FINDING_IDS))
             self._refuse(self._findings.of(id))
+        self._refuse_unknown(ids, allow_unknown)
 
-    def no_errors(self, *, except_benign: bool = True) -> None:
+    def no_errors(self, *, except_benign: bool = True, allow_unknown: bool = False) -> None:
         """Checks that the server rejected nothing and that no response failed.
 
         Args:
             except_benign: Let those errors pass that a race brings about and that change nothing.
+            allow_unknown: Let it pass when that is not known.
         """
         self._refuse(
             one
@@ -163,11 +172,28 @@ class Checks:
                 one.id == "rejected-requests" and not (except_benign and one.evidence.get("benign"))
             )
         )
+        self._refuse_unknown(("rejected-requests", "response-failed"), allow_unknown)
 
-    def none_worse_than(self, severity: Literal["error", "warning", "note"]) -> None:
-        """Checks that all findings are of this severity or milder."""
+    def none_worse_than(
+        self, severity: Literal["error", "warning", "note"], *, allow_unknown: bool = False
+    ) -> None:
+        """Checks that all findings are of this severity or milder.
+
+        Args:
+            severity: The worst that passes.
+            allow_unknown: Let it pass when nothing can be known of some kinds of findings.
+        """
         allowed = SEVERITIES.index(severity)
         self._refuse(one for one in self._findings if SEVERITIES.index(one.severity) < allowed)
+        worst = (id for id in FINDING_IDS if SEVERITIES.index(KINDS[id].worst) < allowed)
+        self._refuse_unknown(worst, allow_unknown)
+
+    def _refuse_unknown(self, ids: Iterable[str], allowed: bool) -> None:
+        unknown = self._findings.unknown
+        for id in ids if not allowed else ():
+            failure = f"whether there is a finding of {id} is not known: {unknown.get(id)}"
+            if id in unknown and failure not in self.failures:
+                self.failures.append(failure)
 
     @cached_property
     def _findings(self) -> Findings:

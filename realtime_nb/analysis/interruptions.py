@@ -92,12 +92,17 @@ _REPORT_SLACK_S = 0.1
 def interruptions(
     rec: Recorded, *, min_ms: float = 250.0, echo_threshold: float = 0.35
 ) -> pd.DataFrame:
-    """Returns one row per interruption of the agent and per missed barge-in, in order of time.
+    """Returns one row per interruption of the agent and per barge-in that was missed or heard late,
+    in order of time.
 
     An interruption is an agent's message that was being played and was stopped before its end: its
-    playback was flushed, it was truncated, or its response cancelled by turn detection. A missed
-    barge-in is speech over the agent's playback, of at least 300 ms by the offline detector and not
-    its echo, of which the server reported nothing within 500 ms.
+    playback was flushed, it was truncated, or its response cancelled by turn detection. Where
+    playback was not reported, each response that turn detection cancelled is one, with or without
+    a message. A missed barge-in is speech over the agent's playback, of at least 300 ms by the
+    offline detector and not its echo, of which the server reported nothing; a late one is such
+    speech that it reported after more than 500 ms.
+
+    A log without times tells who interrupted by the order of its events.
 
     Args:
         rec: the session.
@@ -105,7 +110,8 @@ def interruptions(
         echo_threshold: from which ``echo_score`` on it was the agent's own voice.
 
     Columns:
-        kind: ``interruption`` or ``missed``.
+        kind: ``interruption``, ``missed`` or ``late``. What was heard late and stopped the agent
+            has a row of each.
         turn: number of the turn in which the agent spoke, NaN before the first.
         item_id, user_item: the agent's message that was cut, and what the user's speech became.
         onset_s, detected_s, stopped_s: when the user began, when the server's report of it came,
@@ -168,11 +174,10 @@ class _Scene:
         self.echo_threshold = echo_threshold
         self.conversation = rec.conversation
         self.voices = rec.voices
-        self.numbers = {
-            item.id: turn.number
-            for turn in find_user_turns(self.conversation)
-            for item in turn.items
-        }
+        self.turns = find_user_turns(self.conversation)
+        self.numbers = {item.id: turn.number for turn in self.turns for item in turn.items}
+        self.numbers |= {each.id: turn.number for turn in self.turns for each in turn.responses}
+        self.timed = "times" not in self.conversation.gaps
         self.speech = sorted(
             (heard for heard in self.conversation.speech if heard.started_s is not None),
             key=lambda heard: heard.started_s or 0.0,
@@ -191,9 +196,16 @@ class _Scene:
 
     def interruptions(self) -> Iterator[dict[str, object]]:
         known = self.conversation.playback_known
-        for item in self.conversation.items.values():
-            if item.role == "assistant" and self._was_cut(item, known):
+        spoken = [item for item in self.conversation.items.values() if item.role == "assistant"]
+        for item in spoken:
+            if self._was_cut(item, known):
                 yield self._interruption(item, known)
+        if known:
+            return
+        begun = {item.response_id for item in spoken}
+        for response in self.conversation.responses.values():
+            if response.interrupted and response.id not in begun:
+                yield self._interruption(Item("", response_id=response.id), known)
 
     def _was_cut(self, item: Item, playback_known: bool) -> bool:
         if playback_known and item.played_s is None:
@@ -201,8 +213,9 @@ class _Scene:
         if item.playback_dropped or item.remembered_ms < item.audio_ms - UNHEARD_MS:
             return True
         response = self.conversation.responses.get(item.response_id or "")
-        cancelled = response is not None and response.interrupted
-        return cancelled and self._heard_over(item) is not None
+        if response is None or not response.interrupted:
+            return False
+        return not playback_known or self._heard_over(item) is not None
 
     def _span_s(self, item: Item) -> TimeSpan:
         """Returns when it was played; without reports of that, when it may have been."""
@@ -213,16 +226,26 @@ class _Scene:
 
     def _heard_over(self, item: Item) -> Speech | None:
         """Returns the last speech that the server reported while the item was played."""
+        if not self.timed:
+            return self._heard_next(item)
         begin_s, end_s = self._span_s(item)
         index = bisect_right(self.started_s, end_s + _REPORT_SLACK_S) - 1
         return self.speech[index] if index >= 0 and self.started_s[index] >= begin_s else None
+
+    def _heard_next(self, item: Item) -> Speech | None:
+        """Returns the speech of the turn after the item's, which is what stopped it if speech
+        did."""
+        number = self.numbers.get(item.id) or self.numbers.get(item.response_id or "")
+        if number is None or number == len(self.turns):
+            return None
+        return self.turns[number].speech
 
     def _user_speech(self, item: Item) -> _UserSpeech:
         heard = self._heard_over(item)
         if heard is not None:
             found = boundaries_of(heard, self.voices)
             onset_s = self.rec.input_clock.onset(found.onset_ms)
-            return _UserSpeech(heard, found, onset_s, heard.started_s or math.nan)
+            return _UserSpeech(heard, found, onset_s, or_nan(heard.started_s))
         begin_s, end_s = self._span_s(item)
         index = bisect_left(self.user, end_s, key=lambda span: span[0]) - 1
         if index < 0 or self.user[index][0] < begin_s:
@@ -238,12 +261,12 @@ class _Scene:
         )
         stopped_s = or_nan(item.stopped_s)
         score = self._echo_score(user.boundaries, user.onset_s, stopped_s)
-        cause = self._cause(user, user_item, score)
+        cause = self._cause(item, user, user_item, score)
         played_ms = or_nan(item.played_ms)
         return {
             "kind": "interruption",
-            "turn": float(self.numbers.get(item.id, math.nan)),
-            "item_id": item.id,
+            "turn": self._turn_of(item),
+            "item_id": item.id or None,
             "user_item": None if user.speech is None else user.speech.item_id,
             "onset_s": user.onset_s,
             "detected_s": user.detected_s,
@@ -264,11 +287,17 @@ class _Scene:
             "note": _note(user, user_item, playback_known),
         }
 
+    def _turn_of(self, item: Item) -> float:
+        number = self.numbers.get(item.id) or self.numbers.get(item.response_id or "")
+        return or_nan(number)
+
     # --- causes ---
 
-    def _cause(self, user: _UserSpeech, user_item: Item | None, score: float) -> Cause:
+    def _cause(self, item: Item, user: _UserSpeech, user_item: Item | None, score: float) -> Cause:
         if user.speech is None and user.boundaries.onset_source is None:
-            return "program"
+            response = self.conversation.responses.get(item.response_id or "")
+            by_voice = response is not None and response.interrupted
+            return "user" if by_voice else "program"
         # Before the words: recognition makes some of the agent's own voice, too.
         if score >= self.echo_threshold:
             return "echo"
@@ -318,7 +347,8 @@ class _Scene:
                 found = Boundaries(offset_ms, source, end_ms, source)
                 score = self._echo_score(found, over[0], stop_s)
                 if not score >= self.echo_threshold:
-                    yield self._missed(item, over[0], score)
+                    late = self._reported_late(over[0], (offset_ms, end_ms))
+                    yield self._missed(item, over[0], score, late)
                 break
 
     def _played_between(self, start_s: float, end_s: float) -> Sequence[tuple[TimeSpan, Item]]:
@@ -337,21 +367,40 @@ class _Scene:
         stopped_s = self.speech[index].stopped_s
         return stopped_s is None or stopped_s >= onset_s
 
-    def _missed(self, item: Item, onset_s: float, score: float) -> dict[str, object]:
+    def _reported_late(self, onset_s: float, span_ms: TimeSpan) -> Speech | None:
+        """Returns what the server reported later of the same stretch of audio; None where nothing
+        came."""
+        begin_ms, end_ms = span_ms
+        for heard in self.speech[bisect_right(self.started_s, onset_s + _DETECTED_WITHIN_S) :]:
+            until_ms = math.inf if heard.audio_end_ms is None else heard.audio_end_ms
+            if heard.audio_start_ms < end_ms and until_ms > begin_ms:
+                return heard
+        return None
+
+    def _missed(
+        self, item: Item, onset_s: float, score: float, late: Speech | None
+    ) -> dict[str, object]:
         blank: dict[str, object] = dict.fromkeys(INTERRUPTION_COLUMNS, math.nan)
+        detected_s = math.nan if late is None else or_nan(late.started_s)
+        user_item = None if late is None else self.conversation.items.get(late.item_id)
+        note = "the server reported no speech"
+        if late is not None:
+            note = f"the server reported it after {detected_s - onset_s:.1f} s"
         return {
             **blank,
-            "kind": "missed",
-            "turn": float(self.numbers.get(item.id, math.nan)),
+            "kind": "missed" if late is None else "late",
+            "turn": self._turn_of(item),
             "item_id": item.id,
-            "user_item": None,
+            "user_item": None if late is None else late.item_id,
             "onset_s": onset_s,
+            "detected_s": detected_s,
+            "detection_ms": between_ms(onset_s, detected_s),
             "cause": "user",
             "false": False,
             "echo_score": score,
-            "user_text": None,
+            "user_text": None if user_item is None else user_item.text,
             "source": self.voices.source,
-            "note": "the server reported no speech",
+            "note": note,
         }
 
 

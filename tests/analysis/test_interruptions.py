@@ -6,6 +6,8 @@ import math
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from realtime_nb.analysis.interruptions import (
     INTERRUPTION_COLUMNS,
@@ -13,6 +15,7 @@ from realtime_nb.analysis.interruptions import (
     playback_spans,
 )
 from realtime_nb.audio.files import load_audio
+from tests.analysis.untimed_log import untimed
 from tests.made_recording import MadeRecording
 from tests.paths import DATA
 from tests.spoken_recording import begun, voiced
@@ -323,3 +326,55 @@ def test_what_is_still_being_played_lasts_to_the_end() -> None:
     assert [(span, item.id) for span, item in playback_spans(rec.conversation, 60.0)] == [
         ((10.2, 60.0), "resp_1_item")
     ]
+
+
+def test_speech_that_the_server_heard_late_was_heard() -> None:
+    """The user spoke over the agent from 12.0 s on; the server said so at 12.9 s."""
+    rec = begun()
+    speaking(rec)
+    finished(rec)
+    voiced(rec, (11_000, 13_000))
+    rec.got(12.9, "input_audio_buffer.speech_started", audio_start_ms=11_500, item_id="user_2")
+
+    (row,) = interruptions(rec).round(6).to_dict("records")
+
+    assert (row["kind"], row["user_item"], row["item_id"]) == ("late", "user_2", "resp_1_item")
+    assert (row["onset_s"], row["detected_s"], row["detection_ms"]) == (12.0, 12.9, 900)
+    assert row["note"] == "the server reported it after 0.9 s"
+    value = rec.metrics().value
+    assert (value.missed_barge_ins, value.late_barge_ins, value.interruptions) == (0, 1, 0)
+    assert value.barge_in_success_share == 0
+
+
+def test_what_was_reported_of_other_words_does_not_count() -> None:
+    """The report is of what was said two seconds later."""
+    rec = begun()
+    speaking(rec)
+    finished(rec)
+    voiced(rec, (10_500, 11_500))
+    rec.got(14.0, "input_audio_buffer.speech_started", audio_start_ms=13_000, item_id="user_2")
+
+    assert list(interruptions(rec).kind) == ["missed"]
+
+
+SAID = st.sampled_from(["mhm", "Yeah.", "Can I speak with a person?", "Um..."])
+
+
+@given(
+    turns=st.lists(st.tuples(SAID, st.booleans()), min_size=1, max_size=8),
+    silent=st.frozensets(st.integers(0, 7)),
+)
+def test_counting_needs_no_clock(
+    tmp_path_factory: pytest.TempPathFactory, turns: list[tuple[str, bool]], silent: frozenset[int]
+) -> None:
+    rec = untimed(tmp_path_factory.mktemp("log"), turns, silent=silent)
+
+    table, figures = rec.interruptions(), rec.metrics()
+
+    expected = [number for number, (_, cancelled) in enumerate(turns) if cancelled]
+    assert sorted(table.turn) == [number + 1 for number in expected]
+    assert figures.value.interruptions == len(expected)
+    following = [turns[number + 1][0] for number in expected if number + 1 < len(turns)]
+    false = sum(text in ("mhm", "Yeah.", "Um...") for text in following)
+    assert figures.value.false_interruptions == false
+    assert figures.reason.missed_barge_ins == "the log has no times"

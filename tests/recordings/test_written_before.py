@@ -7,7 +7,8 @@ sentences, ``written_before.html`` its report, but for the sound.
 
 What was made right since then: the report names its latencies (2026-11-29: "median of 2 turns
 without calls", "slowest answer of all"); calls tell what they waited for others (``others_ms``,
-``tool_others_ms``: 0 for its only call).
+``tool_others_ms``: 0 for its only call); barge-ins that were heard late are counted
+(``late_barge_ins``: 0).
 """
 
 from __future__ import annotations

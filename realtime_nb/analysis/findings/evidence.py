@@ -25,6 +25,7 @@ __all__ = [
     "SEVERITIES",
     "Evidence",
     "Finding",
+    "Microphone",
     "Rule",
     "Severity",
     "seconds",
@@ -37,6 +38,9 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 AT_THE_END_S = 0.5
 """What was stopped so shortly before the session's end was stopped by it."""
+
+Microphone = Literal["browser", "computer", "program", "unknown"]
+"""What audio came from; a ``program`` plays files or what it has made."""
 
 _BULK = ("input_audio_buffer.append",)
 
@@ -191,6 +195,17 @@ class Evidence:
         }
 
     # --- settings ---
+
+    @cached_property
+    def microphone(self) -> Microphone:
+        """What the user's audio came from, as far as the recording tells."""
+        told = self.rec.header.get("microphone")
+        if isinstance(told, dict) and told:
+            return "computer" if told.get("source") == "host" else "browser"
+        sent = [line for line in self.rec.raw_events() if line.event.get("type") in _BULK]
+        if not sent or "endpoint" not in self.rec.header:
+            return "unknown"
+        return "program" if all(line.captured_s is None for line in sent) else "unknown"
 
     @property
     def turn_detection(self) -> JsonObject:

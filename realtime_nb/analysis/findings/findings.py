@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, overload
 
 from realtime_nb.analysis.cost.prices import PriceTable
@@ -19,6 +19,7 @@ from realtime_nb.analysis.findings.evidence import SEVERITIES, Evidence, Finding
 from realtime_nb.analysis.findings.session import SESSION_RULES
 from realtime_nb.analysis.findings.timing import TIMING_RULES
 from realtime_nb.analysis.findings.turns import TURN_RULES
+from realtime_nb.analysis.findings.unknown import KINDS, why_unknown
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.protocol.words import clock, counted
 
@@ -30,16 +31,7 @@ __all__ = ["FINDING_IDS", "RULES", "Finding", "Findings", "findings"]
 SHOWN_OF_A_KIND = 5
 """So many findings of one kind are displayed among others; :meth:`Findings.of` shows all."""
 
-FINDING_IDS = (
-    *("rejected-requests", "response-failed", "response-incomplete", "rate-limit-low"),
-    *("recording-damaged", "session-ended-early", "context-growth", "transcription-failed"),
-    "nothing-cached",
-    *("agent-cut-by-echo", "false-interruption", "missed-barge-in", "over-remembered-audio"),
-    *("premature-cut", "phantom-turn", "unheard-speech", "unanswered-turn"),
-    *("slow-answer", "endpoint-wait-dominates", "slow-tool", "dead-air", "failed-tool"),
-    *("late-output", "orphan-call", "input-not-real-time"),
-    *("unheard-audio", "underruns", "quiet-microphone", "clipping", "noisy-room"),
-)
+FINDING_IDS = tuple(KINDS)
 """All kinds of findings."""
 
 RULES: tuple[Rule, ...] = (
@@ -58,7 +50,7 @@ def findings(rec: Recorded, prices: PriceTable | None = None) -> Findings:
     """
     evidence = Evidence(rec, prices)
     found = [finding for rule in RULES for finding in rule(evidence)]
-    return Findings(found, simulated=rec.simulated)
+    return Findings(found, rec.simulated, why_unknown(evidence))
 
 
 class Findings(Sequence[Finding]):
@@ -66,11 +58,18 @@ class Findings(Sequence[Finding]):
 
     Attributes:
         simulated: Whether the session ran on the local server, whose latencies are its own.
+        unknown: By kind, why its rule could not look, so that none of them says nothing.
     """
 
-    def __init__(self, found: Iterable[Finding], simulated: bool = False) -> None:
+    def __init__(
+        self,
+        found: Iterable[Finding],
+        simulated: bool = False,
+        unknown: Mapping[str, str] | None = None,
+    ) -> None:
         self._found = sorted(found, key=_rank)
         self.simulated = simulated
+        self.unknown = dict(unknown or {})
 
     @overload
     def __getitem__(self, index: int) -> Finding: ...
@@ -78,7 +77,7 @@ class Findings(Sequence[Finding]):
     def __getitem__(self, index: slice) -> Findings: ...
     def __getitem__(self, index: int | slice) -> Finding | Findings:
         if isinstance(index, slice):
-            return Findings(self._found[index], self.simulated)
+            return Findings(self._found[index], self.simulated, self.unknown)
         return self._found[index]
 
     def __len__(self) -> int:
@@ -86,7 +85,8 @@ class Findings(Sequence[Finding]):
 
     def of(self, id: str) -> Findings:
         """Returns those of one kind, such as ``"slow-answer"``."""
-        return Findings((one for one in self._found if one.id == id), self.simulated)
+        unknown = {id: self.unknown[id]} if id in self.unknown else {}
+        return Findings((one for one in self._found if one.id == id), self.simulated, unknown)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -104,12 +104,12 @@ class Findings(Sequence[Finding]):
             lines.append(f"{one.severity:<7}  {clock(one.start_s):>5}  {one.text}  [{one.id}]")
             if one.suggestion:
                 lines.append(f"{'':16}→ {one.suggestion}")
-        return "\n".join([*lines, *left])
+        return "\n".join([*lines, *left, *self._not_known()])
 
     def _repr_html_(self) -> str:
         shown, left = self._shown()
         rows = "".join(_html_row(one) for one in shown)
-        more = "".join(f"<p>{html.escape(line)}</p>" for line in left)
+        more = "".join(f"<p>{html.escape(line)}</p>" for line in (*left, *self._not_known()))
         return f"<p>{html.escape(self._headline())}</p><table>{rows}</table>{more}"
 
     def _shown(self) -> tuple[list[Finding], list[str]]:
@@ -126,6 +126,13 @@ class Findings(Sequence[Finding]):
                 shown.append(one)
         more = ((id, count - SHOWN_OF_A_KIND) for id, count in counts.items())
         return shown, [f'and {left} more like it: .of("{id}")' for id, left in more if left > 0]
+
+    def _not_known(self) -> list[str]:
+        """Returns what could not be looked for, a line for each reason."""
+        by_reason: dict[str, list[str]] = {}
+        for id, reason in self.unknown.items():
+            by_reason.setdefault(reason, []).append(id)
+        return [f"not known, {reason}: {', '.join(ids)}" for reason, ids in by_reason.items()]
 
     def _headline(self) -> str:
         counts = [(severity, self._count(severity)) for severity in SEVERITIES]

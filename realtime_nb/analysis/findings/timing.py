@@ -10,6 +10,7 @@ from realtime_nb.analysis.call_gaps import CallGap, find_call_gaps, why_no_gaps
 from realtime_nb.analysis.findings.evidence import (
     Evidence,
     Finding,
+    Microphone,
     Rule,
     Severity,
     seconds,
@@ -278,6 +279,17 @@ def _what_failed(output: str | None) -> str:
     return shortened(" ".join(text.split()).rstrip("."), 80)
 
 
+PACES: dict[Microphone, str] = {
+    "browser": "the page's microphone came in bursts: keep the notebook's tab in the foreground "
+    "and the kernel free; doctor() measures the path from the page",
+    "computer": "the computer's microphone was taken late: keep the machine and the kernel free; "
+    "doctor() measures it",
+    "program": "send the audio at the pace at which it was spoken: session.play() does",
+    "unknown": "send the audio at the pace at which it was spoken, in chunks of 20 to 100 ms",
+}
+"""What keeps the pace, by what sent the audio."""
+
+
 def pushed_input(evidence: Evidence) -> Iterator[Finding]:
     """Yields input that was sent faster than it was spoken, so that nobody can tell the latency."""
     fast = [row for row in evidence.latency.values() if "real time" in str(row.latency_note)]
@@ -290,7 +302,7 @@ def pushed_input(evidence: Evidence) -> Iterator[Finding]:
         f"the audio of {counted(len(fast), 'turn')} was not sent in real time, so their "
         "latencies are not known",
         turns=[row.turn for row in fast],
-        suggestion="send the audio at the pace at which it was spoken: session.play() does",
+        suggestion=PACES[evidence.microphone],
     )
 
 

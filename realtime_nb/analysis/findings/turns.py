@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
@@ -11,10 +12,12 @@ from realtime_nb.analysis.findings.evidence import (
     AT_THE_END_S,
     Evidence,
     Finding,
+    Microphone,
     Rule,
     seconds,
     table_rows,
 )
+from realtime_nb.analysis.user_turns import UserTurn
 from realtime_nb.analysis.voices import TimeSpan
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.words import shortened
@@ -30,6 +33,16 @@ DEAF_S = 1.0
 UNANSWERED_AFTER_S = 3.0
 """A turn that was taken less than this before the session ended had no time to be answered."""
 
+SHORT_WORDS = 2
+"""Turns of so many words are what listeners say, hesitations, and beginnings."""
+
+CANCELLED_FROM = 3
+CANCELLED_SHARE = 0.25
+"""So many answers, and such a share of them, are no accident any more."""
+
+LONG_WINDOW_MS = 500.0
+"""The silence window that is documented for hosted sessions."""
+
 CAUSES = {
     "empty": "by a sound in which no words were understood",
     "phantom_phrase": "by a sound that was transcribed as {text!r}, as noise often is",
@@ -39,13 +52,25 @@ CAUSES = {
 }
 
 
+ECHO_REMEDIES: dict[Microphone, str] = {
+    "browser": "use headphones, or switch the page's echo cancellation on in the panel; without "
+    "either, interrupt_response=False",
+    "computer": "use headphones, or the microphone of the page (audio='browser'), which cancels "
+    "echo; without either, interrupt_response=False",
+    "program": "keep the agent's voice out of the audio that is sent, or interrupt_response=False",
+    "unknown": "use headphones or echo cancellation; without either, interrupt_response=False",
+}
+"""What keeps the agent from hearing itself, by what sent the audio."""
+
+
 def false_interruptions(evidence: Evidence) -> Iterator[Finding]:
     """Yields answers that were cut though nobody wanted the floor, by cause."""
     table = evidence.interruptions
     for row in table_rows(table[table["false"].astype(bool) & (table.kind == "interruption")]):
         cause = str(row.cause)
         how = CAUSES.get(cause, "though nobody wanted to speak")
-        text = f"the agent was cut after {seconds(row.played_ms)} " + how.format(
+        after = f" after {seconds(row.played_ms)}" if row.played_ms == row.played_ms else ""
+        text = f"the agent was cut{after} " + how.format(
             text=row.user_text or "", echo=row.echo_score
         )
         yield evidence.finding(
@@ -55,7 +80,9 @@ def false_interruptions(evidence: Evidence) -> Iterator[Finding]:
             text,
             turn=row.turn,
             of=(row.item_id, row.user_item),
-            suggestion=_against(cause, evidence.turn_detection),
+            suggestion=ECHO_REMEDIES[evidence.microphone]
+            if cause == "echo"
+            else _against(cause, evidence.turn_detection),
             item_id=row.item_id,
             user_item=row.user_item,
             cause=cause,
@@ -65,11 +92,6 @@ def false_interruptions(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _against(cause: str, settings: JsonObject) -> str:
-    if cause == "echo":
-        return (
-            "use headphones or the browser's echo cancellation; without either, "
-            "interrupt_response=False"
-        )
     if cause == "backchannel":
         return "use semantic_vad with eagerness='low', or interrupt_response=False"
     threshold = settings.get("threshold")
@@ -80,6 +102,83 @@ def _against(cause: str, settings: JsonObject) -> str:
             "would miss), or switch noise_reduction on"
         )
     return "switch noise_reduction on, or use server_vad with a higher threshold"
+
+
+def cancelled_answers(evidence: Evidence) -> Iterator[Finding]:
+    """Yields that many answers were cancelled around turns of a word or two.
+
+    Where a short silence ends a turn, "mhm" is one: it gets an answer, which the next words cancel.
+    """
+    answered = [turn for turn in evidence.turns if turn.responses]
+    cancelled = []
+    for turn, following in zip_longest(evidence.turns, evidence.turns[1:]):
+        short = [one for one in (turn, following) if one is not None and _is_short(one)]
+        if short and any(response.interrupted for response in turn.responses):
+            cancelled.append((turn, short[0]))
+    number = len(cancelled)
+    if number < CANCELLED_FROM or number < CANCELLED_SHARE * len(answered):
+        return
+    said = list(dict.fromkeys(repr(short.item.text) for _, short in cancelled))[:3]
+    window_ms = _silence_window_ms(evidence, [short for _, short in cancelled])
+    at = "" if math.isnan(window_ms) else f", at a silence window of {window_ms:g} ms"
+    ids = [turn.item.id for turn, _ in cancelled]
+    yield evidence.finding(
+        "cancelled-by-short-turns",
+        "warning",
+        (cancelled[0][0].began_s, cancelled[-1][0].began_s),
+        f"{number} of {len(answered)} answers were cancelled by short turns such as "
+        f"{' and '.join(filter(None, (', '.join(said[:-1]), said[-1])))}{at}",
+        of=ids,
+        suggestion=_against_short_turns(window_ms),
+        cancelled=number,
+        answers=len(answered),
+        item_ids=ids,
+        silence_duration_ms=window_ms,
+    )
+
+
+def _is_short(turn: UserTurn) -> bool:
+    words = turn.item.text.split()
+    return turn.item.transcript == "completed" and 0 < len(words) <= SHORT_WORDS
+
+
+def _silence_window_ms(evidence: Evidence, turns: Sequence[UserTurn]) -> float:
+    """Returns the silence window that ended most of the turns; NaN where none is known."""
+    settings = [turn.speech.stop_detection or {} for turn in turns if turn.speech is not None]
+    windows = [one.get("silence_duration_ms") for one in (*settings, evidence.turn_detection)]
+    known = Counter(ms for ms in windows if isinstance(ms, int | float))
+    return float(known.most_common(1)[0][0]) if known else math.nan
+
+
+def _against_short_turns(window_ms: float) -> str:
+    semantic = "semantic_vad with eagerness='low' waits until a sentence is whole"
+    keep = "interrupt_response=False lets the agent finish"
+    if window_ms < LONG_WINDOW_MS:
+        return (
+            f"set silence_duration_ms to {LONG_WINDOW_MS:g} or more instead of {window_ms:g}, so "
+            f"that such words stay with what follows; {semantic}, and {keep}"
+        )
+    return f"{semantic}; {keep}"
+
+
+def late_barge_ins(evidence: Evidence) -> Iterator[Finding]:
+    """Yields times at which the user spoke over the agent and was heard, but late."""
+    table = evidence.interruptions
+    for row in table_rows(table[table.kind == "late"]):
+        yield evidence.finding(
+            "late-barge-in",
+            "warning",
+            (row.onset_s, row.detected_s),
+            f"the user spoke over the agent at {row.onset_s:.1f} s, and the server heard it "
+            f"{seconds(row.detection_ms)} later",
+            turn=row.turn,
+            of=(row.item_id, row.user_item),
+            suggestion="look at the microphone's level and at the network; a lower threshold hears "
+            "sooner",
+            item_id=row.item_id,
+            user_item=row.user_item,
+            detection_ms=row.detection_ms,
+        )
 
 
 def missed_barge_ins(evidence: Evidence) -> Iterator[Finding]:
@@ -242,7 +341,9 @@ def _quoted(text: str) -> str:
 
 TURN_RULES: tuple[Rule, ...] = (
     false_interruptions,
+    cancelled_answers,
     missed_barge_ins,
+    late_barge_ins,
     over_remembered,
     premature_cuts,
     phantom_turns,

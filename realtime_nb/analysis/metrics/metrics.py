@@ -72,12 +72,13 @@ DEFINITIONS: dict[str, str] = {
     "false_interruptions_backchannel": "A word that does not ask for the floor.",
     "false_interruption_share": "False interruptions by interruptions.",
     "missed_barge_ins": "Speech of 300 ms and more over the agent, not its echo, of which the "
-    "server reported nothing within 500 ms.",
+    "server reported nothing.",
+    "late_barge_ins": "Such speech that the server reported, but after more than 500 ms.",
     "barge_in_response_ms": "From the user's onset to the agent's last sample played.",
     "barge_in_detection_ms": "Of that: until the receipt of speech_started.",
     "barge_in_flush_ms": "Of that: from there on.",
     "barge_in_success_share": "Barge-ins (not false) after which the agent fell silent within "
-    "500 ms, by those of which that is known and the missed.",
+    "500 ms, by those of which that is known and those that did not stop it.",
     "premature_cuts": "Turns that were ended in the middle: the user went on within 1.2 s of "
     "speech_stopped and before 500 ms of the reply were played, and the reply was cut or the words "
     "continue the sentence.",
@@ -174,7 +175,7 @@ def _server_figures(rec: Recorded) -> dict[str, Figure]:
 def _interruption_figures(rec: Recorded) -> dict[str, Figure]:
     if not rec.conversation.events_applied:
         return _no_interruption_figures(figures.NO_EVENTS)
-    lost = figures.gap(rec, "times", "events.jsonl", "playback.jsonl")
+    lost = figures.gap(rec, "events.jsonl", "playback.jsonl")
     if lost is not None:
         return _no_interruption_figures(lost)
     table = rec.interruptions()
@@ -199,7 +200,10 @@ def _interruption_figures(rec: Recorded) -> dict[str, Figure]:
 
 def _no_interruption_figures(reason: str) -> dict[str, Figure]:
     by_cause = (f"false_interruptions_{cause}" for cause in _FALSE_CAUSES)
-    counts = ("interruptions", "stopped_by_program", "false_interruptions", "missed_barge_ins")
+    counts = (
+        *("interruptions", "stopped_by_program", "false_interruptions"),
+        *("missed_barge_ins", "late_barge_ins"),
+    )
     times = ("barge_in_response_ms", "barge_in_detection_ms", "barge_in_flush_ms")
     shares = ("false_interruption_share", "barge_in_success_share")
     units = {**dict.fromkeys((*counts, *by_cause), "count"), **dict.fromkeys(times, "ms")}
@@ -208,32 +212,36 @@ def _no_interruption_figures(reason: str) -> dict[str, Figure]:
 
 
 def _barge_in_figures(rec: Recorded, table: pd.DataFrame) -> dict[str, Figure]:
-    missed = int((table.kind == "missed").sum())
+    missed, late = (table[table.kind == kind] for kind in ("missed", "late"))
     spoken = table[(table.kind == "interruption") & (table.cause != "program")]
     meant = spoken[spoken.cause == "user"]
     known_ms = meant.response_ms.dropna()
     in_time = int((known_ms <= _SUCCESS_MS).sum())
-    reason = _why_nothing_is_missed(rec)
+    in_vain = len(missed) + int((~late.user_item.isin(spoken.user_item)).sum())
+    untimed = figures.gap(rec, "times")
+    reason = untimed or _why_nothing_is_missed(rec)
+    unknown_stop = untimed or _UNKNOWN_STOP
     none = "nobody interrupted the agent"
     whose = " + ".join(sorted({str(one) for one in spoken.source.dropna()})) or "server"
     return {
-        "missed_barge_ins": figures.unless(reason, figures.count(missed, rec.voices.source)),
+        "missed_barge_ins": figures.unless(reason, figures.count(len(missed), rec.voices.source)),
+        "late_barge_ins": figures.unless(reason, figures.count(len(late), rec.voices.source)),
         "barge_in_response_ms": figures.spread(
-            spoken.response_ms, "ms", "playback", none if spoken.empty else _UNKNOWN_STOP
+            spoken.response_ms, "ms", "playback", none if spoken.empty else unknown_stop
         ),
         "barge_in_detection_ms": figures.spread(
             spoken.detection_ms,
             "ms",
             whose + (", simulated" if rec.simulated else ""),
-            none if spoken.empty else "when the user began to speak is unknown",
+            none if spoken.empty else untimed or "when the user began to speak is unknown",
         ),
         "barge_in_flush_ms": figures.spread(
-            spoken.flush_ms, "ms", "playback", none if spoken.empty else _UNKNOWN_STOP
+            spoken.flush_ms, "ms", "playback", none if spoken.empty else unknown_stop
         ),
         "barge_in_success_share": figures.unless(
             reason,
             figures.share(
-                in_time, len(known_ms) + missed, "playback", none if meant.empty else _UNKNOWN_STOP
+                in_time, len(known_ms) + in_vain, "playback", none if meant.empty else unknown_stop
             ),
         ),
     }

@@ -16,6 +16,7 @@ from realtime_nb.analysis.findings.timing import (
 )
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.analysis.voices import Voices
+from realtime_nb.archive.lines import RecordedEvent
 from tests.made_recording import MadeRecording
 
 
@@ -213,3 +214,30 @@ def test_input_that_was_pushed() -> None:
     assert finding.severity == "note"
     assert finding.text.startswith("the audio of 1 turn was not sent in real time")
     assert finding.evidence["turns"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("header", "captured_s", "words"),
+    [
+        ({"microphone": {"echo_cancellation": True}}, 1.0, "the page's microphone came in bursts"),
+        ({"microphone": {"source": "host", "lost_ms": 0.0}}, 1.0, "the computer's microphone"),
+        ({"endpoint": {"kind": "local"}}, None, "session.play() does"),
+        ({"endpoint": {"kind": "local"}}, 1.0, "in chunks of 20 to 100 ms"),
+        ({}, None, "in chunks of 20 to 100 ms"),
+    ],
+)
+def test_advice_about_the_pace_fits_who_speaks(
+    header: dict[str, Any], captured_s: float | None, words: str
+) -> None:
+    """Who speaks into a page or a sound card plays no files."""
+    evidence = waited({"latency_note": "input was not sent in real time"})
+    rec = evidence.rec
+    assert isinstance(rec, MadeRecording)
+    rec.header = header
+    append = {"type": "input_audio_buffer.append", "audio": ""}
+    rec.lines.append(RecordedEvent(99, 1.0, "sent", append, captured_s))
+
+    (finding,) = pushed_input(evidence)
+
+    assert words in finding.suggestion
+    assert ("session.play()" in finding.suggestion) == (words == "session.play() does")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 
 from realtime_nb.analysis.findings.evidence import Evidence
 from realtime_nb.analysis.findings.turns import (
+    cancelled_answers,
     false_interruptions,
+    late_barge_ins,
     missed_barge_ins,
     over_remembered,
     phantom_turns,
@@ -20,6 +23,7 @@ from realtime_nb.analysis.findings.turns import (
 from realtime_nb.analysis.interruptions import INTERRUPTION_COLUMNS
 from realtime_nb.analysis.metrics.metrics import metrics
 from realtime_nb.analysis.voices import Voices
+from tests.analysis.untimed_log import untimed
 from tests.made_recording import MadeRecording
 
 SERVER_VAD = {
@@ -247,3 +251,73 @@ def test_turns_that_nothing_answered() -> None:
         session={"audio": {"input": {"turn_detection": {**SERVER_VAD, "create_response": False}}}},
     )
     assert next(unanswered_turns(Evidence(rec))).severity == "note"
+
+
+LONG, SHORT = "Which of the plans am I on?", ("mhm", "Yeah.", "Um...", "pff", "Okay.")
+
+
+@pytest.mark.parametrize(
+    ("window_ms", "remedy"),
+    [
+        (200, "set silence_duration_ms to 500 or more instead of 200"),
+        (700, "semantic_vad with eagerness='low' waits"),
+    ],
+)
+def test_answers_that_short_turns_cancelled_are_counted_without_a_clock(
+    tmp_path: Path, window_ms: int, remedy: str
+) -> None:
+    turns = [(LONG, False), *((text, True) for text in SHORT), (LONG, False)]
+
+    (finding,) = cancelled_answers(Evidence(untimed(tmp_path, turns, window_ms)))
+
+    assert finding.text == (
+        "5 of 7 answers were cancelled by short turns such as 'mhm', 'Yeah.' and 'Um...', at a "
+        f"silence window of {window_ms} ms."
+    )
+    assert finding.suggestion.startswith(remedy)
+    assert (finding.evidence["cancelled"], finding.evidence["answers"]) == (5, 7)
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [(LONG, True)] * 7,  # they were no short turns
+        [("mhm", False)] * 7,  # nothing was cancelled
+        [("mhm", True), *[(LONG, False)] * 8],  # it happened once
+        [*[(LONG, False), ("mhm", True), (LONG, False)] * 1, *[(LONG, False)] * 20],
+    ],
+)
+def test_few_answers_that_were_cancelled_are_no_pattern(
+    tmp_path: Path, turns: list[tuple[str, bool]]
+) -> None:
+    assert list(cancelled_answers(Evidence(untimed(tmp_path, turns)))) == []
+
+
+def test_a_barge_in_that_was_heard_late_is_not_unheard() -> None:
+    found = interrupted(begun(), kind="late", onset_s=12.0, detected_s=12.9, detection_ms=900.0)
+
+    assert list(missed_barge_ins(found)) == []
+    (finding,) = late_barge_ins(found)
+    assert "spoke over the agent at 12.0 s, and the server heard it 0.9 s later" in finding.text
+    assert finding.severity == "warning"
+
+
+@pytest.mark.parametrize(
+    ("header", "words", "never"),
+    [
+        ({"microphone": {"echo_cancellation": False}}, "echo cancellation on in the panel", "play"),
+        ({"microphone": {"source": "host", "lost_ms": 0}}, "audio='browser'", "the panel"),
+        ({}, "use headphones or echo cancellation", "the panel"),
+    ],
+)
+def test_advice_against_echo_fits_who_speaks(
+    header: dict[str, Any], words: str, never: str
+) -> None:
+    found = interrupted(begun(), cause="echo", **{"false": True}, echo_score=0.9)
+    assert isinstance(found.rec, MadeRecording)
+    found.rec.header = header
+
+    (finding,) = false_interruptions(found)
+
+    assert words in finding.suggestion
+    assert never not in finding.suggestion

@@ -103,6 +103,7 @@ EXPECTED: dict[str, float] = {
     "false_interruptions_echo": 0,
     "false_interruptions_backchannel": 1,
     "false_interruption_share": 1,
+    "late_barge_ins": 0,
     "missed_barge_ins": 0,
     "barge_in_response_ms": 300,
     "barge_in_detection_ms": 200,
