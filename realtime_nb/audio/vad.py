@@ -397,7 +397,8 @@ def find_speech(
     settings: TurnSettings | None = None,
     engine: SpeechEngine | str = "silero",
     *,
-    raw_sample_rate: int = SAMPLE_RATE,
+    raw_sample_rate: int | None = None,
+    channel: int | str | None = None,
 ) -> list[SpeechSpan]:
     """Finds speech in a file or in 24 kHz samples, at the positions that the local server reports.
 
@@ -405,13 +406,13 @@ def find_speech(
         source: Path of an audio file, or float samples at 24 kHz.
         settings: Defaults to `TurnSettings()`.
         engine: A name, or a fresh engine.
-        raw_sample_rate: Rate of a headerless file.
+        raw_sample_rate, channel: Of a file, as for `load_audio`.
 
     Raises:
         AudioError: The file can't be read as audio.
     """
     if isinstance(source, str | os.PathLike):
-        source = load_audio(source, raw_sample_rate=raw_sample_rate)
+        source = load_audio(source, raw_sample_rate=raw_sample_rate, channel=channel)
     as_sent = samples_from_pcm(pcm_from_samples(source))
     return find_speech_spans(speech_probabilities(as_sent, engine=engine), settings)
 
