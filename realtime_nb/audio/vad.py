@@ -10,6 +10,7 @@ give the same bits. So what a sweep says about a recording is what the server di
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -443,7 +444,7 @@ def sweep_turns(
 
     @cache
     def quiet(threshold: float, at_least: int) -> Runs:
-        return _long_runs(quiet_runs(threshold), at_least)
+        return _long_runs(quiet_runs(threshold), at_least, len(frames))
 
     return [
         spans_from_runs(
@@ -463,6 +464,8 @@ def _runs(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     return np.flatnonzero(changes).reshape(-1, 2)
 
 
-def _long_runs(runs: npt.NDArray[np.intp], at_least: int) -> Runs:
-    long_enough = runs[runs[:, 1] - runs[:, 0] >= at_least]
+def _long_runs(runs: npt.NDArray[np.intp], at_least: int, frames: float = math.inf) -> Runs:
+    """Leaves short ones out, but for one that reaches the end: what follows it is not known."""
+    long = runs[:, 1] - runs[:, 0] >= at_least
+    long_enough = runs[long | (runs[:, 1] == frames)]
     return Runs(long_enough[:, 0].tolist(), long_enough[:, 1].tolist())
