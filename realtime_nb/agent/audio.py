@@ -17,7 +17,7 @@ from realtime_nb.agent.input_queue import QueuedInput
 from realtime_nb.agent.io_thread import IoThread
 from realtime_nb.agent.options import BrowserAudioSettings, HostAudioSettings
 from realtime_nb.agent.page_speaker import BrowserSpeaker
-from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.files import read_audio
 from realtime_nb.audio.pcm import pcm_from_samples
 from realtime_nb.devices.host_audio import HostMicrophone, HostSpeaker, OpenSpeaker
 from realtime_nb.devices.simulated import SimulatedSpeaker, Speaker
@@ -431,9 +431,11 @@ class FileAudio:
         await self.hush()
         if self._session is None:
             return
-        samples = await asyncio.to_thread(load_audio, self._path)
+        audio = await asyncio.to_thread(read_audio, self._path)
         if self._session is not None:
-            self._words = pcm_from_samples(samples)
+            if audio.notes:
+                self._problem(" ".join([f"{self._path.name}:", *audio.notes]))
+            self._words = pcm_from_samples(audio.samples)
             self._sounding = bytearray(self._words)
             self.mute(self._muted)
             self._speaking = asyncio.create_task(self._speak(self._session))

@@ -11,8 +11,8 @@ from typing import Literal, TypeVar
 import msgspec
 
 from realtime_nb.archive.recorder import FORMAT, FORMAT_VERSION
-from realtime_nb.audio.files import GROWING_HEADER_BYTES, read_wav_header
 from realtime_nb.audio.pcm import SAMPLE_RATE
+from realtime_nb.audio.wav import GROWING_HEADER_BYTES, read_wav_header
 from realtime_nb.errors import AudioError, ConfigurationError, RecordingError
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from realtime_nb.audio.files import GrowingWav
 from realtime_nb.audio.pcm import SAMPLE_RATE
+from realtime_nb.audio.wav import GrowingWav
 from realtime_nb.protocol.events import JsonObject
 
 __all__ = ["AudioChunk", "Entry", "OpenFiles", "write_json"]

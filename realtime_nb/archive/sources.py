@@ -27,8 +27,9 @@ from realtime_nb.archive.lines import (
     read_header,
     read_lines,
 )
-from realtime_nb.audio.files import GROWING_HEADER_BYTES, load_audio, read_wav_header, read_wav_pcm
+from realtime_nb.audio.files import read_audio
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, samples_from_pcm
+from realtime_nb.audio.wav import GROWING_HEADER_BYTES, read_wav_pcm
 from realtime_nb.errors import AudioError, RecordingError
 from realtime_nb.protocol.events import JsonObject
 
@@ -376,38 +377,29 @@ def _messages(count: int) -> str:
 class AudioFileSource(RecordingSource):
     """An audio file: what a user said, and no events.
 
+    Args:
+        path: of the file.
+        raw_sample_rate, channel: as for :func:`realtime_nb.audio.files.read_audio`.
+
     Raises:
         AudioError: The file is missing, empty or not audio.
+        ConfigurationError: It has no such channel.
     """
 
     content = "audio only"
 
-    def __init__(self, path: Path, raw_sample_rate: int) -> None:
+    def __init__(
+        self, path: Path, raw_sample_rate: int | None = None, channel: int | str | None = None
+    ) -> None:
         super().__init__(path, {})
-        self._samples = load_audio(path, SAMPLE_RATE, raw_sample_rate=raw_sample_rate)
-        self.duration_s = len(self._samples) / SAMPLE_RATE
-        channels = _channels(path)
-        if channels > 1:
-            self.problems.append(f"Its {channels} channels were averaged into one.")
-        header = read_wav_header(path)
-        told_s = header.told_s if header is not None else 0.0
-        if told_s > self.duration_s + 1 / SAMPLE_RATE:
-            self.problems.append(
-                f"The file is cut off: by its header it lasts {told_s:.2f} s, and "
-                f"{self.duration_s:.2f} s are there."
-            )
+        audio = read_audio(path, SAMPLE_RATE, raw_sample_rate=raw_sample_rate, channel=channel)
+        self._samples = audio.samples
+        self.duration_s = len(audio.samples) / SAMPLE_RATE
+        self.problems += audio.notes
+        if audio.is_cut_off:
             self.unknown["input.wav"] = "the audio file is cut off"
         self.fold.finish(self.unknown)
 
     def wav(self, name: str) -> Samples:
         """Implements :class:`RecordingSource`."""
         return self._samples if name == "input.wav" else np.zeros(0, np.float32)
-
-
-def _channels(path: Path) -> int:
-    import soundfile
-
-    try:
-        return int(soundfile.info(path).channels)
-    except soundfile.SoundFileError:  # headerless, or a header that was never completed
-        return 1

@@ -10,6 +10,7 @@ give the same bits. So what a sweep says about a recording is what the server di
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -397,7 +398,8 @@ def find_speech(
     settings: TurnSettings | None = None,
     engine: SpeechEngine | str = "silero",
     *,
-    raw_sample_rate: int = SAMPLE_RATE,
+    raw_sample_rate: int | None = None,
+    channel: int | str | None = None,
 ) -> list[SpeechSpan]:
     """Finds speech in a file or in 24 kHz samples, at the positions that the local server reports.
 
@@ -405,13 +407,13 @@ def find_speech(
         source: Path of an audio file, or float samples at 24 kHz.
         settings: Defaults to `TurnSettings()`.
         engine: A name, or a fresh engine.
-        raw_sample_rate: Rate of a headerless file.
+        raw_sample_rate, channel: Of a file, as for `load_audio`.
 
     Raises:
         AudioError: The file can't be read as audio.
     """
     if isinstance(source, str | os.PathLike):
-        source = load_audio(source, raw_sample_rate=raw_sample_rate)
+        source = load_audio(source, raw_sample_rate=raw_sample_rate, channel=channel)
     as_sent = samples_from_pcm(pcm_from_samples(source))
     return find_speech_spans(speech_probabilities(as_sent, engine=engine), settings)
 
@@ -442,7 +444,7 @@ def sweep_turns(
 
     @cache
     def quiet(threshold: float, at_least: int) -> Runs:
-        return _long_runs(quiet_runs(threshold), at_least)
+        return _long_runs(quiet_runs(threshold), at_least, len(frames))
 
     return [
         spans_from_runs(
@@ -462,6 +464,8 @@ def _runs(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     return np.flatnonzero(changes).reshape(-1, 2)
 
 
-def _long_runs(runs: npt.NDArray[np.intp], at_least: int) -> Runs:
-    long_enough = runs[runs[:, 1] - runs[:, 0] >= at_least]
+def _long_runs(runs: npt.NDArray[np.intp], at_least: int, frames: float = math.inf) -> Runs:
+    """Leaves short ones out, but for one that reaches the end: what follows it is not known."""
+    long = runs[:, 1] - runs[:, 0] >= at_least
+    long_enough = runs[long | (runs[:, 1] == frames)]
     return Runs(long_enough[:, 0].tolist(), long_enough[:, 1].tolist())

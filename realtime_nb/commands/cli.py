@@ -26,14 +26,15 @@ from realtime_nb.errors import (
     ConfigurationError,
     MissingExtraError,
     RealtimeError,
+    RecordingError,
     ToolError,
 )
-from realtime_nb.protocol.audio_formats import SAMPLE_RATE
 from realtime_nb.protocol.turns import TurnSettings
 from realtime_nb.protocol.words import clock
 
 if TYPE_CHECKING:
     from realtime_nb.commands.talk import TalkLine, TalkResult
+    from realtime_nb.commands.vad import FoundSpeech
     from realtime_nb.local.llm import LLM
     from realtime_nb.protocol.turns import SpeechSpan
     from realtime_nb.tools import Tool
@@ -59,7 +60,19 @@ app = typer.Typer(
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
 RawRate = Annotated[
-    int, typer.Option("--raw-rate", min=1, help="Sample rate of headerless .raw and .pcm files.")
+    int | None,
+    typer.Option(
+        "--raw-rate",
+        min=1,
+        help="Sample rate of headerless files. [default: 24000; 8000 of .ulaw, .alaw, .sln]",
+    ),
+]
+Channel = Annotated[
+    str | None,
+    typer.Option(
+        help="Of files with several: a number from 0, left, right or mix. "
+        "[default: the first that is not silent]"
+    ),
 ]
 
 
@@ -189,7 +202,8 @@ def talk(
     prefix_ms: Annotated[
         int | None, typer.Option(help="Audio kept from before the speech.")
     ] = None,
-    raw_rate: RawRate = SAMPLE_RATE,
+    raw_rate: RawRate = None,
+    channel: Channel = None,
     as_json: AsJson = False,
 ) -> None:
     """Holds a conversation: speaks the files in turn, hears the answers, keeps the recording.
@@ -213,6 +227,7 @@ def talk(
             speed=speed,
             barge_in_s=barge_in,
             raw_sample_rate=raw_rate,
+            channel=channel,
             on_line=_print_line,
             **options,
         )
@@ -356,7 +371,8 @@ def vad(
         int, typer.Option(help="Audio kept from before the speech.")
     ] = _TURNS.prefix_padding_ms,
     engine: Annotated[str, typer.Option(help="silero, or energy for contrast.")] = "silero",
-    raw_rate: RawRate = SAMPLE_RATE,
+    raw_rate: RawRate = None,
+    channel: Channel = None,
     as_json: AsJson = False,
 ) -> None:
     """Shows where speech starts and stops in a file, as the local server hears it.
@@ -364,38 +380,31 @@ def vad(
     Start and end are the speech as detected; audio start and audio end are the positions that the
     protocol reports, with the padding and the closing silence.
     """
-    from realtime_nb.audio.files import load_audio
-    from realtime_nb.audio.vad import find_speech, speech_engine
+    from realtime_nb.commands.vad import speech_in_file
 
     settings = TurnSettings(
         threshold=threshold, silence_duration_ms=silence_ms, prefix_padding_ms=prefix_ms
     )
-    detector = speech_engine(engine)
-    samples = load_audio(audio, raw_sample_rate=raw_rate)
-    duration_ms = round(len(samples) * 1000 / SAMPLE_RATE)
-    turns = find_speech(samples, settings, detector)
+    found = speech_in_file(audio, settings, engine, raw_rate, channel)
     if as_json:
-        segments = [
-            {
-                "start_ms": turn.onset_ms,
-                "end_ms": turn.offset_ms,
-                "audio_start_ms": turn.audio_start_ms,
-                "audio_end_ms": turn.audio_end_ms,
-            }
-            for turn in turns
-        ]
-        _print_json({"duration_ms": duration_ms, "segments": segments})
+        _print_json(found.to_dict())
     else:
-        _print_speech(turns, duration_ms)
+        _print_speech(found)
 
 
-def _print_speech(turns: Sequence[SpeechSpan], duration_ms: int) -> None:
+def _print_speech(found: FoundSpeech) -> None:
     print(f"{'start':>9}{'end':>9}{'audio start':>13}{'audio end':>11}   ms")
-    for turn in turns:
+    for span in found.spans:
+        mark = "   cut" if span.cut else ""
         print(
-            f"{turn.onset_ms:>9}{turn.offset_ms:>9}{turn.audio_start_ms:>13}{turn.audio_end_ms:>11}"
+            f"{span.onset_ms:>9}{span.offset_ms:>9}{span.audio_start_ms:>13}{span.audio_end_ms:>11}"
+            f"{mark}"
         )
-    print(f"0 {_timeline(turns, duration_ms)} {duration_ms / 1000:.1f} s")
+    duration_ms = found.duration_ms
+    print(f"0 {_timeline(found.spans, duration_ms)} {duration_ms / 1000:.1f} s")
+    print(f"peak {found.audio.peak_dbfs:.1f} dBFS, {found.audio.clipped_samples} samples clipped")
+    for note in found.notes:
+        print(note)
 
 
 def _timeline(turns: Sequence[SpeechSpan], duration_ms: int) -> str:
@@ -414,16 +423,23 @@ def _timeline(turns: Sequence[SpeechSpan], duration_ms: int) -> str:
 
 @app.command()
 def report(
-    recording: Annotated[Path, typer.Argument(help="A recording's folder, or a log of events.")],
+    recording: Annotated[
+        Path, typer.Argument(help="A recording's folder, a log of events, or an audio file.")
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The page; NAME.html here unless given.")
     ] = None,
+    raw_rate: RawRate = None,
+    channel: Channel = None,
 ) -> None:
     """Writes one page about a recording: findings, audio, pictures, tables."""
     from realtime_nb.recordings.recording import load
     from realtime_nb.recordings.report import write_report
 
-    loaded = load(recording)
+    try:
+        loaded = load(recording, raw_sample_rate=raw_rate, channel=channel)
+    except RecordingError as error:  # what was named is none
+        raise ConfigurationError(str(error)) from error
     print(write_report(loaded, out or Path(f"{loaded.path.resolve().name}.html")))
 
 

@@ -21,7 +21,7 @@ from realtime_nb.analysis.function_calls import decoded
 from realtime_nb.analysis.headline import Headline, headline
 from realtime_nb.analysis.transcript import call_text
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
-from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.files import read_audio
 from realtime_nb.audio.pcm import SAMPLE_RATE, pcm_from_samples
 from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.protocol import events as ev
@@ -98,6 +98,7 @@ class TalkResult:
         usage: token counts of all responses added up.
         latency: the latency that stands for all of them.
         complete: False when a file was not heard or not answered; ``errors`` says which.
+        notes: what there was to say of the files, such as which of their channels was spoken.
     """
 
     recording: Path
@@ -106,6 +107,7 @@ class TalkResult:
     usage: dict[str, int]
     latency: Headline
     complete: bool
+    notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the result as JSON can hold it."""
@@ -116,6 +118,7 @@ class TalkResult:
             "usage": self.usage,
             "latency_ms": None if math.isnan(self.latency.ms) else round(self.latency.ms, 1),
             "latency_average": self.latency.average,
+            "notes": self.notes,
         }
 
 
@@ -123,6 +126,7 @@ class TalkResult:
 class _SpokenFile:
     path: Path
     pcm: bytes = field(repr=False)
+    notes: list[str]
 
     @property
     def duration_s(self) -> float:
@@ -136,7 +140,8 @@ async def talk(
     out: str | Path = "recordings",
     tools: ToolSource = (),
     barge_in_s: float | None = None,
-    raw_sample_rate: int = SAMPLE_RATE,
+    raw_sample_rate: int | None = None,
+    channel: int | str | None = None,
     speed: float = 1.0,
     timeout_s: float = 60.0,
     on_line: Callable[[TalkLine], None] | None = None,
@@ -151,7 +156,8 @@ async def talk(
         tools: functions that the agent may call.
         barge_in_s: speaks every file after the first this long after the agent's answer began to
             be heard, instead of waiting for its end.
-        raw_sample_rate: of headerless ``.raw`` and ``.pcm`` files.
+        raw_sample_rate, channel: of the files, as for
+            :func:`realtime_nb.audio.files.read_audio`.
         speed: session seconds per wall second, for the local server only. All other times given
             here are of the session.
         timeout_s: how long one answer may take, its being heard and its function calls included.
@@ -171,10 +177,13 @@ async def talk(
         raise ConfigurationError(f"barge-in is {barge_in_s}; give seconds, 0 or more.")
     if Path(out).exists() and not Path(out).is_dir():
         raise ConfigurationError(f"{out} is a file; name a folder for the recordings.")
-    clips = await asyncio.to_thread(_read, audio, raw_sample_rate)
+    clips = await asyncio.to_thread(_read, audio, raw_sample_rate, channel)
+    notes = [note for clip in clips for note in clip.notes]
     connection = connect(endpoint, tools=tools, record=out, speed=speed, **options)
     async with connection as session:
         assert session.recording is not None
+        for note in notes:
+            (on_line or _nobody_listens)(TalkLine(session.clock(), "note", note))
         listener = asyncio.create_task(_tell(session, on_line or _nobody_listens))
         try:
             problems = await _converse(session, clips, barge_in_s, timeout_s)
@@ -186,17 +195,19 @@ async def talk(
         finally:
             listener.cancel()
             await asyncio.gather(listener, return_exceptions=True)
-    return await asyncio.to_thread(_result, load(session.recording), problems)
+    return await asyncio.to_thread(_result, load(session.recording), problems, notes)
 
 
-def _read(audio: Sequence[str | Path], raw_sample_rate: int) -> list[_SpokenFile]:
-    return [
-        _SpokenFile(
-            Path(path),
-            pcm_from_samples(load_audio(path, SAMPLE_RATE, raw_sample_rate=raw_sample_rate)),
-        )
-        for path in audio
-    ]
+def _read(
+    audio: Sequence[str | Path], raw_sample_rate: int | None, channel: int | str | None
+) -> list[_SpokenFile]:
+    return [_spoken_file(Path(path), raw_sample_rate, channel) for path in audio]
+
+
+def _spoken_file(path: Path, raw_sample_rate: int | None, channel: int | str | None) -> _SpokenFile:
+    audio = read_audio(path, SAMPLE_RATE, raw_sample_rate=raw_sample_rate, channel=channel)
+    notes = [f"{path.name}: {note}" for note in audio.notes]
+    return _SpokenFile(path, pcm_from_samples(audio.samples), notes)
 
 
 async def _converse(
@@ -348,7 +359,7 @@ def _line(session: Session, event: ev.ServerEvent | ev.UnknownEvent) -> tuple[st
 # --- the result ---
 
 
-def _result(recording: Recording, problems: list[str]) -> TalkResult:
+def _result(recording: Recording, problems: list[str], notes: list[str]) -> TalkResult:
     conversation = recording.conversation
     rows = recording.turns.to_dict("records")
     return TalkResult(
@@ -358,6 +369,7 @@ def _result(recording: Recording, problems: list[str]) -> TalkResult:
         conversation.usage,
         headline(recording.latency),
         complete=not problems,
+        notes=notes,
     )
 
 

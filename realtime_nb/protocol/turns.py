@@ -147,13 +147,15 @@ class SpeechSpan:
     """One stretch of speech, in milliseconds of appended audio.
 
     Speech as detected is ``[onset_ms, offset_ms)``; the turn's audio, with the padding before and
-    the silence after it, is ``[audio_start_ms, audio_end_ms)``.
+    the silence after it, is ``[audio_start_ms, audio_end_ms)``. Where the audio ended before the
+    silence did that ends a turn, the span is ``cut``; a server would still wait.
     """
 
     audio_start_ms: int
     onset_ms: int
     offset_ms: int
     audio_end_ms: int
+    cut: bool = False
 
 
 class TurnDetector:
@@ -268,7 +270,7 @@ def find_speech_spans(
 ) -> list[SpeechSpan]:
     """Finds speech in a whole recording, as the streaming form does.
 
-    A turn still open at the end of the audio ends there.
+    A turn still open at the end of the audio ends there; its speech, where it last was heard.
 
     Args:
         probabilities: One per 32-ms frame.
@@ -303,7 +305,7 @@ def spans_from_runs(
         speech: Runs of frames at or above ``settings.threshold``. Runs shorter than
             ``settings.min_speech_frames`` may be left out.
         quiet: Runs of frames below ``settings.exit_threshold``. Runs shorter than
-            ``settings.silence_frames`` may be left out.
+            ``settings.silence_frames`` may be left out, but for one that reaches the end.
         frames: How many the recording has.
         settings: The settings that both were made with.
         base_ms: Audio appended before the first frame.
@@ -320,7 +322,8 @@ def spans_from_runs(
             start_ms = floor_ms
         closed = _first_run(quiet, opened[1], silence_frames)
         if closed is None:
-            found.append(SpeechSpan(start_ms, onset_ms, end_ms, end_ms))
+            offset_ms = base_ms + _last_loud_end(quiet, opened[1], frames) * FRAME_MS
+            found.append(SpeechSpan(start_ms, onset_ms, offset_ms, end_ms, cut=True))
             break
         frame = closed[1]
         floor_ms = base_ms + frame * FRAME_MS
@@ -335,3 +338,10 @@ def _first_run(runs: Runs, frame: int, length: int) -> tuple[int, int] | None:
         if runs.ends[i] - start >= length:
             return start, start + length
     return None
+
+
+def _last_loud_end(quiet: Runs, frame: int, frames: int) -> int:
+    """Returns where the silence at the end begins, from ``frame`` on; the end if there is none."""
+    if quiet.ends and quiet.ends[-1] == frames:
+        return max(frame, quiet.starts[-1])
+    return frames

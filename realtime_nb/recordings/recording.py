@@ -44,24 +44,34 @@ if TYPE_CHECKING:
 __all__ = ["RecordedEvent", "Recording", "load"]
 
 
-def load(path: str | os.PathLike[str], *, raw_sample_rate: int = SAMPLE_RATE) -> Recording:
+def load(
+    path: str | os.PathLike[str],
+    *,
+    raw_sample_rate: int | None = None,
+    channel: int | str | None = None,
+) -> Recording:
     """Opens a recording.
 
     Args:
         path: A recording's folder; or an audio file, which becomes a recording that has input audio
             and no events; or a log of Realtime events (``.jsonl``, ``.ndjson``, ``.json``,
             ``.log``, ``.txt``) of this or another program, see :mod:`realtime_nb.archive.logs`.
-        raw_sample_rate: Samples per second of a headerless ``.raw`` or ``.pcm`` file.
+        raw_sample_rate: Samples per second of headerless audio. Unless given, 24,000 for ``.raw``
+            and ``.pcm``, 8,000 for ``.ulaw``, ``.alaw`` and ``.sln``.
+        channel: Which channel of an audio file: a number from 0, "left", "right", or "mix" for
+            the average. Unless given, the first that is not silent; where the channels differ,
+            ``problems`` says so.
 
     Raises:
         RecordingError: There is no such folder, it is not a recording, it holds no events, or it
             was written by a newer version of this package; or a log holds no Realtime events.
         AudioError: A file that is not audio.
+        ConfigurationError: An audio file has no such channel.
     """
-    return Recording(_source(Path(path), raw_sample_rate))
+    return Recording(_source(Path(path), raw_sample_rate, channel))
 
 
-def _source(path: Path, raw_sample_rate: int) -> RecordingSource:
+def _source(path: Path, raw_sample_rate: int | None, channel: int | str | None) -> RecordingSource:
     if path.is_dir():
         return FolderSource(path)
     if not path.exists():
@@ -69,7 +79,7 @@ def _source(path: Path, raw_sample_rate: int) -> RecordingSource:
             f"{path} does not exist; check the path (working directory: {Path.cwd()})."
         )
     if path.suffix.lower() not in LOG_SUFFIXES:
-        return AudioFileSource(path, raw_sample_rate)
+        return AudioFileSource(path, raw_sample_rate, channel)
     if is_in_recording(path):
         raise RecordingError(f"{path} is one file of a recording; load its folder, {path.parent}.")
     return LogSource(path)

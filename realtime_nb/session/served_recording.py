@@ -10,8 +10,8 @@ from typing import Protocol, cast
 from urllib.parse import quote
 
 from realtime_nb.archive.lines import RecordedEvent, audio_reference
-from realtime_nb.audio.files import read_wav_pcm
 from realtime_nb.audio.pcm import Samples, pcm_from_samples
+from realtime_nb.audio.wav import read_wav_pcm
 from realtime_nb.audio.wire import WireEncoder
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.audio_formats import PCM, format_of, session_format

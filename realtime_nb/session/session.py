@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from realtime_nb import tools as tool_set
 from realtime_nb.archive.lines import label_line
 from realtime_nb.archive.recorder import Recorder
-from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.files import read_audio
 from realtime_nb.audio.pcm import pcm_from_samples
 from realtime_nb.devices.simulated import SimulatedMicrophone, SimulatedSpeaker, Speaker
 from realtime_nb.errors import RecordingError
@@ -132,20 +133,32 @@ class Session:
         """
         self._driver.say(text)
 
-    async def play(self, path: str | Path, *, raw_sample_rate: int = 24_000) -> None:
+    async def play(
+        self,
+        path: str | Path,
+        *,
+        raw_sample_rate: int | None = None,
+        channel: int | str | None = None,
+    ) -> None:
         """Speaks an audio file into the session's microphone, at the pace of life.
 
-        Any format that soundfile reads; headerless ``.raw``/``.pcm`` are PCM16 at
-        ``raw_sample_rate``. With turn detection on, the microphone goes on with silence, as a real
+        Any format that :func:`realtime_nb.audio.files.read_audio` reads; ``raw_sample_rate`` and
+        ``channel`` are its. What it has to say, such as that channels differ and which one was
+        taken, is a warning. With turn detection on, the microphone goes on with silence, as a real
         one does; this returns when the server heard the end of the words, or heard none. Without,
         it is a key held down: the agent is interrupted, the audio committed and a response asked
         for.
 
         Raises:
             AudioError: the file is missing, empty or not audio.
+            ConfigurationError: it has no such channel.
         """
-        samples = await asyncio.to_thread(load_audio, path, 24_000, raw_sample_rate=raw_sample_rate)
-        await self.speak(pcm_from_samples(samples))
+        audio = await asyncio.to_thread(
+            read_audio, path, raw_sample_rate=raw_sample_rate, channel=channel
+        )
+        for note in audio.notes:
+            warnings.warn(f"{path}: {note}", stacklevel=2)
+        await self.speak(pcm_from_samples(audio.samples))
 
     async def speak(self, pcm: bytes) -> None:
         """Does the same as :meth:`play`, with PCM16 mono at 24 kHz."""

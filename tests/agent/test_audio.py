@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -230,6 +231,24 @@ def test_a_file_is_spoken_whenever_it_is_asked_for(thread: IoThread, voice: Path
     assert stage.clips == [tone(400)] * 3
     assert stage.closed_microphones == 3
     assert problems == ["It is over."]
+
+
+def test_a_file_with_two_channels_says_which_is_spoken(thread: IoThread, tmp_path: Path) -> None:
+    problems, stage, path = list[str](), Stage(), tmp_path / "call.wav"
+    left, right = (samples_from_pcm(tone(400, hz=hz)) for hz in (300, 700))
+    soundfile.write(path, np.column_stack([left, right]), 24_000, subtype="PCM_16")
+    audio = FileAudio(path, problems.append, lambda: None)
+
+    async def talk() -> None:
+        await audio.start(_as_session(stage))
+        await audio.talk()
+        stage.end.set()
+        await audio.spoken()
+        await audio.stop()
+
+    on(thread, talk())
+    assert stage.clips == [tone(400, hz=300)]
+    assert [words for words in problems if "channel 0 (left) was taken" in words]
 
 
 def test_a_file_is_silent_while_it_is_muted(thread: IoThread, voice: Path) -> None:

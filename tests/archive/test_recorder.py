@@ -12,7 +12,7 @@ import pytest
 from realtime_nb.archive import recorder as recorder_module
 from realtime_nb.archive import recorder_files
 from realtime_nb.archive.recorder import Recorder
-from realtime_nb.audio.files import GrowingWav, read_wav_pcm
+from realtime_nb.audio.wav import GrowingWav, read_wav_pcm
 from realtime_nb.errors import ConfigurationError, RecordingError
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.wire import WireEvent

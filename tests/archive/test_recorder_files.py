@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime_nb.audio.files import read_wav_pcm
+from realtime_nb.audio.wav import read_wav_pcm
 from realtime_nb.recordings.recording import load
 
 FULL_DISK = """

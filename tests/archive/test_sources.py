@@ -421,15 +421,26 @@ def test_folder_without_events(folder: Path) -> None:
         load(folder)
 
 
-def test_stereo_file_is_mixed_down_and_says_so(tmp_path: Path) -> None:
+def test_stereo_file_says_which_channel_was_taken(tmp_path: Path) -> None:
     path = tmp_path / "stereo.flac"
-    soundfile.write(path, np.tile([0.5, 0.0], (24_000, 1)), 24_000)
+    soundfile.write(path, np.tile([0.5, 0.1], (24_000, 1)), 24_000)
 
     recording = load(path)
 
-    assert recording.problems == ["Its 2 channels were averaged into one."]
-    assert recording.input[100] == pytest.approx(0.25, abs=1e-3)
-    assert "averaged" in recording._repr_html_()
+    assert recording.problems == [
+        "Its 2 channels differ: channel 0 (left) was taken (channel: left, right or mix)."
+    ]
+    assert recording.input[100] == pytest.approx(0.5, abs=1e-3)
+    assert "was taken" in recording._repr_html_()
+    for channel, level in (("right", 0.1), (1, 0.1), ("mix", 0.3)):
+        asked = load(path, channel=channel)
+        assert asked.input[100] == pytest.approx(level, abs=1e-3)
+        assert asked.problems == []
+
+
+def test_headerless_file_at_its_own_rate(tmp_path: Path) -> None:
+    (tmp_path / "call.raw").write_bytes(bytes(47_840))
+    assert load(tmp_path / "call.raw", raw_sample_rate=8_000).duration_s == 2.99
 
 
 def test_audio_file_whose_header_was_never_completed(tmp_path: Path) -> None:

@@ -1,30 +1,24 @@
 from __future__ import annotations
 
+import math
 import struct
-import wave
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from realtime_nb.audio import pcm as audio
-from realtime_nb.audio.files import GrowingWav, load_audio, read_wav_header, read_wav_pcm
-from realtime_nb.errors import AudioError
+from realtime_nb.audio.files import load_audio, read_audio
+from realtime_nb.audio.pcm import Samples, pcm_from_samples, samples_from_pcm
+from realtime_nb.audio.wav import read_wav_pcm
+from realtime_nb.errors import AudioError, ConfigurationError
 from realtime_nb.testing import tone
+from tests.audio.wav_files import long_wav, wav, write_wav
 from tests.paths import DATA
 
-TONE = audio.samples_from_pcm(tone(100))
-
-
-def write_wav(path: Path, pcm: bytes, sample_rate: int = 24_000, channels: int = 1) -> Path:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(channels)
-        file.setsampwidth(2)
-        file.setframerate(sample_rate)
-        file.writeframes(pcm)
-    return path
+TONE = samples_from_pcm(tone(100))
 
 
 def test_loading_changes_the_rate() -> None:
@@ -45,14 +39,215 @@ def test_loading_headerless_audio_drops_half_a_sample(tmp_path: Path) -> None:
     assert load_audio(tmp_path / "x.pcm").tolist() == [0.5, -0.5]
 
 
+# Suffixes, the law that soundfile knows them by, and the rate that they mean.
 @pytest.mark.parametrize(
-    ("suffix", "subtype"), [("flac", "PCM_24"), ("ogg", None), ("wav", "ULAW")]
+    ("suffix", "subtype", "sample_rate"),
+    [
+        *((suffix, "ULAW", 8_000) for suffix in ("ulaw", "ul", "mulaw", "MU", "pcmu")),
+        *((suffix, "ALAW", 8_000) for suffix in ("alaw", "al", "pcma")),
+        *((suffix, "PCM_16", 24_000) for suffix in ("raw", "pcm", "s16le")),
+        *(("sln", "PCM_16", 8_000), ("sln16", "PCM_16", 16_000), ("sln44", "PCM_16", 44_100)),
+        ("SLN48", "PCM_16", 48_000),
+    ],
 )
-def test_loading_averages_channels(tmp_path: Path, suffix: str, subtype: str | None) -> None:
-    left = TONE
-    path = tmp_path / f"stereo.{suffix}"
-    soundfile.write(path, np.stack([left, 0.5 * left], axis=1), 24_000, subtype=subtype)
-    np.testing.assert_allclose(load_audio(path), 0.75 * left, atol=0.05)
+def test_headerless_audio_by_its_suffix(
+    tmp_path: Path, suffix: str, subtype: str, sample_rate: int
+) -> None:
+    path = tmp_path / f"x.{suffix}"
+    sound = samples_from_pcm(tone(500, sample_rate=sample_rate))
+    soundfile.write(path, sound, sample_rate, format="RAW", subtype=subtype)
+
+    read = read_audio(path, sample_rate)
+
+    assert read.sample_rate == sample_rate
+    np.testing.assert_allclose(read.samples, sound, atol=0.011)
+    assert len(load_audio(path, 8_000, raw_sample_rate=8_000)) == len(sound)
+
+
+@pytest.mark.parametrize("suffix", ["pcm", "raw", "ulaw", "sln"])
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "AIFF"])
+def test_a_header_counts_more_than_a_suffix(tmp_path: Path, suffix: str, kind: str) -> None:
+    soundfile.write(tmp_path / "x", TONE, 24_000, format=kind)
+    (tmp_path / "x").rename(tmp_path / f"x.{suffix}")
+    audio = read_audio(tmp_path / f"x.{suffix}", raw_sample_rate=8_000)
+    assert (audio.sample_rate, len(audio.samples)) == (24_000, len(TONE))
+
+
+def test_a_text_that_is_named_as_headerless_audio(tmp_path: Path) -> None:
+    (tmp_path / "x.pcm").write_text("Hello, this is a text.\n" * 9)
+    with pytest.raises(AudioError, match="is a text"):
+        load_audio(tmp_path / "x.pcm")
+
+
+# --- several in one ---
+
+
+@pytest.mark.parametrize("size", [None, 0, 0xFFFF_FFFF, 0x7FFF_FFFF, 2_000_000_000])
+@pytest.mark.parametrize("suffix", ["wav", "pcm"])
+def test_wavs_one_after_the_other(tmp_path: Path, size: int | None, suffix: str) -> None:
+    pieces = [tone(100, hz=hz) for hz in (300, 500, 700)]
+    path = tmp_path / f"x.{suffix}"
+    path.write_bytes(b"".join(wav(piece, size=size) for piece in pieces))
+
+    audio = read_audio(path)
+
+    assert pcm_from_samples(audio.samples) == b"".join(pieces)
+    assert audio.notes == ("The file is 3 audio files, one after the other; they were joined.",)
+
+
+def test_wavs_whose_first_header_tells_the_length_of_all(tmp_path: Path) -> None:
+    later = wav(tone(100))
+    content = bytearray(wav(tone(50)) + later)
+    content[40:44] = struct.pack("<I", len(tone(50)) + len(later))
+    (tmp_path / "x.wav").write_bytes(content)
+    assert pcm_from_samples(load_audio(tmp_path / "x.wav")) == tone(50) + tone(100)
+
+
+def test_wavs_of_other_rates_are_joined_in_time(tmp_path: Path) -> None:
+    (tmp_path / "x.wav").write_bytes(
+        wav(tone(300, sample_rate=8_000), 8_000) + wav(tone(500, sample_rate=48_000), 48_000)
+    )
+    assert len(load_audio(tmp_path / "x.wav")) == pytest.approx(0.8 * 24_000, abs=2)
+
+
+def test_wavs_of_other_channels_are_named(tmp_path: Path) -> None:
+    (tmp_path / "x.wav").write_bytes(wav(tone(100)) + wav(bytes(800), channels=2))
+    with pytest.raises(AudioError, match=r"2 audio files, one after the other.*take them apart"):
+        load_audio(tmp_path / "x.wav")
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("FLAC", "flac"), ("OGG", "ogg"), ("MP3", "mp3")])
+def test_other_files_one_after_the_other(tmp_path: Path, kind: str, suffix: str) -> None:
+    path = tmp_path / f"x.{suffix}"
+    soundfile.write(path, samples_from_pcm(tone(400)), 24_000, format=kind)
+    path.write_bytes(2 * path.read_bytes())
+    audio = read_audio(path)
+    assert len(audio.samples) == 2 * 9_600
+    assert audio.notes == ("The file is 2 audio files, one after the other; they were joined.",)
+
+
+# --- channels ---
+
+LEFT, RIGHT = (samples_from_pcm(tone(400, hz=hz)) for hz in (300, 700))
+SILENT = np.zeros_like(LEFT)
+
+
+def stereo(path: Path, *channels: Samples) -> Path:
+    soundfile.write(path, np.column_stack(channels), 24_000, subtype="PCM_16")
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "aiff"])
+def test_channels_that_differ_are_not_averaged(tmp_path: Path, suffix: str) -> None:
+    path = stereo(tmp_path / f"x.{suffix}", LEFT, RIGHT)
+
+    audio = read_audio(path)
+
+    np.testing.assert_allclose(audio.samples, LEFT, atol=1e-4)
+    assert (audio.channels, audio.channel, audio.channels_differ) == (2, 0, True)
+    assert audio.notes == (
+        "Its 2 channels differ: channel 0 (left) was taken (channel: left, right or mix).",
+    )
+
+
+@pytest.mark.parametrize(
+    ("channel", "expected"),
+    [
+        *((0, LEFT), ("0", LEFT), ("left", LEFT), (1, RIGHT), ("1", RIGHT), ("right", RIGHT)),
+        ("mix", (LEFT + RIGHT) / 2),
+    ],
+)
+def test_a_channel_that_is_asked_for(tmp_path: Path, channel: int | str, expected: Samples) -> None:
+    audio = read_audio(stereo(tmp_path / "x.wav", LEFT, RIGHT), channel=channel)
+    np.testing.assert_allclose(audio.samples, expected, atol=1e-4)
+    assert audio.channels_differ
+    assert audio.notes == ()
+
+
+def test_channels_that_are_one(tmp_path: Path) -> None:
+    audio = read_audio(stereo(tmp_path / "x.wav", LEFT, LEFT))
+    np.testing.assert_allclose(audio.samples, LEFT, atol=1e-4)
+    assert not audio.channels_differ
+    assert audio.notes == ()
+
+
+def test_a_silent_first_channel_is_not_taken(tmp_path: Path) -> None:
+    audio = read_audio(stereo(tmp_path / "x.wav", SILENT, RIGHT))
+    np.testing.assert_allclose(audio.samples, RIGHT, atol=1e-4)
+    (note,) = audio.notes
+    assert "channel 0 (left) is silent: channel 1 (right) was taken" in note
+
+
+def test_opposite_phase_is_named(tmp_path: Path) -> None:
+    path = stereo(tmp_path / "x.wav", LEFT, -LEFT)
+    audio = read_audio(path)
+    np.testing.assert_allclose(audio.samples, LEFT, atol=1e-4)
+    assert "opposite phase" in audio.notes[0]
+    mixed = read_audio(path, channel="mix")
+    assert mixed.peak_dbfs < -80
+    assert "opposite phase" in mixed.notes[0]
+
+
+@pytest.mark.parametrize("channel", [2, "2", 7])
+def test_channels_that_there_are_not(tmp_path: Path, channel: int | str) -> None:
+    path = stereo(tmp_path / "x.wav", LEFT, RIGHT)
+    with pytest.raises(ConfigurationError, match="has 2 channels, 0 to 1"):
+        load_audio(path, channel=channel)
+    with pytest.raises(ConfigurationError, match="has one channel"):
+        load_audio(DATA / "austen_0880.wav", channel="right")
+
+
+# --- what there is to say ---
+
+
+@pytest.mark.parametrize("share", [0.9, 0.5, 0.1])
+@pytest.mark.parametrize(
+    ("suffix", "subtype"),
+    [
+        *(("wav", "PCM_16"), ("wav", "FLOAT"), ("wav", "ULAW"), ("aiff", "PCM_24")),
+        *(("au", "PCM_16"), ("flac", "PCM_16"), ("mp3", None)),
+    ],
+)
+def test_files_that_are_cut_off(
+    tmp_path: Path, suffix: str, subtype: str | None, share: float
+) -> None:
+    path = tmp_path / f"x.{suffix}"
+    noise = np.random.default_rng(1).normal(0, 0.1, 10 * 24_000).astype(np.float32)
+    soundfile.write(path, noise, 24_000, subtype=subtype)
+    assert read_audio(path).missing_s == 0
+    content = path.read_bytes()
+    path.write_bytes(content[: round(share * len(content))])
+
+    audio = read_audio(path)
+
+    found_s = len(audio.samples) / 24_000
+    assert found_s == pytest.approx(share * 10, abs=0.4)  # libFLAC gives up two blocks early
+    assert audio.missing_s == pytest.approx(10 - found_s, abs=0.2)
+    assert "cut off: by its header it lasts" in audio.notes[0]
+
+
+def test_an_ogg_file_that_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "x.ogg"
+    noise = np.random.default_rng(1).normal(0, 0.1, 20 * 24_000).astype(np.float32)
+    soundfile.write(path, noise, 24_000)
+    assert read_audio(path).notes == ()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    audio = read_audio(path)
+    assert math.isnan(audio.missing_s) and audio.is_cut_off
+    assert "may be cut off: nothing marks its end" in audio.notes[0]
+
+
+def test_loudness_is_told(tmp_path: Path) -> None:
+    def notes(samples: Samples, subtype: str = "PCM_16") -> str:
+        soundfile.write(tmp_path / "x.wav", samples, 24_000, subtype=subtype)
+        return " ".join(read_audio(tmp_path / "x.wav").level_notes)
+
+    assert notes(LEFT) == ""
+    assert "very quiet: its loudest sample is -50 dBFS" in notes(0.0105 * LEFT)
+    assert "digital silence" in notes(SILENT)
+    assert "clipped" in notes(8 * LEFT)
+    assert "clipped" in notes(np.clip(8 * LEFT, -0.5, 0.5))
+    assert "not scaled" in notes(32_768 * LEFT, "FLOAT")
 
 
 # Sizes that a writer leaves when it is killed, and those of buggy writers.
@@ -65,32 +260,8 @@ def test_wrong_wav_sizes_are_ignored(tmp_path: Path, data_size: int, riff_size: 
     content[4:8] = struct.pack("<I", riff_size)
     content[40:44] = struct.pack("<I", data_size)
     (tmp_path / "x.wav").write_bytes(content)
-    assert audio.pcm_from_samples(load_audio(tmp_path / "x.wav")) == pcm
+    assert pcm_from_samples(load_audio(tmp_path / "x.wav")) == pcm
     assert read_wav_pcm(tmp_path / "x.wav") == (pcm, 24_000)
-
-
-def test_a_header_tells_how_long_the_audio_was_meant_to_be(tmp_path: Path) -> None:
-    path = write_wav(tmp_path / "x.wav", bytes(48_000))
-    whole = read_wav_header(path)
-    path.write_bytes(path.read_bytes()[:-12_000])
-    cut = read_wav_header(path)
-
-    assert whole is not None
-    assert cut is not None
-    assert (whole.start, whole.told_s, whole.missing_bytes) == (44, 1.0, 0)
-    assert (cut.told_s, cut.missing_bytes, cut.found_bytes) == (1.0, 12_000, 36_000)
-
-
-def test_a_header_that_a_pipe_was_given_tells_no_length(tmp_path: Path) -> None:
-    path = write_wav(tmp_path / "x.wav", bytes(48_000))
-    content = bytearray(path.read_bytes())
-    content[40:44] = struct.pack("<I", 0xFFFF_FFFF)
-    path.write_bytes(content)
-
-    header = read_wav_header(path)
-
-    assert header is not None
-    assert (header.told_s, header.missing_bytes, header.found_bytes) == (0.0, 0, 48_000)
 
 
 def test_chunks_after_the_audio_are_not_taken_for_audio(tmp_path: Path) -> None:
@@ -143,52 +314,35 @@ def test_samples_that_are_not_numbers(tmp_path: Path) -> None:
         load_audio(tmp_path / "x.wav")
 
 
-def test_reading_pcm_refuses_what_would_need_converting(tmp_path: Path) -> None:
-    with pytest.raises(AudioError, match="not mono PCM16"):
-        read_wav_pcm(write_wav(tmp_path / "x.wav", bytes(8), channels=2))
+@pytest.mark.parametrize("size", [0, 2**64 - 1])
+@pytest.mark.parametrize("form", [b"RF64", b"BW64"])
+def test_long_wavs_that_were_streamed(tmp_path: Path, form: bytes, size: int) -> None:
+    (tmp_path / "x.wav").write_bytes(long_wav(form, tone(100), size))
+    audio = read_audio(tmp_path / "x.wav")
+    assert pcm_from_samples(audio.samples) == tone(100)
+    assert audio.notes == ()
 
 
-def test_reading_pcm_from_an_extensible_header(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "x.wav", TONE, 24_000, format="WAVEX", subtype="PCM_16")
-    pcm, sample_rate = read_wav_pcm(tmp_path / "x.wav")
-    assert (len(pcm), sample_rate) == (2 * len(TONE), 24_000)
+WHOLE = wav(tone(200, sample_rate=16_000), 16_000)
 
 
-def test_a_growing_wav_is_valid_after_every_flush(tmp_path: Path) -> None:
-    path = tmp_path / "x.wav"
-    with closing(GrowingWav(path, 24_000)) as growing:
-        assert read_wav_pcm(path) == (b"", 24_000)
-        for i in range(1, 4):
-            growing.append(bytes([i, 0]) * 1_000)
-            growing.flush()
-            with wave.open(str(path)) as file:  # trusts the header, unlike our own reader
-                assert file.getparams()[:4] == (1, 2, 24_000, 1_000 * i)
-                assert file.readframes(4_000)[-2:] == bytes([i, 0])
-    growing.close()
-    assert path.stat().st_size == 44 + 6_000
-
-
-def test_audio_past_the_header_of_a_growing_wav_is_not_lost(tmp_path: Path) -> None:
-    path = tmp_path / "x.wav"
-    with closing(GrowingWav(path, 24_000)) as growing:
-        growing.append(b"\1\0" * 10)
-        growing.flush()
-        growing.append(b"\2\0" * 50_000)  # more than the write buffer holds, and no flush
-        pcm, _ = read_wav_pcm(path)
-        assert pcm[:22] == b"\1\0" * 10 + b"\2\0"
-
-
-def test_padding_a_growing_wav(tmp_path: Path) -> None:
-    path = tmp_path / "x.wav"
-    with closing(GrowingWav(path, 8_000)) as growing:
-        growing.append(b"\1\0" * 10)
-        growing.pad_to(100_000)
-        growing.pad_to(5)
-        growing.append(b"\2\0")
-    assert read_wav_pcm(path) == (b"\1\0" * 10 + bytes(2 * 99_990) + b"\2\0", 8_000)
-
-
-def test_a_growing_wav_refuses_half_a_sample(tmp_path: Path) -> None:
-    with closing(GrowingWav(tmp_path / "x.wav", 24_000)) as growing, pytest.raises(AudioError):
-        growing.append(b"\0\0\0")
-    assert read_wav_pcm(tmp_path / "x.wav") == (b"", 24_000)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.integers(0, len(WHOLE)),
+    st.lists(st.integers(0, 8 * 64 - 1), max_size=6),
+    st.sampled_from(["wav", "pcm", "flac", "mp3", "ulaw"]),
+)
+def test_damaged_files_are_read_or_refused(
+    tmp_path: Path, length: int, bits: list[int], suffix: str
+) -> None:
+    content = bytearray(WHOLE)
+    for bit in bits:
+        content[bit // 8] ^= 1 << bit % 8
+    path = tmp_path / f"x.{suffix}"
+    path.write_bytes(content[:length])
+    try:
+        audio = read_audio(path)
+    except AudioError as error:
+        assert "\n" not in str(error)
+    else:
+        assert audio.samples.size and np.isfinite(audio.samples).all()

@@ -226,6 +226,26 @@ def test_words_apart_become_turns_of_their_own() -> None:
     assert len(vad.find_speech(samples, TurnSettings(silence_duration_ms=2_000))) == 1
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.001])
+def test_the_end_of_speech_is_not_the_end_of_the_file(noise: float) -> None:
+    """Wherever the file ends in the silence after the words, and whatever the window is."""
+    word = load_audio(DATA / "cards_001.wav")
+    rest = noise * np.random.default_rng(2).standard_normal(5 * 24_000)
+    long = np.concatenate([word, rest]).astype(np.float32)
+    (whole,) = vad.find_speech(long, TurnSettings(silence_duration_ms=200))
+    assert whole.offset_ms < len(word) / 24 + 64 and not whole.cut
+    probabilities = vad.speech_probabilities(long)
+    settings = [TurnSettings(silence_duration_ms=window) for window in (100, 200, 500, 1_000)]
+    settings.append(TurnSettings(silence_duration_ms=5_000))
+    for end in range(whole.offset_ms // 32, len(probabilities) + 1):
+        for one, found in zip(
+            settings, vad.sweep_turns(probabilities[:end], settings), strict=True
+        ):
+            (span,) = found
+            assert (span.onset_ms, span.offset_ms) == (whole.onset_ms, whole.offset_ms)
+            assert span.cut == (32 * end - span.offset_ms < one.silence_duration_ms)
+
+
 def test_headerless_files_are_found_at_their_rate() -> None:
     (turn,) = vad.find_speech(DATA / "goforward.raw", raw_sample_rate=16_000)
     assert turn.audio_end_ms <= 89_160 / 2 / 16

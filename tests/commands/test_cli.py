@@ -149,7 +149,7 @@ def test_other_rates_channels_and_formats(
     assert found["duration_ms"] == pytest.approx(1_095, abs=2)
     assert [found["segments"][0][key] for key in ("start_ms", "end_ms")] == [
         pytest.approx(224, abs=64),
-        pytest.approx(1_088, abs=64),
+        pytest.approx(992, abs=64),  # as the whole clip sounds until 1.0 s
     ]
 
 
@@ -161,7 +161,7 @@ def test_vad_tells_where_speech_is(capsys: Capture) -> None:
     printed = capsys.readouterr()
     assert printed.out.count("\n") == 1 and printed.err == ""
     (segment,) = json.loads(printed.out)["segments"]
-    assert set(segment) == {"start_ms", "end_ms", "audio_start_ms", "audio_end_ms"}
+    assert set(segment) == {"start_ms", "end_ms", "audio_start_ms", "audio_end_ms", "cut"}
     assert segment["audio_start_ms"] == segment["start_ms"] - 100
 
 
@@ -179,17 +179,48 @@ def test_vad_settings_and_headerless_audio(capsys: Capture) -> None:
 
 def test_vad_for_people(capsys: Capture) -> None:
     assert cli.main(["vad", CLUBS]) == 0
-    header, row, timeline = capsys.readouterr().out.splitlines()
+    header, row, timeline, peak, note = capsys.readouterr().out.splitlines()
     assert header.split() == ["start", "end", "audio", "start", "audio", "end", "ms"]
-    assert row.split() == ["224", "1088", "0", "1088"]
-    assert re.fullmatch(r"0 ·+█+ 1.1 s", timeline)
+    assert row.split() == ["224", "992", "0", "1088", "cut"]
+    assert re.fullmatch(r"0 ·+█+·+ 1.1 s", timeline)
+    assert re.fullmatch(r"peak -\d+\.\d dBFS, 0 samples clipped", peak)
+    assert "file ends before" in note
 
 
 def test_vad_of_silence(capsys: Capture) -> None:
     soundfile.write("silence.wav", np.zeros(48_000), 48_000)
     assert cli.main(["vad", "silence.wav"]) == 0
-    _, timeline = capsys.readouterr().out.splitlines()
+    _, timeline, peak, note = capsys.readouterr().out.splitlines()
     assert set(timeline) == set("0 ·1.s")
+    assert peak == "peak -inf dBFS, 0 samples clipped"
+    assert "digital silence" in note
+
+
+# --- report ---------------------------------------------------------------------------------------
+
+
+def test_a_report_of_headerless_audio(capsys: Capture) -> None:
+    samples, rate = soundfile.read(CLUBS, dtype="int16")
+    Path("call.raw").write_bytes(samples.tobytes())
+    assert cli.main(["report", "call.raw", "--raw-rate", str(rate), "--out", "page.html"]) == 0
+    assert capsys.readouterr().out.strip() == "page.html"
+    assert "1.1 s" in Path("page.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        *((".", None), ("nothing.wav", None), ("x.wav", b""), ("x.wav", b"a text of words" * 9)),
+        *(("x.pcm", b"a text of words" * 9), ("x.txt", b"a text of words" * 9), ("x.wav", b"\0")),
+        ("x.raw", b"\0"),
+    ],
+)
+def test_a_report_of_what_is_no_recording(
+    capsys: Capture, name: str, content: bytes | None
+) -> None:
+    if content is not None:
+        Path(name).write_bytes(content)
+    assert _refused(capsys, "report", name)[0] == 2
 
 
 @pytest.mark.parametrize(
@@ -259,7 +290,7 @@ def test_talk_books_and_prints(capsys: Capture) -> None:
     assert [line.split()[1] for line in lines] == ["user", "tool", "agent"]
     result = json.loads(last)
     latency = {"latency_ms", "latency_average"}
-    assert set(result) == {"recording", "turns", "errors", "usage"} | latency
+    assert set(result) == {"recording", "turns", "errors", "usage", "notes"} | latency
     (turn,) = result["turns"]
     assert [call["name"] for call in turn["calls"]] == ["check_appointment_availability"]
     assert turn["latency_ms"] is None and "speed" in turn["latency_note"]

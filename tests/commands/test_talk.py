@@ -139,6 +139,25 @@ async def test_push_to_talk_and_headerless_audio(tmp_path: Path) -> None:
     assert result.complete
 
 
+async def test_a_file_with_two_channels_says_which_was_spoken(tmp_path: Path) -> None:
+    user, rate = soundfile.read(DATA / "cards_001.wav", dtype="float32")
+    soundfile.write(tmp_path / "call.wav", np.column_stack([user, -0.5 * user[::-1]]), rate)
+    lines: list[TalkLine] = []
+
+    result = await talk(
+        [tmp_path / "call.wav"], out=tmp_path / "kept", speed=SPEED, on_line=lines.append
+    )
+
+    (note,) = result.notes
+    assert "call.wav: Its 2 channels differ: channel 0 (left) was taken" in note
+    assert (lines[0].who, lines[0].text) == ("note", note)
+    assert "clubs" in result.turns[0].user
+    assert result.to_dict()["notes"] == [note]
+
+    asked = await talk([tmp_path / "call.wav"], out=tmp_path / "kept", speed=SPEED, channel="left")
+    assert asked.notes == []
+
+
 async def test_a_file_without_speech_is_told(tmp_path: Path) -> None:
     silence = tmp_path / "silence.wav"
     soundfile.write(silence, np.zeros(SAMPLE_RATE), SAMPLE_RATE)

@@ -44,8 +44,9 @@ def stream(detector: TurnDetector, probabilities: list[float]) -> list[Event]:
     return [event for event in events if event is not None]
 
 
-def turns_of(events: list[Event], end_ms: int) -> list[SpeechSpan]:
+def turns_of(events: list[Event], detector: TurnDetector) -> list[SpeechSpan]:
     turns = []
+    end_ms, silence_ms = detector.now_ms, detector.silence_ms
     start: SpeechStart | None = None
     for event in events:
         if isinstance(event, SpeechStart):
@@ -59,7 +60,8 @@ def turns_of(events: list[Event], end_ms: int) -> list[SpeechSpan]:
             )
             start = None
     if start is not None:
-        turns.append(SpeechSpan(start.audio_start_ms, start.onset_ms, end_ms, end_ms))
+        offset_ms = end_ms - silence_ms
+        turns.append(SpeechSpan(start.audio_start_ms, start.onset_ms, offset_ms, end_ms, cut=True))
     return turns
 
 
@@ -69,7 +71,7 @@ def test_streaming_and_batch_agree(
 ) -> None:
     detector = TurnDetector(settings, base_ms)
     events = stream(detector, probabilities)
-    assert turns_of(events, detector.now_ms) == find_speech_spans(probabilities, settings, base_ms)
+    assert turns_of(events, detector) == find_speech_spans(probabilities, settings, base_ms)
 
 
 @given(probabilities_strategy, settings_strategy, base_strategy)
@@ -81,12 +83,12 @@ def test_events_keep_the_invariants(
     for i, event in enumerate(events):
         assert isinstance(event, SpeechStop if i % 2 else SpeechStart)
     assert detector.speaking == (len(events) % 2 == 1)
-    for turn in turns_of(events, detector.now_ms):
+    for turn in turns_of(events, detector):
         assert base_ms <= turn.audio_start_ms <= turn.onset_ms < turn.offset_ms
         assert turn.onset_ms - turn.audio_start_ms <= settings.prefix_padding_ms
         assert turn.offset_ms <= turn.audio_end_ms
         assert (turn.audio_end_ms - base_ms) % FRAME_MS == 0
-    for turn, following in pairwise(turns_of(events, detector.now_ms)):
+    for turn, following in pairwise(turns_of(events, detector)):
         assert turn.audio_end_ms <= following.audio_start_ms
         clamped = following.audio_start_ms == turn.audio_end_ms
         padding = following.onset_ms - following.audio_start_ms
@@ -241,9 +243,28 @@ def test_stop_now_ends_the_turn_at_the_last_frame() -> None:
         detector.stop_now()
 
 
-def test_an_unfinished_turn_ends_with_the_audio() -> None:
-    assert find_speech_spans([0.0, 1.0, 0.0]) == [SpeechSpan(0, 32, 96, 96)]
+def test_an_unfinished_turn_ends_with_the_audio_and_its_speech_where_it_was_heard() -> None:
+    assert find_speech_spans([0.0, 1.0, 0.0]) == [SpeechSpan(0, 32, 64, 96, cut=True)]
+    assert find_speech_spans([0.0, 1.0, 1.0]) == [SpeechSpan(0, 32, 96, 96, cut=True)]
     assert find_speech_spans([]) == []
+
+
+@given(
+    st.integers(0, 30),
+    st.lists(st.sampled_from([0.5, 0.9, 1.0]), min_size=1, max_size=40),
+    st.lists(st.floats(0, 0.349), max_size=200),
+    st.integers(100, 5_000),
+)
+def test_speech_does_not_depend_on_the_silence_that_follows(
+    before: int, speech: list[float], silence: list[float], window_ms: int
+) -> None:
+    probabilities = [0.1] * before + speech + silence
+    (span,) = find_speech_spans(probabilities, TurnSettings(silence_duration_ms=window_ms))
+    assert (span.onset_ms, span.offset_ms) == (32 * before, 32 * (before + len(speech)))
+    # Whole frames of silence, as many as the window needs.
+    needed = -(-window_ms // 32)
+    assert span.cut == (len(silence) < needed)
+    assert span.audio_end_ms == span.offset_ms + 32 * min(len(silence), needed)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 import soundfile
 
 from realtime_nb.archive.recorder import Recorder
-from realtime_nb.audio.files import read_wav_pcm
 from realtime_nb.audio.pcm import pcm_from_samples
+from realtime_nb.audio.wav import read_wav_pcm
 from realtime_nb.errors import AudioError, ConfigurationError, RecordingError
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.wire import WireEvent

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 import realtime_nb as rt
+from realtime_nb.audio.pcm import pcm_from_samples, samples_from_pcm
 from realtime_nb.local.llm import ScriptedLLM
+from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.session.queues import MAX_UNSENT_APPENDS
 from realtime_nb.session.transport import MemoryTransport
 from realtime_nb.testing import MemoryServer, ScriptedServer, silence, tone
@@ -47,6 +53,41 @@ async def test_a_clip_is_heard_to_its_end(detection: Any) -> None:
         [speech] = session.conversation.speech
         assert speech.audio_end_ms is not None
         assert speech.audio_end_ms >= 1_000
+
+
+@virtual
+async def test_of_a_file_with_two_channels_one_is_spoken_and_named(tmp_path: Path) -> None:
+    left, right = (samples_from_pcm(tone(500, hz=hz)) for hz in (300, 700))
+    soundfile.write(tmp_path / "call.wav", np.column_stack([left, right]), 24_000)
+
+    async def spoken(**options: Any) -> bytes:
+        sent = Sent()
+        async with (
+            MemoryServer(ScriptedLLM(["Yes."])) as server,
+            rt.connect(transport=server.transport) as session,
+        ):
+            session.observe(sent)
+            await session.play(tmp_path / "call.wav", **options)
+        return bytes(sent.pcm[: 2 * len(left)])
+
+    with pytest.warns(UserWarning, match=r"call\.wav: Its 2 channels differ: channel 0 \(left\)"):
+        assert await spoken() == pcm_from_samples(left)
+    assert await spoken(channel="right") == pcm_from_samples(right)
+
+
+class Sent:
+    """Keeps the microphone's audio."""
+
+    def __init__(self) -> None:
+        self.pcm = bytearray()
+
+    def event(self, event: WireEvent) -> None:
+        if event.direction == "sent" and event.pcm is not None:
+            self.pcm += event.pcm
+
+    def playback(self, report: PlaybackReport) -> None: ...
+
+    def tool(self, report: ToolReport) -> None: ...
 
 
 @virtual

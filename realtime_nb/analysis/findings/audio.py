@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from realtime_nb.analysis.findings.evidence import AT_THE_END_S, Evidence, Finding, Rule, seconds
 from realtime_nb.analysis.table_cells import rest_ms
+from realtime_nb.audio.levels import DIGITAL_SILENCE_DBFS, QUIET_PEAK_DBFS
 from realtime_nb.protocol.words import counted
 
 __all__ = ["AUDIO_RULES"]
@@ -14,12 +15,6 @@ __all__ = ["AUDIO_RULES"]
 UNHEARD_SHARE = 0.1
 LITTLE_UNHEARD_MS = 1_000.0
 """Less of the agent's audio than this is the tail of a barge-in, and no news."""
-
-QUIET_PEAK_DBFS = -30.0
-"""A microphone whose loudest moment is below this is turned down, or far away."""
-
-DIGITAL_SILENCE_DBFS = -90.0
-"""Below the smallest step of 16 bits."""
 
 CLIPPING_SHARE = 0.001
 """Of the samples at full scale; one in a thousand can be heard."""

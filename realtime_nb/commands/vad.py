@@ -1,0 +1,105 @@
+"""``realtime-nb vad``: where speech is in a file, and what there is to say of the file."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from realtime_nb.audio.files import AudioFile, read_audio
+from realtime_nb.audio.levels import QUIET_PEAK_DBFS
+from realtime_nb.audio.pcm import SAMPLE_RATE, level_dbfs
+from realtime_nb.audio.vad import find_speech, speech_engine
+from realtime_nb.protocol.turns import SpeechSpan, TurnSettings
+
+__all__ = ["FoundSpeech", "speech_in_file"]
+
+_CREST_DB = 16.0
+"""By so much are the peaks of speech above its level."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSpeech:
+    """Speech in a file.
+
+    Attributes:
+        spans: where it is.
+        speech_level_dbfs: how loud it is there; NaN where there is none.
+    """
+
+    audio: AudioFile
+    spans: list[SpeechSpan]
+    speech_level_dbfs: float
+
+    @property
+    def duration_ms(self) -> int:
+        """Length of the file's audio."""
+        return round(len(self.audio.samples) * 1000 / SAMPLE_RATE)
+
+    @property
+    def notes(self) -> list[str]:
+        """What may have made the result another one, in sentences."""
+        notes = [*self.audio.notes, *self.audio.level_notes]
+        quiet = self.speech_level_dbfs < QUIET_PEAK_DBFS - _CREST_DB
+        if quiet and self.audio.peak_dbfs >= QUIET_PEAK_DBFS:
+            notes.append(f"Its speech is very quiet: {self.speech_level_dbfs:.0f} dBFS.")
+        if self.spans and self.spans[-1].cut:
+            notes.append("The last speech is cut: the file ends before its closing silence does.")
+        return notes
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the result as JSON can hold it."""
+        audio = self.audio
+        return {
+            "duration_ms": self.duration_ms,
+            "segments": [
+                {
+                    "start_ms": span.onset_ms,
+                    "end_ms": span.offset_ms,
+                    "audio_start_ms": span.audio_start_ms,
+                    "audio_end_ms": span.audio_end_ms,
+                    "cut": span.cut,
+                }
+                for span in self.spans
+            ],
+            "sample_rate": audio.sample_rate,
+            "channels": audio.channels,
+            "channel": audio.channel,
+            "channels_differ": audio.channels_differ,
+            "peak_dbfs": _known(audio.peak_dbfs, 1),
+            "speech_level_dbfs": _known(self.speech_level_dbfs, 1),
+            "clipped_samples": audio.clipped_samples,
+            "clipping_share": round(audio.clipping_share, 6),
+            "cut_off": audio.is_cut_off,
+            "missing_ms": _known(1000 * audio.missing_s),
+            "notes": self.notes,
+        }
+
+
+def speech_in_file(
+    path: Path,
+    settings: TurnSettings,
+    engine: str = "silero",
+    raw_sample_rate: int | None = None,
+    channel: int | str | None = None,
+) -> FoundSpeech:
+    """Finds the speech in a file.
+
+    Raises:
+        AudioError: It is not audio.
+        ConfigurationError: There is no such engine or channel.
+    """
+    detector = speech_engine(engine)
+    audio = read_audio(path, raw_sample_rate=raw_sample_rate, channel=channel)
+    spans = find_speech(audio.samples, settings, detector)
+    per_ms = SAMPLE_RATE // 1000
+    heard = [audio.samples[span.onset_ms * per_ms : span.offset_ms * per_ms] for span in spans]
+    level = level_dbfs(np.concatenate(heard)) if heard else math.nan
+    return FoundSpeech(audio, spans, level)
+
+
+def _known(value: float, digits: int | None = None) -> float | None:
+    return round(value, digits) if math.isfinite(value) else None
