@@ -238,7 +238,7 @@ def _unheard(evidence: Evidence) -> Reason:
 
 
 def _noise(evidence: Evidence) -> Reason:
-    """Digital silence between the words is no noise."""
+    """Returns why the noise is not known; digital silence between the words is none."""
     if evidence.metric("noise_floor_dbfs") <= DIGITAL_SILENCE_DBFS:
         return None
     return _metric("snr_db")(evidence)
