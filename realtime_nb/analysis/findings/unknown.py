@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from realtime_nb.analysis.call_gaps import why_no_gaps
-from realtime_nb.analysis.findings.audio import DIGITAL_SILENCE_DBFS
 from realtime_nb.analysis.findings.evidence import Evidence, Severity, table_rows
 from realtime_nb.analysis.headline import without_calls
 from realtime_nb.analysis.metrics.figures import NO_EVENTS, NO_INPUT, gap
 from realtime_nb.analysis.talk_time import spoken_messages
+from realtime_nb.audio.levels import DIGITAL_SILENCE_DBFS
 
 __all__ = ["KINDS", "Kind", "why_unknown"]
 
