@@ -32,7 +32,6 @@ Block = npt.NDArray[np.float32]
 """Float32 samples, shape (frames, channels)."""
 
 _BLOCK_FRAMES = 1 << 16
-_FLAC_FRAMES = 4_096
 _TELEPHONE_RATE = 8_000
 
 _PCM_RATES = {
@@ -47,6 +46,8 @@ _ALAW = (".alaw", ".al", ".pcma")
 
 _RATES = range(1_000, 1_000_001)
 """Other sample rates are a damaged header's."""
+_ENDLESS = 1 << 40
+"""Frames that a file is said to have where nothing tells."""
 _PADDING_FRAMES = 2 * 1_152
 """By so much may the header of an MP3 file be wrong about its length."""
 _MISCOUNTED_BYTES = 64
@@ -54,6 +55,7 @@ _MISCOUNTED_BYTES = 64
 _PROBE_BYTES = 4_096
 _SHORTEST_TEXT = 16
 _TEXT = re.compile(rb"[\t\n\r\x20-\x7e]*")
+_AU_SIZE = slice(8, 12)
 _WRONG_SIZE = re.compile(r"(\d+) \(should be (\d+)\)")
 _MP3_INDEX = re.compile(rb"\xff[\xe2-\xff].{2}(?:.{9}|.{17}|.{32})\Z", re.DOTALL)
 
@@ -214,20 +216,23 @@ class _FilePart(AudioPart):
         import soundfile
 
         with self._path.open("rb") as file, self._opened(file) as sound:
-            # What is before a fault in a block is lost with it.
-            frames = _FLAC_FRAMES if sound.format == "FLAC" else _BLOCK_FRAMES
+            position = 0
             while True:
+                room = np.full((_BLOCK_FRAMES, self.channels), np.nan, np.float32)
                 try:
-                    block = sound.read(frames, dtype="float32", always_2d=True)
+                    block = sound.read(out=room)
                 except (soundfile.SoundFileError, ValueError) as error:
-                    if sound.seekable() and sound.tell():
-                        return
-                    raise AudioError(
-                        f"{self._path} is damaged, and nothing of it can be read; export it again."
-                    ) from error
-                if not len(block):
+                    block = room[: int(np.argmax(np.isnan(room[:, 0])))]  # up to the fault
+                    if not position + len(block):
+                        raise AudioError(
+                            f"{self._path} is damaged, and nothing of it can be read; "
+                            "export it again."
+                        ) from error
+                position += len(block)
+                if len(block):
+                    yield block
+                if len(block) < _BLOCK_FRAMES:
                     return
-                yield block
 
     def _opened(self, file: BinaryIO) -> soundfile.SoundFile:
         import soundfile
@@ -236,6 +241,10 @@ class _FilePart(AudioPart):
         header = find_wav_header(content)
         if header is not None and not header.sizes_right:
             content = _window(file, self._start, self._end, repaired_wav_head(content, header))
+        content.seek(0)
+        start = content.read(_AU_SIZE.stop)
+        if start[:4] == b".snd" and not 0 < int.from_bytes(start[_AU_SIZE]) < SIZE_UNKNOWN:
+            content = _window(file, self._start, self._end, start[: _AU_SIZE.start] + b"\xff" * 4)
         content.seek(0)
         try:
             return soundfile.SoundFile(content)
@@ -249,7 +258,8 @@ class _FilePart(AudioPart):
 
     def _told(self, file: BinaryIO, sound: soundfile.SoundFile) -> float:
         content = _window(file, self._start, self._end)
-        frames = float(sound.frames) if sound.seekable() else 0.0
+        known = sound.seekable() and sound.frames < _ENDLESS
+        frames = float(sound.frames) if known else 0.0
         header = find_wav_header(content)
         if header is not None:
             missing = header.missing_bytes

@@ -47,6 +47,29 @@ def test_sample_rates_of_a_damaged_header(tmp_path: Path, sample_rate: int) -> N
         open_parts(tmp_path / "x.wav")
 
 
+def test_a_flac_that_was_streamed_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "x.flac"
+    soundfile.write(path, NOISE, 16_000)
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0  # the number of samples is 36 bits long
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    (part,) = open_parts(path)
+    assert sum(len(block) for block in part.blocks()) == len(NOISE)
+    assert part.told_frames == 0
+
+
+@pytest.mark.parametrize("size", [0, 0x7FFF_FFFF, 0xFFFF_FFFF, 2_000_000_000])
+def test_an_au_file_that_was_streamed_is_whole(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "x.au"
+    soundfile.write(path, NOISE, 16_000, subtype="ULAW")
+    content = bytearray(path.read_bytes())
+    content[8:12] = size.to_bytes(4)
+    path.write_bytes(content)
+    (part,) = open_parts(path)
+    assert sum(len(block) for block in part.blocks()) == part.told_frames == len(NOISE)
+
+
 def test_damage_at_the_very_beginning(tmp_path: Path) -> None:
     path = tmp_path / "x.flac"
     soundfile.write(path, NOISE, 16_000)
