@@ -499,8 +499,10 @@ def _text(result: object) -> str:
 
 
 def _plain(value: Any) -> object:
-    """Returns what JSON lacks: arrays and NumPy scalars as lists and numbers, tables as rows, else
-    text."""
+    """Returns what JSON lacks: arrays and NumPy scalars as lists and numbers, tables as rows, their
+    missing cells as nothing, else text."""
+    if type(value).__name__ in ("NAType", "NaTType"):
+        return None
     if hasattr(value, "tolist"):
         return value.tolist()
     if hasattr(value, "to_dict"):

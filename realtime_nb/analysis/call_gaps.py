@@ -7,6 +7,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from realtime_nb.analysis.columns.frames import table_rows
 from realtime_nb.analysis.metrics import figures
 from realtime_nb.analysis.silences import longest_gap, merged
 
@@ -52,7 +53,7 @@ def find_call_gaps(rec: Recorded) -> list[CallGap]:
     """
     together: dict[Hashable, list[Any]] = {}
     calls = rec.calls
-    for call in calls[calls.done_s.notna() & calls.output_s.notna()].itertuples():
+    for call in table_rows(calls[calls.done_s.notna() & calls.output_s.notna()]):
         resumed_s = _resumed_s(call)
         unanswered = (call.turn, call.response_id)
         key = unanswered if math.isnan(resumed_s) else round(resumed_s, 6)

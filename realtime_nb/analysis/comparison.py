@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from realtime_nb.analysis.columns.figure_tables import COMPARED
+from realtime_nb.analysis.columns.frames import frame, records
 from realtime_nb.analysis.cost.prices import PriceTable
 from realtime_nb.analysis.pace import pace_note
 from realtime_nb.analysis.paired_test import (
@@ -39,12 +41,10 @@ SAME_WORDS = 0.5
 SAME_DURATION = 0.8
 """So are durations, where a text is missing, of which the shorter is this share of the longer."""
 
-_COLUMNS = ("metric", "n", "average", "a", "b", "delta", "low", "high", "verdict")
 _USAGE = ("input_tokens", "cached_tokens", "output_tokens")
 _WITHOUT_CALLS = ("latency_ms", *LATENCY_PARTS)
 _WITH_CALLS = "latency_with_calls_ms"
 _TIMES = (*_WITHOUT_CALLS, _WITH_CALLS)
-_METRICS = (*_TIMES, "interrupted", "unheard_ms", *_USAGE, "responses_usd")
 _GOES_ON = ("input_tokens", "cached_tokens", "responses_usd")
 """Each turn reads all before it again, so that one that got longer makes all that follow dearer."""
 
@@ -56,17 +56,12 @@ class Comparison:
     """How ``b`` differs from ``a``.
 
     Attributes:
-        table: One row per figure: ``metric``; ``n`` pairs in which both have it; ``a`` and ``b``,
-            the averages over those, ``average`` says which: the median of times, as in
-            ``rec.metrics()``, else the mean; ``delta``, the mean of b − a within the pairs;
-            ``low`` and ``high``, between which it lies but for chance; ``verdict``: which is lower,
-            if 0 lies outside. ``latency_ms`` and its parts are of pairs without function calls,
+        table: One row per figure. ``latency_ms`` and its parts are of pairs without function calls,
             ``latency_with_calls_ms`` is of pairs with calls in both. Times are not
             compared when one of the two ran at another speed than life's. The last row,
             ``user_text_differences``, counts words that differ between the transcripts; which of
             them is right, it can't tell.
-        turns: One row per pair: ``turn_a``, ``turn_b``, both ``user_text``, ``text_differences``,
-            and every figure of both, with ``_a`` and ``_b`` after its name.
+        turns: One row per pair of turns, with every figure of both.
         names: What the two are called.
         notes: What to know before trusting it.
     """
@@ -109,22 +104,17 @@ def compare(
         seed: Of the swaps of signs that are drawn where there are many pairs.
         prices: Prices that come before the built-in ones.
     """
-    import pandas as pd
-
     sides = [_figures(rec, prices) for rec in (a, b)]
     pairs = _paired(*sides)
     values = _values(pairs)
     if any(pace_note(rec.header) for rec in (a, b)):
-        values[:, [_METRICS.index(metric) for metric in _TIMES]] = math.nan
+        values[:, [COMPARED.index(metric) for metric in _TIMES]] = math.nan
     rows = _rows(values, names, seed)
     different = [_differences(left, right) for left, right in pairs]
     rows.append(_text_row(different))
-    turns = pd.DataFrame(
-        [_pair_row(*pair, count) for pair, count in zip(pairs, different, strict=True)],
-        columns=_pair_columns(),
-    )
+    turns = [_pair_row(*pair, count) for pair, count in zip(pairs, different, strict=True)]
     notes = list(_notes(a, b, sides, pairs, names))
-    return Comparison(pd.DataFrame(rows, columns=list(_COLUMNS)), turns, names, notes)
+    return Comparison(frame("comparison", rows), frame("comparison_turns", turns), names, notes)
 
 
 # --- one recording --------------------------------------------------------------------------------
@@ -141,18 +131,19 @@ class _TurnFigures:
 
 
 def _figures(rec: Recorded, prices: PriceTable | None) -> list[_TurnFigures]:
-    usage = rec.usage.groupby("turn")[list(_USAGE)].sum(min_count=1)
+    counts = rec.usage.astype(dict.fromkeys(_USAGE, float))  # NaN where not counted
+    usage = counts.groupby("turn")[list(_USAGE)].sum(min_count=1)
     usd = rec.cost(prices).by_turn.set_index("turn").responses_usd
     found = []
-    for row in rec.turns.to_dict("records"):
-        number = int(row["turn"])
+    for row in records(rec.turns):
+        number = row["turn"]
         values = _times(row)
         values["unheard_ms"] = float(row["unheard_ms"])
         values["interrupted"] = float(row["interrupted"])
         for name in _USAGE:
             values[name] = float(usage[name].get(number, math.nan))
         values["responses_usd"] = float(usd.get(number, math.nan))
-        text = str(row["user_text"] or "")
+        text = row["user_text"]
         speech_ms = float(row["offset_ms"]) - float(row["onset_ms"])
         found.append(
             _TurnFigures(number, _word_list(text), text, speech_ms, bool(row["calls"]), values)
@@ -223,14 +214,12 @@ def _differences(left: _TurnFigures, right: _TurnFigures) -> float:
     return float(sum(max(i2 - i1, j2 - j1) for tag, i1, i2, j1, j2 in steps if tag != "equal"))
 
 
-def _pair_columns() -> list[str]:
-    figures = [f"{metric}_{side}" for metric in _METRICS for side in "ab"]
-    return ["turn_a", "turn_b", "user_text_a", "user_text_b", "text_differences", *figures]
-
-
-def _pair_row(left: _TurnFigures, right: _TurnFigures, different: float) -> list[object]:
-    figures = [side.values[metric] for metric in _METRICS for side in (left, right)]
-    return [left.turn, right.turn, left.text, right.text, different, *figures]
+def _pair_row(left: _TurnFigures, right: _TurnFigures, different: float) -> dict[str, object]:
+    row: dict[str, object] = {"text_differences": different}
+    for side, turn in (("a", left), ("b", right)):
+        row |= {f"turn_{side}": turn.turn, f"user_text_{side}": turn.text}
+        row |= {f"{metric}_{side}": turn.values[metric] for metric in COMPARED}
+    return row
 
 
 # --- figures --------------------------------------------------------------------------------------
@@ -239,8 +228,8 @@ def _pair_row(left: _TurnFigures, right: _TurnFigures, different: float) -> list
 def _values(pairs: Pairs) -> Floats:
     """Returns (pairs, metrics, 2), NaN in both where a metric is not known of both."""
     found = np.array(
-        [[[side.values[metric] for side in pair] for metric in _METRICS] for pair in pairs], float
-    ).reshape(-1, len(_METRICS), 2)
+        [[[side.values[metric] for side in pair] for metric in COMPARED] for pair in pairs], float
+    ).reshape(-1, len(COMPARED), 2)
     found[np.isnan(found).any(axis=2)] = math.nan
     whole = ~np.isnan(found[:, 0, 0])
     if whole.any():  # the parts are those of latencies, as in the metrics
@@ -252,12 +241,12 @@ def _rows(values: Floats, names: tuple[str, str], seed: int) -> list[dict[str, o
     differences = values[:, :, 1] - values[:, :, 0]
     tested = differences.copy()
     for metric in _GOES_ON:
-        column = _METRICS.index(metric)
+        column = COMPARED.index(metric)
         tested[:, column] = added_up(differences[:, column])
     told = tell_apart(tested, seed)
     return [
         _metric_row(metric, values[:, column], told[column], names)
-        for column, metric in enumerate(_METRICS)
+        for column, metric in enumerate(COMPARED)
     ]
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from realtime_nb.analysis.columns.frames import frame_of_columns
 from realtime_nb.archive.lines import RecordedEvent
 from realtime_nb.audio.pcm import SAMPLE_RATE
 
@@ -23,12 +24,9 @@ _EMPTY: dict[str, object] = {}
 
 
 def events_table(lines: Iterable[RecordedEvent]) -> pd.DataFrame:
-    """Returns one row per event, as ``Recording.events`` describes it."""
-    import pandas as pd
-
-    columns = zip(*map(_event_row, lines), strict=True)
-    content = dict(zip(_COLUMNS, columns, strict=False))
-    return pd.DataFrame(content, columns=_COLUMNS)
+    """Returns one row per event."""
+    columns = [*zip(*map(_event_row, lines), strict=True)] or [()] * len(_COLUMNS)
+    return frame_of_columns("events", dict(zip(_COLUMNS, columns, strict=True)))
 
 
 def _event_row(line: RecordedEvent) -> tuple[object, ...]:

@@ -15,26 +15,29 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from realtime_nb.analysis.columns import definitions
+from realtime_nb.analysis.columns.frames import of_recording, records
+from realtime_nb.analysis.columns.shared import RECORDING
 from realtime_nb.analysis.findings.findings import findings
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.analysis.user_speech import user_speech
 from realtime_nb.errors import ConfigurationError, MissingExtraError
+from realtime_nb.protocol.plain_json import json_text
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
 __all__ = [
     "TABLES",
     "Marked",
-    "arrow_table",
     "marks",
     "write_audacity",
     "write_chrome_trace",
     "write_csv",
     "write_parquet",
     "write_rttm",
+    "write_table",
     "write_tables",
 ]
 
@@ -49,7 +52,7 @@ TABLES: Mapping[str, Callable[[Recorded], pd.DataFrame]] = {
     "latency": lambda rec: rec.latency,
     "labels": lambda rec: rec.labels,
     "interruptions": lambda rec: rec.interruptions(),
-    "metrics": lambda rec: rec.metrics().rename_axis("metric").reset_index(),
+    "metrics": lambda rec: rec.metrics().reset_index(),
     "findings": lambda rec: findings(rec).table,
 }
 """Every table that a recording has."""
@@ -57,94 +60,69 @@ TABLES: Mapping[str, Callable[[Recorded], pd.DataFrame]] = {
 _LATENCY_MOMENTS = ("speech_end_s", "sent_s", "stop_s", "response_s", "first_audio_s", "played_s")
 """The columns of ``rec.latency`` between which its parts lie."""
 
-_LISTS = {"response_ids", "agent_items"}
-_FLAGS = {"interrupted", "had_calls", "false"}
-_NUMBERS = {
-    *("turn", "seq", "threshold", "echo_score", "value", "n", "p50", "p90", "p95", "min", "max"),
-}
-_NUMBER_SUFFIXES = ("_ms", "_s", "_tokens", "_usd", "_share", "_db", "_dbfs")
-
 
 # --- tables ---------------------------------------------------------------------------------------
 
 
-def arrow_table(name: str, frame: pd.DataFrame) -> pa.Table:
-    """Returns a table for Arrow, with types that depend on the columns' names only.
+def write_table(name: str, table: pd.DataFrame, path: str | os.PathLike[str]) -> int:
+    """Writes a table as a Parquet file, with the types of its definition.
 
-    A table that happens to be empty, or to have no value in a column, has the same types as any
-    other of its name, so that the files of many recordings read as one. What is neither number,
-    truth value, list of ids nor text is written as JSON.
+    A table without rows has the same types as any other of its name, so that the files of many
+    recordings read as one. What is neither number, truth value, list nor text is written as JSON.
+
+    Args:
+        name: one of :data:`TABLES`.
+        table: with the first column ``recording``, or without it.
+        path: the file; it is replaced.
+
+    Returns:
+        The number of rows.
 
     Raises:
         MissingExtraError: pyarrow is not installed.
     """
     pyarrow = _pyarrow()
-    columns = {column: _arrow_column(name, frame[column]) for column in frame.columns}
-    return pyarrow.table(columns)
+    types = {
+        "number": pyarrow.float64(),
+        "count": pyarrow.int64(),
+        "flag": pyarrow.bool_(),
+        "list": pyarrow.list_(pyarrow.string()),
+    }
+    columns = [one for one in (RECORDING, *definitions.TABLES[name].columns) if one.name in table]
+    schema = pyarrow.schema([(one.name, types.get(one.kind, pyarrow.string())) for one in columns])
+    objects = {one.name: _texts(table[one.name]) for one in columns if one.kind == "object"}
+    written = table.assign(**objects)
+    written.to_parquet(path, engine="pyarrow", index=False, schema=schema)
+    return len(table)
 
 
-def _arrow_column(table: str, values: pd.Series[Any]) -> pa.Array:
-    pyarrow = _pyarrow()
-    column = str(values.name)
-    if column in _LISTS or (table, column) == ("turns", "calls"):
-        return pyarrow.array(list(values), pyarrow.list_(pyarrow.string()))
-    if column in _FLAGS:
-        return pyarrow.array([None if _missing(v) else bool(v) for v in values], pyarrow.bool_())
-    if column in _NUMBERS or column.endswith(_NUMBER_SUFFIXES):
-        numbers = [None if _missing(v) else float(v) for v in values]
-        return pyarrow.array(numbers, pyarrow.float64())
-    return pyarrow.array([_as_text(value) for value in values], pyarrow.string())
-
-
-def _missing(value: object) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def _as_text(value: object) -> str | None:
-    if _missing(value):
-        return None
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+def _texts(values: pd.Series[Any]) -> list[str]:
+    """Returns the cells as texts, JSON of those that are none; they are never missing."""
+    return [json_text(value) for value in values]
 
 
 def _pyarrow() -> Any:
     try:
         import pyarrow
-        import pyarrow.parquet
     except ImportError as error:
         raise MissingExtraError("pyarrow, which writes Parquet files,", "scale") from error
     return pyarrow
 
 
-def write_parquet(
-    rec: Recorded, name: str, path: str | os.PathLike[str], recording: str | None = None
-) -> int:
-    """Writes one table as a Parquet file, with a first column ``recording``.
-
-    Args:
-        rec: whose table.
-        name: one of :data:`TABLES`.
-        path: the file; it is replaced.
-        recording: what that column says; the name of the recording's folder unless given.
-
-    Returns:
-        The number of rows.
-    """
-    frame = _table(rec, name)
-    frame.insert(0, "recording", rec.path.name if recording is None else recording)
-    _pyarrow().parquet.write_table(arrow_table(name, frame), path)
-    return len(frame)
+def write_parquet(rec: Recorded, name: str, path: str | os.PathLike[str]) -> int:
+    """Writes one table as a Parquet file, with a first column ``recording``: the name of its
+    folder. Returns the number of rows."""
+    return write_table(name, of_recording(_table(rec, name), rec.path.name), path)
 
 
 def write_csv(rec: Recorded, name: str, path: str | os.PathLike[str]) -> int:
     """Writes one table as CSV; lists are written as JSON. Returns the number of rows."""
-    from pandas.api.types import is_numeric_dtype
-
-    frame = _table(rec, name)
-    for column in frame.columns:
-        if not is_numeric_dtype(frame[column]):
-            frame[column] = [_as_text(value) for value in frame[column]]
-    frame.to_csv(path, index=False)
-    return len(frame)
+    table = _table(rec, name)
+    for column in definitions.TABLES[name].columns:
+        if column.dtype == "object":
+            table[column.name] = _texts(table[column.name])
+    table.to_csv(path, index=False)
+    return len(table)
 
 
 def write_tables(
@@ -166,7 +144,7 @@ def write_tables(
 def _table(rec: Recorded, name: str) -> pd.DataFrame:
     if name not in TABLES:
         raise ConfigurationError(f"There is no table {name!r}. Choose from {', '.join(TABLES)}.")
-    return TABLES[name](rec).copy()
+    return TABLES[name](rec)
 
 
 # --- marks on the time axis -----------------------------------------------------------------------
@@ -222,7 +200,7 @@ def _other_marks(rec: Recorded) -> Iterator[Marked]:
             yield Marked(
                 "errors", error.t_s, error.t_s, f"{error.code or 'error'}: {error.message}"
             )
-    for label in rec.labels.to_dict("records"):
+    for label in records(rec.labels):
         yield Marked("labels", label["t_s"], label["t_s"], label["text"])
 
 
@@ -284,7 +262,7 @@ def write_chrome_trace(rec: Recorded, path: str | os.PathLike[str]) -> int:
 
 
 def _latency_spans(rec: Recorded) -> Iterator[tuple[float, float, str]]:
-    for turn in rec.latency.to_dict("records"):
+    for turn in records(rec.latency):
         moments_s = [float(turn[name]) for name in _LATENCY_MOMENTS]
         for part, (start_s, end_s) in zip(LATENCY_PARTS, pairwise(moments_s), strict=True):
             if not math.isnan(start_s + end_s):

@@ -9,7 +9,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from realtime_nb.analysis.table_cells import between_ms, or_nan, table
+from realtime_nb.analysis.columns.frames import frame
+from realtime_nb.analysis.table_cells import between_ms, or_nan
 from realtime_nb.analysis.turn_moments import earliest
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.protocol.conversation import Conversation, FunctionCall, Response
@@ -24,35 +25,11 @@ _TIMED_OUT = re.compile(r"\S+ took over \S+ s\.")
 
 
 def calls(conversation: Conversation) -> pd.DataFrame:
-    """Returns one row per function call.
-
-    Columns:
-        turn: the user turn that it belongs to, NaN when none.
-        call_id, name, arguments, output: as on the wire; ``output`` is None until there is one.
-        status: ``completed``, ``incomplete`` (its response was cut short) or ``in_progress``.
-        outcome: ``ok``; ``error`` or ``timeout``, as the session reports or, where it does not,
-            as our tools tell the model (``{"error": …}``); ``late`` when the user took the floor
-            before the output was sent; ``orphan`` when none ever was.
-        response_id, item_id: where it is.
-        started_s, done_s, output_s: when it was announced, its arguments whole, its output sent.
-        run_started_s, run_ended_s: when the function began to run and when it had ended.
-        run_outcome: how it ended, as the session reports: ``ok``, ``error``, ``timeout``,
-            ``invalid`` (its arguments don't fit, it was not run) or ``cancelled`` (the session
-            ended first).
-        decide_ms: from ``response.created`` to whole arguments.
-        queue_ms: from there until it began to run; why it is NaN, says ``queue_note``.
-        run_ms: from the beginning of its run to the end where both were reported, else from whole
-            arguments to the output, with what it waited; ``run_note`` says which.
-        send_ms: from the end of its run to the output.
-        others_ms: from the output to the last output of the calls that one answer followed: how
-            long it waited for slower ones, or for those that the agent made next; 0 of the last.
-        resume_ms: from that last output to the first audio of the response that follows it in the
-            same turn. Both are NaN when the user took another turn first.
-    """
+    """Returns one row per function call."""
     found = find_user_turns(conversation)
     context = _CallContext(conversation, found)
     rows = [_call_row(call, context) for call in conversation.calls.values()]
-    return table(rows, _call_row(FunctionCall(""), _CallContext(Conversation(), ())))
+    return frame("calls", rows)
 
 
 class _CallContext:

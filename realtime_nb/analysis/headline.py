@@ -50,5 +50,5 @@ def with_calls(latency: pd.DataFrame) -> pd.DataFrame:
 
 
 def _spoken(latency: pd.DataFrame, *, had_calls: bool) -> pd.DataFrame:
-    spoken = latency["latency_note"] != "typed"
+    spoken = latency["latency_note"].fillna("") != "typed"
     return latency.loc[spoken & (latency["had_calls"].astype(bool) == had_calls)]

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from realtime_nb.analysis.columns.frames import frame
 from realtime_nb.analysis.echo import echo_score
 from realtime_nb.analysis.table_cells import between_ms, or_nan, rest_ms
 from realtime_nb.analysis.turn_moments import Boundaries, boundaries_of
@@ -25,18 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BACKCHANNELS",
-    "INTERRUPTION_COLUMNS",
     "PHANTOM_PHRASES",
     "interruptions",
     "playback_spans",
 ]
-
-INTERRUPTION_COLUMNS = (
-    *("kind", "turn", "item_id", "user_item", "onset_s", "detected_s", "stopped_s"),
-    *("response_ms", "detection_ms", "flush_ms", "played_ms", "received_ms", "unheard_ms"),
-    *("remembered_ms", "over_remembered_ms", "cause", "false", "echo_score", "user_text"),
-    *("source", "note"),
-)
 
 PHANTOM_PHRASES = frozenset(
     {
@@ -108,36 +101,11 @@ def interruptions(
         rec: the session.
         min_ms: user speech shorter than that did not mean to interrupt.
         echo_threshold: from which ``echo_score`` on it was the agent's own voice.
-
-    Columns:
-        kind: ``interruption``, ``missed`` or ``late``. What was heard late and stopped the agent
-            has a row of each.
-        turn: number of the turn in which the agent spoke, NaN before the first.
-        item_id, user_item: the agent's message that was cut, and what the user's speech became.
-        onset_s, detected_s, stopped_s: when the user began, when the server's report of it came,
-            and when the agent's last sample was played.
-        response_ms: from the first to the last of these; the sum of the next two.
-        detection_ms, flush_ms: the two steps.
-        played_ms, received_ms, unheard_ms: of the message's audio; the last is the difference.
-        remembered_ms: how much of it the model believes that it said: up to the truncation, else
-            all that was received.
-        over_remembered_ms: by how much that is more than what was played.
-        cause: what stopped the agent: ``user``; ``echo`` of its own voice; speech with an ``empty``
-            transcript or one of noise only, or a ``phantom_phrase`` that recognition makes of
-            noise; a ``backchannel`` such as "uh-huh"; ``short`` speech below ``min_ms``; or the
-            ``program``, when there was no speech. The first of these that fits, but for ``user``.
-        false: whether it should not have been: all causes but ``user`` and ``program``.
-        echo_score: see :func:`realtime_nb.analysis.echo.echo_score`.
-        user_text: the transcript.
-        source: of ``onset_s``: ``server`` or ``offline_vad``.
-        note: what is missing, and why.
     """
-    import pandas as pd
-
     scene = _Scene(rec, min_ms, echo_threshold)
     rows = [*scene.interruptions(), *scene.missed()]
-    rows.sort(key=lambda row: _sort_key(row["onset_s"], row["stopped_s"]))
-    return pd.DataFrame(rows, columns=list(INTERRUPTION_COLUMNS))
+    rows.sort(key=lambda row: _sort_key(row["onset_s"], row.get("stopped_s")))
+    return frame("interruptions", rows)
 
 
 def _sort_key(*moments: object) -> float:
@@ -380,14 +348,12 @@ class _Scene:
     def _missed(
         self, item: Item, onset_s: float, score: float, late: Speech | None
     ) -> dict[str, object]:
-        blank: dict[str, object] = dict.fromkeys(INTERRUPTION_COLUMNS, math.nan)
         detected_s = math.nan if late is None else or_nan(late.started_s)
         user_item = None if late is None else self.conversation.items.get(late.item_id)
         note = "the server reported no speech"
         if late is not None:
             note = f"the server reported it after {detected_s - onset_s:.1f} s"
         return {
-            **blank,
             "kind": "missed" if late is None else "late",
             "turn": self._turn_of(item),
             "item_id": item.id,

@@ -1,9 +1,8 @@
 """Tables of a conversation: turns, latency, calls, speech, token usage.
 
 Everything here is computed from a folded :class:`~realtime_nb.protocol.conversation.Conversation`
-and from when its audio was sent. Columns carry their unit: ``_ms`` are durations, or positions on
-the input-sample clock for ``audio_start_ms``, ``audio_end_ms``, ``onset_ms`` and ``offset_ms``;
-``_s`` are moments in seconds since the session began. What is not known is missing, never 0.
+and from when its audio was sent. What each column is, :mod:`realtime_nb.analysis.columns` says, and
+``attrs["columns"]`` of every table. What is not known is missing, never 0.
 
 Latency is measured from ``E``, when the user's speech ended as far as the ``speech_end_source``
 knows, to ``P1``, when the first sample of the answer was played. Its parts are cut where the audio
@@ -27,8 +26,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from realtime_nb.analysis.columns.frames import frame
 from realtime_nb.analysis.function_calls import calls
-from realtime_nb.analysis.table_cells import between_ms, or_nan, rest_ms, table
+from realtime_nb.analysis.table_cells import between_ms, or_nan, rest_ms
 from realtime_nb.analysis.turn_moments import (
     SPEECH_END_LABEL,
     Moments,
@@ -37,11 +37,10 @@ from realtime_nb.analysis.turn_moments import (
 )
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.analysis.voices import Voices
-from realtime_nb.protocol.conversation import Conversation, Item, Response, Speech
+from realtime_nb.protocol.conversation import Conversation, Response, Speech
 from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.records import UNHEARD_MS
 from realtime_nb.protocol.reported_usage import cached_split, count_of, details_of
-from realtime_nb.protocol.wire import JsonObject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,36 +87,11 @@ def turns(
             (see :func:`needs_voices`); without it, that end is unknown.
         labels: marks with ``t_s`` and ``text``. One that says ``speech end`` is taken for the end
             of the user's speech in the turn that it belongs to.
-
-    Columns:
-        turn: 1, 2, …
-        user_item, user_text: the user's message and what it says, as far as it was transcribed.
-        source: ``speech`` or ``typed``.
-        audio_start_ms, audio_end_ms: as the server reported them, padding and silence included.
-        onset_ms, offset_ms: speech without them.
-        onset_source, offset_source: who says so, ``server`` or ``offline_vad``.
-        response_ids, agent_items, agent_text: the answer, function calls' continuations included.
-        heard_text: the part of it that was heard, by the share of the audio; None where it is not
-            known how much was played, or of how much audio.
-        interrupted: whether the answer was cut short by the user or the program.
-        status, reason: of the last response.
-        calls: names of the functions called.
-        audio_ms, played_ms, unheard_ms: the agent's audio received, played, and the difference.
-        latency_ms: from the end of the user's speech to the first sample played of the answer.
-        uplink_ms, endpoint_wait_ms, commit_wait_ms, model_first_audio_ms, playout_ms: its parts.
-            Of a turn with function calls, the fourth includes running them.
-        latency_note: why ``latency_ms`` is NaN.
-        speech_end_source: what ``latency_ms`` is measured from: ``server``, ``offline_vad`` or
-            ``label``; None when that end is unknown.
-        capture_source: who says when that was captured: the ``device``; or nobody, so that it is
-            counted back from the ``sending`` of its chunk, and ``uplink_ms`` has no more in it.
-        parts_note: that, and why a part is NaN whose end came before its beginning: the two are
-            not of one turn, or a label lies after ``speech_stopped``.
     """
     found = find_user_turns(conversation)
     moments = find_moments(found, clock, voices, _speech_ends(labels))
     rows = [_turn_row(conversation, *both) for both in zip(found, moments, strict=True)]
-    return table(rows, _turn_row(Conversation(), _NO_TURN, _NO_MOMENTS))
+    return frame("turns", rows)
 
 
 def _speech_ends(labels: pd.DataFrame | None) -> Sequence[float]:
@@ -154,12 +128,25 @@ def _turn_row(conversation: Conversation, turn: UserTurn, moments: Moments) -> d
         "audio_ms": audio_ms,
         "played_ms": played_ms,
         "unheard_ms": rest_ms(audio_ms, played_ms),
+        "audio_note": _audio_note(turn, audio_ms, played_ms),
+        "speech_note": "typed" if turn.source == "typed" else moments.boundaries.note,
         **moments.parts_ms(),
         "latency_note": moments.note,
         "speech_end_source": moments.speech_end_source,
         "capture_source": moments.capture_source,
         "parts_note": moments.parts_note,
     }
+
+
+def _audio_note(turn: UserTurn, audio_ms: float, played_ms: float) -> str | None:
+    """Returns why it is not known how much of the answer there was, or was heard."""
+    if math.isnan(audio_ms):
+        return "the events of its audio can't be understood"
+    if math.isnan(played_ms):
+        return "playback was not reported"
+    if any(response.active for response in turn.responses):
+        return "it was still spoken when the session ended"
+    return None
 
 
 def latency(
@@ -172,29 +159,10 @@ def latency(
 
     Args:
         conversation, clock, voices, labels: as for :func:`turns`.
-
-    Columns:
-        turn: 1, 2, …
-        latency_ms and its parts, latency_note, speech_end_source, capture_source, parts_note: as in
-            :func:`turns`.
-        speech_end_s, sent_s, stop_s, response_s, first_audio_s, played_s: the moments between the
-            parts. Where no ``speech_stopped`` came, as without turn detection, ``stop_s`` is the
-            commit. ``sent_s`` is when the connection was given the audio: a network that is too
-            slow for it lengthens ``endpoint_wait_ms``.
-        stop_source: the event that ``stop_s`` is the receipt of: ``speech_stopped`` or
-            ``committed``.
-        played_source: who says when the first sample was played: the speaker's ``playback`` report,
-            else None. ``response_s`` and ``first_audio_s`` are receipts of the server's events, and
-            ``sent_s`` is the session's own clock.
-        commit_s: when the user's message was committed, or added if it was typed.
-        transcript_ms: from then to the whole transcript.
-        answer_ms: from ``response.created`` of the first response to ``response.done`` of the last.
-        had_calls, interrupted: what else explains an unusual latency; look at such turns apart.
     """
     found = find_user_turns(conversation)
     moments = find_moments(found, clock, voices, _speech_ends(labels))
-    rows = list(map(_latency_row, found, moments))
-    return table(rows, _latency_row(_NO_TURN, _NO_MOMENTS))
+    return frame("latency", list(map(_latency_row, found, moments)))
 
 
 def _latency_row(turn: UserTurn, moments: Moments) -> dict[str, object]:
@@ -226,27 +194,8 @@ def _latency_row(turn: UserTurn, moments: Moments) -> dict[str, object]:
 def speech(
     conversation: Conversation, clock: InputClock, voices: Voices | None = None
 ) -> pd.DataFrame:
-    """Returns one row per stretch that turn detection took for speech.
-
-    Columns:
-        item_id: the user message that it became.
-        source: who says so: ``server``.
-        audio_start_ms, audio_end_ms: as reported, padding and silence window included, and with
-            what was sent in former connections, which a server does not count.
-        onset_ms, offset_ms, duration_ms: speech without them. Where these windows are unknown (with
-            ``semantic_vad`` there are none that are fixed; padding is cut off at the beginning of
-            the audio and at the turn before), it is where ``voices`` has it, else unknown.
-        onset_source, offset_source: who says where it began and ended, ``server`` or
-            ``offline_vad``.
-        note: why one of them is unknown.
-        onset_s, offset_s: the same two as moments, by when the audio was captured.
-        started_s, stopped_s: when the server's reports arrived.
-        detection: ``server_vad`` or ``semantic_vad``.
-        threshold, prefix_padding_ms, silence_duration_ms: the settings in force when it began; the
-            last when it ended.
-    """
-    rows = [_speech_row(heard, clock, voices) for heard in conversation.speech]
-    return table(rows, _speech_row(Speech("", 0), InputClock(), None))
+    """Returns one row per stretch that turn detection took for speech."""
+    return frame("speech", [_speech_row(heard, clock, voices) for heard in conversation.speech])
 
 
 def _speech_row(heard: Speech, clock: InputClock, voices: Voices | None) -> dict[str, object]:
@@ -276,44 +225,45 @@ def _speech_row(heard: Speech, clock: InputClock, voices: Voices | None) -> dict
 
 
 def usage(conversation: Conversation) -> pd.DataFrame:
-    """Returns one row per response with its tokens.
-
-    Columns:
-        turn: the user turn that it belongs to, NaN when none.
-        response_id, status: which response, and how it ended.
-        input_tokens, output_tokens, total_tokens: as the server counted them; NaN when it did not.
-        cached_tokens: the part of the input that came from the cache.
-        input_text_tokens, input_audio_tokens, cached_text_tokens, cached_audio_tokens,
-        output_text_tokens, output_audio_tokens: the same, split.
-    """
+    """Returns one row per response with its tokens."""
     numbers = {r.id: turn.number for turn in find_user_turns(conversation) for r in turn.responses}
     rows = [_usage_row(response, numbers) for response in conversation.responses.values()]
-    return table(rows, _usage_row(Response(""), {}))
+    return frame("usage", rows)
 
 
 def _usage_row(response: Response, numbers: dict[str, int]) -> dict[str, object]:
     usage = response.usage or {}
     inputs, outputs = details_of(usage, "input"), details_of(usage, "output")
     cached = cached_split(inputs)
+    counts = {
+        "input_tokens": count_of(usage.get("input_tokens")),
+        "cached_tokens": count_of(inputs.get("cached_tokens")),
+        "output_tokens": count_of(usage.get("output_tokens")),
+        "total_tokens": count_of(usage.get("total_tokens")),
+        "input_text_tokens": count_of(inputs.get("text_tokens")),
+        "input_audio_tokens": count_of(inputs.get("audio_tokens")),
+        "cached_text_tokens": count_of(cached.get("text_tokens")),
+        "cached_audio_tokens": count_of(cached.get("audio_tokens")),
+        "output_text_tokens": count_of(outputs.get("text_tokens")),
+        "output_audio_tokens": count_of(outputs.get("audio_tokens")),
+    }
     return {
-        "turn": or_nan(numbers.get(response.id)),
+        "turn": numbers.get(response.id),
         "response_id": response.id,
         "status": response.status,
-        "input_tokens": _tokens(usage, "input_tokens"),
-        "cached_tokens": _tokens(inputs, "cached_tokens"),
-        "output_tokens": _tokens(usage, "output_tokens"),
-        "total_tokens": _tokens(usage, "total_tokens"),
-        "input_text_tokens": _tokens(inputs, "text_tokens"),
-        "input_audio_tokens": _tokens(inputs, "audio_tokens"),
-        "cached_text_tokens": _tokens(cached, "text_tokens"),
-        "cached_audio_tokens": _tokens(cached, "audio_tokens"),
-        "output_text_tokens": _tokens(outputs, "text_tokens"),
-        "output_audio_tokens": _tokens(outputs, "audio_tokens"),
+        **counts,
+        "note": _usage_note(response, counts),
     }
 
 
-def _tokens(counts: JsonObject, name: str) -> float:
-    return or_nan(count_of(counts.get(name)))
+def _usage_note(response: Response, counts: dict[str, int | None]) -> str | None:
+    """Returns which tokens are not known, and why."""
+    lost = [name for name, count in counts.items() if count is None]
+    if lost and response.active:
+        return "it was still running when the session ended"
+    if len(lost) == len(counts):
+        return "the server reported no token counts"
+    return f"the server reported no {', '.join(lost)}" if lost else None
 
 
 def _heard_text(turn: UserTurn, playback_known: bool) -> str | None:
@@ -333,7 +283,3 @@ def _heard_text(turn: UserTurn, playback_known: bool) -> str | None:
 
 def _joined(texts: Iterable[str]) -> str:
     return " ".join(text for text in texts if text)
-
-
-_NO_TURN = UserTurn(0, Item(""), "typed", None)
-_NO_MOMENTS = next(find_moments([_NO_TURN], InputClock()))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from realtime_nb.analysis.function_calls import decoded
 from realtime_nb.protocol.conversation import Conversation, FunctionCall, Item, Speech
@@ -13,7 +15,9 @@ from realtime_nb.protocol.words import clock
 
 __all__ = [
     "MAX_ROWS",
+    "TranscriptEntry",
     "TranscriptRow",
+    "TranscriptText",
     "call_text",
     "item_line",
     "row_text",
@@ -87,20 +91,59 @@ def transcript_rows(conversation: Conversation) -> list[TranscriptRow]:
 def row_text(row: TranscriptRow) -> str:
     """Returns the row as plain text, in one line."""
     if row.kind == "call":
-        return _line(row.t_s, "tool", call_text(row.name, row.text, row.output))
+        return TranscriptEntry(row.t_s, "tool", call_text(row.name, row.text, row.output)).line
     unheard = f" [not heard: {row.unheard}]" if row.unheard else ""
     note = f" ({row.note})" if row.note else ""
     who = {"user": "you", "note": ""}.get(row.kind, row.kind)
-    return _line(row.t_s, who, f"{row.text}{unheard}{note}").rstrip()
+    return TranscriptEntry(row.t_s, who, f"{row.text}{unheard}{note}").line.rstrip()
 
 
-def transcript_text(conversation: Conversation) -> str:
+class TranscriptEntry(NamedTuple):
+    """What was said, by whom, and when."""
+
+    t_s: float | None
+    who: str
+    text: str
+
+    @property
+    def line(self) -> str:
+        """It in a line of text."""
+        said = f"{self.who}: {self.text}" if self.who else self.text
+        return said if self.t_s is None else f"{clock(self.t_s)}  {said}"
+
+
+class TranscriptText(str):
+    """Who said what, a line each: a text that a notebook shows as a table."""
+
+    _entries: Sequence[TranscriptEntry] = ()
+
+    @classmethod
+    def of(cls, entries: Sequence[TranscriptEntry]) -> TranscriptText:
+        """Returns the text of these."""
+        text = cls("\n".join(entry.line for entry in entries))
+        text._entries = entries
+        return text
+
+    def _repr_html_(self) -> str:
+        return f"<table>{''.join(map(_entry_html, self._entries))}</table>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+
+def _entry_html(entry: TranscriptEntry) -> str:
+    style = "text-align:left;vertical-align:top;white-space:pre-wrap"
+    cells = (html.escape(cell) for cell in (clock(entry.t_s), entry.who, entry.text))
+    return f"<tr>{''.join(f'<td style={style!r}>{cell}</td>' for cell in cells)}</tr>"
+
+
+def transcript_text(conversation: Conversation) -> TranscriptText:
     """Returns who said what, a line each, in the order of the conversation."""
-    lines = (
-        item_line(conversation, item, item.added_s if item.played_s is None else item.played_s)
+    entries = (
+        _entry(conversation, item, item.added_s if item.played_s is None else item.played_s)
         for item in conversation.in_order()
     )
-    return "\n".join(line for line in lines if line)
+    return TranscriptText.of([entry for entry in entries if entry is not None])
 
 
 def item_line(
@@ -114,14 +157,21 @@ def item_line(
         t_s: the moment at the line's beginning.
         unheard: whether to tell what of an interrupted message was not heard.
     """
+    entry = _entry(conversation, item, t_s, unheard=unheard)
+    return "" if entry is None else entry.line
+
+
+def _entry(
+    conversation: Conversation, item: Item, t_s: float | None, *, unheard: bool = True
+) -> TranscriptEntry | None:
     if item.type == "function_call":
         call = conversation.calls.get(item.call_id or "")
         output = None if call is None else call.output
-        return _line(t_s, "tool", call_text(item.name or "", item.arguments, output))
+        return TranscriptEntry(t_s, "tool", call_text(item.name or "", item.arguments, output))
     text = _marked(item) if unheard else item.heard_text
     if item.type != "message" or not text:
-        return ""
-    return _line(t_s, "agent" if item.role == "assistant" else item.role or "user", text)
+        return None
+    return TranscriptEntry(t_s, "agent" if item.role == "assistant" else item.role or "user", text)
 
 
 def call_text(name: str, arguments: str, output: str | None) -> str:
@@ -141,11 +191,6 @@ def _marked(item: Item) -> str:
 def _unheard_text(item: Item) -> str:
     """Returns the rest of a text after it was cut."""
     return item.text[len(item.heard_text) :].strip()
-
-
-def _line(t_s: float | None, who: str, text: str) -> str:
-    said = f"{who}: {text}" if who else text
-    return said if t_s is None else f"{clock(t_s)}  {said}"
 
 
 # --- in rows --------------------------------------------------------------------------------------

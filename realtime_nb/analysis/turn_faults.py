@@ -7,6 +7,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from realtime_nb.analysis.columns.frames import table_rows
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.analysis.voices import common_spans, spans_length
 
@@ -92,7 +93,7 @@ def _cuts(rec: Recorded) -> list[tuple[PrematureCut, bool | None]]:
     """
     found = find_user_turns(rec.conversation)
     table = rec.speech
-    heard: dict[str, Any] = {str(row.item_id): row for row in table.itertuples()}
+    heard: dict[str, Any] = {row.item_id: row for row in table_rows(table)}
     known = table[table.onset_s.notna()].sort_values("onset_s", kind="stable")
     onsets_s, onsets_ms = known.onset_s.tolist(), known.onset_ms.tolist()
     cuts = []

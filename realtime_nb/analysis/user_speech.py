@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from realtime_nb.analysis.columns.frames import records
 from realtime_nb.analysis.recorded import Recorded
 
 __all__ = ["Spoken", "user_speech"]
@@ -49,7 +50,7 @@ def user_speech(rec: Recorded) -> list[Spoken]:
 
 def _reported(rec: Recorded) -> Iterator[Spoken]:
     items = rec.conversation.items
-    for heard in rec.speech.to_dict("records"):
+    for heard in records(rec.speech):
         text = items[heard["item_id"]].text if heard["item_id"] in items else ""
         sources = {heard["onset_source"], heard["offset_source"]}
         source = "server" if sources == {"server"} else rec.voices.source
@@ -58,7 +59,7 @@ def _reported(rec: Recorded) -> Iterator[Spoken]:
 
 def _of_turns(rec: Recorded) -> Iterator[Spoken]:
     """Yields those of which turn detection said nothing."""
-    for turn in rec.turns.to_dict("records"):
+    for turn in records(rec.turns):
         if turn["source"] == "speech" and math.isnan(turn["audio_start_ms"]):
             start_s = rec.input_clock.onset(turn["onset_ms"])
             end_s = rec.input_clock.wall(turn["offset_ms"])

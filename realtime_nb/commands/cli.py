@@ -7,13 +7,11 @@ when it was tried and failed. Whatever is heavy is imported by the command that 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext, redirect_stdout
-from dataclasses import asdict
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -29,6 +27,7 @@ from realtime_nb.errors import (
     RecordingError,
     ToolError,
 )
+from realtime_nb.protocol.plain_json import json_text
 from realtime_nb.protocol.turns import TurnSettings
 from realtime_nb.protocol.words import clock
 
@@ -120,7 +119,7 @@ def _complain(message: str) -> None:
 
 
 def _print_json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False, default=asdict), flush=True)
+    print(json_text(value), flush=True)
 
 
 def _version(wanted: bool) -> None:

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from realtime_nb.analysis.columns.frames import records
 from realtime_nb.analysis.function_calls import decoded
 from realtime_nb.analysis.headline import Headline, headline
 from realtime_nb.analysis.transcript import call_text
@@ -361,7 +362,7 @@ def _line(session: Session, event: ev.ServerEvent | ev.UnknownEvent) -> tuple[st
 
 def _result(recording: Recording, problems: list[str], notes: list[str]) -> TalkResult:
     conversation = recording.conversation
-    rows = recording.turns.to_dict("records")
+    rows = records(recording.turns)
     return TalkResult(
         recording.path,
         [_turn(row, turn) for row, turn in zip(rows, find_user_turns(conversation), strict=True)],
@@ -373,15 +374,15 @@ def _result(recording: Recording, problems: list[str], notes: list[str]) -> Talk
     )
 
 
-def _turn(row: dict[Any, Any], turn: UserTurn) -> TalkTurn:
-    latency_ms, note = float(row["latency_ms"]), row["latency_note"]
+def _turn(row: dict[str, Any], turn: UserTurn) -> TalkTurn:
+    latency_ms = row["latency_ms"]
     return TalkTurn(
         user=row["user_text"],
         agent=row["agent_text"],
-        heard=row["heard_text"] if isinstance(row["heard_text"], str) else None,
+        heard=row["heard_text"],
         latency_ms=None if math.isnan(latency_ms) else round(latency_ms, 1),
-        latency_note=note,
-        interrupted=bool(row["interrupted"]),
+        latency_note=row["latency_note"],
+        interrupted=row["interrupted"],
         calls=[
             TalkCall(call.name, decoded(call.arguments), call.output and decoded(call.output))
             for call in turn.calls

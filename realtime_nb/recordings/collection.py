@@ -33,13 +33,16 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
-from realtime_nb.analysis.exports import TABLES, write_parquet
+from realtime_nb.analysis.columns.frames import frame, of_recording
+from realtime_nb.analysis.exports import TABLES, write_table
 from realtime_nb.errors import ConfigurationError, RecordingError
 from realtime_nb.protocol.words import counted
 from realtime_nb.recordings.kept_tables import (
     KEPT,
     Attempt,
     KeptTables,
+    MadeTables,
+    Stamp,
     attempt,
     made_with,
     make_tables,
@@ -106,13 +109,11 @@ class Mapped(Sequence[T | None]):
         frames = []
         names = dict(zip(self.paths, _names(self.paths), strict=True))
         for path, value in self.results():
-            frame = _as_frame(value)
-            frame.insert(0, "recording", names[path])
-            frames.append(frame)
+            frames.append(of_recording(_as_frame(value), names[path]))
         filled = [frame for frame in frames if len(frame)]
         if filled:
             return pd.concat(filled, ignore_index=True)
-        return frames[0] if frames else pd.DataFrame({"recording": []})
+        return frames[0] if frames else of_recording(pd.DataFrame(), "")
 
 
 class Recordings(Sequence[Recording]):
@@ -211,31 +212,44 @@ class Recordings(Sequence[Recording]):
             executor, progress: as for :meth:`map`.
         """
         _check_names([name])
-        if name in KEPT:
-            mapped = self._from_kept(name, executor, progress)
-        else:
-            work = partial(_table_of, name)
-            mapped = Mapped(self.paths, _outcomes(work, self.paths, executor, progress))
+        mapped = Mapped(self.paths, self._tables([name], executor, progress)[name])
         self.failures = mapped.failures
         if mapped.failures:
             _warn(mapped.failures, len(self))
-        return mapped.table
+        return mapped.table if mapped.results() else of_recording(frame(name, []), "")
+
+    def _tables(
+        self, names: Sequence[str], executor: Executor | None, progress: bool
+    ) -> dict[str, list[Attempt[pd.DataFrame]]]:
+        """Returns tables of all recordings; what is kept of these is read once at most."""
+        kept = [name for name in names if name in KEPT]
+        found = self._from_kept(kept, executor, progress) if kept else {}
+        for name in set(names) - set(kept):
+            work = partial(_table_of, name)
+            found[name] = _outcomes(work, self.paths, executor, progress)
+        return found
 
     def _from_kept(
-        self, name: str, executor: Executor | None, progress: bool
-    ) -> Mapped[pd.DataFrame]:
+        self, names: Sequence[str], executor: Executor | None, progress: bool
+    ) -> dict[str, list[Attempt[pd.DataFrame]]]:
         places = [path.resolve() for path in self.paths]
-        stamps = self._kept.missing(name, places)
-        work = partial(make_tables, made_with(name))
+        stamps: dict[Path, Stamp | None] = {}
+        for name in names:
+            stamps |= self._kept.missing(name, places)
+        work = partial(make_tables, made_with(*names))
         made = _outcomes(work, list(stamps), executor, progress and bool(stamps))
-        read: dict[Path, Attempt[pd.DataFrame]] = {}
+        read: dict[Path, MadeTables] = {}
         for (path, stamp), outcome in zip(stamps.items(), made, strict=True):
-            tables = outcome.value or {}
-            self._kept.keep(path, stamp, tables)
-            read[path] = tables.get(name, Attempt(problem=outcome.problem))
-        return Mapped(
-            self.paths, [read.get(path) or self._kept.outcome(path, name) for path in places]
-        )
+            failed: Attempt[pd.DataFrame] = Attempt(problem=outcome.problem)
+            read[path] = outcome.value or dict.fromkeys(names, failed)
+            self._kept.keep(path, stamp, outcome.value or {})
+        return {
+            name: [
+                read[path][name] if path in read else self._kept.outcome(path, name)
+                for path in places
+            ]
+            for name in names
+        }
 
     @property
     def turns(self) -> pd.DataFrame:
@@ -292,7 +306,8 @@ class Recordings(Sequence[Recording]):
         """Writes a Parquet dataset: ``folder/<table>/<recording>.parquet``.
 
         Every file of a table has the same columns and types, so that DuckDB, Polars, Spark or
-        pandas read ``folder/turns`` as one table. Each file has a column ``recording``.
+        pandas read ``folder/turns`` as one table. Each file has a column ``recording``. What is
+        kept is not read again; of a recording that lacks a table, nothing is written.
 
         Args:
             folder: it is made where there is none.
@@ -303,10 +318,15 @@ class Recordings(Sequence[Recording]):
             How many rows were written of each recording.
         """
         _check_names(tables)
-        paths = [path.resolve() for path in self.paths]
-        names = dict(zip(paths, _names(self.paths), strict=True))
-        work = partial(_written, Path(folder).resolve(), tuple(tables), names)
-        return self.map(work, executor, progress)
+        made = self._tables(tables, executor, progress)
+        outcomes = [
+            _written(Path(folder), own_name, {name: made[name][index] for name in made})
+            for index, own_name in enumerate(_names(self.paths))
+        ]
+        mapped = Mapped(self.paths, outcomes)
+        if mapped.failures:
+            _warn(mapped.failures, len(self), stacklevel=3)
+        return mapped
 
 
 def _found(folder: Path) -> list[Path]:
@@ -388,7 +408,7 @@ def _as_frame(value: object) -> pd.DataFrame:
     import pandas as pd
 
     if isinstance(value, pd.DataFrame):
-        return value.copy()
+        return value
     if isinstance(value, pd.Series):
         return value.to_frame().T
     if isinstance(value, dict):
@@ -408,16 +428,24 @@ def _table_of(name: str, recording: Recording) -> Any:
     return TABLES[name](recording)
 
 
-def _written(
-    folder: Path, tables: Sequence[str], names: dict[Path, str], recording: Recording
-) -> int:
-    rows, own_name = 0, names[recording.path]
-    for name in tables:
-        place = folder / name
-        place.mkdir(parents=True, exist_ok=True)
-        file = place / f"{own_name.replace('/', '__')}.parquet"
-        rows += write_parquet(recording, name, file, own_name)
-    return rows
+def _written(folder: Path, own_name: str, made: dict[str, Attempt[pd.DataFrame]]) -> Attempt[int]:
+    """Writes the tables of a recording; none of one of which a table could not be made."""
+    problem = next((one.problem for one in made.values() if one.value is None), None)
+    if problem is not None:
+        return Attempt(problem=problem)
+    return attempt(
+        lambda: sum(
+            write_table(name, of_recording(found.value, own_name), _file(folder, name, own_name))
+            for name, found in made.items()
+            if found.value is not None
+        )
+    )
+
+
+def _file(folder: Path, table: str, own_name: str) -> Path:
+    place = folder / table
+    place.mkdir(parents=True, exist_ok=True)
+    return place / f"{own_name.replace('/', '__')}.parquet"
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

@@ -28,6 +28,7 @@ __all__ = [
     "Attempt",
     "KeptTables",
     "MadeTables",
+    "Stamp",
     "attempt",
     "made_with",
     "make_tables",
@@ -68,12 +69,12 @@ def attempt(work: Callable[[], T]) -> Attempt[T]:
         return Attempt(problem=f"{type(error).__name__}: {error}")
 
 
-def made_with(name: str) -> tuple[str, ...]:
-    """Returns the tables that are made together with this one.
+def made_with(*names: str) -> tuple[str, ...]:
+    """Returns the tables that are made together with these.
 
     A recording that is listened to gives all of its tables.
     """
-    return KEPT if name in FROM_AUDIO else FROM_EVENTS
+    return KEPT if set(names) & set(FROM_AUDIO) else FROM_EVENTS
 
 
 def make_tables(names: Sequence[str], recording: Recording) -> MadeTables:

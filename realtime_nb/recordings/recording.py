@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from realtime_nb.analysis import tables
+from realtime_nb.analysis.columns.frames import copied, frame
 from realtime_nb.analysis.event_table import events_table
 from realtime_nb.analysis.pace import at_pace
 from realtime_nb.analysis.timeline import timeline_data
-from realtime_nb.analysis.transcript import transcript_text
+from realtime_nb.analysis.transcript import TranscriptText, transcript_text
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.archive.lines import PlaybackLine, RecordedEvent, is_in_recording, label_line
 from realtime_nb.archive.logs import LOG_SUFFIXES, LogSource
@@ -88,7 +89,9 @@ def _source(path: Path, raw_sample_rate: int | None, channel: int | str | None) 
 class Recording:
     """A session that was recorded, the audio of a file, or a log of events.
 
-    Tables and arrays are computed when they are first asked for, and kept.
+    Tables and arrays are computed when they are first asked for, and kept. Each table that is
+    returned is a copy; its ``attrs["columns"]`` tells of every column what it means, its unit, and
+    when it is missing.
 
     Attributes:
         sample_rate: Of all its audio, in Hz.
@@ -212,43 +215,60 @@ class Recording:
 
     # --- tables ---
 
-    @cached_property
+    @property
     def events(self) -> pd.DataFrame:
-        """One row per event.
+        """One row per event."""
+        return copied(self._events)
 
-        Columns:
-            seq, t_s, direction, type: as recorded.
-            event_id, item_id, response_id, call_id: the ids that it names, else None.
-            audio_ms: of the audio that it carries, NaN when it carries none.
-            text: its ``delta``, ``transcript``, ``text``, ``arguments`` or error message.
-        """
+    @cached_property
+    def _events(self) -> pd.DataFrame:
         return events_table(self.raw_events())
 
-    @cached_property
+    @property
     def turns(self) -> pd.DataFrame:
-        """One row per user turn; columns as in :func:`realtime_nb.analysis.tables.turns`."""
-        found = tables.turns(self.conversation, self.input_clock, self._offline, self.labels)
+        """One row per user turn; see :func:`realtime_nb.analysis.tables.turns`."""
+        return copied(self._turns)
+
+    @cached_property
+    def _turns(self) -> pd.DataFrame:
+        found = tables.turns(self.conversation, self.input_clock, self._offline, self._labels)
         return self._with_reasons(found)
 
-    @cached_property
+    @property
     def calls(self) -> pd.DataFrame:
-        """One row per function call; columns as in :func:`realtime_nb.analysis.tables.calls`."""
+        """One row per function call; see :func:`realtime_nb.analysis.tables.calls`."""
+        return copied(self._calls)
+
+    @cached_property
+    def _calls(self) -> pd.DataFrame:
         return at_pace(tables.calls(self.conversation), self.header)
 
-    @cached_property
+    @property
     def speech(self) -> pd.DataFrame:
-        """One row per heard stretch; columns as in :func:`realtime_nb.analysis.tables.speech`."""
+        """One row per heard stretch; see :func:`realtime_nb.analysis.tables.speech`."""
+        return copied(self._speech)
+
+    @cached_property
+    def _speech(self) -> pd.DataFrame:
         return tables.speech(self.conversation, self.input_clock, self._offline)
 
-    @cached_property
+    @property
     def usage(self) -> pd.DataFrame:
-        """One row per response; columns as in :func:`realtime_nb.analysis.tables.usage`."""
-        return tables.usage(self.conversation)
+        """One row per response; see :func:`realtime_nb.analysis.tables.usage`."""
+        return copied(self._usage)
 
     @cached_property
+    def _usage(self) -> pd.DataFrame:
+        return tables.usage(self.conversation)
+
+    @property
     def latency(self) -> pd.DataFrame:
-        """One row per user turn; columns as in :func:`realtime_nb.analysis.tables.latency`."""
-        found = tables.latency(self.conversation, self.input_clock, self._offline, self.labels)
+        """One row per user turn; see :func:`realtime_nb.analysis.tables.latency`."""
+        return copied(self._latency)
+
+    @cached_property
+    def _latency(self) -> pd.DataFrame:
+        found = tables.latency(self.conversation, self.input_clock, self._offline, self._labels)
         return self._with_reasons(found)
 
     def _with_reasons(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -264,18 +284,20 @@ class Recording:
             # An answer whose time is not known is no answer that was never given.
             turns = find_user_turns(self.conversation)
             untimed = np.array([_is_untimed(turn) for turn in turns], bool)
-            untimed &= (missing & (table["latency_note"] != "typed")).to_numpy(bool)
+            untimed &= (missing & (table["latency_note"].fillna("") != "typed")).to_numpy(bool)
             table.loc[unexplained | untimed, "latency_note"] = unknown["times"]
         return at_pace(table, self.header)
 
-    @cached_property
+    @property
     def labels(self) -> pd.DataFrame:
-        """One row per mark made by a person: ``t_s`` and ``text``, in order of time."""
-        import pandas as pd
+        """One row per mark made by a person, in order of time."""
+        return copied(self._labels)
 
-        rows = [(line.t, line.text) for line in self._source.labels()]
-        rows.sort(key=itemgetter(0))
-        return pd.DataFrame(rows, columns=["t_s", "text"])
+    @cached_property
+    def _labels(self) -> pd.DataFrame:
+        rows = [{"t_s": line.t, "text": line.text} for line in self._source.labels()]
+        rows.sort(key=itemgetter("t_s"))
+        return frame("labels", rows)
 
     def label(self, t_s: float, text: str) -> None:
         """Marks a moment, for good; ``speech end`` says where the user's speech ended.
@@ -297,7 +319,7 @@ class Recording:
 
     def metrics(self) -> pd.DataFrame:
         """Returns one row per metric; see :func:`realtime_nb.analysis.metrics.metrics.metrics`."""
-        return self._metrics.copy()
+        return copied(self._metrics)
 
     @cached_property
     def _metrics(self) -> pd.DataFrame:
@@ -308,7 +330,7 @@ class Recording:
     def interruptions(self) -> pd.DataFrame:
         """Returns one row per interruption and per missed one; see
         :func:`realtime_nb.analysis.interruptions.interruptions`."""
-        return self._interruptions.copy()
+        return copied(self._interruptions)
 
     @cached_property
     def _interruptions(self) -> pd.DataFrame:
@@ -358,7 +380,7 @@ class Recording:
 
     # --- reading and looking ---
 
-    def transcript(self) -> str:
+    def transcript(self) -> TranscriptText:
         """Returns who said what, a line each, in the order of the conversation."""
         return transcript_text(self.conversation)
 
@@ -475,7 +497,7 @@ class Recording:
 
 _WITHOUT_LABELS = {
     *("_source", "input", "output", "received", "voices"),
-    *("events", "calls", "speech", "usage", "_cost"),
+    *("_events", "_calls", "_speech", "_usage", "_cost"),
 }
 """What stays as it is when a label is made; all else is computed anew."""
 

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from realtime_nb.analysis import tables
+from realtime_nb.analysis.columns.frames import records
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.conversation import ToolReport
 from realtime_nb.protocol.wire import WireEvent
@@ -165,27 +166,26 @@ class CallInspector(View):
 
     def _made_rows(self) -> list[CallRow] | None:
         table = tables.calls(self._conversation)
-        return [self._row(values) for values in table.to_dict("records")]
+        return [self._row(values) for values in records(table)]
 
-    def _row(self, values: Mapping[Any, Any]) -> CallRow:
-        outcome = str(values["outcome"])
+    def _row(self, values: Mapping[str, Any]) -> CallRow:
+        outcome = values["outcome"]
         call = self._conversation.calls[values["call_id"]]
         pending = call.output is None and call.run_outcome != "cancelled"
         if self._live and pending and call.status != "incomplete":
             outcome = "running" if call.status == "completed" else "called"
-        schema = self._schema(str(values["name"]))
+        schema = self._schema(values["name"])
         whole = values["status"] == "completed"
         broken = argument_violations(schema, values["arguments"]) if schema and whole else []
-        turn = _known(values["turn"])
         return {
             "id": values["call_id"],
             "name": values["name"],
-            "turn": None if turn is None else int(turn),
+            "turn": values["turn"],
             "t_s": _known(values["started_s"]),
             "outcome": outcome,
             "broken": len(broken),
             **_times(values),
-            **{name: _text(values[name]) for name in ("run_outcome", "run_note", "queue_note")},
+            **{name: values[name] for name in ("run_outcome", "run_note", "queue_note")},
         }
 
     def _name_of(self, call_id: str) -> str:
@@ -309,7 +309,7 @@ class CallInspector(View):
         }
 
 
-def _times(values: Mapping[Any, Any]) -> CallRow:
+def _times(values: Mapping[str, Any]) -> CallRow:
     """Returns the parts of a call's time, which don't overlap."""
     times: CallRow = {name: _known(values[name]) for name in _PARTS}
     ran_s = values["run_ended_s"] - values["run_started_s"]
@@ -348,8 +348,3 @@ def _known(value: object) -> float | None:
     if not isinstance(value, int | float) or math.isnan(value):
         return None
     return round(float(value), 3)
-
-
-def _text(value: object) -> str | None:
-    """Returns a text; None for NaN, which a column of texts has where there is none."""
-    return value if isinstance(value, str) else None

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from realtime_nb.analysis.columns.frames import of_recording
 from realtime_nb.analysis.exports import (
     TABLES,
     marks,
@@ -16,6 +17,7 @@ from realtime_nb.analysis.exports import (
     write_csv,
     write_parquet,
     write_rttm,
+    write_table,
 )
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.archive.recorder import Recorder
@@ -56,7 +58,7 @@ def test_every_table_has_the_same_types_when_it_is_empty(
 
 
 def test_parquet_keeps_values(recording: Recording, tmp_path: Path) -> None:
-    write_parquet(recording, "turns", tmp_path / "turns.parquet", recording="mine")
+    write_table("turns", of_recording(recording.turns, "mine"), tmp_path / "turns.parquet")
     turns = pd.read_parquet(tmp_path / "turns.parquet")
 
     assert turns["recording"].tolist() == ["mine"] * 3

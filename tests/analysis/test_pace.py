@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 import realtime_nb as rt
-from realtime_nb.analysis.metrics.metrics import DEFINITIONS
+from realtime_nb.analysis.metrics.definitions import DEFINITIONS
 from realtime_nb.analysis.pace import ENGINE_METRICS, at_pace, pace_note
 from realtime_nb.local.llm import Call, ScriptedLLM
 from realtime_nb.testing import MemoryServer, tone

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
 
-from realtime_nb.analysis.transcript import MAX_ROWS, TranscriptRow, row_text, transcript_rows
+from realtime_nb.analysis.transcript import (
+    MAX_ROWS,
+    TranscriptRow,
+    row_text,
+    transcript_rows,
+    transcript_text,
+)
 from realtime_nb.protocol.conversation import Conversation
 from tests.scripted_session import LiveSession, session, three_turns
 
@@ -197,3 +204,15 @@ def test_nothing_said() -> None:
 )
 def test_rows_as_text(row: TranscriptRow, text: str) -> None:
     assert row_text(row) == text
+
+
+def test_the_text_is_a_text_and_shown_as_a_table(live: LiveSession) -> None:
+    three_turns(live)
+    text = transcript_text(live.conversation)
+
+    assert isinstance(text, str) and text.splitlines()[0].endswith("user: Which slots are free?")
+    assert str(text) == text == pickle.loads(pickle.dumps(text))
+    page = text._repr_html_()
+    assert page.count("<tr>") == len(text.splitlines()) == 7
+    assert pickle.loads(pickle.dumps(text))._repr_html_() == page
+    assert "book({&quot;time&quot;: &quot;10:00&quot;})" in page

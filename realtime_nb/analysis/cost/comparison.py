@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from realtime_nb.analysis.columns.frames import frame
 from realtime_nb.analysis.cost.prices import TOKENS_PRICED, Price, PriceTable, find_price
 from realtime_nb.analysis.cost.token_counts import Tokens, price_tokens
 from realtime_nb.analysis.recorded import Recorded
@@ -26,7 +27,6 @@ __all__ = ["PipelineAssumptions", "compare_costs"]
 
 _EXAMPLE_LLM = Price(text_in=0.60, text_cached=0.06, text_out=2.40)
 _GIVE = "give a recording with turns, or minutes greater than 0"
-_COLUMNS = ("variant", "part", "usd_per_conversation", "usd_per_minute", "basis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +102,10 @@ def compare_costs(
         prices: Prices that come before the built-in ones.
         assumptions: What is taken for granted.
 
-    Columns:
-        variant: a model's name, or ``stt + llm + tts``.
-        part: what is paid for; ``total`` last.
-        usd_per_conversation: NaN for a model without a known price, and where a recording does not
-            tell how long somebody spoke.
-        usd_per_minute: by minute of the session, or of talk if minutes were given; NaN for a log
-            without times.
-        basis: how it was worked out, or why it is NaN.
-
     Raises:
         ConfigurationError: No talk to compare, a share outside 0 to 1, or no whole number of
             exchanges.
     """
-    import pandas as pd
-
     given = assumptions or PipelineAssumptions()
     conversation: Sequence[_Exchange]
     if isinstance(talk, int | float):
@@ -137,10 +126,9 @@ def compare_costs(
             parts = ((part, math.nan, why) for part, _, _ in parts)
         rows += _with_total(model, parts, minutes)
     rows += _with_total("stt + llm + tts", _pipeline(conversation, given), minutes)
-    table = pd.DataFrame(
-        [(variant, part, usd, usd / minutes, basis) for variant, part, usd, basis in rows],
-        columns=list(_COLUMNS),
-    )
+    names = ("variant", "part", "usd_per_conversation", "usd_per_minute", "basis")
+    found = ((variant, part, usd, usd / minutes, basis) for variant, part, usd, basis in rows)
+    table = frame("cost_variants", [dict(zip(names, row, strict=True)) for row in found])
     table.attrs["assumptions"] = repr(given)
     return table
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from realtime_nb.analysis.columns.frames import frame, records
 from realtime_nb.analysis.cost.prices import (
     PRICES_DATE,
     TOKENS_PRICED,
@@ -53,10 +54,6 @@ if TYPE_CHECKING:
 
 __all__ = ["cost_summary", "costs"]
 
-_TURN_COLUMNS = (
-    *("turn", "usd", "cumulative_usd", "responses_usd", "responses"),
-    *("input_tokens", "cached_share"),
-)
 _BILLED = (
     "response.created",
     "response.done",
@@ -93,36 +90,14 @@ def costs(
             price; with a model named, its transcription counts as gpt-transcribe's unless
             ``prices`` has one for what the session names.
 
-    Columns:
-        turn: the user turn that it belongs to, NaN when none.
-        kind: ``response`` or ``transcription``.
-        response_id, item_id: which response, or which user message was transcribed.
-        model: by whose price: that of the model in force when it began.
-        at_s: when it was done.
-        fresh_text_tokens, fresh_audio_tokens, fresh_image_tokens: input, but for what was cached.
-        cached_text_tokens, cached_audio_tokens, cached_image_tokens: input from the cache.
-        output_text_tokens, output_audio_tokens: output. All are NaN where they are not known.
-        input_tokens: fresh and cached together.
-        cached_share: the cached part of the input, 0 to 1.
-        unsplit_cached_tokens: cached tokens of which it is not told what they are.
-        audio_s: of a transcription billed by duration, the seconds billed.
-        usd: its price, NaN when that is not known; at most, where there are unsplit cached tokens.
-        least_usd: its price at least: the same, but for these.
-        cumulative_usd: of all up to here that could be priced.
-        reason: why ``usd`` is NaN.
-
     ``attrs["assumption"]`` names the model it was priced as, when that is not the session's;
     ``attrs["price_dates"]`` by model the date of its price, where the price tells it.
     """
-    import pandas as pd
-
     pricing = pricing_of(rec, prices, model)
     dates: dict[str, str] = {}
-    rows = list(_rows(rec.conversation, pricing, dates))
-    blank = _row(Response(""), None, Bill(None, None), _Priced(""))
-    table = pd.DataFrame(rows, columns=list(blank)).sort_values("at_s", kind="stable")
-    table = table.reset_index(drop=True)
-    table["cumulative_usd"] = table.usd.astype(float).fillna(0.0).cumsum()
+    table = frame("costs", list(_rows(rec.conversation, pricing, dates)))
+    table = table.sort_values("at_s", kind="stable").reset_index(drop=True)
+    table["cumulative_usd"] = table.usd.fillna(0.0).cumsum()
     table.attrs["assumption"] = pricing.assumption
     table.attrs["price_dates"] = dates
     return table
@@ -153,7 +128,7 @@ def _note_date(bill: Bill, dates: dict[str, str]) -> None:
 def _row(what: Response | Item, turn: int | None, bill: Bill, priced: _Priced) -> dict[str, object]:
     of_response = isinstance(what, Response)
     return {
-        "turn": or_nan(turn),
+        "turn": turn,
         "kind": "response" if of_response else "transcription",
         "response_id": what.id if of_response else None,
         "item_id": None if of_response else what.id,
@@ -163,7 +138,6 @@ def _row(what: Response | Item, turn: int | None, bill: Bill, priced: _Priced) -
         "audio_s": priced.audio_s,
         "usd": priced.usd,
         "least_usd": priced.least_usd,
-        "cumulative_usd": math.nan,
         "reason": priced.reason,
     }
 
@@ -286,22 +260,19 @@ def _per_minute(usd: float, seconds: float) -> float:
 
 
 def _by_turn(table: pd.DataFrame) -> pd.DataFrame:
-    import pandas as pd
-
-    names = ["turn", "kind", "usd", "input_tokens", "cached_share"]
-    known = table.loc[table.turn.notna(), names].sort_values("turn", kind="stable")
+    known = table[table.turn.notna()].sort_values("turn", kind="stable")
     rows = []
     cumulative_usd = 0.0
-    for turn, part in groupby(known.to_dict("records"), lambda row: row["turn"]):
-        row = _cost_of_turn(int(turn), list(part))
+    for turn, part in groupby(records(known), lambda row: row["turn"]):
+        row = _cost_of_turn(turn, list(part))
         cumulative_usd += row["usd"]
         rows.append({**row, "cumulative_usd": cumulative_usd})
-    return pd.DataFrame(rows, columns=list(_TURN_COLUMNS))
+    return frame("cost_turns", rows)
 
 
-def _cost_of_turn(turn: int, part: list[dict[Any, Any]]) -> dict[str, float]:
+def _cost_of_turn(turn: int, part: list[dict[str, Any]]) -> dict[str, float]:
     responses = [row for row in part if row["kind"] == "response"]
-    known = [row for row in responses if row["input_tokens"] > 0]
+    known = [row for row in responses if row["input_tokens"]]
     return {
         "turn": turn,
         "usd": sum((row["usd"] for row in part), 0.0),
@@ -333,7 +304,9 @@ def _unheard_audio_cost(
     if math.isnan(received_ms + unheard_ms):
         return _Unheard(reason="how much of the agent was played is not known")
     share = unheard_ms / received_ms if received_ms else math.nan
-    counts = table[table.kind == "response"].set_index("response_id").output_audio_tokens
+    counts = (
+        table[table.kind == "response"].set_index("response_id").output_audio_tokens.astype(float)
+    )
     whole_ms: dict[str | None, float] = defaultdict(float)
     lost_ms: dict[str | None, float] = defaultdict(float)
     for item in items:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from realtime_nb.analysis.columns.frames import table_rows
 from realtime_nb.analysis.cost.prices import PriceTable
 from realtime_nb.analysis.cost.summary import Cost
 from realtime_nb.analysis.recorded import Recorded
@@ -29,7 +30,6 @@ __all__ = [
     "Rule",
     "Severity",
     "seconds",
-    "table_rows",
 ]
 
 Severity = Literal["error", "warning", "note"]
@@ -101,7 +101,7 @@ class Evidence:
     @cached_property
     def latency(self) -> dict[int, Any]:
         """The rows of the latency table by turn number."""
-        return {int(row.turn): row for row in table_rows(self.rec.latency)}
+        return {row.turn: row for row in table_rows(self.rec.latency)}
 
     @cached_property
     def interruptions(self) -> pd.DataFrame:
@@ -211,11 +211,6 @@ class Evidence:
     def turn_detection(self) -> JsonObject:
         """The turn detection that was in force at the end; empty when it was off."""
         return self.conversation.turn_detection or {}
-
-
-def table_rows(table: pd.DataFrame) -> Iterable[Any]:
-    """Returns the rows of a table, whose columns are attributes of whatever type they are."""
-    return table.itertuples()
 
 
 Rule = Callable[[Evidence], Iterator[Finding]]

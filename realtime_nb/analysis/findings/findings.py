@@ -10,8 +10,10 @@ import html
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, overload
 
+from realtime_nb.analysis.columns.frames import copied, frame
 from realtime_nb.analysis.cost.prices import PriceTable
 from realtime_nb.analysis.findings.audio import AUDIO_RULES
 from realtime_nb.analysis.findings.caching import CACHING_RULES
@@ -91,11 +93,8 @@ class Findings(Sequence[Finding]):
     @property
     def table(self) -> pd.DataFrame:
         """One row per finding, with its attributes as columns."""
-        import pandas as pd
-
-        names = ("id", "severity", "turn", "start_s", "end_s", "text", "suggestion", "evidence")
-        rows = [tuple(getattr(one, name) for name in names) for one in self._found]
-        return pd.DataFrame(rows, columns=list(names))
+        rows = [{one.name: getattr(found, one.name) for one in fields(found)} for found in self]
+        return copied(frame("findings", rows))
 
     def __repr__(self) -> str:
         lines = [self._headline()]

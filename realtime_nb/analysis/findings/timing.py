@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from realtime_nb.analysis.call_gaps import CallGap, find_call_gaps, why_no_gaps
+from realtime_nb.analysis.columns.frames import table_rows
 from realtime_nb.analysis.findings.evidence import (
     Evidence,
     Finding,
@@ -14,7 +15,6 @@ from realtime_nb.analysis.findings.evidence import (
     Rule,
     Severity,
     seconds,
-    table_rows,
 )
 from realtime_nb.analysis.function_calls import decoded
 from realtime_nb.analysis.silences import LONG_SILENCE_S

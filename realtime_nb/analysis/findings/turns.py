@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from realtime_nb.analysis import turn_faults
+from realtime_nb.analysis.columns.frames import table_rows
 from realtime_nb.analysis.findings.evidence import (
     AT_THE_END_S,
     Evidence,
@@ -15,7 +16,6 @@ from realtime_nb.analysis.findings.evidence import (
     Microphone,
     Rule,
     seconds,
-    table_rows,
 )
 from realtime_nb.analysis.user_turns import UserTurn
 from realtime_nb.analysis.voices import TimeSpan
@@ -66,7 +66,7 @@ ECHO_REMEDIES: dict[Microphone, str] = {
 def false_interruptions(evidence: Evidence) -> Iterator[Finding]:
     """Yields answers that were cut though nobody wanted the floor, by cause."""
     table = evidence.interruptions
-    for row in table_rows(table[table["false"].astype(bool) & (table.kind == "interruption")]):
+    for row in table_rows(table[table["false"] & (table.kind == "interruption")]):
         cause = str(row.cause)
         how = CAUSES.get(cause, "though nobody wanted to speak")
         after = f" after {seconds(row.played_ms)}" if row.played_ms == row.played_ms else ""
@@ -203,8 +203,8 @@ def over_remembered(evidence: Evidence) -> Iterator[Finding]:
     """Yields answers of which the model remembers more than was heard."""
     table = evidence.interruptions
     # What the session's own end cut short, no model goes on from.
-    last = table.stopped_s.astype(float) > evidence.rec.duration_s - AT_THE_END_S
-    too_much = table.over_remembered_ms.astype(float) > OVER_REMEMBERED_MS
+    last = table.stopped_s > evidence.rec.duration_s - AT_THE_END_S
+    too_much = table.over_remembered_ms > OVER_REMEMBERED_MS
     for row in table_rows(table[~last & too_much]):
         yield evidence.finding(
             "over-remembered-audio",

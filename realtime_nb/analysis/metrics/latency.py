@@ -24,7 +24,8 @@ __all__ = ["latency_figures"]
 
 
 def latency_figures(rec: Recorded) -> dict[str, Figure]:
-    """Returns every metric of time, by name; see ``metrics.DEFINITIONS``."""
+    """Returns every metric of time, by name; see
+    :data:`realtime_nb.analysis.metrics.definitions.DEFINITIONS`."""
     server = "server, simulated" if rec.simulated else "server"
     return {
         **_voice_to_voice(rec),

@@ -11,6 +11,7 @@ import numpy as np
 from realtime_nb.analysis.cost.summary import Cost
 from realtime_nb.analysis.findings.session import is_benign
 from realtime_nb.analysis.metrics import figures
+from realtime_nb.analysis.metrics.definitions import ERROR_PREFIX
 from realtime_nb.analysis.metrics.figures import Figure
 
 if TYPE_CHECKING:
@@ -18,16 +19,12 @@ if TYPE_CHECKING:
 
     from realtime_nb.analysis.recorded import Recorded
 
-__all__ = ["ERROR_PREFIX", "session_figures"]
-
-
-ERROR_PREFIX = "errors."
-"""With what the names of the metrics begin that count the errors of a code."""
+__all__ = ["session_figures"]
 
 
 def session_figures(rec: Recorded) -> dict[str, Figure]:
     """Returns every metric of this module; see
-    :data:`realtime_nb.analysis.metrics.metrics.DEFINITIONS`."""
+    :data:`realtime_nb.analysis.metrics.definitions.DEFINITIONS`."""
     return {
         **_tokens(rec),
         **_cost(rec),
@@ -45,7 +42,7 @@ def _tokens(rec: Recorded) -> dict[str, Figure]:
     counted = usage[usage.input_tokens.notna() & usage.cached_tokens.notna()]
     impossible = bool((counted.cached_tokens > counted.input_tokens).any())
     return {
-        "context_tokens": figures.spread(usage.input_tokens, "tokens", "server", none),
+        "context_tokens": figures.spread(usage.input_tokens.dropna(), "tokens", "server", none),
         "cached_share": figures.unknown("share", "more tokens came from the cache than were read")
         if impossible
         else figures.share(counted.cached_tokens.sum(), counted.input_tokens.sum(), "server", none),
@@ -75,7 +72,7 @@ def _cost(rec: Recorded) -> dict[str, Figure]:
 
 def _growth(by_turn: pd.DataFrame) -> list[float]:
     """Returns by how much the input grew from each turn to the next."""
-    numbers, tokens = by_turn.turn.to_numpy(float), by_turn.input_tokens.to_numpy(float)
+    numbers, tokens = by_turn.turn.to_numpy(int), by_turn.input_tokens.astype(float)
     grown: list[float] = np.diff(tokens)[np.diff(numbers) == 1].tolist()
     return grown
 

@@ -33,7 +33,8 @@ _SHORTEST_SPEECH_S = 1.0
 
 
 def talk_figures(rec: Recorded) -> dict[str, Figure]:
-    """Returns every metric of who was audible when, as ``metrics.DEFINITIONS`` has it."""
+    """Returns every metric of who was audible when; see
+    :data:`realtime_nb.analysis.metrics.definitions.DEFINITIONS`."""
     found = find_user_turns(rec.conversation)
     return {
         "premature_cuts": _premature_cuts(rec, found),

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from realtime_nb.analysis.columns.frames import records
 from realtime_nb.analysis.cost.summary import Cost
 from realtime_nb.analysis.findings.findings import Findings
 from realtime_nb.analysis.recorded import Recorded
@@ -85,9 +86,9 @@ def _onsets_s(rec: Recorded) -> dict[str, float]:
     """Returns when the user began to say each message, NaN where nothing tells; not of what was
     typed."""
     found: dict[str, float] = {}
-    for row in rec.speech.to_dict("records"):
+    for row in records(rec.speech):
         found[row["item_id"]] = _known(row["onset_s"], row["started_s"])
-    for row in rec.turns.to_dict("records"):
+    for row in records(rec.turns):
         if row["source"] == "speech":
             onset_s = rec.input_clock.onset(row["onset_ms"])
             found[row["user_item"]] = _known(onset_s, found.get(row["user_item"], math.nan))
@@ -204,8 +205,8 @@ def _table(table: pd.DataFrame, columns: Sequence[str]) -> str:
         return ""
     head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
     body = "".join(
-        "<tr>" + "".join(map(_cell, columns, values)) + "</tr>"
-        for values in table[list(columns)].itertuples(index=False)
+        "<tr>" + "".join(map(_cell, columns, row.values())) + "</tr>"
+        for row in records(table[list(columns)])
     )
     return f'<div class="wide" tabindex="0"><table><tr>{head}</tr>{body}</table></div>'
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from realtime_nb.analysis.cost.costs import cost_summary, costs
@@ -53,7 +54,7 @@ def test_cancelled_with_zeros_is_free_and_no_usage_is_unknown() -> None:
     assert table.reason.isna()["resp_1"]
     assert math.isnan(table.usd["resp_2"])
     assert table.reason["resp_2"] == "the server reported no usage"
-    assert math.isnan(table.input_tokens["resp_2"])
+    assert pd.isna(table.input_tokens["resp_2"])
     assert table.reason["resp_3"] == "it was still running when the session ended"
     assert cost_summary(rec).priced_usd == 0.0
 

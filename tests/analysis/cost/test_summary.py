@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import pandas as pd
 import pytest
 
 from realtime_nb.analysis.cost.costs import cost_summary
@@ -90,8 +91,8 @@ def test_the_bounds_of_a_cost_are_stated_with_what_they_assume() -> None:
     row = cost.table.iloc[0]
     assert (row.input_tokens, row.unsplit_cached_tokens) == (1_000, 640)
     assert row.cached_share == pytest.approx(0.64)
-    assert math.isnan(row.fresh_text_tokens)
-    assert math.isnan(row.cached_audio_tokens)
+    assert pd.isna(row.fresh_text_tokens)
+    assert pd.isna(row.cached_audio_tokens)
     assert (row.fresh_image_tokens, row.cached_image_tokens) == (0, 0)
 
     told = cost_summary(two_turns())

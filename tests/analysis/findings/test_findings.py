@@ -90,7 +90,7 @@ def test_html_has_the_severity_in_a_word_and_is_escaped() -> None:
 def test_table() -> None:
     table = FOUND.table
 
-    assert list(table.columns)[:3] == ["id", "severity", "turn"]
+    assert list(table.columns)[:3] == ["turn", "severity", "text"]
     assert list(table.severity) == ["error", "warning", "warning", "warning", "note"]
     assert list(Findings([]).table.columns) == list(table.columns)
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from realtime_nb.analysis.findings.evidence import Evidence, table_rows
+from realtime_nb.analysis.columns.frames import table_rows
+from realtime_nb.analysis.findings.evidence import Evidence
 from realtime_nb.analysis.findings.timing import (
     calls_that_failed,
     calls_that_took_long,

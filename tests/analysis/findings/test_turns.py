@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
+from realtime_nb.analysis.columns.frames import frame
 from realtime_nb.analysis.findings.evidence import Evidence
 from realtime_nb.analysis.findings.turns import (
     cancelled_answers,
@@ -20,7 +20,6 @@ from realtime_nb.analysis.findings.turns import (
     unanswered_turns,
     unheard_speech,
 )
-from realtime_nb.analysis.interruptions import INTERRUPTION_COLUMNS
 from realtime_nb.analysis.metrics.metrics import metrics
 from realtime_nb.analysis.voices import Voices
 from tests.analysis.untimed_log import untimed
@@ -64,9 +63,8 @@ def heard(rec: MadeRecording, item_id: str, start_ms: int, end_ms: int, text: st
 
 def interrupted(rec: MadeRecording, **fields: Any) -> Evidence:
     row = {
-        **dict.fromkeys(INTERRUPTION_COLUMNS, None),
         "kind": "interruption",
-        "turn": 4.0,
+        "turn": 4,
         "item_id": "resp_1_item",
         "user_item": "user_2",
         "onset_s": 12.0,
@@ -81,7 +79,7 @@ def interrupted(rec: MadeRecording, **fields: Any) -> Evidence:
         **fields,
     }
     evidence = Evidence(rec)
-    evidence.interruptions = pd.DataFrame([row], columns=list(INTERRUPTION_COLUMNS))
+    evidence.interruptions = frame("interruptions", [row])
     return evidence
 
 

@@ -11,7 +11,8 @@ import pytest
 
 import realtime_nb as rt
 from realtime_nb.analysis.interruptions import interruptions
-from realtime_nb.analysis.metrics.metrics import DEFINITIONS, METRIC_COLUMNS, metrics
+from realtime_nb.analysis.metrics.definitions import DEFINITIONS
+from realtime_nb.analysis.metrics.metrics import metrics
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.testing import MemoryServer, tone
 from tests.analysis.metrics.made_calls import called, reasons, response, returned
@@ -147,7 +148,9 @@ UNPRICED = (
 def test_every_metric_by_hand(rec: MadeRecording) -> None:
     table = metrics(rec)
 
-    assert tuple(table.columns) == METRIC_COLUMNS
+    assert list(table.unit) == [
+        getattr(DEFINITIONS.get(name), "unit", "count") for name in table.index
+    ]
     assert [name for name in table.index if name != "errors.some_code"] == list(DEFINITIONS)
     names = list(table.index)
     assert names.index("errors.some_code") == names.index("errors_benign") + 1
@@ -343,7 +346,10 @@ def test_a_barge_in_whose_end_is_unknown_has_not_failed() -> None:
 
 
 def test_definitions_are_sentences() -> None:
-    assert all(text.endswith(".") and len(text) > 10 for text in DEFINITIONS.values())
+    assert all(
+        text.endswith(".") and len(text) > 10
+        for text in (one.meaning for one in DEFINITIONS.values())
+    )
     assert isinstance(metrics(MadeRecording()), pd.DataFrame)
 
 

@@ -1,0 +1,33 @@
+"""Every column of every table: what it is, whose word, and when it is missing.
+
+Positions in ms are on the input-sample clock, where the user's audio counts from 0; moments in
+seconds count from the beginning of the session. What is not known is missing, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from realtime_nb.analysis.columns.column import Table
+from realtime_nb.analysis.columns.event_tables import CALLS, EVENTS, INTERRUPTIONS, LABELS, USAGE
+from realtime_nb.analysis.columns.figure_tables import (
+    COMPARED_TURNS,
+    COMPARISON,
+    COST_TURNS,
+    COST_VARIANTS,
+    COSTS,
+    FINDINGS,
+    METRICS,
+)
+from realtime_nb.analysis.columns.turn_tables import LATENCIES, SPEECH_TABLE, TURNS
+
+__all__ = ["TABLES"]
+
+TABLES: Mapping[str, Table] = {
+    table.name: table
+    for table in (
+        *(EVENTS, TURNS, CALLS, SPEECH_TABLE, USAGE, LATENCIES, LABELS, INTERRUPTIONS),
+        *(METRICS, FINDINGS, COMPARISON, COMPARED_TURNS, COSTS, COST_TURNS, COST_VARIANTS),
+    )
+}
+"""All tables by name."""
