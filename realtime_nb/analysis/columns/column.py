@@ -95,6 +95,9 @@ class Column:
         found: Any = list(map(_CELLS[self.kind], values))
         if self.kind in ("list", "object"):  # else pandas would look into them
             return pd.Series(found, dtype="object").array
+        if self.kind == "text":
+            # Kept by pandas itself: comparisons of texts kept by Arrow don't go with other masks.
+            return pd.array(found, dtype=pd.StringDtype("python"))
         return pd.array(found, dtype=self.dtype)
 
 

@@ -182,8 +182,8 @@ INTERRUPTIONS = Table(
         ),
         Column(
             *("kind", "text"),
-            "`interruption`, `missed` or `late`. What was heard late and stopped the agent has a row "
-            "of each.",
+            "`interruption`, `missed` or `late`. What was heard late and stopped the agent has a "
+            "row of each.",
             DERIVED,
         ),
         Column(

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from realtime_nb.analysis.call_gaps import why_no_gaps
-from realtime_nb.analysis.findings.evidence import Evidence, Severity, table_rows
+from realtime_nb.analysis.columns.frames import table_rows
+from realtime_nb.analysis.findings.evidence import Evidence, Severity
 from realtime_nb.analysis.headline import without_calls
 from realtime_nb.analysis.metrics.figures import NO_EVENTS, NO_INPUT, gap
 from realtime_nb.analysis.talk_time import spoken_messages
@@ -192,7 +193,8 @@ def _latencies(column: str) -> Why:
     def why(evidence: Evidence) -> Reason:
         table = without_calls(evidence.rec.latency)
         numbers = [turn.number for turn in evidence.turns if turn.responses]
-        answered = table[table.turn.isin(numbers) & (table.latency_note != "no spoken answer")]
+        spoken = table.latency_note.fillna("") != "no spoken answer"
+        answered = table[table.turn.isin(numbers) & spoken]
         if answered.empty or answered[column].notna().any():
             return _events(evidence)
         return _commonest(answered.latency_note.dropna()) or f"{column} is not known of any turn"
