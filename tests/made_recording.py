@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 
 from realtime_nb.analysis import tables
+from realtime_nb.analysis.columns.frames import frame
 from realtime_nb.analysis.cost.costs import cost_summary
 from realtime_nb.analysis.cost.prices import PriceTable
 from realtime_nb.analysis.cost.summary import Cost
+from realtime_nb.analysis.event_table import events_table
 from realtime_nb.analysis.interruptions import interruptions
 from realtime_nb.analysis.metrics.metrics import metrics
 from realtime_nb.analysis.voices import Voices
@@ -111,11 +113,7 @@ class MadeRecording:
 
     @cached_property
     def events(self) -> pd.DataFrame:
-        rows = [
-            (line.seq, line.t_s, line.direction, line.event["type"], line.event.get("event_id"))
-            for line in self.lines
-        ]
-        return pd.DataFrame(rows, columns=["seq", "t_s", "direction", "type", "event_id"])
+        return events_table(self.lines)
 
     @property
     def _offline(self) -> Voices | None:
@@ -153,4 +151,4 @@ class MadeRecording:
 
     @property
     def labels(self) -> pd.DataFrame:
-        return pd.DataFrame(columns=["t_s", "text"])
+        return frame("labels", [])

@@ -134,8 +134,18 @@ def _call_row(call: FunctionCall, context: _CallContext) -> dict[str, object]:
         "run_note": run_note,
         "send_ms": between_ms(call.run_ended_s, call.output_s),
         "others_ms": between_ms(call.output_s, context.last_output_s(call)),
+        "resume_note": _resume_note(call, context),
         "resume_ms": between_ms(context.last_output_s(call), context.resumed_s(call)),
     }
+
+
+def _resume_note(call: FunctionCall, context: _CallContext) -> str | None:
+    if call.output is None:
+        return "no output was sent"
+    if call.output_s is None:
+        return "when its output was sent is unknown"
+    answered = not math.isnan(context.resumed_s(call))
+    return None if answered else "no spoken answer followed it before another turn"
 
 
 def _queue_note(call: FunctionCall) -> str | None:
@@ -154,4 +164,8 @@ def _run_ms(call: FunctionCall) -> tuple[float, str | None]:
     if not math.isnan(reported_ms):
         return reported_ms, "from the beginning of its run to the end"
     run_ms = between_ms(call.done_s, call.output_s)
-    return run_ms, None if math.isnan(run_ms) else "from whole arguments to the output"
+    if not math.isnan(run_ms):
+        return run_ms, "from whole arguments to the output"
+    if call.output is None:
+        return run_ms, "no output was sent"
+    return run_ms, "when its arguments were whole, or its output was sent, is unknown"

@@ -33,7 +33,10 @@ _ENGINE_COLUMNS = (
     *("transcript_ms", "answer_ms"),
     *("decide_ms", "queue_ms", "run_ms", "send_ms", "others_ms", "resume_ms"),
 )
-_NOTES = {"latency_note": "latency_ms", "queue_note": "queue_ms", "run_note": "run_ms"}
+_NOTES = {
+    **{"latency_note": "latency_ms", "queue_note": "queue_ms", "run_note": "run_ms"},
+    "resume_note": "resume_ms",
+}
 
 
 def pace_note(header: Mapping[str, Any]) -> str | None:

@@ -202,6 +202,7 @@ def _speech_row(heard: Speech, clock: InputClock, voices: Voices | None) -> dict
     settings = heard.turn_detection or {}
     at_stop = settings if heard.audio_end_ms is None else heard.stop_detection or {}
     found = boundaries_of(heard, voices)
+    onset_s, offset_s = clock.onset(found.onset_ms), clock.wall(found.offset_ms)
     return {
         "item_id": heard.item_id,
         "source": "server",
@@ -211,10 +212,10 @@ def _speech_row(heard: Speech, clock: InputClock, voices: Voices | None) -> dict
         "offset_ms": found.offset_ms,
         "onset_source": found.onset_source,
         "offset_source": found.offset_source,
-        "note": found.note,
+        "note": found.note or _uncaptured_note(onset_s, offset_s),
         "duration_ms": found.offset_ms - found.onset_ms,
-        "onset_s": clock.onset(found.onset_ms),
-        "offset_s": clock.wall(found.offset_ms),
+        "onset_s": onset_s,
+        "offset_s": offset_s,
         "started_s": or_nan(heard.started_s),
         "stopped_s": or_nan(heard.stopped_s),
         "detection": settings.get("type"),
@@ -222,6 +223,11 @@ def _speech_row(heard: Speech, clock: InputClock, voices: Voices | None) -> dict
         "prefix_padding_ms": or_nan(settings.get("prefix_padding_ms")),
         "silence_duration_ms": or_nan(at_stop.get("silence_duration_ms")),
     }
+
+
+def _uncaptured_note(onset_s: float, offset_s: float) -> str | None:
+    lost = [name for name, t_s in (("onset", onset_s), ("offset", offset_s)) if math.isnan(t_s)]
+    return f"when the audio of {' and '.join(lost)} was captured is unknown" if lost else None
 
 
 def usage(conversation: Conversation) -> pd.DataFrame:

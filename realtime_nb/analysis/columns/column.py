@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    import pandas as pd
     from pandas.api.extensions import ExtensionArray
 
 __all__ = ["Column", "ColumnNotes", "Kind", "Table", "unit_of"]
@@ -88,13 +89,14 @@ class Column:
             "missing": f"{self.missing}{why}",
         }
 
-    def cells(self, values: Iterable[object]) -> ExtensionArray:
+    def cells(self, values: Iterable[object]) -> ExtensionArray | pd.Series[Any]:
         """Returns the cells of this column, whatever a server put in them."""
         import pandas as pd
 
         found: Any = list(map(_CELLS[self.kind], values))
-        if self.kind in ("list", "object"):  # else pandas would look into them
-            return pd.Series(found, dtype="object").array
+        if self.dtype == "object":
+            objects: pd.Series[Any] = pd.Series(found, dtype="object")
+            return objects  # of an array, pandas would guess the type
         if self.kind == "text":
             # Kept by pandas itself: comparisons of texts kept by Arrow don't go with other masks.
             return pd.array(found, dtype=pd.StringDtype("python"))

@@ -96,6 +96,7 @@ CALLS = Table(
             "waited for slower ones, or for those that the agent made next; 0 of the last.",
             SESSION,
             missing="no output was sent, or no spoken answer followed it before another turn",
+            notes=("resume_note",),
         ),
         Column(
             *("resume_ms", "number"),
@@ -103,6 +104,10 @@ CALLS = Table(
             "turn.",
             RECEIPT,
             missing="no output was sent, or no spoken answer followed it before another turn",
+            notes=("resume_note",),
+        ),
+        Column(
+            *("resume_note", "text", "Why the two are missing.", DERIVED), missing="they are not"
         ),
         moment("started_s", "When it was announced.", RECEIPT, "a log does not tell"),
         moment("done_s", "When its arguments were whole.", RECEIPT, "they never were"),

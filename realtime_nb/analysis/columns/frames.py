@@ -8,7 +8,7 @@ from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from realtime_nb.analysis.columns.column import Column, ColumnNotes
+from realtime_nb.analysis.columns.column import ColumnNotes
 from realtime_nb.analysis.columns.definitions import TABLES
 from realtime_nb.analysis.columns.shared import RECORDING
 
@@ -72,11 +72,13 @@ def of_recording(table: pd.DataFrame, recording: str) -> pd.DataFrame:
 
 def copied(table: pd.DataFrame) -> pd.DataFrame:
     """Returns a copy of which nothing is shared, the contents of cells neither."""
+    import pandas as pd
+
     found = table.copy()
     for name, values in table.items():
         if values.dtype == object:
             cells = [copy.deepcopy(value) for value in values]
-            found[name] = Column(str(name), "object", "", "").cells(cells)
+            found[name] = pd.Series(cells, values.index, dtype="object")
     return found
 
 

@@ -38,7 +38,7 @@ PRICES = "the server's counts and the table of prices"
 RECORDING = Column("recording", "text", "Which recording the row is of.", "its folder's name")
 """The first column of tables of many recordings."""
 
-TURN = Column("turn", "count", "The user's turn, 1, 2, …", COUNTED, said_unit="number")
+TURN = Column("turn", "count", "The user's turn, counted from 1.", COUNTED, said_unit="number")
 ITS_TURN = Column(
     *("turn", "count", "The user's turn that it belongs to.", COUNTED),
     missing="it belongs to none, as before the user first speaks",

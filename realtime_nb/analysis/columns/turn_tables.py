@@ -177,7 +177,12 @@ TURNS = Table(
             missing="it reported none: the turn was typed, or there was no turn detection",
         ),
         Column(
-            *("status", "text", "Of the last response: `completed`, `cancelled`, …", SERVER),
+            *(
+                "status",
+                "text",
+                "How the last response ended, such as `completed` or `cancelled`.",
+                SERVER,
+            ),
             missing="there was no response",
         ),
         Column(

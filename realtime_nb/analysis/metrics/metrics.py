@@ -46,7 +46,10 @@ def metrics(rec: Recorded) -> pd.DataFrame:
     after = names.index("errors_benign") + 1
     names[after:after] = [name for name in found if name.startswith(ERROR_PREFIX)]
     rows = [{"metric": name, **found[name].row()} for name in names]
-    return MetricsTable(frame("metrics", rows).set_index("metric"))
+    table = frame("metrics", rows).set_index("metric")
+    shown = MetricsTable(table)
+    shown.attrs = table.attrs
+    return shown
 
 
 def _server_figures(rec: Recorded) -> dict[str, Figure]:

@@ -1,0 +1,69 @@
+"""Every table of recordings of several kinds, by the name of its definition."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import realtime_nb as rt
+from realtime_nb.analysis.comparison import compare
+from realtime_nb.analysis.cost.comparison import compare_costs
+from realtime_nb.analysis.exports import TABLES
+from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.archive.recorder import Recorder
+from tests.made_recording import MadeRecording
+from tests.paths import DATA
+from tests.scripted_session import LiveSession, three_turns
+from tests.spoken_recording import begun, spoken
+
+
+def tables_of(rec: Recorded) -> dict[str, pd.DataFrame]:
+    found = {name: table(rec) for name, table in TABLES.items()}
+    cost, both = rec.cost(), compare(rec, rec)
+    found |= {"costs": cost.table, "cost_turns": cost.by_turn}
+    found |= {"comparison": both.table, "comparison_turns": both.turns}
+    return {**found, "cost_variants": compare_costs(2.0, models=["unheard-of"])}
+
+
+def recordings(folder: Path) -> Iterator[Recorded]:
+    """A recorded session of all sorts of turns; one of an earlier version; a log without playback,
+    one without times, half of a session; an audio file; nothing at all."""
+    recorder = Recorder(folder / "recordings", {"dialect": "ga"})
+    live = LiveSession(recorder)
+    three_turns(live)
+    recorder.label(13.0, "not finished")
+    recorder.close(duration_s=16.2)
+    yield rt.load(recorder.path)
+    yield rt.load(DATA / "written_before")
+    lines = _lines(recorder.path)
+    yield rt.load(_log(folder / "no_playback.jsonl", lines))
+    yield rt.load(_log(folder / "half.jsonl", lines[: len(lines) // 2]))
+    untimed = [{name: value for name, value in line.items() if name != "t_s"} for line in lines]
+    yield rt.load(_log(folder / "untimed.jsonl", untimed))
+    yield rt.load(DATA / "cards_001.wav")
+    yield _odd()
+    yield MadeRecording()
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    lines = map(json.loads, (path / "events.jsonl").read_text("utf-8").splitlines())
+    return [{"t_s": line["t"], **line["event"]} for line in lines]
+
+
+def _log(path: Path, lines: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def _odd() -> MadeRecording:
+    """What servers send that is neither number nor text; and a response that never ends."""
+    rec = begun()
+    spoken(rec, "user_1", 1_000, 2_000, stopped_s=3.5)
+    rec.user(3.5, "user_1", "half \ud800 a sign")
+    rec.answer(3.6, "resp_1", 1_000, "One two.", usage={"input_tokens": "many", "output_tokens": 3})
+    rec.got(8.0, "response.created", response={"id": "resp_2", "status": "in_progress"})
+    return rec

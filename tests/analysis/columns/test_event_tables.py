@@ -1,0 +1,13 @@
+"""The definitions of these tables; what all have in common is in ``test_definitions``."""
+
+from __future__ import annotations
+
+from realtime_nb.analysis.columns import event_tables
+from realtime_nb.analysis.columns.column import Table
+from realtime_nb.analysis.columns.definitions import TABLES
+
+
+def test_all_tables_of_the_module_are_known() -> None:
+    own = [table for table in vars(event_tables).values() if isinstance(table, Table)]
+
+    assert own and all(TABLES[table.name] is table for table in own)
