@@ -11,7 +11,7 @@ without calls", "slowest answer of all"); calls tell what they waited for others
 (``late_barge_ins``: 0). Tables have the types of their definitions with rows and
 without: counts ``Int64`` and texts ``string``, where they were ``float64``, ``str`` or ``object``
 and what is missing was NaN or None; new are ``audio_note``, ``speech_note`` (turns) and ``note``
-(usage), and the report's tables begin with what is read first. No value changed.
+(usage), ``resume_note`` (calls), and the report's tables begin with what is read first. No value changed.
 """
 
 from __future__ import annotations

@@ -94,13 +94,15 @@ class Column:
         import pandas as pd
 
         found: Any = list(map(_CELLS[self.kind], values))
+        cells: ExtensionArray | pd.Series[Any]
         if self.dtype == "object":
-            objects: pd.Series[Any] = pd.Series(found, dtype="object")
-            return objects  # of an array, pandas would guess the type
-        if self.kind == "text":
+            cells = pd.Series(found, dtype="object")  # of an array, pandas would guess the type
+        elif self.kind == "text":
             # Kept by pandas itself: comparisons of texts kept by Arrow don't go with other masks.
-            return pd.array(found, dtype=pd.StringDtype("python"))
-        return pd.array(found, dtype=self.dtype)
+            cells = pd.array(found, dtype=pd.StringDtype("python"))
+        else:
+            cells = pd.array(found, dtype=self.dtype)
+        return cells
 
 
 @dataclass(frozen=True)
