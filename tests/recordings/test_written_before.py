@@ -8,10 +8,10 @@ sentences, ``written_before.html`` its report, but for the sound.
 What was made right since then: the report names its latencies (2026-11-29: "median of 2 turns
 without calls", "slowest answer of all"); calls tell what they waited for others (``others_ms``,
 ``tool_others_ms``: 0 for its only call); barge-ins that were heard late are counted
-(``late_barge_ins``: 0). Tables have the types of their definitions with rows and
-without: counts ``Int64`` and texts ``string``, where they were ``float64``, ``str`` or ``object``
-and what is missing was NaN or None; new are ``audio_note``, ``speech_note`` (turns) and ``note``
-(usage), ``resume_note`` (calls), and the report's tables begin with what is read first. No value changed.
+(``late_barge_ins``: 0). Tables have the types of their definitions with rows and without: counts
+``Int64`` and texts ``string``, where they were ``float64``, ``str`` or ``object`` and what is
+missing was NaN or None; new are ``audio_note``, ``speech_note`` (turns), ``note`` (usage) and
+``resume_note`` (calls), and the report's tables begin with what is read first. No value changed.
 """
 
 from __future__ import annotations
