@@ -117,8 +117,7 @@ class MadeRecording:
 
     @property
     def _offline(self) -> Voices | None:
-        audible = len(self.input) > 0 or bool(self.voices.user_ms)
-        return self.voices if audible and tables.needs_voices(self.conversation) else None
+        return self.voices if self.voices.user_ms else None
 
     @property
     def turns(self) -> pd.DataFrame:

@@ -56,19 +56,9 @@ __all__ = [
 
 
 def needs_voices(conversation: Conversation) -> bool:
-    """Tells whether there is speech whose beginning or end only an offline detector can find.
-
-    That is so with ``semantic_vad``, where audio was committed without turn detection, and where
-    ``server_vad`` had no room for its padding.
-    """
-    reported = {
-        heard.item_id
-        for heard in conversation.speech
-        if heard.onset_ms is not None and heard.offset_ms is not None
-    }
-    return len(reported) < len({heard.item_id for heard in conversation.speech}) or any(
-        item.committed_s is not None and item.id not in reported
-        for item in conversation.items.values()
+    """Tells whether anything was said whose end is to be found in the audio."""
+    return bool(conversation.speech) or any(
+        item.committed_s is not None for item in conversation.items.values()
     )
 
 
@@ -117,6 +107,7 @@ def _turn_row(conversation: Conversation, turn: UserTurn, moments: Moments) -> d
         "offset_ms": moments.boundaries.offset_ms,
         "onset_source": moments.boundaries.onset_source,
         "offset_source": moments.boundaries.offset_source,
+        "server_offset_ms": or_nan(speech.offset_ms if speech else None),
         "response_ids": [response.id for response in turn.responses],
         "agent_items": [item.id for item in turn.items],
         "agent_text": _joined(item.text for item in turn.items),

@@ -35,6 +35,10 @@ LATENCY_PARTS = (
 SPEECH_END_LABEL = "speech end"
 """A label of this text says where the user's speech ended, against all detectors."""
 
+_STOPPED_EARLY_MS = 320
+"""By so much, a silence window and a little, a server that hears less than others may take speech
+for over before it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Boundaries:
@@ -189,16 +193,18 @@ def _offset(speech: Speech, voices: Voices | None) -> _Edge:
     end_ms = speech.audio_end_ms
     if end_ms is None:
         return _Edge(note=_NO_END)
-    if speech.offset_ms is not None:
-        return _Edge(speech.offset_ms, "server")
-    if voices is None:
+    if voices is None or end_ms > voices.heard_ms + FRAME_MS:
+        if speech.offset_ms is not None:
+            return _Edge(speech.offset_ms, "server")
         return _Edge(note=_why_no_offset(speech))
     spans = _spans_within(voices, speech.audio_start_ms, end_ms)
     if not spans:
         return _Edge(note=_NO_VOICE)
-    if spans[-1][1] > end_ms + FRAME_MS:
+    if math.isinf(spans[-1][1]):
+        return _Edge(note=_GOES_ON)
+    if spans[-1][1] > end_ms + _STOPPED_EARLY_MS:
         return _Edge(note="the voice went on after what was reported")
-    return _Edge(min(end_ms, spans[-1][1]), voices.source)
+    return _Edge(spans[-1][1], voices.source)
 
 
 def _why_no_onset(speech: Speech) -> str:
@@ -231,6 +237,8 @@ def _voiced_within(voices: Voices | None, start_ms: float, end_ms: float) -> Bou
     if voices is None or not spans:
         note = _NO_END if voices is None else _NO_VOICE
         return Boundaries(onset_note=note, offset_note=note)
+    if math.isinf(spans[-1][1]):
+        return Boundaries(max(start_ms, spans[0][0]), voices.source, offset_note=_GOES_ON)
     return Boundaries(
         max(start_ms, spans[0][0]), voices.source, min(end_ms, spans[-1][1]), voices.source
     )
@@ -342,6 +350,7 @@ _COUNT_LOST = "the server began to count anew, so that its positions are unknown
 _REPEATED = "its id, or that of its answer, came a second time"
 _NO_END = "no end of speech was reported"
 _NO_VOICE = "no voice in its audio"
+_GOES_ON = "the voice has not ended yet"
 _UNKNOWN = Moments(
     Boundaries(onset_note=_REPEATED, offset_note=_REPEATED),
     *(math.nan, None, None, math.nan, math.nan, math.nan, math.nan, math.nan, _REPEATED, None),

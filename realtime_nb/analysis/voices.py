@@ -6,16 +6,19 @@ opinion, by the offline detector, which also knows what the server missed.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
-from realtime_nb.audio.vad import find_speech
+from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, pcm_from_samples
+from realtime_nb.audio.speech_ends import SpeechListener
+from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.input_clock import InputClock
 
 __all__ = [
@@ -38,6 +41,7 @@ _BELOW_LOUD_DB = 35.0
 """How far below the loud parts of a voice the quietest that belongs to it lies."""
 _QUIETEST_DBFS = -60.0
 _BLOCK_FRAMES = 50_000
+_LISTENED = 60 * SAMPLE_RATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +53,14 @@ class Voices:
             microphone is cut there.
         agent: voiced spans of what was played.
         user_ms: voiced spans of what was sent, in ms of the input-sample clock, uncut.
+        heard_ms: how much of what was sent was there to be heard.
         source: what found them.
     """
 
     user: list[TimeSpan]
     agent: list[TimeSpan]
     user_ms: list[TimeSpan] = field(default_factory=list)
+    heard_ms: float = math.inf
     source: str = "offline_vad"
 
 
@@ -70,20 +76,37 @@ class _Audible(Protocol):
     @property
     def input_clock(self) -> InputClock: ...
 
+    @property
+    def conversation(self) -> Conversation: ...
+
 
 def find_voices(rec: _Audible) -> Voices:
-    """Finds who is audible when; about 5 s for an hour of audio.
+    """Finds who is audible when; about 8 s for an hour of audio.
 
-    The user is found by Silero VAD with the default settings of server turn detection, from the
-    first frame of speech to the last, padding and silence window left out; the agent, whose audio
-    is clean, by its level. A bare audio file is on its own time.
+    The user is found by :class:`realtime_nb.audio.speech_ends.SpeechListener`, whatever turn
+    detection the session was set to; the agent, whose audio is clean, by its level. A bare audio
+    file is on its own time.
     """
-    user_ms = [(float(turn.onset_ms), float(turn.offset_ms)) for turn in find_speech(rec.input)]
+    user_ms = _spoken_ms(rec.input, rec.conversation.audio.cuts_ms)
     if rec.input_clock.times_s:
         user = _on_the_wall(user_ms, rec.input_clock)
     else:
         user = [(start_ms / 1000, end_ms / 1000) for start_ms, end_ms in user_ms]
-    return Voices(user, audible_spans(rec.output), user_ms)
+    heard_ms = len(rec.input) * 1000 / SAMPLE_RATE
+    return Voices(user, audible_spans(rec.output), user_ms, heard_ms)
+
+
+def _spoken_ms(samples: Samples, cuts_ms: Sequence[float]) -> list[TimeSpan]:
+    """Returns where in the input there is speech; at a cut, and at the end, whatever is being said
+    is over."""
+    listener = SpeechListener()
+    places = [round(cut_ms * SAMPLE_RATE / 1000) for cut_ms in cuts_ms]
+    edges = sorted({0, len(samples), *(place for place in places if 0 < place < len(samples))})
+    for start, end in pairwise(edges):
+        for first in range(start, end, _LISTENED):
+            listener.push(pcm_from_samples(samples[first : min(end, first + _LISTENED)]))
+        listener.cut()
+    return listener.spans_ms
 
 
 def _on_the_wall(spans_ms: Iterable[TimeSpan], clock: InputClock) -> list[TimeSpan]:

@@ -7,8 +7,8 @@ but what is there when a span closes: a session that goes on and its recording s
 
 The end is where the audio ceases to rise above the noise: where the sum over 5-ms steps of how far
 the three loudest of 13 bands lie above their floor, less how far the noise itself does now and
-then, is largest. The floor is what is heard in the closing silence and, where that is as loud,
-before the span; 42 dB below the loudest moment of the voice at least.
+then, is largest. The floor is the noise before the span or that of the closing silence, whichever
+is louder, and not more than 33 dB below the loudest moment of the voice.
 """
 
 from __future__ import annotations
@@ -48,13 +48,14 @@ _LOUDEST_BANDS = 3
 _USUAL_SHARE = 0.87
 _USUAL_DB = (2.0, 8.0)
 _FARTHEST_DB = 8.0  # a single step counts for no more, above or below
-_BELOW_PEAK_DB = 42.0
+_BELOW_PEAK_DB = (33.0, 15.0)  # the floor, and that of what was heard before at most
 
 _BEFORE_MS = 250  # the voice stops at most so much before the detector's last frame
 _AFTER_MS = REFERENCE_SETTINGS.silence_frames * FRAME_MS  # and is heard out in the window
 _TAIL_MS = 100  # in which what is heard after that frame may be the voice's
 _LOUDEST_MS = 3_000  # of the end of a span tell how loud the voice is
 _NOISE_FRAMES = 31  # before a span tell how loud its noise is
+_NEAREST_STEPS = 60  # of them count where it is another noise than that after it
 _NEAR_FRAMES = 3  # beside speech are neither
 _QUIET = 0.15  # probability below which a frame holds no speech
 _SAME_NOISE_DB = 3.0
@@ -157,32 +158,36 @@ class SpeechListener:
         powers = self._powers(first * _HOP, last)
         if not len(powers):
             return min(float(offset_ms), until / _PER_MS)
-        noise = self._noise_around(offset_ms, last)
-        floor = self._floor(noise, offset_ms)
-        over_db = _above_db(powers, floor) - _usual_db(noise, floor)
+        noises = self._noises(offset_ms, last)
+        floor = self._floor(noises, offset_ms)
+        over_db = _above_db(powers, floor) - _usual_db(noises, floor)
         gains = np.cumsum(np.clip(over_db, -_FARTHEST_DB, _FARTHEST_DB))
         step = int(np.argmax(gains))
         if step == len(gains) - 1:
             return last / _PER_MS
         return ((first + step) * _HOP + (_WINDOW + _HOP) / 2) / _PER_MS
 
-    def _noise_around(self, offset_ms: int, last: int) -> Powers:
-        """Returns the powers in the closing silence and, if that is as loud, before the span."""
-        after = self._powers((offset_ms + _TAIL_MS) * _PER_MS, last)
-        if len(after) < _FEWEST_STEPS:
-            return self._noise
-        return np.concatenate([self._noise, after]) if _as_loud(self._noise, after) else after
+    def _noises(self, offset_ms: int, last: int) -> list[Powers]:
+        """Returns the powers of the noise before a span and after it; of one noise, together."""
+        before, after = self._noise, self._powers((offset_ms + _TAIL_MS) * _PER_MS, last)
+        if len(before) and len(after) >= _FEWEST_STEPS and _as_loud(before, after):
+            return [np.concatenate([before, after])]
+        both = before[-_NEAREST_STEPS:], after
+        return [powers for powers in both if len(powers) >= _FEWEST_STEPS]
 
-    def _floor(self, noise: Powers, offset_ms: int) -> npt.NDArray[np.float64]:
-        """Returns the power of the noise in each band."""
+    def _floor(self, noises: list[Powers], offset_ms: int) -> npt.NDArray[np.float64]:
+        """Returns the power in each band that the voice has to rise above: that of the louder
+        noise."""
         start_ms = max(self._onset_ms, offset_ms - _LOUDEST_MS)
         voice = self._powers(start_ms * _PER_MS, offset_ms * _PER_MS, _WINDOW)
-        if len(noise) >= _FEWEST_STEPS:
-            floor = noise.mean(axis=0)
-        else:
-            floor = 2 * np.quantile(voice, _QUIETEST_SHARE, axis=0)
-        loudest = np.sort(voice.sum(axis=1))[-2:][0] / len(floor)
-        return np.maximum(floor, loudest * 10 ** (-_BELOW_PEAK_DB / 10) + _SILENCE)
+        loudest = float(np.sort(voice.sum(axis=1))[-2:][0]) / voice.shape[1]
+        lowest, highest = (loudest * 10 ** (-below_db / 10) for below_db in _BELOW_PEAK_DB)
+        found = [noise.mean(axis=0) for noise in noises]
+        if not found:
+            found = [2 * np.quantile(voice, _QUIETEST_SHARE, axis=0)]
+        if len(found) == 2:  # what is heard before it alone may be no noise
+            found[0] = np.minimum(found[0], highest)
+        return np.maximum(np.max(found, axis=0), lowest + _SILENCE)
 
     def _powers(self, start: int, end: int, hop: int = _HOP) -> Powers:
         """Returns the powers of the steps that lie between two places of the stream."""
@@ -197,8 +202,6 @@ class SpeechListener:
 
 
 def _as_loud(noise: Powers, after: Powers) -> bool:
-    if not len(noise):
-        return False
     levels = [max(float(powers.mean(axis=0).sum()), _SILENCE) for powers in (noise, after)]
     return abs(10 * math.log10(levels[0] / levels[1])) < _SAME_NOISE_DB
 
@@ -215,12 +218,11 @@ def _above_db(powers: Powers, floor: npt.NDArray[np.float64]) -> npt.NDArray[np.
     return above_db
 
 
-def _usual_db(noise: Powers, floor: npt.NDArray[np.float64]) -> float:
+def _usual_db(noises: list[Powers], floor: npt.NDArray[np.float64]) -> float:
     """Returns how far above the floor the noise itself rises now and then."""
+    shares = (float(np.quantile(_above_db(noise, floor), _USUAL_SHARE)) for noise in noises)
     lowest, highest = _USUAL_DB
-    if not len(noise):
-        return lowest
-    return float(np.clip(np.quantile(_above_db(noise, floor), _USUAL_SHARE), lowest, highest))
+    return min(max(lowest, *shares), highest) if noises else lowest
 
 
 class _Recent:

@@ -26,6 +26,7 @@ class UserAudio:
         clock: when each of it was captured and sent, up to the first append without a time.
         connection_ms: how much there was when the connection in force began.
         committed_ms: how much had been sent when it was last committed or cleared from here.
+        cuts_ms: how much had been sent each time that happened.
         speech: what turn detection heard.
     """
 
@@ -33,6 +34,7 @@ class UserAudio:
     clock: InputClock = field(default_factory=InputClock)
     connection_ms: float = 0.0
     committed_ms: float = 0.0
+    cuts_ms: list[float] = field(default_factory=list)
     speech: list[Speech] = field(default_factory=list)
     _timed: bool = True  # whether each append so far came with its time
     _next_sample: int = field(default=0, compare=False)
@@ -93,6 +95,7 @@ class UserAudio:
         """Takes whatever was sent so far for no part of a turn to come: it was committed or
         cleared."""
         self.committed_ms = self.sent_ms
+        self.cuts_ms.append(self.sent_ms)
         self.taken()
 
     def taken(self) -> None:
