@@ -276,10 +276,7 @@ class _Scene:
         return "short" if self._length_ms(user) < self.min_ms else "user"
 
     def _length_ms(self, user: _UserSpeech) -> float:
-        offset_ms = user.boundaries.offset_ms
-        if math.isnan(offset_ms) and user.speech is not None:
-            offset_ms = or_nan(user.speech.offset_ms)  # of what only the server took for speech
-        return offset_ms - user.boundaries.onset_ms
+        return user.boundaries.offset_ms - user.boundaries.onset_ms
 
     def _voiced_ms(self, user: _UserSpeech) -> float:
         """Returns how much voice the offline detector hears in it; NaN where there is no audio."""

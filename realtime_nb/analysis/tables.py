@@ -4,8 +4,8 @@ Everything here is computed from a folded :class:`~realtime_nb.protocol.conversa
 and from when its audio was sent. What each column is, :mod:`realtime_nb.analysis.columns` says, and
 ``attrs["columns"]`` of every table. What is not known is missing, never 0.
 
-Latency is measured from ``E``, when the user's speech ended as far as the ``speech_end_source``
-knows, to ``P1``, when the first sample of the answer was played. Its parts are cut where the audio
+Latency is measured from ``E``, when the user's voice ended by the audio itself (see
+:mod:`realtime_nb.audio.speech_ends`; ``speech_end_source`` says who knows), to ``P1``, when the first sample of the answer was played. Its parts are cut where the audio
 of that end was sent (``SENT``) and at the receipt of ``speech_stopped`` (``STOP``), of
 ``response.created`` (``RC``) and of the first audio (``A1``), and add up to it::
 
@@ -73,8 +73,8 @@ def turns(
     Args:
         conversation: the session.
         clock: when its audio was captured and sent.
-        voices: what the offline detector hears, for speech whose end no server reported
-            (see :func:`needs_voices`); without it, that end is unknown.
+        voices: what the offline detector hears, if anything was said (see :func:`needs_voices`);
+            without it, speech ends where the server said.
         labels: marks with ``t_s`` and ``text``. One that says ``speech end`` is taken for the end
             of the user's speech in the turn that it belongs to.
     """

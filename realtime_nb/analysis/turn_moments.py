@@ -45,7 +45,8 @@ class Boundaries:
     """Speech of one turn, in ms of the input-sample clock; NaN and None where unknown.
 
     Attributes:
-        onset_ms, offset_ms: first and last of it, without padding and silence.
+        onset_ms, offset_ms: first and last of it, without padding and silence. The end of a turn is
+            where its voice ends, if there is audio that tells, else what the server reported.
         onset_source, offset_source: ``server`` or ``offline_vad``.
         onset_note, offset_note: why one is unknown.
     """
@@ -193,11 +194,16 @@ def _offset(speech: Speech, voices: Voices | None) -> _Edge:
     end_ms = speech.audio_end_ms
     if end_ms is None:
         return _Edge(note=_NO_END)
-    if voices is None or end_ms > voices.heard_ms + FRAME_MS:
-        if speech.offset_ms is not None:
-            return _Edge(speech.offset_ms, "server")
+    if speech.offset_ms is not None:
+        return _Edge(speech.offset_ms, "server")
+    if voices is None:
         return _Edge(note=_why_no_offset(speech))
-    spans = _spans_within(voices, speech.audio_start_ms, end_ms)
+    return _heard_end(speech.audio_start_ms, end_ms, voices)
+
+
+def _heard_end(start_ms: float, end_ms: float, voices: Voices) -> _Edge:
+    """Returns where the last voice ends that begins in a reported stretch."""
+    spans = _spans_within(voices, start_ms, end_ms)
     if not spans:
         return _Edge(note=_NO_VOICE)
     if math.isinf(spans[-1][1]):
@@ -375,17 +381,27 @@ def _boundaries(
     if turn.speech is None:
         return _voiced_within(voices, _sent_until(clock, after_s), _sent_until(clock, turn.began_s))
     found = boundaries_of(turn.speech, voices)
-    if turn.speech.audio_end_ms is not None or math.isnan(turn.speech.audio_start_ms):
+    end = _acoustic_end(turn, clock, voices)
+    if end is None:
         return found
-    until = _voiced_within(voices, turn.speech.audio_start_ms, _sent_until(clock, turn.began_s))
-    if until.offset_ms < found.onset_ms:
-        return found
-    return replace(
-        found,
-        offset_ms=until.offset_ms,
-        offset_source=until.offset_source,
-        offset_note=until.offset_note,
-    )
+    if end.ms < found.onset_ms:
+        end = _Edge(note=_NO_VOICE)
+    return replace(found, offset_ms=end.ms, offset_source=end.source, offset_note=end.note)
+
+
+def _acoustic_end(turn: UserTurn, clock: InputClock, voices: Voices | None) -> _Edge | None:
+    """Returns where the voice of a reported turn ends, whatever the server took for the end.
+
+    None where there is no audio of it that tells.
+    """
+    assert turn.speech is not None
+    start_ms, end_ms = turn.speech.audio_start_ms, turn.speech.audio_end_ms
+    if voices is None or math.isnan(start_ms):
+        return None
+    if end_ms is None:  # it was committed before
+        until = _voiced_within(voices, start_ms, _sent_until(clock, turn.began_s))
+        return _Edge(until.offset_ms, until.offset_source, until.offset_note)
+    return _heard_end(start_ms, end_ms, voices) if end_ms <= voices.heard_ms + FRAME_MS else None
 
 
 def _sent_until(clock: InputClock, t_s: float) -> float:

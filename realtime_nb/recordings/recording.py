@@ -205,8 +205,8 @@ class Recording:
 
     @property
     def _offline(self) -> Voices | None:
-        """What the offline detector hears, where no server says when speech ended."""
-        return self.voices if tables.needs_voices(self.conversation) else None
+        """What the offline detector hears, where anything was said; None without audio of it."""
+        return self.voices if tables.needs_voices(self.conversation) and len(self.input) else None
 
     @property
     def duration_s(self) -> float:

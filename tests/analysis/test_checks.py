@@ -157,12 +157,12 @@ def test_on_a_recorded_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     recorder.close(duration_s=16.2)
 
     with Checks(load(recorder.path)) as check:
-        check.below("latency_ms", p95=805)
+        check.below("latency_ms", p95=850)
         check.at_most("underruns", 0)
         check.no_errors()
         check.no("false-interruption", "failed-tool", "dead-air")
     with (
-        pytest.raises(AssertionError, match="p95 of latency_ms is 804 ms, not below 800"),
+        pytest.raises(AssertionError, match=r"p95 of latency_ms is 842\.5 ms, not below 800"),
         Checks(load(recorder.path)) as check,
     ):
         check.below("latency_ms", p95=800)

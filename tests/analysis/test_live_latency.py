@@ -5,8 +5,10 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from realtime_nb.analysis import live_latency, tables
+from realtime_nb.analysis import tables
 from realtime_nb.analysis.live_latency import LatencyMeter
 from realtime_nb.analysis.turn_moments import Moments
 from realtime_nb.analysis.voices import find_voices
@@ -47,6 +49,11 @@ class Live:
     def committed(self, item_id: str) -> None:
         self.rec.user(self.now_s, item_id, "words")
 
+    def committed_by_hand(self, item_id: str) -> None:
+        """The key is let go."""
+        self.rec.sent(self.now_s, "input_audio_buffer.commit")
+        self.committed(item_id)
+
     def answered(self, response_id: str, after_s: float) -> None:
         self.now_s += after_s
         self.rec.answer(self.now_s, response_id, 300, "an answer")
@@ -75,21 +82,74 @@ def sentence() -> bytes:
     return pcm_from_samples(load_audio(DATA / "austen_0880.wav"))
 
 
-def test_what_the_server_says_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(live_latency, "FrameDetector")  # nobody else is asked
+# "He was not an ill disposed young man": where the last word fades into the noise of the room.
+SPOKEN_MS = 2_795
+
+
+def reported(live: Live, number: int, start_ms: float, end_ms: float) -> None:
+    """The server takes that for speech: with its window of 224 ms, and 300 ms of padding."""
+    where = {"item_id": f"u{number}"}
+    start, stop = "input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped"
+    live.rec.got(live.now_s, start, audio_start_ms=start_ms - 300, **where)
+    live.rec.got(live.now_s, stop, audio_end_ms=end_ms + 224, **where)
+    live.committed(f"u{number}")
+
+
+@pytest.mark.parametrize("server_end_ms", [2_720, 2_848, 2_976])  # as at 0.8, 0.5 and 0.2
+def test_the_end_is_the_voices_whatever_the_server_takes_for_it(
+    sentence: bytes, server_end_ms: int
+) -> None:
     live = Live(SERVER_VAD)
-    live.say(silence(2000))
-    start = {"audio_start_ms": 200, "item_id": "u"}
-    live.rec.got(live.now_s, "input_audio_buffer.speech_started", **start)
-    stop = {"audio_end_ms": 1724, "item_id": "u"}
-    live.rec.got(live.now_s, "input_audio_buffer.speech_stopped", **stop)
-    live.committed("u")
+    live.say(silence(1_000) + sentence + silence(530))  # 4520 ms
+    reported(live, 0, 1_300, 1_000 + server_end_ms)
     live.answered("r", 0.3)
     (told,) = live.told
-    # It ended at 1500 ms of 2000, 300 ms before the answer, and was taken 70 ms before it was sent.
-    assert told.latency_ms == pytest.approx(500 + 300 + 70)
-    assert (told.speech_end_source, told.note) == ("server", None)
+    # That was taken 70 ms before it was sent, as all of it.
+    assert told.latency_ms == pytest.approx(4_520 - 1_000 - SPOKEN_MS + 300 + 70, abs=30)
+    assert (told.speech_end_source, told.note) == ("offline_vad", None)
     assert live.latency_ms() == [told.latency_ms]
+
+
+def test_an_answer_that_sounds_before_the_voice_is_known_to_have_ended(sentence: bytes) -> None:
+    live = Live(SERVER_VAD)
+    spoken = silence(1_000) + sentence[: 48 * 2_800]
+    live.say(spoken + silence(120))  # a server that is quick, or deaf to weak sounds
+    reported(live, 0, 1_300, 3_696)
+    live.answered("r", 0.02)
+    assert [math.isnan(told.latency_ms) for told in live.told] == [True]
+    assert live.told[0].note == "the voice has not ended yet"
+    live.say(silence(400))
+    assert [told.latency_ms for told in live.told[1:]] == live.latency_ms()
+
+
+def test_a_server_that_heard_what_is_no_voice() -> None:
+    live = Live(SERVER_VAD)
+    live.say(silence(2_000))
+    reported(live, 0, 500, 1_500)
+    live.answered("r", 0.3)
+    (told,) = live.told
+    assert math.isnan(told.latency_ms) and told.note == "no voice in its audio"
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    released_ms=st.lists(st.integers(20, 400), min_size=1, max_size=3),
+    more_ms=st.integers(0, 100),
+    after_ms=st.integers(50, 900),
+)
+def test_a_panel_says_what_the_table_says(
+    sentence: bytes, released_ms: list[int], more_ms: int, after_ms: int
+) -> None:
+    """However soon the key is let go and the answer comes, in chunks of 40 ms."""
+    live = Live(None)
+    for number, silent_ms in enumerate(released_ms):
+        live.say(silence(300 + more_ms) + sentence[: 48 * SPOKEN_MS] + silence(silent_ms))
+        live.committed_by_hand(f"u{number}")
+        live.answered(f"r{number}", after_ms / 1000)
+        live.now_s += 2
+    assert [told.latency_ms for told in live.told] == live.latency_ms()
+    waited_ms = [silent_ms + after_ms + 70 for silent_ms in released_ms]
+    assert [told.latency_ms for told in live.told] == pytest.approx(waited_ms, abs=40)
 
 
 def test_a_key_held_to_talk(sentence: bytes) -> None:

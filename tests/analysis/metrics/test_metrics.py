@@ -172,7 +172,7 @@ def test_every_metric_by_hand(rec: MadeRecording) -> None:
 def test_distributions(rec: MadeRecording) -> None:
     latency = metrics(rec).loc["latency_ms"]
 
-    assert (latency.unit, latency.n, latency.source) == ("ms", 2, "server")
+    assert (latency.unit, latency.n, latency.source) == ("ms", 2, "offline_vad")
     quantiles = [latency[name] for name in ("p50", "p90", "p95", "min", "max")]
     assert quantiles == pytest.approx([906, 981.2, 990.6, 812, 1_000], abs=0.01)
     errors = metrics(rec).loc["errors"]
@@ -184,8 +184,9 @@ def test_the_local_servers_times_are_simulated(rec: MadeRecording) -> None:
     sources = metrics(rec).source
     rec.simulated = False
 
-    for name in ("latency_ms", "playout_ms", "answer_ms", "tool_resume_ms", "transcript_ms"):
+    for name in ("playout_ms", "answer_ms", "tool_resume_ms", "transcript_ms"):
         assert sources[name] == "server, simulated"
+    assert sources["latency_ms"] == "offline_vad, simulated"
     assert sources["barge_in_detection_ms"] == "server, simulated"
     assert sources["tool_run_ms"] == "client"
     assert sources["user_talk_s"] == "offline_vad"
@@ -371,11 +372,16 @@ async def test_a_recorded_session_by_the_clock(tmp_path: Path) -> None:
     assert session.recording is not None
     rec = rt.load(session.recording)
 
+    notes = rec.latency.latency_note.tolist()
+    assert notes == ["no voice in its audio"] * 2  # which is a tone
+    assert rec.turns.server_offset_ms.tolist() == [1_024, 2_880]
+    rec.label(1.0, "speech end")
+    rec.label(2.88, "speech end")
     first, second = rec.latency.round(3).to_dict("records")
     (cut,) = interruptions(rec).round(3).to_dict("records")
 
     assert [first["latency_ms"], *(first[part] for part in LATENCY_PARTS)] == [
-        *(256, 16, 240, 0, 0, 0)
+        *(280, 0, 280, 0, 0, 0)
     ]
     assert [second["latency_ms"], *(second[part] for part in LATENCY_PARTS)] == [
         *(240, 0, 240, 0, 0, 0)
@@ -384,4 +390,4 @@ async def test_a_recorded_session_by_the_clock(tmp_path: Path) -> None:
     assert cut["cause"] == "user"
     assert [cut["played_ms"], cut["remembered_ms"]] == pytest.approx([640, 640], abs=1)
     latency = metrics(rec).loc["latency_ms"]
-    assert (latency.value, latency.source) == (pytest.approx(248), "server, simulated")
+    assert (latency.value, latency.source) == (pytest.approx(260), "label, simulated")
