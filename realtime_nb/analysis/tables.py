@@ -5,8 +5,9 @@ and from when its audio was sent. What each column is, :mod:`realtime_nb.analysi
 ``attrs["columns"]`` of every table. What is not known is missing, never 0.
 
 Latency is measured from ``E``, when the user's voice ended by the audio itself (see
-:mod:`realtime_nb.audio.speech_ends`; ``speech_end_source`` says who knows), to ``P1``, when the first sample of the answer was played. Its parts are cut where the audio
-of that end was sent (``SENT``) and at the receipt of ``speech_stopped`` (``STOP``), of
+:mod:`realtime_nb.audio.speech_ends`; ``speech_end_source`` says who knows), to ``P1``, when the
+first sample of the answer was played. Its parts are cut where the audio of that end was sent
+(``SENT``) and at the receipt of ``speech_stopped`` (``STOP``), of
 ``response.created`` (``RC``) and of the first audio (``A1``), and add up to it::
 
     E ─ uplink ─ SENT ─ endpoint_wait ─ STOP ─ commit_wait ─ RC ─ model_first_audio ─ A1

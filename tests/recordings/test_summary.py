@@ -28,8 +28,8 @@ def test_what_is_asked_first(local: Recording) -> None:
     # Of three turns one has both an end of speech and an answer that was heard.
     assert dict(key_figures(local)) == {
         "turns": "3",
-        "local voice to voice, median of 1 turn without calls": "804 ms",
-        "slowest answer of all": "804 ms",
+        "local voice to voice, median of 1 turn without calls": "842 ms",
+        "slowest answer of all": "842 ms",
         "answers cut short": str(int(local.turns["interrupted"].sum())),
         "function calls": "1",
         "errors": "1",
