@@ -63,7 +63,7 @@ class QueuedInput:
         """Takes a chunk whose last sample was captured at that time of the monotonic clock.
 
         A session has a clock of its own, which begins with it: the time is put on that when the
-        chunk is sent, for there may be no session yet.
+        chunk is sent, for there may be no session yet. What was said before it is before 0.
         """
         if not self.open:
             return
@@ -143,7 +143,7 @@ class QueuedInput:
             while self._flowing and self._chunks:
                 age_s = monotonic() - self._chunks[0][1]
                 try:
-                    await session.append(self._take(), max(0.0, session.clock() - age_s))
+                    await session.append(self._take(), session.clock() - age_s)
                 except RealtimeError:
                     return  # the session is over; whoever watches it says so
                 if self.queued_ms <= MAX_QUEUED_MS:  # until then, what was kept may wait longer

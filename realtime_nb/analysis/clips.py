@@ -67,7 +67,8 @@ class RecordingClip:
 
     Args:
         recording: What it is cut from.
-        start_s: Its first moment, in seconds since the session began.
+        start_s: Its first moment, in seconds since the session began; what was said before that,
+            while the session was being opened, is before 0.
         end_s: Its last one.
 
     Raises:
@@ -77,16 +78,17 @@ class RecordingClip:
     sample_rate = SAMPLE_RATE
 
     def __init__(self, recording: Recorded, start_s: float, end_s: float) -> None:
-        duration_s = recording.duration_s
+        duration_s, begins_s = recording.duration_s, recording.input_clock.begins_s
         if not start_s < end_s:  # also NaN
             raise ConfigurationError(
                 f"A clip ends after it starts, not from {start_s:g} s to {end_s:g} s. "
                 "Give the earlier moment first."
             )
-        if start_s < 0 or end_s > duration_s + 1e-6:
+        if start_s < begins_s - 1e-6 or end_s > duration_s + 1e-6:
+            first = f"{begins_s:.3f} s" if begins_s else "0"
             raise ConfigurationError(
-                f"{start_s:g} s to {end_s:g} s is not within the session, which goes from 0 to "
-                f"{duration_s:.3f} s. Choose a range inside it."
+                f"{start_s:g} s to {end_s:g} s is not within the session, which goes from {first} "
+                f"to {duration_s:.3f} s. Choose a range inside it."
             )
         self.recording = recording
         self.start_s = float(start_s)

@@ -10,6 +10,8 @@ __all__ = ["InputClock"]
 
 _BURST_S = 0.25
 _PACE = 1.1
+_DEVICE_SLACK_S = 0.1
+"""By so much a device may be wrong about when it captured a chunk."""
 _SAME_S = 0.001
 """A device that captured audio later than this after it was sent has a clock that is wrong."""
 
@@ -22,7 +24,8 @@ class InputClock:
     which it was sent and all audio sent up to and with it. Where a device told when it took the
     last sample of a chunk, that is the third of the point; where none did, the last sample of a
     chunk counts as captured when the chunk was sent, so that what the way from the device to the
-    socket took is not seen. Of audio between two points whose appends were lost nothing is known.
+    socket took is not seen. What was captured before the session began has times below 0. Of audio
+    between two points whose appends were lost nothing is known.
     """
 
     times_s: list[float] = field(default_factory=list)
@@ -57,6 +60,13 @@ class InputClock:
         # Last, because positions are looked up in it: a view that reads while the session's thread
         # writes finds whole points only.
         self.totals_ms.append(max(total_ms, before_ms))
+
+    @property
+    def begins_s(self) -> float:
+        """When the first sample was captured that was so before the session began, else 0."""
+        if not self.totals_ms:
+            return 0.0
+        return min(0.0, self.captured_s[0] - (self.totals_ms[0] - self._starts_ms[0]) / 1000)
 
     def wall(self, ms: float) -> float:
         """Returns when the sample at ``ms`` was captured, in seconds; NaN if it never was sent.
@@ -130,8 +140,8 @@ class InputClock:
         """Tells whether that stretch came in about as fast as it was spoken.
 
         Faster than 1.1 times real time, with 250 ms allowed for uneven delivery, is a file that was
-        pushed in, or what was said before the session was open, whose time begins with it; nobody
-        waited for an answer to it in the way that latency means.
+        pushed in; nobody waited for an answer to it in the way that latency means. What was said
+        before the session was open, and sent all at once when it was, has its device's times.
         """
         first = bisect_left(self.totals_ms, start_ms)
         last = bisect_left(self.totals_ms, end_ms)
@@ -143,18 +153,52 @@ class InputClock:
 
     def stretches(self, pause_s: float = 0.25) -> list[tuple[float, float, float]]:
         """Returns (t_s, start_ms, end_ms) of each stretch that came in without a longer pause, and
-        of which no append is lost."""
-        found: list[tuple[float, float, float]] = []
-        end_s = previous_ms = 0.0
-        points = zip(self.captured_s, self._starts_ms, self.totals_ms, strict=True)
-        for t_s, from_ms, total_ms in points:
+        of which no append is lost.
+
+        A stretch lies where its device says that it was captured; where that is not where the
+        audio before it would put it, another one begins, be it earlier. Without a device's word
+        audio counts as captured when it was sent, in a row what was sent all at once; when what
+        follows at the pace of life shows that to be late, it moves back as far as there is room
+        after what was before it, or after the beginning of the session.
+        """
+        found: list[_Stretch] = []
+        previous_s = previous_ms = 0.0
+        points = zip(self.captured_s, self._starts_ms, self.totals_ms, self._by_device)  # noqa: B905
+        for t_s, from_ms, total_ms, by_device in points:
             length_s = (total_ms - from_ms) / 1000
-            if found and from_ms == previous_ms and t_s - length_s - end_s < pause_s:
-                begin_s, start_ms, _ = found[-1]
-                found[-1] = (begin_s, start_ms, total_ms)
-                end_s += length_s
+            last = found[-1] if found and from_ms == previous_ms else None
+            early_s = math.nan if last is None else last.end_s - (t_s - length_s)
+            if by_device:
+                joins = abs(early_s) <= _DEVICE_SLACK_S
+            elif t_s - previous_s < length_s / 2:
+                joins = early_s > -pause_s
             else:
-                found.append((t_s - length_s, from_ms, total_ms))
-                end_s = t_s
-            previous_ms = total_ms
-        return found
+                if last is not None and early_s > pause_s:
+                    early_s -= last.move_back(early_s, found[-2].end_s if found[1:] else 0.0)
+                joins = abs(early_s) < pause_s
+            if last is None or not joins:
+                last = _Stretch(t_s - length_s, from_ms, from_ms)
+                found.append(last)
+            last.end_ms = total_ms
+            previous_s, previous_ms = t_s, total_ms
+        return [(one.begin_s, one.start_ms, one.end_ms) for one in found]
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """Audio in a row: when it begins, and from where to where it goes."""
+
+    begin_s: float
+    start_ms: float
+    end_ms: float
+
+    @property
+    def end_s(self) -> float:
+        """When it ends."""
+        return self.begin_s + (self.end_ms - self.start_ms) / 1000
+
+    def move_back(self, by_s: float, earliest_s: float) -> float:
+        """Moves it to an earlier time, not before ``earliest_s``; returns by how much."""
+        moved_s = min(by_s, max(0.0, self.begin_s - earliest_s))
+        self.begin_s -= moved_s
+        return moved_s
