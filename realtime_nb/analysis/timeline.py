@@ -30,7 +30,7 @@ class TimelineData:
     """What a timeline shows. All times are seconds since the session began.
 
     Attributes:
-        duration_s: length of the axis.
+        duration_s: the end of the axis.
         user: what the microphone sent.
         agent: what was played.
         unheard: the agent's audio that was not, from where it would have been.
@@ -42,6 +42,8 @@ class TimelineData:
         errors: when the server refused something.
         responses: (``response.created``, ``response.done``, status).
         labels: (when, text): marks made by people.
+        begin_s: the beginning of the axis: 0, or when the first of what was said before the session
+            began was captured.
     """
 
     duration_s: float
@@ -56,6 +58,7 @@ class TimelineData:
     errors: Sequence[float] = ()
     responses: Sequence[tuple[float, float, str]] = ()
     labels: Sequence[tuple[float, str]] = ()
+    begin_s: float = 0.0
 
     @property
     def unreported(self) -> list[TimeSpan]:
@@ -117,6 +120,7 @@ def timeline_data(rec: Recorded, received: Mapping[str, Samples]) -> TimelineDat
             if response.created_s is not None
         ],
         labels=list(zip(rec.labels["t_s"], rec.labels["text"], strict=True)),
+        begin_s=clock.begins_s,
     )
 
 

@@ -110,7 +110,8 @@ class _Still:
     def __init__(self, data: TimelineData, width_px: int) -> None:
         self.data = data
         self.width_px = width_px
-        self.duration_s = max(data.duration_s, 0.1)
+        self.begin_s, self.end_s = data.begin_s, max(data.duration_s, 0.1)
+        self.length_s = self.end_s - self.begin_s
         self.columns = min(_MOST_COLUMNS, width_px - _MARGIN_PX - _RIGHT_MARGIN_PX)
         self.column_px = (width_px - _MARGIN_PX - _RIGHT_MARGIN_PX) / self.columns
         self.bottom_px = 4.0
@@ -140,7 +141,10 @@ class _Still:
         yield from self._time_axis()
 
     def _x(self, t_s: float) -> float:
-        return _MARGIN_PX + t_s / self.duration_s * self.columns * self.column_px
+        return _MARGIN_PX + self._column(t_s) * self.column_px
+
+    def _column(self, t_s: float) -> float:
+        return (t_s - self.begin_s) / self.length_s * self.columns
 
     def _lane(self, name: str, height_px: float) -> Iterator[str]:
         """Yields its name; from here on, the lane is the one between ``middle_px`` ± half its
@@ -154,8 +158,8 @@ class _Still:
         """Returns rectangles as strokes, at most one per column however many spans there are."""
         path, last = [], -1
         for start_s, end_s in sorted(span for span in spans if span[1] >= span[0]):
-            start = max(last, int(start_s / self.duration_s * self.columns), 0)
-            end = min(self.columns, max(start + 1, round(end_s / self.duration_s * self.columns)))
+            start = max(last, int(self._column(start_s)), 0)
+            end = min(self.columns, max(start + 1, round(self._column(end_s))))
             if end > start:
                 path.append(f"M{start} 0h{end - start}")
                 last = end
@@ -171,7 +175,8 @@ class _Still:
     ) -> Iterator[str]:
         """Yields a vertical stroke per column, from its lowest sample to its highest."""
         envelopes = [
-            (envelope(clips, self.duration_s, self.columns), alpha) for clips, alpha in layers
+            (envelope(clips, self.end_s, self.columns, self.begin_s), alpha)
+            for clips, alpha in layers
         ]
         scale = _WAVE_HALF_PX * quiet_scale(edges for edges, _ in envelopes) / _WAVE_UNIT_PX
         for (low, high), alpha in envelopes:
@@ -199,7 +204,7 @@ class _Still:
     def _calls(self) -> Iterator[str]:
         whole = [(start_s, end_s) for start_s, end_s, _ in self.data.calls if end_s is not None]
         open_ended = [
-            (start_s, self.duration_s) for start_s, end_s, _ in self.data.calls if end_s is None
+            (start_s, self.end_s) for start_s, end_s, _ in self.data.calls if end_s is None
         ]
         yield self._spans(whole, 9, style.CALL_COLOUR, 1.0)
         yield self._spans(open_ended, 9, style.CALL_COLOUR, 0.4)
@@ -212,8 +217,8 @@ class _Still:
         named = sorted((start_s, name) for start_s, _, name in self.data.calls)
         if len(named) <= MOST_CROWDED_CALLS:
             return named
-        second_px = self.columns * self.column_px / self.duration_s
-        ends_s = [start_s for start_s, _ in named[1:]] + [self.duration_s]
+        second_px = self.columns * self.column_px / self.length_s
+        ends_s = [start_s for start_s, _ in named[1:]] + [self.end_s]
         return [
             (start_s, name)
             for (start_s, name), end_s in zip(named, ends_s, strict=True)
@@ -257,14 +262,15 @@ class _Still:
 
     def _time_axis(self) -> Iterator[str]:
         top_px = self.bottom_px
-        step_s = style.time_tick_step_s(self.duration_s, most=8)
-        ticks_s = np.arange(0, self.duration_s * (1 + 1e-9), step_s)
+        step_s = style.time_tick_step_s(self.length_s, most=8)
+        first_s = np.ceil(self.begin_s / step_s - 1e-9) * step_s
+        ticks_s = np.arange(first_s, self.end_s * (1 + 1e-9), step_s)
         marks = "".join(f"M{_coordinate(self._x(t_s))} {top_px:g}v4" for t_s in ticks_s)
         line = f"M{_MARGIN_PX} {top_px:g}H{self.width_px - _RIGHT_MARGIN_PX}"
         yield f'<path d="{line}{marks}" stroke="currentColor" opacity=".6" fill="none"/>'
         for t_s in ticks_s:
-            tick = style.time_tick(float(round(t_s, 3)), self.duration_s)
-            unit = " s" if t_s == 0 and self.duration_s <= 90 else ""
+            tick = style.time_tick(float(round(t_s, 3)) + 0.0, self.end_s)
+            unit = " s" if t_s == 0 and self.end_s <= 90 else ""
             yield (
                 f'<text x="{_coordinate(self._x(t_s))}" y="{top_px + 15:g}" text-anchor="middle">'
                 f"{tick}{unit}</text>"

@@ -272,18 +272,20 @@ def time_tick_step_s(duration_s: float, most: int = 11) -> float:
 
 def time_tick(seconds: float, duration_s: float) -> str:
     """Returns ``"12"`` s in short sessions, ``"3:20"`` min in longer ones."""
-    return f"{seconds:g}" if duration_s <= 90 else clock(round(seconds))
+    if duration_s <= 90:
+        return f"{seconds:g}"
+    return ("-" if seconds < 0 else "") + clock(abs(round(seconds)))
 
 
-def time_axis(ax: Axes, duration_s: float) -> None:
+def time_axis(ax: Axes, duration_s: float, begin_s: float = 0.0) -> None:
     """Makes the lower axis seconds since the session began, with round ticks that have room."""
     import matplotlib.pyplot as plt
     from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-    ax.set_xlim(0, duration_s)
+    ax.set_xlim(begin_s, duration_s)
     tick_px = 6 * letter_px(ax, plt.rcParams["font.size"])
     most = int(np.clip(size_px(ax)[0] / tick_px, 2, 11))
-    ax.xaxis.set_major_locator(MultipleLocator(time_tick_step_s(duration_s, most)))
+    ax.xaxis.set_major_locator(MultipleLocator(time_tick_step_s(duration_s - begin_s, most)))
     if duration_s > 90:
         ax.xaxis.set_major_formatter(FuncFormatter(lambda s, _: time_tick(s, duration_s)))
     ax.set_xlabel("time (min:s)" if duration_s > 90 else "time (s)")

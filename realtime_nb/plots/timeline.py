@@ -48,17 +48,18 @@ _RESPONSE_KINDS = {
 
 
 def envelope(
-    clips: Iterable[PlacedAudio], duration_s: float, bins: int
+    clips: Iterable[PlacedAudio], duration_s: float, bins: int, begin_s: float = 0.0
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Returns the lowest and the highest sample in each of ``bins`` equal parts of the time axis.
+    """Returns the lowest and the highest sample in each of ``bins`` equal parts of the time axis,
+    which goes from ``begin_s`` to ``duration_s``.
 
     Both have shape (bins,), and NaN where no clip is.
     """
     low = np.full(bins, np.nan, np.float32)
     high = low.copy()
-    bin_samples = duration_s * SAMPLE_RATE / bins
+    bin_samples = (duration_s - begin_s) * SAMPLE_RATE / bins
     for clip in clips:
-        offset = clip.start_s * SAMPLE_RATE
+        offset = (clip.start_s - begin_s) * SAMPLE_RATE
         first = max(0, int(offset / bin_samples))
         last = min(bins, int(np.ceil((offset + len(clip.samples)) / bin_samples)))
         edges = np.rint(np.arange(first, last) * bin_samples - offset).astype(np.int64)
@@ -153,25 +154,26 @@ def plot_timeline(data: TimelineData, ax: Axes | None = None) -> Axes:
 
     However long the session, each pixel shows the lowest and the highest sample under it.
     """
-    duration_s = max(data.duration_s, 0.1)
+    axis_s = data.begin_s, max(data.duration_s, 0.1)
+    length_s = axis_s[1] - axis_s[0]
     lanes = _Lanes.of(data)
     ax = style.axes_or_new(ax, 0.75 + 0.84 * (lanes.top - lanes.bottom))
-    _dress(ax, lanes.names("tools" if data.calls else "errors"), duration_s)
-    letter_s = style.letter_px(ax) * duration_s / style.size_px(ax)[0]
+    _dress(ax, lanes.names("tools" if data.calls else "errors"), axis_s)
+    letter_s = style.letter_px(ax) * length_s / style.size_px(ax)[0]
     bins = int(max(200, style.size_px(ax)[0] * 2))  # two per pixel, for dense screens
     ax.set_ylim(lanes.bottom, lanes.top)
     _draw_speech(ax, lanes.user, data)
-    _draw_wave(ax, lanes.user, style.USER_COLOUR, [(data.user, 1.0, "")], duration_s, bins)
+    _draw_wave(ax, lanes.user, style.USER_COLOUR, [(data.user, 1.0, "")], axis_s, bins)
     layers = [
         (data.unheard, 0.45, "not heard"),
         (data.received, 0.7, "as received; playing unknown"),
         (data.agent, 1.0, ""),
     ]
-    _draw_wave(ax, lanes.agent, style.AGENT_COLOUR, layers, duration_s, bins)
+    _draw_wave(ax, lanes.agent, style.AGENT_COLOUR, layers, axis_s, bins)
     if lanes.responses is not None:
-        _draw_responses(ax, lanes.responses, data.responses, duration_s / bins)
+        _draw_responses(ax, lanes.responses, data.responses, length_s / bins)
     if lanes.calls is not None:
-        _draw_calls(ax, lanes.calls, data.calls, duration_s, bins, letter_s)
+        _draw_calls(ax, lanes.calls, data.calls, axis_s[1], bins, letter_s)
         _draw_errors(ax, lanes.calls, data.errors)
     if lanes.labels is not None:
         _draw_labels(ax, lanes, data.labels, letter_s)
@@ -208,15 +210,18 @@ def _draw_wave(
     middle: float,
     colour: str,
     layers: Sequence[tuple[Sequence[PlacedAudio], float, str]],
-    duration_s: float,
+    axis_s: TimeSpan,
     bins: int,
 ) -> None:
     """Draws (clips, opacity, label) one over the other, at one scale."""
+    begin_s, end_s = axis_s
     envelopes = [
-        (envelope(clips, duration_s, bins), alpha, label) for clips, alpha, label in layers if clips
+        (envelope(clips, end_s, bins, begin_s), alpha, label)
+        for clips, alpha, label in layers
+        if clips
     ]
     scale = _HALF_HEIGHT * quiet_scale(edges for edges, *_ in envelopes)
-    times_s = (np.arange(bins) + 0.5) * duration_s / bins
+    times_s = begin_s + (np.arange(bins) + 0.5) * (end_s - begin_s) / bins
     for (low, high), alpha, label in envelopes:
         ax.fill_between(
             times_s,
@@ -367,12 +372,12 @@ def _label_texts(
             yield index, (t_s, short, "right")
 
 
-def _dress(ax: Axes, names: dict[str, float], duration_s: float) -> None:
+def _dress(ax: Axes, names: dict[str, float], axis_s: TimeSpan) -> None:
     ax.set_yticks(list(names.values()), list(names))
     style.strip_frame(ax, grid="x")
-    ax.set_xlim(0, duration_s)
+    ax.set_xlim(*axis_s)
     style.settle(ax)
-    style.time_axis(ax, duration_s)
+    style.time_axis(ax, axis_s[1], axis_s[0])
 
 
 def _explain(ax: Axes) -> None:

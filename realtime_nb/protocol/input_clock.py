@@ -10,10 +10,38 @@ __all__ = ["InputClock"]
 
 _BURST_S = 0.25
 _PACE = 1.1
+_PAUSE_S = 0.25
 _DEVICE_SLACK_S = 0.1
 """By so much a device may be wrong about when it captured a chunk."""
 _SAME_S = 0.001
 """A device that captured audio later than this after it was sent has a clock that is wrong."""
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """Audio in a row.
+
+    Attributes:
+        begin_s: when it begins.
+        start_ms, end_ms: from where to where it goes.
+        latest_s: when the last of it counts as captured.
+    """
+
+    begin_s: float
+    start_ms: float
+    end_ms: float
+    latest_s: float
+
+    @property
+    def end_s(self) -> float:
+        """When it ends."""
+        return self.begin_s + (self.end_ms - self.start_ms) / 1000
+
+    def move_back(self, by_s: float, earliest_s: float) -> float:
+        """Moves it to an earlier time, not before ``earliest_s``; returns by how much."""
+        moved_s = min(by_s, max(0.0, self.begin_s - earliest_s))
+        self.begin_s -= moved_s
+        return moved_s
 
 
 @dataclass(slots=True)
@@ -33,6 +61,7 @@ class InputClock:
     captured_s: list[float] = field(default_factory=list)
     _starts_ms: list[float] = field(default_factory=list)
     _by_device: list[bool] = field(default_factory=list)
+    _stretches: list[_Stretch] = field(default_factory=list)
 
     def add(
         self,
@@ -55,6 +84,7 @@ class InputClock:
             moment_s = max(moment_s, self.captured_s[-1])
         self._starts_ms.append(before_ms if start_ms is None else max(start_ms, before_ms))
         self._by_device.append(captured_s is not None and captured_s <= t_s + _SAME_S)
+        self._lay(moment_s, self._starts_ms[-1], max(total_ms, before_ms), self._by_device[-1])
         self.times_s.append(t_s)
         self.captured_s.append(moment_s)
         # Last, because positions are looked up in it: a view that reads while the session's thread
@@ -62,9 +92,17 @@ class InputClock:
         self.totals_ms.append(max(total_ms, before_ms))
 
     @property
+    def latest(self) -> tuple[int, float, float]:
+        """The number of the stretch that the last chunk belongs to, when that begins, and how long
+        it is so far, in seconds."""
+        last = self._stretches[-1]
+        return len(self._stretches), last.begin_s, last.end_s - last.begin_s
+
+    @property
     def begins_s(self) -> float:
-        """When the first sample was captured that was so before the session began, else 0."""
-        if not self.totals_ms:
+        """When the first sample was captured, if a device took it before the session began; else
+        0."""
+        if not self.totals_ms or not self._by_device[0]:
             return 0.0
         return min(0.0, self.captured_s[0] - (self.totals_ms[0] - self._starts_ms[0]) / 1000)
 
@@ -151,9 +189,9 @@ class InputClock:
         took_s = self.captured_s[last] - self.captured_s[first]
         return (end_ms - start_ms) / 1000 <= took_s * _PACE + _BURST_S
 
-    def stretches(self, pause_s: float = 0.25) -> list[tuple[float, float, float]]:
-        """Returns (t_s, start_ms, end_ms) of each stretch that came in without a longer pause, and
-        of which no append is lost.
+    def stretches(self) -> list[tuple[float, float, float]]:
+        """Returns (t_s, start_ms, end_ms) of each stretch that came in without a pause, and of
+        which no append is lost.
 
         A stretch lies where its device says that it was captured; where that is not where the
         audio before it would put it, another one begins, be it earlier. Without a device's word
@@ -161,44 +199,25 @@ class InputClock:
         follows at the pace of life shows that to be late, it moves back as far as there is room
         after what was before it, or after the beginning of the session.
         """
-        found: list[_Stretch] = []
-        previous_s = previous_ms = 0.0
-        points = zip(self.captured_s, self._starts_ms, self.totals_ms, self._by_device)  # noqa: B905
-        for t_s, from_ms, total_ms, by_device in points:
-            length_s = (total_ms - from_ms) / 1000
-            last = found[-1] if found and from_ms == previous_ms else None
-            early_s = math.nan if last is None else last.end_s - (t_s - length_s)
-            if by_device:
-                joins = abs(early_s) <= _DEVICE_SLACK_S
-            elif t_s - previous_s < length_s / 2:
-                joins = early_s > -pause_s
+        return [(one.begin_s, one.start_ms, one.end_ms) for one in self._stretches]
+
+    def _lay(self, t_s: float, from_ms: float, total_ms: float, by_device: bool) -> None:
+        """Puts a chunk, captured until ``t_s``, behind what came before it, or apart from it."""
+        length_s = (total_ms - from_ms) / 1000
+        last = self._stretches[-1] if self._stretches else None
+        if last is None or last.end_ms != from_ms:
+            joins = False
+        elif by_device:
+            joins = abs(last.end_s - (t_s - length_s)) <= _DEVICE_SLACK_S
+        else:
+            early_s = last.end_s - (t_s - length_s)
+            if t_s - last.latest_s >= length_s / 2 and early_s > _PAUSE_S:
+                before_s = self._stretches[-2].end_s if self._stretches[1:] else 0.0
+                early_s -= last.move_back(early_s, before_s)
+                joins = early_s <= _PAUSE_S
             else:
-                if last is not None and early_s > pause_s:
-                    early_s -= last.move_back(early_s, found[-2].end_s if found[1:] else 0.0)
-                joins = abs(early_s) < pause_s
-            if last is None or not joins:
-                last = _Stretch(t_s - length_s, from_ms, from_ms)
-                found.append(last)
-            last.end_ms = total_ms
-            previous_s, previous_ms = t_s, total_ms
-        return [(one.begin_s, one.start_ms, one.end_ms) for one in found]
-
-
-@dataclass(slots=True)
-class _Stretch:
-    """Audio in a row: when it begins, and from where to where it goes."""
-
-    begin_s: float
-    start_ms: float
-    end_ms: float
-
-    @property
-    def end_s(self) -> float:
-        """When it ends."""
-        return self.begin_s + (self.end_ms - self.start_ms) / 1000
-
-    def move_back(self, by_s: float, earliest_s: float) -> float:
-        """Moves it to an earlier time, not before ``earliest_s``; returns by how much."""
-        moved_s = min(by_s, max(0.0, self.begin_s - earliest_s))
-        self.begin_s -= moved_s
-        return moved_s
+                joins = early_s > -_PAUSE_S
+        if last is None or not joins:
+            last = _Stretch(t_s - length_s, from_ms, from_ms, t_s)
+            self._stretches.append(last)
+        last.end_ms, last.latest_s = total_ms, t_s

@@ -70,8 +70,14 @@ function createView(store, el, signal) {
   /** @returns {Range} */
   function range() {
     if (chosen) return chosen;
-    if (!store.live) return { start: 0, end: Math.max(store.now, 0.1) };
+    if (!store.live) return atLeast(0.1);
     return { start: store.now - span, end: store.now };
+  }
+
+  /** All there is, and not less than so long. @param {number} length @returns {Range} */
+  function atLeast(length) {
+    const { start, end } = store.whole;
+    return { start, end: Math.max(end, start + length) };
   }
 
   // --- painting ---
@@ -129,8 +135,7 @@ function createView(store, el, signal) {
 
   /** @param {Range} wanted */
   function choose(wanted) {
-    const duration = Math.max(store.now, 0.1);
-    chosen = within(wanted, duration);
+    chosen = within(wanted, atLeast(0.1));
     span = chosen.end - chosen.start;
     if (store.live && chosen.end >= store.now - 0.05) chosen = null;
     schedule();
@@ -142,11 +147,11 @@ function createView(store, el, signal) {
     const marked = cursor !== null && cursor >= shown.start && cursor <= shown.end ? cursor : null;
     const middle = marked ?? (shown.start + shown.end) / 2;
     const moment = at ?? (store.live && chosen === null ? shown.end : middle);
-    choose(zoomed(shown, factor, moment, Math.max(store.now, store.live ? LIVE_WINDOW_S : 0)));
+    choose(zoomed(shown, factor, moment, atLeast(store.live ? LIVE_WINDOW_S : 0)));
   }
 
   function showAll() {
-    chosen = store.live ? { start: 0, end: Math.max(store.now, SHORTEST_S) } : null;
+    chosen = store.live ? atLeast(SHORTEST_S) : null;
     span = LIVE_WINDOW_S;
     schedule();
   }
@@ -170,7 +175,7 @@ function createView(store, el, signal) {
 
   /** @param {number} t */
   function listenFrom(t) {
-    if (store.audible && t < store.now) player.play({ start: Math.max(0, t), end: store.now });
+    if (store.audible && t < store.now) player.play({ start: Math.max(store.whole.start, t), end: store.now });
   }
 
   function toggleListening() {
@@ -233,7 +238,7 @@ function createView(store, el, signal) {
     if (!drag.moved && Math.abs(by) < DRAG_PX) return;
     drag.moved = true;
     if (drag.does === "select") {
-      store.select(between(drag.t, picture.timeAt(event.offsetX), store.now), false);
+      store.select(between(drag.t, picture.timeAt(event.offsetX), store.whole), false);
       return;
     }
     const { start, end } = drag.shown;
@@ -245,7 +250,7 @@ function createView(store, el, signal) {
     pointers.delete(event.pointerId);
     if (drag?.moved && drag.does === "select") store.select(store.selection, true);
     else if (drag && !drag.moved && event.offsetX >= GUTTER) {
-      cursor = Math.max(0, Math.min(store.now, picture.timeAt(event.offsetX)));
+      cursor = Math.max(store.whole.start, Math.min(store.now, picture.timeAt(event.offsetX)));
       status.textContent = picture.wordsAt(event.offsetX, event.offsetY);
       store.click(cursor);
       listenFrom(cursor);
@@ -282,7 +287,7 @@ function createView(store, el, signal) {
     cursor ??= (shown.start + shown.end) / 2;
     const { selection } = store;
     const free = selection === null ? cursor : selection.start < cursor - 1e-6 ? selection.start : selection.end;
-    store.select(between(cursor, free + share * (shown.end - shown.start), store.now), true);
+    store.select(between(cursor, free + share * (shown.end - shown.start), store.whole), true);
   }
 
   /** Stops, else selects nothing; whether there was something to end. */
@@ -302,7 +307,7 @@ function createView(store, el, signal) {
       case "+": case "=": zoom(0.5); return true;
       case "-": zoom(2); return true;
       case "0": showAll(); return true;
-      case "Home": choose({ start: 0, end: end - start }); return true;
+      case "Home": choose({ start: store.whole.start, end: store.whole.start + end - start }); return true;
       case "End": choose({ start: store.now - (end - start), end: store.now }); return true;
       case " ": if (store.audible) toggleListening(); return store.audible;
       case "Escape": return escape();

@@ -35,7 +35,6 @@ MAX_POINTS = 3600 * POINTS_PER_S * 2
 MAX_MARKS = 1_000
 """Marks of each kind that are kept in sight: the last."""
 
-_PAUSE_S = 0.25
 _LONGEST_CLIP_S = 60.0
 
 _COUNTED = (
@@ -59,6 +58,7 @@ class _Stretch:
     Attributes:
         start_s: Where it begins; None while that is not known.
         heard_s: How much of it was played; None for all there is up to now.
+        number, offset_s: Of which stretch of the clock it is a part, and from where on.
         step: Samples to a point.
         posted: Points that the page has.
         told: (start_s, heard_s) as the page knows them.
@@ -68,6 +68,8 @@ class _Stretch:
     lane: VoiceLane
     start_s: float | None = None
     heard_s: float | None = None
+    number: int | None = None
+    offset_s: float = 0.0
     outline: Outline = field(default_factory=Outline)
     step: int = POINT_SAMPLES
     posted: int = 0
@@ -179,15 +181,22 @@ class Timeline(View):
     def _add_voice(self, pcm: bytes, t_s: float) -> None:
         """Adds what the clock holds already."""
         with self._adding:
-            start_s = self._clock.captured_s[-1] - len(pcm) / BYTES_PER_MS / 1000
-            last = next(
-                (stretch for stretch in reversed(self._stretches) if stretch.lane == "user"), None
-            )
-            if last is None or _is_apart(last, start_s):
-                last = self._new_stretch("user", start_s)
-            last.outline.push(pcm)
+            self._user_stretch(len(pcm) / BYTES_PER_MS / 1000).outline.push(pcm)
             self._now_s = max(self._now_s, t_s)
         self._feed.changed()
+
+    def _user_stretch(self, chunk_s: float) -> _Stretch:
+        """Returns what the clock's latest chunk belongs to, where the clock has it."""
+        number, begin_s, there_s = self._clock.latest
+        same = [one for one in self._stretches if one.number == number]
+        for stretch in same:
+            stretch.start_s = begin_s + stretch.offset_s
+        if same and same[-1].outline.duration_s <= _LONGEST_CLIP_S:
+            return same[-1]
+        offset_s = there_s - chunk_s
+        made = self._new_stretch("user", begin_s + offset_s)
+        made.number, made.offset_s = number, offset_s
+        return made
 
     def add_output(self, item_id: str, pcm: bytes) -> None:
         """Adds audio of the agent, as soon as it is there; :meth:`update` says when it is played.
@@ -349,6 +358,11 @@ class Timeline(View):
         """Implements `View`."""
         self._go_on(report.t_s)
 
+    @property
+    def _begin_s(self) -> float:
+        """When what is shown begins: with the session, or with what was said before that."""
+        return self._clock.begins_s if self._data is None else self._data.begin_s
+
     def _go_on(self, t_s: float) -> None:
         self._now_s = max(self._now_s, t_s)
         self._feed.changed()
@@ -366,11 +380,12 @@ class Timeline(View):
             marks = [mark for key, mark in self._marks.items() if self._told_marks.get(key) != mark]
             self._told_marks = dict(self._marks)
             parts = [part for stretch in self._stretches if (part := _part(stretch)) is not None]
-            now_s = self._now_s
+            now_s, begin_s = self._now_s, self._begin_s
         if not (afresh or marks or parts or self._live):
             return
         message: PageMessage = {
             "kind": "reset" if afresh else "more",
+            "begin_s": round(begin_s, 4),
             "now_s": round(now_s, 4),
             "live": self._live,
             "audible": self._sound is not None,
@@ -409,7 +424,7 @@ class Timeline(View):
         none."""
         match given:
             case [int() | float() as first, int() | float() as last] if first < last:
-                start_s, end_s = max(0.0, float(first)), min(self._now_s, float(last))
+                start_s, end_s = max(self._begin_s, float(first)), min(self._now_s, float(last))
                 return (start_s, end_s) if start_s < end_s else None
             case _:
                 return None
@@ -446,12 +461,6 @@ def _part(stretch: _Stretch) -> tuple[dict[str, object], bytes] | None:
         "step": stretch.step,
     }
     return {**facts, "heard_s": stretch.heard_s, "count": len(points) // POINT_BYTES}, points
-
-
-def _is_apart(stretch: _Stretch, t_s: float) -> bool:
-    """Tells whether audio of that moment belongs into a stretch of its own."""
-    duration_s = stretch.outline.duration_s
-    return duration_s > _LONGEST_CLIP_S or t_s - (stretch.start_s or 0.0) - duration_s > _PAUSE_S
 
 
 def _last(values: list[_T]) -> Iterator[tuple[int, _T]]:

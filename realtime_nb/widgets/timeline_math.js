@@ -87,26 +87,27 @@ export function joined(low, high) {
 }
 
 /** Zooms about a moment, and stays within the session. @param {Range} range @param {number} factor
- * @param {number} at @param {number} duration @returns {Range} */
-export function zoomed(range, factor, at, duration) {
-  const longest = Math.max(duration, SHORTEST_S);
+ * @param {number} at @param {Range} session @returns {Range} */
+export function zoomed(range, factor, at, session) {
+  const longest = Math.max(session.end - session.start, SHORTEST_S);
   const span = Math.min(longest, Math.max(SHORTEST_S, (range.end - range.start) * factor));
   const share = (at - range.start) / (range.end - range.start);
-  return within({ start: at - share * span, end: at + (1 - share) * span }, duration);
+  return within({ start: at - share * span, end: at + (1 - share) * span }, session);
 }
 
 /** Moves a range into the session, keeping its length. @param {Range} range
- * @param {number} duration @returns {Range} */
-export function within(range, duration) {
+ * @param {Range} session @returns {Range} */
+export function within(range, session) {
   const span = range.end - range.start;
-  const start = Math.max(0, Math.min(range.start, Math.max(0, duration - span)));
+  const last = Math.max(session.start, session.end - span);
+  const start = Math.max(session.start, Math.min(range.start, last));
   return { start, end: start + span };
 }
 
 /** What lies between two moments, in whatever order; null for next to nothing.
- * @param {number} one @param {number} other @param {number} duration @returns {Range | null} */
-export function between(one, other, duration) {
-  const inside = (/** @type {number} */ t) => Math.max(0, Math.min(duration, t));
+ * @param {number} one @param {number} other @param {Range} session @returns {Range | null} */
+export function between(one, other, session) {
+  const inside = (/** @type {number} */ t) => Math.max(session.start, Math.min(session.end, t));
   const [start, end] = [inside(Math.min(one, other)), inside(Math.max(one, other))];
   return end - start < 0.001 ? null : { start, end };
 }
@@ -117,10 +118,12 @@ export function tickStep(span, width) {
   return TICKS_S.find((step) => span / step <= most) ?? TICKS_S[TICKS_S.length - 1];
 }
 
-/** A moment, as exactly as the step between two of them asks for. @param {number} seconds
- * @param {number} step */
+/** A moment, as exactly as the step between two of them asks for; before the session, below 0.
+ * @param {number} seconds @param {number} step */
 export function timeText(seconds, step) {
-  return clockText(seconds, step < 0.1 ? 2 : step < 1 ? 1 : 0, Math.round);
+  const digits = step < 0.1 ? 2 : step < 1 ? 1 : 0;
+  const text = clockText(Math.abs(seconds), digits, Math.round);
+  return seconds < 0 && /[1-9]/.test(text) ? `−${text}` : text;
 }
 
 /** How much of a wave was played by now, in seconds. @param {Wave} wave @param {number} now
@@ -152,24 +155,24 @@ export function nextBlock(range, fetched, position) {
  * @param {number} pixels
  * @param {number} rate Points per second of the whole.
  * @param {Detail | null} detail What is there.
- * @param {number} duration
+ * @param {Range} session
  * @returns {{start: number, end: number, points: number} | null}
  */
-export function detailWanted(shown, pixels, rate, detail, duration) {
+export function detailWanted(shown, pixels, rate, detail, session) {
   const span = shown.end - shown.start;
   const wanted = Math.min(pixels / span, SOUND_RATE) * 0.75;
   if (rate >= wanted) return null;
-  if (detail && detail.rate >= wanted && covers(detail, shown, duration)) return null;
-  const start = Math.max(0, shown.start - span / 2);
-  const end = Math.min(duration, shown.end + span / 2);
+  if (detail && detail.rate >= wanted && covers(detail, shown, session)) return null;
+  const start = Math.max(session.start, shown.start - span / 2);
+  const end = Math.min(session.end, shown.end + span / 2);
   const points = Math.min(MOST_DETAIL_POINTS, Math.ceil((pixels * (end - start)) / span));
   return { start, end, points };
 }
 
 /** Whether finer waves are there for all that is shown. @param {Detail} detail
- * @param {Range} shown @param {number} duration */
-export function covers(detail, shown, duration) {
+ * @param {Range} shown @param {Range} session */
+export function covers(detail, shown, session) {
   const slack = 1e-3;
-  return detail.start <= Math.max(0, shown.start) + slack
-    && detail.end >= Math.min(duration, shown.end) - slack;
+  return detail.start <= Math.max(session.start, shown.start) + slack
+    && detail.end >= Math.min(session.end, shown.end) - slack;
 }

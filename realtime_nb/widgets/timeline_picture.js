@@ -86,7 +86,8 @@ export class Picture {
     const context = this._context;
     const step = tickStep(end - start, this.plotWidth);
     context.textAlign = "center";
-    for (let n = Math.max(0, Math.ceil(start / step)); n * step <= end; n++) {
+    const first = Math.ceil(Math.max(start, this._store.whole.start) / step);
+    for (let n = first; n * step <= end; n++) {
       const x = this.xOf(n * step);
       this._fill(x, 0, 1, AXIS_TOP, colour, 0.12);
       const text = timeText(n * step, step);

@@ -33,6 +33,7 @@ export function createStore(send) {
   const peaks = { user: QUIET, agent: QUIET };
   let live = true;
   let audible = false;
+  let begin = 0;  // of what is shown; below 0 where something was said before the session
   let now = 0;
   let base = -Infinity;  // of the session's clock over the page's
   let rate = Infinity;  // of the coarsest wave
@@ -94,7 +95,7 @@ export function createStore(send) {
     marks.clear();
     player.stop();
     peaks.user = peaks.agent = QUIET;
-    now = 0;
+    begin = now = 0;
     base = -Infinity;
     rate = Infinity;
     detail = null;
@@ -105,6 +106,7 @@ export function createStore(send) {
   function takeChanges(message, points) {
     live = message.live;
     audible = message.audible;
+    begin = message.begin_s;
     let at = 0;
     for (const wave of message.waves) {
       addWave(wave, points.subarray(at, at + 2 * wave.count));
@@ -146,6 +148,8 @@ export function createStore(send) {
     get now() {
       return live ? Math.max(now, Math.min(base + performance.now() / 1000, horizon())) : now;
     },
+    /** From when to when there is anything. @returns {Range} */
+    get whole() { return { start: begin, end: this.now }; },
     get selection() { return selection; },
     /** @param {Range | null} range @param {boolean} final Whether the kernel is to know it. */
     select(range, final) {
@@ -157,12 +161,12 @@ export function createStore(send) {
     click: (t_s) => send({ kind: "click", t_s }),
     /** The waves to draw, the finest that are there. @param {Range} shown @returns {Wave[]} */
     waves(shown) {
-      return detail && covers(detail, shown, now) && detail.rate > rate ? detail.waves : [...waves.values()];
+      return detail && covers(detail, shown, { start: begin, end: now }) && detail.rate > rate ? detail.waves : [...waves.values()];
     },
     /** Asks for finer waves, if they are worth it. @param {Range} shown @param {number} pixels */
     refine(shown, pixels) {
       if (!audible || (detailAsked && performance.now() - detailAsked < DETAIL_DUE_MS)) return;
-      const wanted = detailWanted(shown, pixels, rate, detail, now);
+      const wanted = detailWanted(shown, pixels, rate, detail, { start: begin, end: now });
       if (wanted === null) return;
       detailAsked = performance.now();
       send({ kind: "detail", start_s: wanted.start, end_s: wanted.end, points: wanted.points });

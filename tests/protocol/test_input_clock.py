@@ -92,3 +92,73 @@ def test_what_tells_when_audio_was_captured_is_named() -> None:
     assert [clock.capture_source_after(s) for s in (0.9, 1.0, 1.2, 1.3)] == [
         *("sending", "sending", "sending", None)
     ]
+
+
+spoken = st.lists(
+    st.tuples(
+        st.one_of(st.just(0.0), st.floats(0.0, 3.0)),  # the microphone pauses
+        st.integers(1, 40),  # chunks
+        st.sampled_from([20, 40, 100]),  # of so many ms
+        st.floats(0.0, 2.0),  # which are held up on their way
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(spoken, st.floats(-12.0, 5.0), st.floats(0.0, 0.01))
+def test_audio_lies_where_its_device_took_it(
+    strokes: list[tuple[float, int, int, float]], begin_s: float, jitter_s: float
+) -> None:
+    """Be it before the session began, after pauses short or long, and however late it was sent."""
+    clock = InputClock()
+    now_s, sent_s, total_ms = begin_s, 0.0, 0.0
+    taken: list[tuple[float, float]] = []  # position, and when it was captured
+    for pause_s, count, length_ms, late_s in strokes:
+        now_s += pause_s
+        for number in range(count):
+            taken.append((total_ms, now_s))
+            now_s, total_ms = now_s + length_ms / 1000, total_ms + length_ms
+            sent_s = max(sent_s, now_s + late_s, 0.0)
+            clock.add(sent_s, total_ms, now_s + (jitter_s if number % 2 else 0.0))
+
+    stretches = clock.stretches()
+
+    assert clock.begins_s == pytest.approx(min(0.0, taken[0][1]), abs=1e-9)
+    assert [start for _, start, _ in stretches[1:]] == [end for _, _, end in stretches[:-1]]
+    for position_ms, captured_s in taken:
+        t_s, start_ms, _ = next(one for one in stretches if one[1] <= position_ms < one[2])
+        assert t_s + (position_ms - start_ms) / 1000 == pytest.approx(captured_s, abs=0.13)
+        assert clock.onset(position_ms) == pytest.approx(captured_s, abs=jitter_s + 1e-9)
+
+
+def test_what_was_held_while_connecting_lies_before_the_session() -> None:
+    clock = InputClock()
+    for number in range(1, 101):  # 4 s from 3 s before the beginning on, sent from 0.5 s on
+        captured_s = -3 + number * 0.04
+        clock.add(max(0.5, captured_s), number * 40.0, captured_s)
+    assert clock.stretches() == [(pytest.approx(-3), 0.0, 4_000)]
+    assert [clock.onset(1_000), clock.wall(3_500)] == pytest.approx([-2, 0.5])
+    assert clock.real_time(0, 4_000)  # somebody waited all that time
+    assert clock.latest == (1, pytest.approx(-3), pytest.approx(4))
+
+
+def test_what_was_held_up_moves_back_when_the_pace_shows_it() -> None:
+    """Without a device's word: a second is sent 1 s late, all at once, then what comes."""
+    clock = InputClock()
+    for number in range(1, 101):
+        now_s = number * 0.04
+        clock.add(2.5 if 1.48 < now_s <= 2.5 else now_s, number * 40.0)
+    times_s = [start_s - ms / 1000 for start_s, ms, _ in clock.stretches()]
+    assert times_s == pytest.approx([0.0] * len(times_s), abs=0.05)
+
+
+def test_what_is_pushed_at_once_stays_in_a_row() -> None:
+    clock = InputClock()
+    for number in range(1, 51):
+        clock.add(1.0, number * 40.0)
+    assert clock.stretches() == [(pytest.approx(0.96), 0.0, 2_000)]
+    assert clock.begins_s == 0.0
+    for number in range(51, 101):  # and then life goes on
+        clock.add(1.0 + (number - 50) * 0.04, number * 40.0)
+    assert clock.stretches()[-1] == (pytest.approx(1.0), 2_000, 4_000)

@@ -7,6 +7,8 @@ const {
 } = await load("timeline_math.js");
 const { counted } = await load("timeline_picture.js");
 
+const upTo = (/** @type {number} */ end) => ({ start: 0, end });
+
 /** A wave whose n-th point is (−n, n). */
 function wave(start, count, facts = {}) {
   const points = new Int16Array(2 * count + 20);
@@ -33,13 +35,13 @@ test("a point is as wide as it is long, zoomed in", () => {
 });
 
 test("zooming keeps what is under the pointer, and stays in the session", () => {
-  const range = zoomed({ start: 10, end: 20 }, 0.5, 12, 100);
+  const range = zoomed({ start: 10, end: 20 }, 0.5, 12, upTo(100));
   assert.deepEqual(range, { start: 11, end: 16 });
-  assert.deepEqual(zoomed({ start: 10, end: 20 }, 100, 12, 60), { start: 0, end: 60 });
-  const shortest = zoomed({ start: 10, end: 11 }, 0.01, 10.5, 60);
+  assert.deepEqual(zoomed({ start: 10, end: 20 }, 100, 12, upTo(60)), { start: 0, end: 60 });
+  const shortest = zoomed({ start: 10, end: 11 }, 0.01, 10.5, upTo(60));
   assert.ok(Math.abs(shortest.end - shortest.start - 0.1) < 1e-9);
-  assert.deepEqual(within({ start: -3, end: 2 }, 60), { start: 0, end: 5 });
-  assert.deepEqual(within({ start: 58, end: 63 }, 60), { start: 55, end: 60 });
+  assert.deepEqual(within({ start: -3, end: 2 }, upTo(60)), { start: 0, end: 5 });
+  assert.deepEqual(within({ start: 58, end: 63 }, upTo(60)), { start: 55, end: 60 });
 });
 
 test("how much was heard: up to now, what was reported, all of it", () => {
@@ -72,10 +74,16 @@ test("a wave is one line, also where its columns don't overlap", () => {
 });
 
 test("a selection is in order, in the session, and of some length", () => {
-  assert.deepEqual(between(5, 2, 60), { start: 2, end: 5 });
-  assert.deepEqual(between(-4, 99, 60), { start: 0, end: 60 });
-  assert.equal(between(5, 5.0005, 60), null);
-  assert.equal(between(70, 80, 60), null);
+  assert.deepEqual(between(5, 2, upTo(60)), { start: 2, end: 5 });
+  assert.deepEqual(between(-4, 99, upTo(60)), { start: 0, end: 60 });
+  assert.equal(between(5, 5.0005, upTo(60)), null);
+  assert.equal(between(70, 80, upTo(60)), null);
+  const early = { start: -3, end: 60 };  // what was said while the session was being opened
+  assert.deepEqual(between(-4, -1, early), { start: -3, end: -1 });
+  assert.deepEqual(within({ start: -5, end: 2 }, early), { start: -3, end: 4 });
+  assert.deepEqual(detailWanted({ start: -3, end: -2 }, 800, 100, null, early), { start: -3, end: -1.5, points: 1200 });
+  assert.equal(timeText(-2.5, 0.5), "−0:02.5");
+  assert.equal(timeText(-0.001, 1), "0:00");
 });
 
 test("audio comes in blocks: a short one first, then ahead of what is heard, up to the end", () => {
@@ -104,23 +112,23 @@ test("an hour's audio is never asked for at once", () => {
 });
 
 test("finer waves are asked for when pixels can show them, with room at both sides", () => {
-  assert.equal(detailWanted({ start: 0, end: 16 }, 800, 100, null, 16), null);
-  assert.deepEqual(detailWanted({ start: 4, end: 5 }, 800, 100, null, 16), { start: 3.5, end: 5.5, points: 1600 });
-  assert.deepEqual(detailWanted({ start: 0, end: 1 }, 800, 100, null, 16), { start: 0, end: 1.5, points: 1200 });
+  assert.equal(detailWanted({ start: 0, end: 16 }, 800, 100, null, upTo(16)), null);
+  assert.deepEqual(detailWanted({ start: 4, end: 5 }, 800, 100, null, upTo(16)), { start: 3.5, end: 5.5, points: 1600 });
+  assert.deepEqual(detailWanted({ start: 0, end: 1 }, 800, 100, null, upTo(16)), { start: 0, end: 1.5, points: 1200 });
   const detail = { start: 3.5, end: 5.5, rate: 800, waves: [] };
-  assert.equal(detailWanted({ start: 4.2, end: 5.2 }, 800, 100, detail, 16), null, "they are there");
-  assert.notEqual(detailWanted({ start: 4.8, end: 5.8 }, 800, 100, detail, 16), null, "panned out of them");
-  assert.notEqual(detailWanted({ start: 4.2, end: 4.4 }, 800, 100, detail, 16), null, "zoomed in further");
+  assert.equal(detailWanted({ start: 4.2, end: 5.2 }, 800, 100, detail, upTo(16)), null, "they are there");
+  assert.notEqual(detailWanted({ start: 4.8, end: 5.8 }, 800, 100, detail, upTo(16)), null, "panned out of them");
+  assert.notEqual(detailWanted({ start: 4.2, end: 4.4 }, 800, 100, detail, upTo(16)), null, "zoomed in further");
   const samples = { start: 4, end: 4.3, rate: 24_000, waves: [] };
-  assert.equal(detailWanted({ start: 4.1, end: 4.2 }, 8_000, 100, samples, 16), null, "nothing is finer");
-  assert.ok(detailWanted({ start: 0, end: 60 }, 4_000, 3, null, 3_600).points <= 8_000);
+  assert.equal(detailWanted({ start: 4.1, end: 4.2 }, 8_000, 100, samples, upTo(16)), null, "nothing is finer");
+  assert.ok(detailWanted({ start: 0, end: 60 }, 4_000, 3, null, upTo(3_600)).points <= 8_000);
 });
 
 test("at the session's ends finer waves need not go further", () => {
   const detail = { start: 0, end: 1.5, rate: 800, waves: [] };
-  assert.ok(covers(detail, { start: -1, end: 1 }, 16));
-  assert.ok(covers({ ...detail, start: 15, end: 16 }, { start: 15.5, end: 16.5 }, 16));
-  assert.ok(!covers(detail, { start: 0, end: 1.6 }, 16));
+  assert.ok(covers(detail, { start: -1, end: 1 }, upTo(16)));
+  assert.ok(covers({ ...detail, start: 15, end: 16 }, { start: 15.5, end: 16.5 }, upTo(16)));
+  assert.ok(!covers(detail, { start: 0, end: 1.6 }, upTo(16)));
 });
 
 test("one is said as one", () => {

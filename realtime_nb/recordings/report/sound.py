@@ -45,7 +45,8 @@ def encoded_beside(rec: Recorded) -> Iterator[Future[str | None]]:
 def sound_data_uri(rec: Recorded, given_up: Callable[[], bool] = lambda: False) -> str | None:
     """Returns both voices as an MP3 in a ``data:`` URI, the user left and the agent right.
 
-    It begins where the session begins. None when nothing was recorded, or nobody wants it any more.
+    It begins where the session begins, or what was said before that. None when nothing was
+    recorded, or nobody wants it any more.
     """
     import soundfile
 
@@ -53,10 +54,11 @@ def sound_data_uri(rec: Recorded, given_up: Callable[[], bool] = lambda: False) 
         return None
     file = io.BytesIO()
     with soundfile.SoundFile(file, "w", SAMPLE_RATE, channels=2, format="MP3") as mp3:
-        for block in range(math.ceil(rec.duration_s / _BLOCK_S)):
+        begins_s = rec.input_clock.begins_s
+        for block in range(math.ceil((rec.duration_s - begins_s) / _BLOCK_S)):
             if given_up():
                 return None
-            start_s = block * _BLOCK_S
+            start_s = begins_s + block * _BLOCK_S
             end_s = min(rec.duration_s, start_s + _BLOCK_S)
             if end_s - start_s >= 1 / SAMPLE_RATE:
                 mp3.write(RecordingClip(rec, start_s, end_s).stereo)
