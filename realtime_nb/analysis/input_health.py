@@ -10,15 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime_nb.analysis.voices import TimeSpan, frame_levels_dbfs
+from realtime_nb.audio.levels import DIGITAL_SILENCE_DBFS
 from realtime_nb.audio.pcm import Samples
 
 __all__ = ["InputHealth", "input_health"]
 
 _FRAMES_PER_S = 50
 _CLIPPED = 32_766 / 32_768
-_DIGITAL_SILENCE_DBFS = -100.0
-"""Below it nothing at all is heard between the words, as of a muted microphone."""
 _BLOCK = 1 << 20
+_BESIDE = 5
+_STEADY_DB = 6.0
+_FEWEST_FRAMES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,11 @@ class InputHealth:
         clipping_share: share of all samples that lie at full scale.
         noise_floor_dbfs: 10th percentile of the levels of unvoiced frames; -120 for digital
             silence.
-        snr_db: level over noise floor; NaN where the unvoiced parts are digital silence.
+        snr_db: the power of the voice alone, while it is active, over that of the noise; NaN where
+            the unvoiced parts are digital silence. Active is what lies in the voiced spans, so
+            that pauses under 200 ms count, as in ITU-T P.56. The noise is the mean power of the
+            frames apart from speech but for those, as a cough, that rise 6 dB above their median;
+            it is taken off the power of the voiced frames.
         voiced_frames, unvoiced_frames: how many frames these are from.
     """
 
@@ -52,10 +58,7 @@ def input_health(samples: Samples, voiced_ms: Sequence[TimeSpan]) -> InputHealth
         voiced_ms: where in it there is speech.
     """
     levels = frame_levels_dbfs(samples)
-    voiced = np.zeros(len(levels), np.bool_)
-    for start_ms, end_ms in voiced_ms:
-        start, end = start_ms / 1000 * _FRAMES_PER_S, end_ms / 1000 * _FRAMES_PER_S
-        voiced[math.floor(start) : math.ceil(end)] = True
+    voiced, beside = (_frames_in(voiced_ms, len(levels), more) for more in (0, _BESIDE))
     level_dbfs = _mean_level(levels[voiced])
     unvoiced = levels[~voiced]
     floor_dbfs = float(np.percentile(unvoiced, 10)) if len(unvoiced) else math.nan
@@ -65,10 +68,29 @@ def input_health(samples: Samples, voiced_ms: Sequence[TimeSpan]) -> InputHealth
         peak_dbfs=20 * math.log10(max(peak, 1e-6)) if len(samples) else math.nan,
         clipping_share=clipped / len(samples) if len(samples) else math.nan,
         noise_floor_dbfs=floor_dbfs,
-        snr_db=level_dbfs - floor_dbfs if floor_dbfs >= _DIGITAL_SILENCE_DBFS else math.nan,
+        snr_db=_snr_db(level_dbfs, levels[~beside] if not beside.all() else unvoiced),
         voiced_frames=int(voiced.sum()),
         unvoiced_frames=len(unvoiced),
     )
+
+
+def _frames_in(spans_ms: Sequence[TimeSpan], count: int, more: int) -> npt.NDArray[np.bool_]:
+    """Returns which frames lie in spans, or not more than so many beside them."""
+    inside = np.zeros(count, np.bool_)
+    for start_ms, end_ms in spans_ms:
+        start, end = start_ms / 1000 * _FRAMES_PER_S, end_ms / 1000 * _FRAMES_PER_S
+        inside[max(0, math.floor(start) - more) : math.ceil(end) + more] = True
+    return inside
+
+
+def _snr_db(level_dbfs: float, apart_dbfs: npt.NDArray[np.float64]) -> float:
+    """Returns the ratio of voice to noise by the level of both and those apart from speech."""
+    heard = apart_dbfs[apart_dbfs >= DIGITAL_SILENCE_DBFS]  # not while it was muted
+    if len(heard) < _FEWEST_FRAMES:
+        return math.nan
+    noise = 10 ** (_mean_level(heard[heard <= np.median(heard) + _STEADY_DB]) / 10)
+    voice = 10 ** (level_dbfs / 10) - noise
+    return 10 * math.log10(voice / noise) if voice > 0 else math.nan
 
 
 def _mean_level(levels_dbfs: npt.NDArray[np.float64]) -> float:

@@ -187,7 +187,8 @@ class SpeechListener:
             found = [2 * np.quantile(voice, _QUIETEST_SHARE, axis=0)]
         if len(found) == 2:  # what is heard before it alone may be no noise
             found[0] = np.minimum(found[0], highest)
-        return np.maximum(np.max(found, axis=0), lowest + _SILENCE)
+        floor: npt.NDArray[np.float64] = np.maximum(np.max(found, axis=0), lowest + _SILENCE)
+        return floor
 
     def _powers(self, start: int, end: int, hop: int = _HOP) -> Powers:
         """Returns the powers of the steps that lie between two places of the stream."""

@@ -21,6 +21,7 @@ from realtime_nb.analysis.turn_faults import (
 from realtime_nb.analysis.turn_moments import earliest
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.analysis.voices import TimeSpan, common_spans, spans_length
+from realtime_nb.audio.levels import DIGITAL_SILENCE_DBFS
 from realtime_nb.protocol.conversation import Item
 
 if TYPE_CHECKING:
@@ -278,4 +279,6 @@ def _why_no_snr(health: InputHealth) -> str:
         return "no voice in the input"
     if not health.unvoiced_frames:
         return "the user never pauses"
+    if health.noise_floor_dbfs > DIGITAL_SILENCE_DBFS:
+        return "the voice is not louder than the noise"
     return "there is digital silence between the words"
