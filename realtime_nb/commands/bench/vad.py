@@ -1,4 +1,4 @@
-"""Silero in numpy beside the ONNX file that its weights come from: speed and decisions."""
+"""Silero in numpy beside the ONNX file that its weights come from, and how well ends are found."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from realtime_nb.audio.files import load_audio
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, pcm_from_samples
+from realtime_nb.audio.speech_ends import SpeechListener
 from realtime_nb.audio.vad import (
     FRAME_SAMPLES,
     VAD_SAMPLE_RATE,
@@ -21,6 +22,7 @@ from realtime_nb.audio.vad import (
     SpeechEngine,
     sweep_turns,
 )
+from realtime_nb.commands.bench.scenes import Scene, cut_words, scene
 from realtime_nb.commands.samples import SAMPLES
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.turns import TurnSettings
@@ -33,6 +35,8 @@ __all__ = ["OnnxSilero", "onnx_model", "run"]
 _PIECE_FRAMES = 512  # the engines take turns at this, so that both meet the same load
 _DECISIONS = (0.5, 0.35)  # where a turn opens and where it closes, by default
 _LIVE_FRAMES = 300
+_SCENES = {"clean": None, "noise": 10.0}
+_SCENE_COUNT = 4
 
 
 def onnx_model() -> Path | None:
@@ -85,6 +89,9 @@ def run(minutes: float = 10, audio: Sequence[Path] | None = None) -> dict[str, f
     Returns:
         Times in seconds and µs, ``ratio`` (ONNX time ÷ numpy time), ``differing_decisions`` and
         ``max_difference`` of the probabilities. What needs the ONNX original is None without it.
+        Of words in labelled scenes, ``clean_…`` and ``noise_…`` (pink, 10 dB): ``…end_p50_ms`` and
+        ``…end_p95_ms`` of the distance between where they end and where they are heard to end,
+        ``…ends`` of how many, ``…missed`` how many of them were not heard.
     """
     if not 0 < minutes < math.inf:
         raise ConfigurationError(f"minutes is {minutes}; give a length of audio above 0")
@@ -119,8 +126,39 @@ def run(minutes: float = 10, audio: Sequence[Path] | None = None) -> dict[str, f
         figures["differing_decisions"] = sum(
             int(np.count_nonzero((ours >= t) != (original >= t))) for t in _DECISIONS
         )
+    figures |= _ends()
     _print_table(figures)
     return figures
+
+
+def _ends() -> dict[str, float | None]:
+    """Returns how far from its end in labelled scenes the speech of a word is heard to end, in
+    ms."""
+    words = cut_words()
+    found: dict[str, float | None] = {}
+    for name, snr_db in _SCENES.items():
+        errors_ms: list[float] = []
+        for number in range(_SCENE_COUNT):
+            rng = np.random.default_rng(number)
+            made = scene([words[index] for index in rng.permutation(len(words))], rng, snr_db)
+            errors_ms += _end_errors_ms(made)
+        found[f"{name}_ends"] = len(errors_ms)
+        found[f"{name}_end_p50_ms"] = float(np.nanmedian(errors_ms))
+        found[f"{name}_end_p95_ms"] = float(np.nanpercentile(errors_ms, 95))
+        found[f"{name}_missed"] = int(np.isnan(errors_ms).sum())
+    return found
+
+
+def _end_errors_ms(made: Scene) -> list[float]:
+    """Returns the error of each word's end; NaN of words that were not heard."""
+    listener = SpeechListener()
+    listener.push(pcm_from_samples(made.samples))
+    listener.cut()
+    errors_ms = []
+    for start_ms, end_ms in made.words_ms:
+        ends_ms = [end for begin, end in listener.spans_ms if begin < end_ms and end > start_ms]
+        errors_ms.append(abs(ends_ms[-1] - end_ms) if ends_ms else math.nan)
+    return errors_ms
 
 
 def _speech(minutes: float, files: Sequence[Path]) -> Samples:
@@ -177,3 +215,7 @@ def _print_table(figures: dict[str, float | None]) -> None:
     print(f"  one live frame     {figures['live_frame_us']:8.0f} µs")
     print(f"  sweep, {figures['sweep_settings']} settings{figures['sweep_s']:8.3f} s", end="")
     print(f"   {figures['sweep_share']:.1%} of the probability pass")
+    for name, words in (("clean", "in silence"), ("noise", "in pink noise, 10 dB")):
+        p50, p95 = (figures[f"{name}_end_p{p}_ms"] for p in (50, 95))
+        print(f"  |end - truth| of {figures[f'{name}_ends']} words {words:<21}", end="")
+        print(f"p50 {p50:3.0f} ms   p95 {p95:3.0f} ms   {figures[f'{name}_missed']} not heard")

@@ -25,18 +25,21 @@ from realtime_nb.session.session import Session
 __all__ = ["TARGET_MS", "run"]
 
 TARGET_MS = 150
-"""Median that first audio is to reach after the end of speech and the silence window."""
+"""Median that the first sample played is to reach after the end of speech that the server detects
+and its silence window."""
 
 SILENCE_MS = 200
 _PAUSE_MS = 400
 _LISTEN_S = 0.3
 _STAGES = {
-    "stop_to_first_audio_ms": "speech_stopped received → first audio",
-    "beyond_window_ms": "end of speech + silence window → first audio",
-    "report_ms": "  end of speech + window → speech_stopped received",
-    "transcript_ms": "  commit → transcript",
-    "announce_ms": "  speech_stopped → response.created",
-    "first_audio_ms": "  response.created → first audio",
+    "latency_ms": "end of the voice → first sample played",
+    "detected_ms": "  end of the voice → end that the server detects",
+    "beyond_window_ms": "  that end + silence window → first sample played",
+    "report_ms": "    that end + window → speech_stopped received",
+    "announce_ms": "    speech_stopped → response.created",
+    "first_audio_ms": "    response.created → first audio",
+    "playout_ms": "    first audio → first sample played",
+    "transcript_ms": "commit → transcript",
 }
 
 
@@ -44,8 +47,9 @@ def run(turns: int = 20, audio: Sequence[Path] | None = None) -> dict[str, float
     """Talks, prints a table and returns the figures.
 
     A recorded voice takes its turns over a real WebSocket; each answer is interrupted once it
-    has begun. The end of speech is that which the server's own detector reports, at the time at
-    which that sample was sent; the silence window is the configured one in whole frames.
+    has begun. The end of the voice is that of the recording's latency, found in the audio; the
+    server's own detector reports another, at the time at which that sample was sent. The silence
+    window is the configured one in whole frames.
 
     Args:
         turns: How often the voice speaks.
@@ -64,7 +68,7 @@ def run(turns: int = 20, audio: Sequence[Path] | None = None) -> dict[str, float
     with tempfile.TemporaryDirectory() as folder:
         recording = asyncio.run(_converse(list(islice(cycle(clips), turns)), folder))
         stages = _stages(recording)
-    answered = len(stages["stop_to_first_audio_ms"])
+    answered = len(stages["latency_ms"])
     if answered < turns:
         raise RealtimeError(
             f"Only {answered} of {turns} turns were answered. Is the machine very busy?"
@@ -104,16 +108,20 @@ async def _take_turn(session: Session, clip: bytes) -> None:
 
 def _stages(recording: Path) -> dict[str, list[float]]:
     """Returns the durations of each stage, of the turns that were answered."""
-    table = load(recording).latency
+    rec = load(recording)
+    table = rec.latency
     window_s = TurnSettings(silence_duration_ms=SILENCE_MS).silence_frames * FRAME_MS / 1000
-    window_end_s = table["speech_end_s"] + window_s
+    detected_s = rec.turns["server_offset_ms"].map(rec.input_clock.wall)
+    window_end_s = detected_s + window_s
     columns = {
-        "stop_to_first_audio_ms": (table["first_audio_s"] - table["stop_s"]) * 1000,
-        "beyond_window_ms": (table["first_audio_s"] - window_end_s) * 1000,
+        "latency_ms": table["latency_ms"],
+        "detected_ms": (detected_s - table["speech_end_s"]) * 1000,
+        "beyond_window_ms": (table["played_s"] - window_end_s) * 1000,
         "report_ms": (table["stop_s"] - window_end_s) * 1000,
-        "transcript_ms": table["transcript_ms"],
         "announce_ms": (table["response_s"] - table["stop_s"]) * 1000,
         "first_audio_ms": (table["first_audio_s"] - table["response_s"]) * 1000,
+        "playout_ms": table["playout_ms"],
+        "transcript_ms": table["transcript_ms"],
     }
     return {
         name: [float(value) for value in column if not math.isnan(value)]

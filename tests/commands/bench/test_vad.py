@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from realtime_nb.commands.bench import vad
@@ -19,6 +21,11 @@ def test_figures_and_table(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert f"ratio {figures['ratio']:.1f}" in printed
     assert "sweep, 100 settings" in printed
+    for name in ("clean", "noise"):
+        assert (figures[f"{name}_ends"], figures[f"{name}_missed"]) == (60, 0)
+        assert 0 < (figures[f"{name}_end_p50_ms"] or 0) <= 25
+        assert (figures[f"{name}_end_p95_ms"] or math.inf) <= 80
+    assert "|end - truth| of 60 words in silence" in printed
 
 
 def test_audio_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
