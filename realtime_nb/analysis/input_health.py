@@ -21,6 +21,7 @@ _BLOCK = 1 << 20
 _BESIDE = 5
 _STEADY_DB = 6.0
 _FEWEST_FRAMES = 10
+_HEARD_SHARE = 0.2  # what is heard in less of the pauses is the edges of something
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def _frames_in(spans_ms: Sequence[TimeSpan], count: int, more: int) -> npt.NDArr
 def _snr_db(level_dbfs: float, apart_dbfs: npt.NDArray[np.float64]) -> float:
     """Returns the ratio of voice to noise by the level of both and those apart from speech."""
     heard = apart_dbfs[apart_dbfs >= DIGITAL_SILENCE_DBFS]  # not while it was muted
-    if len(heard) < _FEWEST_FRAMES:
+    if len(heard) < max(_FEWEST_FRAMES, _HEARD_SHARE * len(apart_dbfs)):
         return math.nan
     noise = 10 ** (_mean_level(heard[heard <= np.median(heard) + _STEADY_DB]) / 10)
     voice = 10 ** (level_dbfs / 10) - noise

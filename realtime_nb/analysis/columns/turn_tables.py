@@ -87,7 +87,8 @@ _PARTS = (
 _END_SOURCES = (
     Column(
         *("speech_end_source", "text"),
-        "What `latency_ms` is measured from: `server`, `offline_vad` or `label`.",
+        "What `latency_ms` is measured from: `offline_vad`, the end of the voice in the audio; "
+        "`server`, its report, where there is no audio; `label`, a person's mark.",
         DERIVED,
         missing="the end of speech is unknown",
         notes=_WHY_NO_LATENCY,
@@ -156,7 +157,10 @@ TURNS = Table(
             notes=("speech_note",),
         ),
         Column(
-            *("offset_ms", "number", "Where it ended, without the silence window.", SPEECH),
+            *("offset_ms", "number"),
+            "Where the user's voice ended by the audio itself, which no setting moves; only where "
+            "there is no audio of it, what the server reported, without the silence window.",
+            SPEECH,
             missing="it was typed, or nobody can tell",
             notes=("speech_note",),
         ),
@@ -175,6 +179,12 @@ TURNS = Table(
             "Where it reported the end, silence included.",
             SERVER,
             missing="it reported none: the turn was typed, or there was no turn detection",
+        ),
+        Column(
+            *("server_offset_ms", "number"),
+            "Where the server took the voice to end: `audio_end_ms` without the silence window.",
+            SERVER,
+            missing="it reported no end, or its silence window is unknown",
         ),
         Column(
             *(

@@ -433,9 +433,9 @@ _METRICS = (
         ),
         (
             "snr_db",
-            "The level of the voice over the noise floor.",
+            "The power of the voice, while it is active, over that of the noise in its pauses.",
             "there is no voice in the input, or nothing but voice, or digital silence "
-            "between the words",
+            "between the words, or the voice is not louder than the noise",
         ),
     ),
     *_group(

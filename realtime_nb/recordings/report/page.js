@@ -8,7 +8,7 @@ for (const button of document.querySelectorAll("button.when")) {
     continue;
   }
   button.addEventListener("click", () => {
-    audio.currentTime = Math.max(0, Number(button.dataset.at) - 0.2);
+    audio.currentTime = Math.max(0, Number(button.dataset.at) - Number(audio.dataset.begins ?? 0) - 0.2);
     void audio.play();
   });
 }

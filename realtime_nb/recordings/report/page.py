@@ -60,7 +60,7 @@ def report_html(rec: Summarised) -> str:
     with encoded_beside(rec) as encoding:
         facts, sections = _facts(rec), "".join(_sections(rec))
         sound = encoding.result()
-    player = f'<div class="player"><audio controls src="{sound}"></audio></div>' if sound else ""
+    player = _player(sound, rec.input_clock.begins_s) if sound else ""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_policy(script)}">'
@@ -77,6 +77,12 @@ def _policy(script: str) -> str:
         "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{digest}'"
     )
+
+
+def _player(sound: str, begins_s: float) -> str:
+    """Returns a player of sound that begins then, on the session's clock."""
+    begins = f' data-begins="{begins_s:.3f}"' if begins_s else ""
+    return f'<div class="player"><audio controls{begins} src="{sound}"></audio></div>'
 
 
 def _facts(rec: Summarised) -> str:
