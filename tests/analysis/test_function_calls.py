@@ -46,6 +46,7 @@ def test_calls_by_hand() -> None:
         "send_ms": UNKNOWN,
         "others_ms": 0,
         "resume_ms": 500,
+        "resume_note": None,
     }
 
 

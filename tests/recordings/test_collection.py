@@ -362,6 +362,32 @@ def test_a_parquet_dataset_reads_as_one_table(folder: Path, tmp_path: Path) -> N
     assert set(metrics["recording"]) == {"call-1", "call-3"}
 
 
+def test_a_parquet_dataset_takes_what_is_kept(sound: Path, loads: Loads, tmp_path: Path) -> None:
+    recordings = Recordings(sound)
+    assert len(recordings.metrics)
+    assert loads.taken() == ["call-1", "call-3"]
+
+    recordings.to_parquet(tmp_path / "kept", progress=False)
+    assert loads.taken() == []
+    Recordings(sound).to_parquet(tmp_path / "read", progress=False)
+    assert loads.taken() == ["call-1", "call-3"]  # once each, for all nine tables
+    for name in KEPT:
+        kept, anew = (pd.read_parquet(tmp_path / one / name) for one in ("kept", "read"))
+        pd.testing.assert_frame_equal(kept, anew)
+
+
+@pytest.mark.filterwarnings("ignore:1 of 1 recordings")
+def test_types_are_the_same_with_rows_without_and_when_all_failed(folder: Path) -> None:
+    for name in TABLES:
+        full, empty, none = (
+            Recordings([path]).table(name)
+            for path in (folder / "call-3", DATA / "cards_001.wav", folder / "call-2")
+        )
+        assert list(full.dtypes.items()) == list(empty.dtypes.items()) == list(none.dtypes.items())
+        assert str(full.recording.dtype) == "string"
+        assert list(full.attrs["columns"]) == list(full.columns)
+
+
 @pytest.mark.filterwarnings("ignore:1 of 3 recordings")
 def test_on_a_dask_cluster_of_two_processes(folder: Path) -> None:
     distributed = pytest.importorskip("distributed")

@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
@@ -87,6 +88,21 @@ def test_other_tables_are_those_of_the_analysis(folder: Path) -> None:
     assert list(recording.speech.item_id) == ["user_1", "user_3"]
     assert list(recording.usage.total_tokens) == [320] * 6
     assert recording.labels.to_dict("records") == [{"t_s": 13.0, "text": "not finished"}]
+
+
+@pytest.mark.parametrize(
+    "name", ["events", "turns", "calls", "speech", "usage", "latency", "labels"]
+)
+def test_tables_are_computed_once_and_nobody_elses_to_change(folder: Path, name: str) -> None:
+    recording, other = load(folder), load(folder)
+    first = getattr(recording, name)
+    first.loc[:, first.columns[0]] = first[first.columns[0]].iloc[-1]
+    first["mine"] = 1
+    if name == "turns":
+        for column in ("calls", "agent_items", "response_ids"):
+            first[column].iloc[0].append("mine")
+
+    pd.testing.assert_frame_equal(getattr(recording, name), getattr(other, name))
 
 
 def test_figures_are_computed_once_and_nobody_elses_to_change(

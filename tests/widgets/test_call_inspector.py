@@ -251,7 +251,8 @@ def test_what_is_not_known_of_one_call_is_none_beside_others() -> None:
     session.tool(ToolReport("call_1", "ended", 1.4, "ok"))
     first, second = page.take()[0]["rows"]
     assert (first["run_outcome"], second["run_outcome"]) == ("ok", None)
-    assert (first["queue_note"], second["run_note"]) == (None, None)
+    assert (first["queue_note"], second["run_ms"]) == (None, None)
+    assert second["run_note"] == "no output was sent"
     assert (first["outcome"], second["outcome"]) == ("ok", "running")
     inspector.close()
 
