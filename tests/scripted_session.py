@@ -83,7 +83,7 @@ class LiveSession:
         if self.recorder is not None:
             self.recorder.event(crossed)
         for event in self._typed(crossed.direction, crossed.raw):
-            self.conversation.apply(event, crossed.t_s, crossed.captured_s)
+            self.conversation.apply(event, crossed.t_s, crossed.captured_s, crossed.pcm)
 
     def _typed(self, direction: str, raw: dict[str, Any]) -> list[Any]:
         forms = [raw]

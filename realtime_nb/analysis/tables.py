@@ -42,6 +42,7 @@ from realtime_nb.protocol.conversation import Conversation, Response, Speech
 from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.records import UNHEARD_MS
 from realtime_nb.protocol.reported_usage import cached_split, count_of, details_of
+from realtime_nb.protocol.word_times import HeardSource
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,6 +98,7 @@ def _turn_row(conversation: Conversation, turn: UserTurn, moments: Moments) -> d
     audio_ms = sum(item.audio_ms for item in turn.items)
     played_ms = conversation.played_ms(turn.items)
     last = turn.responses[-1] if turn.responses else None
+    heard_text, heard_source = _heard(turn, conversation.playback_known)
     return {
         "turn": turn.number,
         "user_item": turn.item.id,
@@ -112,7 +114,8 @@ def _turn_row(conversation: Conversation, turn: UserTurn, moments: Moments) -> d
         "response_ids": [response.id for response in turn.responses],
         "agent_items": [item.id for item in turn.items],
         "agent_text": _joined(item.text for item in turn.items),
-        "heard_text": _heard_text(turn, conversation.playback_known),
+        "heard_text": heard_text,
+        "heard_source": heard_source,
         "interrupted": turn.interrupted,
         "status": last and last.status,
         "reason": last and last.reason,
@@ -264,19 +267,22 @@ def _usage_note(response: Response, counts: dict[str, int | None]) -> str | None
     return f"the server reported no {', '.join(lost)}" if lost else None
 
 
-def _heard_text(turn: UserTurn, playback_known: bool) -> str | None:
+def _heard(turn: UserTurn, playback_known: bool) -> tuple[str | None, HeardSource | None]:
+    """Returns what was heard of an answer, and how the last word of it is known."""
     running = {response.id for response in turn.responses if response.active}
     parts: list[str] = []
+    source: HeardSource = "whole"
     for item in turn.items:
-        if item.truncated_ms is not None or item.audio_ms == 0 or not item.text:
-            parts.append(item.heard_text)
-            continue
-        played_ms = (item.played_ms or 0.0) if playback_known else math.nan
-        whole = played_ms >= item.audio_ms - UNHEARD_MS
-        if math.isnan(played_ms) or math.isnan(item.audio_ms) or item.response_id in running:
-            return None
-        parts.append(item.text if whole else item.text_until(played_ms))
-    return _joined(parts)
+        ms = math.inf if item.truncated_ms is None else float(item.truncated_ms)
+        if item.truncated_ms is None and item.audio_ms != 0 and item.text:
+            ms = (item.played_ms or 0.0) if playback_known else math.nan
+            if math.isnan(ms) or item.response_id in running:
+                return None, None
+            if ms >= item.voiced_ms - UNHEARD_MS and item.spoken_whole:
+                ms = math.inf
+        parts.append(item.text if ms == math.inf else item.text_until(ms))
+        source = source if ms == math.inf else item.heard_source(ms)
+    return _joined(parts), source if turn.items else None
 
 
 def _joined(texts: Iterable[str]) -> str:

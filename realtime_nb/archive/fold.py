@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from realtime_nb.archive.lines import (
@@ -16,7 +16,7 @@ from realtime_nb.archive.lines import (
 )
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.conversation import Conversation
-from realtime_nb.protocol.events import AudioRef, JsonObject
+from realtime_nb.protocol.events import AudioRef, JsonObject, Payload
 from realtime_nb.protocol.words import counted
 
 __all__ = ["Fold", "Gap"]
@@ -66,11 +66,17 @@ class Fold:
             tuple[JsonObject, bool]
         ] = []  # events of audio, and if its length is known
 
-    def take(self, line: RecordedEvent) -> None:
-        """Takes the next event; ``t_s`` is NaN where it is not known."""
+    def take(self, line: RecordedEvent, audio: Callable[[AudioRef], bytes]) -> None:
+        """Takes the next event.
+
+        Args:
+            line: the event; ``t_s`` is NaN where it is not known.
+            audio: returns the PCM16 that a reference speaks of, as much of it as there is.
+        """
         t_s = None if math.isnan(line.t_s) else line.t_s
         for event in typed(line, self._dialect):
-            self.conversation.apply(event, t_s, line.captured_s)
+            pcm = _pcm_of(event.delta, audio) if isinstance(event, ev.OutputAudioDelta) else None
+            self.conversation.apply(event, t_s, line.captured_s, pcm)
             if isinstance(event, ev.AudioBufferAppend):
                 if isinstance(event.audio, AudioRef):
                     self._refer(event.audio)
@@ -175,3 +181,11 @@ class Fold:
             response = conversation.responses.get(item.response_id or "")
             if response is not None:
                 response.audio_ms = math.nan
+
+
+def _pcm_of(delta: Payload, audio: Callable[[AudioRef], bytes]) -> bytes | None:
+    """Returns the audio of a delta, None where not all of it is there."""
+    if not isinstance(delta, AudioRef):
+        return None
+    pcm = audio(delta)
+    return pcm if len(pcm) == 2 * delta.samples else None

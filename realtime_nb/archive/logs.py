@@ -38,7 +38,7 @@ from realtime_nb.protocol.dialect import (
     server_shows_beta,
     server_to_ga,
 )
-from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.events import AudioRef, JsonObject
 from realtime_nb.protocol.words import counted
 
 __all__ = ["LOG_SUFFIXES", "LogSource"]
@@ -91,7 +91,7 @@ class LogSource(RecordingSource):
         self.duration_s = max((t_s for t_s in times_s if not math.isnan(t_s)), default=math.nan)
         self.fold = Fold(self._dialect)
         for line in self._events:
-            self.fold.take(line)
+            self.fold.take(line, self._audio.read)
         self.problems += self.fold.problems()
         self.fold.finish(self.unknown)
 
@@ -317,6 +317,11 @@ class _LoggedAudio:
             self.stripped.add(side)
         samples = len(self.pcm[name]) // 2 - start
         return {**event, key: {"file": name, "start": start, "samples": samples}}
+
+    def read(self, reference: AudioRef) -> bytes:
+        """Returns the PCM16 that a reference speaks of, as much of it as there is."""
+        pcm = self.pcm.get(reference.file, bytearray())
+        return bytes(pcm[2 * reference.start : 2 * (reference.start + reference.samples)])
 
     def finish(self) -> None:
         """Takes what filters still hold."""

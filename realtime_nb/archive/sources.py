@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, Self, TypeVar
 
 import msgspec
 import numpy as np
@@ -31,7 +31,7 @@ from realtime_nb.audio.files import read_audio
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, samples_from_pcm
 from realtime_nb.audio.wav import GROWING_HEADER_BYTES, read_wav_pcm
 from realtime_nb.errors import AudioError, RecordingError
-from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.events import AudioRef, JsonObject
 
 __all__ = ["AudioFileSource", "FolderSource", "RecordingSource"]
 
@@ -165,14 +165,15 @@ class FolderSource(RecordingSource):
         deque(self._lines("labels.jsonl", LabelLine, later), maxlen=0)
         events = self._lines("events.jsonl", RecordedEvent, self.problems)
         last_seq = -1
-        for line in _in_order(events, deque(reports), deque(runs)):
-            if isinstance(line, RecordedEvent):
-                last_seq = line.seq
-                if last_seq < self._timed_events:
-                    self._check_time(line)
-                fold.take(self._timed(line))
-            else:
-                fold.report(self._timed(line))
+        with _ReceivedAudio(self.path / "received.wav") as audio:
+            for line in _in_order(events, deque(reports), deque(runs)):
+                if isinstance(line, RecordedEvent):
+                    last_seq = line.seq
+                    if last_seq < self._timed_events:
+                        self._check_time(line)
+                    fold.take(self._timed(line), audio.read)
+                else:
+                    fold.report(self._timed(line))
         if last_seq < 0:
             raise RecordingError(
                 f"{self.path} holds no events: the session ended before any were written. "
@@ -342,6 +343,34 @@ class FolderSource(RecordingSource):
         if name in self._left_out or not path.exists():
             return 0
         return max(0, path.stat().st_size - GROWING_HEADER_BYTES) // 2
+
+
+class _ReceivedAudio:
+    """The audio in ``received.wav``, read piece by piece while events are folded; none where there
+    is no such file, or it is not as a recorder writes it."""
+
+    def __init__(self, path: Path) -> None:
+        self._name = path.name
+        self._file: BinaryIO | None = None
+        try:
+            missing_samples(path)
+            self._file = path.open("rb")
+        except (AudioError, OSError):
+            pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def read(self, reference: AudioRef) -> bytes:
+        """Returns the PCM16 that a reference speaks of, as much of it as there is."""
+        if self._file is None or reference.file != self._name:
+            return b""
+        self._file.seek(GROWING_HEADER_BYTES + 2 * reference.start)
+        return self._file.read(2 * reference.samples)
 
 
 def _in_order(

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["main", "run"]
 
 PROGRAM = "realtime-nb"
-BENCHMARKS = ("inspector", "notebook", "recording", "vad", "voice")
+BENCHMARKS = ("heard", "inspector", "notebook", "recording", "vad", "voice")
 TOKEN_VARIABLE = "REALTIME_NB_TOKEN"
 _TIMELINE_CELLS = 72
 _TURNS = TurnSettings()

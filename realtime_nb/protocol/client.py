@@ -238,7 +238,7 @@ class ClientProtocol:
         events = [ev.parse_server(ga) for ga in dialects.server_to_ga(raw)]
         for event in events:
             owed = self.conversation.turn == "due"  # before this event settles it
-            self.conversation.apply(event, t_s)
+            self.conversation.apply(event, t_s, pcm=pcm)
             if isinstance(event, ev.ServerEvent):
                 self._listen(event)  # first, so that no reaction asks for a response into speech
                 self._react(event, pcm or b"", owed)

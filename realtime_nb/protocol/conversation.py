@@ -28,6 +28,7 @@ from realtime_nb.protocol.records import (
     Response,
     Speech,
     ToolReport,
+    text_of,
 )
 from realtime_nb.protocol.reported_usage import count_of, details_of
 from realtime_nb.protocol.serving import NOBODY, Serving, serving_of
@@ -46,6 +47,9 @@ __all__ = [
     "TurnState",
     "TurnStep",
 ]
+
+_LATEST = 16
+"""Among so many messages are those of a response that is done."""
 
 HistoryStep = Literal["committed", "added", "output", "response"]
 TurnState = Literal["silent", "speaking", "due"]
@@ -92,6 +96,7 @@ class Conversation:
             said is missing.
         gaps: what else is missing for good, and why; told by who reads a recording, and empty
             while a session goes on. See :data:`realtime_nb.archive.sources.Gap`.
+        spoken: the agent's messages in the order in which they began to come.
     """
 
     session: JsonObject = field(default_factory=dict)
@@ -115,6 +120,7 @@ class Conversation:
     history: dict[tuple[HistoryStep, str], None] = field(default_factory=dict)
     malformed: dict[str, int] = field(default_factory=dict)
     gaps: dict[str, str] = field(default_factory=dict)
+    spoken: list[Item] = field(default_factory=list, repr=False)
 
     # --- reading ---
 
@@ -196,10 +202,12 @@ class Conversation:
         event: ev.ClientEvent | ev.ServerEvent | ev.UnknownEvent,
         t_s: float | None = None,
         captured_s: float | None = None,
+        pcm: bytes | None = None,
     ) -> None:
         """Takes in one event, sent or received, at ``t_s`` seconds.
 
-        The last sample of audio that was sent was captured at ``captured_s``, where that is known.
+        The last sample of audio that was sent was captured at ``captured_s``, where that is known;
+        audio that was received is ``pcm`` at 24 kHz, where it is at hand.
         """
         self.events_applied += 1
         match event:
@@ -207,7 +215,7 @@ class Conversation:
                 audio_format = self._side("input").get("format")
                 self.audio.appended(event, audio_format, t_s, captured_s)
             case ev.OutputAudioDelta():
-                self._audio(event, t_s)
+                self._audio(event, t_s, pcm)
             case ev.OutputAudioTranscriptDelta() | ev.OutputTextDelta():
                 self._text(event, t_s)
             case ev.UnknownEvent():
@@ -342,10 +350,12 @@ class Conversation:
                 item = self._item(event.item_id)
                 item.transcript = "failed"
                 item.transcript_s = t_s
-            case ev.OutputAudioTranscriptDone():
-                self._item(event.item_id).parts[event.content_index] = event.transcript
-            case ev.OutputTextDone():
-                self._item(event.item_id).parts[event.content_index] = event.text
+            case ev.OutputAudioTranscriptDone(content_index=part, transcript=text):
+                self._begin_delivery(item := self._item(event.item_id))
+                item.settle_text(part, text, spoken=True)
+            case ev.OutputTextDone(content_index=part, text=text):
+                self._begin_delivery(item := self._item(event.item_id))
+                item.settle_text(part, text, spoken=False)
             case ev.ResponseCreated() | ev.ResponseDone():
                 self._response_changed(event, t_s)
             case ev.OutputItemAdded() | ev.OutputItemDone():
@@ -453,22 +463,7 @@ class Conversation:
     def _fill(self, raw: JsonObject) -> Item:
         """Brings an item up to what the server says of it."""
         item = self._item(str(raw.get("id")))
-        item.type = str(raw.get("type", item.type))
-        item.role = _text_of(raw, "role", item.role)
-        item.status = _text_of(raw, "status", item.status)
-        item.name = _text_of(raw, "name", item.name)
-        item.call_id = _text_of(raw, "call_id", item.call_id)
-        item.arguments = _text_of(raw, "arguments", None) or item.arguments
-        item.output = _text_of(raw, "output", item.output)
-        content = raw.get("content")
-        if isinstance(content, list) and all(isinstance(part, dict) for part in content):
-            item.content = [
-                {key: value for key, value in part.items() if key != "audio"} for part in content
-            ]
-            for index, part in enumerate(content):
-                text = part.get("text") or part.get("transcript")
-                if text and isinstance(text, str):
-                    item.parts[index] = text
+        item.update(raw)
         return item
 
     def _response(self, response_id: str) -> Response:
@@ -494,7 +489,7 @@ class Conversation:
         if audio is not None:
             response.audio_format = _object_of(audio, "format") or response.audio_format
         if "conversation_id" in raw:
-            response.conversation_id = _text_of(raw, "conversation_id", None)
+            response.conversation_id = text_of(raw, "conversation_id", None)
             response.in_conversation = raw["conversation_id"] is not None
         if isinstance(event, ev.ResponseCreated):
             response.repeated |= response.created_s is not None
@@ -503,12 +498,16 @@ class Conversation:
                 self._turn_goes("settled")
             return
         response.done_s = t_s
+        for item in self.spoken[-_LATEST:]:
+            item.delivery.whole |= (
+                item.response_id == response.id and response.status == "completed"
+            )
         usage = _object_of(raw, "usage")
         response.repeated |= response.done and (usage != response.usage or not response.id)
         response.done, response.usage = True, usage
         details = raw.get("status_details")
         if isinstance(details, dict):
-            response.reason = _text_of(details, "reason", None)
+            response.reason = text_of(details, "reason", None)
             response.error = _object_of(details, "error")
         elif isinstance(details, str):
             response.reason = details
@@ -534,7 +533,7 @@ class Conversation:
             if call.done_s is None:
                 call.done_s = t_s
 
-    def _audio(self, event: ev.OutputAudioDelta, t_s: float | None) -> None:
+    def _audio(self, event: ev.OutputAudioDelta, t_s: float | None, pcm: bytes | None) -> None:
         response = self._response(event.response_id)
         audio_format = response.audio_format or self._side("output").get("format")
         duration_ms = payload_ms(event.delta, audio_format)
@@ -550,6 +549,11 @@ class Conversation:
         if item.first_audio_s is None:
             item.first_audio_s = t_s
         item.response_id = item.response_id or event.response_id
+        self._begin_delivery(item)
+        item.delivery.add_audio(event.delta, duration_ms, audio_format, pcm)
+
+    def _begin_delivery(self, item: Item) -> None:
+        item.delivery.begin(item, self.spoken, self._side("output").get("speed"))
 
     def _count_malformed(self, name: str) -> None:
         self.malformed[name] = self.malformed.get(name, 0) + 1
@@ -557,8 +561,10 @@ class Conversation:
     def _text(
         self, event: ev.OutputAudioTranscriptDelta | ev.OutputTextDelta, t_s: float | None
     ) -> None:
-        parts = self._item(event.item_id).parts
-        parts[event.content_index] = parts.get(event.content_index, "") + event.delta
+        item = self._item(event.item_id)
+        self._begin_delivery(item)
+        spoken = isinstance(event, ev.OutputAudioTranscriptDelta)
+        item.add_text(event.content_index, event.delta, spoken=spoken)
         response = self._response(event.response_id)
         if response.first_text_s is None:
             response.first_text_s = t_s
@@ -577,13 +583,6 @@ def _moment(t_s: float) -> float | None:
 def _sets_format(session: JsonObject) -> bool:
     audio_input = _object_of(_object_of(session, "audio") or {}, "input") or {}
     return "format" in audio_input
-
-
-def _text_of(raw: JsonObject, name: str, default: str | None) -> str | None:
-    """Returns a field that should be text or null; whatever else a server sends there is left
-    out."""
-    value = raw.get(name, default)
-    return value if value is None or isinstance(value, str) else default
 
 
 def _object_of(raw: JsonObject, name: str) -> JsonObject | None:

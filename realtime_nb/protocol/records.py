@@ -6,9 +6,11 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from realtime_nb.protocol.delivery import Delivery
 from realtime_nb.protocol.serving import NOBODY, Serving
 from realtime_nb.protocol.turns import FRAME_MS, frame_count
 from realtime_nb.protocol.wire import JsonObject
+from realtime_nb.protocol.word_times import HeardSource, WordTimes
 
 __all__ = [
     "PLAYBACK_STEPS",
@@ -23,6 +25,7 @@ __all__ = [
     "RunOutcome",
     "Speech",
     "ToolReport",
+    "text_of",
 ]
 
 UNHEARD_MS = 50.0
@@ -108,6 +111,7 @@ class Item:
         added_s, committed_s, transcript_s, first_audio_s, last_audio_s, played_s, stopped_s,
             done_s: when it was added, committed, transcribed, first and last heard of in audio
             deltas, when its first sample was played and its last, when it was final.
+        delivery: how its words and its audio came.
     """
 
     id: str
@@ -138,11 +142,43 @@ class Item:
     played_s: float | None = None
     stopped_s: float | None = None
     done_s: float | None = None
+    delivery: Delivery = field(default_factory=Delivery)
 
     @property
     def text(self) -> str:
         """All of its text or transcript."""
         return " ".join(part for _, part in sorted(self.parts.items()) if part).strip()
+
+    def update(self, raw: JsonObject) -> None:
+        """Brings it up to what the server says of it."""
+        self.type = str(raw.get("type", self.type))
+        self.role = text_of(raw, "role", self.role)
+        self.status = text_of(raw, "status", self.status)
+        self.name = text_of(raw, "name", self.name)
+        self.call_id = text_of(raw, "call_id", self.call_id)
+        self.arguments = text_of(raw, "arguments", None) or self.arguments
+        self.output = text_of(raw, "output", self.output)
+        content = raw.get("content")
+        if isinstance(content, list) and all(isinstance(part, dict) for part in content):
+            self.content = [
+                {key: value for key, value in part.items() if key != "audio"} for part in content
+            ]
+            for index, part in enumerate(content):
+                text = part.get("text") or part.get("transcript")
+                if text and isinstance(text, str):
+                    self.parts[index] = text
+
+    def add_text(self, part: int, delta: str, *, spoken: bool) -> None:
+        """Takes more text of a content part: of what is spoken, or of what is written."""
+        before = self.parts.get(part, "")
+        self.delivery.add_text(part, len(before), self.audio_ms, spoken=spoken)
+        self.parts[part] = before + delta
+
+    def settle_text(self, part: int, text: str, *, spoken: bool) -> None:
+        """Takes the final text of a content part."""
+        before = self.parts.get(part, "")
+        self.delivery.settle_text(part, before, text, self.audio_ms, spoken=spoken)
+        self.parts[part] = text
 
     @property
     def interrupted(self) -> bool:
@@ -167,23 +203,49 @@ class Item:
         return self.audio_ms if self.truncated_ms is None else float(self.truncated_ms)
 
     @property
-    def heard_text(self) -> str:
-        """The text up to where it was cut, by the share of its audio that was heard.
+    def spoken_whole(self) -> bool:
+        """Whether all of its text is in its audio: it was completed, and not cut on the way."""
+        return self.delivery.whole or self.status == "completed"
 
-        Words are taken to be spread evenly over the audio; a word counts as heard when its end is.
-        """
+    @property
+    def voiced_ms(self) -> float:
+        """How long its audio is, by what was played where the audio itself is not known."""
+        played_whole = self.playback == "finished" and self.played_ms is not None
+        return (
+            float(self.played_ms or 0)
+            if math.isnan(self.audio_ms) and played_whole
+            else self.audio_ms
+        )
+
+    @property
+    def words(self) -> WordTimes:
+        """Its words and where they lie in its audio."""
+        return self.delivery.words(self.parts, self.voiced_ms, whole=self.spoken_whole)
+
+    @property
+    def heard_text(self) -> str:
+        """The text up to where it was cut, in whole words; see :meth:`text_until`."""
         return self.text if self.truncated_ms is None else self.text_until(self.truncated_ms)
 
     def text_until(self, ms: float) -> str:
-        """Returns the text of that much of its audio, by the same measure."""
-        if not self.audio_ms > 0:
-            return self.text
-        share = min(1.0, ms / self.audio_ms)
-        end = int(len(self.text) * share)
-        if end >= len(self.text):
-            return self.text
-        last_space = self.text.rfind(" ", 0, end + 1)
-        return self.text[: max(0, last_space)].rstrip()
+        """Returns the words that end in that much of its audio; all where that is not known.
+
+        Every count of heard words comes from here; see
+        :mod:`realtime_nb.protocol.word_times` for how words are placed.
+        """
+        return self.text if math.isnan(ms) else self.words.text_until(ms)
+
+    def heard_source(self, ms: float) -> HeardSource:
+        """Returns how it is known which words those are."""
+        whole = math.isnan(ms) or (self.spoken_whole and ms >= self.voiced_ms - UNHEARD_MS)
+        return "whole" if whole else self.words.source(ms)
+
+
+def text_of(raw: JsonObject, name: str, default: str | None) -> str | None:
+    """Returns a field that should be text or null; whatever else a server sends there is left
+    out."""
+    value = raw.get(name, default)
+    return value if value is None or isinstance(value, str) else default
 
 
 @dataclass(slots=True)

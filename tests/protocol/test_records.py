@@ -45,15 +45,28 @@ def test_windows_that_are_unknown_are_not_none(detection: dict[str, Any] | None)
 
 @pytest.mark.parametrize(
     ("truncated_ms", "heard"),
-    [(None, "one two three"), (1_000, "one two three"), (999, "one two"), (550, "one two"),
-     (300, "one"), (100, ""), (0, "")],
+    [(None, "one two three"), (1_000, "one two three"), (990, "one two"), (550, "one two"),
+     (300, "one"), (100, ""), (0, ""), (-5, "")],
 )  # fmt: skip
-def test_heard_text_is_the_share_of_the_audio_in_whole_words(
+def test_heard_text_of_a_whole_answer_is_its_share_in_whole_words(
     truncated_ms: int | None, heard: str
 ) -> None:
+    """Of eleven letters, three are over after 273 ms, six after 545 ms."""
     item = Item("a", parts={0: "one two three"}, audio_ms=1_000.0, truncated_ms=truncated_ms)
+    item.status = "completed"
     assert item.heard_text == heard
     assert item.interrupted == (truncated_ms is not None)
+
+
+def test_words_whose_audio_never_came_were_not_heard() -> None:
+    """A second of audio holds some 17 letters, however much text is there."""
+    item = Item("a", parts={0: " ".join(["word"] * 50)}, audio_ms=1_000.0, truncated_ms=1_000)
+    assert len(item.heard_text.split()) in (4, 5)
+    assert item.heard_source(1_000) == "default pace"
+    item.status = "completed"
+    assert len(item.heard_text.split()) == 50
+    assert item.heard_source(1_000) == "whole"
+    assert item.heard_source(500) == "length"
 
 
 @pytest.mark.parametrize(

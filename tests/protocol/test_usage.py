@@ -29,6 +29,7 @@ def test_audio_counts_by_time_and_text_by_length() -> None:
 
 def test_a_truncated_answer_costs_what_was_heard() -> None:
     item = Item("a", role="assistant", audio_ms=1_000.0, truncated_ms=500, parts={0: "one two"})
+    item.delivery.whole = True
     assert count_input([item], "", []) == InputTokens(text=1, audio=10)
 
 

@@ -120,9 +120,9 @@ TURNS = Table(
         ),
         Column(
             *("heard_text", "text"),
-            "The part of it that was heard, by what was played of its audio.",
+            "The words of it whose end was heard, by what was played of its audio.",
             "the server and the playing device's reports",
-            missing="it is not known how much was played, or of how much audio",
+            missing="it is not known how much was played",
             notes=("audio_note",),
         ),
         INTERRUPTED,
@@ -200,6 +200,16 @@ TURNS = Table(
             missing="it was not, or the server gave no reason",
         ),
         Column("source", "text", "How it came: `speech` or `typed`.", WIRE),
+        Column(
+            *("heard_source", "text"),
+            "How it is known which words `heard_text` has: `whole`, nothing was cut; by the order "
+            "of text and audio (`interleaved`), the `pauses` around them, the `length` of the "
+            "whole audio, the `pace` of this session's voice, or, for want of one, that of voices "
+            "in general (`default pace`).",
+            DERIVED,
+            missing="there was no answer, or `heard_text` is missing",
+            notes=("audio_note",),
+        ),
         Column("user_item", "text", "Id of the user's message.", SERVER),
         Column("agent_items", "list", "Ids of the agent's messages.", SERVER),
         Column("response_ids", "list", "Ids of the responses.", SERVER),

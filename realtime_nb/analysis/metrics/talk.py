@@ -237,20 +237,21 @@ def _speech_rate(rec: Recorded) -> Figure:
         first = bisect_right(agent, begin_s, key=lambda span: span[1])
         last = bisect_left(agent, end_s, key=lambda span: span[0])
         voiced_s = spans_length(common_spans(agent[first:last], [(begin_s, end_s)]))
-        share = _heard_share(rec, item)
-        if voiced_s >= _SHORTEST_SPEECH_S and item.text and not math.isnan(share):
-            rates.append(len(item.text.split()) * min(1.0, share) / (voiced_s / 60))
+        words = _words_heard(rec, item)
+        if voiced_s >= _SHORTEST_SPEECH_S and words > 0:  # nor is NaN
+            rates.append(words / (voiced_s / 60))
     reason = gap(rec, "playback.jsonl") or "no message was heard for a second"
     if not rec.conversation.playback_known:
         reason = _no_playback(rec) or reason
     return figures.spread(rates, "words/min", "playback", reason)
 
 
-def _heard_share(rec: Recorded, item: Item) -> float:
-    """Returns how much of its words was heard; NaN where more audio of them was to come."""
+def _words_heard(rec: Recorded, item: Item) -> float:
+    """Returns how many of its words were heard, that in the middle by its share; NaN where more
+    audio of them was to come."""
     response = rec.conversation.responses.get(item.response_id or "")
-    whole = item.audio_ms > 0 and (response is None or not response.active)
-    return (item.played_ms or 0.0) / item.audio_ms if whole else math.nan
+    known = item.audio_ms > 0 and (response is None or not response.active)
+    return item.words.words_until(item.played_ms or 0.0) if known else math.nan
 
 
 # --- the microphone ---

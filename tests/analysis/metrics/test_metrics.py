@@ -121,7 +121,7 @@ EXPECTED: dict[str, float] = {
     "longest_silence_s": 12.1,
     "unheard_ms": 8_700,
     "over_remembered_ms": 200,
-    "speech_rate_wpm": 126,  # of 5 words in 2 s, 1 in 1 s, 13 % of 21 in 1.3 s
+    "speech_rate_wpm": 150,  # of 5 words in 2 s, 1 in 1 s, 3.4 in 1.3 s: a tenth of the letters
     "phantom_turns": 0,
     "phantom_share": 0,
     "underruns": 1,
