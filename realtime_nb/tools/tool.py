@@ -32,11 +32,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, cast, get_type_hints, overload
 
 import pydantic
-import pydantic_core
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
 from realtime_nb.errors import ToolError
+from realtime_nb.tools import docstrings
+from realtime_nb.tools.outputs import as_text, drained, last_value
 
 __all__ = [
     "Definition",
@@ -82,7 +83,7 @@ class Tool:
 
     Attributes:
         name: What the model calls it by.
-        description: When and why to call it; the first paragraph of the docstring.
+        description: When and why to call it; the docstring without its sections.
         parameters: JSON schema of the arguments.
         timeout_s: How long a call may take; None: as long as it likes.
         main_thread: Whether it runs on the notebook's own loop; without an agent, on the session's.
@@ -97,10 +98,9 @@ class Tool:
         timeout_s: float | None = DEFAULT_TIMEOUT_S,
         main_thread: bool = False,
     ) -> None:
-        if not (inspect.isroutine(function) or inspect.isfunction(function)):
-            raise ToolError(f"A tool is made from a function, not from {function!r}. Write a def.")
-        self.function = function
-        self.name = name or function.__name__
+        self.function = function = _callable(function)
+        self._plain = _plain_function(function)
+        self.name = name or _name(function)
         if not _NAME.fullmatch(self.name):
             raise ToolError(
                 f"{self.name!r} can't be the name of a tool: use letters, digits, _ and -, at most "
@@ -108,13 +108,13 @@ class Tool:
             )
         if timeout_s is not None and not timeout_s > 0:
             raise ToolError(f"timeout_s of {self.name} must be above 0 or None, not {timeout_s}.")
-        doc = inspect.getdoc(function) or ""
-        self.description = description if description is not None else _first_paragraph(doc)
+        described = docstrings.read(_doc(function))
+        self.description = description if description is not None else described.text
         self.timeout_s = timeout_s
         self.main_thread = main_thread
-        self._signature = _signature(self.name, function)
+        self._signature = _signature(self.name, function, self._plain)
         self._model = _arguments_model(self.name, function, self._signature)
-        self.parameters = _schema(self._model, _argument_docs(doc))
+        self.parameters = _schema(self._model, described.arguments)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the function itself, as if it were not a tool."""
@@ -184,7 +184,8 @@ class Tool:
         limit = asyncio.timeout(self.timeout_s)
         try:
             async with limit:
-                return ToolResult(_text(await self._run(function, started, main_loop)), "ok")
+                result = await self._run(function, started, main_loop)
+                return ToolResult(as_text(self.name, result), "ok")
         except Exception as error:
             if limit.expired():
                 return _failure("timeout", f"{self.name} took over {self.timeout_s:g} s.", error)
@@ -200,10 +201,9 @@ class Tool:
         if self.main_thread and main_loop is not None and main_loop is not here:
             return await _on_loop(main_loop, function, started)
         started()
-        if self.main_thread or inspect.iscoroutinefunction(self.function):
+        if self.main_thread or inspect.iscoroutinefunction(self._plain):
             return await _contained(function)
-        result = await _in_thread(function)
-        return await result if inspect.isawaitable(result) else result
+        return await _settled(await _in_thread(lambda: drained(function())))
 
 
 @overload
@@ -232,11 +232,14 @@ def tool(
     """Makes a function a :class:`Tool`; use it bare or with arguments, as a decorator or a call.
 
     Every argument needs an annotation that JSON can express. Its description is taken from
-    ``Field(description=…)`` or from the ``Args:`` section of the docstring.
+    ``Field(description=…)`` or from the docstring, in the style of Google, NumPy, Sphinx or
+    Epytext. Of a ``functools.partial``, the model is told what is still to be given.
 
     Args:
-        function: A plain or async function.
-        description: Instead of the first paragraph of the docstring.
+        function: A plain or async function, a method of an object or class, a partial or an object
+            that can be called. The last value that a generator yields is the output, and what it
+            yields before is not told: a call has one output. What JSON can't hold is an error.
+        description: Instead of the docstring.
         name: Instead of the function's name.
         timeout_s: After this long the model is told that the call failed; None: never.
         main_thread: Run on the notebook's own loop, plain functions too (for code that touches its
@@ -313,31 +316,67 @@ def _definition_name(definition: Mapping[str, Any]) -> str:
     return f"{kind}:{definition.get('server_label', '')}"
 
 
-def _first_paragraph(doc: str) -> str:
-    return " ".join(doc.split("\n\n", 1)[0].split())
+def _callable(function: object) -> Callable[..., object]:
+    if isinstance(function, Tool):
+        return function.function
+    if isinstance(function, staticmethod):
+        return cast("Callable[..., object]", function.__func__)
+    if isinstance(function, classmethod):
+        raise ToolError("A class method becomes a tool outside of its class: tool(Thing.method).")
+    if isinstance(function, type) or not callable(function):
+        raise ToolError(f"A tool is made from a function, not from {function!r}. Write a def.")
+    return function
 
 
-def _argument_docs(doc: str) -> dict[str, str]:
-    """Returns the entries of a Google-style ``Args:`` section, each as one line."""
-    section = re.search(r"^(?:Args|Arguments):[ \t]*\n((?:[ \t]+.*\n?|\n)+)", doc, re.MULTILINE)
-    if not section:
-        return {}
-    body = inspect.cleandoc("\n" + section[1])
-    entries = re.findall(
-        r"^(\w+)(?:[ \t]*\(.*?\))?:[ \t]*((?:.*\n?)(?:[ \t]+.*\n?|\n)*)", body, re.M
-    )
-    return {name: " ".join(text.split()) for name, text in entries}
+def _unbound(function: object) -> object:
+    """Returns what a partial calls."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
 
 
-def _signature(name: str, function: Callable[..., object]) -> inspect.Signature:
+def _plain_function(function: object) -> Callable[..., object]:
+    """Returns the function that has the annotations."""
+    inner = _unbound(function)
+    plain = inner if inspect.isroutine(inner) else type(inner).__call__
+    return cast("Callable[..., object]", plain)
+
+
+def _name(function: object) -> str:
+    inner = _unbound(function)
+    return str(getattr(inner, "__name__", type(inner).__name__))
+
+
+def _doc(function: object) -> str:
+    """Returns the docstring; of a callable object that has none where it is called, its class's."""
+    inner = _unbound(function)
+    if inspect.isroutine(inner):
+        return inspect.getdoc(inner) or ""
+    kind = type(inner)
+    made_up = (kind.__doc__ or "").startswith(f"{kind.__name__}(")  # by dataclass
+    return _plain_function(inner).__doc__ or ("" if made_up else kind.__doc__) or ""
+
+
+def _given_names(function: object) -> set[str]:
+    """Returns the arguments that partials give by name: these are decided, not for the model."""
+    names: set[str] = set()
+    while isinstance(function, functools.partial):
+        names.update(function.keywords)
+        function = function.func
+    return names
+
+
+def _signature(
+    name: str, function: Callable[..., object], plain: Callable[..., object]
+) -> inspect.Signature:
     try:
         signature = inspect.signature(function)
-        hints = get_type_hints(function, include_extras=True)
+        hints = get_type_hints(plain, include_extras=True)
     except (NameError, TypeError, ValueError) as error:
         raise ToolError(f"The annotations of {name} can't be read: {error}.") from error
-    return signature.replace(
-        parameters=[_parameter(name, p, hints) for p in signature.parameters.values()]
-    )
+    given = _given_names(function)
+    free = [p for p in signature.parameters.values() if p.name not in given]
+    return signature.replace(parameters=[_parameter(name, p, hints) for p in free])
 
 
 def _parameter(name: str, given: inspect.Parameter, hints: dict[str, Any]) -> inspect.Parameter:
@@ -345,7 +384,7 @@ def _parameter(name: str, given: inspect.Parameter, hints: dict[str, Any]) -> in
         raise ToolError(f"{name} takes {given}, which a model can't be told. Name each argument.")
     if given.name not in hints:
         hint = "decorate the bound method: tool(thing.method)"
-        advice = hint if given.name == "self" else f"write for example {given.name}: str"
+        advice = hint if given.name in ("self", "cls") else f"write for example {given.name}: str"
         raise ToolError(f"Argument {given.name!r} of {name} has no annotation; {advice}.")
     return given.replace(annotation=hints[given.name])
 
@@ -378,7 +417,10 @@ def _check_describable(name: str, argument: str, annotation: Any) -> None:
 
 
 class _UntitledSchema(GenerateJsonSchema):
-    """Without titles, which repeat the names and cost the model tokens."""
+    """Without titles, which repeat the names and cost the model tokens, and without defaults that
+    JSON can't hold."""
+
+    ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -455,10 +497,16 @@ async def _on_loop(
 async def _contained(function: Callable[[], object]) -> object:
     """Runs on this loop."""
     try:
-        result = function()
-        return await result if inspect.isawaitable(result) else result
+        return await _settled(drained(function()))
     except (KeyboardInterrupt, SystemExit) as error:
         return _result((None, error))
+
+
+async def _settled(result: object) -> object:
+    """Returns what is behind an awaitable or an async generator, or the result itself."""
+    if inspect.isawaitable(result):
+        result = await result
+    return await last_value(result) if inspect.isasyncgen(result) else result
 
 
 def _result(ended: _Ended) -> object:
@@ -488,23 +536,3 @@ def _message(error: BaseException) -> str:
 
 def _failure(outcome: ToolOutcome, message: str, error: BaseException) -> ToolResult:
     return ToolResult(json.dumps({"error": message}, ensure_ascii=False), outcome, error)
-
-
-def _text(result: object) -> str:
-    if isinstance(result, str):
-        return result
-    return pydantic_core.to_json(
-        result, bytes_mode="base64", inf_nan_mode="null", fallback=_plain
-    ).decode()
-
-
-def _plain(value: Any) -> object:
-    """Returns what JSON lacks: arrays and NumPy scalars as lists and numbers, tables as rows, their
-    missing cells as nothing, else text."""
-    if type(value).__name__ in ("NAType", "NaTType"):
-        return None
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if hasattr(value, "to_dict"):
-        return value.to_dict(orient="records")
-    return str(value)

@@ -1,0 +1,29 @@
+"""Functions that a model may call: described to it, run for it, answered to it.
+
+It knows neither protocol nor sessions. Functions come in, and the arguments that a model wrote;
+JSON schemas and outputs, which are texts, go out. What other rooms need is in ``tool``.
+"""
+
+from realtime_nb.tools.tool import (
+    DEFAULT_TIMEOUT_S,
+    Definition,
+    Tool,
+    ToolOutcome,
+    ToolResult,
+    collect,
+    definitions,
+    notebook_loop,
+    tool,
+)
+
+__all__ = [
+    "DEFAULT_TIMEOUT_S",
+    "Definition",
+    "Tool",
+    "ToolOutcome",
+    "ToolResult",
+    "collect",
+    "definitions",
+    "notebook_loop",
+    "tool",
+]
