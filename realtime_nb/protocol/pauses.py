@@ -27,6 +27,8 @@ _MAGNITUDES = bytes(min(high, 255 - high) for high in range(256))
 
 _QUIET_SHARE = 24
 """By how much the loud parts of a voice are louder than its pauses."""
+_SILENT = 1
+"""Less than 512 of 32,768, as the pauses of a synthetic voice are."""
 _FAINT = 8
 """A voice that is not louder has no pauses that 8 bits could tell."""
 _SHORTEST_MS = 80
@@ -104,14 +106,14 @@ def pauses_of(peaks: Sequence[int]) -> list[Pause]:
 
     Silence before the first sound and behind the last one is among them.
     """
-    known = sorted(peak for peak in peaks if peak != UNKNOWN)
-    loud = known[len(known) * 19 // 20] if known else 0
-    if loud < _FAINT:
+    audible = sorted(peak for peak in peaks if _SILENT < peak < UNKNOWN)
+    loud = audible[len(audible) * 19 // 20] if audible else 0
+    if loud < _FAINT and any(peak != UNKNOWN for peak in peaks if peak):
         return []
     found: list[Pause] = []
     start: int | None = None
     for i, peak in enumerate([*peaks, UNKNOWN]):
-        if peak <= loud // _QUIET_SHARE:
+        if peak <= max(_SILENT, loud // _QUIET_SHARE):
             start = i if start is None else start
         elif start is not None:
             if (i - start) * FRAME_MS >= _SHORTEST_MS:

@@ -13,7 +13,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-__all__ = ["Stop", "Word", "graphemes", "spoken_lengths", "spoken_letters", "words_of"]
+__all__ = [
+    "Stop",
+    "Word",
+    "graphemes",
+    "pause_lengths",
+    "spoken_lengths",
+    "spoken_letters",
+    "words_of",
+]
 
 
 class Stop(IntEnum):
@@ -89,11 +97,11 @@ _SPELLED = 3.4
 _LENGTHENED = 2.0
 """By so many letters a word is longer before a stop,"""
 _PAUSES = {Stop.NONE: 0.0, Stop.CLAUSE: 2.5, Stop.SENTENCE: 5.0}
-"""and so many letters long is the pause."""
+"""and so long is the pause."""
 
 _PARTS = re.compile(r"\d+|[^\W\d_]+|.", re.DOTALL)
 _ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
-_ISO_DAY_LETTERS = 38.0
+_ISO_DAY_LETTERS = 36.0
 _CLOCK = re.compile(r"\d{1,2}:\d\d")
 
 
@@ -177,18 +185,15 @@ def _stop_after(word: str) -> Stop:
     return Stop.CLAUSE if core[-1] in _CLAUSE_ENDS else Stop.NONE
 
 
-def spoken_lengths(words: Sequence[Word], *, with_pauses: bool) -> list[float]:
-    """Returns how long each word is in its text, in letters.
+def spoken_lengths(words: Sequence[Word]) -> list[float]:
+    """Returns how long each word is in its text, in letters."""
+    return [word.letters + (_LENGTHENED if word.stop and word.letters else 0.0) for word in words]
 
-    Args:
-        with_pauses: whether the pauses at stops count, because nobody knows where they lie.
-    """
-    return [
-        word.letters
-        + (_LENGTHENED if word.stop and word.letters else 0.0)
-        + (_PAUSES[word.stop] if with_pauses and word.letters and word is not words[-1] else 0.0)
-        for word in words
-    ]
+
+def pause_lengths(words: Sequence[Word]) -> list[float]:
+    """Returns how long the pause behind each word is, in letters, where nobody can tell."""
+    pauses = [_PAUSES[word.stop] if word.letters else 0.0 for word in words]
+    return [*pauses[:-1], 0.0] if pauses else []
 
 
 def spoken_letters(word: str) -> float:

@@ -14,11 +14,12 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from operator import add
 from typing import Literal
 
 from realtime_nb.protocol.pause_matching import PauseMatch, Stretch, match_pauses
 from realtime_nb.protocol.pauses import Pause, VoicedTime, pauses_of
-from realtime_nb.protocol.spoken_length import Stop, Word, spoken_lengths
+from realtime_nb.protocol.spoken_length import Stop, Word, pause_lengths, spoken_lengths
 
 __all__ = [
     "DEFAULT_PACE",
@@ -152,12 +153,18 @@ class _Point:
 
 
 class _Layout:
-    """A text's length and an audio's pauses, before they are brought together."""
+    """A text's length and an audio's pauses, before they are brought together.
+
+    Attributes:
+        letters: up to each word, with the pauses that are taken for granted where none are known;
+            ``pauses`` has those behind each word.
+    """
 
     def __init__(self, words: Sequence[Word], peaks: Sequence[int]) -> None:
         self.words = words
         self.time = VoicedTime(pauses_of(peaks))
-        lengths = spoken_lengths(words, with_pauses=not self.time.pauses)
+        self.pauses = [0.0] * len(words) if self.time.pauses else pause_lengths(words)
+        lengths = map(add, spoken_lengths(words), self.pauses)
         self.letters = [0.0, *accumulate(lengths)]
 
     def between(self, first: _Point, last: _Point) -> Voiced:
@@ -297,13 +304,12 @@ def _between_points(layout: _Layout, chain: Sequence[_Point]) -> Iterator[_Place
     for first, last in pairwise(chain):
         inside = layout.between(first, last)
         pace = inside.ms / inside.letters if inside.letters else 0.0
-        before = layout.time.voiced(first.at_ms)
+        before_ms = layout.time.voiced(first.at_ms) - layout.letters[first.word] * pace
         for i in range(first.word, last.word):
+            end = layout.letters[i + 1] - layout.pauses[i]
             yield (
-                layout.time.start(before + (layout.letters[i] - layout.letters[first.word]) * pace),
-                layout.time.end(
-                    before + (layout.letters[i + 1] - layout.letters[first.word]) * pace
-                ),
+                layout.time.start(before_ms + layout.letters[i] * pace),
+                layout.time.end(before_ms + end * pace),
                 last.source,
             )
 
@@ -320,4 +326,4 @@ def _behind(
         voiced_ms = max(voiced_ms, layout.time.voiced(came_ms.get(i, 0.0)))
         start_ms = layout.time.start(voiced_ms)
         voiced_ms += (layout.letters[i + 1] - layout.letters[i]) * pace
-        yield start_ms, layout.time.end(voiced_ms), source
+        yield start_ms, layout.time.end(voiced_ms - layout.pauses[i] * pace), source

@@ -40,7 +40,7 @@ TARGETS = {
 }
 """What the figures are to stay below."""
 
-_PACE = 5.0
+_PACE = 8.0
 _SEED = 1
 _DELTA_MS = 200
 _AHEAD_MS = (200, 500, 1_000, 3_000)
@@ -97,8 +97,8 @@ def run(cuts: int = 60) -> dict[str, float]:
         answers = list(islice(cycle(_ANSWERS), cuts))
         local, interrupted = asyncio.run(_interrupted(answers, chooser, stt, tts, folder))
         _, whole = asyncio.run(_interrupted(_ANSWERS[:_WHOLE_ANSWERS], None, stt, tts, folder))
+        interrupted_wpm, whole_wpm = _pace(interrupted), _pace(whole)
     text_first = list(_text_first(answers, chooser, tts))
-    interrupted_wpm, whole_wpm = _pace(interrupted), _pace(whole)
     figures = {
         "cuts": float(cuts),
         **_errors("local", local, stt),
