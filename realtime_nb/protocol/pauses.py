@@ -29,7 +29,7 @@ _QUIET_SHARE = 24
 """By how much the loud parts of a voice are louder than its pauses."""
 _SILENT = 1
 """Less than 512 of 32,768, as the pauses of a synthetic voice are."""
-_FAINT = 8
+_FAINT = 5
 """A voice that is not louder has no pauses that 8 bits could tell."""
 _SHORTEST_MS = 80
 """What is shorter may be the closure of a consonant."""

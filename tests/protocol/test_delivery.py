@@ -264,7 +264,8 @@ def test_an_answer_that_goes_on_after_it_was_cut() -> None:
     sentences = [voice.speak(text) for text in ANSWERS[2]]
     conversation = Conversation()
     events = list(answer_events(sentences, "sentences", length_ms(sentences)))
-    cut_ms, told = 3_000, []
+    cut_ms = 3_000
+    told: list[int] = []
     for raw, pcm in events:
         conversation.apply(ev.parse_server(raw), pcm=pcm)
         item = conversation.items.get("item_1")

@@ -11,11 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.commands.talk import heard_items, until_heard_for
+from realtime_nb.errors import ConfigurationError
 from realtime_nb.local.llm import ScriptedLLM
 from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.local.spoken import speakable
@@ -91,6 +93,8 @@ def run(cuts: int = 60) -> dict[str, float]:
         medians of the pace of answers that were and were not interrupted, and ``pace_error``, the
         share by which they differ.
     """
+    if cuts < 1:
+        raise ConfigurationError(f"cuts is {cuts}; give 1 or more.")
     chooser = random.Random(_SEED)
     stt, tts = load_stt(), load_tts()
     with tempfile.TemporaryDirectory() as folder:
@@ -172,7 +176,7 @@ def _text_first(answers: Sequence[str], chooser: random.Random, tts: HibariTTS) 
         cut_ms = chooser.randrange(500, length_ms - 200)
         received_ms = min(length_ms, cut_ms + chooser.choice(_AHEAD_MS))
         item_id = f"item_{number}"
-        ids = {"item_id": item_id, "response_id": f"resp_{number}", "content_index": 0}
+        ids: JsonObject = {"item_id": item_id, "response_id": f"resp_{number}", "content_index": 0}
         _receive(protocol, "response.created", response={"id": ids["response_id"]})
         for word in re.findall(r"\S+\s*", answer):
             _receive(protocol, "response.output_audio_transcript.delta", delta=word, **ids)
@@ -180,7 +184,7 @@ def _text_first(answers: Sequence[str], chooser: random.Random, tts: HibariTTS) 
             piece = audio[start * BYTES_PER_MS : min(start + _DELTA_MS, received_ms) * BYTES_PER_MS]
             delta = base64.b64encode(piece).decode("ascii")
             _receive(protocol, "response.output_audio.delta", piece, delta=delta, **ids)
-        cut = {"item_id": item_id, "content_index": 0, "audio_end_ms": cut_ms}
+        cut: JsonObject = {"item_id": item_id, "content_index": 0, "audio_end_ms": cut_ms}
         _receive(protocol, "conversation.item.truncated", **cut)
         done = {"id": ids["response_id"], "status": "cancelled"}
         _receive(protocol, "response.done", response=done)
@@ -189,10 +193,9 @@ def _text_first(answers: Sequence[str], chooser: random.Random, tts: HibariTTS) 
 
 
 def _receive(
-    protocol: ClientProtocol, event_type: str, pcm: bytes | None = None, **fields: object
+    protocol: ClientProtocol, event_type: str, pcm: bytes | None = None, **fields: Any
 ) -> None:
-    event: JsonObject = {"type": event_type, **fields}
-    protocol.receive(event, 0.0, pcm)
+    protocol.receive({"type": event_type, **fields}, 0.0, pcm)
 
 
 # --- the truth ------------------------------------------------------------------------------------
