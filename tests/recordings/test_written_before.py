@@ -17,6 +17,11 @@ Latency counts from where the voice ends in the audio (2026-11-29): of "seven of
 ms before what the server took for its end, of the other 55 ms. ``offset_ms``, ``latency_ms``, its
 first parts and what is made of them follow, ``server_offset_ms`` is new; the user's talk is shorter
 by the same, and so the level of the voice is a little higher.
+
+The interrupted answer, "I heard you. You said: Seven of clubs." cut after 1.3 s, was heard up to
+"said:" (2026-11-29: a recogniser hears it there, and the word ends at 1.22 s, before the voice
+pauses), not only to "You"; ``heard_source`` says how that is known, and ``speech_rate_wpm`` counts
+those words: 238 a minute in the median, as the answers that were heard whole.
 """
 
 from __future__ import annotations
