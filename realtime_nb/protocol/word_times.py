@@ -220,7 +220,8 @@ def place_words(
     """
     layout = _Layout(words, peaks)
     points = [_Point(0, 0.0, "pace"), *_interleaved(layout, bursts, pace.ms_per_letter)]
-    if whole and points[-1].word < len(words):
+    if whole and words:
+        points = [point for point in points if point.word < len(words)]
         points.append(_Point(len(words), audio_ms, "length"))
     chain = points[:1]
     for first, last in pairwise(points):

@@ -613,24 +613,32 @@ def test_parts_are_what_was_injected_and_add_up_to_what_was_heard(
     assert [turn[part] for part in LATENCY_PARTS] == pytest.approx(injected_ms, abs=0.01)
 
 
+STARTED = (0.0, "started", 2.0)
+
+
 @pytest.mark.parametrize(
-    ("reports", "status", "heard"),
+    ("reports", "status", "heard", "source"),
     [
-        ([], "completed", None),
-        ([(0.0, "started", 2.0), (1_000.0, "finished", 3.0)], "completed", "One two three four."),
-        ([(0.0, "started", 2.0), (500.0, "flushed", 2.5)], "completed", "One two"),
-        ([(0.0, "started", 2.0), (500.0, "flushed", 2.5)], "in_progress", None),
-        ([(0.0, "started", 2.0), (math.nan, "flushed", 2.5)], "completed", None),
+        ([], "completed", None, None),
+        ([STARTED, (1_000.0, "finished", 3.0)], "completed", "One two three four.", "whole"),
+        ([STARTED, (500.0, "flushed", 2.5)], "completed", "One two", "length"),
+        ([STARTED, (500.0, "flushed", 2.5)], "cancelled", "One two", "interleaved"),
+        ([STARTED, (1_000.0, "flushed", 3.0)], "cancelled", "One two three four.", "interleaved"),
+        ([STARTED, (500.0, "flushed", 2.5)], "in_progress", None, None),
+        ([STARTED, (math.nan, "flushed", 2.5)], "completed", None, None),
     ],
 )
 def test_what_was_heard_of_an_answer(
-    reports: list[tuple[float, Any, float]], status: str, heard: str | None
+    reports: list[tuple[float, Any, float]], status: str, heard: str | None, source: str | None
 ) -> None:
+    """Of 17 letters, six are over after 353 ms of a second, eleven after 647. The text comes behind
+    the audio, so that it is in it also where the answer was cut on the way."""
     rec = MadeRecording()
     rec.user(1.0, "user_1", "Count.")
     rec.answer(1.5, "resp_1", 1_000, "One two three four.", status=status)
     for report in reports:
         rec.played("resp_1_item", *report)
 
-    (found,) = rec.turns.heard_text
+    (found,), (known_by,) = rec.turns.heard_text, rec.turns.heard_source
     assert (None if missing(found) else found) == heard
+    assert (None if missing(known_by) else known_by) == source

@@ -16,8 +16,10 @@ from realtime_nb.archive.lines import RecordedEvent, TypedEvent, typed
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.pcm import ulaw_encode
 from realtime_nb.protocol.conversation import ToolReport
+from realtime_nb.protocol.pauses import UNKNOWN
 from realtime_nb.recordings.recording import load
 from tests.archive.wire_logs import BEGAN, Kept, Sent, written
+from tests.protocol.spoken_voice import ANSWERS, Voice, answer_events
 from tests.scripted_session import LiveSession, session, three_turns
 
 FIGURES = ["latency_ms", "uplink_ms", "endpoint_wait_ms"]
@@ -240,3 +242,28 @@ def test_beta_dialect_is_folded_as_it_was(tmp_path: Path) -> None:
         "response.audio_transcript.delta",
     ]
     assert list(recording.turns.user_text) == ["Hello."]
+
+
+def test_what_was_heard_is_the_same_live_and_from_disk(tmp_path: Path) -> None:
+    """Pauses are among what tells it; without the received audio, its order and pace do."""
+    recorder = Recorder(tmp_path, {})
+    live = LiveSession(recorder)
+    live.received(0.0, "session.created", session=session())
+    sentences = [Voice(1).speak(text) for text in ANSWERS[0]]
+    for raw, pcm in answer_events(sentences, "sentences", 5_000):
+        live.received(0.1, raw.pop("type"), pcm, **raw)
+    cut = {"item_id": "item_1", "content_index": 0, "audio_end_ms": 4_200}
+    live.received(0.2, "conversation.item.truncated", **cut)
+    recorder.close()
+    item = live.conversation.items["item_1"]
+
+    told = load(recorder.path).conversation
+
+    assert told == live.conversation
+    assert told.items["item_1"].heard_text == item.heard_text
+    assert told.items["item_1"].words.ends_ms == item.words.ends_ms
+
+    (recorder.path / "received.wav").unlink()
+    without = load(recorder.path).conversation.items["item_1"]
+    assert set(without.delivery.levels.peaks) == {UNKNOWN}
+    assert abs(len(without.heard_text.split()) - len(item.heard_text.split())) <= 1

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
+import numpy as np
 import pytest
 
 from realtime_nb.analysis.metrics.metrics import metrics
 from realtime_nb.analysis.metrics.talk import talk_figures
+from realtime_nb.analysis.voices import Voices, audible_spans
+from realtime_nb.audio.pcm import samples_from_pcm
+from realtime_nb.protocol import events as ev
 from tests.analysis.metrics.made_calls import reasons
 from tests.made_recording import MadeRecording
+from tests.protocol.spoken_voice import ANSWERS, Voice, answer_events
 from tests.spoken_recording import begun, spoken, voiced
 
 
@@ -108,3 +114,36 @@ def test_no_long_silence_is_zero_of_them_and_no_longest() -> None:
 
     assert reasons(rec)["longest_silence_s"] == "no gap is longer than 2 s"
     assert metrics(rec).value[["long_silences", "silence_share"]].tolist() == [0, 0]
+
+
+def pace_of_a_voice(order: str, seed: int, *, cut: bool) -> float:
+    """Words a minute of twelve answers of one voice, each heard to its end or for 3 s."""
+    rec, voice = MadeRecording(), Voice(seed)
+    chooser, output, t_s = random.Random(seed), b"", 0.0
+    for number in range(12):
+        sentences = [voice.speak(text) for text in ANSWERS[number % len(ANSWERS)]]
+        pcm = b"".join(sentence.pcm for sentence in sentences)
+        length_ms = len(pcm) // 48
+        played_ms = 3_000 if cut else length_ms
+        name, received_ms = f"item_{number}", min(length_ms, played_ms + 1_000)
+        for raw, audio in answer_events(
+            sentences, order, received_ms, item_id=name, chooser=chooser
+        ):
+            rec.conversation.apply(ev.parse_server(raw), t_s, pcm=audio)
+        status = "cancelled" if cut else "completed"
+        rec.got(t_s, "response.done", response={"id": f"resp_of_{name}", "status": status})
+        rec.played(name, 0.0, "started", t_s)
+        t_s += played_ms / 1_000
+        rec.played(name, played_ms, "flushed" if cut else "finished", t_s)
+        output += pcm[: played_ms * 48]
+    rec.duration_s, rec.output = t_s, samples_from_pcm(output)
+    rec.voices = Voices(user=[], agent=audible_spans(rec.output))
+    rec.input = np.zeros(240, np.float32)
+    return float(metrics(rec).value["speech_rate_wpm"])
+
+
+@pytest.mark.parametrize("order", ["sentences", "first", "ahead"])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_pace_of_a_voice_that_is_interrupted_is_its_pace(order: str, seed: int) -> None:
+    whole = pace_of_a_voice(order, seed, cut=False)
+    assert pace_of_a_voice(order, seed, cut=True) == pytest.approx(whole, rel=0.1)
