@@ -282,7 +282,7 @@ def _heard(turn: UserTurn, playback_known: bool) -> tuple[str | None, HeardSourc
                 ms = math.inf
         parts.append(item.text if ms == math.inf else item.text_until(ms))
         source = source if ms == math.inf else item.heard_source(ms)
-    return _joined(parts), source if turn.items else None
+    return _joined(parts), source
 
 
 def _joined(texts: Iterable[str]) -> str:

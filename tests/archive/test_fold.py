@@ -252,7 +252,7 @@ def test_what_was_heard_is_the_same_live_and_from_disk(tmp_path: Path) -> None:
     sentences = [Voice(1).speak(text) for text in ANSWERS[0]]
     for raw, pcm in answer_events(sentences, "sentences", 5_000):
         live.received(0.1, raw.pop("type"), pcm, **raw)
-    cut = {"item_id": "item_1", "content_index": 0, "audio_end_ms": 4_200}
+    cut: dict[str, Any] = {"item_id": "item_1", "content_index": 0, "audio_end_ms": 4_200}
     live.received(0.2, "conversation.item.truncated", **cut)
     recorder.close()
     item = live.conversation.items["item_1"]

@@ -202,12 +202,12 @@ TURNS = Table(
         Column("source", "text", "How it came: `speech` or `typed`.", WIRE),
         Column(
             *("heard_source", "text"),
-            "How it is known which words `heard_text` has: `whole`, nothing was cut; by the order "
-            "of text and audio (`interleaved`), the `pauses` around them, the `length` of the "
-            "whole audio, the `pace` of this session's voice, or, for want of one, that of voices "
-            "in general (`default pace`).",
+            "How it is known which words `heard_text` has: `whole`, nothing was cut, or said; by "
+            "the order of text and audio (`interleaved`), the `pauses` around them, the `length` "
+            "of the whole audio, the `pace` of this session's voice, or, for want of one, that of "
+            "voices in general (`default pace`).",
             DERIVED,
-            missing="there was no answer, or `heard_text` is missing",
+            missing="`heard_text` is",
             notes=("audio_note",),
         ),
         Column("user_item", "text", "Id of the user's message.", SERVER),
