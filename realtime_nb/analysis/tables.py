@@ -141,7 +141,7 @@ def _audio_note(turn: UserTurn, audio_ms: float, played_ms: float) -> str | None
         return "playback was not reported"
     if any(response.active for response in turn.responses):
         return "it was still spoken when the session ended"
-    return None
+    return None if turn.items else "there was no answer"
 
 
 def latency(

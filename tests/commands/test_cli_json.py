@@ -72,7 +72,7 @@ def test_talk_whose_turns_have_no_latency(capsys: Capture, monkeypatch: pytest.M
     turns = printed(capsys)["turns"]
     assert [turn["latency_ms"] is None for turn in turns] == [True, False, False]
     assert [turn["latency_note"] for turn in turns] == ["typed", None, None]
-    assert turns[1]["heard"] == "I heard you. You"
+    assert turns[1]["heard"].startswith("I heard you.")
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ TURNS = Table(
         ),
         Column(
             *("audio_note", "text"),
-            "Why one of the three, or `heard_text`, is missing.",
+            "Why one of the three, `heard_text` or `heard_source` is missing.",
             DERIVED,
             missing="none is",
         ),
