@@ -143,5 +143,14 @@ def __getattr__(name: str) -> object:
     return value
 
 
+def load_ipython_extension(ipython: object) -> None:
+    """Lets ``asyncio.run(main())`` run in cells; IPython asks for it at ``%load_ext realtime_nb``.
+
+    Raises:
+        MissingExtraError: nest_asyncio2 is not installed.
+    """
+    importlib.import_module("realtime_nb.commands.extension").allow_nested_run()
+
+
 def __dir__() -> list[str]:
     return sorted(__all__)
