@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -37,8 +36,10 @@ from realtime_nb.protocol.audio_formats import wire_format
 from realtime_nb.protocol.turns import (
     Runs,
     SpeechSpan,
+    SpeechStart,
+    SpeechStop,
+    TurnDetector,
     TurnSettings,
-    find_speech_spans,
     spans_from_runs,
 )
 
@@ -51,6 +52,7 @@ __all__ = [
     "SileroVAD",
     "SpeechEngine",
     "find_speech",
+    "speech_as_heard",
     "speech_engine",
     "speech_probabilities",
     "sweep_turns",
@@ -421,9 +423,27 @@ def find_speech(
     """
     if isinstance(source, str | os.PathLike):
         source = read_audio(source, raw_sample_rate=raw_sample_rate, channel=channel).sound
-    detector = FrameDetector(engine=speech_engine(engine) if isinstance(engine, str) else engine)
-    heard = (detector.push(pcm_from_samples(block)) for block in blocks(source))
-    return find_speech_spans(chain.from_iterable(heard), settings)
+    return list(speech_as_heard(source, settings, engine))
+
+
+def speech_as_heard(
+    sound: LongSound, settings: TurnSettings | None = None, engine: SpeechEngine | str = "silero"
+) -> Iterator[SpeechSpan]:
+    """Yields what `find_speech` finds, each span as soon as its closing silence was heard."""
+    frames = FrameDetector(engine=speech_engine(engine) if isinstance(engine, str) else engine)
+    detector = TurnDetector(settings)
+    start = SpeechStart(0, 0, 0)
+    for block in blocks(sound):
+        for probability in frames.push(pcm_from_samples(block)):
+            match detector.step(probability):
+                case SpeechStart() as start:
+                    pass
+                case SpeechStop(audio_end_ms=end_ms, offset_ms=offset_ms):
+                    yield SpeechSpan(start.audio_start_ms, start.onset_ms, offset_ms, end_ms)
+    if detector.speaking:
+        stop = detector.stop_now()
+        span_ms = start.audio_start_ms, start.onset_ms, stop.offset_ms, stop.audio_end_ms
+        yield SpeechSpan(*span_ms, cut=True)
 
 
 def sweep_turns(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from realtime_nb.audio.files import AudioFile, read_audio
 from realtime_nb.audio.levels import QUIET_PEAK_DBFS
 from realtime_nb.audio.pcm import SAMPLE_RATE
-from realtime_nb.audio.vad import find_speech, speech_engine
+from realtime_nb.audio.vad import speech_as_heard, speech_engine
 from realtime_nb.protocol.turns import SpeechSpan, TurnSettings
 
 __all__ = ["FoundSpeech", "speech_in_file"]
@@ -86,8 +87,14 @@ def speech_in_file(
     engine: str = "silero",
     raw_sample_rate: int | None = None,
     channel: int | str | None = None,
+    on_span: Callable[[SpeechSpan], None] = lambda _: None,
 ) -> FoundSpeech:
     """Finds the speech in a file.
+
+    Args:
+        path, raw_sample_rate, channel: as for :func:`realtime_nb.audio.files.read_audio`.
+        settings, engine: as for :func:`realtime_nb.audio.vad.find_speech`.
+        on_span: is told of each span as soon as it is found, long before the end of a long file.
 
     Raises:
         AudioError: It is not audio.
@@ -95,10 +102,12 @@ def speech_in_file(
     """
     detector = speech_engine(engine)
     audio = read_audio(path, raw_sample_rate=raw_sample_rate, channel=channel)
-    spans = find_speech(audio.sound, settings, detector)
     per_ms = SAMPLE_RATE // 1000
+    spans: list[SpeechSpan] = []
     energy, count = 0.0, 0
-    for span in spans:
+    for span in speech_as_heard(audio.sound, settings, detector):
+        spans.append(span)
+        on_span(span)
         for first in range(span.onset_ms, span.offset_ms, _READ_MS):
             last = min(first + _READ_MS, span.offset_ms)
             heard = audio.sound[first * per_ms : last * per_ms]

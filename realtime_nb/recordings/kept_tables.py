@@ -37,9 +37,10 @@ __all__ = [
 
 T = TypeVar("T")
 
-FROM_EVENTS = ("turns", "calls", "speech", "usage", "latency", "labels")
-FROM_AUDIO = ("interruptions", "metrics", "findings")
-"""Those that listen to the audio, which takes several times as long as all of the others."""
+FROM_EVENTS = ("calls", "speech", "usage", "labels")
+FROM_AUDIO = ("turns", "latency", "interruptions", "metrics", "findings")
+"""Those that listen to the audio, which takes several times as long as all of the others: latencies
+begin where the voice ends in it."""
 
 KEPT = (*FROM_EVENTS, *FROM_AUDIO)
 """All tables but that of the events, which is as large as the recording."""

@@ -273,7 +273,8 @@ class Recording:
 
     @cached_property
     def _speech(self) -> pd.DataFrame:
-        return tables.speech(self.conversation, self.input_clock, self._offline)
+        voices = self._offline if tables.is_untold(self.conversation) else None
+        return tables.speech(self.conversation, self.input_clock, voices)
 
     @property
     def usage(self) -> pd.DataFrame:
