@@ -50,6 +50,9 @@ class MadeRecording:
     def input_clock(self) -> InputClock:
         return self.conversation.audio.clock
 
+    def sound(self, name: str) -> Samples:
+        return {"input": self.input, "output": self.output, "received": self.received}[name]
+
     def got(self, t_s: float, type: str, **fields: Any) -> None:
         """Takes in an event of the server."""
         self._add(t_s, "received", {"type": type, **fields})

@@ -71,7 +71,7 @@ def find_call_gaps(rec: Recorded) -> list[CallGap]:
 
 def why_no_gaps(rec: Recorded) -> str | None:
     """Returns why it is not known when nobody was audible; None where it is."""
-    if not len(rec.output) and not rec.voices.agent:
+    if not len(rec.sound("output")) and not rec.voices.agent:
         return figures.NO_OUTPUT
     return figures.gap(rec, "output.wav", "input.wav", "times")
 

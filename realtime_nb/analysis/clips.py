@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.transcript import item_line
+from realtime_nb.audio.long_sound import LongSound
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, pcm_from_samples
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.conversation import Item
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["RecordingClip", "cut", "interleaved"]
 
 
-def cut(pieces: Iterable[tuple[float, Samples]], start_s: float, end_s: float) -> Samples:
+def cut(pieces: Iterable[tuple[float, LongSound]], start_s: float, end_s: float) -> Samples:
     """Returns what lies between two moments; silence where nothing lies.
 
     Args:
@@ -111,18 +112,25 @@ class RecordingClip:
     @cached_property
     def user(self) -> Samples:
         """The user's voice when it was sent: float32 (n,) at 24 kHz."""
-        per_ms, audio = SAMPLE_RATE / 1000, self.recording.input
+        return cut(self._user_pieces(), self.start_s, self.end_s)
+
+    def _user_pieces(self) -> Iterator[tuple[float, LongSound]]:
+        """Yields what of each stretch may lie in the clip, and when it begins."""
+        per_ms, audio = SAMPLE_RATE / 1000, self.recording.sound("input")
         stretches = self.recording.input_clock.stretches()
-        pieces = [
-            (t_s, audio[round(start_ms * per_ms) : round(end_ms * per_ms)])
-            for t_s, start_ms, end_ms in stretches
-        ]
-        return cut(pieces or [(0.0, audio)], self.start_s, self.end_s)
+        if not stretches:
+            yield 0.0, audio
+        for t_s, start_ms, end_ms in stretches:
+            first, last = round(start_ms * per_ms), round(end_ms * per_ms)
+            before = max(0, math.floor((self.start_s - t_s) * SAMPLE_RATE) - 1)
+            until = min(last, first + math.ceil((self.end_s - t_s) * SAMPLE_RATE) + 1)
+            if first + before < until:
+                yield t_s + before / SAMPLE_RATE, audio[first + before : until]
 
     @cached_property
     def agent(self) -> Samples:
         """The agent's voice as it was played: float32 (n,) at 24 kHz."""
-        return cut([(0.0, self.recording.output)], self.start_s, self.end_s)
+        return cut([(0.0, self.recording.sound("output"))], self.start_s, self.end_s)
 
     @property
     def stereo(self) -> npt.NDArray[np.float32]:

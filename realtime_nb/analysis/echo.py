@@ -7,6 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from realtime_nb.audio.long_sound import LongSound
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
 
 __all__ = ["echo_score"]
@@ -20,7 +21,7 @@ _LONGEST_S = 1.0
 _SHORTEST_S = 0.1
 
 
-def echo_score(heard: Samples, played: Samples, start_s: float) -> float:
+def echo_score(heard: Samples, played: LongSound, start_s: float) -> float:
     """Returns how well what was heard matches what was played a little earlier, from 0 to 1.
 
     That is the largest normalised cross-correlation (of the first second, at 8 kHz, with the
@@ -50,7 +51,7 @@ def echo_score(heard: Samples, played: Samples, start_s: float) -> float:
     return float(min(1.0, np.max(np.abs(products[audible]) / norms[audible], initial=0.0)))
 
 
-def _excerpt(samples: Samples, start: int, length: int) -> npt.NDArray[np.float64]:
+def _excerpt(samples: LongSound, start: int, length: int) -> npt.NDArray[np.float64]:
     """Returns ``length`` samples at 8 kHz from a position at 24 kHz on, silence where none are."""
     stop = start + length * _DECIMATION
     inside = samples[max(0, start) : max(0, stop)]

@@ -11,13 +11,12 @@ import numpy.typing as npt
 
 from realtime_nb.analysis.voices import TimeSpan, frame_levels_dbfs
 from realtime_nb.audio.levels import DIGITAL_SILENCE_DBFS
-from realtime_nb.audio.pcm import Samples
+from realtime_nb.audio.long_sound import LongSound, blocks
 
 __all__ = ["InputHealth", "input_health"]
 
 _FRAMES_PER_S = 50
 _CLIPPED = 32_766 / 32_768
-_BLOCK = 1 << 20
 _BESIDE = 5
 _STEADY_DB = 6.0
 _FEWEST_FRAMES = 10
@@ -51,7 +50,7 @@ class InputHealth:
     unvoiced_frames: int
 
 
-def input_health(samples: Samples, voiced_ms: Sequence[TimeSpan]) -> InputHealth:
+def input_health(samples: LongSound, voiced_ms: Sequence[TimeSpan]) -> InputHealth:
     """Measures levels.
 
     Args:
@@ -100,11 +99,11 @@ def _mean_level(levels_dbfs: npt.NDArray[np.float64]) -> float:
     return 10 * math.log10(float(np.mean(10 ** (levels_dbfs / 10))))
 
 
-def _extremes(samples: Samples) -> tuple[float, int]:
+def _extremes(samples: LongSound) -> tuple[float, int]:
     """Returns the largest magnitude, and how many samples lie at full scale; block by block."""
     peak, clipped = 0.0, 0
-    for start in range(0, len(samples), _BLOCK):
-        magnitudes = np.abs(samples[start : start + _BLOCK])
+    for block in blocks(samples):
+        magnitudes = np.abs(block)
         peak = max(peak, float(magnitudes.max()))
         if peak >= _CLIPPED:
             clipped += int(np.count_nonzero(magnitudes >= _CLIPPED))

@@ -280,7 +280,7 @@ class _Scene:
 
     def _voiced_ms(self, user: _UserSpeech) -> float:
         """Returns how much voice the offline detector hears in it; NaN where there is no audio."""
-        if not len(self.rec.input) or math.isnan(self._length_ms(user)):
+        if not len(self.rec.sound("input")) or math.isnan(self._length_ms(user)):
             return math.nan
         window = [(user.boundaries.onset_ms, user.boundaries.offset_ms)]
         return spans_length(common_spans(self.voices.user_ms, window))
@@ -288,7 +288,7 @@ class _Scene:
     def _echo_score(self, found: Boundaries, onset_s: float, until_s: float) -> float:
         """Returns the score of the user's audio from its onset to a little after the agent fell
         silent."""
-        if math.isnan(found.onset_ms) or not len(self.rec.output):
+        if math.isnan(found.onset_ms) or not len(self.rec.sound("output")):
             return math.nan
         end_ms = found.onset_ms + (until_s + 2 * _REPORT_SLACK_S - onset_s) * 1000
         if not math.isnan(found.offset_ms):
@@ -296,8 +296,8 @@ class _Scene:
         if not end_ms > found.onset_ms:
             return math.nan
         per_ms = SAMPLE_RATE / 1000
-        heard = self.rec.input[round(found.onset_ms * per_ms) : round(end_ms * per_ms)]
-        return echo_score(heard, self.rec.output, onset_s)
+        heard = self.rec.sound("input")[round(found.onset_ms * per_ms) : round(end_ms * per_ms)]
+        return echo_score(heard, self.rec.sound("output"), onset_s)
 
     # --- missed barge-ins ---
 

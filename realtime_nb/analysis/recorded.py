@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from realtime_nb.archive.lines import PlaybackLine, RecordedEvent
+from realtime_nb.audio.long_sound import LongSound
 from realtime_nb.audio.pcm import Samples
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from realtime_nb.analysis.cost.summary import Cost
     from realtime_nb.analysis.voices import Voices
 
-__all__ = ["Recorded"]
+__all__ = ["Recorded", "SoundName"]
+
+SoundName = Literal["input", "output", "received"]
 
 
 class Recorded(Protocol):
@@ -71,6 +74,9 @@ class Recorded(Protocol):
     @property
     def received(self) -> Samples:
         """The agent's audio as it arrived."""
+
+    def sound(self, name: SoundName) -> LongSound:
+        """Returns one of these three, to be read where it is asked for."""
 
     @property
     def events(self) -> pd.DataFrame:

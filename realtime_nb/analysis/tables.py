@@ -49,12 +49,30 @@ if TYPE_CHECKING:
 
 __all__ = [
     "calls",
+    "is_untold",
     "latency",
     "needs_voices",
     "speech",
     "turns",
     "usage",
 ]
+
+
+def is_untold(conversation: Conversation) -> bool:
+    """Tells whether there is speech whose beginning or end no server reported.
+
+    That is so with ``semantic_vad``, where audio was committed without turn detection, and where
+    ``server_vad`` had no room for its padding.
+    """
+    reported = {
+        heard.item_id
+        for heard in conversation.speech
+        if heard.onset_ms is not None and heard.offset_ms is not None
+    }
+    return len(reported) < len({heard.item_id for heard in conversation.speech}) or any(
+        item.committed_s is not None and item.id not in reported
+        for item in conversation.items.values()
+    )
 
 
 def needs_voices(conversation: Conversation) -> bool:

@@ -66,15 +66,15 @@ def _user_s(rec: Recorded) -> float:
     heard_ms = rec.speech.duration_ms
     if len(heard_ms) and heard_ms.notna().all() and all(turn.speech for turn in spoken):
         return float(heard_ms.sum()) / 1000
-    if len(rec.input) and not rec.conversation.gaps.keys() & {"input", "input.wav"}:
+    if len(rec.sound("input")) and not rec.conversation.gaps.keys() & {"input", "input.wav"}:
         return spans_length(rec.voices.user_ms) / 1000
     silent = not spoken and heard_ms.empty and not rec.conversation.input_ms
     return 0.0 if silent else math.nan
 
 
 def _agent_s(rec: Recorded) -> float:
-    if len(rec.output) and "output.wav" not in rec.conversation.gaps:
-        return spans_length(audible_spans(rec.output))
+    if len(rec.sound("output")) and "output.wav" not in rec.conversation.gaps:
+        return spans_length(audible_spans(rec.sound("output")))
     items = spoken_messages(rec.conversation)
     if items and all(item.played_ms is None for item in items):
         return math.nan

@@ -150,7 +150,7 @@ def find_phantom_turns(rec: Recorded) -> list[PhantomTurn]:
 
     That is the stretch that turn detection reported, or what was sent since the turn before it.
     """
-    if not len(rec.input):
+    if not len(rec.sound("input")):
         return []
     clock = rec.input_clock
     phantoms = []

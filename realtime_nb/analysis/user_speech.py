@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from realtime_nb.analysis.columns.frames import records
 from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.analysis.user_turns import find_user_turns
 
 __all__ = ["Spoken", "user_speech"]
 
@@ -59,6 +60,9 @@ def _reported(rec: Recorded) -> Iterator[Spoken]:
 
 def _of_turns(rec: Recorded) -> Iterator[Spoken]:
     """Yields those of which turn detection said nothing."""
+    spoken = [turn for turn in find_user_turns(rec.conversation) if turn.source == "speech"]
+    if all(turn.speech for turn in spoken):
+        return  # the table of turns would listen to all of the audio
     for turn in records(rec.turns):
         if turn["source"] == "speech" and math.isnan(turn["audio_start_ms"]):
             start_s = rec.input_clock.onset(turn["onset_ms"])

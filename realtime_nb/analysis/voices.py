@@ -11,23 +11,27 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from realtime_nb.audio.long_sound import LongSound, blocks
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, pcm_from_samples
 from realtime_nb.audio.speech_ends import SpeechListener
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.input_clock import InputClock
 
 __all__ = [
+    "Heard",
     "TimeSpan",
     "Voices",
     "audible_spans",
     "common_spans",
     "find_voices",
     "frame_levels_dbfs",
+    "listen",
+    "placed_voices",
     "spans_length",
 ]
 
@@ -35,12 +39,13 @@ TimeSpan = tuple[float, float]
 """Start and end, in seconds or, where the name of what holds it says so, in ms."""
 
 _FRAME_MS = 20
+_FRAME = SAMPLE_RATE * _FRAME_MS // 1000
 _GAP_MS = 200
 """Shorter pauses belong to the speech around them."""
 _BELOW_LOUD_DB = 35.0
 """How far below the loud parts of a voice the quietest that belongs to it lies."""
 _QUIETEST_DBFS = -60.0
-_BLOCK_FRAMES = 50_000
+_BLOCK_FRAMES = 3_000
 _LISTENED = 60 * SAMPLE_RATE
 
 
@@ -67,17 +72,26 @@ class Voices:
 class _Audible(Protocol):
     """What of a :class:`realtime_nb.analysis.recorded.Recorded` is listened to."""
 
-    @property
-    def input(self) -> Samples: ...
-
-    @property
-    def output(self) -> Samples: ...
+    def sound(self, name: Literal["input", "output"]) -> LongSound: ...
 
     @property
     def input_clock(self) -> InputClock: ...
 
     @property
     def conversation(self) -> Conversation: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What is heard in the audio alone.
+
+    Attributes:
+        user_ms: as in :class:`Voices`.
+        agent: as in :class:`Voices`.
+    """
+
+    user_ms: list[TimeSpan]
+    agent: list[TimeSpan]
 
 
 def find_voices(rec: _Audible) -> Voices:
@@ -87,16 +101,26 @@ def find_voices(rec: _Audible) -> Voices:
     detection the session was set to; the agent, whose audio is clean, by its level. A bare audio
     file is on its own time.
     """
-    user_ms = _spoken_ms(rec.input, rec.conversation.audio.cuts_ms)
+    return placed_voices(rec, listen(rec))
+
+
+def listen(rec: _Audible) -> Heard:
+    """Returns what is heard in a recording's audio, a minute of which is in memory at a time."""
+    user_ms = _spoken_ms(rec.sound("input"), rec.conversation.audio.cuts_ms)
+    return Heard(user_ms, audible_spans(rec.sound("output")))
+
+
+def placed_voices(rec: _Audible, heard: Heard) -> Voices:
+    """Returns what was heard, with the times at which it was said."""
     if rec.input_clock.times_s:
-        user = _on_the_wall(user_ms, rec.input_clock)
+        user = _on_the_wall(heard.user_ms, rec.input_clock)
     else:
-        user = [(start_ms / 1000, end_ms / 1000) for start_ms, end_ms in user_ms]
-    heard_ms = len(rec.input) * 1000 / SAMPLE_RATE
-    return Voices(user, audible_spans(rec.output), user_ms, heard_ms)
+        user = [(start_ms / 1000, end_ms / 1000) for start_ms, end_ms in heard.user_ms]
+    heard_ms = len(rec.sound("input")) * 1000 / SAMPLE_RATE
+    return Voices(user, heard.agent, heard.user_ms, heard_ms)
 
 
-def _spoken_ms(samples: Samples, cuts_ms: Sequence[float]) -> list[TimeSpan]:
+def _spoken_ms(samples: LongSound, cuts_ms: Sequence[float]) -> list[TimeSpan]:
     """Returns where in the input there is speech; at a cut, and at the end, whatever is being said
     is over."""
     listener = SpeechListener()
@@ -125,7 +149,7 @@ def _on_the_wall(spans_ms: Iterable[TimeSpan], clock: InputClock) -> list[TimeSp
     return found
 
 
-def audible_spans(samples: Samples) -> list[TimeSpan]:
+def audible_spans(samples: LongSound) -> list[TimeSpan]:
     """Returns spans of clean audio (24 kHz) in which there is a voice, by level, in seconds.
 
     A 20-ms frame is voiced when its level is less than 35 dB below that of the loud ones (the
@@ -146,7 +170,7 @@ def audible_spans(samples: Samples) -> list[TimeSpan]:
     )
 
 
-def frame_levels_dbfs(samples: Samples) -> npt.NDArray[np.float64]:
+def frame_levels_dbfs(samples: LongSound) -> npt.NDArray[np.float64]:
     """Returns the level of each 20-ms frame in dBFS (0: full-scale square wave); -120 for silence.
 
     Args:
@@ -155,18 +179,19 @@ def frame_levels_dbfs(samples: Samples) -> npt.NDArray[np.float64]:
     Returns:
         Float64, shape (number of frames,).
     """
-    size = SAMPLE_RATE * _FRAME_MS // 1000
-    whole = len(samples) // size
-    frames: Samples = np.asarray(samples[: whole * size], np.float32).reshape(-1, size)
-    powers = [
-        np.einsum("ij,ij->i", block, block, dtype=np.float64)
-        for block in np.split(frames, range(_BLOCK_FRAMES, whole, _BLOCK_FRAMES))
-    ]
-    rest = np.asarray(samples[whole * size :], np.float64)
-    powers.append(np.array([rest @ rest] if len(rest) else []))
-    mean_powers = np.concatenate(powers) / size
+    powers = [_frame_powers(block) for block in blocks(samples, _BLOCK_FRAMES * _FRAME)]
+    mean_powers = np.concatenate([np.zeros(0), *powers]) / _FRAME
     levels: npt.NDArray[np.float64] = 10 * np.log10(np.maximum(mean_powers, 1e-12))
     return levels
+
+
+def _frame_powers(samples: Samples) -> npt.NDArray[np.float64]:
+    """Returns the sum of the squares in each frame, and in the rest if there is one."""
+    whole = len(samples) // _FRAME
+    frames: Samples = np.asarray(samples[: whole * _FRAME], np.float32).reshape(-1, _FRAME)
+    powers = np.einsum("ij,ij->i", frames, frames, dtype=np.float64)
+    rest = np.asarray(samples[whole * _FRAME :], np.float64)
+    return np.append(powers, rest @ rest) if len(rest) else powers
 
 
 def spans_length(spans: Sequence[TimeSpan]) -> float:

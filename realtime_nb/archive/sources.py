@@ -28,8 +28,9 @@ from realtime_nb.archive.lines import (
     read_lines,
 )
 from realtime_nb.audio.files import read_audio
+from realtime_nb.audio.long_sound import LongSound, PcmFileSound
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, samples_from_pcm
-from realtime_nb.audio.wav import GROWING_HEADER_BYTES, read_wav_pcm
+from realtime_nb.audio.wav import GROWING_HEADER_BYTES, read_wav_header, read_wav_pcm
 from realtime_nb.errors import AudioError, RecordingError
 from realtime_nb.protocol.events import AudioRef, JsonObject
 
@@ -91,6 +92,10 @@ class RecordingSource(ABC):
         """Returns the samples of ``input.wav``, ``received.wav`` or ``output.wav``, none where it
         is missing or left out."""
 
+    def sound(self, name: str) -> LongSound:
+        """Returns the same, to be read where it is asked for."""
+        return self.wav(name)
+
 
 class FolderSource(RecordingSource):
     """The folder that :class:`realtime_nb.archive.recorder.Recorder` writes, even while it does.
@@ -145,9 +150,16 @@ class FolderSource(RecordingSource):
 
     def wav(self, name: str) -> Samples:
         """Implements :class:`RecordingSource`."""
+        return self.sound(name)[:]
+
+    def sound(self, name: str) -> LongSound:
+        """Implements :class:`RecordingSource`."""
         if not self._wav_samples(name):
             return np.zeros(0, np.float32)
-        return samples_from_pcm(read_wav_pcm(self.path / name)[0])
+        header = read_wav_header(self.path / name)
+        if header is None or not header.is_mono_pcm16:
+            return samples_from_pcm(read_wav_pcm(self.path / name)[0])  # which says what is wrong
+        return PcmFileSound(self.path / name, header.start, header.found_bytes // 2)
 
     # --- reading ---
 
@@ -422,8 +434,8 @@ class AudioFileSource(RecordingSource):
     ) -> None:
         super().__init__(path, {})
         audio = read_audio(path, SAMPLE_RATE, raw_sample_rate=raw_sample_rate, channel=channel)
-        self._samples = audio.samples
-        self.duration_s = len(audio.samples) / SAMPLE_RATE
+        self._sound = audio.sound
+        self.duration_s = len(audio.sound) / SAMPLE_RATE
         self.problems += audio.notes
         if audio.is_cut_off:
             self.unknown["input.wav"] = "the audio file is cut off"
@@ -431,4 +443,8 @@ class AudioFileSource(RecordingSource):
 
     def wav(self, name: str) -> Samples:
         """Implements :class:`RecordingSource`."""
-        return self._samples if name == "input.wav" else np.zeros(0, np.float32)
+        return self.sound(name)[:]
+
+    def sound(self, name: str) -> LongSound:
+        """Implements :class:`RecordingSource`."""
+        return self._sound if name == "input.wav" else np.zeros(0, np.float32)

@@ -13,6 +13,7 @@ import numpy as np
 from realtime_nb.audio.channels import Channel, ChannelSurvey, mono, parse_channel
 from realtime_nb.audio.decoding import AudioPart, Block, open_parts
 from realtime_nb.audio.levels import DIGITAL_SILENCE_DBFS, QUIET_PEAK_DBFS, PeakMeter
+from realtime_nb.audio.long_sound import LongSound, spooled
 from realtime_nb.audio.pcm import SAMPLE_RATE, Resampler, Samples
 from realtime_nb.audio.wav import check_is_file
 from realtime_nb.errors import AudioError, ConfigurationError
@@ -32,10 +33,11 @@ class AudioFile:
     """What an audio file holds.
 
     Attributes:
-        samples: float32 (n,), n > 0: one channel, or the average of several.
+        sound: one channel, or the average of several; what is longer than ten minutes lies in a
+            temporary file.
         sample_rate: of the file, in Hz.
         channels: how many the file has.
-        channel: which of them ``samples`` are.
+        channel: which of them ``sound`` is.
         channels_differ: whether another would have been another sound.
         peak_dbfs: the loudest sample; −inf in digital silence.
         clipped_samples: how many, in the file's rate, are flat at the largest or smallest value.
@@ -45,7 +47,7 @@ class AudioFile:
         notes: what is wrong with the file, or was decided about it, in sentences.
     """
 
-    samples: Samples = field(repr=False)
+    sound: LongSound = field(repr=False)
     sample_rate: int
     channels: int
     channel: Channel
@@ -55,6 +57,11 @@ class AudioFile:
     clipping_share: float
     missing_s: float
     notes: tuple[str, ...]
+
+    @property
+    def samples(self) -> Samples:
+        """All of it at once: float32 (n,), n > 0."""
+        return self.sound[:]
 
     @property
     def is_cut_off(self) -> bool:
@@ -135,25 +142,27 @@ def _read(path: Path, parts: list[AudioPart], sample_rate: int, asked: Channel |
     survey = _survey(path, parts, asked)
     channel = survey.usual if asked is None else asked
     meter = PeakMeter(coarse=all(part.coarse for part in parts))
-    found_s = missing_s = 0.0
-    frames = 0
-    pieces: list[Samples] = []
-    for part in parts:
-        resampler = Resampler(part.sample_rate, sample_rate)
-        before = frames
-        for block in _blocks(path, part):
-            samples = mono(block, channel)
-            frames += len(samples)
-            meter.take(samples)
-            pieces.append(resampler.process(samples))
-        pieces.append(resampler.process(np.zeros(0, np.float32), last=True))
-        length_s = (frames - before) / part.sample_rate
-        found_s += length_s
-        missing_s += _missing_s(part, length_s)
+    found_frames: list[int] = []
+
+    def pieces() -> Iterator[Samples]:
+        for part in parts:
+            resampler = Resampler(part.sample_rate, sample_rate)
+            found_frames.append(0)
+            for block in _blocks(path, part):
+                samples = mono(block, channel)
+                found_frames[-1] += len(samples)
+                meter.take(samples)
+                yield resampler.process(samples)
+            yield resampler.process(np.zeros(0, np.float32), last=True)
+
+    sound = spooled(pieces())
+    frames = sum(found_frames)
     if not frames:
         raise AudioError(f"{path} holds no audio; record it again or choose another file.")
+    lengths_s = [n / part.sample_rate for n, part in zip(found_frames, parts, strict=True)]
+    found_s, missing_s = sum(lengths_s), sum(map(_missing_s, parts, lengths_s))
     return AudioFile(
-        samples=np.concatenate(pieces),
+        sound=sound,
         sample_rate=parts[0].sample_rate,
         channels=survey.channels,
         channel=channel,

@@ -25,10 +25,7 @@ from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, samples_from_pcm
 from realtime_nb.audio.vad import FrameDetector
 from realtime_nb.protocol.turns import FRAME_MS, SpeechStart, SpeechStop, TurnDetector, TurnSettings
 
-__all__ = ["REFERENCE_SETTINGS", "VERSION", "SpeechListener"]
-
-VERSION = 1
-"""Of what is found: another number says that another end may be found in the same audio."""
+__all__ = ["REFERENCE_SETTINGS", "SpeechListener"]
 
 REFERENCE_SETTINGS = TurnSettings(threshold=0.5, silence_duration_ms=200, hysteresis=0.15)
 """What the detector is set to, always."""
@@ -249,8 +246,9 @@ class _Recent:
     def between(self, start: int, end: int) -> Samples:
         """Returns samples by their place in the stream, those that are still held."""
         if len(self._pieces) > 1:
-            joined = np.concatenate(list(self._pieces))
+            joined = np.concatenate(list(self._pieces))[-_REMEMBERED:]
             self._pieces.clear()
             self._pieces.append(joined)
+            self._held = len(joined)
         first = self.end - self._held
         return self._pieces[0][max(0, start - first) : max(0, end - first)]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
-from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.files import read_audio
+from realtime_nb.audio.long_sound import LongSound, blocks
 from realtime_nb.audio.pcm import (
     SAMPLE_RATE,
     Resampler,
@@ -35,19 +36,23 @@ from realtime_nb.protocol.audio_formats import wire_format
 from realtime_nb.protocol.turns import (
     Runs,
     SpeechSpan,
+    SpeechStart,
+    SpeechStop,
+    TurnDetector,
     TurnSettings,
-    find_speech_spans,
     spans_from_runs,
 )
 
 __all__ = [
     "FRAME_SAMPLES",
     "VAD_SAMPLE_RATE",
+    "WEIGHTS_PATH",
     "EnergyVAD",
     "FrameDetector",
     "SileroVAD",
     "SpeechEngine",
     "find_speech",
+    "speech_as_heard",
     "speech_engine",
     "speech_probabilities",
     "sweep_turns",
@@ -58,6 +63,9 @@ VAD_SAMPLE_RATE = 16_000
 
 FRAME_SAMPLES = 512
 """Samples per frame at that rate: 32 ms."""
+
+WEIGHTS_PATH = Path(__file__).parent / "models" / "silero_vad.npz"
+"""The published weights of Silero VAD."""
 
 _CONTEXT = 64  # samples of the previous frame that Silero sees before the present one
 _UNITS = 128  # of the LSTM
@@ -121,7 +129,7 @@ def _convolution_matrix(weight: Samples) -> Samples:
 
 @cache
 def _silero_weights() -> _SileroWeights:
-    return _SileroWeights(Path(__file__).parent / "models" / "silero_vad.npz")
+    return _SileroWeights(WEIGHTS_PATH)
 
 
 class SileroVAD:
@@ -394,7 +402,7 @@ def speech_probabilities(
 
 
 def find_speech(
-    source: str | os.PathLike[str] | Samples,
+    source: str | os.PathLike[str] | LongSound,
     settings: TurnSettings | None = None,
     engine: SpeechEngine | str = "silero",
     *,
@@ -404,7 +412,8 @@ def find_speech(
     """Finds speech in a file or in 24 kHz samples, at the positions that the local server reports.
 
     Args:
-        source: Path of an audio file, or float samples at 24 kHz.
+        source: Path of an audio file, or float samples at 24 kHz, of which a minute at a time is
+            worked on.
         settings: Defaults to `TurnSettings()`.
         engine: A name, or a fresh engine.
         raw_sample_rate, channel: Of a file, as for `load_audio`.
@@ -413,9 +422,28 @@ def find_speech(
         AudioError: The file can't be read as audio.
     """
     if isinstance(source, str | os.PathLike):
-        source = load_audio(source, raw_sample_rate=raw_sample_rate, channel=channel)
-    as_sent = samples_from_pcm(pcm_from_samples(source))
-    return find_speech_spans(speech_probabilities(as_sent, engine=engine), settings)
+        source = read_audio(source, raw_sample_rate=raw_sample_rate, channel=channel).sound
+    return list(speech_as_heard(source, settings, engine))
+
+
+def speech_as_heard(
+    sound: LongSound, settings: TurnSettings | None = None, engine: SpeechEngine | str = "silero"
+) -> Iterator[SpeechSpan]:
+    """Yields what `find_speech` finds, each span as soon as its closing silence was heard."""
+    frames = FrameDetector(engine=speech_engine(engine) if isinstance(engine, str) else engine)
+    detector = TurnDetector(settings)
+    start = SpeechStart(0, 0, 0)
+    for block in blocks(sound):
+        for probability in frames.push(pcm_from_samples(block)):
+            match detector.step(probability):
+                case SpeechStart() as start:
+                    pass
+                case SpeechStop(audio_end_ms=end_ms, offset_ms=offset_ms):
+                    yield SpeechSpan(start.audio_start_ms, start.onset_ms, offset_ms, end_ms)
+    if detector.speaking:
+        stop = detector.stop_now()
+        span_ms = start.audio_start_ms, start.onset_ms, stop.offset_ms, stop.audio_end_ms
+        yield SpeechSpan(*span_ms, cut=True)
 
 
 def sweep_turns(

@@ -384,21 +384,39 @@ def vad(
     settings = TurnSettings(
         threshold=threshold, silence_duration_ms=silence_ms, prefix_padding_ms=prefix_ms
     )
-    found = speech_in_file(audio, settings, engine, raw_rate, channel)
     if as_json:
-        _print_json(found.to_dict())
-    else:
-        _print_speech(found)
+        _print_json(speech_in_file(audio, settings, engine, raw_rate, channel).to_dict())
+        return
+    rows = _SpanRows()
+    found = speech_in_file(audio, settings, engine, raw_rate, channel, rows.add)
+    rows.head()
+    _print_speech(found)
 
 
-def _print_speech(found: FoundSpeech) -> None:
-    print(f"{'start':>9}{'end':>9}{'audio start':>13}{'audio end':>11}   ms")
-    for span in found.spans:
+class _SpanRows:
+    """Rows of spans, printed as they come; nothing before a file is known to be audio."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def head(self) -> None:
+        """Prints the names of the columns, once."""
+        if not self._begun:
+            self._begun = True
+            print(f"{'start':>9}{'end':>9}{'audio start':>13}{'audio end':>11}   ms")
+
+    def add(self, span: SpeechSpan) -> None:
+        """Prints a row."""
+        self.head()
         mark = "   cut" if span.cut else ""
         print(
             f"{span.onset_ms:>9}{span.offset_ms:>9}{span.audio_start_ms:>13}{span.audio_end_ms:>11}"
-            f"{mark}"
+            f"{mark}",
+            flush=True,
         )
+
+
+def _print_speech(found: FoundSpeech) -> None:
     duration_ms = found.duration_ms
     print(f"0 {_timeline(found.spans, duration_ms)} {duration_ms / 1000:.1f} s")
     print(f"peak {found.audio.peak_dbfs:.1f} dBFS, {found.audio.clipped_samples} samples clipped")

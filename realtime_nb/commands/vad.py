@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ import numpy as np
 
 from realtime_nb.audio.files import AudioFile, read_audio
 from realtime_nb.audio.levels import QUIET_PEAK_DBFS
-from realtime_nb.audio.pcm import SAMPLE_RATE, level_dbfs
-from realtime_nb.audio.vad import find_speech, speech_engine
+from realtime_nb.audio.pcm import SAMPLE_RATE
+from realtime_nb.audio.vad import speech_as_heard, speech_engine
 from realtime_nb.protocol.turns import SpeechSpan, TurnSettings
 
 __all__ = ["FoundSpeech", "speech_in_file"]
 
+_READ_MS = 60_000
 _CREST_DB = 16.0
 """By so much are the peaks of speech above its level."""
 
@@ -37,7 +39,7 @@ class FoundSpeech:
     @property
     def duration_ms(self) -> int:
         """Length of the file's audio."""
-        return round(len(self.audio.samples) * 1000 / SAMPLE_RATE)
+        return round(len(self.audio.sound) * 1000 / SAMPLE_RATE)
 
     @property
     def notes(self) -> list[str]:
@@ -85,8 +87,14 @@ def speech_in_file(
     engine: str = "silero",
     raw_sample_rate: int | None = None,
     channel: int | str | None = None,
+    on_span: Callable[[SpeechSpan], None] = lambda _: None,
 ) -> FoundSpeech:
     """Finds the speech in a file.
+
+    Args:
+        path, raw_sample_rate, channel: as for :func:`realtime_nb.audio.files.read_audio`.
+        settings, engine: as for :func:`realtime_nb.audio.vad.find_speech`.
+        on_span: is told of each span as soon as it is found, long before the end of a long file.
 
     Raises:
         AudioError: It is not audio.
@@ -94,10 +102,18 @@ def speech_in_file(
     """
     detector = speech_engine(engine)
     audio = read_audio(path, raw_sample_rate=raw_sample_rate, channel=channel)
-    spans = find_speech(audio.samples, settings, detector)
     per_ms = SAMPLE_RATE // 1000
-    heard = [audio.samples[span.onset_ms * per_ms : span.offset_ms * per_ms] for span in spans]
-    level = level_dbfs(np.concatenate(heard)) if heard else math.nan
+    spans: list[SpeechSpan] = []
+    energy, count = 0.0, 0
+    for span in speech_as_heard(audio.sound, settings, detector):
+        spans.append(span)
+        on_span(span)
+        for first in range(span.onset_ms, span.offset_ms, _READ_MS):
+            last = min(first + _READ_MS, span.offset_ms)
+            heard = audio.sound[first * per_ms : last * per_ms]
+            energy += float(np.square(heard, dtype=np.float64).sum())
+            count += len(heard)
+    level = 10 * math.log10(energy / count) if energy else -math.inf if count else math.nan
     return FoundSpeech(audio, spans, level)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from realtime_nb.analysis.exports import TABLES
 from realtime_nb.errors import RealtimeError
+from realtime_nb.recordings.kept_voices import KEPT_NAME
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,9 +37,10 @@ __all__ = [
 
 T = TypeVar("T")
 
-FROM_EVENTS = ("turns", "calls", "speech", "usage", "latency", "labels")
-FROM_AUDIO = ("interruptions", "metrics", "findings")
-"""Those that listen to the audio, which takes several times as long as all of the others."""
+FROM_EVENTS = ("calls", "speech", "usage", "labels")
+FROM_AUDIO = ("turns", "latency", "interruptions", "metrics", "findings")
+"""Those that listen to the audio, which takes several times as long as all of the others: latencies
+begin where the voice ends in it."""
 
 KEPT = (*FROM_EVENTS, *FROM_AUDIO)
 """All tables but that of the events, which is as large as the recording."""
@@ -124,9 +126,13 @@ class KeptTables:
 
 
 def _stamp(path: Path) -> Stamp | None:
-    """Returns None when it can't be told, as of what is not there."""
+    """Returns None when it can't be told, as of what is not there.
+
+    What was heard is kept beside it, and is no part of it.
+    """
     try:
         files = sorted(path.iterdir()) if path.is_dir() else [path]
+        files = [file for file in files if KEPT_NAME not in file.name]
         return tuple((file.name, *_state(file.stat())) for file in files)
     except OSError:
         return None

@@ -16,18 +16,21 @@ from realtime_nb.analysis import tables
 from realtime_nb.analysis.columns.frames import copied, frame
 from realtime_nb.analysis.event_table import events_table
 from realtime_nb.analysis.pace import at_pace
+from realtime_nb.analysis.recorded import SoundName
 from realtime_nb.analysis.timeline import timeline_data
 from realtime_nb.analysis.transcript import TranscriptText, transcript_text
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.archive.lines import PlaybackLine, RecordedEvent, is_in_recording, label_line
 from realtime_nb.archive.logs import LOG_SUFFIXES, LogSource
 from realtime_nb.archive.sources import AudioFileSource, FolderSource, RecordingSource
+from realtime_nb.audio.long_sound import LongSound
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
 from realtime_nb.errors import RecordingError
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.words import clock, counted
+from realtime_nb.recordings.kept_voices import kept_or_heard
 from realtime_nb.recordings.summary import summary_html
 
 if TYPE_CHECKING:
@@ -101,6 +104,7 @@ class Recording:
 
     def __init__(self, source: RecordingSource) -> None:
         self._source = source
+        self._sounds: dict[str, LongSound] = {}
 
     def __repr__(self) -> str:
         return f"<Recording {self.path.name}: {', '.join(self.facts().values())}>"
@@ -196,17 +200,36 @@ class Recording:
         """The agent's audio as it was received, heard or not: float32 (n,)."""
         return self._source.wav("received.wav")
 
+    def sound(self, name: SoundName) -> LongSound:
+        """Returns one of the three, of which stretches are read where they are asked for: hours of
+        it need no memory. ``rec.sound("input")[a:b]`` is ``rec.input[a:b]``."""
+        if name not in self._sounds:
+            self._sounds[name] = self._source.sound(f"{name}.wav")
+        return self._sounds[name]
+
     @cached_property
     def voices(self) -> Voices:
-        """Who is audible when, as an offline detector finds it."""
-        from realtime_nb.analysis.voices import find_voices
+        """Who is audible when, as an offline detector finds it.
 
-        return find_voices(self)
+        Of a recorded session that is closed, it is kept beside it from a minute on.
+        """
+        from realtime_nb.analysis.voices import listen, placed_voices
+
+        if not self._keeps_voices:
+            return placed_voices(self, listen(self))
+        cuts_ms = self.conversation.audio.cuts_ms
+        return placed_voices(self, kept_or_heard(self.path, cuts_ms, lambda: listen(self)))
+
+    @property
+    def _keeps_voices(self) -> bool:
+        heard_s = max(len(self.sound("input")), len(self.sound("output"))) / SAMPLE_RATE
+        return isinstance(self._source, FolderSource) and self.complete and heard_s >= _KEPT_S
 
     @property
     def _offline(self) -> Voices | None:
         """What the offline detector hears, where anything was said; None without audio of it."""
-        return self.voices if tables.needs_voices(self.conversation) and len(self.input) else None
+        heard = tables.needs_voices(self.conversation) and len(self.sound("input"))
+        return self.voices if heard else None
 
     @property
     def duration_s(self) -> float:
@@ -250,7 +273,8 @@ class Recording:
 
     @cached_property
     def _speech(self) -> pd.DataFrame:
-        return tables.speech(self.conversation, self.input_clock, self._offline)
+        voices = self._offline if tables.is_untold(self.conversation) else None
+        return tables.speech(self.conversation, self.input_clock, voices)
 
     @property
     def usage(self) -> pd.DataFrame:
@@ -495,8 +519,11 @@ class Recording:
         return Path(path)
 
 
+_KEPT_S = 60.0
+"""What is shorter is heard in a tenth of a second."""
+
 _WITHOUT_LABELS = {
-    *("_source", "input", "output", "received", "voices"),
+    *("_source", "_sounds", "input", "output", "received", "voices"),
     *("_events", "_calls", "_speech", "_usage", "_cost"),
 }
 """What stays as it is when a label is made; all else is computed anew."""

@@ -580,7 +580,7 @@ def test_parts_are_what_was_injected_and_add_up_to_what_was_heard(
     padded = detected.audio_start_ms > detected.floor_ms
     in_force = changed_ms is None or changed_ms <= spoken_ms
     if any(lost) and changed_ms is not None:  # it may have been changed later
-        in_force = in_force and found["offset_source"] == "server"
+        in_force = in_force and str(found["offset_source"]) == "server"
     for name, truth_ms, reported in (
         ("onset", start_ms, padded),
         ("offset", spoken_ms, in_force),

@@ -25,9 +25,9 @@ def test_every_table_is_kept_but_that_of_the_events() -> None:
 
 
 def test_what_listens_to_the_audio_makes_everything() -> None:
-    assert made_with("metrics") == KEPT
-    assert "turns" in made_with("calls")
-    assert "metrics" not in made_with("calls")
+    assert made_with("metrics") == made_with("latency") == KEPT
+    assert "speech" in made_with("calls")
+    assert "turns" not in made_with("calls")
 
 
 def test_a_table_that_cannot_be_made_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:

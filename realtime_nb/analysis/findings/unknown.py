@@ -97,7 +97,7 @@ def _heard_user(evidence: Evidence) -> bool:
     A recording of this package that no audio was sent in holds none; of other logs, nobody knows.
     """
     conversation = evidence.conversation
-    if conversation.input_ms > 0 or conversation.speech or len(evidence.rec.input):
+    if conversation.input_ms > 0 or conversation.speech or len(evidence.rec.sound("input")):
         return True
     if any(turn.source == "speech" for turn in evidence.turns):
         return True
@@ -177,7 +177,7 @@ def _reported_speech(evidence: Evidence) -> Reason:
     if conversation.turn_detection is None:
         known = bool(conversation.session)
         return None if known else "the turn detection in force is not known"
-    if not len(evidence.rec.input):
+    if not len(evidence.rec.sound("input")):
         return gap(evidence.rec, "input.wav", "input") or NO_INPUT
     if any(math.isnan(one.audio_start_ms) for one in conversation.speech):
         return "where in the audio reported speech lies is not known"

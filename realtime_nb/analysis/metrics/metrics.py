@@ -147,7 +147,7 @@ _UNKNOWN_STOP = "when the agent fell silent is unknown"
 
 def _why_nothing_is_missed(rec: Recorded) -> str | None:
     """Returns why it can't be known whether a barge-in was missed."""
-    if not len(rec.input):
+    if not len(rec.sound("input")):
         return figures.NO_INPUT
     lost = figures.gap(rec, "input.wav", "input")
     if lost is not None:

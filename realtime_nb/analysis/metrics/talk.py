@@ -60,14 +60,14 @@ def _lost(rec: Recorded, *types: str) -> str | None:
 
 def _no_user(rec: Recorded) -> str | None:
     """Returns why it is not known when the user was audible."""
-    if not len(rec.input):
+    if not len(rec.sound("input")):
         return NO_INPUT
     return gap(rec, "input.wav", "input", "times", "events.jsonl")
 
 
 def _no_agent(rec: Recorded) -> str | None:
     """Returns why it is not known when the agent was audible."""
-    return gap(rec, "output.wav", "times") if len(rec.output) else NO_OUTPUT
+    return gap(rec, "output.wav", "times") if len(rec.sound("output")) else NO_OUTPUT
 
 
 def _no_playback(rec: Recorded) -> str | None:
@@ -258,8 +258,8 @@ def _words_heard(rec: Recorded, item: Item) -> float:
 
 
 def _input(rec: Recorded) -> dict[str, Figure]:
-    health = input_health(rec.input, rec.voices.user_ms)
-    reason = gap(rec, "input.wav", "input") if len(rec.input) else NO_INPUT
+    health = input_health(rec.sound("input"), rec.voices.user_ms)
+    reason = gap(rec, "input.wav", "input") if len(rec.sound("input")) else NO_INPUT
     levels = {
         "input_level_dbfs": (health.level_dbfs, "dBFS", "no voice in the input"),
         "input_peak_dbfs": (health.peak_dbfs, "dBFS", ""),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -44,11 +46,13 @@ class RecordingFigures:
         load_s: opening the recording, which folds its events.
         events_per_s: events loaded and folded per second.
         tables_s: each table, by name; what they are computed from is there already.
-        voices_s: the offline detector over all audio, which the metrics need.
+        voices_s: the offline detector over all audio, which latencies and metrics need.
         metrics_s: all metrics, given that.
         timeline_s: the data of the timeline, and the picture drawn.
         report_s, report_mb: the report of the recording, just loaded, as a file, and its size in
-            millions of bytes.
+            millions of bytes; what was heard in it is kept beside it by then.
+        peak_mb: memory of a process, in millions of bytes, that computes the metrics of a session
+            twice as long; None where the system does not tell.
         many: recordings whose tables are made, and that are analysed on each cluster.
         many_events_s: the first of the tables that their events tell, which makes all of these.
         many_audio_s: the first of those that listen to the audio, which makes all tables.
@@ -69,6 +73,7 @@ class RecordingFigures:
     timeline_s: float
     report_s: float
     report_mb: float
+    peak_mb: float | None
     many: int
     many_events_s: float
     many_audio_s: float
@@ -95,13 +100,14 @@ def run(minutes: float = 60.0, many: int = 200) -> RecordingFigures:
     with tempfile.TemporaryDirectory(prefix="realtime-nb-bench-") as scratch:
         made = write_session(Path(scratch), minutes)
         load_s, recording = _timed(lambda: load(made.path))
-        tables_s = {name: _timed(partial(getattr, recording, name))[0] for name in _TABLES}
         voices_s, _ = _timed(lambda: recording.voices)
+        tables_s = {name: _timed(partial(getattr, recording, name))[0] for name in _TABLES}
         metrics_s, _ = _timed(lambda: metrics(recording))
         timeline_s, _ = _timed(lambda: _picture(recording))
         page = Path(scratch) / "report.html"
         report_s, _ = _timed(lambda: _report(made.path, page))
         report_mb = page.stat().st_size / 1e6
+        peak_mb = _peak_mb(write_session(Path(scratch) / "long", 2 * minutes).path)
         folder = _many(Path(scratch) / "many", many)
         recordings = Recordings(folder)
         many_events_s, _ = _timed(lambda: recordings.table(FROM_EVENTS[0]))
@@ -120,6 +126,7 @@ def run(minutes: float = 60.0, many: int = 200) -> RecordingFigures:
         timeline_s=timeline_s,
         report_s=report_s,
         report_mb=report_mb,
+        peak_mb=peak_mb,
         many=many,
         many_events_s=many_events_s,
         many_audio_s=many_audio_s,
@@ -137,6 +144,28 @@ def _timed(work: Callable[[], T]) -> tuple[float, T]:
     began_s = time.perf_counter()
     result = work()
     return time.perf_counter() - began_s, result
+
+
+_PEAK = """
+import sys
+import realtime_nb as rt
+rt.load(sys.argv[1]).metrics()
+told = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(int(told["VmHWM"].split()[0]) * 1024 / 1e6)
+"""
+
+
+def _peak_mb(path: Path) -> float | None:
+    """Returns how much memory a process needs that loads a recording and computes its metrics.
+
+    None where the system does not tell. (``getrusage`` tells of the process that began it, too.)
+    """
+    if not Path("/proc/self/status").exists():
+        return None
+    told = subprocess.run(
+        [sys.executable, "-c", _PEAK, str(path)], capture_output=True, text=True, check=True
+    )
+    return float(told.stdout)
 
 
 def _picture(recording: Recording) -> None:
@@ -211,6 +240,8 @@ def _print(figures: RecordingFigures) -> None:
     print(f"  rec.metrics()         {figures.metrics_s:8.2f} s")
     print(f"  rec.plot_timeline()   {figures.timeline_s:8.2f} s")
     print(f"  rec.report()          {figures.report_s:8.2f} s   {figures.report_mb:.1f} MB")
+    if figures.peak_mb is not None:
+        print(f"  metrics of {2 * figures.minutes:3g} minutes{figures.peak_mb:8.0f} MB at most")
     print(f"Tables of {figures.many} recordings of a minute, one after the other")
     print(f"  those of the events   {figures.many_events_s:8.2f} s   all {len(FROM_EVENTS)}")
     print(f"  those of the audio    {figures.many_audio_s:8.2f} s   all {len(KEPT)}")

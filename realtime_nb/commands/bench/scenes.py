@@ -83,7 +83,8 @@ def pink_noise(count: int, rng: np.random.Generator) -> Samples:
     spectrum = np.fft.rfft(rng.standard_normal(count))
     hertz = np.fft.rfftfreq(count, 1 / SAMPLE_RATE)
     shaped = np.fft.irfft(np.where(hertz < 20, 0, spectrum / np.sqrt(np.maximum(hertz, 20))), count)
-    return (shaped / np.sqrt(np.mean(shaped**2))).astype(np.float32)
+    noise: Samples = (shaped / np.sqrt(np.mean(shaped**2))).astype(np.float32)
+    return noise
 
 
 def scene(words: Sequence[Samples], rng: np.random.Generator, snr_db: float | None = None) -> Scene:

@@ -32,7 +32,6 @@ def encoded_beside(rec: Recorded) -> Iterator[Future[str | None]]:
     The thread ends with the block. If the block fails, it ends within the encoding of two minutes
     of sound.
     """
-    _ = rec.input, rec.output, rec.input_clock  # read here, so that two threads don't do it at once
     given_up = Event()
     with ThreadPoolExecutor(1, "report sound") as pool:
         try:
@@ -50,7 +49,7 @@ def sound_data_uri(rec: Recorded, given_up: Callable[[], bool] = lambda: False) 
     """
     import soundfile
 
-    if not rec.duration_s > 0 or not (len(rec.input) or len(rec.output)):
+    if not rec.duration_s > 0 or not (len(rec.sound("input")) or len(rec.sound("output"))):
         return None
     file = io.BytesIO()
     with soundfile.SoundFile(file, "w", SAMPLE_RATE, channels=2, format="MP3") as mp3:

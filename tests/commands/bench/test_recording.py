@@ -19,6 +19,8 @@ def test_measures_and_prints(capsys: pytest.CaptureFixture[str]) -> None:
     assert 0.2 < figures.report_mb < 3
     assert "Tables of 4 recordings of a minute" in printed
     assert f"{figures.many_audio_s:.2f} s   all 9" in printed
+    assert 50 < (figures.peak_mb or 0) <= 400
+    assert f"{figures.peak_mb:8.0f} MB at most" in printed
     assert figures.many_again_s < figures.many_audio_s
 
 
