@@ -24,6 +24,7 @@ from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.analysis.user_speech import user_speech
 from realtime_nb.errors import ConfigurationError, MissingExtraError
 from realtime_nb.protocol.plain_json import json_text
+from realtime_nb.protocol.wire import encodable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +113,7 @@ def _pyarrow() -> Any:
 def write_parquet(rec: Recorded, name: str, path: str | os.PathLike[str]) -> int:
     """Writes one table as a Parquet file, with a first column ``recording``: the name of its
     folder. Returns the number of rows."""
-    return write_table(name, of_recording(_table(rec, name), rec.path.name), path)
+    return write_table(name, of_recording(_table(rec, name), encodable(rec.path.name)), path)
 
 
 def write_csv(rec: Recorded, name: str, path: str | os.PathLike[str]) -> int:
@@ -223,7 +224,7 @@ def write_rttm(rec: Recorded, path: str | os.PathLike[str]) -> int:
     The speakers are ``user`` and ``agent``; each stretch is a ``SPEAKER`` line with its onset and
     duration in seconds.
     """
-    name = "_".join(rec.path.stem.split()) or "recording"
+    name = "_".join(encodable(rec.path.stem).split()) or "recording"
     lines = [
         f"SPEAKER {name} 1 {mark.start_s:.3f} {mark.end_s - mark.start_s:.3f} "
         f"<NA> <NA> {mark.lane} <NA> <NA>\n"

@@ -6,10 +6,15 @@ import math
 
 __all__ = ["between_ms", "or_nan", "rest_ms"]
 
+_SLACK_S = 1e-5
+"""Times are kept in microseconds."""
+
 
 def between_ms(earlier: float | None, later: float | None) -> float:
-    """Returns the milliseconds between two moments in seconds; NaN where one is unknown."""
-    return (or_nan(later) - or_nan(earlier)) * 1000
+    """Returns the milliseconds between two moments in seconds; NaN where one is unknown, or where
+    they are in the wrong order, so that one can't be right."""
+    passed_s = or_nan(later) - or_nan(earlier)
+    return passed_s * 1000 if passed_s >= -_SLACK_S else math.nan
 
 
 def or_nan(value: float | None) -> float:

@@ -31,9 +31,11 @@ from realtime_nb.analysis.columns.frames import frame
 from realtime_nb.analysis.function_calls import calls
 from realtime_nb.analysis.table_cells import between_ms, or_nan, rest_ms
 from realtime_nb.analysis.turn_moments import (
+    AUDIO_LOST,
     SPEECH_END_LABEL,
     Moments,
     boundaries_of,
+    doubt_of,
     find_moments,
 )
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
@@ -114,6 +116,8 @@ def _speech_ends(labels: pd.DataFrame | None) -> Sequence[float]:
 def _turn_row(conversation: Conversation, turn: UserTurn, moments: Moments) -> dict[str, object]:
     speech = turn.speech
     audio_ms = sum(item.audio_ms for item in turn.items)
+    if any(response.doubt for response in turn.responses):
+        audio_ms = math.nan
     played_ms = conversation.played_ms(turn.items)
     last = turn.responses[-1] if turn.responses else None
     heard_text, heard_source = _heard(turn, conversation.playback_known)
@@ -141,7 +145,7 @@ def _turn_row(conversation: Conversation, turn: UserTurn, moments: Moments) -> d
         "audio_ms": audio_ms,
         "played_ms": played_ms,
         "unheard_ms": rest_ms(audio_ms, played_ms),
-        "audio_note": _audio_note(turn, audio_ms, played_ms),
+        "audio_note": _audio_note(conversation, turn, audio_ms, played_ms),
         "speech_note": "typed" if turn.source == "typed" else moments.boundaries.note,
         **moments.parts_ms(),
         "latency_note": moments.note,
@@ -151,10 +155,12 @@ def _turn_row(conversation: Conversation, turn: UserTurn, moments: Moments) -> d
     }
 
 
-def _audio_note(turn: UserTurn, audio_ms: float, played_ms: float) -> str | None:
+def _audio_note(
+    conversation: Conversation, turn: UserTurn, audio_ms: float, played_ms: float
+) -> str | None:
     """Returns why it is not known how much of the answer there was, or was heard."""
     if math.isnan(audio_ms):
-        return "the events of its audio can't be understood"
+        return doubt_of(turn) or conversation.gaps.get("output") or AUDIO_LOST
     if math.isnan(played_ms):
         return "playback was not reported"
     if any(response.active for response in turn.responses):
@@ -180,7 +186,8 @@ def latency(
 
 def _latency_row(turn: UserTurn, moments: Moments) -> dict[str, object]:
     commit_s = turn.began_s
-    done_s = max((r.done_s for r in turn.responses if r.done_s is not None), default=None)
+    ends_s = [or_nan(response.done_s) for response in turn.responses]
+    done_s = math.nan if any(map(math.isnan, ends_s)) else max(ends_s, default=math.nan)
     return {
         "turn": turn.number,
         **moments.parts_ms(),
@@ -188,7 +195,7 @@ def _latency_row(turn: UserTurn, moments: Moments) -> dict[str, object]:
         "speech_end_source": moments.speech_end_source,
         "capture_source": moments.capture_source,
         "stop_source": moments.stop_source,
-        "played_source": None if math.isnan(moments.played_s) else "playback",
+        "played_source": _played_source(turn, moments),
         "parts_note": moments.parts_note,
         "speech_end_s": moments.speech_end_s,
         "sent_s": moments.sent_s,
@@ -202,6 +209,13 @@ def _latency_row(turn: UserTurn, moments: Moments) -> dict[str, object]:
         "had_calls": bool(turn.calls),
         "interrupted": turn.interrupted,
     }
+
+
+def _played_source(turn: UserTurn, moments: Moments) -> str | None:
+    if math.isnan(moments.played_s):
+        return None
+    by_server = any(item.played_by == "server" for item in turn.items)
+    return "output_audio_buffer" if by_server else "playback"
 
 
 def speech(

@@ -9,20 +9,24 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
+from realtime_nb.analysis.table_cells import or_nan
 from realtime_nb.analysis.user_turns import UserTurn
 from realtime_nb.analysis.voices import TimeSpan, Voices
-from realtime_nb.protocol.conversation import Speech
+from realtime_nb.protocol.conversation import Item, Speech
 from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.turns import FRAME_MS
 
 __all__ = [
+    "AUDIO_LOST",
     "LATENCY_PARTS",
     "SPEECH_END_LABEL",
     "Boundaries",
     "Moments",
     "boundaries_of",
+    "doubt_of",
     "earliest",
     "find_moments",
+    "first_played_s",
     "moments_of",
 ]
 
@@ -72,7 +76,9 @@ class Moments:
     Attributes:
         boundaries: its speech.
         speech_end_s: when the user's speech ended (``E``).
-        speech_end_source: ``server``, ``offline_vad`` or ``label``; None where unknown.
+        speech_end_source: ``server``, ``offline_vad`` or ``label``; ``server_report`` where nothing
+            tells when audio was sent, so that it is counted back from the receipt of the report;
+            None where unknown.
         capture_source: who says when that was captured: the ``device``; or nobody, so that it is
             counted back from the ``sending`` of its chunk.
         sent_s: when the chunk that holds that was sent.
@@ -150,6 +156,19 @@ def earliest(moments: Iterable[float | None]) -> float:
     return min((moment for moment in moments if moment is not None), default=math.nan)
 
 
+def first_played_s(items: Iterable[Item]) -> float:
+    """Returns when the first message that was heard began to be; NaN where none was, or where that
+    is not known of the first."""
+    heard = (item for item in items if item.played_s is not None or (item.played_ms or 0) != 0)
+    return or_nan(next((item.played_s for item in heard), None))
+
+
+def _first_audio_s(items: Iterable[Item]) -> float:
+    """Returns when the first audio came of the first message that has any; NaN likewise."""
+    spoken = (item for item in items if item.first_audio_s is not None or item.audio_ms != 0)
+    return or_nan(next((item.first_audio_s for item in spoken), None))
+
+
 class _Edge(NamedTuple):
     """Where speech begins or ends, and who says so; else why that is unknown."""
 
@@ -167,7 +186,8 @@ def boundaries_of(speech: Speech, voices: Voices | None = None) -> Boundaries:
     voice reaches beyond what was reported, it is unknown.
     """
     if math.isnan(speech.audio_start_ms):
-        return Boundaries(onset_note=_COUNT_LOST, offset_note=_COUNT_LOST)
+        note = speech.doubt or _COUNT_LOST
+        return Boundaries(onset_note=note, offset_note=note)
     onset, offset = _onset(speech, voices), _offset(speech, voices)
     if offset.ms < onset.ms:  # a voice before what the server took for the beginning
         offset = _Edge(note=_NO_VOICE)
@@ -288,7 +308,7 @@ def _mark(marks_s: Sequence[float], turn: UserTurn, after_s: float, following_s:
     """Returns the last mark between the turn before and the answer to this one."""
     if turn.source == "typed" or not marks_s:
         return math.nan
-    answered_s = earliest(item.played_s for item in turn.items)
+    answered_s = first_played_s(turn.items)
     before_s = following_s if math.isnan(answered_s) else answered_s
     index = bisect_right(marks_s, before_s) - 1
     return marks_s[index] if index >= 0 and marks_s[index] > after_s else math.nan
@@ -312,8 +332,9 @@ def moments_of(
         after_s: when the turn before it began.
         mark_s: where a person marked the end of its speech.
     """
-    if turn.item.repeated or any(response.repeated for response in turn.responses):
-        return _UNKNOWN
+    doubt = doubt_of(turn)
+    if doubt is not None:
+        return _unknown(doubt)
     found = _boundaries(turn, clock, voices, after_s)
     note = _why_unknown(turn, found, clock)
     speech_end_s, sent_s = clock.wall(found.offset_ms), clock.sent(found.offset_ms)
@@ -326,11 +347,14 @@ def moments_of(
             note = "the label lies after the audio" if math.isnan(sent_s) else None
     if note is not None:
         speech_end_s, sent_s, source, capture_source = math.nan, math.nan, None, None
-    first_audio_s = earliest(item.first_audio_s for item in turn.items)
-    played_s = earliest(item.played_s for item in turn.items)
-    if note is None and math.isnan(first_audio_s):
+    first_audio_s, played_s = _first_audio_s(turn.items), first_played_s(turn.items)
+    if note == _PUSHED and not clock.totals_ms and _is_played_by_server(turn):
+        by_report_s = _end_by_report(turn.speech)
+        if not math.isnan(by_report_s):  # the nearest that is known where audio is in no event
+            speech_end_s, source, note = by_report_s, "server_report", None
+    if note is None and math.isnan(first_audio_s) and math.isnan(played_s):
         lost = any(math.isnan(item.audio_ms) for item in turn.items)
-        note = "the events of its audio can't be understood" if lost else "no spoken answer"
+        note = AUDIO_LOST if lost else "no spoken answer"
     elif note is None and math.isnan(played_s):
         note = "playback was not reported"
     elif note is None and played_s < speech_end_s - _CLOCK_SLACK_S:
@@ -343,7 +367,7 @@ def moments_of(
         capture_source,
         sent_s,
         stop_s,
-        earliest(response.created_s for response in turn.responses),
+        or_nan(turn.responses[0].created_s) if turn.responses else math.nan,
         first_audio_s,
         played_s,
         note,
@@ -351,22 +375,49 @@ def moments_of(
     )
 
 
+AUDIO_LOST = "the events of its audio can't be understood"
 _PUSHED = "input was not sent in real time"
 _COUNT_LOST = "the server began to count anew, so that its positions are unknown"
 _REPEATED = "its id, or that of its answer, came a second time"
 _NO_END = "no end of speech was reported"
 _NO_VOICE = "no voice in its audio"
 _GOES_ON = "the voice has not ended yet"
-_UNKNOWN = Moments(
-    Boundaries(onset_note=_REPEATED, offset_note=_REPEATED),
-    *(math.nan, None, None, math.nan, math.nan, math.nan, math.nan, math.nan, _REPEATED, None),
-)
+
+
+def doubt_of(turn: UserTurn) -> str | None:
+    """Returns why which event is of which turn, or when it came, can't be told; None where it
+    can."""
+    if turn.item.repeated or any(response.repeated for response in turn.responses):
+        return _REPEATED
+    doubts = [item.doubt for item in (turn.item, *turn.items)]
+    doubts += [response.doubt for response in turn.responses]
+    return next(filter(None, doubts), None)
+
+
+def _unknown(note: str) -> Moments:
+    found = Boundaries(onset_note=note, offset_note=note)
+    nan = math.nan
+    return Moments(found, nan, None, None, nan, nan, nan, nan, nan, note, None)
+
+
+def _is_played_by_server(turn: UserTurn) -> bool:
+    return any(item.played_by == "server" for item in turn.items)
+
+
+def _end_by_report(speech: Speech | None) -> float:
+    """Returns when speech ended by the receipt of the report of it, less the silence window: what
+    the network took is in it."""
+    if speech is None or speech.stopped_s is None or speech.audio_end_ms is None:
+        return math.nan
+    if speech.offset_ms is None:
+        return math.nan
+    return speech.stopped_s - (speech.audio_end_ms - speech.offset_ms) / 1000
 
 
 def _stop(turn: UserTurn) -> tuple[float, str | None]:
     """Returns the moment, and the event that it was received with."""
-    if turn.speech is not None and turn.speech.stopped_s is not None:
-        return turn.speech.stopped_s, "speech_stopped"
+    if turn.speech is not None and turn.speech.audio_end_ms is not None:
+        return or_nan(turn.speech.stopped_s), "speech_stopped"
     committed_s = turn.item.committed_s
     return (math.nan, None) if committed_s is None else (committed_s, "committed")
 

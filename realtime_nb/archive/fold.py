@@ -16,7 +16,9 @@ from realtime_nb.archive.lines import (
 )
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.doubts import Doubts
 from realtime_nb.protocol.events import AudioRef, JsonObject, Payload
+from realtime_nb.protocol.records import Item
 from realtime_nb.protocol.words import counted
 
 __all__ = ["Fold", "Gap"]
@@ -65,6 +67,8 @@ class Fold:
         self._lost: list[
             tuple[JsonObject, bool]
         ] = []  # events of audio, and if its length is known
+        self._written: set[str] = set()  # items whose answer is text
+        self._told_apart = 0
 
     def take(self, line: RecordedEvent, audio: Callable[[AudioRef], bytes]) -> None:
         """Takes the next event.
@@ -82,8 +86,12 @@ class Fold:
                     self._refer(event.audio)
             elif isinstance(event, ev.OutputAudioDelta):
                 self._received(event, line)
+            elif isinstance(event, ev.OutputTextDelta | ev.OutputTextDone):
+                self._written.add(event.item_id)
             elif isinstance(event, ev.UnknownEvent):
                 self._not_understood(event, line)
+            elif isinstance(event, ev.OutputItemAdded | ev.OutputItemDone):
+                self._tell_apart()
 
     def report(self, line: PlaybackLine | ToolLine) -> None:
         """Takes the next report of who plays audio or runs functions."""
@@ -100,10 +108,25 @@ class Fold:
             for name, found in self.faults.items()
         ]
 
+    def unheard(self) -> list[Item]:
+        """Returns the agent's spoken messages of which no audio came.
+
+        Where other messages have audio, one that was cut off before its first is none of them.
+        """
+        audible = any(self.item_samples.values())
+        return [
+            item
+            for item in self.conversation.items.values()
+            if self._is_spoken(item)
+            and not self.item_samples[item.id]
+            and (item.status == "completed" or not audible)
+        ]
+
     def finish(
         self,
         unknown: Mapping[Gap, str],
         ends: Mapping[str, tuple[float, float | None]] | None = None,
+        doubts: Doubts | None = None,
     ) -> None:
         """Takes in what only shows when all was read.
 
@@ -111,7 +134,10 @@ class Fold:
             unknown: what the source does not tell throughout, and why.
             ends: of messages whose last report of playback is not that of their end, how many ms of
                 them were played and when they ended.
+            doubts: what is not to be believed.
         """
+        if doubts is not None:
+            doubts.cast_on(self.conversation)
         for item_id, (played_ms, stopped_s) in (ends or {}).items():
             self.conversation.settle(item_id, played_ms, stopped_s)
         self._mark_unknown(unknown)
@@ -173,14 +199,33 @@ class Fold:
             conversation.audio.forget_lengths()
         if "output" not in unknown:
             return
+        silent = {item.id for item in self.unheard()}
         for item_id, references in self.received.items():
-            item = conversation.items.get(item_id)
-            if item is None or all(reference.samples for reference in references):
-                continue
+            if item_id in conversation.items and not all(one.samples for one in references):
+                silent.add(item_id)
+        for item_id in silent:
             conversation.measure(item_id, math.nan)
-            response = conversation.responses.get(item.response_id or "")
+            response = conversation.responses.get(conversation.items[item_id].response_id or "")
             if response is not None:
                 response.audio_ms = math.nan
+
+    def _is_spoken(self, item: Item) -> bool:
+        """Tells whether a message was spoken by the agent, as far as nothing says otherwise."""
+        if item.role != "assistant" or item.type != "message" or not item.response_id:
+            return False
+        if item.id in self._written or any("text" in str(p.get("type")) for p in item.content):
+            return False
+        response = self.conversation.responses.get(item.response_id)
+        return response is None or response.output_modalities != ["text"]
+
+    def _tell_apart(self) -> None:
+        """Follows the conversation in telling two things of one id apart."""
+        for former, now in self.conversation.set_apart[self._told_apart :]:
+            self._told_apart += 1
+            if former in self.received:
+                self.received[now] = self.received.pop(former)
+            if former in self.item_samples:
+                self.item_samples[now] = self.item_samples.pop(former)
 
 
 def _pcm_of(delta: Payload, audio: Callable[[AudioRef], bytes]) -> bytes | None:

@@ -19,6 +19,7 @@ from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.dialect import client_to_ga, server_to_ga
 from realtime_nb.protocol.events import AudioRef, JsonObject
 from realtime_nb.protocol.records import RunOutcome
+from realtime_nb.protocol.wire import encodable
 
 __all__ = [
     "LabelLine",
@@ -109,8 +110,7 @@ def label_line(t_s: float, text: str, end_s: float) -> LabelLine:
             f"{t_s} s lies outside the session; a label's t_s is between 0 and "
             f"{math.floor(end_s * 1000) / 1000:g} s."
         )
-    whole = text.strip().encode("utf-8", "replace").decode()  # half a letter is in no table
-    return LabelLine(round(float(t_s), 6), whole)
+    return LabelLine(round(float(t_s), 6), encodable(text.strip()))
 
 
 def read_lines(path: Path, kind: type[T]) -> Iterator[tuple[int, T | None]]:
@@ -207,7 +207,7 @@ def _decoded_slowly(line: bytes, kind: type[T]) -> T | None:
     """Returns the line by the standard library's decoder, which takes more than msgspec's; else
     None."""
     try:
-        return msgspec.convert(json.loads(line), kind)
+        return msgspec.convert(encodable(json.loads(line)), kind)
     except (ValueError, RecursionError, msgspec.ValidationError):
         return None
 

@@ -1,22 +1,19 @@
 """Finds Realtime events, and what is said of them, in logs that other programs wrote.
 
-An entry is an event, or an object around one that also tells when it happened and which way it
-went; its line may begin with text that tells the same.
+An entry is an event, or an object around one that also tells when it happened, which way it went
+and of which session it is; its line may begin with text that tells the same.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-import msgspec
-
+from realtime_nb.archive.log_text import FoundObject, array_in, object_in, objects_in
+from realtime_nb.archive.log_times import Axis, number_of, time_in_text, time_of
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.dialect import BETA_CLIENT_EVENTS, BETA_SERVER_EVENTS
 from realtime_nb.protocol.events import JsonObject
@@ -24,8 +21,6 @@ from realtime_nb.protocol.events import JsonObject
 __all__ = ["KNOWN", "EventLog", "LogEntry", "read_log"]
 
 Direction = Literal["sent", "received"]
-Axis = Literal["session", "epoch", "day", "elapsed"]
-"""What a time counts from: a recording's beginning, 1970, midnight, or some moment."""
 
 _CLIENT_ONLY = {
     *ev.CLIENT_EVENTS,
@@ -35,8 +30,17 @@ _CLIENT_ONLY = {
 KNOWN = {*_CLIENT_ONLY, *ev.SERVER_EVENTS, *BETA_SERVER_EVENTS}
 """Names of Realtime events, of both dialects."""
 
-_AROUND = ("event", "data", "message", "payload", "msg", "body", "raw", "frame", "json", "events")
+_AROUND = (
+    *("event", "data", "message", "payload", "msg", "body", "raw", "frame", "json", "events"),
+    *("event_data", "eventData", "fullEvent", "full_event", "log", "content", "record"),
+)
+_NAME_KEYS = ("type", "event_type", "eventType", "event_name", "event", "name", "kind")
 _DIRECTION_KEYS = ("dir", "direction", "source", "from", "sender", "origin", "type", "kind")
+_SESSION_KEYS = (
+    *("session_id", "sessionId", "connection_id", "connectionId", "connection", "conn", "socket"),
+    *("conversation_id", "call_sid", "callSid", "stream_sid", "streamSid", "call"),
+)
+_ANY_SESSION_KEY = frozenset(_SESSION_KEYS)
 _TIME_KEYS = (
     *("t_s", "time_s", "timestamp_s", "elapsed_s", "t_ms", "time_ms", "timestamp_ms", "elapsed_ms"),
     *("time", "timestamp", "ts", "@timestamp", "datetime", "date", "at", "t", "created_at"),
@@ -50,13 +54,9 @@ _RECEIVED = {
     *("downstream", "response", "↓", "⬇", "⬇️", "←", "<-", "<--", "<=", "<", "<<", "<<<"),
     "server->client",
 }
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|[+-]\d\d:?\d\d))?")
-_TIME_OF_DAY = re.compile(r"(?<![\d:])(\d\d):(\d\d):(\d\d(?:[.,]\d+)?)(?![\d:])")
-_EPOCH = re.compile(r"(?<![\d.])1\d{9}(?:\d{3}|\d{6}|\d{9}|\.\d+)?(?![\d.])")
+_SESSION_IN_TEXT = re.compile(r"\bsess_\w+")
 _NAME = re.compile(rb"""\\*["']type\\*["']\s*[:=]\s*\\*["']([\w.]+)""")
 _BILLED = {"response.done", "conversation.item.input_audio_transcription.completed"}
-_STANDARD = json.JSONDecoder()
-_LONGEST_OBJECT = 1 << 20
 _DEEPEST = 4
 
 
@@ -70,6 +70,7 @@ class LogEntry:
         direction: what the log says of it, or else what its name says.
         time_s: on the log's own clock, None where it tells none.
         axis: what that counts from.
+        session: which session or connection it is of, where the log says so beside it.
         seq, captured_s: of a recording's line.
         repeats: how many more such events there were that the log does not hold.
     """
@@ -79,9 +80,15 @@ class LogEntry:
     direction: Direction
     time_s: float | None = None
     axis: Axis = "epoch"
+    session: str | None = None
     seq: int | None = None
     captured_s: float | None = None
     repeats: int = 0
+
+    @property
+    def name(self) -> str:
+        """Its type."""
+        return str(self.event["type"])
 
 
 @dataclass(slots=True)
@@ -107,10 +114,11 @@ class EventLog:
 
 @dataclass(slots=True)
 class _Stated:
-    """What the objects around an event say of it."""
+    """What the objects around an event, and the text before it, say of it."""
 
     direction: Direction | None = None
     time: tuple[float, Axis] | None = None
+    session: str | None = None
     seq: int | None = None
     captured_s: float | None = None
     repeats: int = 0
@@ -123,19 +131,20 @@ def read_log(path: Path) -> EventLog:
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         content = content.decode("utf-16", "replace").encode()
     content = content.removeprefix(b"\xef\xbb\xbf")
-    array = _array(content)
+    array = array_in(content)
     log = EventLog("line" if array is None else "entry")
-    if array is None:
-        found = _lines(content)
-    else:
-        found = ((number, "", value) for number, value in enumerate(array, start=1))
-    for number, before, value in found:
-        if isinstance(value, dict):
-            _add(log, number, before, value)
-        elif isinstance(value, bytes):
-            log.unreadable.append(number)
-            if _may_tell_usage(value):
-                log.unread_usage.append(number)
+    found: Iterable[FoundObject] = objects_in(content)
+    if array is not None:
+        found = (FoundObject(number, "", value) for number, value in enumerate(array, start=1))
+    for one in _whole_outputs(found):
+        if isinstance(one.value, dict):
+            _add(log, one.number, one.before, one.value)
+        elif one.damaged:
+            log.unreadable.append(one.number)
+            if isinstance(one.value, bytes) and _may_tell_usage(one.value):
+                log.unread_usage.append(one.number)
+        elif isinstance(one.value, str) and (inner := _object_of(one.value)) is not None:
+            _add(log, one.number, inner.before, inner.value)
         else:
             log.others += 1
     return log
@@ -151,92 +160,21 @@ def _names(line: bytes) -> list[str]:
     return [name.decode() for name in _NAME.findall(line)]
 
 
-# --- JSON in text ---------------------------------------------------------------------------------
-
-
-def _array(content: bytes) -> list[object] | None:
-    """Returns the entries of a file that is one JSON array, or one object around an array."""
-    if not content.lstrip().startswith((b"[", b"{")):
-        return None
-    whole = _decoded(content.strip())
-    if isinstance(whole, dict) and "type" not in whole:
-        lists = [whole.get(key) for key in (*_AROUND, "log", "messages", "entries")]
-        whole = next((value for value in lists if isinstance(value, list)), None)
-    return whole if isinstance(whole, list) else None
-
-
-def _lines(content: bytes) -> Iterator[tuple[int, str, object]]:
-    """Yields number, text before the JSON, and the JSON of each line.
-
-    The JSON is None where there is none, and bytes where it can't be read.
-    """
-    number = position = 0
-    while position < len(content):
-        end = content.find(b"\n", position)
-        end = len(content) if end < 0 else end
-        line = content[position:end]
-        number += 1
-        if line.rstrip().endswith(b"{"):
-            more = _spread_object(content, position + line.index(b"{"))
-            if more is not None:
-                value, end = more
-                yield number, _text(line[: line.index(b"{")]), value
-                number += content.count(b"\n", position, end)
-                position = content.find(b"\n", end) + 1 or len(content)
-                continue
-        position = end + 1
-        if line.strip(b" \t\r[],"):
-            yield (number, *_object(line))
-
-
-def _object(line: bytes) -> tuple[str, object]:
-    start = line.find(b"{")
-    if start < 0:
-        return "", None
-    # Text before the JSON may hold braces too; a line that begins with one has no such text.
-    first = start
-    while start >= 0:
-        value = _decoded(line[start:].rstrip(b" \t\r,"))
-        if value is None:
-            value = _leading_object(line[start:])
-        if isinstance(value, dict):
-            return _text(line[:start]), value
-        if not line[:first].strip(b" \t[,"):
-            break
-        start = line.find(b"{", start + 1)
-    return "", line
-
-
-def _spread_object(content: bytes, start: int) -> tuple[object, int] | None:
-    """Returns an object that is spread over lines, and where it ends."""
-    text = _text(content[start : start + _LONGEST_OBJECT])
-    try:
-        value, length = _STANDARD.raw_decode(text)
-    except (ValueError, RecursionError):
-        return None
-    return value, start + len(text[:length].encode())
-
-
-def _leading_object(line: bytes) -> object:
-    try:
-        return _STANDARD.raw_decode(line.decode())[0]
-    except (ValueError, RecursionError):
-        return None
-
-
-def _decoded(content: bytes | str) -> object:
-    try:
-        return msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    try:
-        return json.loads(content)  # takes more than msgspec
-    except (ValueError, RecursionError):
-        return None
-
-
-def _text(content: bytes) -> str:
-    return content.decode("utf-8", "replace")
+def _whole_outputs(found: Iterable[FoundObject]) -> Iterator[FoundObject]:
+    """Puts together the lines of a container's output that its log driver had cut into pieces."""
+    pieces: dict[object, str] = {}
+    for one in found:
+        value = one.value
+        if not (isinstance(value, dict) and {"log", "stream"} <= value.keys()):
+            yield one
+            continue
+        text = pieces.pop(value["stream"], "") + str(value["log"])
+        if text.endswith("\n"):
+            yield FoundObject(one.number, one.before, {**value, "log": text})
+        else:
+            pieces[value["stream"]] = text
+    for text in pieces.values():
+        yield FoundObject(0, "", {"log": text})
 
 
 # --- the event inside -----------------------------------------------------------------------------
@@ -244,7 +182,7 @@ def _text(content: bytes) -> str:
 
 def _add(log: EventLog, number: int, before: str, value: JsonObject) -> None:
     stated = _Stated()
-    event = _unwrapped(value, stated, 0)
+    event = _unwrapped(value, stated)
     if event is None:
         log.others += 1
         if not _BILLED.isdisjoint(_names(repr(value).encode("utf-8", "replace"))):
@@ -261,6 +199,7 @@ def _add(log: EventLog, number: int, before: str, value: JsonObject) -> None:
             _direction(event, stated),
             time_s,
             axis,
+            stated.session,
             stated.seq,
             stated.captured_s,
             stated.repeats,
@@ -268,49 +207,102 @@ def _add(log: EventLog, number: int, before: str, value: JsonObject) -> None:
     )
 
 
-def _unwrapped(value: JsonObject, stated: _Stated, depth: int) -> JsonObject | None:
+def _unwrapped(value: JsonObject, stated: _Stated, depth: int = 0) -> JsonObject | None:
     """Returns the event in ``value``; what is said around it goes into ``stated``."""
     name = value.get("type")
     if isinstance(name, str) and (name in KNOWN or "." in name):
-        _take_fields(value, stated)
-        return _bare(value, name)
-    for key in _AROUND:
-        inner = value.get(key)
-        if isinstance(inner, str) and inner.lstrip().startswith("{"):
-            inner = _decoded(inner)
-        if isinstance(inner, dict) and depth < _DEEPEST:
-            event = _unwrapped(inner, stated, depth + 1)
-            if event is not None:
-                _take_fields(value, stated)
-                return event
+        event = _bare(_same_inside(value, name) or value, name)
+        _take_fields(value, stated, around=event is not value)
+        return event
+    inner = _inside(value, stated, depth) if depth < _DEEPEST else None
+    inner = _named_apart(value) if inner is None else inner
+    if inner is not None:
+        _take_fields(value, stated, around=True)
+    return inner
+
+
+def _inside(value: JsonObject, stated: _Stated, depth: int) -> JsonObject | None:
+    for key, held in value.items():
+        inner = _object_of(held)
+        if inner is None:
+            continue
+        event = _unwrapped(inner.value, stated, depth + 1)
+        if event is not None and (key in _AROUND or event["type"] in KNOWN):
+            if inner.before:
+                _take_text(inner.before, stated)
+            return event
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Inner:
+    before: str
+    value: JsonObject
+
+
+def _object_of(held: object) -> _Inner | None:
+    """Returns an object, or one that is written in a text."""
+    if isinstance(held, dict):
+        return _Inner("", held)
+    if not isinstance(held, str) or "type" not in held:
+        return None
+    found = object_in(held.strip().encode("utf-8", "replace"))
+    return _Inner(found.before, found.value) if isinstance(found.value, dict) else None
+
+
+def _same_inside(value: JsonObject, name: str) -> JsonObject | None:
+    """Returns the event that an object repeats as a whole under the event's own type."""
+    for key, held in value.items():
+        if key != "type" and (isinstance(held, dict) or (isinstance(held, str) and name in held)):
+            inner = _object_of(held)
+            if inner is not None and inner.value.get("type") == name:
+                return inner.value
+    return None
+
+
+def _named_apart(value: JsonObject) -> JsonObject | None:
+    """Returns an event of which an object tells the name and the fields apart."""
+    name = next((value[key] for key in _NAME_KEYS if _is_known(value.get(key))), None)
+    if name is None:
+        return None
+    fields = [held for key, held in value.items() if isinstance(held, dict) and "type" not in held]
+    return {"type": name, **fields[0]} if len(fields) == 1 else None
+
+
+def _is_known(name: object) -> bool:
+    return isinstance(name, str) and name in KNOWN
 
 
 def _bare(event: JsonObject, name: str) -> JsonObject:
     """Returns a client's event without what a log wrote into it: its fields are checked exactly."""
     fields = ev.CLIENT_EVENTS.get(name)
-    added = () if fields is None else (*_TIME_KEYS, *_DIRECTION_KEYS)
+    added = () if fields is None else (*_TIME_KEYS, *_DIRECTION_KEYS, *_SESSION_KEYS)
     known = () if fields is None else ("type", *fields.__struct_fields__)
     extra = [key for key in added if key in event and key not in known]
     return {key: held for key, held in event.items() if key not in extra} if extra else event
 
 
-def _take_fields(value: JsonObject, stated: _Stated) -> None:
+def _take_fields(value: JsonObject, stated: _Stated, *, around: bool) -> None:
+    """Takes what an object says of its event; ``around``: it is not the event itself."""
     ours = {"seq", "t", "dir", "event"} <= value.keys()
     if ours and isinstance(value["seq"], int):
         stated.seq = value["seq"]
-        stated.captured_s = _number(value.get("captured"))
+        stated.captured_s = number_of(value.get("captured"))
     if stated.direction is None:
         words = (value.get(key) for key in _DIRECTION_KEYS)
         stated.direction = next(filter(None, map(_way, words)), None)
     if isinstance(value.get("count"), int) and "event" in value:
         stated.repeats = max(0, value["count"] - 1)
-    if ours and (t_s := _number(value["t"])) is not None:
+    if ours and (t_s := number_of(value["t"])) is not None:
         stated.time = (t_s, "session")
     for key in _TIME_KEYS:
         if stated.time is None and key in value:
-            stated.time = _time(value[key], key)
-            stated.unitless |= stated.time is None and _number(value[key]) is not None
+            stated.time = time_of(value[key], key)
+            stated.unitless |= stated.time is None and number_of(value[key]) is not None
+    keys = _SESSION_KEYS if around else _SESSION_KEYS[:4]
+    if stated.session is None and not _ANY_SESSION_KEY.isdisjoint(value):
+        names = (value.get(key) for key in keys)
+        stated.session = next((str(one) for one in names if isinstance(one, str | int)), None)
 
 
 def _take_text(before: str, stated: _Stated) -> None:
@@ -318,7 +310,9 @@ def _take_text(before: str, stated: _Stated) -> None:
         words = re.split(r"[\s:\[\]()|\"',]+", before)
         stated.direction = next(filter(None, map(_way, words)), None)
     if stated.time is None:
-        stated.time = _time_in_text(before)
+        stated.time = time_in_text(before)
+    if stated.session is None and (found := _SESSION_IN_TEXT.search(before)) is not None:
+        stated.session = found[0]
 
 
 def _direction(event: JsonObject, stated: _Stated) -> Direction:
@@ -334,45 +328,3 @@ def _way(word: object) -> Direction | None:
         return None
     word = word.strip().lower()
     return "sent" if word in _SENT else "received" if word in _RECEIVED else None
-
-
-# --- times ----------------------------------------------------------------------------------------
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
-def _time(value: object, key: str) -> tuple[float, Axis] | None:
-    number = _number(value)
-    if number is None:
-        return _time_in_text(value) if isinstance(value, str) else None
-    size = abs(number)
-    for above, unit_s in ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3), (1e9, 1.0)):
-        if size >= above:
-            return number * unit_s, "epoch"
-    if key.endswith("_ms"):
-        return number / 1000, "elapsed"
-    return (number, "elapsed") if key.endswith("_s") else None
-
-
-def _time_in_text(text: str) -> tuple[float, Axis] | None:
-    if (found := _MOMENT.search(text)) is not None:
-        try:
-            moment = datetime.fromisoformat(found[0].replace(",", ".").replace(" +", "+"))
-        except ValueError:
-            return None
-        return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp(), "epoch"
-    if (found := _TIME_OF_DAY.search(text)) is not None:
-        hours, minutes, seconds = found.groups()
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds.replace(",", ".")), "day"
-    if (found := _EPOCH.search(text)) is not None:
-        return _time(float(found[0]), "")
-    return None

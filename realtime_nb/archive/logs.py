@@ -1,22 +1,26 @@
 """Plain logs of Realtime events as a source of recordings.
 
-What opens: one JSON object per line, or one array of them; GA or beta events, bare or inside an
-object that also tells the time and the direction, such as the ones that web consoles, agent
-libraries and browsers' network tools write; lines with text before the JSON, as loggers write them;
-and ``events.jsonl`` of a recording whose folder is gone.
+What opens: one event per line, or one array of them; GA or beta events, bare or inside an object
+that also tells the time, the direction and the session, such as the ones that web consoles, agent
+libraries, containers and browsers' network tools write (HAR exports among them); lines with text
+before the event, as loggers write them; events as Python prints them; and ``events.jsonl`` of a
+recording whose folder is gone.
 
 What a log does not tell is not made up. Without times, everything that is measured in time is NaN.
 Audio is taken from the events where they hold it; where it was left out, so are the durations that
-would follow from it. What was played is never in such a log.
+would follow from it. What was played is only in logs of WebRTC, whose server plays the audio.
+
+On the way from the file to the fold each step is a module: objects in text (``log_text``), events
+in them (``log_lines``), each once (``log_repeats``), in order (``log_order``), by session
+(``log_sessions``), audio apart (``log_audio``); then ``log_checks`` looks for what can't be.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,31 +28,40 @@ import numpy as np
 
 from realtime_nb.archive.fold import Fold
 from realtime_nb.archive.lines import RecordedEvent
+from realtime_nb.archive.log_audio import LoggedAudio
+from realtime_nb.archive.log_checks import check
 from realtime_nb.archive.log_lines import KNOWN, EventLog, LogEntry, read_log
+from realtime_nb.archive.log_order import believable, ids_in, in_order
+from realtime_nb.archive.log_repeats import once
+from realtime_nb.archive.log_sessions import sessions_in
+from realtime_nb.archive.log_times import over_midnight
+from realtime_nb.archive.other_wires import other_wire
 from realtime_nb.archive.sources import BACKWARDS_S, RecordingSource
-from realtime_nb.audio.pcm import Resampler, Samples, samples_from_pcm
-from realtime_nb.audio.wire import WireDecoder
-from realtime_nb.errors import ConfigurationError, RecordingError
-from realtime_nb.protocol.audio_formats import PCM, session_format
+from realtime_nb.audio.pcm import Samples, samples_from_pcm
+from realtime_nb.errors import RecordingError
 from realtime_nb.protocol.dialect import (
     Side,
-    audio_field,
     client_to_ga,
     detect,
+    ga_name,
     server_shows_beta,
     server_to_ga,
 )
-from realtime_nb.protocol.events import AudioRef, JsonObject
+from realtime_nb.protocol.doubts import Doubts
+from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.words import counted
 
 __all__ = ["LOG_SUFFIXES", "LogSource"]
 
-LOG_SUFFIXES = (".jsonl", ".ndjson", ".json", ".log", ".txt")
+LOG_SUFFIXES = (".jsonl", ".ndjson", ".json", ".log", ".txt", ".har")
 
-_JITTER_S = 0.05
-"""Lines of several writers may be this much out of order."""
-
-_WAV: dict[Side, str] = {"input": "input.wav", "output": "received.wav"}
+_STARTED, _STOPPED, _COMMITTED = (
+    f"input_audio_buffer.{step}" for step in ("speech_started", "speech_stopped", "committed")
+)
+_TURN_STEPS = {
+    *(_COMMITTED, "conversation.item.added", "conversation.item.create"),
+    *("response.created", "response.output_item.added"),
+}
 _LEFT_OUT: dict[Side, str] = {
     "input": "the log does not hold the audio that was sent",
     "output": "the log does not hold the audio that was received",
@@ -58,23 +71,83 @@ _LEFT_OUT: dict[Side, str] = {
 class LogSource(RecordingSource):
     """A log of Realtime events; see the module for what opens.
 
+    Args:
+        path: the file.
+        part: the session of it that is meant, where it is not the whole.
+
     Raises:
-        RecordingError: It is empty, or holds no Realtime event.
+        RecordingError: It is empty, holds no Realtime event, or the events of several sessions that
+            can't be told apart.
     """
 
     content = "event log"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, part: EventLog | None = None) -> None:
         super().__init__(path, {})
-        log = read_log(path)
-        if not any(entry.event["type"] in KNOWN for entry in log.entries):
-            raise RecordingError(_not_a_log(path))
-        entries = _in_order(log.entries)
-        self._note_losses(log)
+        self._sessions: list[EventLog] = []
+        self._doubted: dict[str, str] = {}
+        log = self._read(path) if part is None else part
+        found = once(log.entries)
+        self.problems += found.notes
+        order = in_order(found.entries)
+        if order.note is not None:
+            self.problems.append(order.note)
+        entries = order.entries
+        if part is None:
+            entries = self._told_apart(log, entries)
         self._dialect = "beta" if any(map(_is_beta, entries)) else "ga"
-        entries, times_s = self._timed(entries, log.noun)
-        self._audio = _LoggedAudio(from_client=not any(map(_tells_session, entries)))
-        self._events = [
+        times_s = self._timed(entries, log.noun)
+        self._events = self._recorded(entries, times_s)
+        self._note_audio(found.input_doubted)
+        self.header = self._header(entries)
+        self.duration_s = max((t_s for t_s in times_s if not math.isnan(t_s)), default=math.nan)
+        self._doubted |= _doubts(found.doubted, order.contradicted)
+        self._fold_events()
+
+    def sessions(self) -> list[RecordingSource]:
+        """Returns each session of the log by itself; the log where it holds one."""
+        if len(self._sessions) < 2:
+            return [self]
+        return [LogSource(self.path, part) for part in self._sessions]
+
+    def _read(self, path: Path) -> EventLog:
+        log = read_log(path)
+        other = other_wire(entry.event for entry in log.entries)
+        if other is not None:
+            raise RecordingError(
+                f"{path} is {other}. Only logs of the Realtime protocol can be loaded."
+            )
+        if not any(entry.name in KNOWN for entry in log.entries):
+            raise RecordingError(_not_a_log(path))
+        self._note_losses(log)
+        return log
+
+    def _told_apart(self, log: EventLog, entries: Sequence[LogEntry]) -> Sequence[LogEntry]:
+        """Returns the entries that can be taken as one recording: all, unless sessions overlap."""
+        found = sessions_in(entries)
+        count = len(found.parts)
+        if found.mixed is not None:
+            raise RecordingError(
+                f"{self.path} holds the events of {count} sessions that ran at the same time "
+                f"({found.mixed}), and nothing beside an event tells which one it is of. Log a "
+                "session_id beside each event, or each session to a file of its own."
+            )
+        if count < 2:
+            return entries
+        self._sessions = [replace(log, entries=list(part)) for part in found.parts]
+        how = "at the same time; this is the first" if found.apart else "one after the other"
+        self.problems.append(
+            f"The log holds {count} sessions, {how}. rec.sessions has each by itself."
+        )
+        return found.parts[0] if found.apart else entries
+
+    def _recorded(
+        self, entries: Sequence[LogEntry], times_s: Sequence[float]
+    ) -> list[RecordedEvent]:
+        self._audio = LoggedAudio(
+            (entry.event for entry in entries), from_client=not any(map(_tells_session, entries))
+        )
+        events = [
             RecordedEvent(
                 number if entry.seq is None else entry.seq,
                 t_s,
@@ -85,15 +158,20 @@ class LogSource(RecordingSource):
             for number, (entry, t_s) in enumerate(zip(entries, times_s, strict=True))
         ]
         self._audio.finish()
-        self._note_audio()
-        self._note_repeats()
-        self.header = self._header(entries)
-        self.duration_s = max((t_s for t_s in times_s if not math.isnan(t_s)), default=math.nan)
+        return events
+
+    def _fold_events(self) -> None:
         self.fold = Fold(self._dialect)
         for line in self._events:
             self.fold.take(line, self._audio.read)
         self.problems += self.fold.problems()
-        self.fold.finish(self.unknown)
+        if "output" not in self.unknown and self.fold.unheard():
+            self._note_left_out("output")
+        self._note_repeats()
+        checked = check(self._events, self.fold.conversation, self.unknown)
+        self.problems += checked.problems
+        doubts = Doubts(records={**checked.ids, **self._doubted}, speech=checked.speech)
+        self.fold.finish(self.unknown, doubts=doubts)
 
     def events(self) -> Iterator[RecordedEvent]:
         """Yields all events in order, audio replaced by where it is."""
@@ -129,32 +207,49 @@ class LogSource(RecordingSource):
 
     # --- times ---
 
-    def _timed(
-        self, entries: Sequence[LogEntry], noun: str
-    ) -> tuple[Sequence[LogEntry], list[float]]:
-        """Entries in order, and their seconds since the session began; NaN where unknown."""
+    def _timed(self, entries: Sequence[LogEntry], noun: str) -> list[float]:
+        """Returns seconds since the session began, of each entry; NaN where unknown."""
         axes = Counter(entry.axis for entry in entries if entry.time_s is not None)
         if not axes:
             self.unknown["times"] = "the log has no times"
             self.problems.append("The log has no times: what is measured in time is not known.")
-            return entries, [math.nan] * len(entries)
+            return [math.nan] * len(entries)
         axis = axes.most_common(1)[0][0]
         on_axis = [
             math.nan if entry.time_s is None or entry.axis != axis else entry.time_s
             for entry in entries
         ]
-        began_s = 0.0 if axis == "session" else next(t for t in on_axis if not math.isnan(t))
-        times_s = [round(t - began_s, 6) for t in on_axis]
-        if untimed := sum(map(math.isnan, times_s)):
+        if axis == "day":
+            on_axis = over_midnight(on_axis)
+        if untimed := sum(map(math.isnan, on_axis)):
             self.unknown["times"] = "the log has no time for some events"
             self.problems.append(f"{_are(untimed, noun)} without a time.")
-        self._note_resolution(times_s)
-        jitter_s = BACKWARDS_S if axis == "session" else _JITTER_S
-        broken = self._clock_that_ran_back(entries, times_s, jitter_s, noun)
-        times_s[broken:] = [math.nan] * (len(times_s) - broken)
-        if axis == "session" or untimed:
-            return entries, times_s
-        return self._sorted(entries, times_s, broken)
+        self._note_resolution(on_axis)
+        believed = believable(on_axis, BACKWARDS_S if axis == "session" else 0.0)
+        for index, by_s in believed.set_back:
+            self.unknown["times"] = "the log's clock runs back"
+            self.problems.append(
+                f"The clock runs back by {by_s:.2f} s at {noun} {entries[index].line}; no times "
+                "are known from there on."
+            )
+        if believed.stretches:
+            self.unknown["times"] = "the log's times contradict its order"
+            count = sum(map(len, believed.stretches))
+            self.problems.append(
+                f"The times of {counted(count, 'event')} contradict their order, and are not used."
+            )
+            self._doubt_order([[entries[n] for n in stretch] for stretch in believed.stretches])
+        first_s = (t_s for t_s in believed.times_s if not math.isnan(t_s))
+        began_s = 0.0 if axis == "session" else next(first_s, 0.0)
+        return [round(t_s - began_s, 6) for t_s in believed.times_s]
+
+    def _doubt_order(self, stretches: Sequence[Sequence[LogEntry]]) -> None:
+        """Takes it for unknown which answer is to which turn, where their order is."""
+        for stretch in stretches:
+            steps = [entry for entry in stretch if ga_name(entry.name) in _TURN_STEPS]
+            if len(steps) > 1:
+                ids = {one for entry in steps for one in ids_in(entry)}
+                self._doubted |= dict.fromkeys(ids, "its times contradict the order of the log")
 
     def _note_resolution(self, times_s: Sequence[float]) -> None:
         known = [t for t in times_s if not math.isnan(t)]
@@ -162,40 +257,6 @@ class LogSource(RecordingSource):
             self.problems.append(
                 "The log's times are whole seconds: no duration is more exact than that."
             )
-
-    def _clock_that_ran_back(
-        self, entries: Sequence[LogEntry], times_s: Sequence[float], jitter_s: float, noun: str
-    ) -> int:
-        """Returns the index of the first event at which the clock had run back."""
-        latest_s = -math.inf
-        for index, t_s in enumerate(times_s):
-            if t_s < latest_s - jitter_s:
-                self.unknown["times"] = "the log's clock runs back"
-                self.problems.append(
-                    f"The clock runs back by {latest_s - t_s:.2f} s at {noun} "
-                    f"{entries[index].line}; no times are known from there on."
-                )
-                return index
-            if t_s > latest_s:
-                latest_s = t_s
-        return len(times_s)
-
-    def _sorted(
-        self, entries: Sequence[LogEntry], times_s: list[float], end: int
-    ) -> tuple[Sequence[LogEntry], list[float]]:
-        """Sorts by time, as far as known; a few writers' lines may be a little out of order."""
-        order = sorted(range(end), key=times_s.__getitem__)
-        moved = sum(index != place for place, index in enumerate(order))
-        if moved:
-            self.problems.append(
-                f"{_are(moved, 'event')} out of order by less than {_JITTER_S * 1000:.0f} ms, "
-                "and sorted by time."
-            )
-        order += range(end, len(entries))
-        first_s = times_s[order[0]]
-        return [entries[index] for index in order], [
-            round(times_s[index] - first_s, 6) for index in order
-        ]
 
     # --- session and audio ---
 
@@ -207,14 +268,16 @@ class LogSource(RecordingSource):
                 self._audio.follow(form)
         return entry.event
 
-    def _note_audio(self) -> None:
-        seen = {str(line.event["type"]) for line in self._events}
+    def _note_audio(self, input_doubted: str | None) -> None:
+        seen = {ga_name(str(line.event["type"])) for line in self._events}
         audio = self._audio
-        if "input_audio_buffer.speech_started" in seen and not audio.sides["input"]:
+        if not audio.sides["input"] and seen & {_STARTED, _STOPPED, _COMMITTED}:
             audio.stripped.add("input")
         for side in sorted(audio.stripped):
-            self.unknown[side] = _LEFT_OUT[side]
-            self.problems.append(f"{_LEFT_OUT[side][0].upper()}{_LEFT_OUT[side][1:]}.")
+            self._note_left_out(side)
+        if input_doubted is not None:
+            self.unknown.setdefault("input", input_doubted)
+            audio.forget("input")
         if audio.elsewhere:
             self.problems.append(
                 "The audio is in the WAV files of the recording that the log is from; it is not "
@@ -222,24 +285,19 @@ class LogSource(RecordingSource):
             )
         self.problems += sorted(audio.refused)
 
+    def _note_left_out(self, side: Side) -> None:
+        self.unknown[side] = _LEFT_OUT[side]
+        self.problems.append(f"{_LEFT_OUT[side][0].upper()}{_LEFT_OUT[side][1:]}.")
+
     def _note_repeats(self) -> None:
-        """Notes ids given twice: two sessions that gave the same can't be told apart."""
-        given: Counter[str] = Counter()
-        for line in self._events:
-            held: object = None
-            if line.event["type"] == "response.created":
-                held = line.event.get("response")
-            elif line.event["type"] == "input_audio_buffer.committed":
-                held = {"id": line.event.get("item_id")}
-            name = held.get("id") if isinstance(held, dict) else None
-            if isinstance(name, str):
-                given[name] += 1
-        repeated = [name for name, times in given.items() if times > 1]
-        if repeated:
-            some = ", ".join(repeated[:5]) + (" and more" if len(repeated) > 5 else "")
+        """Notes ids that were given to several things."""
+        again = self.fold.conversation.set_apart
+        if again:
+            some = ", ".join(dict.fromkeys(name for name, _ in again[:5]))
+            some += " and more" if len(again) > 5 else ""
             self.problems.append(
-                f"Ids were given twice ({some}), as by two sessions: what was measured of their "
-                "turns is not known. Load each session's part of the log by itself."
+                f"Ids were given twice ({some}): the earlier ones are told from the later by a "
+                "number behind them."
             )
 
     def _header(self, entries: Sequence[LogEntry]) -> JsonObject:
@@ -256,107 +314,11 @@ class LogSource(RecordingSource):
         return header
 
 
-class _LoggedAudio:
-    """Moves audio out of the events of a log.
-
-    Attributes:
-        pcm: what was found, by the name of the WAV file in which a recording keeps it.
-        sides: how many events had, or should have had, audio.
-        stripped: of which side audio was left out of some event.
-        elsewhere: whether events refer to WAV files.
-        refused: formats that can't be read, in sentences.
-    """
-
-    def __init__(self, from_client: bool) -> None:
-        self.pcm = {name: bytearray() for name in _WAV.values()}
-        self.sides: Counter[Side] = Counter()
-        self.stripped: set[Side] = set()
-        self.elsewhere = False
-        self.refused: set[str] = set()
-        self._from_client = from_client
-        self._formats: dict[Side, tuple[str, int]] = {}
-        self._decoders: dict[Side, WireDecoder] = {}
-        self._resamplers: dict[Side, Resampler] = {}
-
-    def follow(self, event: JsonObject) -> None:
-        """Takes the formats of a session in GA form: the server's, or what a client asked for if
-        the log has no word of the server."""
-        asked = event.get("type") == "session.update"
-        if asked and not self._from_client:
-            return
-        for side in _WAV:
-            held = session_format(event.get("session"), side)
-            if not isinstance(held, dict):
-                continue
-            name, rate = str(held.get("type", PCM.type)), held.get("rate")
-            if name != PCM.type or not isinstance(rate, int):
-                rate = PCM.sample_rate
-            wanted = (name, rate)
-            if self._formats.get(side) != wanted:
-                self._formats[side] = wanted
-                self._decoders.pop(side, None)
-                self._resamplers.pop(side, None)
-
-    def take(self, event: JsonObject, recorded: bool) -> JsonObject:
-        """Returns the event with a reference in place of its audio; as it is if it was recorded
-        so."""
-        place = audio_field(event["type"])
-        if place is None:
-            return event
-        key, side = place
-        self.sides[side] += 1
-        if recorded:
-            self.elsewhere = True
-            return event
-        name = _WAV[side]
-        start = len(self.pcm[name]) // 2
-        wire = _payload(event.get(key))
-        if wire:
-            self.pcm[name] += self._decode(side, wire)
-        else:
-            self.stripped.add(side)
-        samples = len(self.pcm[name]) // 2 - start
-        return {**event, key: {"file": name, "start": start, "samples": samples}}
-
-    def read(self, reference: AudioRef) -> bytes:
-        """Returns the PCM16 that a reference speaks of, as much of it as there is."""
-        pcm = self.pcm.get(reference.file, bytearray())
-        return bytes(pcm[2 * reference.start : 2 * (reference.start + reference.samples)])
-
-    def finish(self) -> None:
-        """Takes what filters still hold."""
-        for side, resampler in self._resamplers.items():
-            self.pcm[_WAV[side]] += resampler.process_pcm(b"", last=True)
-
-    def _decode(self, side: Side, wire: bytes) -> bytes:
-        name, rate = self._formats.get(side, (PCM.type, PCM.sample_rate))
-        try:
-            if side not in self._decoders:
-                self._decoders[side] = WireDecoder(name)
-                self._resamplers[side] = Resampler(rate, PCM.sample_rate)
-            return self._resamplers[side].process_pcm(self._decoders[side].decode(wire))
-        except ConfigurationError as error:
-            self.refused.add(f"The {side} audio can't be read: {error}")
-            self.stripped.add(side)
-            return b""
-
-
-def _payload(value: object) -> bytes:
-    """Returns the bytes of base64 text; none of whatever a log put in its place."""
-    if not isinstance(value, str):
-        return b""
-    try:
-        return base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
-        return b""
-
-
-def _in_order(entries: Sequence[LogEntry]) -> Sequence[LogEntry]:
-    """Puts entries in the order of their numbers, where all have one; else as in the file."""
-    numbers = {entry.seq for entry in entries}
-    if None in numbers or len(numbers) < len(entries):
-        return entries
-    return sorted(entries, key=lambda entry: entry.seq or 0)
+def _doubts(clashing: frozenset[str], contradicted: frozenset[str]) -> dict[str, str]:
+    return {
+        **dict.fromkeys(clashing, "its events and others have the same event_id"),
+        **dict.fromkeys(contradicted, "its events can't have come in the order of the log"),
+    }
 
 
 def _is_beta(entry: LogEntry) -> bool:

@@ -87,6 +87,11 @@ class RecordingSource(ABC):
         """Returns the marks that people made."""
         return []
 
+    def sessions(self) -> list[RecordingSource]:
+        """Returns each session by itself where it holds several that are no reconnections of one;
+        else only itself."""
+        return [self]
+
     @abstractmethod
     def wav(self, name: str) -> Samples:
         """Returns the samples of ``input.wav``, ``received.wav`` or ``output.wav``, none where it

@@ -28,11 +28,13 @@ from realtime_nb.protocol.records import (
     Response,
     Speech,
     ToolReport,
-    text_of,
 )
+from realtime_nb.protocol.repeated_ids import tell_apart
 from realtime_nb.protocol.reported_usage import count_of, details_of
+from realtime_nb.protocol.server_playback import apply_server_playback, cut_at
 from realtime_nb.protocol.serving import NOBODY, Serving, serving_of
 from realtime_nb.protocol.user_audio import UserAudio
+from realtime_nb.protocol.wire import object_of, text_of
 
 __all__ = [
     "TURN_STEPS",
@@ -94,6 +96,9 @@ class Conversation:
             tells what followed what even where no times are given.
         malformed: how many events of each known type could not be understood; what they would have
             said is missing.
+        set_apart: ids that were given again, and the names by which what had them before is kept.
+        mixed_responses: ids of which it is not known what is of this and what of the one before.
+        session_steps: how long ``history`` was when the session in force was created.
         gaps: what else is missing for good, and why; told by who reads a recording, and empty
             while a session goes on. See :data:`realtime_nb.archive.sources.Gap`.
         spoken: the agent's messages in the order in which they began to come.
@@ -119,6 +124,9 @@ class Conversation:
     first_ids: set[str] = field(default_factory=set)
     history: dict[tuple[HistoryStep, str], None] = field(default_factory=dict)
     malformed: dict[str, int] = field(default_factory=dict)
+    set_apart: list[tuple[str, str]] = field(default_factory=list)
+    mixed_responses: set[str] = field(default_factory=set)
+    session_steps: int = 0
     gaps: dict[str, str] = field(default_factory=dict)
     spoken: list[Item] = field(default_factory=list, repr=False)
 
@@ -152,7 +160,7 @@ class Conversation:
     @property
     def turn_detection(self) -> JsonObject | None:
         """The turn detection in force, None when it is off."""
-        return _object_of(self._side("input"), "turn_detection")
+        return object_of(self._side("input"), "turn_detection")
 
     @property
     def turns_are_answered(self) -> bool:
@@ -233,7 +241,7 @@ class Conversation:
         state = PLAYBACK_STEPS.get((item.playback, report.kind))
         if state is None:  # it has ended already
             return
-        item.playback, item.played_ms = state, report.played_ms
+        item.playback, item.played_by, item.played_ms = state, "device", report.played_ms
         if report.kind == "started":
             item.played_s = _moment(report.t_s)
         elif report.kind == "underrun":
@@ -284,6 +292,7 @@ class Conversation:
             self.history["output", call.call_id] = None
 
     def _received(self, event: ev.ServerEvent, t_s: float | None) -> None:
+        tell_apart(self, event)
         match event:
             case ev.SessionCreated() | ev.SessionUpdated():
                 self._configured(event, t_s)
@@ -312,7 +321,7 @@ class Conversation:
             case ev.ItemRetrieved():
                 self._fill(event.item)
             case ev.ItemTruncated():
-                self._item(event.item_id).truncated_ms = event.audio_end_ms
+                cut_at(self._item(event.item_id), event.audio_end_ms)
             case ev.ItemDeleted():
                 if event.item_id in self.items:
                     self.deleted[event.item_id] = self.items.pop(event.item_id)
@@ -360,6 +369,9 @@ class Conversation:
                 self._response_changed(event, t_s)
             case ev.OutputItemAdded() | ev.OutputItemDone():
                 self._output_item(event, t_s)
+            case ev.OutputAudioBufferEvent():
+                response = self.responses.get(event.response_id)
+                apply_server_playback(event, t_s, response, self.items)
             case ev.FunctionCallArgumentsDelta():
                 call = self._call(event.call_id, event.item_id)
                 call.arguments += event.delta
@@ -390,6 +402,7 @@ class Conversation:
             if self.sessions:
                 self.audio.connected()
             self.sessions += 1
+            self.session_steps = len(self.history)
             self.created_s = t_s
         self.audio.configured(before, self.turn_detection)
 
@@ -481,18 +494,19 @@ class Conversation:
         response.status = str(raw.get("status", response.status))
         if not response.active and response.id in self.running:
             self.running.remove(response.id)
-        response.metadata = _object_of(raw, "metadata") or response.metadata
+        response.metadata = object_of(raw, "metadata") or response.metadata
         modalities = raw.get("output_modalities")
         if isinstance(modalities, list):
             response.output_modalities = [str(modality) for modality in modalities]
-        audio = _object_of(_object_of(raw, "audio") or {}, "output")
+        audio = object_of(object_of(raw, "audio") or {}, "output")
         if audio is not None:
-            response.audio_format = _object_of(audio, "format") or response.audio_format
+            response.audio_format = object_of(audio, "format") or response.audio_format
         if "conversation_id" in raw:
             response.conversation_id = text_of(raw, "conversation_id", None)
             response.in_conversation = raw["conversation_id"] is not None
         if isinstance(event, ev.ResponseCreated):
-            response.repeated |= response.created_s is not None
+            response.announced = True
+            response.repeated |= response.id in self.mixed_responses
             response.created_s = t_s
             if response.in_conversation:
                 self._turn_goes("settled")
@@ -502,13 +516,14 @@ class Conversation:
             item.delivery.whole |= (
                 item.response_id == response.id and response.status == "completed"
             )
-        usage = _object_of(raw, "usage")
+        usage = object_of(raw, "usage")
         response.repeated |= response.done and (usage != response.usage or not response.id)
-        response.done, response.usage = True, usage
+        response.done = True
+        response.usage = None if response.id in self.mixed_responses else usage
         details = raw.get("status_details")
         if isinstance(details, dict):
             response.reason = text_of(details, "reason", None)
-            response.error = _object_of(details, "error")
+            response.error = object_of(details, "error")
         elif isinstance(details, str):
             response.reason = details
 
@@ -581,10 +596,5 @@ def _moment(t_s: float) -> float | None:
 
 
 def _sets_format(session: JsonObject) -> bool:
-    audio_input = _object_of(_object_of(session, "audio") or {}, "input") or {}
+    audio_input = object_of(object_of(session, "audio") or {}, "input") or {}
     return "format" in audio_input
-
-
-def _object_of(raw: JsonObject, name: str) -> JsonObject | None:
-    value = raw.get(name)
-    return value if isinstance(value, dict) else None

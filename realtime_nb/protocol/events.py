@@ -52,6 +52,10 @@ __all__ = [
     "ItemTruncate",
     "ItemTruncated",
     "JsonObject",
+    "OutputAudioBufferCleared",
+    "OutputAudioBufferEvent",
+    "OutputAudioBufferStarted",
+    "OutputAudioBufferStopped",
     "OutputAudioDelta",
     "OutputAudioDone",
     "OutputAudioTranscriptDelta",
@@ -373,6 +377,30 @@ class OutputAudioDone(_PartEvent, frozen=True, kw_only=True, tag="response.outpu
     """All audio of a part was sent; it says nothing of what was played."""
 
 
+class OutputAudioBufferEvent(ServerEvent, frozen=True, kw_only=True):
+    """What the server's media side plays, over WebRTC and SIP, where no audio is in events."""
+
+    response_id: str = ""
+
+
+class OutputAudioBufferStarted(
+    OutputAudioBufferEvent, frozen=True, kw_only=True, tag="output_audio_buffer.started"
+):
+    """A response begins to be heard."""
+
+
+class OutputAudioBufferStopped(
+    OutputAudioBufferEvent, frozen=True, kw_only=True, tag="output_audio_buffer.stopped"
+):
+    """It was heard to its end."""
+
+
+class OutputAudioBufferCleared(
+    OutputAudioBufferEvent, frozen=True, kw_only=True, tag="output_audio_buffer.cleared"
+):
+    """The rest of it was dropped."""
+
+
 class FunctionCallArgumentsDelta(
     ServerEvent, frozen=True, kw_only=True, tag="response.function_call_arguments.delta"
 ):
@@ -436,7 +464,7 @@ def _by_wire_name(base: type[Event]) -> dict[str, type[Any]]:
     while pending:
         cls = pending.pop()
         pending.extend(cls.__subclasses__())
-        if not cls.__name__.startswith("_"):
+        if not cls.__subclasses__():  # else it is what several share
             found[str(cls.__struct_config__.tag)] = cls
     return dict(sorted(found.items()))
 

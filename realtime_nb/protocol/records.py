@@ -9,7 +9,7 @@ from typing import Literal
 from realtime_nb.protocol.delivery import Delivery
 from realtime_nb.protocol.serving import NOBODY, Serving
 from realtime_nb.protocol.turns import FRAME_MS, frame_count
-from realtime_nb.protocol.wire import JsonObject
+from realtime_nb.protocol.wire import JsonObject, text_of
 from realtime_nb.protocol.word_times import HeardSource, WordTimes
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "RunOutcome",
     "Speech",
     "ToolReport",
-    "text_of",
 ]
 
 UNHEARD_MS = 50.0
@@ -107,7 +106,9 @@ class Item:
         transcription_usages: what its transcription used, by content index; None where the server
             did not tell.
         serving: who answered, and heard, when it was committed or added.
+        played_by: who reported its playback: a ``device``, or the ``server`` that plays it itself.
         repeated: whether it was committed twice: its id stands for two, whose times are mixed.
+        doubt: why its times and lengths are not to be believed.
         added_s, committed_s, transcript_s, first_audio_s, last_audio_s, played_s, stopped_s,
             done_s: when it was added, committed, transcribed, first and last heard of in audio
             deltas, when its first sample was played and its last, when it was final.
@@ -133,7 +134,9 @@ class Item:
     transcript: Literal["completed", "failed"] | None = None
     transcription_usages: dict[int, JsonObject | None] = field(default_factory=dict)
     serving: Serving = NOBODY
+    played_by: Literal["device", "server"] | None = None
     repeated: bool = False
+    doubt: str | None = None
     added_s: float | None = None
     committed_s: float | None = None
     transcript_s: float | None = None
@@ -241,21 +244,15 @@ class Item:
         return "whole" if whole else self.words.source(ms)
 
 
-def text_of(raw: JsonObject, name: str, default: str | None) -> str | None:
-    """Returns a field that should be text or null; whatever else a server sends there is left
-    out."""
-    value = raw.get(name, default)
-    return value if value is None or isinstance(value, str) else default
-
-
 @dataclass(slots=True)
 class Response:
     """One run of the model, from ``response.created`` to ``response.done``.
 
     ``audio_format`` is the one it speaks in, None where the server does not tell: the session's.
     ``serving``: who answers in it, as it was when it began.
-    ``done``: ``response.done`` came. ``repeated``: it was created twice, or done twice with another
-    usage or without an id; it stands for two, whose times are mixed.
+    ``announced``: it was created; ``done``: ``response.done`` came. ``repeated``: it was created
+    twice, or done twice with another usage or without an id; it stands for two, whose times are
+    mixed. ``doubt``: why its times are not to be believed.
     """
 
     id: str
@@ -272,7 +269,9 @@ class Response:
     audio_ms: float = 0.0
     serving: Serving = NOBODY
     done: bool = False
+    announced: bool = False
     repeated: bool = False
+    doubt: str | None = None
     created_s: float | None = None
     first_text_s: float | None = None
     first_audio_s: float | None = None
@@ -303,6 +302,7 @@ class Speech:
         stop_detection: the one in force when it ended, which tells the window.
         floor_ms: audio before it belongs to what came before, so that padding ends there.
         changed_ms: how much audio had been sent when the setting was last changed while it ran.
+        doubt: why it is not known where in the audio it lies.
     """
 
     item_id: str
@@ -312,6 +312,7 @@ class Speech:
     stop_detection: JsonObject | None = None
     floor_ms: float = 0.0
     changed_ms: float | None = None
+    doubt: str | None = None
     started_s: float | None = None
     stopped_s: float | None = None
 

@@ -13,7 +13,10 @@ __all__ = [
     "Payload",
     "UnknownEvent",
     "WireEvent",
+    "encodable",
+    "object_of",
     "payload_bytes",
+    "text_of",
 ]
 
 JsonObject = dict[str, Any]
@@ -82,6 +85,23 @@ class WireEvent(Struct, frozen=True, gc=False):
     captured_s: float | None = None
 
 
+def encodable(value: Any) -> Any:
+    """Returns JSON in which every text can be written anywhere: half a letter becomes U+FFFD.
+
+    JSON may escape a surrogate that has lost its other half, as where text was cut into deltas; no
+    table, file or page can hold it. Halves that stand side by side become their letter.
+    """
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return value
+    if isinstance(value, dict):
+        return {encodable(key): encodable(held) for key, held in value.items()}
+    return [encodable(held) for held in value] if isinstance(value, list) else value
+
+
 def payload_bytes(payload: Payload, bytes_per_sample: int = 2, sample_rate: int = 24_000) -> int:
     """Returns how many bytes of audio a payload stands for, without decoding it.
 
@@ -96,3 +116,16 @@ def payload_bytes(payload: Payload, bytes_per_sample: int = 2, sample_rate: int 
         return payload.samples * sample_rate // 24_000 * bytes_per_sample
     padding = payload.endswith("=") + payload.endswith("==")
     return max(0, len(payload) * 3 // 4 - padding)
+
+
+def text_of(raw: JsonObject, name: str, default: str | None) -> str | None:
+    """Returns a field that should be text or null; whatever else a server sends there is left
+    out."""
+    value = raw.get(name, default)
+    return value if value is None or isinstance(value, str) else default
+
+
+def object_of(raw: JsonObject, name: str) -> JsonObject | None:
+    """Returns a field that should be an object; None where it is none."""
+    value = raw.get(name)
+    return value if isinstance(value, dict) else None

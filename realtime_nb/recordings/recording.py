@@ -19,6 +19,7 @@ from realtime_nb.analysis.pace import at_pace
 from realtime_nb.analysis.recorded import SoundName
 from realtime_nb.analysis.timeline import timeline_data
 from realtime_nb.analysis.transcript import TranscriptText, transcript_text
+from realtime_nb.analysis.turn_moments import AUDIO_LOST
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.archive.lines import PlaybackLine, RecordedEvent, is_in_recording, label_line
 from realtime_nb.archive.logs import LOG_SUFFIXES, LogSource
@@ -59,7 +60,8 @@ def load(
     Args:
         path: A recording's folder; or an audio file, which becomes a recording that has input audio
             and no events; or a log of Realtime events (``.jsonl``, ``.ndjson``, ``.json``,
-            ``.log``, ``.txt``) of this or another program, see :mod:`realtime_nb.archive.logs`.
+            ``.log``, ``.txt``, ``.har``) of this or another program, see
+            :mod:`realtime_nb.archive.logs`.
         raw_sample_rate: Samples per second of headerless audio. Unless given, 24,000 for ``.raw``
             and ``.pcm``, 8,000 for ``.ulaw``, ``.alaw`` and ``.sln``.
         channel: Which channel of an audio file: a number from 0, "left", "right", or "mix" for
@@ -142,6 +144,16 @@ class Recording:
     def problems(self) -> list[str]:
         """What was found damaged or missing, in sentences; the rest is loaded."""
         return self._source.problems
+
+    @property
+    def sessions(self) -> list[Recording]:
+        """Each session by itself, of a log that holds several; else only itself.
+
+        Several in one log are either taken as one recording, one after the other, or, where they
+        ran at the same time, only the first is; :attr:`problems` says which.
+        """
+        parts = self._source.sessions()
+        return [self] if len(parts) < 2 else [Recording(part) for part in parts]
 
     # --- events ---
 
@@ -304,6 +316,8 @@ class Recording:
         unexplained = missing & ~table["latency_note"].isin(_OWN_REASONS)
         if "input" in unknown:
             table.loc[unexplained, "latency_note"] = unknown["input"]
+        if "output" in unknown:
+            table.loc[table["latency_note"] == AUDIO_LOST, "latency_note"] = unknown["output"]
         if "times" in unknown:
             # An answer whose time is not known is no answer that was never given.
             turns = find_user_turns(self.conversation)

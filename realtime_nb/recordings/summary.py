@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from realtime_nb.analysis.headline import headline, with_calls
 from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.protocol.wire import encodable
 
 if TYPE_CHECKING:
     from realtime_nb.analysis.timeline import TimelineData
@@ -78,7 +79,7 @@ def summary_html(rec: Summarised) -> str:
             for name, value in key_figures(rec)
         )
     return (
-        f"<div><div><b>{html.escape(rec.path.name)}</b> "
+        f"<div><div><b>{html.escape(encodable(rec.path.name))}</b> "
         f'<span style="{_QUIET}">{html.escape(facts)}</span></div>'
         f"<div>{tiles}</div>{_still(rec)}{problems}</div>"
     )

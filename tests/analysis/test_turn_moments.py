@@ -89,12 +89,37 @@ def test_an_answer_before_the_end_of_speech_is_no_answer_to_it() -> None:
     assert turn["latency_note"] == "the answer was played before the end of speech"
 
 
-def test_of_an_id_that_came_twice_nothing_is_known() -> None:
+def test_turns_of_one_id_are_not_mixed() -> None:
+    """The second has the id; the first keeps what was said of it, as if it had one of its own."""
+    rows = {}
+    for kind, ids in (("same", ("u", "u")), ("own", ("u", "v"))):
+        rec = begun()
+        for at_s, one, answer in ((0.0, ids[0], f"r{ids[0]}"), (20.0, ids[1], f"r{ids[1]}")):
+            start_ms = 1_000 + round(at_s * 1000)
+            spoken(rec, one, start_ms, start_ms + 1_000, 3.3 + at_s)
+            rec.user(3.3 + at_s, one, f"Hello {at_s}.")
+            answered(rec, 3.4 + at_s, answer)
+        rows[kind] = rec.latency[list(LATENCY_PARTS)]
+        texts = [(row["user_item"], row["user_text"]) for row in rec.turns.to_dict("records")]
+        assert texts == [
+            ("u (1)" if kind == "same" else "u", "Hello 0.0."),
+            (ids[1], "Hello 20.0."),
+        ]
+    pd.testing.assert_frame_equal(rows["same"], rows["own"])
+
+
+def test_of_answers_of_one_id_at_the_same_time_nothing_is_known() -> None:
     rec = begun()
-    for at_s in (0.0, 20.0):
-        spoken(rec, "u", 1_000 + round(at_s * 1000), 2_000 + round(at_s * 1000), 3.3 + at_s)
-        rec.user(3.3 + at_s, "u", "Hello.")
-        answered(rec, 3.4 + at_s, "r")
+    spoken(rec, "u", 1_000, 2_000, 3.3)
+    rec.user(3.3, "u", "Hello.")
+    created = {"response": {"id": "r", "status": "in_progress"}}
+    item = {"id": "a", "type": "message", "role": "assistant"}
+    rec.got(3.4, "response.created", **created)
+    rec.got(3.5, "response.output_item.added", item=item, response_id="r")
+    rec.got(3.6, "response.created", **created)
+    done = {"id": "r", "status": "completed", "usage": {"input_tokens": 5}}
+    rec.got(3.9, "response.done", response=done)
     (turn,) = rec.latency.to_dict("records")
     assert all(turn[part] != turn[part] for part in ("latency_ms", *LATENCY_PARTS))
     assert turn["latency_note"] == "its id, or that of its answer, came a second time"
+    assert rec.usage.input_tokens.isna().all()

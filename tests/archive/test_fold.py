@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from realtime_nb.archive.lines import RecordedEvent, TypedEvent, typed
@@ -111,7 +112,10 @@ def test_two_sessions_in_one_log_count_their_audio_apart(kept: Kept, tmp_path: P
 
     both = load(written(tmp_path / "two.jsonl", timed_lines(wire)))
 
-    assert both.problems == alone.problems
+    assert alone.problems == []
+    assert both.problems == [
+        "The log holds 2 sessions, one after the other. rec.sessions has each by itself."
+    ]
     count = len(alone.turns)
     assert len(both.turns) == 2 * count
     for name in ("endpoint_wait_ms", "uplink_ms", "commit_wait_ms", "model_first_audio_ms"):
@@ -129,15 +133,26 @@ def test_two_sessions_in_one_log_count_their_audio_apart(kept: Kept, tmp_path: P
     )
 
 
-def test_two_sessions_with_the_same_ids_are_a_problem(kept: Kept, tmp_path: Path) -> None:
+def test_two_sessions_with_the_same_ids_are_not_mixed(kept: Kept, tmp_path: Path) -> None:
+    alone = load(written(tmp_path / "one.jsonl", timed_lines(kept.wire)))
     wire = [*kept.wire, *later(kept.wire, 40.0, "")]
 
-    recording = load(written(tmp_path / "same.jsonl", timed_lines(wire)))
+    both = load(written(tmp_path / "same.jsonl", timed_lines(wire)))
 
-    assert any("Ids were given twice (" in problem for problem in recording.problems)
-    spoken = recording.latency[recording.latency.latency_note != "typed"]
-    assert set(spoken.latency_note) == {"its id, or that of its answer, came a second time"}
-    assert spoken[["endpoint_wait_ms", "model_first_audio_ms"]].isna().all(axis=None)
+    assert any("Ids were given twice (user_1, " in problem for problem in both.problems)
+    assert list(both.turns.user_item) == [
+        *("user_1 (1)", "user_2 (1)", "user_3 (1)"),
+        *("user_1", "user_2", "user_3"),
+    ]
+    texts = ["user_text", "agent_text", "calls", "audio_ms", "status"]
+    waits = ["endpoint_wait_ms", "commit_wait_ms", "model_first_audio_ms"]
+    for half in (both.turns[:3], both.turns[3:].reset_index(drop=True)):
+        pd.testing.assert_frame_equal(half[texts + waits], alone.turns[texts + waits])
+    tokens = both.usage.filter(like="_tokens")
+    pd.testing.assert_frame_equal(
+        tokens, pd.concat([alone.usage.filter(like="_tokens")] * 2, ignore_index=True)
+    )
+    assert len(both.received) == 2 * len(alone.received)
 
 
 def test_reports_are_folded_where_they_came(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_a_label_is_kept_and_what_follows_from_it_is_fresh(folder: Path) -> None
     again = load(folder)
     for one in (recording, again):
         assert list(one.labels.t_s) == [0.5, 2.876, 13.0]
-        assert list(one.labels.text) == ["✓ ?", "speech end", "not finished"]
+        assert list(one.labels.text) == ["✓ \ufffd", "speech end", "not finished"]
         assert one.latency.latency_ms[0] == pytest.approx(904)
         assert one.turns.latency_ms[0] == pytest.approx(904)
         assert one.metrics().value["latency_ms"] == pytest.approx(904)

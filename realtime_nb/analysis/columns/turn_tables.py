@@ -88,7 +88,9 @@ _END_SOURCES = (
     Column(
         *("speech_end_source", "text"),
         "What `latency_ms` is measured from: `offline_vad`, the end of the voice in the audio; "
-        "`server`, its report, where there is no audio; `label`, a person's mark.",
+        "`server`, its report, where there is no audio; `label`, a person's mark; `server_report` "
+        "where the server plays the answer itself, so that no audio is recorded: the receipt of "
+        "`speech_stopped`, less the silence window.",
         DERIVED,
         missing="the end of speech is unknown",
         notes=_WHY_NO_LATENCY,
@@ -285,7 +287,9 @@ LATENCIES = Table(
             missing="neither came",
         ),
         Column(
-            *("played_source", "text", "Who says `played_s`: `playback`, the device's report."),
+            *("played_source", "text"),
+            "Who says `played_s`: `playback`, the device's report, or the server's "
+            "`output_audio_buffer` events.",
             DERIVED,
             missing="nobody does",
         ),

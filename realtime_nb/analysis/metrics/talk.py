@@ -18,7 +18,7 @@ from realtime_nb.analysis.turn_faults import (
     find_phantom_turns,
     find_premature_cuts,
 )
-from realtime_nb.analysis.turn_moments import earliest
+from realtime_nb.analysis.turn_moments import first_played_s
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.analysis.voices import TimeSpan, common_spans, spans_length
 from realtime_nb.audio.levels import DIGITAL_SILENCE_DBFS
@@ -108,7 +108,7 @@ def _agent_over_user(rec: Recorded, found: list[UserTurn]) -> Figure:
     reason = _no_user(rec) or _no_playback(rec) or _no_turns(rec)
     if reason is not None:
         return figures.unknown("count", reason)
-    begun_s = [earliest(item.played_s for item in turn.items) for turn in found]
+    begun_s = [first_played_s(turn.items) for turn in found]
     return figures.count(
         sum(_inside(moment_s, rec.voices.user) for moment_s in begun_s), rec.voices.source
     )

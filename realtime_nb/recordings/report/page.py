@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from realtime_nb import plots
 from realtime_nb.analysis.findings.findings import findings
 from realtime_nb.errors import RecordingError
+from realtime_nb.protocol.wire import encodable
 from realtime_nb.recordings.report import parts
 from realtime_nb.recordings.report.pictures import svg_of
 from realtime_nb.recordings.report.sound import encoded_beside
@@ -56,7 +57,7 @@ def report_html(rec: Summarised) -> str:
     """
     style = (_HERE / "page.css").read_text(encoding="utf-8")
     script = (_HERE / "page.js").read_text(encoding="utf-8")
-    name = html.escape(rec.path.name)
+    name = html.escape(encodable(rec.path.name))
     with encoded_beside(rec) as encoding:
         facts, sections = _facts(rec), "".join(_sections(rec))
         sound = encoding.result()

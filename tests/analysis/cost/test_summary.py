@@ -159,10 +159,19 @@ def test_a_log_of_the_client_alone_has_no_cost() -> None:
     assert cost_summary(rec).reason == "nothing tells of a session or a response"
 
 
-def test_two_answers_of_one_id_have_no_cost() -> None:
+def test_answers_of_one_id_cost_what_each_costs() -> None:
     rec = begun()
     rec.answer(1.0, "resp_1", usage=WORKED)
-    rec.answer(3.0, "resp_1", usage={**WORKED, "output_tokens": 1})
+    rec.answer(3.0, "resp_1", usage=WORKED)
+
+    assert cost_summary(rec).total_usd == pytest.approx(2 * WORKED_USD)
+
+
+def test_two_ends_of_one_answer_have_no_cost() -> None:
+    rec = begun()
+    rec.answer(1.0, "resp_1", usage=WORKED)
+    other = {"id": "resp_1", "status": "completed", "usage": {**WORKED, "output_tokens": 1}}
+    rec.got(3.0, "response.done", response=other)
 
     cost = cost_summary(rec)
 
