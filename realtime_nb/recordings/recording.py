@@ -225,10 +225,10 @@ class Recording:
 
         Of a recorded session that is closed, it is kept beside it from a minute on.
         """
-        from realtime_nb.analysis.voices import listen, placed_voices
+        from realtime_nb.analysis.voices import find_voices, listen, placed_voices
 
         if not self._keeps_voices:
-            return placed_voices(self, listen(self))
+            return find_voices(self)
         cuts_ms = self.conversation.audio.cuts_ms
         return placed_voices(self, kept_or_heard(self.path, cuts_ms, lambda: listen(self)))
 

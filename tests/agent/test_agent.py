@@ -15,6 +15,7 @@ from realtime_nb.audio.pcm import samples_from_pcm
 from realtime_nb.testing import tone
 from tests.agent import agents
 from tests.agent.agents import KEY, WAIT_S, MakeAgent, SlowlyConnecting, press, said, until
+from tests.paths import DATA
 
 fake_comms, server, voice, make = agents.fake_comms, agents.server, agents.voice, agents.make
 
@@ -22,7 +23,7 @@ fake_comms, server, voice, make = agents.fake_comms, agents.server, agents.voice
 
 
 def test_a_conversation_in_a_plain_script(make: MakeAgent) -> None:
-    agent = make()
+    agent = make(audio=DATA / "cards_001.wav")
     assert (agent.status, agent.connected, agent.recording) == ("disconnected", False, None)
     agent.connect().result(WAIT_S)
     assert (agent.status, agent.connected) == ("listening", True)

@@ -62,8 +62,13 @@ def call(live: LiveSession | ToldSession, n: int, arguments: str, output: str | 
     done = {**item, "arguments": arguments, "status": "completed"}
     live.received(n + 0.2, "response.output_item.done", item=done, **ids)
     if output is not None:
-        result = {"type": "function_call_output", "call_id": f"call_{n}", "output": output}
-        live.sent(n + 0.5, "conversation.item.create", item=result)
+        answer(live, n, output)
+
+
+def answer(live: LiveSession | ToldSession, n: int, output: str) -> None:
+    """What the function returned, half a second after the call."""
+    result = {"type": "function_call_output", "call_id": f"call_{n}", "output": output}
+    live.sent(n + 0.5, "conversation.item.create", item=result)
 
 
 def test_the_calls_of_a_recording(inspector: CallInspector) -> None:
@@ -187,11 +192,11 @@ def test_a_session_is_followed() -> None:
     inspector = CallInspector(session)
     page = ListeningPage(inspector)
     shown(page)
-    call(session, 1, "", None)
+    call(session, 1, '{"time": "9"}', None)
     assert [row["outcome"] for row in page.take()[0]["rows"]] == ["running"]
     page.say("open", call_id="call_1")
     assert page.take()[-1]["reason"] == ""
-    call(session, 1, '{"time": "9"}', '{"ok": true}')
+    answer(session, 1, '{"ok": true}')
     rows, details = page.take()
     assert [row["outcome"] for row in rows["rows"]] == ["ok"]
     assert (details["arguments"], details["output"]) == ('{"time": "9"}', '{"ok": true}')
