@@ -368,9 +368,10 @@ class Agent:
         return await use(self._session)
 
     async def _talk(self) -> None:
+        stops = self._turns.stops
         await self._connection.ended()  # a session that is being ended ends the turns with it
         try:
-            await self._turns.listen()
+            await self._turns.listen(stops)
             await self._with_session(self._turns.begin)
         except BaseException:
             await self._turns.give_up()

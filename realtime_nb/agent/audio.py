@@ -24,7 +24,7 @@ from realtime_nb.devices.simulated import SimulatedSpeaker, Speaker
 from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.session.session import Session
 from realtime_nb.widgets.live import LiveWidget
-from realtime_nb.widgets.microphone import Microphone
+from realtime_nb.widgets.microphone import OPEN_STATES, Microphone
 from realtime_nb.widgets.speaker import PagePlaybackReport, SpeakerWidget
 
 __all__ = ["AgentAudio", "BrowserAudio", "FileAudio", "HostAudio", "close_widget"]
@@ -32,7 +32,6 @@ __all__ = ["AgentAudio", "BrowserAudio", "FileAudio", "HostAudio", "close_widget
 _PAGE_DUE_S = 3.0
 _OFF_DUE_S = 0.5
 _LAST_CHUNK_S = 0.1
-_OPEN = ("asking", "on", "suspended")
 _NOTED = ("echo_cancellation", "noise_suppression", "auto_gain_control", "sample_rate")
 """What a recording says of the page's microphone; the name of a device is nobody's business."""
 
@@ -64,6 +63,9 @@ class AgentAudio(Protocol):
 
     async def listen(self) -> None:
         """Keeps what is said from now on, which may be before there is a session."""
+
+    async def reachable(self) -> None:
+        """Waits until there is a microphone that could be opened."""
 
     async def talk(self) -> None:
         """Opens the microphone and sends what it hears, what was kept first."""
@@ -104,6 +106,9 @@ class _Live:
     async def start(self, session: Session) -> None:
         """Implements `AgentAudio`."""
         self._input.start(session)
+
+    async def reachable(self) -> None:
+        """Implements `AgentAudio`."""
 
     async def send_kept(self) -> None:
         """Implements `AgentAudio`."""
@@ -158,7 +163,7 @@ class BrowserAudio(_Live):
     @property
     def on(self) -> bool:
         """Whether the page's microphone is on, or about to be."""
-        return self.microphone.status in _OPEN
+        return self.microphone.status in OPEN_STATES
 
     def speaker(self, session: Session) -> Speaker:
         """Implements `AgentAudio`."""
@@ -187,11 +192,10 @@ class BrowserAudio(_Live):
             return
         self._off.clear()
         self._input.hold()
-        if self.microphone.page is not None:
-            self.microphone.start()
+        self.microphone.start()
 
-    async def talk(self) -> None:
-        """Implements `AgentAudio`.
+    async def reachable(self) -> None:
+        """Implements `AgentAudio`: waits for the page.
 
         Raises:
             ConfigurationError: no page shows the agent.
@@ -205,6 +209,9 @@ class BrowserAudio(_Live):
                 "No page shows this agent, so it has no microphone. Show it as the last line of a "
                 'cell, or take audio="host" or the path of a sound file.'
             )
+
+    async def talk(self) -> None:
+        """Implements `AgentAudio`."""
         if not self._input.open:
             self._off.clear()
         self._input.open = True
@@ -247,7 +254,7 @@ class BrowserAudio(_Live):
             self._problem(words)
 
     def _status(self, change: dict[str, str]) -> None:
-        if change["old"] in _OPEN and change["new"] not in _OPEN:
+        if change["old"] in OPEN_STATES and change["new"] not in OPEN_STATES:
             self._thread.call(self._went_off)
 
     def _applied(self, change: object) -> None:
@@ -421,6 +428,9 @@ class FileAudio:
 
     async def listen(self) -> None:
         """Implements `AgentAudio`: does nothing, for a file is not in a hurry."""
+
+    async def reachable(self) -> None:
+        """Implements `AgentAudio`."""
 
     async def talk(self) -> None:
         """Implements `AgentAudio`.

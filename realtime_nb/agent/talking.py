@@ -34,12 +34,20 @@ class UserTurns:
         self._audio = audio
         self._panel = panel
         self._wanted = False
+        self._stops = 0
         self._session: Session | None = None  # that the microphone is open for
         self._changing = asyncio.Lock()
         self._silence: asyncio.Task[None] | None = None
 
-    async def listen(self) -> None:
-        """Keeps what is said from now on: Talk was pressed."""
+    @property
+    def stops(self) -> int:
+        """How often Stop was pressed."""
+        return self._stops
+
+    async def listen(self, stops: int) -> None:
+        """Keeps what is said from now on: Talk was pressed, after that many stops."""
+        if stops != self._stops:
+            return  # it was pressed again meanwhile
         self._wanted = True
         await self._audio.listen()
 
@@ -52,6 +60,8 @@ class UserTurns:
             if session.conversation.turn_detection is None:
                 await self._take_the_floor(session)
             if self._wanted:
+                await self._audio.reachable()  # which takes its time, in which Stop may be pressed
+            if self._wanted:
                 await self._open(session)
             else:
                 await self._audio.send_kept()
@@ -59,6 +69,7 @@ class UserTurns:
 
     async def stop(self) -> None:
         """Closes the microphone, and ends the turn once there is a session: Stop was pressed."""
+        self._stops += 1
         self._wanted = False
         async with self._changing:
             await self._audio.hush()

@@ -17,13 +17,16 @@ import { agentSettings, microphoneSettings, turnSettings } from "./agent_setting
 import { TalkKey, talkButton, talkKeys } from "./agent_talk.js";
 import { Alerts } from "./alerts.js";
 import { Commands, followTraits } from "./commands.js";
-import { OWN_KEYS, levelMeter } from "./microphone_controls.js";
+import { keepKeys } from "./keys.js";
+import { OWN_KEYS, levelMeter, waitingWords } from "./microphone_controls.js";
+import { insteadWords } from "./microphone_trouble.js";
 import { durationText } from "./texts.js";
 import { element, say } from "./view.js";
 
 const STATE_WORDS = {
   disconnected: "disconnected", connecting: "connecting", ready: "ready", listening: "listening",
   hearing: "hearing you", thinking: "thinking", speaking: "speaking", gone: "kernel gone",
+  waiting: "waiting",
 };
 const KERNEL_GONE = "The kernel has ended or was restarted, and the agent with it. Run the cells again that make it and show it.";
 const TOO_OLD = "Run the cell again, with anywidget 0.11 or newer.";
@@ -37,6 +40,7 @@ const TOO_OLD = "Run the cell again, with anywidget 0.11 or newer.";
  */
 function stateShown(model, key, commands) {
   if (commands.gone) return "gone";
+  if (waitingWords(key.microphone?.state.status)) return "waiting";
   const state = model.get("state");
   return ["listening", "hearing"].includes(state) && !key.talking ? "ready" : state;
 }
@@ -77,7 +81,7 @@ function head(model, key, commands, signal) {
   const paint = () => {
     const name = stateShown(model, key, commands);
     dot.dataset.state = name;
-    say(word, STATE_WORDS[name]);
+    say(word, (name === "waiting" && waitingWords(key.microphone?.state.status)) || STATE_WORDS[name]);
     const latency = durationText(model.get("latency_ms"));
     say(where, [model.get("endpoint"), latency && `last answer after ${latency}`].filter(Boolean).join(" · "));
     where.title = `${model.get("endpoint")}${latency ? `; ${latency} from the end of your words to the first sound of the last answer` : ""}`;
@@ -179,6 +183,7 @@ function compose(commands, signal) {
  * @param {Commands} commands
  */
 function show({ model, el, signal, host }, commands) {
+  keepKeys(el, signal);
   const key = new TalkKey(model, commands);
   const bar = head(model, key, commands, signal);
   const alerts = new Alerts(signal);
@@ -225,8 +230,8 @@ function show({ model, el, signal, host }, commands) {
   followTraits(model, ["connected"], count);
 
   const root = element("section", {
-    class: "rtnb rtnb-panel", tabindex: 0, "aria-label": "Voice agent", "data-lm-suppress-shortcuts": "true",
-  }, bar.node, alerts.node, timeline, pages.list, transcript, events, settings, compose(commands, signal));
+    class: "rtnb rtnb-panel", tabindex: 0, "aria-label": "Voice agent",
+  }, bar.node, element("div", { class: "rtnb-panel-top" }, timeline, alerts.node), pages.list, transcript, events, settings, compose(commands, signal));
   talkKeys(root, key, commands, signal);
   el.append(root);
   fill("timeline", timeline);
@@ -263,7 +268,8 @@ function show({ model, el, signal, host }, commands) {
     let status = "";
     mouth.subscribe((state) => {
       bar.paintLevel(state);
-      tell("microphone", state.error);
+      const isOut = state.error && ["denied", "missing", "insecure"].includes(state.status);
+      tell("microphone", isOut ? `${state.error}\n${insteadWords(model.get("endpoint"))}` : state.error);
       if (state.status !== status) bar.paint();
       status = state.status;
     }, signal);

@@ -8,7 +8,7 @@
  * @typedef {import("./speaker.js").SpeakerApi} TalkSpeaker
  */
 
-const MICROPHONE_OPEN = ["asking", "on"];
+const MICROPHONE_OPEN = ["asking", "opening", "on"];
 
 /** @param {EventTarget | null} target @param {string} others what has a use of its own for the key */
 function isFree(target, others) {

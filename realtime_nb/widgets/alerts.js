@@ -2,10 +2,12 @@
 /** What is wrong, in words: a line for each source that says something, the newest first. */
 import { element } from "./view.js";
 
+const CODE = /`([^`]+)`/; // what may be pasted
+
 export class Alerts {
   /** @param {AbortSignal} signal */
   constructor(signal) {
-    this.node = element("div");
+    this.node = element("div", { class: "rtnb-alerts" });
     this._signal = signal;
     /** @type {Map<string, {words: string, line: HTMLElement | null, dismissed: () => void}>} */
     this._told = new Map();
@@ -35,7 +37,8 @@ export class Alerts {
   _line(words) {
     const away = element("button", { type: "button", class: "rtnb-dismiss", "aria-label": "Dismiss", title: "Dismiss" });
     away.addEventListener("click", () => this._dismiss(words), { signal: this._signal });
-    const said = element("span", { class: "rtnb-problem", role: "alert", dir: "auto", text: words });
+    const said = element("span", { class: "rtnb-problem", role: "alert", dir: "auto" },
+      ...words.split(CODE).map((part, index) => (index % 2 ? element("code", { text: part }) : part)));
     return element("div", { class: "rtnb-problem-line" }, said, away);
   }
 

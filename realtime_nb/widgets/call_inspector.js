@@ -70,10 +70,10 @@ function createView(store, el, signal) {
   const gridId = `rtnb-calls-${Math.random().toString(36).slice(2)}`;
   const grid = element("div", {
     class: "rtnb-events-grid", role: "grid", tabindex: "0", "aria-label": "Function calls", id: gridId,
-    "aria-readonly": "true", "data-lm-suppress-shortcuts": "true",
+    "aria-readonly": "true",
   }, header, scroller, empty);
   const details = createDetails((text) => { if (chosen) store.run(chosen, text); }, signal);
-  const root = element("div", { class: "rtnb rtnb-events rtnb-calls", "data-lm-suppress-shortcuts": "true" },
+  const root = element("div", { class: "rtnb rtnb-events rtnb-calls" },
     element("div", { class: "rtnb-toolbar" }, search, count), grid, details.root);
   el.replaceChildren(root);
 

@@ -143,14 +143,14 @@ function createView(store, el, signal) {
     "div",
     {
       class: "rtnb-events-grid", role: "grid", tabindex: "0", "aria-label": "Events", id: gridId,
-      "aria-readonly": "true", "data-lm-suppress-shortcuts": "true",
+      "aria-readonly": "true",
     },
     header, scroller, empty,
   );
   const rows = new EventRows(spacer, gridId);
   const details = new EventDetails(store.fetch, { goTo, filterById, closed }, signal);
   const root = element(
-    "div", { class: "rtnb rtnb-events", "data-lm-suppress-shortcuts": "true" },
+    "div", { class: "rtnb rtnb-events" },
     toolbar, typesPanel, grid, details.root,
   );
   el.replaceChildren(root);

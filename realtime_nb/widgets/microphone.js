@@ -14,12 +14,14 @@
  * gets a `realtime-nb:gate` event with `detail: {microphone: key, open}`, which speakers follow.
  */
 import { followContext, loadWorklet, waitsForPress } from "./audio_context.js";
+import { keepKeys } from "./keys.js";
 import { Link } from "./link.js";
-import { SWITCHES, devicePicker, levelMeter, processingSwitches } from "./microphone_controls.js";
+import { SWITCHES, devicePicker, levelMeter, processingSwitches, waitingWords } from "./microphone_controls.js";
+import { explain, insecureWords, permissionNow, surroundings } from "./microphone_trouble.js";
 import { element, say } from "./view.js";
 
 /**
- * @typedef {"off"|"asking"|"on"|"denied"|"missing"|"insecure"|"suspended"|"ended"} MicrophoneStatus
+ * @typedef {"off"|"asking"|"opening"|"on"|"denied"|"missing"|"insecure"|"suspended"|"ended"} MicrophoneStatus
  * @typedef {{status: MicrophoneStatus, error: string, muted: boolean, level: number, speaking: boolean,
  *   devices: {id: string, label: string}[], applied: Record<string, unknown>}} MicrophoneState
  * @typedef {{state: MicrophoneState, start(): Promise<void>, stop(): void, mute(on: boolean): void,
@@ -30,35 +32,10 @@ import { element, say } from "./view.js";
 const SILENT_DBFS = -95;
 const SILENT_AFTER_MS = 5000;
 const PAINT_EVERY_MS = 70;
-const LEAVE_AFTER_MS = 1000;
-
-/** Words for a failed request for the microphone. @param {unknown} failure @returns {[MicrophoneStatus, string]} */
-function explain(failure) {
-  const name = failure instanceof Error || failure instanceof DOMException ? failure.name : "";
-  switch (name) {
-    case "NotAllowedError":
-      return [
-        "denied",
-        "The browser does not let this page use the microphone. Allow it beside the page's address, then press Talk again.",
-      ];
-    case "SecurityError":
-      return [
-        "insecure",
-        "This page sits in a frame that may not use the microphone. Open the notebook in a tab of its own.",
-      ];
-    case "NotFoundError":
-    case "OverconstrainedError":
-      return ["missing", "There is no microphone. Connect one, then press Talk again."];
-    case "NotReadableError":
-    case "AbortError":
-      return [
-        "missing",
-        "The microphone can't be read: another program may use it. Close that, then press Talk again.",
-      ];
-    default:
-      return ["missing", `The microphone can't be used (${String(failure)}).`];
-  }
-}
+const LEAVE_AFTER_MS = 300; // a cell that is moved is rendered anew
+const FIRST_VIEW_DUE_MS = 3000;
+const OPEN = ["asking", "opening", "on"];
+const UNSEEN = "The microphone stays off while nothing here shows it. Show it in a cell, then press Talk.";
 
 /** Owner of the page's microphone. */
 class Capture {
@@ -69,6 +46,9 @@ class Capture {
     /** @type {Set<() => void>} */
     this._listeners = new Set();
     this._views = 0;
+    this._seen = false; // ever
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this._due = undefined; // asked for before the first view
     this._attempt = 0;
     /** @type {MediaStream | null} */
     this._stream = null;
@@ -76,7 +56,9 @@ class Capture {
     this._context = null;
     /** @type {AudioWorkletNode | null} */
     this._node = null;
-    this._soundMs = 0; // when there was last something to hear
+    this._silentSinceMs = 0;
+    this._heard = false; // anything, ever, from this device
+    this._device = "";
     this._paintMs = 0;
     /** @type {MicrophoneState} */
     this.state = {
@@ -98,15 +80,19 @@ class Capture {
     }
     model.on("change:muted", () => this._applyMute());
     model.on("change:chunk_ms", () => this._tell({ kind: "chunk", ms: model.get("chunk_ms") }));
-    signal.addEventListener("abort", () => this._close());
+    signal.addEventListener("abort", () => {
+      this._close();
+      this.state.status = "off";
+    });
     globalThis.navigator?.mediaDevices?.addEventListener?.("devicechange", () => this._list(), {
       signal,
     });
   }
 
-  /** Called from a click, or by the kernel. */
+  /** Called from a click, or by the kernel. Without a view it stays off, whoever asks. */
   async start() {
-    if (["asking", "on"].includes(this.state.status)) return;
+    if (this._signal.aborted || OPEN.includes(this.state.status)) return;
+    if (!this._views) return this._startUnseen();
     if (this.state.status === "suspended" && this._context) {
       await this._context.resume();
       return;
@@ -115,15 +101,15 @@ class Capture {
     this._link.claim();
     if (!this._link.alive) return this._lose();
     const attempt = ++this._attempt;
-    if (!globalThis.isSecureContext || !navigator.mediaDevices?.getUserMedia) {
-      this._set({
-        status: "insecure",
-        error:
-          "The browser gives the microphone only to pages from https:// or from localhost. Open the notebook at such an address.",
-      });
+    this._set({ status: "asking", error: "" });
+    if (!globalThis.isSecureContext) {
+      this._set({ status: "insecure", error: insecureWords() });
       return;
     }
-    this._set({ status: "asking", error: "" });
+    if (!navigator.mediaDevices?.getUserMedia) {
+      this._set({ status: "missing", error: "This front end has no microphone for what it shows." });
+      return;
+    }
     try {
       const stream = await this._request();
       if (attempt !== this._attempt || this._signal.aborted) {
@@ -133,16 +119,28 @@ class Capture {
       this._stream = stream;
       await this._open(stream, attempt);
     } catch (failure) {
+      const permission = await permissionNow();
       if (attempt !== this._attempt) return;
       this._close();
-      const [status, error] = explain(failure);
+      const [status, error] = explain(failure, permission, surroundings());
       this._set({ status, error });
     }
   }
 
+  /** The kernel may ask before there is the first view; once that has gone, it asks in vain. */
+  _startUnseen() {
+    if (!this._link.alive) return this._lose();
+    this._close();
+    this._set({ status: "asking", error: "" }); // whoever asked gets an answer, also where it was off
+    if (this._seen) return this._set({ status: "off", error: UNSEEN });
+    this._due = setTimeout(() => {
+      if (this.state.status === "asking") this._set({ status: "off", error: UNSEEN });
+    }, FIRST_VIEW_DUE_MS);
+  }
+
   /** Hands out the last words and lets go of the microphone. */
   stop() {
-    if (!["asking", "on", "suspended"].includes(this.state.status)) return; // why not stays told
+    if (![...OPEN, "suspended"].includes(this.state.status)) return; // why not stays told
     this._close();
     this._set({ status: "off", error: "" });
   }
@@ -157,8 +155,16 @@ class Capture {
   /** @param {AbortSignal} signal ends when the view goes */
   attach(signal) {
     this._views++;
+    this._seen = true;
+    if (this.state.error === UNSEEN) this._set({ error: "" });
+    if (this._due !== undefined) {
+      this._close();
+      this.state.status = "off";
+      this.start();
+    }
     signal.addEventListener("abort", () => {
       this._views--;
+      if (!this._views && this.state.status === "asking") this.stop(); // the answer may come any time
       setTimeout(() => {
         if (this._views === 0) this.stop();
       }, LEAVE_AFTER_MS);
@@ -199,6 +205,7 @@ class Capture {
 
   /** @param {MediaStream} stream @param {number} attempt */
   async _open(stream, attempt) {
+    this._set({ status: "opening" });
     // At the device's own rate: at another one browsers refuse, or leave gaps.
     const context = new AudioContext({ latencyHint: "interactive" });
     this._context = context;
@@ -216,7 +223,10 @@ class Capture {
     context.createMediaStreamSource(stream).connect(node).connect(context.destination);
     const [track] = stream.getAudioTracks();
     track.addEventListener("ended", () => this._unplug(attempt), { signal: this._signal });
-    this._soundMs = performance.now();
+    this._silentSinceMs = performance.now();
+    const device = track.getSettings().deviceId ?? track.label;
+    this._heard &&= device === this._device;
+    this._device = device;
     this._set({ applied: this._readBack(track, context) });
     context.resume().catch(() => {});
     followContext(context, this._signal, (late) => this._follow(attempt, late));
@@ -282,14 +292,11 @@ class Capture {
   /** @param {number} level */
   _meter(level) {
     const now = performance.now();
-    if (level > SILENT_DBFS || this.state.muted) {
-      this._soundMs = now;
+    if (level > SILENT_DBFS) this._heard = true;
+    if (this._heard || this.state.muted) {
+      this._silentSinceMs = now;
       if (this.state.status === "on" && this.state.error) this._set({ error: "" });
-    } else if (
-      now - this._soundMs > SILENT_AFTER_MS &&
-      this.state.status === "on" &&
-      !this.state.error
-    ) {
+    } else if (now - this._silentSinceMs > SILENT_AFTER_MS && this.state.status === "on" && !this.state.error) {
       this._set({
         error:
           "The microphone is on and gives nothing but silence. Is it muted in the system, or is another device meant?",
@@ -312,12 +319,14 @@ class Capture {
 
   /** @param {{kind: string}} message from the kernel */
   _order(message) {
-    if (message.kind === "start") this.start();
-    else if (message.kind === "stop") this.stop();
+    if (message.kind === "start") {
+      if (OPEN.includes(this.state.status)) this._set({}); // it waits for an answer
+      else this.start();
+    } else if (message.kind === "stop") this.stop();
   }
 
   _restart() {
-    if (!["on", "suspended"].includes(this.state.status)) return;
+    if (!["opening", "on", "suspended"].includes(this.state.status)) return;
     this._close();
     this.state.status = "off";
     this.start();
@@ -336,7 +345,7 @@ class Capture {
 
   /** The kernel is gone. */
   _lose() {
-    const used = ["asking", "on", "suspended"].includes(this.state.status);
+    const used = [...OPEN, "suspended"].includes(this.state.status);
     this._close();
     Object.assign(this.state, {
       status: "off",
@@ -347,6 +356,8 @@ class Capture {
 
   _close() {
     this._attempt++;
+    clearTimeout(this._due);
+    this._due = undefined;
     this._tell({ kind: "stop" }); // the rest of a chunk still comes
     for (const track of this._stream?.getTracks() ?? []) track.stop();
     const context = this._context;
@@ -383,6 +394,7 @@ export default () => {
     /** @param {{model: import("./link.js").Model, el: HTMLElement, signal: AbortSignal}} props */
     render({ model, el, signal }) {
       microphone.attach(signal);
+      keepKeys(el, signal);
 
       const talk = element("button", { class: "rtnb-button rtnb-main", type: "button", text: "Talk" });
       const mute = element("button", {
@@ -391,27 +403,16 @@ export default () => {
       const meter = levelMeter();
       const status = element("span", { class: "rtnb-quiet" });
       const problem = element("div", { class: "rtnb-problem", role: "alert" });
-      const busy = () => ["on", "asking", "suspended"].includes(microphone.state.status);
+      const isOpen = () => OPEN.includes(microphone.state.status);
       talk.addEventListener(
         "click",
-        () =>
-          microphone.state.status === "suspended" || !busy()
-            ? microphone.start()
-            : microphone.stop(),
+        () => (isOpen() ? microphone.stop() : microphone.start()),
         { signal },
       );
       mute.addEventListener("click", () => microphone.mute(!microphone.state.muted), { signal });
       microphone.subscribe((state) => {
-        const on = busy() && state.status !== "suspended";
-        const words =
-          state.status === "on"
-            ? state.muted
-              ? "muted"
-              : "listening"
-            : state.status === "asking"
-              ? "asking the browser"
-              : "";
-        say(talk, on ? "Stop" : "Talk");
+        const words = state.status === "on" ? (state.muted ? "muted" : "listening") : waitingWords(state.status);
+        say(talk, isOpen() ? "Stop" : "Talk");
         say(status, words);
         say(problem, state.error);
         meter.paint(state);

@@ -21,9 +21,11 @@ from realtime_nb.widgets.live import (
     switch_quickly,
 )
 
-__all__ = ["Lateness", "Microphone", "MicrophoneStatistics"]
+__all__ = ["OPEN_STATES", "Lateness", "Microphone", "MicrophoneStatistics"]
 
-_STATES = ["off", "asking", "on", "denied", "missing", "insecure", "suspended", "ended"]
+_STATES = ["off", "asking", "opening", "on", "denied", "missing", "insecure", "suspended", "ended"]
+OPEN_STATES = ("asking", "opening", "on", "suspended")
+"""In which the microphone is on, or about to be."""
 _LEVEL_EVERY_S = 0.1
 _SILENCE_DBFS = -100.0
 
@@ -92,7 +94,7 @@ class Microphone(LiveWidget):
     _worklet = traitlets.Unicode(module_text("capture.worklet.js")).tag(sync=True)
 
     status = traitlets.Enum(_STATES, "off")
-    """What the microphone in the page does; set by the page."""
+    """What the microphone in the page does, as it tells; ``asking`` as soon as it is asked."""
     error = traitlets.Unicode()
     """What is wrong and what to do, in words; empty if nothing is."""
     level_dbfs = traitlets.Float(_SILENCE_DBFS)
@@ -139,9 +141,15 @@ class Microphone(LiveWidget):
     def start(self) -> None:
         """Asks the page to start; ``status`` tells what comes of it.
 
-        A browser that has not given permission yet asks the person.
+        A browser that has not given permission yet asks the person. A page that does not show the
+        microphone (any more) keeps it off. Does nothing while there is no page.
         """
-        self.post({"kind": "start", "page": self.page})
+        page = self.page
+        if page is None:
+            return
+        if self.status not in OPEN_STATES:  # whatever comes of it is a change then
+            self.status = "asking"
+        self.post({"kind": "start", "page": page})
 
     def stop(self) -> None:
         """Asks the page to stop. What is on its way still comes."""

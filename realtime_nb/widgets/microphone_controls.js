@@ -84,3 +84,10 @@ export function appliedText(wanted, made) {
   if (made === wanted) return "";
   return ` (the browser: ${made ? "on" : made === false ? "off" : "unknown"})`;
 }
+
+/** What a microphone that is to be opened waits for; empty: nothing. @param {string} [status] */
+export function waitingWords(status) {
+  if (status === "asking") return "allow the microphone";
+  if (status === "opening") return "opening the microphone";
+  return status === "suspended" ? "press Talk to go on" : "";
+}

@@ -1,5 +1,6 @@
 // @ts-check
 /** The table of `rt.doctor()`, see `realtime_nb/widgets/page_check.py`: it looks at its own page. */
+import { keepKeys } from "./keys.js";
 import { Link } from "./link.js";
 import { element } from "./view.js";
 
@@ -105,6 +106,7 @@ export default () => {
       model.on("change:_known", paint);
       signal.addEventListener("abort", () => model.off("change:_known", paint));
       paint();
+      keepKeys(el, signal);
       el.classList.add("rtnb");
       el.append(
         element("table", { style: "border-collapse: collapse" }, body),

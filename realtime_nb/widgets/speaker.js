@@ -13,6 +13,7 @@
  * `speaker` is a `SpeakerApi` (below).
  */
 import { followContext, loadWorklet, waitsForPress } from "./audio_context.js";
+import { keepKeys } from "./keys.js";
 import { Link } from "./link.js";
 import { element, say } from "./view.js";
 
@@ -53,7 +54,7 @@ class Playback {
     });
     document.addEventListener("realtime-nb:gate", (event) => this._hear(event), { signal });
     for (const press of ["pointerdown", "keydown"]) {
-      document.addEventListener(press, () => this._wake(), { signal });
+      document.addEventListener(press, () => this._wake(), { signal, capture: true }); // before a view keeps it
     }
     signal.addEventListener("abort", () => this._close());
   }
@@ -253,6 +254,7 @@ export default () => {
         say(status, words);
         say(problem, state.error);
       }, signal);
+      keepKeys(el, signal);
       el.classList.add("rtnb");
       el.append(
         element("div", { class: "rtnb-row" }, element("span", { text: "Speaker" }), status, unlock),

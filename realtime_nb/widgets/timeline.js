@@ -38,7 +38,6 @@ function createView(store, el, signal) {
   const { player } = store;
   const canvas = element("canvas", {
     class: "rtnb-canvas", tabindex: "0", role: "application", "aria-roledescription": "timeline",
-    "data-lm-suppress-shortcuts": "true",
   });
   const status = element("span", { class: "rtnb-note rtnb-timeline-status" });
   const listen = button("Listen", "Listen from the mark (space)");

@@ -3,6 +3,8 @@
  * What the widgets that only show something have in common; the page's side of view.py.
  */
 
+import { keepKeys } from "./keys.js";
+
 const CONFIRM_EVERY = 50;
 
 /**
@@ -69,6 +71,7 @@ export function view(createStore, createView) {
       /** @param {{el: HTMLElement}} context */
       render({ el }) {
         const abort = new AbortController();
+        keepKeys(el, abort.signal);
         if (store) createView(store, el, abort.signal);
         const words = element("div", { class: "rtnb rtnb-note", role: "status" });
         const show = () => {

@@ -137,7 +137,7 @@ def test_without_a_page_there_is_no_microphone(
 ) -> None:
     monkeypatch.setattr(agent_audio, "_PAGE_DUE_S", 0.1)
     with pytest.raises(ConfigurationError, match="No page shows this agent"):
-        on(talking.thread, talking.audio.talk())
+        on(talking.thread, talking.audio.reachable())
     on(talking.thread, talking.audio.hush())
 
 

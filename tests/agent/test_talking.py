@@ -28,6 +28,9 @@ class Audio:
     async def listen(self) -> None:
         self.told.append("listen")
 
+    async def reachable(self) -> None:
+        pass
+
     async def talk(self) -> None:
         await self.opening.wait()
         self.told.append("talk")
@@ -114,7 +117,7 @@ def by_hand() -> Made:
 
 async def test_a_turn_that_the_server_ends_is_followed_by_silence(hands_free: Made) -> None:
     turns, session = hands_free.turns, hands_free.session
-    await turns.listen()
+    await turns.listen(turns.stops)
     await hands_free.begin()
     talking = [hands_free.panel.talking]
     await turns.stop()
@@ -136,7 +139,7 @@ async def test_semantic_turn_detection_gets_the_longest_silence(
 ) -> None:
     monkeypatch.setattr(turn_detection, "EAGERNESS", {"low": Eagerness(80, 160)})
     hands_free.session.turn_detection = {"type": "semantic_vad"}
-    await hands_free.turns.listen()
+    await hands_free.turns.listen(hands_free.turns.stops)
     await hands_free.begin()
     await hands_free.turns.stop()
     await hands_free.turns.fallen_silent()
@@ -146,12 +149,12 @@ async def test_semantic_turn_detection_gets_the_longest_silence(
 async def test_the_next_turn_and_the_sessions_end_cut_the_silence(hands_free: Made) -> None:
     for cut in (hands_free.begin, hands_free.turns.end):
         hands_free.session.turn_detection = {"silence_duration_ms": 60_000}
-        await hands_free.turns.listen()
+        await hands_free.turns.listen(hands_free.turns.stops)
         await hands_free.begin()
         await hands_free.turns.stop()
         silence = hands_free.turns._silence
         assert silence is not None
-        await hands_free.turns.listen()
+        await hands_free.turns.listen(hands_free.turns.stops)
         await cut()
         await asyncio.wait([silence], timeout=5)
         assert silence.cancelled()
@@ -159,13 +162,13 @@ async def test_the_next_turn_and_the_sessions_end_cut_the_silence(hands_free: Ma
 
 async def test_a_session_that_is_over_takes_no_silence(hands_free: Made) -> None:
     hands_free.session.refuses = True
-    await hands_free.turns.listen()
+    await hands_free.turns.listen(hands_free.turns.stops)
     await hands_free.begin()
     await hands_free.turns.stop()
     silence = hands_free.turns._silence
     assert silence is not None
     await asyncio.wait_for(silence, 5)
-    await hands_free.turns.listen()
+    await hands_free.turns.listen(hands_free.turns.stops)
     await hands_free.begin()
     hands_free.session.closed = True
     await hands_free.turns.stop()
@@ -179,7 +182,7 @@ async def test_a_session_that_is_over_takes_no_silence(hands_free: Made) -> None
 async def test_letting_the_key_go_commits_what_was_said(
     by_hand: Made, said_ms: float, done: list[str]
 ) -> None:
-    await by_hand.turns.listen()
+    await by_hand.turns.listen(by_hand.turns.stops)
     await by_hand.begin()
     by_hand.session.uncommitted_ms = said_ms
     await by_hand.turns.stop()
@@ -189,13 +192,13 @@ async def test_letting_the_key_go_commits_what_was_said(
 async def test_pressing_the_key_takes_the_floor(by_hand: Made) -> None:
     by_hand.session.playing = True
     by_hand.session.uncommitted_ms = 300.0
-    await by_hand.turns.listen()
+    await by_hand.turns.listen(by_hand.turns.stops)
     await by_hand.begin()
     assert by_hand.session.done == ["interrupt", "clear"]
 
 
 async def test_stop_before_the_session_is_open_ends_the_turn_then(by_hand: Made) -> None:
-    await by_hand.turns.listen()
+    await by_hand.turns.listen(by_hand.turns.stops)
     by_hand.audio.kept_ms = 500.0
     await by_hand.turns.stop()
     assert by_hand.session.done == []
@@ -207,7 +210,7 @@ async def test_stop_before_the_session_is_open_ends_the_turn_then(by_hand: Made)
 
 async def test_stop_before_anything_was_said_does_nothing(by_hand: Made) -> None:
     by_hand.session.playing = True
-    await by_hand.turns.listen()
+    await by_hand.turns.listen(by_hand.turns.stops)
     await by_hand.turns.stop()
     await by_hand.begin()
     assert by_hand.audio.told == ["listen", "hush"]
@@ -216,7 +219,7 @@ async def test_stop_before_anything_was_said_does_nothing(by_hand: Made) -> None
 
 async def test_stop_waits_for_a_microphone_that_is_being_opened(by_hand: Made) -> None:
     by_hand.audio.opening.clear()
-    await by_hand.turns.listen()
+    await by_hand.turns.listen(by_hand.turns.stops)
     beginning = asyncio.create_task(by_hand.begin())
     await asyncio.sleep(0)
     by_hand.session.uncommitted_ms = 400.0
@@ -231,7 +234,7 @@ async def test_stop_waits_for_a_microphone_that_is_being_opened(by_hand: Made) -
 
 async def test_a_session_that_ends_while_the_microphone_opens_closes_it(by_hand: Made) -> None:
     by_hand.audio.opening.clear()
-    await by_hand.turns.listen()
+    await by_hand.turns.listen(by_hand.turns.stops)
     beginning = asyncio.create_task(by_hand.begin())
     await asyncio.sleep(0)
     await by_hand.turns.end()
@@ -242,6 +245,6 @@ async def test_a_session_that_ends_while_the_microphone_opens_closes_it(by_hand:
 
 
 async def test_without_a_session_what_was_kept_is_dropped(by_hand: Made) -> None:
-    await by_hand.turns.listen()
+    await by_hand.turns.listen(by_hand.turns.stops)
     await by_hand.turns.give_up()
     assert by_hand.audio.told == ["listen", "hush", "forget"]
