@@ -40,7 +40,7 @@ export function insecureWords(scope = globalThis) {
 /**
  * Words for a microphone that the browser did not give.
  *
- * @param {unknown} failure of `getUserMedia`
+ * @param {unknown} failure of the request for it
  * @param {string} permission what the browser says of it: "granted", "denied", "prompt"; empty: nothing
  * @param {Surroundings} around
  * @returns {[Trouble, string]}

@@ -2,6 +2,7 @@
 /** The table of `rt.doctor()`, see `realtime_nb/widgets/page_check.py`: it looks at its own page. */
 import { keepKeys } from "./keys.js";
 import { Link } from "./link.js";
+import { surroundings } from "./microphone_trouble.js";
 import { element } from "./view.js";
 
 /**
@@ -47,6 +48,7 @@ export async function inspectPage(scope = globalThis) {
     secure: scope.isSecureContext === true,
     microphones,
     permission: state,
+    ...surroundings(scope),
     worklet: "audioWorklet" in (scope.AudioContext?.prototype ?? {}),
   };
 }

@@ -15,6 +15,11 @@ __all__ = ["CheckLine", "PageCheck", "page_lines"]
 _ANSWER_S = 5.0
 _ORIGIN_REMEDY = "open the notebook from an https:// address, or from localhost"
 
+_ELSEWHERE_REMEDY = (
+    "run `jupyter lab` in a terminal and open the notebook in a browser, or take "
+    'rt.Agent("local", audio="host")'
+)
+
 
 class CheckLine(NamedTuple):
     """One thing that was looked at, as it is shown."""
@@ -85,7 +90,8 @@ def page_lines(found: Mapping[str, object], test: SelfTest) -> list[CheckLine]:
 
     Args:
         found: ``secure`` and ``worklet``, bools; ``microphones``, their number, None if the browser
-            does not tell; ``permission``, ``granted``, ``denied``, ``prompt`` or empty.
+            does not tell; ``permission``, ``granted``, ``denied``, ``prompt`` or empty; ``place``
+            and ``forbidden``, what the page sits in and whether that has the microphone.
         test: of the messages between page and kernel.
     """
     return list(_lines(found, test))
@@ -99,7 +105,11 @@ def _lines(found: Mapping[str, object], test: SelfTest) -> Iterator[CheckLine]:
     else:
         words = "the browser gives this page no microphone, for it came over plain http"
         yield CheckLine("✗", "secure origin", words, _ORIGIN_REMEDY)
-    yield _microphone(secure, found.get("microphones"), found.get("permission"))
+    if found.get("forbidden") is True or found.get("place") == "vscode":
+        words = "this front end gives it to no page"
+        yield CheckLine("✗", "page's microphone", words, _ELSEWHERE_REMEDY)
+    else:
+        yield _microphone(secure, found.get("microphones"), found.get("permission"))
     if found.get("worklet") is True:
         yield CheckLine("✓", "audio worklet", "the browser has it")
     else:

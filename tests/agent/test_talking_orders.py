@@ -104,10 +104,11 @@ def test_no_microphone_that_nobody_sees_in_any_order(
 
 
 def agreed(page: Page) -> bool:
-    """Whether page and kernel say the same of the microphone, and what was pressed last counts."""
+    """Whether page and kernel say the same of the microphone."""
     agent = page.agent
     is_open = page.on or page.asking
-    return is_open == bool(agent.panel.talking) == agent._audio._input.open  # type: ignore[attr-defined]
+    is_taken = bool(agent._audio._input.open)  # type: ignore[attr-defined]
+    return is_open == bool(agent.panel.talking) == is_taken
 
 
 def settle(page: Page, done: Callable[[], bool]) -> None:

@@ -208,6 +208,27 @@ test("with the microphone off it is ready, not listening", async () => {
   assert.equal(state(), "speaking");
 });
 
+test("it says what it waits for, whatever the server does meanwhile", async () => {
+  const { state, microphone, model } = await shown({ state: "listening", connected: true });
+  for (const [status, words] of [["asking", "allow the microphone"], ["opening", "opening the microphone"], ["suspended", "press Talk to go on"]]) {
+    microphone.tell({ status });
+    for (const one of ["listening", "hearing", "connecting"]) {
+      model.change({ state: one });
+      assert.equal(state(), words);
+    }
+  }
+});
+
+test("without a microphone it says what works here instead, in lines to paste", async () => {
+  const { el, microphone, alerts } = await shown({ state: "listening", connected: true });
+  microphone.tell({ status: "denied", error: "The browser says no. Run `jupyter lab`." });
+  assert.match(alerts()[0], /type a message/);
+  assert.deepEqual(el.querySelectorAll("code").map((node) => node.textContent),
+    ["jupyter lab", 'agent = rt.Agent("local", audio="host")', 'agent = rt.Agent("local", audio="question.wav")']);
+  microphone.tell({ status: "on", error: "The microphone is on and gives nothing but silence." });
+  assert.doesNotMatch(alerts()[0], /instead/);
+});
+
 test("the tab counts the events that the page has", async () => {
   const { el, events, counting } = await shown();
   const tab = el.querySelectorAll("[role=tab]")[1];

@@ -15,13 +15,13 @@ test("a page with everything", async () => {
     },
     permissions: { query: async ({ name }) => ({ state: name === "microphone" ? "prompt" : "?" }) },
   }, { AudioContext: class { get audioWorklet() { return {}; } } }));
-  assert.deepEqual(found, { secure: true, microphones: 2, permission: "prompt", worklet: true });
+  assert.deepEqual(found, { secure: true, microphones: 2, permission: "prompt", worklet: true, place: "page", forbidden: null });
   assert.deepEqual(asked, []);
 });
 
 test("a page over plain http has nothing to ask", async () => {
   const found = await inspectPage({ isSecureContext: false, navigator: {} });
-  assert.deepEqual(found, { secure: false, microphones: null, permission: "", worklet: false });
+  assert.deepEqual(found, { secure: false, microphones: null, permission: "", worklet: false, place: "page", forbidden: null });
 });
 
 test("what the browser refuses to tell is left open", async () => {
@@ -29,5 +29,5 @@ test("what the browser refuses to tell is left open", async () => {
     mediaDevices: { enumerateDevices: async () => { throw new Error("no"); } },
     permissions: { query() { throw new TypeError("unknown name"); } },
   }));
-  assert.deepEqual(found, { secure: true, microphones: null, permission: "", worklet: false });
+  assert.deepEqual(found, { secure: true, microphones: null, permission: "", worklet: false, place: "page", forbidden: null });
 });

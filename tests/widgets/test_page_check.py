@@ -48,6 +48,16 @@ def test_all_is_well() -> None:
     ("facts", "mark", "words"),
     [
         ({"permission": "denied"}, "✗", "refuses it to this page → allow it beside"),
+        (
+            {"permission": "denied", "place": "vscode"},
+            "✗",
+            "gives it to no page → run `jupyter lab`",
+        ),
+        (
+            {"permission": "prompt", "forbidden": True},
+            "✗",
+            "gives it to no page → run `jupyter lab`",
+        ),
         ({"microphones": 0}, "✗", "there is none → connect one"),
         ({"microphones": 0, "permission": "denied"}, "✗", "→ allow it beside"),
         ({"permission": "prompt"}, "✓", "present; the browser will ask you"),
