@@ -95,7 +95,8 @@ class AgentViews:
     def _show_state(self) -> None:
         session = self._session
         if session is not None and not session.closed and self.panel.connected:
-            self.panel.set(state=_state_of(session))
+            answering = session.speaker.playing or session.busy
+            self.panel.set(state=_state_of(session), answering=answering)
 
 
 def _state_of(session: Session) -> str:

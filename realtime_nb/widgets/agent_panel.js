@@ -54,7 +54,8 @@ function head(model, key, commands, signal) {
   const where = element("span", { class: "rtnb-panel-where" });
   const connect = button("Connect");
   const talk = button("Talk", { "data-talk": "" });
-  const mute = button("Mute", { "aria-pressed": "false" });
+  const mute = button("Mute mic", { "aria-pressed": "false", title: "The microphone stays open, and sends silence" });
+  const hush = button("Stop answer", { title: "Stop what the agent says or works on (Esc)" });
   const meter = levelMeter();
   const isOpen = () => !commands.gone && (model.get("connected") || model.get("state") === "connecting");
 
@@ -72,6 +73,7 @@ function head(model, key, commands, signal) {
     key.microphone?.mute(muted);
     commands.command("mute", muted);
   }, { signal });
+  hush.addEventListener("click", () => commands.command("interrupt"), { signal });
   talkButton(talk, key, signal);
 
   const paint = () => {
@@ -83,17 +85,18 @@ function head(model, key, commands, signal) {
     where.title = `${model.get("endpoint")}${latency ? `; ${latency} from the end of your words to the first sound of the last answer` : ""}`;
     say(connect, isOpen() ? "Disconnect" : "Connect");
     connect.classList.toggle("rtnb-main", !isOpen() && !commands.gone);
-    say(talk, key.talking ? "Stop" : "Talk");
+    say(talk, key.talking ? "Stop talking" : "Talk");
     talk.classList.toggle("rtnb-main", Boolean(model.get("connected")) && !key.talking && !commands.gone);
     talk.title = key.byHolding ? "Hold it, or the space bar, while you speak; or press Enter on it before and after" : "Space bar";
     mute.setAttribute("aria-pressed", String(Boolean(model.get("muted"))));
     meter.node.hidden = key.microphone === null;
     for (const one of [connect, talk, mute]) one.disabled = commands.gone;
+    hush.disabled = commands.gone || !model.get("answering");
   };
-  followTraits(model, ["state", "connected", "talking", "muted", "endpoint", "latency_ms", "push_to_talk"], paint);
+  followTraits(model, ["state", "connected", "talking", "muted", "answering", "endpoint", "latency_ms", "push_to_talk"], paint);
   return {
     node: element("div", { class: "rtnb-panel-head" }, state, where,
-      element("div", { class: "rtnb-panel-buttons" }, connect, talk, mute, meter.node)),
+      element("div", { class: "rtnb-panel-buttons" }, connect, talk, mute, hush, meter.node)),
     paint,
     paintLevel: meter.paint,
   };

@@ -49,6 +49,8 @@ class AgentPanel(LiveWidget):
     connected = traitlets.Bool(False).tag(sync=True)
     talking = traitlets.Bool(False).tag(sync=True)
     muted = traitlets.Bool(False).tag(sync=True)
+    answering = traitlets.Bool(False).tag(sync=True)
+    """Whether there is an answer that could be stopped: spoken, or still worked on."""
     push_to_talk = traitlets.Bool(False).tag(sync=True)
     endpoint = traitlets.Unicode().tag(sync=True)
     latency_ms = traitlets.Int(None, allow_none=True).tag(sync=True)

@@ -386,7 +386,7 @@ export default () => {
 
       const talk = element("button", { class: "rtnb-button rtnb-main", type: "button", text: "Talk" });
       const mute = element("button", {
-        class: "rtnb-button", type: "button", "aria-pressed": "false", text: "Mute",
+        class: "rtnb-button", type: "button", "aria-pressed": "false", text: "Mute mic",
       });
       const meter = levelMeter();
       const status = element("span", { class: "rtnb-quiet" });
@@ -411,7 +411,7 @@ export default () => {
             : state.status === "asking"
               ? "asking the browser"
               : "";
-        say(talk, on ? "Stop" : "Talk");
+        say(talk, on ? "Stop talking" : "Talk");
         say(status, words);
         say(problem, state.error);
         meter.paint(state);

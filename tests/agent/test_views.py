@@ -444,3 +444,20 @@ async def test_they_agree_on_what_came_in_faster_than_life(tmp_path: Path) -> No
     assert talked.views.by_turn(rec) == pytest.approx(
         rec.latency.latency_ms.tolist(), abs=0.505, nan_ok=True
     )
+
+
+def test_there_is_an_answer_to_stop_while_it_is_worked_on_or_heard() -> None:
+    shown = Shown()
+    seen = []
+    for busy, playing in (
+        (False, False),
+        (True, False),
+        (True, True),
+        (False, True),
+        (False, False),
+    ):
+        shown.session.busy, shown.session.speaker.playing = busy, playing
+        shown.session.user_speaking = playing  # who talks into an answer can stop it as well
+        shown.received(1.0, "rate_limits.updated", rate_limits=[])
+        seen.append(shown.views.panel.answering)
+    assert seen == [False, True, True, True, False]

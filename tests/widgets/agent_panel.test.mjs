@@ -93,7 +93,7 @@ test("a kernel that is restarted while the microphone is off: the panel says so 
   assert.equal(state(), "kernel gone");
   assert.equal(alerts().length, 1);
   assert.match(alerts()[0], /Run the cells again/);
-  for (const name of ["Connect", "Talk", "Mute", "Send"]) assert.equal(named(name).disabled, true, name);
+  for (const name of ["Connect", "Talk", "Mute mic", "Send"]) assert.equal(named(name).disabled, true, name);
   for (const name of ["input", "select", "textarea"]) {
     assert.ok(el.querySelectorAll(name).every(({ disabled }) => disabled), name);
   }
@@ -185,13 +185,28 @@ test("push-to-talk: what can't be held talks from one press to the next", async 
 
 test("Escape stops the answer, but not from where it has a use of its own", async () => {
   const { el, named, commands } = await shown({ state: "speaking", connected: true });
-  el.named("input", "Message").fire("keydown", { key: "Escape" });
+  el.named("textarea", "Instructions").fire("keydown", { key: "Escape" });
   const root = el.querySelector(".rtnb-panel");
   root.fire("keydown", { key: "Escape", isComposing: true });
   assert.deepEqual(commands(), []);
   root.fire("keydown", { key: "Escape" });
-  named("Mute").fire("keydown", { key: "Escape" });
-  assert.deepEqual(commands(), ["interrupt", "interrupt"]);
+  named("Mute mic").fire("keydown", { key: "Escape" });
+  const message = el.named("input", "Message");
+  message.fire("keydown", { key: "Escape", isComposing: true }); // ends what is being composed
+  message.fire("keydown", { key: "Escape" });
+  assert.deepEqual(commands(), ["interrupt", "interrupt", "interrupt"]);
+});
+
+test("an answer can be stopped by a button as long as there is one, also while the user speaks", async () => {
+  const { model, named, commands } = await shown({ state: "listening", connected: true });
+  assert.equal(named("Stop answer").disabled, true);
+  for (const state of ["thinking", "speaking", "hearing"]) {
+    model.change({ state, answering: true });
+    named("Stop answer").click();
+  }
+  model.change({ state: "listening", answering: false });
+  named("Stop answer").click();
+  assert.deepEqual(commands(), ["interrupt", "interrupt", "interrupt"]);
 });
 
 test("with the microphone off it is ready, not listening", async () => {
