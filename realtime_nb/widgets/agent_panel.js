@@ -13,11 +13,12 @@
  * @typedef {{exports: any, render(view: {el: HTMLElement, signal: AbortSignal}): Promise<void>}} Part
  * @typedef {{getWidget(reference: string): Promise<Part>, getModel(reference: string): Promise<PanelModel>}} Host
  */
-import { agentSettings, microphoneSettings, turnSettings } from "./agent_settings.js";
+import { agentSettings, microphoneSettings, settingsStatus, turnSettings } from "./agent_settings.js";
 import { TalkKey, talkButton, talkKeys } from "./agent_talk.js";
 import { Alerts } from "./alerts.js";
 import { Commands, followTraits } from "./commands.js";
 import { OWN_KEYS, levelMeter } from "./microphone_controls.js";
+import { SettingsState } from "./settings_state.js";
 import { durationText } from "./texts.js";
 import { element, say } from "./view.js";
 
@@ -209,8 +210,9 @@ function show({ model, el, signal, host }, commands) {
   const timeline = element("div", { class: "rtnb-panel-timeline" });
   const transcript = element("div", { class: "rtnb-panel-transcript" });
   const events = element("div");
+  const state = new SettingsState(model, commands, signal);
   const settings = element("div", { class: "rtnb-settings" },
-    ...agentSettings(model, commands, signal), turnSettings(model, commands, signal));
+    settingsStatus(model, state), ...agentSettings(model, state, signal), turnSettings(model, state, signal));
   /** @type {EventsApi | null} */
   let known = null;
   const eventCount = () => known?.count ?? 0;

@@ -238,12 +238,16 @@ def test_settings_are_found_where_the_protocol_has_them() -> None:
         "instructions": "Be brief.",
         "audio": {"input": {"turn_detection": None}, "output": {"voice": "sage"}},
     }
+    to_be = {"open": False, "confirmed_s": None}
     assert settings_shown(session) == {
         "instructions": "Be brief.",
         "voice": "sage",
         "turn_detection": None,
+        "code": "push_to_talk=True",
+        **to_be,
     }
-    assert settings_shown({}) == {"instructions": "", "voice": "", "turn_detection": {}}
+    empty = {"instructions": "", "voice": "", "turn_detection": {}, "code": "rt.ServerVAD()"}
+    assert settings_shown({}) == empty | to_be
 
 
 # --- what the panel showed is what the recording says ---
