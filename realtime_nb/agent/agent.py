@@ -23,6 +23,7 @@ from realtime_nb.agent.options import (
     audio_source,
     changed_detection,
 )
+from realtime_nb.agent.refusals import VOICE_LOCKED, explained
 from realtime_nb.agent.register import (
     CellRun,
     register,
@@ -32,9 +33,9 @@ from realtime_nb.agent.register import (
     unregister,
 )
 from realtime_nb.agent.talking import UserTurns
-from realtime_nb.agent.views import AgentViews, settings_in_force, settings_shown
+from realtime_nb.agent.views import AgentViews, settings_asked, settings_in_force, settings_shown
 from realtime_nb.devices.simulated import Speaker
-from realtime_nb.errors import RealtimeError, SessionClosedError
+from realtime_nb.errors import RealtimeError, ServerError, SessionClosedError
 from realtime_nb.protocol.config import VOICES
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
@@ -125,6 +126,8 @@ class Agent:
         )
         source = audio_source(audio)
         self._closed = ""  # why
+        self._detections: dict[object, JsonObject] = {}  # what was in force last, by type
+        self._later: dict[str, Any] = {}  # what only the next session can have
         self._thread = io_thread()
         self._ending_turn: asyncio.Task[None] | None = None
         self._audio = self._audio_of(source)
@@ -331,6 +334,7 @@ class Agent:
             raise
 
     async def _connect(self) -> Session:
+        self._later = {}
         session = await self._options.connecting(self._shown_speaker)
         if "speed" in self._options.session:  # which connect() has another meaning for
             try:
@@ -388,14 +392,24 @@ class Agent:
     async def _update(self, options: dict[str, Any]) -> None:
         try:
             checked = self._options.checked(options)
-            await self._connection.opened()  # with the settings from before
-            session = self._session
-            if session is not None and not session.closed:
-                await session.update(**checked)
+            with self.panel.asking(settings_asked(self._options.asked(checked))):
+                await self._connection.opened()  # with the settings from before
+                session = self._session
+                if session is not None and not session.closed:
+                    await self._change(session, checked)
             self._options.change(checked)
             self.panel.set(error="")
         finally:
             self._show_settings()
+
+    async def _change(self, session: Session, settings: dict[str, Any]) -> None:
+        try:
+            await session.update(**settings)
+        except ServerError as error:
+            if error.code == VOICE_LOCKED and "voice" in settings:
+                self._later = {"voice": settings["voice"]}
+                self._options.change(self._later)
+            raise explained(error, settings) from None
 
     async def _label(self, session: Session | None, text: str, t_s: float | None) -> None:
         if session is None or session.closed:
@@ -432,7 +446,9 @@ class Agent:
         and that is not the end of what the person says.
         """
         await asyncio.sleep(_BACK_DUE_S)
-        if not audio.on:
+        if audio.on:
+            self._turns.show()
+        else:
             await self._turns.stop()
 
     def _show_settings(self) -> None:
@@ -443,7 +459,7 @@ class Agent:
         session = self._session
         if session is None:
             return settings_shown(self._options.patch())
-        return settings_in_force(session.conversation)
+        return settings_in_force(session.conversation) | {"later": self._later}
 
     # --- what the panel asks for ---
 
@@ -469,8 +485,10 @@ class Agent:
         changed = settings.get("turn_detection")
         if changed is not None:
             in_force = self._settings()["turn_detection"]
+            if in_force is not None:
+                self._detections[in_force.get("type", "server_vad")] = in_force
             try:
-                settings["turn_detection"] = changed_detection(in_force, changed)
+                settings["turn_detection"] = changed_detection(in_force, changed, self._detections)
             except RealtimeError:
                 self._show_settings()
                 raise

@@ -222,7 +222,7 @@ class AgentConnection:
         if self._over:
             self._step("close")
         self._show_settings()
-        self._views.panel.set(state="disconnected", connected=False, talking=False)
+        self._views.panel.set(state="disconnected", connected=False, talking=False, answering=False)
         if session is not None:
             self._views.panel.tell_of_session(session_facts(session, over=True))
 

@@ -17,6 +17,7 @@ from realtime_nb.errors import AudioError, ConfigurationError, ToolError
 from realtime_nb.protocol.config import SESSION_OPTIONS, session_config
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.fields import SemanticVAD, ServerVAD, TurnDetection
+from realtime_nb.protocol.turn_detection import SWITCHES
 from realtime_nb.session import connect as connecting
 from realtime_nb.session.endpoints import Endpoint, resolve
 from realtime_nb.session.session import Session
@@ -189,8 +190,12 @@ class AgentOptions:
         if "tools" in checked:
             checked["tools"] = self._tool_list(checked["tools"])
             tool_set.collect(checked["tools"])
-        session_config(**{name: value for name, value in checked.items() if name != "tools"})
+        self.asked(checked)
         return checked
+
+    def asked(self, options: Mapping[str, Any]) -> JsonObject:
+        """Returns what a session is asked for with settings that :meth:`checked` gave."""
+        return session_config(**{name: value for name, value in options.items() if name != "tools"})
 
     def change(self, options: Mapping[str, Any]) -> None:
         """Takes over what :meth:`checked` gave."""
@@ -228,18 +233,34 @@ def tool_list(tools: object) -> list[Any]:
     return list(tools)
 
 
-def changed_detection(in_force: JsonObject | None, changed: JsonObject) -> TurnDetection:
-    """Turns detection with some fields changed: the others, and its type, stay.
+def changed_detection(
+    in_force: JsonObject | None,
+    changed: JsonObject,
+    earlier: Mapping[object, JsonObject] | None = None,
+) -> TurnDetection | None:
+    """Turns detection into one with some fields changed: the others stay.
 
     Fields that the type does not have are left out.
+
+    Args:
+        in_force: None while it is off.
+        changed: with another ``type`` it begins as it was when that was in force last; ``none``
+            turns it off.
+        earlier: by type, what was in force last.
 
     Raises:
         ConfigurationError: it is off, or of a type that is not known here, or a value is wrong.
     """
-    if in_force is None:
+    kind = changed.get("type", (in_force or {}).get("type", "server_vad"))
+    if kind == "none":
+        return None
+    if in_force is None and "type" not in changed:
         raise ConfigurationError(
             "Turn detection is off: you say when a turn ends, so there is nothing to adjust."
         )
+    if in_force is None or kind != in_force.get("type", "server_vad"):
+        switches = {name: value for name, value in (in_force or {}).items() if name in SWITCHES}
+        in_force = {**(earlier or {}).get(kind, {}), **switches}
     merged = {**in_force, **changed}
     made = _DETECTIONS.get(merged.pop("type", "server_vad"))
     if made is None:

@@ -78,6 +78,10 @@ class UserTurns:
             if session is not None and not session.closed:
                 await self._end_turn(session)
 
+    def show(self) -> None:
+        """Lets the panel say again whether the microphone is open for a session."""
+        self._panel.set(talking=self._wanted and self._session is not None)
+
     async def give_up(self) -> None:
         """Closes the microphone and drops what was kept: there will be no session."""
         self._wanted = False

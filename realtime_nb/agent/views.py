@@ -11,6 +11,7 @@ from realtime_nb.analysis.live_latency import LatencyMeter
 from realtime_nb.analysis.turn_moments import Moments
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.turn_detection import detection_code
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.session.session import Session
 from realtime_nb.widgets.agent_panel import AgentPanel
@@ -19,7 +20,7 @@ from realtime_nb.widgets.timeline import Timeline
 from realtime_nb.widgets.transcript import Transcript
 from realtime_nb.widgets.view import View
 
-__all__ = ["AgentViews", "settings_in_force", "settings_shown"]
+__all__ = ["AgentViews", "settings_asked", "settings_in_force", "settings_shown"]
 
 
 class AgentViews:
@@ -95,7 +96,8 @@ class AgentViews:
     def _show_state(self) -> None:
         session = self._session
         if session is not None and not session.closed and self.panel.connected:
-            self.panel.set(state=_state_of(session))
+            answering = session.speaker.playing or session.busy
+            self.panel.set(state=_state_of(session), answering=answering)
 
 
 def _state_of(session: Session) -> str:
@@ -109,14 +111,30 @@ def _state_of(session: Session) -> str:
 
 def settings_in_force(conversation: Conversation) -> JsonObject:
     """Returns what the panel's settings show of an open session."""
-    return settings_shown(conversation.session) | {"turn_detection": conversation.turn_detection}
+    detection = conversation.turn_detection
+    return settings_shown(conversation.session) | {
+        "turn_detection": detection,
+        "code": detection_code(detection),
+        "open": True,
+        "confirmed_s": conversation.updated_s,
+    }
 
 
 def settings_shown(session: JsonObject) -> JsonObject:
     """Returns what the panel's settings show of a session that will be asked for."""
-    sound = session.get("audio", {})
-    return {
-        "instructions": session.get("instructions", ""),
-        "voice": sound.get("output", {}).get("voice", ""),
-        "turn_detection": sound.get("input", {}).get("turn_detection", {}),
-    }
+    asked: JsonObject = {"instructions": "", "voice": "", "turn_detection": {}} | settings_asked(
+        session
+    )
+    code = detection_code(asked["turn_detection"])
+    return asked | {"code": code, "open": False, "confirmed_s": None}
+
+
+def settings_asked(patch: JsonObject) -> JsonObject:
+    """Returns what of the panel's settings a session is asked for, and nothing else."""
+    sound = patch.get("audio", {})
+    places = (
+        ("instructions", patch),
+        ("voice", sound.get("output", {})),
+        ("turn_detection", sound.get("input", {})),
+    )
+    return {name: place[name] for name, place in places if name in place}

@@ -44,6 +44,7 @@ class TimelineData:
         labels: (when, text): marks made by people.
         begin_s: the beginning of the axis: 0, or when the first of what was said before the session
             began was captured.
+        settings: (when, what): settings that were changed while the session went on.
     """
 
     duration_s: float
@@ -59,6 +60,7 @@ class TimelineData:
     responses: Sequence[tuple[float, float, str]] = ()
     labels: Sequence[tuple[float, str]] = ()
     begin_s: float = 0.0
+    settings: Sequence[tuple[float, str]] = ()
 
     @property
     def unreported(self) -> list[TimeSpan]:
@@ -121,6 +123,11 @@ def timeline_data(rec: Recorded, received: Mapping[str, Samples]) -> TimelineDat
         ],
         labels=list(zip(rec.labels["t_s"], rec.labels["text"], strict=True)),
         begin_s=clock.begins_s,
+        settings=[
+            (change.t_s, change.words)
+            for change in conversation.settings.all
+            if change.t_s is not None
+        ],
     )
 
 

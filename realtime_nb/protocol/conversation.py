@@ -33,6 +33,7 @@ from realtime_nb.protocol.repeated_ids import tell_apart
 from realtime_nb.protocol.reported_usage import count_of, details_of
 from realtime_nb.protocol.server_playback import apply_server_playback, cut_at
 from realtime_nb.protocol.serving import NOBODY, Serving, serving_of
+from realtime_nb.protocol.setting_changes import SettingChanges
 from realtime_nb.protocol.user_audio import UserAudio
 from realtime_nb.protocol.wire import object_of, text_of
 
@@ -102,6 +103,7 @@ class Conversation:
         gaps: what else is missing for good, and why; told by who reads a recording, and empty
             while a session goes on. See :data:`realtime_nb.archive.sources.Gap`.
         spoken: the agent's messages in the order in which they began to come.
+        settings: what of the session's settings was changed while it went on.
     """
 
     session: JsonObject = field(default_factory=dict)
@@ -129,6 +131,7 @@ class Conversation:
     session_steps: int = 0
     gaps: dict[str, str] = field(default_factory=dict)
     spoken: list[Item] = field(default_factory=list, repr=False)
+    settings: SettingChanges = field(default_factory=SettingChanges)
 
     # --- reading ---
 
@@ -278,8 +281,6 @@ class Conversation:
                 self.audio.committed()
             case ev.SessionUpdate() if self.turn_detection is None or _sets_format(event.session):
                 self.audio.taken()  # detection begins with what comes now
-            case _:
-                pass
 
     def _create(self, event: ev.ItemCreate, t_s: float | None) -> None:
         item = event.item
@@ -381,8 +382,6 @@ class Conversation:
                 call.name = event.name or call.name
                 call.response_id = event.response_id or call.response_id
                 call.done_s = t_s
-            case _:
-                pass
 
     # --- parts of the fold ---
 
@@ -404,6 +403,7 @@ class Conversation:
             self.sessions += 1
             self.session_steps = len(self.history)
             self.created_s = t_s
+        self.settings.take(event, t_s)
         self.audio.configured(before, self.turn_detection)
 
     def _turn_goes(self, step: TurnStep, t_s: float | None = None) -> None:

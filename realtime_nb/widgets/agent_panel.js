@@ -13,13 +13,14 @@
  * @typedef {{exports: any, render(view: {el: HTMLElement, signal: AbortSignal}): Promise<void>}} Part
  * @typedef {{getWidget(reference: string): Promise<Part>, getModel(reference: string): Promise<PanelModel>}} Host
  */
-import { agentSettings, microphoneSettings, turnSettings } from "./agent_settings.js";
+import { agentSettings, microphoneSettings, settingsStatus, turnSettings } from "./agent_settings.js";
 import { TalkKey, talkButton, talkKeys } from "./agent_talk.js";
 import { Alerts } from "./alerts.js";
 import { Commands, followTraits } from "./commands.js";
 import { keepKeys } from "./keys.js";
 import { OWN_KEYS, levelMeter, waitingWords } from "./microphone_controls.js";
 import { insteadWords } from "./microphone_trouble.js";
+import { SettingsState } from "./settings_state.js";
 import { durationText } from "./texts.js";
 import { element, say } from "./view.js";
 
@@ -58,7 +59,8 @@ function head(model, key, commands, signal) {
   const where = element("span", { class: "rtnb-panel-where" });
   const connect = button("Connect");
   const talk = button("Talk", { "data-talk": "" });
-  const mute = button("Mute", { "aria-pressed": "false" });
+  const mute = button("Mute mic", { "aria-pressed": "false", title: "The microphone stays open, and sends silence" });
+  const hush = button("Stop answer", { title: "Stop what the agent says or works on (Esc)" });
   const meter = levelMeter();
   const isOpen = () => !commands.gone && (model.get("connected") || model.get("state") === "connecting");
 
@@ -76,6 +78,7 @@ function head(model, key, commands, signal) {
     key.microphone?.mute(muted);
     commands.command("mute", muted);
   }, { signal });
+  hush.addEventListener("click", () => commands.command("interrupt"), { signal });
   talkButton(talk, key, signal);
 
   const paint = () => {
@@ -87,17 +90,18 @@ function head(model, key, commands, signal) {
     where.title = `${model.get("endpoint")}${latency ? `; ${latency} from the end of your words to the first sound of the last answer` : ""}`;
     say(connect, isOpen() ? "Disconnect" : "Connect");
     connect.classList.toggle("rtnb-main", !isOpen() && !commands.gone);
-    say(talk, key.talking ? "Stop" : "Talk");
+    say(talk, key.talking ? "Stop talking" : "Talk");
     talk.classList.toggle("rtnb-main", Boolean(model.get("connected")) && !key.talking && !commands.gone);
     talk.title = key.byHolding ? "Hold it, or the space bar, while you speak; or press Enter on it before and after" : "Space bar";
     mute.setAttribute("aria-pressed", String(Boolean(model.get("muted"))));
     meter.node.hidden = key.microphone === null;
     for (const one of [connect, talk, mute]) one.disabled = commands.gone;
+    hush.disabled = commands.gone || !model.get("answering");
   };
-  followTraits(model, ["state", "connected", "talking", "muted", "endpoint", "latency_ms", "push_to_talk"], paint);
+  followTraits(model, ["state", "connected", "talking", "muted", "answering", "endpoint", "latency_ms", "push_to_talk"], paint);
   return {
     node: element("div", { class: "rtnb-panel-head" }, state, where,
-      element("div", { class: "rtnb-panel-buttons" }, connect, talk, mute, meter.node)),
+      element("div", { class: "rtnb-panel-buttons" }, connect, talk, mute, hush, meter.node)),
     paint,
     paintLevel: meter.paint,
   };
@@ -211,8 +215,9 @@ function show({ model, el, signal, host }, commands) {
   const timeline = element("div", { class: "rtnb-panel-timeline" });
   const transcript = element("div", { class: "rtnb-panel-transcript" });
   const events = element("div");
+  const state = new SettingsState(model, commands, signal);
   const settings = element("div", { class: "rtnb-settings" },
-    ...agentSettings(model, commands, signal), turnSettings(model, commands, signal));
+    settingsStatus(model, state), ...agentSettings(model, state, signal), turnSettings(model, state, signal));
   /** @type {EventsApi | null} */
   let known = null;
   const eventCount = () => known?.count ?? 0;

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import traitlets
 
-from realtime_nb.protocol.turn_detection import SERVER_VAD
+from realtime_nb.protocol.turn_detection import EAGERNESS, KINDS, SERVER_VAD, SWITCHES, Words
 from realtime_nb.widgets.live import LiveWidget, PageMessage, module_text
 
 __all__ = ["AgentPanel"]
 
 _STATES = ["disconnected", "connecting", "listening", "hearing", "thinking", "speaking"]
-_SLIDERS = [
-    [name, *shown, SERVER_VAD[name].usual, unit]
-    for name, shown, unit in (
-        ("threshold", ("Threshold", 0, 1, 0.05), ""),
-        ("silence_duration_ms", ("Silence", 100, 2_000, 50), " ms"),
-        ("prefix_padding_ms", ("Padding", 0, 1_000, 50), " ms"),
-    )
-]
+_SLIDERS = ("threshold", "silence_duration_ms", "prefix_padding_ms")
 _FOLDER = Path(__file__).parent
 _STYLES = ("theme.css", "views.css", "agent_panel.css")
 
@@ -49,17 +44,24 @@ class AgentPanel(LiveWidget):
     connected = traitlets.Bool(False).tag(sync=True)
     talking = traitlets.Bool(False).tag(sync=True)
     muted = traitlets.Bool(False).tag(sync=True)
+    answering = traitlets.Bool(False).tag(sync=True)
+    """Whether there is an answer that could be stopped: spoken, or still worked on."""
     push_to_talk = traitlets.Bool(False).tag(sync=True)
     endpoint = traitlets.Unicode().tag(sync=True)
     latency_ms = traitlets.Int(None, allow_none=True).tag(sync=True)
     """Voice to voice, of the last answer."""
     voices = traitlets.List(traitlets.Unicode()).tag(sync=True)
     """What can be chosen."""
-    sliders = traitlets.List(_SLIDERS).tag(sync=True)
-    """The settings of turn detection that the person can drag: name, label, least, most, step,
-    default and unit. A slider grows to a value outside its ends."""
+    turn_table = traitlets.Dict().tag(sync=True)
+    """What there is to choose of turn detection, as the protocol has it: ``kinds``, ``sliders``,
+    ``eagerness`` and ``switches``. A slider grows to a value outside its ends."""
     settings = traitlets.Dict().tag(sync=True)
-    """``instructions``, ``voice`` and ``turn_detection`` as they are in force."""
+    """``instructions``, ``voice`` and ``turn_detection`` as they are in force, or, unless a session
+    is ``open``, as the next one will be asked for; ``confirmed_s``: when the server said so;
+    ``later``: what only the next session can have; ``code``: the line of turn detection."""
+    pending = traitlets.Dict().tag(sync=True)
+    """What the server has been asked for and has neither confirmed nor refused; of turn detection,
+    the fields."""
     children = traitlets.Dict().tag(sync=True)
     """References to the views and the audio, by name, as anywidget's ``host.getWidget`` takes."""
 
@@ -89,7 +91,8 @@ class AgentPanel(LiveWidget):
             for name, widget in parts.items()
             if widget is not None
         }
-        super().__init__(**settings, children=references)
+        self._asked: list[dict[str, Any]] = []
+        super().__init__(**settings, children=references, turn_table=_turn_table())
 
     def set(self, **values: Any) -> None:
         """Sets traits, from any thread, one caller at a time; does nothing after `close`."""
@@ -102,6 +105,22 @@ class AgentPanel(LiveWidget):
         """Shows what is in force, also where the person has just tried something else."""
         revision = int(self.settings.get("revision", 0)) + 1
         self.set(settings={**settings, "revision": revision})
+
+    @contextmanager
+    def asking(self, settings: dict[str, Any]) -> Iterator[None]:
+        """Shows settings as pending, while the server is asked for them."""
+        with self._setting:
+            self._asked.append(settings)
+            self.set(pending=self._all_asked())
+        try:
+            yield
+        finally:
+            with self._setting:
+                self._asked.remove(settings)
+                self.set(pending=self._all_asked())
+
+    def _all_asked(self) -> dict[str, Any]:
+        return {name: value for asked in self._asked for name, value in asked.items()}
 
     def on_message(self, message: PageMessage, buffers: list[memoryview]) -> None:
         """Takes what the person wants."""
@@ -119,3 +138,29 @@ class AgentPanel(LiveWidget):
         if not self._session_facts:
             return f"Agent ({self.endpoint}). Run the cell to talk to it."
         return f"Agent ({self.endpoint}): {self._session_facts}\nRun the cell to talk to it again."
+
+
+def _turn_table() -> dict[str, Any]:
+    """Returns what a person can choose of turn detection, as the page takes it."""
+    waits = {
+        name: Words(name, f"Waits {one.longest_ms / 1000:g} s at most before it takes the turn.")
+        for name, one in EAGERNESS.items()
+    }
+    return {
+        "kinds": _named(KINDS),
+        "sliders": [_slider(name) for name in _SLIDERS],
+        "eagerness": _named(waits),
+        "switches": _named(SWITCHES),
+    }
+
+
+def _named(words: Mapping[str, Words]) -> list[dict[str, str]]:
+    return [{"name": name, **asdict(one)} for name, one in words.items()]
+
+
+def _slider(name: str) -> dict[str, Any]:
+    limits = SERVER_VAD[name]
+    least, most, step = limits.handy
+    unit = " ms" if name.endswith("_ms") else ""
+    ends = {"min": least, "max": most, "step": step, "usual": limits.usual, "unit": unit}
+    return {"name": name, **asdict(limits.words), **ends}

@@ -25,6 +25,8 @@ export function takesSpace(target) {
 
 /** Whether Escape, pressed there, stops the answer. @param {EventTarget | null} target */
 export function takesEscape(target) {
+  const node = /** @type {Element | null} */ (target);
+  if (node?.closest?.(".rtnb-compose")) return true;
   return isFree(target, "input, textarea, select, summary, .rtnb-events, .rtnb-timeline");
 }
 

@@ -7,6 +7,7 @@
  * @typedef {import("./event_list.js").Summary} Summary
  * @typedef {(seqs: number[], whole?: boolean) => Promise<{json: string, note: string}>} Fetch
  */
+import { copyText } from "./copying.js";
 import { secondsText } from "./event_list.js";
 import { element } from "./view.js";
 
@@ -126,20 +127,4 @@ function seqsOf(entry) {
 /** @param {string} text @returns {Promise<string>} what came of it, in words */
 async function copied(text) {
   return (await copyText(text)) ? "Copied" : "Copying is not allowed here";
-}
-
-/** @param {string} text @returns {Promise<boolean>} */
-async function copyText(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const area = element("textarea", { style: "position: fixed; opacity: 0" });
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    const done = document.execCommand("copy");
-    area.remove();
-    return done;
-  }
 }

@@ -398,7 +398,7 @@ export default () => {
 
       const talk = element("button", { class: "rtnb-button rtnb-main", type: "button", text: "Talk" });
       const mute = element("button", {
-        class: "rtnb-button", type: "button", "aria-pressed": "false", text: "Mute",
+        class: "rtnb-button", type: "button", "aria-pressed": "false", text: "Mute mic",
       });
       const meter = levelMeter();
       const status = element("span", { class: "rtnb-quiet" });
@@ -412,7 +412,7 @@ export default () => {
       mute.addEventListener("click", () => microphone.mute(!microphone.state.muted), { signal });
       microphone.subscribe((state) => {
         const words = state.status === "on" ? (state.muted ? "muted" : "listening") : waitingWords(state.status);
-        say(talk, isOpen() ? "Stop" : "Talk");
+        say(talk, isOpen() ? "Stop talking" : "Talk");
         say(status, words);
         say(problem, state.error);
         meter.paint(state);

@@ -295,6 +295,8 @@ class Timeline(View):
             self._mark("call", index, start_s, output_s, name=name)
         for index, t_s in enumerate(data.errors):
             self._mark("error", index, t_s)
+        for index, (t_s, words) in enumerate(data.settings):
+            self._mark("setting", index, t_s, t_s, name=words)
 
     def _place(self, conversation: Conversation) -> None:
         """Takes a session that is over and of which only the fold is left."""
@@ -333,6 +335,8 @@ class Timeline(View):
             self._mark("call", index, begin_s, call.output_s, name=call.name)
         for index, error in _last(conversation.errors):
             self._mark("error", index, error.t_s, name=error.message[:200])
+        for index, change in _last(conversation.settings.all):
+            self._mark("setting", index, change.t_s, change.t_s, name=change.words)
         for item_id, stretch in self._by_item.items():
             item = conversation.items.get(item_id)
             if item is None:  # not there yet, or deleted

@@ -170,6 +170,7 @@ export class Picture {
     for (const mark of this._store.marks.values()) {
       const x = this.xOf(mark.t_s);
       if (mark.kind === "error") this._drawCross(x, middle);
+      if (mark.kind === "setting") this._drawChange(x, middle, colour);
       if (mark.kind !== "call") continue;
       const end = mark.end_s ?? this._store.now;
       const right = this.xOf(Math.max(mark.t_s, end));
@@ -199,6 +200,16 @@ export class Picture {
     this._context.lineTo(x + 5, 0);
     this._context.lineTo(x, 7);
     this._context.fill();
+  }
+
+  /** A line through all lanes, with a diamond on it. @param {number} x @param {number} y @param {string} colour */
+  _drawChange(x, y, colour) {
+    const context = this._context;
+    this._fill(x - 0.5, 0, 1, AXIS_TOP, colour, 0.35);
+    context.fillStyle = colour;
+    context.beginPath();
+    for (const [right, down] of [[0, -5], [5, 0], [0, 5], [-5, 0]]) context.lineTo(x + right, y + down);
+    context.fill();
   }
 
   /** @param {number} x @param {number} y */
@@ -252,7 +263,10 @@ export class Picture {
     const where = timeText(t, 0.05);
     const onSpeech = y < LANES.agent.top;
     const onTools = y >= LANES.tools.top;
-    for (const mark of [...this._store.marks.values()].reverse()) {
+    const marks = [...this._store.marks.values()].reverse();
+    const changed = marks.filter(({ kind, t_s }) => kind === "setting" && Math.abs(t - t_s) <= reach);
+    if (changed.length > 0) return `${where} · ${changed.reverse().map(({ name }) => name).join(", ")}`;
+    for (const mark of marks) {
       const end = mark.end_s ?? (mark.kind === "error" ? mark.t_s : this._store.now);
       if (t < mark.t_s - reach || t > end + reach) continue;
       if (mark.kind === "speech" && onSpeech) {
@@ -267,12 +281,13 @@ export class Picture {
 
   /** All of it in a sentence. */
   inWords() {
-    const counts = { speech: 0, call: 0, error: 0 };
+    const counts = { speech: 0, call: 0, error: 0, setting: 0 };
     for (const { kind } of this._store.marks.values()) counts[kind] += 1;
     const [start, end] = [this.shown.start, this.shown.end].map((t) => clockText(t));
     const speech = counted(counts.speech, "stretch of speech", "stretches of speech");
     const calls = counted(counts.call, "function call", "function calls");
-    return `Timeline, ${start} to ${end}: ${speech}, ${calls}, ${counted(counts.error, "error", "errors")}.`;
+    const changes = counts.setting ? `, ${counted(counts.setting, "changed setting", "changed settings")}` : "";
+    return `Timeline, ${start} to ${end}: ${speech}, ${calls}, ${counted(counts.error, "error", "errors")}${changes}.`;
   }
 }
 

@@ -285,3 +285,42 @@ def test_a_muted_file_says_nothing(make: MakeAgent) -> None:
     agent.talk().result(WAIT_S)
     assert agent.settled().result(WAIT_S)
     assert said(agent)[0] == ("user", "hello")
+
+
+def test_settings_choose_how_turns_end_and_remember_what_was(make: MakeAgent) -> None:
+    agent = make(turn_detection=rt.ServerVAD(silence_duration_ms=640))
+    agent.connect().result(WAIT_S)
+    asked = (
+        {"type": "semantic_vad"},
+        {"eagerness": "low"},
+        {"type": "none"},
+        {"type": "server_vad"},
+    )
+    kinds = ("semantic_vad", "semantic_vad", None, "server_vad")
+    for change, kind in zip(asked, kinds, strict=True):
+        press(agent, "update", {"turn_detection": change})
+        until(lambda kind=kind: (agent.conversation.turn_detection or {}).get("type") == kind)  # type: ignore[misc]
+        until(lambda: agent.panel.pending == {})
+        assert agent.panel.push_to_talk is (kind is None)
+    detection = agent.conversation.turn_detection or {}
+    assert detection["silence_duration_ms"] == 640
+    assert agent.panel.error == ""
+    words = [change.words for change in agent.conversation.settings.all]
+    assert "turn_detection server_vad → semantic_vad" in words
+
+
+def test_a_voice_that_is_refused_is_explained_and_taken_by_the_next_session(
+    make: MakeAgent,
+) -> None:
+    agent = make()
+    agent.say("Hello").result(WAIT_S)
+    assert agent.settled().result(WAIT_S)
+    press(agent, "update", {"voice": "sage"})
+    until(lambda: "Press Disconnect" in agent.panel.error)
+    assert agent.panel.settings["voice"] == "alloy"
+    assert agent.panel.settings["later"] == {"voice": "sage"}
+    assert agent.panel.pending == {}
+    agent.disconnect().result(WAIT_S)
+    agent.connect().result(WAIT_S)
+    assert agent.conversation.session["audio"]["output"]["voice"] == "sage"
+    assert not agent.panel.settings.get("later")

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from realtime_nb.agent import agent as agent_module
@@ -77,6 +77,7 @@ class Page(SlowlyConnecting):
             self.agent.say("Hello?")
 
 
+@example(steps=[("talk", False), ("stop", False), ("talk", True)])  # off is told after Talk
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -238,12 +238,16 @@ def test_settings_are_found_where_the_protocol_has_them() -> None:
         "instructions": "Be brief.",
         "audio": {"input": {"turn_detection": None}, "output": {"voice": "sage"}},
     }
+    to_be = {"open": False, "confirmed_s": None}
     assert settings_shown(session) == {
         "instructions": "Be brief.",
         "voice": "sage",
         "turn_detection": None,
+        "code": "push_to_talk=True",
+        **to_be,
     }
-    assert settings_shown({}) == {"instructions": "", "voice": "", "turn_detection": {}}
+    empty = {"instructions": "", "voice": "", "turn_detection": {}, "code": "rt.ServerVAD()"}
+    assert settings_shown({}) == empty | to_be
 
 
 # --- what the panel showed is what the recording says ---
@@ -444,3 +448,20 @@ async def test_they_agree_on_what_came_in_faster_than_life(tmp_path: Path) -> No
     assert talked.views.by_turn(rec) == pytest.approx(
         rec.latency.latency_ms.tolist(), abs=0.505, nan_ok=True
     )
+
+
+def test_there_is_an_answer_to_stop_while_it_is_worked_on_or_heard() -> None:
+    shown = Shown()
+    seen = []
+    for busy, playing in (
+        (False, False),
+        (True, False),
+        (True, True),
+        (False, True),
+        (False, False),
+    ):
+        shown.session.busy, shown.session.speaker.playing = busy, playing
+        shown.session.user_speaking = playing  # who talks into an answer can stop it as well
+        shown.received(1.0, "rate_limits.updated", rate_limits=[])
+        seen.append(shown.views.panel.answering)
+    assert seen == [False, True, True, True, False]

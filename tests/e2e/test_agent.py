@@ -143,7 +143,7 @@ def test_a_voice_goes_in_and_an_answer_comes_out(
     heard = load_stt("moonshine").transcribe(played(page).tobytes(), SAMPLE_RATE)
     said, understood = set(words_of(answer)), set(words_of(heard))
     assert len(said & understood) >= 0.8 * len(said), (answer, heard)
-    press(page, "Stop")
+    press(page, "Stop talking")
     page.page.get_by_role("button", name="Talk", exact=True).wait_for()
     press(page, "Disconnect")
     page.page.get_by_role("button", name="Connect", exact=True).wait_for()
@@ -237,7 +237,7 @@ def test_push_to_talk_with_the_button_and_with_the_space_bar(
     talk = page.page.get_by_role("button", name="Talk", exact=True)
     talk.hover()
     page.page.mouse.down()
-    page.page.get_by_role("button", name="Stop", exact=True).wait_for()
+    page.page.get_by_role("button", name="Stop talking", exact=True).wait_for()
     page.wait_for("agent.conversation.uncommitted_ms > 3900")
     page.page.mouse.up()
     wait_for_words(page, "he was not an", "you said")
@@ -266,11 +266,12 @@ def test_shown_twice_it_has_one_microphone(open_page: OpenPage, says: Callable[.
     page.wait_in_page("() => document.querySelectorAll('.rtnb-panel').length === 2")
     page.page.get_by_role("button", name="Talk", exact=True).last.click()
     page.wait_in_page(
-        "() => [...document.querySelectorAll('[data-talk]')].every((b) => b.textContent === 'Stop')"
+        "() => [...document.querySelectorAll('[data-talk]')]"
+        ".every((b) => b.textContent === 'Stop talking')"
     )
     page.page.get_by_role("log").get_by_text("young man").nth(1).wait_for(timeout=20_000)
     assert page.page.evaluate("opened.tracks.length") == 1
-    page.page.get_by_role("button", name="Stop", exact=True).first.click()
+    page.page.get_by_role("button", name="Stop talking", exact=True).first.click()
     page.wait_in_page("() => opened.tracks.every((track) => track.readyState === 'ended')")
 
 
@@ -502,7 +503,7 @@ def test_a_restarted_kernel_leaves_a_whole_recording_no_microphone_and_words(
     page.wait_in_page("() => opened.tracks.every((track) => track.readyState === 'ended')")
     page.page.get_by_text("kernel gone", exact=True).wait_for()
     page.page.get_by_role("alert").filter(has_text="Run the cells again").wait_for()
-    for name in ("Connect", "Talk", "Mute", "Send"):
+    for name in ("Connect", "Talk", "Mute mic", "Send"):
         assert page.page.get_by_role("button", name=name, exact=True).is_disabled()
     page.page.get_by_role("tab", name="Events").click()
     page.page.get_by_role("row").nth(1).click()
@@ -574,7 +575,7 @@ def test_how_it_looks(open_page: OpenPage, says: Callable[..., Path], screenshot
     connect(page)
     press(page, "Talk")
     wait_for_words(page, "young man", "amiable himself")
-    press(page, "Stop")
+    press(page, "Stop talking")
     page.page.get_by_role("textbox", name="Message").fill("What is the weather in Paris?")
     press(page, "Send")
     wait_for_words(page, "Sun in Paris")
@@ -587,7 +588,7 @@ def test_how_it_looks(open_page: OpenPage, says: Callable[..., Path], screenshot
     page.page.screenshot(path=screenshots / "agent_events.png")
     page.page.get_by_role("tab", name="Transcript", exact=True).click()
     page.theme("JupyterLab Dark")
-    page.page.get_by_role("button", name="Mute", exact=True).focus()
+    page.page.get_by_role("button", name="Mute mic", exact=True).focus()
     page.page.screenshot(path=screenshots / "agent_dark.png")
     page.page.set_viewport_size({"width": 530, "height": 900})  # the cell has 400 px then
     for tab in ("Settings", "Transcript"):

@@ -155,9 +155,9 @@ def test_shown_twice_there_is_one_microphone(
     page.wait_in_page("() => document.querySelectorAll('.rtnb-main').length === 2")
     buttons.last.click()
     page.wait_for("len(chunks) > 5")
-    assert page.page.get_by_role("button", name="Stop").count() == 2
+    assert page.page.get_by_role("button", name="Stop talking").count() == 2
     assert page.page.evaluate("[opened.tracks.length, opened.contexts.length]") == [1, 1]
-    page.page.get_by_role("button", name="Stop").first.click()
+    page.page.get_by_role("button", name="Stop talking").first.click()
     page.wait_in_page("() => opened.tracks.every((track) => track.readyState === 'ended')")
     page.wait_for("microphone.status == 'off'")
 
@@ -264,7 +264,7 @@ def test_muted_it_delivers_silence_and_settings_come_back(
     show_widgets(page)
     page.page.get_by_role("button", name="Talk").click()
     page.wait_for("any(np.frombuffer(c[1], '<i2').any() for c in chunks)")
-    page.page.get_by_role("button", name="Mute").click()
+    page.page.get_by_role("button", name="Mute mic").click()
     page.wait_for(
         "microphone.muted and not any(np.frombuffer(c[1], '<i2').any() for c in chunks[-5:])"
     )
@@ -314,7 +314,7 @@ def test_how_they_look(
     page.page.screenshot(path=screenshots / "audio_light.png")
     page.theme("JupyterLab Dark")
     page.page.screenshot(path=screenshots / "audio_dark.png")
-    page.page.get_by_role("button", name="Mute").focus()
+    page.page.get_by_role("button", name="Mute mic").focus()
     page.page.evaluate("() => jupyterapp.commands.execute('application:toggle-left-area')")
     page.page.set_viewport_size({"width": 480, "height": 700})
     page.page.screenshot(path=screenshots / "audio_narrow.png")

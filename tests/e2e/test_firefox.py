@@ -153,7 +153,7 @@ def test_a_voice_goes_in_an_answer_comes_out_and_speech_stops_it(
                 " agent._audio.page_speaker.statistics.underruns]))"
             )
         )
-        browser.click(button("Stop"))
+        browser.click(button("Stop talking"))
         browser.wait_for("opened.every((track) => track.readyState === 'ended')")
     truncated_ms, audio_ms, underruns = facts
     pcm = heard(tmp_path / "heard")
@@ -173,10 +173,13 @@ def test_keys_are_the_panels_own(open_agent: OpenAgent) -> None:
         browser, cells, _ = notebook
         connect(notebook)
         for place in (PANEL, TALK):
-            for name in ("Stop", "Talk"):  # once a press: the key doesn't click the button, too
+            for name in (
+                "Stop talking",
+                "Talk",
+            ):  # once a press: the key doesn't click the button, too
                 browser.evaluate(f"() => {{ {place}.focus(); }}")
                 browser.press("Space")
-                cells.wait_for(f"agent.panel.talking is {name == 'Stop'}")
+                cells.wait_for(f"agent.panel.talking is {name == 'Stop talking'}")
                 browser.wait_for(f"{TALK}.textContent === '{name}'")
         assert browser.evaluate("opened.length") == 2
         browser.click(button("Settings"))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, get_args, get_type_hints
 
 import msgspec
@@ -8,7 +9,12 @@ import pytest
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.config import merge_session
 from realtime_nb.protocol.fields import SemanticVAD, ServerVAD, check_session
-from realtime_nb.protocol.turn_detection import EAGERNESS, SERVER_VAD, closing_silence_ms
+from realtime_nb.protocol.turn_detection import (
+    EAGERNESS,
+    SERVER_VAD,
+    closing_silence_ms,
+    detection_code,
+)
 from realtime_nb.protocol.turns import TurnSettings
 
 
@@ -42,3 +48,27 @@ def test_what_ends_any_turn() -> None:
     assert closing_silence_ms({"type": "server_vad", "silence_duration_ms": 500}) == 500
     assert closing_silence_ms({"type": "semantic_vad", "eagerness": "high"}) == 8_000
     assert closing_silence_ms(None) == 8_000
+
+
+def test_code_asks_for_the_same() -> None:
+    for detection, code in (
+        (
+            {"type": "server_vad", "threshold": 0.6, "idle_timeout_ms": None},
+            ServerVAD(threshold=0.6),
+        ),
+        (
+            {"type": "semantic_vad", "eagerness": "low", "create_response": True},
+            SemanticVAD(eagerness="low"),
+        ),
+        (
+            {"type": "server_vad", "silence_duration_ms": 500, "interrupt_response": False},
+            ServerVAD(silence_duration_ms=500, interrupt_response=False),
+        ),
+    ):
+        names = {"rt": SimpleNamespace(ServerVAD=ServerVAD, SemanticVAD=SemanticVAD)}
+        assert eval(detection_code(detection), names) == code
+    assert detection_code({"type": "semantic_vad", "eagerness": "low"}).startswith(
+        "rt.SemanticVAD("
+    )
+    assert detection_code(None) == "push_to_talk=True"
+    assert detection_code({"type": "azure_vad"}) == "turn_detection={'type': 'azure_vad'}"

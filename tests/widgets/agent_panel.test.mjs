@@ -5,16 +5,22 @@ import { load } from "./load.mjs";
 
 fakeDocument();
 const panel = await load("agent_panel.js");
+const { CALM_MS, flat } = await load("settings_state.js");
 const { sliderText, voiceName } = await load("agent_settings.js");
 const { takesEscape, takesSpace } = await load("agent_talk.js");
 const { Alerts } = await load("alerts.js");
 
-/** As Python has them. */
-const SLIDERS = [
-  ["threshold", "Threshold", 0, 1, 0.05, 0.5, ""],
-  ["silence_duration_ms", "Silence", 100, 2000, 50, 200, " ms"],
-  ["prefix_padding_ms", "Padding", 0, 1000, 50, 300, " ms"],
-];
+/** As Python has it. */
+const TURN_TABLE = {
+  kinds: [["server_vad", "Server VAD"], ["semantic_vad", "Semantic VAD"], ["none", "Push-to-talk"]].map(([name, label]) => ({ name, label, does: `${label}.` })),
+  sliders: [
+    { name: "threshold", label: "Threshold", does: "How sure.", min: 0, max: 1, step: 0.05, usual: 0.5, unit: "" },
+    { name: "silence_duration_ms", label: "Silence", does: "How long.", min: 100, max: 2000, step: 50, usual: 200, unit: " ms" },
+    { name: "prefix_padding_ms", label: "Padding", does: "How much.", min: 0, max: 1000, step: 50, usual: 300, unit: " ms" },
+  ],
+  eagerness: ["low", "high", "auto"].map((name) => ({ name, label: name, does: `Waits ${name}.` })),
+  switches: [{ name: "create_response", label: "Answers", does: "It answers." }, { name: "interrupt_response", label: "Interrupts", does: "It stops." }],
+};
 
 /** The page's microphone or speaker: what it was asked for. */
 function part(state) {
@@ -42,7 +48,7 @@ async function shown(traits = {}) {
   const parts = { transcript: {}, events, timeline: {}, microphone, speaker };
   const model = new FakeModel({
     state: "disconnected", error: "", connected: false, talking: false, muted: false, push_to_talk: false,
-    endpoint: "local", latency_ms: null, voices: ["alloy", "sage"], sliders: SLIDERS,
+    endpoint: "local", latency_ms: null, voices: ["alloy", "sage"], turn_table: TURN_TABLE, pending: {},
     settings: { instructions: "", voice: "alloy", turn_detection: { type: "server_vad" } },
     children: Object.fromEntries(Object.keys(parts).map((name) => [name, name])), ...traits,
   });
@@ -93,7 +99,7 @@ test("a kernel that is restarted while the microphone is off: the panel says so 
   assert.equal(state(), "kernel gone");
   assert.equal(alerts().length, 1);
   assert.match(alerts()[0], /Run the cells again/);
-  for (const name of ["Connect", "Talk", "Mute", "Send"]) assert.equal(named(name).disabled, true, name);
+  for (const name of ["Connect", "Talk", "Mute mic", "Send"]) assert.equal(named(name).disabled, true, name);
   for (const name of ["input", "select", "textarea"]) {
     assert.ok(el.querySelectorAll(name).every(({ disabled }) => disabled), name);
   }
@@ -111,7 +117,7 @@ test("a press that can't be sent is noticed as the kernel's end", async () => {
 });
 
 test("a panel that is shown again after the kernel's end says so, too", async () => {
-  const model = new FakeModel({ state: "speaking", connected: true, error: "", settings: {}, voices: [], sliders: SLIDERS, children: {} });
+  const model = new FakeModel({ state: "speaking", connected: true, error: "", settings: {}, voices: [], turn_table: TURN_TABLE, pending: {}, children: {} });
   const widget = panel.default();
   const { signal } = new AbortController();
   widget.initialize({ model, signal });
@@ -131,6 +137,7 @@ test("a slider changes its own setting only, and shows what it is given", async 
   assert.deepEqual([silence.max, silence.value], ["5000", "5000"]);
   assert.equal(threshold.getAttribute("aria-valuetext"), "0.33");
   padding.value = "400";
+  padding.fire("pointerdown");
   padding.fire("change");
   assert.deepEqual(commands(), [["update", { turn_detection: { prefix_padding_ms: 400 } }]]);
 });
@@ -140,8 +147,13 @@ test("a voice of one's own can be chosen again", async () => {
   const [voice] = el.querySelectorAll("select");
   assert.deepEqual(voice.children.map((option) => option.textContent), ["voice_1", "alloy", "sage"]);
   assert.equal(voice.value, "voice_1");
+  voice.value = "sage";
   voice.fire("change");
-  assert.deepEqual(commands(), [["update", { voice: { id: "voice_1" } }]]);
+  voice.fire("blur");
+  voice.value = "voice_1";
+  voice.fire("change");
+  voice.fire("blur");
+  assert.deepEqual(commands(), [["update", { voice: "sage" }], ["update", { voice: { id: "voice_1" } }]]);
 });
 
 test("what is wrong now is seen beside what was wrong before, the newest first", async () => {
@@ -185,13 +197,28 @@ test("push-to-talk: what can't be held talks from one press to the next", async 
 
 test("Escape stops the answer, but not from where it has a use of its own", async () => {
   const { el, named, commands } = await shown({ state: "speaking", connected: true });
-  el.named("input", "Message").fire("keydown", { key: "Escape" });
+  el.named("textarea", "Instructions").fire("keydown", { key: "Escape" });
   const root = el.querySelector(".rtnb-panel");
   root.fire("keydown", { key: "Escape", isComposing: true });
   assert.deepEqual(commands(), []);
   root.fire("keydown", { key: "Escape" });
-  named("Mute").fire("keydown", { key: "Escape" });
-  assert.deepEqual(commands(), ["interrupt", "interrupt"]);
+  named("Mute mic").fire("keydown", { key: "Escape" });
+  const message = el.named("input", "Message");
+  message.fire("keydown", { key: "Escape", isComposing: true }); // ends what is being composed
+  message.fire("keydown", { key: "Escape" });
+  assert.deepEqual(commands(), ["interrupt", "interrupt", "interrupt"]);
+});
+
+test("an answer can be stopped by a button as long as there is one, also while the user speaks", async () => {
+  const { model, named, commands } = await shown({ state: "listening", connected: true });
+  assert.equal(named("Stop answer").disabled, true);
+  for (const state of ["thinking", "speaking", "hearing"]) {
+    model.change({ state, answering: true });
+    named("Stop answer").click();
+  }
+  model.change({ state: "listening", answering: false });
+  named("Stop answer").click();
+  assert.deepEqual(commands(), ["interrupt", "interrupt", "interrupt"]);
 });
 
 test("with the microphone off it is ready, not listening", async () => {
@@ -223,7 +250,8 @@ test("without a microphone it says what works here instead, in lines to paste", 
   const { el, microphone, alerts } = await shown({ state: "listening", connected: true });
   microphone.tell({ status: "denied", error: "The browser says no. Run `jupyter lab`." });
   assert.match(alerts()[0], /type a message/);
-  assert.deepEqual(el.querySelectorAll("code").map((node) => node.textContent),
+  const lines = el.querySelectorAll("code").map((node) => node.textContent).filter((line) => line);
+  assert.deepEqual(lines,
     ["jupyter lab", 'agent = rt.Agent("local", audio="host")', 'agent = rt.Agent("local", audio="question.wav")']);
   microphone.tell({ status: "on", error: "The microphone is on and gives nothing but silence." });
   assert.doesNotMatch(alerts()[0], /instead/);
@@ -261,4 +289,84 @@ test("what is typed and shown finds its own direction", async () => {
   for (const name of ["Message", "Instructions"]) {
     assert.equal((el.named("input", name) ?? el.named("textarea", name)).getAttribute("dir"), "auto", name);
   }
+});
+
+const SILENCE = { type: "server_vad", threshold: 0.5, silence_duration_ms: 200, prefix_padding_ms: 300 };
+
+test("six presses of a key are one update; back again is none", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { el, commands } = await shown({ settings: { turn_detection: SILENCE, open: true, confirmed_s: 1 } });
+  const silence = el.querySelectorAll("input[type=range]")[1];
+  const press = (value) => {
+    silence.fire("keydown", { key: "ArrowRight" });
+    silence.value = String(value);
+    silence.fire("input");
+    silence.fire("change");
+    t.mock.timers.tick(CALM_MS / 2);
+  };
+  for (const value of [250, 300, 350, 400, 450, 500]) press(value);
+  assert.deepEqual(commands(), []);
+  t.mock.timers.tick(CALM_MS);
+  assert.deepEqual(commands(), [["update", { turn_detection: { silence_duration_ms: 500 } }]]);
+  press(550);
+  press(500);
+  t.mock.timers.tick(CALM_MS);
+  assert.equal(commands().length, 1);
+});
+
+test("a pointer that is let go is an update at once, not each pixel", async () => {
+  const { el, commands } = await shown({ settings: { turn_detection: SILENCE, open: true } });
+  const silence = el.querySelectorAll("input[type=range]")[1];
+  silence.fire("pointerdown");
+  for (let value = 210; value <= 700; value += 10) {
+    silence.value = String(value);
+    silence.fire("input");
+  }
+  assert.deepEqual(commands(), []);
+  silence.fire("change");
+  assert.deepEqual(commands(), [["update", { turn_detection: { silence_duration_ms: 700 } }]]);
+});
+
+test("what was asked for is pending until it is in force, and a refusal leaves what is", async () => {
+  const { el, model } = await shown({ settings: { turn_detection: SILENCE, open: true, confirmed_s: 2 } });
+  const status = () => el.querySelector(".rtnb-settings-status").textContent;
+  const silence = el.querySelectorAll("input[type=range]")[1];
+  const row = silence.parent;
+  assert.equal(status(), "In force, confirmed by the server at 0:02.");
+  silence.fire("pointerdown");
+  silence.value = "750";
+  silence.fire("change");
+  assert.match(status(), /^Pending/);
+  assert.match(row.textContent, /750 ms.*now 200 ms/);
+  model.change({ pending: { turn_detection: { silence_duration_ms: 750 } } });
+  model.change({ settings: { turn_detection: SILENCE, open: true, confirmed_s: 2 } });
+  assert.match(status(), /^Pending/); // of something else: this one is still asked for
+  model.change({ settings: { turn_detection: { ...SILENCE, silence_duration_ms: 750 }, open: true, confirmed_s: 9 } });
+  assert.equal(status(), "In force, confirmed by the server at 0:09.");
+  model.change({ pending: { turn_detection: { silence_duration_ms: 900 } } });
+  assert.equal(silence.value, "900");
+  model.change({ pending: {} });
+  assert.deepEqual([silence.value, row.classList.contains("rtnb-waits")], ["750", false]);
+});
+
+test("the kinds of turn detection have controls of their own", async () => {
+  const { el, model, commands } = await shown({ settings: { turn_detection: SILENCE, open: true } });
+  const seen = () => el.querySelectorAll("input[type=range]").filter((one) => !one.parent.hidden).length;
+  const kind = el.named("select", "Turns end by");
+  assert.equal(seen(), 3);
+  for (const name of ["semantic_vad", "none"]) {
+    kind.value = name;
+    kind.fire("change");
+    kind.fire("blur");
+    assert.equal(seen(), 0);
+  }
+  assert.deepEqual(commands().map(([, { turn_detection: { type } }]) => type), ["semantic_vad", "none"]);
+  model.change({ settings: { turn_detection: { type: "azure_vad" }, open: true } });
+  assert.equal(kind.value, "azure_vad");
+});
+
+test("settings by name", () => {
+  assert.deepEqual(flat({ voice: "ash", turn_detection: null }), { voice: "ash", type: "none" });
+  assert.deepEqual(flat({ turn_detection: {} }), { type: "server_vad" });
+  assert.deepEqual(flat({}), {});
 });

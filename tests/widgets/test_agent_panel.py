@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.protocol.turn_detection import SERVER_VAD
+from realtime_nb.protocol.turn_detection import EAGERNESS, SERVER_VAD
 from realtime_nb.widgets.agent_panel import AgentPanel
 from realtime_nb.widgets.event_inspector import EventInspector
 from realtime_nb.widgets.microphone import Microphone
@@ -108,8 +109,28 @@ def test_its_code_needs_nothing_from_elsewhere() -> None:
 
 
 def test_sliders_show_the_defaults_and_keep_to_the_limits(shown: Shown) -> None:
-    for name, _, low, high, step, usual, _ in shown.panel.sliders:
-        limits = SERVER_VAD[name]
+    for slider in shown.panel.turn_table["sliders"]:
+        low, high, usual, step = (slider[name] for name in ("min", "max", "usual", "step"))
+        limits = SERVER_VAD[slider["name"]]
         assert usual == limits.usual
         assert limits.low <= low < usual < high <= limits.high
         assert (usual - low) / step == pytest.approx(round((usual - low) / step))
+
+
+def test_every_choice_is_explained_in_one_sentence(shown: Shown) -> None:
+    choices = [one for group in shown.panel.turn_table.values() for one in group]
+    assert len(choices) == 3 + 3 + len(EAGERNESS) + 2
+    for one in choices:
+        assert re.fullmatch(r"[^.]+\.", one["does"].replace("0.", "0")), one
+    assert {one["name"] for one in shown.panel.turn_table["eagerness"]} == set(EAGERNESS)
+
+
+def test_what_is_asked_for_is_pending_until_it_is_answered(shown: Shown) -> None:
+    with shown.panel.asking({"voice": "sage"}):
+        with shown.panel.asking({"voice": "ash", "instructions": "Be brief."}):
+            assert shown.panel.pending == {"voice": "ash", "instructions": "Be brief."}
+        assert shown.panel.pending == {"voice": "sage"}
+    with pytest.raises(ZeroDivisionError), shown.panel.asking({"turn_detection": None}):
+        assert shown.panel.pending == {"turn_detection": None}
+        raise ZeroDivisionError
+    assert shown.panel.pending == {}
