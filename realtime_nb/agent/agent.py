@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -122,6 +123,7 @@ class Agent:
             tools=tools,
             session=options,
             main_loop=notebook_loop(),
+            arguments=[name for name in signature(Agent).parameters if name != "options"],
         )
         source = audio_source(audio)
         self._closed = ""  # why
