@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -123,6 +124,7 @@ class Agent:
             tools=tools,
             session=options,
             main_loop=notebook_loop(),
+            arguments=[name for name in signature(Agent).parameters if name != "options"],
         )
         source = audio_source(audio)
         self._closed = ""  # why
@@ -162,7 +164,7 @@ class Agent:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         if self._closed:
-            return {"text/plain": f"{self.panel.summary()}\n{self._closed}"}, {}
+            return {"text/plain": self.panel.summary()}, {}
         return self.panel._repr_mimebundle_(**kwargs)
 
     def _ipython_display_(self, **kwargs: Any) -> None:
@@ -282,7 +284,7 @@ class Agent:
         Raises:
             RecordingError: the recording could not be completed; everything else is done.
         """
-        self._closed = self._closed or _CLOSED
+        self._close_with(self._closed or _CLOSED)
         try:
             if self._thread.running:
                 ending = self._thread.run(self._connection.end_for_good(self._closed))
@@ -292,9 +294,13 @@ class Agent:
 
     def _replace(self) -> None:
         """Closes it, soon, for a newer one."""
-        self._closed = _RUN_AGAIN
+        self._close_with(_RUN_AGAIN)
         if self._thread.running:
             self._thread.run(self._close_soon())
+
+    def _close_with(self, words: str) -> None:
+        self._closed = words
+        self.panel.tell_of_closing(words)
 
     def _take_down(self) -> None:
         unregister(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from realtime_nb import tools as tool_set
 from realtime_nb.audio.files import load_audio
 from realtime_nb.devices.simulated import Speaker
 from realtime_nb.errors import AudioError, ConfigurationError, ToolError
-from realtime_nb.protocol.config import SESSION_OPTIONS, session_config
+from realtime_nb.protocol.config import SESSION_OPTIONS, refuse_unknown, session_config
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.fields import SemanticVAD, ServerVAD, TurnDetection
 from realtime_nb.protocol.turn_detection import SWITCHES
@@ -125,6 +125,7 @@ class AgentOptions:
         tools: one of them, or several.
         session: session settings.
         main_loop: the notebook's own, for ``main_thread`` tools; None where there is none.
+        arguments: names that an agent takes beside ``session``, for who misspelt one.
 
     Attributes:
         session: the session settings, for this session and the next.
@@ -146,8 +147,10 @@ class AgentOptions:
         tools: object,
         session: Mapping[str, Any],
         main_loop: AbstractEventLoop | None,
+        arguments: Sequence[str] = (),
     ) -> None:
         _refuse_audio_settings(session)
+        refuse_unknown(session, SESSION_OPTIONS, arguments)
         _check_switch("push_to_talk", push_to_talk)
         self.session = dict(session)
         if push_to_talk and self.session.setdefault("turn_detection", None) is not None:

@@ -102,14 +102,32 @@ def session_config(
     return raw
 
 
-def refuse_unknown(options: Mapping[str, object], known: Sequence[str]) -> None:
-    """Raises a ConfigurationError that names the first unknown option and the nearest known one."""
+def refuse_unknown(
+    options: Mapping[str, object], known: Sequence[str], besides: Sequence[str] = ()
+) -> None:
+    """Raises a ConfigurationError for the first unknown option, which lists what there is.
+
+    Args:
+        options: what was given.
+        known: the names that are options.
+        besides: what else could have been meant: the caller's named arguments.
+    """
     for name in options:
         if name in known:
             continue
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-        hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(sorted(known))}."
-        raise ConfigurationError(f"Unknown option {name!r}.{hint}")
+        there = sorted({*known, *besides}, key=lambda one: (-_likeness(name, one), one))
+        near = _likeness(name, there[0]) >= _ALIKE
+        hint = f"Did you mean {there[0]!r}? " if near else ""
+        raise ConfigurationError(f"Unknown option {name!r}. {hint}There are {', '.join(there)}.")
+
+
+_ALIKE = 0.6
+
+
+def _likeness(name: str, other: str) -> float:
+    """Returns how alike two names are, 0 to 1; underscores and case make no difference."""
+    first, second = (one.replace("_", "").lower() for one in (name, other))
+    return difflib.SequenceMatcher(None, first, second).ratio()
 
 
 def _take(options: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:

@@ -25,7 +25,12 @@ Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 
 
 class ConfigStruct(
-    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+    Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    repr_omit_defaults=True,
+    forbid_unknown_fields=True,
 ):
     """Base of all parts of a session: unset fields vanish, unknown ones are refused."""
 

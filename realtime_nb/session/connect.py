@@ -8,6 +8,7 @@ import shutil
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AsyncExitStack
+from inspect import signature
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -80,7 +81,7 @@ class connect:
         main_loop: AbstractEventLoop | None = None,
         **options: Any,
     ) -> None:
-        refuse_unknown(options, SESSION_OPTIONS)
+        refuse_unknown(options, SESSION_OPTIONS, _arguments())
         self._recording = None if isinstance(endpoint, str | Endpoint) else endpoint
         name, pace = ("pace", pace) if speed is None else ("speed", speed)
         if not 0 < pace < math.inf and not (pace == math.inf and self._recording is not None):
@@ -168,6 +169,11 @@ class connect:
             server = await opened.enter_async_context(serve(speed=self._pace))
             endpoint = local(server.url, server.token, self._model)
         return await open_websocket(endpoint), endpoint
+
+
+def _arguments() -> list[str]:
+    """Returns the names of what `connect` takes beside settings of the session."""
+    return [name for name in signature(connect).parameters if name not in ("options", "speed")]
 
 
 def _served(recording: ServedRecording, model: str | None, api_key: str | None) -> Endpoint:

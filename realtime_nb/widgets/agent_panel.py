@@ -79,6 +79,7 @@ class AgentPanel(LiveWidget):
         self._on_command = on_command
         self._setting = threading.RLock()
         self._session_facts = ""
+        self._closed = ""
         parts = {
             "transcript": transcript,
             "events": events,
@@ -132,12 +133,17 @@ class AgentPanel(LiveWidget):
         self._session_facts = facts
         self._stand_in.refresh()
 
+    def tell_of_closing(self, words: str) -> None:
+        """Takes why its agent was closed, and what to do: what is said in its place from now on."""
+        self._closed = words
+
     def summary(self) -> str:
         """Returns what stays in a saved notebook: facts about the last session, nothing that was
         said."""
         if not self._session_facts:
-            return f"Agent ({self.endpoint}). Run the cell to talk to it."
-        return f"Agent ({self.endpoint}): {self._session_facts}\nRun the cell to talk to it again."
+            return f"Agent ({self.endpoint}). {self._closed or 'Run the cell to talk to it.'}"
+        next_step = self._closed or "Run the cell to talk to it again."
+        return f"Agent ({self.endpoint}): {self._session_facts}\n{next_step}"
 
 
 def _turn_table() -> dict[str, Any]:

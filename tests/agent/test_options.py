@@ -22,6 +22,10 @@ fake_comms, server, voice, make = agents.fake_comms, agents.server, agents.voice
 def test_unknown_options_are_refused_at_once() -> None:
     with pytest.raises(rt.ConfigurationError, match="Did you mean 'instructions'"):
         Agent("local", instruction="Be brief.")
+    with pytest.raises(rt.ConfigurationError, match=r"Did you mean 'push_to_talk'.* audio, "):
+        Agent("local", pushtotalk=True)
+    with pytest.raises(rt.ConfigurationError, match="Unknown option 'pace'"):
+        Agent("local", pace=2.0)
     with pytest.raises(rt.ConfigurationError, match="speed"):
         Agent("local", speed=2.0)
     with pytest.raises(rt.ConfigurationError, match="Unknown endpoint"):

@@ -60,7 +60,7 @@ def test_friendly_values_become_those_of_the_wire() -> None:
     ("options", "message"),
     [
         ({"instruction": "x"}, "Did you mean 'instructions'"),
-        ({"qwertz": 1}, "Known: "),
+        ({"qwertz": 1}, r"'qwertz'\. There are "),
         ({"input_format": "mp3"}, "pcm16, g711_ulaw, g711_alaw"),
         ({"speed": 3.0}, "speed"),
         ({"turn_detection": {"type": "semantic_vad", "threshold": 0.5}}, "threshold"),
@@ -122,3 +122,24 @@ def test_unknown_options_name_the_nearest() -> None:
     refuse_unknown({"voice": 1}, SESSION_OPTIONS)
     with pytest.raises(ConfigurationError, match="Did you mean 'voice'"):
         refuse_unknown({"voise": 1}, SESSION_OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("voise", "voice"),
+        ("turndetection", "turn_detection"),
+        ("turnDetection", "turn_detection"),
+        ("Instructions", "instructions"),
+        ("reasonning", "reasoning"),
+        ("recrod", "record"),
+    ],
+)
+def test_all_that_there_is_is_listed_the_closest_first(given: str, meant: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        refuse_unknown({given: 1}, SESSION_OPTIONS, ["record", "pace"])
+    words, _, listed = str(caught.value).rstrip(".").partition("There are ")
+    assert f"Did you mean {meant!r}?" in words
+    names = listed.split(", ")
+    assert names[0] == meant
+    assert sorted(names) == sorted([*SESSION_OPTIONS, "record", "pace"])

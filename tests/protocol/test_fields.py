@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.protocol.fields import ServerVAD
+from realtime_nb.protocol.fields import SemanticVAD, ServerVAD
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,11 @@ from realtime_nb.protocol.fields import ServerVAD
 def test_turn_detection_checks_its_limits_in_python_too(values: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(values))):
         ServerVAD(**values)
+
+
+def test_what_is_not_set_is_not_shown() -> None:
+    assert repr(ServerVAD(threshold=0.6)) == "ServerVAD(threshold=0.6)"
+    assert repr(ServerVAD()) == "ServerVAD()"
+    assert repr(SemanticVAD(eagerness="low")) == "SemanticVAD(eagerness='low')"
+    shown = ServerVAD(silence_duration_ms=500, idle_timeout_ms=None, create_response=False)
+    assert eval(repr(shown)) == shown

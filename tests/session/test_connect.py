@@ -51,6 +51,7 @@ async def test_transcription_is_what_was_asked_for(transcription: str | None) ->
     ("options", "words"),
     [
         ({"voise": "ash"}, "Did you mean 'voice'"),
+        ({"recrod": "x"}, "Did you mean 'record'"),
         ({"speed": 0}, "speed is 0; give a number greater than 0"),
         ({"pace": 0}, "pace is 0; give a number greater than 0"),
         ({"endpoint": "ws://127.0.0.1:9/v1/realtime", "speed": 2}, "local server only"),

@@ -98,6 +98,14 @@ def test_a_saved_notebook_says_what_was_here(shown: Shown) -> None:
     assert shown.panel.summary().startswith("Agent (local): a session of 3.0 s.\nRun the cell")
 
 
+def test_a_closed_agents_panel_says_one_thing_of_what_to_do(shown: Shown) -> None:
+    for facts in ("", "a session of 3.0 s."):
+        shown.panel.tell_of_session(facts)
+        shown.panel.tell_of_closing("It was closed. Make a new one.")
+        assert shown.panel.summary().count("Make a new one") == 1
+        assert "Run the cell" not in shown.panel.summary()
+
+
 def test_an_unknown_setting_is_refused_by_name() -> None:
     with pytest.raises(ConfigurationError, match="endpont"):
         Shown(endpont="local")
