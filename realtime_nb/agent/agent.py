@@ -37,11 +37,14 @@ from realtime_nb.agent.talking import UserTurns
 from realtime_nb.agent.views import AgentViews, settings_asked, settings_in_force, settings_shown
 from realtime_nb.devices.simulated import Speaker
 from realtime_nb.errors import RealtimeError, ServerError, SessionClosedError
+from realtime_nb.protocol.client import Typing
 from realtime_nb.protocol.config import VOICES
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.session.asked import InOrder, Turn
 from realtime_nb.session.connect import ToolSource
 from realtime_nb.session.endpoints import Endpoint
+from realtime_nb.session.greeting import Greeting
 from realtime_nb.session.session import Session
 from realtime_nb.tools import notebook_loop
 
@@ -92,7 +95,7 @@ class Agent:
             which :meth:`update` can change, too.
         tools: as for :func:`realtime_nb.connect`; one function may be given alone.
         record: folder for recordings; None records nothing.
-        model, api_key: as for :func:`realtime_nb.connect`.
+        model, api_key, typing, greeting: as for :func:`realtime_nb.connect`.
         options: session settings (``instructions``, ``voice``, ``turn_detection``…). ``speed`` is
             that of the voice, 0.25 to 1.5: an agent itself talks at the pace of life.
 
@@ -112,6 +115,8 @@ class Agent:
         record: str | Path | None = "recordings",
         model: str | None = None,
         api_key: str | None = None,
+        typing: Typing = "interrupts",
+        greeting: Greeting | None = None,
         **options: Any,
     ) -> None:
         # What can't be meant is refused before anything is made that would stay.
@@ -125,12 +130,15 @@ class Agent:
             session=options,
             main_loop=notebook_loop(),
             arguments=[name for name in signature(Agent).parameters if name != "options"],
+            typing=typing,
+            greeting=greeting,
         )
         source = audio_source(audio)
         self._closed = ""  # why
         self._detections: dict[object, JsonObject] = {}  # what was in force last, by type
         self._later: dict[str, Any] = {}  # what only the next session can have
         self._thread = io_thread()
+        self._order = InOrder(self._thread.loop)
         self._ending_turn: asyncio.Task[None] | None = None
         self._audio = self._audio_of(source)
         self._views = AgentViews(
@@ -240,11 +248,11 @@ class Agent:
 
     def talk(self) -> Pending[None]:
         """Opens the microphone, connecting first where needed; what is said meanwhile is kept."""
-        return self._run(self._talk())
+        return self._in_order(self._talk)
 
     def stop(self) -> Pending[None]:
         """Closes the microphone: the user's turn ends, and is answered."""
-        return self._run(self._turns.stop())
+        return self._run(self._stop())
 
     def mute(self, muted: bool = True) -> Pending[None]:
         """Keeps the microphone open, but silent."""
@@ -252,30 +260,30 @@ class Agent:
 
     def say(self, text: str) -> Pending[None]:
         """Sends a typed message and asks for an answer (connecting first, where needed)."""
-        return self._run(self._with_session(lambda session: session.say(text)))
+        return self._in_order(lambda turn: self._say(turn, text))
 
     def interrupt(self) -> Pending[None]:
         """Stops the agent's answer."""
-        return self._run(self._interrupt())
+        return self._in_order(self._interrupt)
 
     def update(self, **options: Any) -> Pending[None]:
         """Changes session settings, now and for later sessions."""
-        return self._run(self._update(options))
+        return self._in_order(lambda turn: self._update(turn, options))
 
     def send(self, event: JsonObject) -> Pending[str]:
         """Sends any event of the protocol."""
-        return self._run(self._with_session(lambda session: session.send(event)))
+        return self._in_order(lambda turn: self._send(turn, event))
 
     def label(self, text: str, t_s: float | None = None) -> Pending[None]:
         """Marks this moment of the session in its recording, or ``t_s``; as
         :meth:`realtime_nb.session.session.Session.label` does."""
         session = self._session
         at_s = session.clock() if session is not None and t_s is None else t_s
-        return self._run(self._label(session, text, at_s))
+        return self._in_order(lambda turn: self._label(turn, text, at_s))
 
     def settled(self, timeout_s: float = 60.0) -> Pending[bool]:
         """Waits until nothing is left to be said, answered, run or heard; False after
-        ``timeout_s``."""
+        ``timeout_s``. All that was asked for before counts, whether anybody awaits it or not."""
         return self._run(self._settled(timeout_s))
 
     def close(self) -> None:
@@ -314,6 +322,15 @@ class Agent:
             work.close()
             raise SessionClosedError(self._closed, _ON_PURPOSE)
         return self._thread.run(self._saying_why(work))
+
+    def _in_order(self, work: Callable[[Turn], Coroutine[Any, Any, T]]) -> Pending[T]:
+        """Starts a verb, which takes its turn before it has an effect."""
+
+        async def in_order() -> T:
+            with self._order.turn() as turn:  # in the order of asking: so the thread begins them
+                return await work(turn)
+
+        return self._run(in_order())
 
     async def _close_soon(self) -> None:
         try:
@@ -370,24 +387,44 @@ class Agent:
             words = f"{words} {error}"
         self._problem(words)
 
-    async def _with_session(self, use: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+    async def _opened(self, turn: Turn) -> Session:
+        """Returns the session, opened where needed, when it is this verb's turn.
+
+        It is asked for first: what is withdrawn before it is open withdraws all of them.
+        """
         await self._connection.open()
+        await turn.come()
         if self._session is None:
             raise SessionClosedError("The session was closed meanwhile.", _ON_PURPOSE)
         self.panel.set(error="")
-        return await use(self._session)
+        return self._session
 
-    async def _talk(self) -> None:
+    async def _say(self, turn: Turn, text: str) -> None:
+        session = await self._opened(turn)
+        await session.say(text)
+
+    async def _send(self, turn: Turn, event: JsonObject) -> str:
+        session = await self._opened(turn)
+        return await session.send(event)
+
+    async def _stop(self) -> None:
+        # Not in turn: what Talk keeps until there is a session has to end at once. What is asked
+        # for after it waits for the end of the turn all the same.
+        with self._order.turn():
+            await self._turns.stop()
+
+    async def _talk(self, turn: Turn) -> None:
         stops = self._turns.stops
         await self._connection.ended()  # a session that is being ended ends the turns with it
         try:
             await self._turns.listen(stops)
-            await self._with_session(self._turns.begin)
+            await self._turns.begin(await self._opened(turn))
         except BaseException:
             await self._turns.give_up()
             raise
 
-    async def _interrupt(self) -> None:
+    async def _interrupt(self, turn: Turn) -> None:
+        await turn.come()
         if self._session is not None and self.connected:
             await self._session.interrupt()
 
@@ -395,29 +432,34 @@ class Agent:
         self._audio.mute(muted)
         self.panel.set(muted=muted)
 
-    async def _update(self, options: dict[str, Any]) -> None:
+    async def _update(self, turn: Turn, options: dict[str, Any]) -> None:
         try:
             checked = self._options.checked(options)
             with self.panel.asking(settings_asked(self._options.asked(checked))):
                 await self._connection.opened()  # with the settings from before
+                await turn.come()
                 session = self._session
                 if session is not None and not session.closed:
-                    await self._change(session, checked)
+                    await self._change(turn, session, checked)
             self._options.change(checked)
             self.panel.set(error="")
         finally:
             self._show_settings()
 
-    async def _change(self, session: Session, settings: dict[str, Any]) -> None:
+    async def _change(self, turn: Turn, session: Session, settings: dict[str, Any]) -> None:
         try:
-            await session.update(**settings)
+            confirmed = session.update(**settings)
+            turn.begun()
+            await confirmed
         except ServerError as error:
             if error.code == VOICE_LOCKED and "voice" in settings:
                 self._later = {"voice": settings["voice"]}
                 self._options.change(self._later)
             raise explained(error, settings) from None
 
-    async def _label(self, session: Session | None, text: str, t_s: float | None) -> None:
+    async def _label(self, turn: Turn, text: str, t_s: float | None) -> None:
+        await turn.come()
+        session = self._session
         if session is None or session.closed:
             raise SessionClosedError(
                 "No session is open, so there is no moment to mark. Press Connect, or mark what "
@@ -428,6 +470,7 @@ class Agent:
     async def _settled(self, timeout_s: float) -> bool:
         try:
             async with asyncio.timeout(timeout_s):
+                await self._order.settled()
                 await self._audio.spoken()
                 await self._turns.fallen_silent()
         except TimeoutError:
@@ -479,13 +522,15 @@ class Agent:
             "mute": lambda: self.mute(bool(value)),
             "interrupt": self.interrupt,
             "say": lambda: self.say(str(value)),
-            "update": lambda: self._run(self._update_from_panel(dict(value))),
+            "update": lambda: self._in_order(
+                lambda turn: self._update_from_panel(turn, dict(value))
+            ),
         }
         command = commands.get(name)
         if command is not None and not self._closed:
             command()
 
-    async def _update_from_panel(self, settings: dict[str, Any]) -> None:
+    async def _update_from_panel(self, turn: Turn, settings: dict[str, Any]) -> None:
         """Takes what was changed; of turn detection, the fields that were."""
         await self._connection.opened()
         changed = settings.get("turn_detection")
@@ -498,4 +543,4 @@ class Agent:
             except RealtimeError:
                 self._show_settings()
                 raise
-        await self._update(settings)
+        await self._update(turn, settings)

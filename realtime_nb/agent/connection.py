@@ -192,6 +192,8 @@ class AgentConnection:
         try:
             async for _ in session:
                 pass
+            if session.hung_up:
+                words = "The agent hung up. Press Connect for a new session."
         except RealtimeError as error:
             words = f"The session ended: {error} Press Connect for a new one."
         async with self._changing:

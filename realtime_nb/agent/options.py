@@ -14,12 +14,14 @@ from realtime_nb import tools as tool_set
 from realtime_nb.audio.files import load_audio
 from realtime_nb.devices.simulated import Speaker
 from realtime_nb.errors import AudioError, ConfigurationError, ToolError
+from realtime_nb.protocol.client import Typing
 from realtime_nb.protocol.config import SESSION_OPTIONS, refuse_unknown, session_config
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.fields import SemanticVAD, ServerVAD, TurnDetection
 from realtime_nb.protocol.turn_detection import SWITCHES
 from realtime_nb.session import connect as connecting
 from realtime_nb.session.endpoints import Endpoint, resolve
+from realtime_nb.session.greeting import Greeting
 from realtime_nb.session.session import Session
 
 __all__ = [
@@ -120,7 +122,7 @@ class AgentOptions:
     """Where an agent connects to, and with what.
 
     Args:
-        endpoint, model, api_key, record: as for :func:`realtime_nb.connect`.
+        endpoint, model, api_key, record, typing, greeting: as for :func:`realtime_nb.connect`.
         push_to_talk: turns turn detection off.
         tools: one of them, or several.
         session: session settings.
@@ -148,6 +150,8 @@ class AgentOptions:
         session: Mapping[str, Any],
         main_loop: AbstractEventLoop | None,
         arguments: Sequence[str] = (),
+        typing: Typing = "interrupts",
+        greeting: Greeting | None = None,
     ) -> None:
         _refuse_audio_settings(session)
         refuse_unknown(session, SESSION_OPTIONS, arguments)
@@ -163,7 +167,13 @@ class AgentOptions:
         self._endpoint = endpoint
         self._main_loop = main_loop
         self.tools = self._tool_list(tools)
-        self._arguments = {"model": model, "api_key": api_key, "record": record}
+        self._arguments = {
+            "model": model,
+            "api_key": api_key,
+            "record": record,
+            "typing": typing,
+            "greeting": greeting,
+        }
         self.connecting(None)  # refuses what can't be meant
         found = resolve(endpoint, model, api_key)
         self.label = "local"

@@ -26,6 +26,7 @@ from realtime_nb.local.tool_arguments import (
     read_tool,
 )
 from realtime_nb.local.tool_matching import best_match
+from realtime_nb.protocol.serving import WORD_FOR_WORD
 
 __all__ = ["RuleLLM"]
 
@@ -69,17 +70,21 @@ class RuleLLM:
 
 
 def _answer(request: Request, now: datetime.date) -> str | Call:
+    if request.instructions.startswith(WORD_FOR_WORD):
+        return request.instructions.removeprefix(WORD_FOR_WORD).strip()
     tools = [spec for definition in request.tools if (spec := read_tool(definition))]
     offers = offer(tools)
     items = [item for item in request.items if item.get("role") != "system"][-LAST_ITEMS:]
     if not items:
         return greeting(offers)
-    if items[-1].get("type") == "function_call_output":
-        return _spoken_results(items)
-    if items[-1].get("role") != "user":
-        return "Are you still there? I am listening."
+    results, last = _spoken_results(items), _unanswered(items)
+    if last is None:
+        return results or "Are you still there? I am listening."
     allowed = _allowed(tools, request.tool_choice)
-    return _Dialogue(allowed, request.tool_choice, now, offers).replay(items)
+    answer = _Dialogue(allowed, request.tool_choice, now, offers).replay(_with_last(items, last))
+    if isinstance(answer, Call):
+        return answer  # what it comes to is told with the other results
+    return f"{results} {answer}".strip()
 
 
 def _allowed(tools: list[ToolSpec], choice: str | dict[str, Any]) -> list[ToolSpec]:
@@ -274,8 +279,23 @@ def _json(text: str) -> object:
         return text
 
 
+def _unanswered(items: Sequence[dict[str, Any]]) -> int | None:
+    """Returns where the last message of the user is, if nothing was said or done about it yet."""
+    for index in reversed(range(len(items))):
+        if items[index].get("role") == "user":
+            return index
+        if items[index].get("role") == "assistant" or items[index].get("type") == "function_call":
+            return None
+    return None
+
+
+def _with_last(items: Sequence[dict[str, Any]], index: int) -> list[dict[str, Any]]:
+    """Returns the items up to an unanswered message; results that came after it were before it."""
+    return [*items[:index], *items[index + 1 :], items[index]]
+
+
 def _spoken_results(items: Sequence[dict[str, Any]]) -> str:
-    """Returns every result since somebody spoke, in order."""
+    """Returns every result since the agent spoke, in order."""
     names = {
         str(item.get("call_id")): str(item.get("name") or "")
         for item in items
@@ -283,7 +303,7 @@ def _spoken_results(items: Sequence[dict[str, Any]]) -> str:
     }
     sentences: list[str] = []
     for item in reversed(items):
-        if item.get("type") == "message":
+        if item.get("role") == "assistant":
             break
         if item.get("type") == "function_call_output":
             output = str(item.get("output") or "")

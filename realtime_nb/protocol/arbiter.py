@@ -3,7 +3,9 @@
 A server refuses a second response in the default conversation while one runs, and starts some by
 itself when a turn ends. So a request waits for the running response, and one that lost the race
 against the server's own is sent again after it, as is the server's own when it lost against ours.
-While the user speaks, nothing is asked for: the agent would talk over them.
+While the user speaks, nothing is asked for: the agent would talk over them. Requests that want
+nothing particular and wait at the same time are one: a response answers all that was said before
+it, and a second one would answer nobody.
 """
 
 from __future__ import annotations
@@ -41,6 +43,9 @@ class ResponseArbiter:
         self._send = send
         self._waiting: deque[JsonObject] = deque()
         self._in_flight: JsonObject | None = None
+        self._results_wait = False  # what waits is to tell results of functions, too
+        self._results_sent = False  # what is in flight is to tell them
+        self._results_owed = False  # the server's own answer to a turn is to tell them
         self._answered = False  # a response was created since; it need not be the one asked for
         self._answered_a_turn = False  # it was the server's own, so the request may be refused yet
         self._repeat = True  # whether the request is still wanted if it loses a race
@@ -56,10 +61,18 @@ class ResponseArbiter:
         """Whether a request was sent and no response was created since."""
         return self._in_flight is not None and not self._answered
 
-    def ask(self, event: JsonObject) -> None:
+    @property
+    def tells_results(self) -> bool:
+        """Whether the request that was sent, and not answered yet, is to tell results of
+        functions."""
+        return self.unanswered and self._results_sent
+
+    def ask(self, event: JsonObject, results: bool = False) -> None:
         """Sends a ``response.create`` now, or as soon as the running response is done and the user
-        is silent."""
-        self._waiting.append(event)
+        is silent; ``results``: it is to tell results of functions."""
+        self._results_wait |= results
+        if event.get("response") or all(waits.get("response") for waits in self._waiting):
+            self._waiting.append(event)
         self._next()
 
     def hold(self) -> None:
@@ -80,23 +93,33 @@ class ResponseArbiter:
         self._held = False
         if answered:
             self._waiting = deque(event for event in self._waiting if event.get("response"))
+            self._results_owed, self._results_wait = self._results_wait, False
         self._next()
 
     def sent(self, event: JsonObject) -> None:
         """Takes note of a request that goes out, with its ``event_id``."""
         self._in_flight = event
+        self._results_sent = False
         self._answered = self._answered_a_turn = False
         self._repeat = True
 
     def drop(self) -> None:
         """Gives up what waits; what is in flight is not repeated."""
         self._waiting.clear()
+        self._results_wait = False
         self._repeat = False
 
-    def created(self, answers_turn: bool) -> None:
-        """Notes that a response began; ``answers_turn``: the server owed it to a turn."""
+    def created(self, answers_turn: bool) -> bool:
+        """Notes that a response began; ``answers_turn``: the server owed it to a turn.
+
+        Returns whether it is to tell results of functions.
+        """
         self._answered = True
         self._answered_a_turn = answers_turn
+        if answers_turn:
+            told, self._results_owed = self._results_owed, False
+            return told
+        return self._in_flight is not None and self._results_sent
 
     def done(self) -> None:
         """Sends what waits, if it may go now that a response is over."""
@@ -123,6 +146,9 @@ class ResponseArbiter:
             # It waits for the end of the response that won, whose done() is still to come. With an
             # id of its own, a late error about the first attempt is not taken for the second's.
             again = {key: value for key, value in event.items() if key != "event_id"}
+            if not again.get("response"):  # it stands for those like it that came since
+                self._waiting = deque(waits for waits in self._waiting if waits.get("response"))
+            self._results_wait |= self._results_sent
             self._waiting.appendleft(again)
         else:
             self._next()
@@ -131,7 +157,10 @@ class ResponseArbiter:
     def _next(self) -> None:
         free = self._in_flight is None and self._conversation.active_response is None
         if self._waiting and free and not self._held:
-            self._send(self._waiting.popleft())
+            event = self._waiting.popleft()
+            self._send(event)
+            if not event.get("response"):
+                self._results_sent, self._results_wait = self._results_wait, False
 
 
 def lost_race(error: ErrorEvent) -> bool:

@@ -2,8 +2,10 @@
 
 Pure like its server twin. It keeps the rules that every client gets wrong once:
 
-* one ``response.create`` at a time; others wait for ``response.done``, and one that lost the race
-  against the server's own response is sent again after it;
+* one ``response.create`` at a time; others wait for ``response.done`` and become one, and one that
+  lost the race against the server's own response is sent again after it;
+* a typed message cuts the answer short that is being spoken (or waits: `TYPING`), but for one that
+  tells what a function came to, which the user would not learn otherwise;
 * none while the user speaks: the answer to their turn stands for those that waited meanwhile;
 * a function call is run once, from ``response.output_item.done``; all outputs of a response are
   posted before the one ``response.create`` that speaks about them;
@@ -19,7 +21,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -36,15 +38,23 @@ from realtime_nb.protocol.conversation import (
 from realtime_nb.protocol.events import JsonObject
 
 __all__ = [
+    "TYPING",
     "CallTool",
     "ClientAction",
     "ClientProtocol",
     "EndAudio",
     "FlushPlayback",
     "PlayAudio",
+    "Typing",
     "UpdateAccepted",
     "UpdateRefused",
 ]
+
+
+Typing = Literal["interrupts", "waits"]
+"""What a typed message does to the answer that is being spoken: it ends that, or waits for it."""
+
+TYPING: tuple[Typing, ...] = get_args(Typing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +110,7 @@ class ClientProtocol:
         dialect: what the server speaks; everything on this side is GA.
         answers: names of the functions that the driver can run; calls of others are left to
             whoever reads the events.
+        typing: what a typed message does to the answer that is being spoken.
     """
 
     def __init__(
@@ -107,8 +118,10 @@ class ClientProtocol:
         new_id: Callable[[str], str],
         dialect: Literal["ga", "beta"] = "ga",
         answers: Iterable[str] = (),
+        typing: Typing = "interrupts",
     ) -> None:
         self.conversation = Conversation()
+        self.typing: Typing = typing
         self.dialect: Literal["ga", "beta"] = dialect
         self.answers = set(answers)
         self._new_id = new_id
@@ -123,6 +136,7 @@ class ClientProtocol:
         self._calls_seen: set[str] = set()
         self._open_calls: dict[str, set[str]] = {}  # response → calls without an output
         self._items_sent: set[str] = set()  # while the user speaks
+        self._telling: set[str] = set()  # responses that tell results and were not heard to the end
 
     # --- outputs ---
 
@@ -169,8 +183,17 @@ class ClientProtocol:
         """Changes the session; UpdateAccepted or UpdateRefused will name the returned id."""
         return self.send({"type": "session.update", "session": session})
 
-    def say(self, text: str) -> str:
-        """Returns a typed user message and a response to it; returns the item's id."""
+    def say(self, text: str, sounding: bool = True) -> str:
+        """Sends a typed user message and asks for a response to it; returns the item's id.
+
+        Messages that come before their response has begun are answered by one, to the last.
+
+        Args:
+            text: of the message.
+            sounding: whether something of the agent's is left to be heard.
+        """
+        if self.typing == "interrupts":
+            self._cut_short(sounding)
         item_id = self.create_item(
             {
                 "type": "message",
@@ -191,16 +214,24 @@ class ClientProtocol:
 
     def create_response(self, response: JsonObject | None = None) -> None:
         """Asks for a response: now, or as soon as the running one is done and the user silent."""
+        self._ask(response, results=False)
+
+    def _ask(self, response: JsonObject | None, results: bool) -> None:
         event: JsonObject = {"type": "response.create"}
         if response:
             event["response"] = response
         if _apart(event):
             self.send(event)
         else:
-            self._arbiter.ask(event)
+            self._arbiter.ask(event, results)
 
     def interrupt(self) -> None:
         """Stops the agent: cancels its response, drops those that wait, and flushes playback."""
+        self._cancel()
+        self._arbiter.drop()
+        self._stop_playback()
+
+    def _cancel(self) -> None:
         active = self.conversation.active_response
         if active is not None:
             self.send({"type": "response.cancel", "response_id": active.id})
@@ -208,8 +239,37 @@ class ClientProtocol:
             # It is cancelled as soon as it begins: servers take events in order.
             self.send({"type": "response.cancel"})
             self._mute_next = True
-        self._arbiter.drop()
-        self._stop_playback()
+
+    def _cut_short(self, sounding: bool) -> None:
+        """Stops the agent for a typed message: its answer, and what is heard of an earlier one.
+
+        What waits is still wanted: the answer to the message answers that, too.
+        """
+        if self._tells_results(sounding):
+            return
+        active = self.conversation.active_response
+        ended = self._mute_next if active is None else active.id in self._muted
+        if not ended:
+            self._cancel()
+        if sounding or (active is not None and not ended):
+            self._stop_playback()
+
+    def _tells_results(self, sounding: bool) -> bool:
+        """Tells whether the user is being told, or about to be, what a function came to."""
+        self._telling = {one for one in self._telling if self._is_told(one, sounding)}
+        return bool(self._telling) or self._arbiter.tells_results
+
+    def _is_told(self, response_id: str, sounding: bool) -> bool:
+        """Tells whether a response runs, or something of it is left to be heard."""
+        response = self.conversation.responses[response_id]
+        if response.active:
+            return True
+        items = (self.conversation.items.get(item_id) for item_id in response.item_ids)
+        left = any(
+            item is not None and item.audio_ms > 0 and item.playback in ("unplayed", "playing")
+            for item in items
+        )
+        return sounding and left and response.status != "cancelled"
 
     # --- what happened ---
 
@@ -358,9 +418,11 @@ class ClientProtocol:
     def _response_created(self, response: JsonObject, owed: bool) -> None:
         if response.get("conversation_id", "") is None:
             return
-        self._arbiter.created(answers_turn=owed)
+        response_id = str(response.get("id", ""))
+        if self._arbiter.created(answers_turn=owed):
+            self._telling.add(response_id)
         if self._mute_next:
-            self._muted.add(str(response.get("id", "")))
+            self._muted.add(response_id)
             self._mute_next = False
 
     def _output_item_done(self, item: JsonObject, response_id: str) -> None:
@@ -416,7 +478,7 @@ class ClientProtocol:
         if self._open_calls.get(response_id) != set() or (response and response.active):
             return
         del self._open_calls[response_id]
-        self.create_response()
+        self._ask(None, results=True)
 
     # --- rules: what was heard ---
 

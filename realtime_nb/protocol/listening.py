@@ -83,7 +83,7 @@ class Listening:
         if self._detection is None:
             self._drop_turn()
         if _idle_timeout(self._detection) != _idle_timeout(before):
-            self._restart_idle()
+            self.restart_idle()
         self._buffer.configure(self._detection)
 
     # --- what the client asks for ---
@@ -123,7 +123,7 @@ class Listening:
         """Drops what was not committed, and the open turn with it."""
         self._drop_turn()
         self._buffer.take_all()
-        self._restart_idle()
+        self.restart_idle()
         self._emit({"type": "input_audio_buffer.cleared"})
 
     # --- idle timeout ---
@@ -136,7 +136,8 @@ class Listening:
         """Starts the idle timeout where the last response's audio is over."""
         self._idle_from_ms = position_ms
 
-    def _restart_idle(self) -> None:
+    def restart_idle(self) -> None:
+        """Counts the silence from now on: somebody is there."""
         if self._idle_from_ms is not None:
             self._idle_from_ms = max(self._idle_from_ms, self.now_ms)
 

@@ -105,6 +105,11 @@ class ResponseRun:
     state: RunState = "waiting"
     _text_tokens: int = 0
     _open: _OpenItem | None = None
+    _answers: str | None = None  # the last item that it knows of
+
+    def __post_init__(self) -> None:
+        """Notes where it is in the conversation."""
+        self._answers = self.order[-1] if self.order else None
 
     @property
     def in_conversation(self) -> bool:
@@ -300,7 +305,10 @@ class ResponseRun:
         return {"type": "text", "text": text}
 
     def _add_item(self, wire: JsonObject) -> None:
-        previous = self.order[-1] if self.order else None
+        # Behind what it answers: what was added meanwhile is answered after it.
+        known = [self._answers, *(item["id"] for item in self.output)]
+        behind = next((item_id for item_id in reversed(known) if item_id in self.order), None)
+        previous = behind or (self.order[-1] if self.order else None)
         self.output.append(wire)
         self.previous_ids.append(previous)
         self.emit(

@@ -257,6 +257,8 @@ class ServerProtocol:
         self.conversation.apply(ev.ItemCreate(item=wire, previous_item_id=event.previous_item_id))
         for name in ("conversation.item.added", "conversation.item.done"):
             self._emit({"type": name, "previous_item_id": previous, "item": wire})
+        if wire.get("role") == "user":
+            self._listening.restart_idle()  # who types is still there
         if audio:
             self._transcripts.request(wire["id"], audio, audio_format)
 

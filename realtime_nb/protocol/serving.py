@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 from realtime_nb.protocol.wire import JsonObject
 
-__all__ = ["LOCAL_SESSION", "NOBODY", "Serving", "serving_of"]
+__all__ = ["LOCAL_SESSION", "NOBODY", "WORD_FOR_WORD", "Serving", "serving_of"]
 
 LOCAL_SESSION = "sess_realtime_nb"
 """How the ids of the local server's sessions begin. An id is opaque to every client, so that the
 mark is in whatever any of them logs, and no other server on this machine is taken for ours."""
+
+WORD_FOR_WORD = "Say exactly the following words and nothing else:"
+"""How a model is asked to say a text, which follows; the local server's rules do it to the letter.
+"""
 
 
 @dataclass(frozen=True, slots=True)

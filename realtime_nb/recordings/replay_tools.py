@@ -89,6 +89,7 @@ class RecordedTool(Tool):
         arguments_json: str,
         started: Callable[[], None] = lambda: None,
         main_loop: asyncio.AbstractEventLoop | None = None,
+        session: object = None,
     ) -> ToolResult:
         """Returns the recorded output, or an error that says that there is none."""
         started()

@@ -17,9 +17,11 @@ from realtime_nb import tools as tool_set
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.devices.simulated import Speaker
 from realtime_nb.errors import ConfigurationError
+from realtime_nb.protocol.client import TYPING, Typing
 from realtime_nb.protocol.config import SESSION_OPTIONS, refuse_unknown, session_config
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session.endpoints import Endpoint, local, resolve
+from realtime_nb.session.greeting import Greeting, greeting_response
 from realtime_nb.session.served_recording import ServedRecording, recorded_endpoint, recorded_server
 from realtime_nb.session.session import Session
 from realtime_nb.session.transport import Transport, open_websocket
@@ -52,6 +54,10 @@ class connect:
             is a setting of the session: ``session.update(speed=…)``.
         speaker: what plays the agent's voice; None: a simulated one that plays by the clock.
         transport: an open transport, instead of connecting to ``endpoint``.
+        typing: what a typed message does while the agent speaks: it ``"interrupts"``, or it
+            ``"waits"`` and is answered then.
+        greeting: what the agent says first: a text, word for word, or a dict with
+            ``instructions``; None: it waits for the user.
         main_loop: where functions of ``rt.tool(main_thread=True)`` run; None: on this loop.
         options: session settings: ``instructions``, ``voice``, ``turn_detection``,
             ``transcription``, ``input_format``… (``SESSION_OPTIONS``).
@@ -78,6 +84,8 @@ class connect:
         speed: float | None = None,
         speaker: Callable[[Session], Speaker] | None = None,
         transport: Transport | None = None,
+        typing: Typing = "interrupts",
+        greeting: Greeting | None = None,
         main_loop: AbstractEventLoop | None = None,
         **options: Any,
     ) -> None:
@@ -104,6 +112,11 @@ class connect:
         self._transport = transport
         self.transport: Transport | None = transport
         self._main_loop = main_loop
+        if typing not in TYPING:
+            allowed = " or ".join(f'"{name}"' for name in TYPING)
+            raise ConfigurationError(f"typing is {typing!r}; give {allowed}.")
+        self._typing: Typing = typing
+        self._greeting = None if greeting is None else greeting_response(greeting)
         self._options = options
         session_config(**options)
         self._session: Session | None = None
@@ -145,10 +158,13 @@ class connect:
                 speaker=self._speaker,
                 main_loop=self._main_loop,
                 owned=owned,
+                typing=self._typing,
             )
             owned.push_async_exit(opened.pop_all())
         try:
             await session.start(self._options)
+            if self._greeting is not None:
+                await session.create_response(**self._greeting)
         except BaseException:
             await session.close(complete=False)
             if session.recording is not None and not session.conversation.events_applied:

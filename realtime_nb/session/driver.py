@@ -86,15 +86,18 @@ class Driver:
         pace: session seconds per wall second.
         main_loop: where tools of ``main_thread=True`` run; None: on the session's loop.
         owned: what else ends with the session.
+        typing: what a typed message does to the answer that is being spoken.
 
     Attributes:
         speaker: plays the agent's voice; to be set before :meth:`start`.
+        session: what functions are given that ask for their session; to be set before, too.
         recorder: what writes the session down, None when nothing does.
         ended: how the connection ended, None while it is open.
         observers: are shown every event and report, after the recorder and the fold.
     """
 
     speaker: Speaker
+    session: object = None
 
     def __init__(
         self,
@@ -106,8 +109,9 @@ class Driver:
         pace: float,
         main_loop: asyncio.AbstractEventLoop | None,
         owned: AsyncExitStack,
+        typing: core.Typing = "interrupts",
     ) -> None:
-        self._protocol = core.ClientProtocol(_new_id, endpoint.dialect)
+        self._protocol = core.ClientProtocol(_new_id, endpoint.dialect, typing=typing)
         self._inbox = Inbox()
         self._outbox = Outbox(transport.send, self._inbox.changed)
         self._audio = WireAudio()
@@ -309,7 +313,7 @@ class Driver:
 
     def say(self, text: str) -> None:
         """Sends a typed user message and asks for a response to it."""
-        self._ask(self._protocol.say, text)
+        self._ask(self._protocol.say, text, self.speaker.playing)
 
     def create_response(self, response: JsonObject | None) -> None:
         """Asks for a response, as soon as the running one is done."""
@@ -339,9 +343,14 @@ class Driver:
             ConfigurationError: the server wants an audio format that can't be made here.
         """
         self.check_open()
-        while not self._takes_audio():
-            await self._inbox.until(self._takes_audio)
+        while not self.takes_audio():
+            await self._inbox.until(self.takes_audio)
             self.check_open()
+        self.append_now(pcm, captured_s)
+
+    def append_now(self, pcm: bytes, captured_s: float | None) -> None:
+        """Does what :meth:`append` does where :meth:`takes_audio` says that it need not wait."""
+        self.check_open()
         payload = self._audio.encode(pcm)
         if payload:
             audio = base64.b64encode(payload).decode("ascii")
@@ -349,7 +358,8 @@ class Driver:
             self._send({**append, "event_id": _new_id("event")}, pcm, captured_s)
             self._inbox.changed()
 
-    def _takes_audio(self) -> bool:
+    def takes_audio(self) -> bool:
+        """Tells whether there is room for audio, and its format settled."""
         return not (self._input_held or self._outbox.full)
 
     def _proceed(self) -> None:
@@ -516,7 +526,7 @@ class Driver:
 
         outcome: RunOutcome = "cancelled"
         try:
-            result = await tool.call(call.arguments, started, self._main_loop)
+            result = await tool.call(call.arguments, started, self._main_loop, self.session)
             outcome = result.outcome
         finally:
             self._tool_report(ToolReport(call.call_id, "ended", self.clock(), outcome))

@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import warnings
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from realtime_nb import tools as tool_set
 from realtime_nb.archive.lines import label_line
@@ -19,10 +20,12 @@ from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.files import read_audio
 from realtime_nb.audio.pcm import pcm_from_samples
 from realtime_nb.devices.simulated import SimulatedMicrophone, SimulatedSpeaker, Speaker
-from realtime_nb.errors import RecordingError
+from realtime_nb.errors import ConfigurationError, RealtimeError, RecordingError
+from realtime_nb.protocol.client import Typing
 from realtime_nb.protocol.config import session_config
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.session.asked import Asked, InOrder, Turn
 from realtime_nb.session.driver import Driver
 from realtime_nb.session.endpoints import Endpoint
 from realtime_nb.session.observers import Observer
@@ -38,10 +41,18 @@ class Session:
     ``async for event in session`` yields every server event, typed, from the first on;
     ``session.conversation`` is what they add up to.
 
+    Whatever it is asked for has its effect in the order of asking. ``await`` it to know that it is
+    done, or leave it alone: :meth:`settled` waits for that, too. A function that the model calls
+    gets its session in a parameter that is annotated ``rt.Session``.
+
     Attributes:
         endpoint: what is at the other end.
         pace: session seconds per wall second.
+        hung_up: whether it was ended by :meth:`hang_up`, or is going to be.
     """
+
+    given_to_tools = True
+    """A function's parameter of this type is given by the session, not by the model."""
 
     def __init__(
         self,
@@ -54,9 +65,14 @@ class Session:
         speaker: Callable[[Session], Speaker] | None,
         main_loop: asyncio.AbstractEventLoop | None,
         owned: AsyncExitStack,
+        typing: Typing = "interrupts",
     ) -> None:
         self.endpoint = endpoint
         self.pace = pace
+        self.hung_up = False
+        self._loop = asyncio.get_running_loop()
+        self._order = InOrder(self._loop)
+        self._hanging_up: asyncio.Task[None] | None = None
         self._driver = Driver(
             transport,
             endpoint,
@@ -65,7 +81,9 @@ class Session:
             pace=pace,
             main_loop=main_loop,
             owned=owned,
+            typing=typing,
         )
+        self._driver.session = self
         self._microphone: SimulatedMicrophone | None = None
         self._driver.speaker = (
             speaker(self)
@@ -126,20 +144,22 @@ class Session:
 
     # --- talking ---
 
-    async def say(self, text: str) -> None:
+    def say(self, text: str) -> Asked[None]:
         """Sends a typed user message and asks for a response to it.
 
-        While the agent answers something else, the response waits for that one's end.
+        An answer that is being spoken ends there, or is waited for: ``typing=`` of :func:`connect`.
+        One that tells what a function came to is waited for in any case. Messages that come while
+        none is being answered get one answer, to the last of them.
         """
-        self._driver.say(text)
+        return self._order.at_once(lambda: self._driver.say(text))
 
-    async def play(
+    def play(
         self,
         path: str | Path,
         *,
         raw_sample_rate: int | None = None,
         channel: int | str | None = None,
-    ) -> None:
+    ) -> Asked[None]:
         """Speaks an audio file into the session's microphone, at the pace of life.
 
         Any format that :func:`realtime_nb.audio.files.read_audio` reads; ``raw_sample_rate`` and
@@ -153,15 +173,25 @@ class Session:
             AudioError: the file is missing, empty or not audio.
             ConfigurationError: it has no such channel.
         """
-        audio = await asyncio.to_thread(
-            read_audio, path, raw_sample_rate=raw_sample_rate, channel=channel
-        )
-        for note in audio.notes:
-            warnings.warn(f"{path}: {note}", stacklevel=2)
-        await self.speak(pcm_from_samples(audio.samples))
 
-    async def speak(self, pcm: bytes) -> None:
+        async def play(turn: Turn) -> None:
+            audio = await asyncio.to_thread(
+                read_audio, path, raw_sample_rate=raw_sample_rate, channel=channel
+            )
+            for note in audio.notes:
+                warnings.warn(f"{path}: {note}", stacklevel=2)
+            await self._speak(turn, pcm_from_samples(audio.samples))
+
+        return self._order.start(play)
+
+    def speak(self, pcm: bytes) -> Asked[None]:
         """Does the same as :meth:`play`, with PCM16 mono at 24 kHz."""
+        return self._order.start(lambda turn: self._speak(turn, pcm))
+
+    async def _speak(self, turn: Turn, pcm: bytes) -> None:
+        # Settings that are being changed decide how it is spoken, and one clip comes after another.
+        await turn.last()
+        turn.begun()  # meanwhile, it can be interrupted
         self._driver.check_open()
         if self.conversation.turn_detection is None:
             await self._push_to_talk(pcm)
@@ -193,7 +223,7 @@ class Session:
         if microphone is not None:
             await microphone.close()
 
-    async def append(self, pcm: bytes, captured_s: float | None = None) -> None:
+    def append(self, pcm: bytes, captured_s: float | None = None) -> Asked[None]:
         """Sends microphone audio (PCM16 mono, 24 kHz, any length).
 
         ``captured_s`` is when its last sample was captured, by :meth:`clock`, where the device
@@ -205,25 +235,72 @@ class Session:
         Raises:
             ConfigurationError: the server wants an audio format that can't be made here.
         """
-        await self._driver.append(pcm, captured_s)
+        return self._order.aside(
+            self._driver.takes_audio,
+            lambda: self._driver.append_now(pcm, captured_s),
+            lambda: self._driver.append(pcm, captured_s),
+        )
 
-    async def commit(self) -> None:
+    def commit(self) -> Asked[str]:
         """Makes a user item of the appended audio (push-to-talk)."""
-        await self.send({"type": "input_audio_buffer.commit"})
+        return self._after_audio({"type": "input_audio_buffer.commit"})
 
-    async def clear(self) -> None:
+    def clear(self) -> Asked[str]:
         """Drops appended audio that is not committed."""
-        await self.send({"type": "input_audio_buffer.clear"})
+        return self._after_audio({"type": "input_audio_buffer.clear"})
 
-    async def interrupt(self) -> None:
+    def _after_audio(self, event: JsonObject) -> Asked[str]:
+        return self._order.at_once(lambda: self._driver.send(event), all_begun=True)
+
+    def interrupt(self) -> Asked[None]:
         """Stops the agent: its response, its voice, and its memory of what was not heard."""
-        self._driver.interrupt()
+        return self._order.at_once(self._driver.interrupt)
 
-    async def create_response(self, **response: Any) -> None:
-        """Asks for a response, as soon as the running one is done; fields as on the wire."""
-        self._driver.create_response(response or None)
+    def create_response(self, **response: Any) -> Asked[None]:
+        """Asks for a response, as soon as the running one is done; fields as on the wire.
 
-    async def update(self, **options: Any) -> None:
+        Of requests that wait, those without fields are one: a response answers all before it.
+        """
+        return self._order.at_once(lambda: self._driver.create_response(response or None))
+
+    def respond(self, instructions: str | None = None, **response: Any) -> Asked[None]:
+        """Has the agent say something of its own: by these instructions, which count once.
+
+        ``response`` are further fields, as on the wire (``output_modalities``, ``metadata``…).
+        """
+        if instructions is not None:
+            response["instructions"] = instructions
+        return self.create_response(**response)
+
+    def hang_up(self, after: Literal["playback", "now"] = "playback") -> None:
+        """Ends the session soon; a function that the model calls may do so, on any thread.
+
+        Args:
+            after: ``"playback"``: once all that was asked for is answered, run and heard, the
+                result of that function too; ``"now"``: as soon as what was sent has left.
+
+        Raises:
+            ConfigurationError: ``after`` is something else.
+        """
+        if after not in ("playback", "now"):
+            raise ConfigurationError(f'after is {after!r}; give "playback" or "now".')
+        self.hung_up = True
+        self._loop.call_soon_threadsafe(self._hang_up, after == "playback")
+
+    def _hang_up(self, wait: bool) -> None:
+        if self._hanging_up is None or (not wait and not self._hanging_up.done()):
+            if self._hanging_up is not None:
+                self._hanging_up.cancel()
+            self._hanging_up = asyncio.create_task(self._end_after(wait))
+
+    async def _end_after(self, wait: bool) -> None:
+        # Whatever ended it meanwhile, and a recording that fails, is told to who closes it.
+        with contextlib.suppress(RealtimeError):
+            while wait and not self.closed and not await self.settled():
+                pass
+            await self.close()
+
+    def update(self, **options: Any) -> Asked[None]:
         """Changes session settings; returns when the server confirmed them.
 
         Raises:
@@ -235,11 +312,19 @@ class Session:
         if "tools" in options:
             tools = tool_set.collect(options.pop("tools"))
             definitions = tool_set.definitions(tools)
-        await self._driver.update(session_config(definitions, **options), tools)
+        patch = session_config(definitions, **options)
 
-    async def send(self, event: JsonObject) -> str:
-        """Sends any event of the protocol, as it is; returns its ``event_id``."""
-        return self._driver.send(event)
+        async def update(turn: Turn) -> None:
+            await turn.come()
+            turn.begun()
+            self._driver.check_open()
+            await self._driver.update(patch, tools)
+
+        return self._order.start(update)
+
+    def send(self, event: JsonObject) -> Asked[str]:
+        """Sends any event of the protocol, as it is; gives its ``event_id``."""
+        return self._order.at_once(lambda: self._driver.send(event))
 
     # --- listening ---
 
@@ -277,10 +362,18 @@ class Session:
     async def settled(self, timeout_s: float = 60.0) -> bool:
         """Waits until nothing is left to be answered, run or heard; False after ``timeout_s``.
 
+        All that was asked for before counts, whether anybody awaits it or not.
+
         Raises:
             SessionClosedError: the session ended first.
         """
-        return await self._driver.settled(timeout_s)
+        end_s = self.clock() + timeout_s
+        try:
+            async with asyncio.timeout(timeout_s / self.pace):
+                await self._order.settled()
+        except TimeoutError:
+            return False
+        return await self._driver.settled(end_s - self.clock())
 
     def note(self, **facts: object) -> None:
         """Adds facts to the ``session.json`` of the recording, such as the devices in use.
@@ -335,7 +428,11 @@ class Session:
         Raises:
             RecordingError: the recording could not be completed; everything else is ended.
         """
-        await self._driver.close(self.close_microphone, complete)
+        await self._driver.close(self._end_verbs, complete)
+
+    async def _end_verbs(self) -> None:
+        await self._order.end()
+        await self.close_microphone()
 
     # --- what the speaker says ---
 

@@ -29,7 +29,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, cast, get_type_hints, overload
+from typing import Annotated, Any, Literal, cast, get_args, get_type_hints, overload
 
 import pydantic
 from pydantic.fields import FieldInfo
@@ -112,7 +112,10 @@ class Tool:
         self.description = description if description is not None else described.text
         self.timeout_s = timeout_s
         self.main_thread = main_thread
-        self._signature = _signature(self.name, function, self._plain)
+        whole = _signature(self.name, function, self._plain)
+        free = [p for p in whole.parameters.values() if not _is_given(p.annotation)]
+        self._given = [p.name for p in whole.parameters.values() if _is_given(p.annotation)]
+        self._whole, self._signature = whole, whole.replace(parameters=free)
         self._model = _arguments_model(self.name, function, self._signature)
         self.parameters = _schema(self._model, described.arguments)
 
@@ -162,6 +165,7 @@ class Tool:
         arguments_json: str,
         started: Callable[[], None] = lambda: None,
         main_loop: asyncio.AbstractEventLoop | None = None,
+        session: object = None,
     ) -> ToolResult:
         """Runs the function on arguments from a model; never raises for what goes wrong in it.
 
@@ -174,12 +178,15 @@ class Tool:
             main_loop: where a ``main_thread`` function runs, plain or async; None: on this loop.
                 The time that it waits for a busy loop counts, and one whose time was over before
                 that loop came to it is not run.
+            session: what a parameter annotated ``rt.Session`` is given.
         """
         try:
             arguments = self.parse(arguments_json)
         except ToolError as error:
             return _failure("invalid", str(error), error)
-        bound = inspect.BoundArguments(self._signature, cast("Any", arguments))
+        arguments |= dict.fromkeys(self._given, session)
+        ordered = {name: arguments[name] for name in self._whole.parameters}
+        bound = inspect.BoundArguments(self._whole, cast("Any", ordered))
         function = functools.partial(self.function, *bound.args, **bound.kwargs)
         limit = asyncio.timeout(self.timeout_s)
         try:
@@ -231,8 +238,9 @@ def tool(
 ) -> Tool | Callable[[Callable[..., object]], Tool]:
     """Makes a function a :class:`Tool`; use it bare or with arguments, as a decorator or a call.
 
-    Every argument needs an annotation that JSON can express. Its description is taken from
-    ``Field(description=…)`` or from the docstring, in the style of Google, NumPy, Sphinx or
+    Every argument needs an annotation that JSON can express. One annotated ``rt.Session`` is not
+    told to the model: the function is given the session that called it. A description is taken
+    from ``Field(description=…)`` or from the docstring, in the style of Google, NumPy, Sphinx or
     Epytext. Of a ``functools.partial``, the model is told what is still to be given.
 
     Args:
@@ -387,6 +395,12 @@ def _parameter(name: str, given: inspect.Parameter, hints: dict[str, Any]) -> in
         advice = hint if given.name in ("self", "cls") else f"write for example {given.name}: str"
         raise ToolError(f"Argument {given.name!r} of {name} has no annotation; {advice}.")
     return given.replace(annotation=hints[given.name])
+
+
+def _is_given(annotation: object) -> bool:
+    """Tells whether the session gives it, not the model: it says so by ``given_to_tools``."""
+    kinds = [annotation, *get_args(annotation)]  # of ``rt.Session | None``, and of Annotated, too
+    return any(isinstance(one, type) and getattr(one, "given_to_tools", False) for one in kinds)
 
 
 def _arguments_model(

@@ -53,8 +53,6 @@ class Ledger:
                 item_id, previous = event["item"]["id"], event["previous_item_id"]
                 assert item_id not in self.order
                 assert previous is None or previous in self.order
-                if event["item"].get("role") == "assistant" and event["item"]["content"] == []:
-                    assert previous == (self.order[-1] if self.order else None)
                 self.order.insert(
                     0 if previous is None else self.order.index(previous) + 1, item_id
                 )

@@ -29,7 +29,7 @@ from tests.virtual import virtual
 async def test_what_is_said_while_the_agent_speaks_is_answered_after_it() -> None:
     async with (
         MemoryServer(ScriptedLLM([LONG_ANSWER, "Two."])) as server,
-        rt.connect(transport=server.transport) as session,
+        rt.connect(transport=server.transport, typing="waits") as session,
     ):
         await session.say("One?")
         await session.wait_for("response.output_audio.delta")
