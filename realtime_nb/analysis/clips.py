@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.analysis.said import item_span
 from realtime_nb.analysis.transcript import item_line
 from realtime_nb.audio.long_sound import LongSound
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, pcm_from_samples
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.protocol.conversation import Item
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,37 +178,8 @@ class RecordingClip:
     def _lines(self) -> Iterator[str]:
         conversation = self.recording.conversation
         for item in conversation.in_order():
-            begin_s, end_s = self._span(item)
+            begin_s, end_s = item_span(conversation, self.recording.input_clock, item)
             # A moment counts as inside, too. NaN, an unknown time, never does.
             if not (begin_s < self.end_s and max(end_s, begin_s) >= self.start_s):
                 continue
             yield item_line(conversation, item, begin_s, unheard=False)
-
-    def _span(self, item: Item) -> tuple[float, float]:
-        """Returns when an item was heard, or came about."""
-        conversation, wall = self.recording.conversation, self.recording.input_clock.wall
-        call = conversation.calls.get(item.call_id or "")
-        if call is not None:
-            return _first(call.done_s, call.started_s), _first(call.output_s, call.done_s)
-        heard = next((one for one in conversation.speech if one.item_id == item.id), None)
-        if heard is not None:
-            # What is reported holds the speech, whose own boundaries may be unknown.
-            start_ms = heard.audio_start_ms if heard.onset_ms is None else heard.onset_ms
-            end_ms = heard.audio_end_ms if heard.offset_ms is None else heard.offset_ms
-            start_s, end_s = wall(start_ms), math.nan if end_ms is None else wall(end_ms)
-            if not math.isnan(start_s):
-                return start_s, _first(_known(end_s), item.committed_s)
-        begin_s = _first(item.played_s, item.committed_s, item.added_s)
-        if item.played_s is None:
-            return begin_s, begin_s
-        length_ms = item.audio_ms if item.played_ms is None else item.played_ms
-        return begin_s, _first(item.stopped_s, begin_s + length_ms / 1000)
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def _first(*moments: float | None) -> float:
-    """Returns the first that is known; NaN if none is."""
-    return next((moment for moment in moments if moment is not None), math.nan)

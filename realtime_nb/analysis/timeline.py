@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+from realtime_nb.analysis.columns.frames import records
 from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.analysis.said import Said, item_span, said
 from realtime_nb.analysis.user_speech import user_speech
 from realtime_nb.analysis.voices import TimeSpan
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
-from realtime_nb.errors import RecordingError
+from realtime_nb.errors import ConfigurationError, RecordingError
 from realtime_nb.protocol.conversation import Conversation, Item, Response
 from realtime_nb.protocol.input_clock import InputClock
 
-__all__ = ["PlacedAudio", "TimelineData", "timeline_data"]
+__all__ = ["PlacedAudio", "TimelineData", "TimelineTurn", "timeline_data"]
+
+_MARGIN_S = 0.5
+"""So much is shown before a turn and after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,28 @@ class PlacedAudio:
 
     start_s: float
     samples: Samples
+
+    @property
+    def end_s(self) -> float:
+        """Where they end."""
+        return self.start_s + len(self.samples) / SAMPLE_RATE
+
+
+class TimelineTurn(NamedTuple):
+    """A turn of the user, and what came of it.
+
+    Attributes:
+        number: 1 for the first.
+        start_s, end_s: From the user's first word, or the typed message, to the end of the answer.
+        answer_s: When the answer began to sound; NaN where that is unknown.
+        latency_ms: As ``rec.latency`` has it.
+    """
+
+    number: int
+    start_s: float
+    end_s: float
+    answer_s: float = math.nan
+    latency_ms: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +70,9 @@ class TimelineData:
         errors: when the server refused something.
         responses: (``response.created``, ``response.done``, status).
         labels: (when, text): marks made by people.
+        turns: the user's, with their latencies.
+        said: the words of both.
+        simulated: whether the latencies are the local server's.
         begin_s: the beginning of the axis: 0, or when the first of what was said before the session
             began was captured.
         settings: (when, what): settings that were changed while the session went on.
@@ -59,6 +90,9 @@ class TimelineData:
     errors: Sequence[float] = ()
     responses: Sequence[tuple[float, float, str]] = ()
     labels: Sequence[tuple[float, str]] = ()
+    turns: Sequence[TimelineTurn] = ()
+    said: Sequence[Said] = ()
+    simulated: bool = False
     begin_s: float = 0.0
     settings: Sequence[tuple[float, str]] = ()
 
@@ -70,6 +104,88 @@ class TimelineData:
             for start_s, end_s in self.found
             if not any(from_s < end_s and start_s < until_s for from_s, until_s in self.padded)
         ]
+
+    def between(self, start_s: float, end_s: float) -> TimelineData:
+        """Returns a part of it, with nothing that lies outside.
+
+        Raises:
+            ConfigurationError: The end is not after the start, or nothing of the session lies
+                between them.
+        """
+        if not start_s < end_s:  # also NaN
+            raise ConfigurationError(
+                f"A timeline ends after it starts, not from {start_s:g} s to {end_s:g} s. "
+                "Give the earlier moment as start_s."
+            )
+        first_s, last_s = max(start_s, self.begin_s), min(end_s, self.duration_s)
+        if not first_s < last_s:
+            raise ConfigurationError(
+                f"Nothing lies between {start_s:g} s and {end_s:g} s: the session goes from "
+                f"{self.begin_s:g} s to {self.duration_s:.3f} s. Choose a range inside it."
+            )
+
+        def reaches(begin_s: float, until_s: float | None) -> bool:
+            return begin_s < last_s and (until_s is None or until_s >= first_s)
+
+        def inside(clips: Sequence[PlacedAudio]) -> list[PlacedAudio]:
+            return [clip for clip in clips if reaches(clip.start_s, clip.end_s)]
+
+        return replace(
+            self,
+            begin_s=first_s,
+            duration_s=last_s,
+            user=inside(self.user),
+            agent=inside(self.agent),
+            unheard=inside(self.unheard),
+            received=inside(self.received),
+            padded=[span for span in self.padded if reaches(*span)],
+            detected=[span for span in self.detected if reaches(*span)],
+            found=[span for span in self.found if reaches(*span)],
+            calls=[call for call in self.calls if reaches(*call[:2])],
+            errors=[t_s for t_s in self.errors if reaches(t_s, t_s)],
+            responses=[one for one in self.responses if reaches(*one[:2])],
+            labels=[one for one in self.labels if reaches(one[0], one[0])],
+            turns=[turn for turn in self.turns if reaches(turn.start_s, turn.end_s)],
+            said=[one for one in self.said if reaches(one.start_s, one.end_s)],
+        )
+
+    def part(
+        self,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        turn: int | None = None,
+    ) -> TimelineData:
+        """Returns what lies between two moments, or about a turn; all of it without either.
+
+        Args:
+            start_s: The first moment, instead of the beginning.
+            end_s: The last one, instead of the end.
+            turn: The number of a turn of the user, instead of both.
+
+        Raises:
+            ConfigurationError: It is not one or the other, there is no such turn, nothing tells
+                when it was, or nothing lies there.
+        """
+        if turn is not None:
+            if start_s is not None or end_s is not None:
+                raise ConfigurationError(
+                    "turn= is a part of the session by itself: give it, or start_s= and end_s=."
+                )
+            start_s, end_s = self._about(turn)
+        elif start_s is None and end_s is None:
+            return self
+        first_s = self.begin_s if start_s is None else start_s
+        return self.between(first_s, self.duration_s if end_s is None else end_s)
+
+    def _about(self, number: int) -> TimeSpan:
+        turn = next((one for one in self.turns if one.number == number), None)
+        if turn is None:
+            known = ", ".join(str(one.number) for one in self.turns[:20]) or "none"
+            more = ", …" if len(self.turns) > 20 else ""
+            raise ConfigurationError(
+                f"There is no turn {number!r} with a known time. There are: {known}{more}."
+            )
+        return turn.start_s - _MARGIN_S, turn.end_s + _MARGIN_S
 
 
 def timeline_data(rec: Recorded, received: Mapping[str, Samples]) -> TimelineData:
@@ -122,6 +238,9 @@ def timeline_data(rec: Recorded, received: Mapping[str, Samples]) -> TimelineDat
             if response.created_s is not None
         ],
         labels=list(zip(rec.labels["t_s"], rec.labels["text"], strict=True)),
+        turns=list(_turns(rec)),
+        said=list(said(conversation, clock)),
+        simulated=rec.simulated,
         begin_s=clock.begins_s,
         settings=[
             (change.t_s, change.words)
@@ -129,6 +248,30 @@ def timeline_data(rec: Recorded, received: Mapping[str, Samples]) -> TimelineDat
             if change.t_s is not None
         ],
     )
+
+
+def _turns(rec: Recorded) -> Iterator[TimelineTurn]:
+    """Yields the turns whose beginning is known."""
+    conversation, clock = rec.conversation, rec.input_clock
+    if not conversation.events_applied:
+        return
+    for row, moments in zip(records(rec.turns), records(rec.latency), strict=True):
+        heard_ms = row["audio_start_ms"] if math.isnan(row["onset_ms"]) else row["onset_ms"]
+        start_s = moments["commit_s"] if math.isnan(heard_ms) else clock.onset(heard_ms)
+        if math.isnan(start_s):
+            continue
+        ends_s = [moments["commit_s"]]
+        for item_id in row["agent_items"]:
+            item = conversation.items.get(item_id)
+            ends_s += [] if item is None else item_span(conversation, clock, item)
+        known_s = [end_s for end_s in ends_s if end_s >= start_s]
+        yield TimelineTurn(
+            row["turn"],
+            start_s,
+            min(max(known_s, default=start_s), rec.duration_s),
+            moments["played_s"],
+            moments["latency_ms"],
+        )
 
 
 def _ended_s(response: Response, end_s: float) -> float:

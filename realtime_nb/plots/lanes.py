@@ -72,6 +72,7 @@ _MOST_CROSSES = 60
 _BIN_PX = 3.0
 
 
+@style.on_any_page
 def plot_lanes(events: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draws every event by its time, a lane for each family.
 
@@ -82,7 +83,6 @@ def plot_lanes(events: pd.DataFrame, ax: Axes | None = None) -> Axes:
         events: Columns ``t_s``, ``direction`` (``sent`` or ``received``) and ``type``.
         ax: Where to draw; without it, a figure as high as the families need.
     """
-    import matplotlib.pyplot as plt
 
     families = _families(events)
     present = [name for name in _ORDER if (families == name).any()]
@@ -102,7 +102,7 @@ def plot_lanes(events: pd.DataFrame, ax: Axes | None = None) -> Axes:
     style.settle(ax)
     style.time_axis(ax, duration_s)
     width_px = style.size_px(ax)[0]
-    ink = plt.rcParams["text.color"]
+    ink = style.ink()
     ax.hlines(range(len(present)), 0, duration_s, colors=ink, linewidth=0.5, alpha=0.3)
     for row, name in enumerate(present):
         inside = families == name

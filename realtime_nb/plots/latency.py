@@ -30,6 +30,7 @@ _MARKS = ((50, "left", "top"), (90, "right", "bottom"), (95, "left", "top"))
 """Percentiles, and on which side of the curve there is room for their names."""
 
 
+@style.on_any_page
 def plot_latency(latency: pd.DataFrame, ax: Axes | None = None, *, simulated: bool = False) -> Axes:
     """Draws the latencies of turns with function calls and of those without, apart.
 

@@ -34,6 +34,11 @@ _MOST_LETTERS = 24
 _MOST_MARKS = 300
 """Errors and labels that are drawn."""
 
+# Readers that don't know it draw the wave in its own colour.
+_USER_STYLE = (
+    f'style="stroke:color-mix(in srgb,{style.USER_COLOUR} {100 * style.USER_SHARE:.0f}%,'
+    'currentColor)" '
+)
 # Of use only where the SVG is the whole document: in a page, the page's own colour is inherited.
 _SCHEME = "@media (prefers-color-scheme:dark){svg:root{color:#e0e0e0}}"
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -124,8 +129,8 @@ class _Still:
         top_px = self.bottom_px
         yield from self._lane("you", 2 * _WAVE_HALF_PX)
         for spans in (data.padded, data.detected, data.found):
-            yield self._spans(spans, 2 * _WAVE_HALF_PX, style.SPEECH_COLOUR, 0.3)
-        yield from self._waves([(data.user, 1.0)], style.USER_COLOUR)
+            yield self._spans(spans, 2 * _WAVE_HALF_PX, style.SPEECH_COLOUR, style.SPEECH_ALPHA)
+        yield from self._waves([(data.user, 1.0)], style.USER_COLOUR, _USER_STYLE)
         yield from self._lane("agent", 2 * _WAVE_HALF_PX)
         layers = [(data.unheard, 0.45), (data.received, 0.7), (data.agent, 1.0)]
         yield from self._waves(layers, style.AGENT_COLOUR)
@@ -171,7 +176,10 @@ class _Still:
         )
 
     def _waves(
-        self, layers: Sequence[tuple[Sequence[PlacedAudio], float]], colour: str
+        self,
+        layers: Sequence[tuple[Sequence[PlacedAudio], float]],
+        colour: str,
+        look: str = "",
     ) -> Iterator[str]:
         """Yields a vertical stroke per column, from its lowest sample to its highest."""
         envelopes = [
@@ -190,7 +198,7 @@ class _Still:
                 transform = self._in_columns(0.5, _WAVE_UNIT_PX)
                 yield (
                     f'<path d="{"".join(path)}" stroke="{colour}" stroke-width="{_OVERLAP:g}" '
-                    f'fill="none" opacity="{alpha:g}" '
+                    f'fill="none" opacity="{alpha:g}" {look}'
                     f'transform="{transform}"/>'
                 )
 

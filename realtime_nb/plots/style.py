@@ -6,9 +6,11 @@ apart, and hold on white and on black; all else takes the colours of the style i
 
 from __future__ import annotations
 
+import inspect
 import textwrap
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
+_P = ParamSpec("_P")
+
 __all__ = [
     "AGENT_COLOUR",
     "CALL_COLOUR",
@@ -30,21 +34,27 @@ __all__ = [
     "MUTED",
     "NEUTRAL_COLOUR",
     "SIMULATED",
+    "SPEECH_ALPHA",
     "SPEECH_COLOUR",
     "USER_COLOUR",
+    "USER_SHARE",
     "axes_or_new",
     "bars",
     "caption",
     "duration_text",
+    "ink",
     "legend_above",
     "letter_px",
+    "line_px",
     "nothing",
+    "on_any_page",
     "settle",
     "size_px",
     "strip_frame",
     "time_axis",
     "time_tick",
     "time_tick_step_s",
+    "user_wave_colour",
     "why_no_latency",
     "x_label",
 ]
@@ -56,19 +66,91 @@ CALL_COLOUR = "#009E73"
 ERROR_COLOUR = "#CC79A7"
 NEUTRAL_COLOUR = "#878787"
 
+USER_SHARE = 0.6
+"""How much of the user's wave is its own colour, the rest is the text's."""
+
+SPEECH_ALPHA = 0.15
+"""Opacity of speech behind the user's wave; where it is detected and padded, it lies twice."""
+
 MUTED = 0.7
 """Opacity of text that is said in passing, in the text's own colour."""
 
 SIMULATED = "Latencies of the local server on this machine, not of a hosted service."
 
+_GREY = "#757575"
+"""Text that can be read on white (4.6 : 1) and on black (4.6 : 1)."""
+_LIGHT_GREY = "#808080"
+"""The same for the lanes' names. A notebook gives a transparent picture a background, white or
+black, when all tick labels are on one side of medium grey; this is just on the other."""
+_USER_ON_ANY_PAGE = "#2289CE"
+"""The user's wave, 3 : 1 over the speech behind it, on white and on black."""
+_ANY_PAGE = {
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "none"),
+    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color"), _GREY),
+    "ytick.color": _LIGHT_GREY,
+}
+
 _WIDTH_IN = 10.0
 _LETTER_EM = 0.58
 """Width of a usual letter, as a share of the size of the type."""
 _SMALL = 0.833
+_LINE_EM = 1.75
+"""Height of a line, with what is between lines, as a share of the size of the type."""
 _LEAST_SHARE = 0.3
 """Of the figure's width and height that its axes keep whatever is written around them."""
 _FEWEST_LETTERS = 16
 _TICK_STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
+
+
+def on_any_page(plot: Callable[_P, Axes]) -> Callable[_P, Axes]:
+    """Returns a plot whose own figures hold on light and on dark pages.
+
+    Unless a style was chosen, or axes are given, the figure is transparent and its text grey: what
+    shows it doesn't tell matplotlib which theme it has.
+    """
+
+    @wraps(plot)
+    def drawn(*args: _P.args, **options: _P.kwargs) -> Axes:
+        import matplotlib.pyplot as plt
+
+        given = inspect.signature(plot).bind(*args, **options).arguments.get("ax")
+        if given is not None or not _is_plain():
+            return plot(*args, **options)
+        with plt.rc_context(_ANY_PAGE):  # type: ignore[arg-type]
+            ax = plot(*args, **options)
+            for one in ax.figure.axes:  # of ticks that are yet to come, too
+                one.tick_params(axis="x", colors=_GREY)
+                one.tick_params(axis="y", colors=_LIGHT_GREY)
+        return ax
+
+    return drawn
+
+
+def _is_plain() -> bool:
+    """Tells whether the colours are matplotlib's own, that is black on white."""
+    import matplotlib as mpl
+
+    now, plain = dict(mpl.rcParams.items()), dict(mpl.rcParamsDefault.items())
+    return all(now.get(name) == plain.get(name) for name in _ANY_PAGE)
+
+
+def ink() -> str:
+    """Returns the colour of text in the style in use."""
+    import matplotlib.pyplot as plt
+
+    return str(plt.rcParams["text.color"])
+
+
+def user_wave_colour(ink: str) -> str:
+    """Returns the colour of the user's wave, which stands out from the speech behind it: it lies
+    towards the colour of the text."""
+    from matplotlib.colors import to_hex, to_rgb
+
+    if ink == _GREY:
+        return _USER_ON_ANY_PAGE
+    pairs = zip(to_rgb(USER_COLOUR), to_rgb(ink), strict=True)
+    red, green, blue = (USER_SHARE * own + (1 - USER_SHARE) * other for own, other in pairs)
+    return to_hex((red, green, blue))
 
 
 def axes_or_new(ax: Axes | None, height_in: float) -> Axes:
@@ -131,6 +213,13 @@ def letter_px(ax: Axes, size_pt: float | None = None) -> float:
 
     size_pt = plt.rcParams["font.size"] * _SMALL if size_pt is None else size_pt
     return float(_LETTER_EM * size_pt * ax.figure.dpi / 72)
+
+
+def line_px(ax: Axes) -> float:
+    """Returns how high a line of small type is, in pixels."""
+    import matplotlib.pyplot as plt
+
+    return float(_LINE_EM * plt.rcParams["font.size"] * _SMALL * ax.figure.dpi / 72)
 
 
 def bars(

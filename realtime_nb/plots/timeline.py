@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from realtime_nb.analysis.timeline import PlacedAudio, TimelineData
+from realtime_nb.analysis.timeline import PlacedAudio, TimelineData, TimelineTurn
 from realtime_nb.analysis.voices import TimeSpan
 from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.plots import style
@@ -28,11 +28,15 @@ __all__ = [
 _HALF_HEIGHT = 0.46
 _RESPONSE_HALF_HEIGHT = 0.07
 _CALL_HALF_HEIGHT = 0.09
+_ROW = 0.21
+"""Height of a line of text in a figure of our own; elsewhere, it depends on the axes' size."""
+_MOST_ROWS_SHARE = 0.6
+"""Of axes too low for their lines of text, which then overlap."""
+_LEAST_SEEN = 0.005
 _QUIET = 0.05
 """A lane in which nothing is louder than this is not blown up to full height."""
 _DETECTED = "speech, detected"
 _FOUND = "speech, found offline"
-_SPEECH_ALPHA = 0.25
 MOST_CROWDED_CALLS = 12
 """With more calls, only those get their name that have the room until the next begins."""
 _LONGEST_LABEL = 28
@@ -106,7 +110,9 @@ class _Lanes:
     """The middles of the lanes, from the top; None where there is nothing to show."""
 
     labels: float | None
+    turns: float | None
     user: float
+    latencies: float
     agent: float
     responses: float | None
     calls: float | None
@@ -114,24 +120,34 @@ class _Lanes:
     top: float
 
     @classmethod
-    def of(cls, data: TimelineData) -> _Lanes:
-        user, agent = 2.3, 1.2
+    def of(cls, data: TimelineData, row: float = _ROW) -> _Lanes:
+        """Places them, with so much height for a line of text."""
+        agent = 1.2
+        answered = any(turn.latency_ms == turn.latency_ms for turn in data.turns)
+        latencies = agent + _HALF_HEIGHT + (0.04 + row / 2 if answered else 0.09)
+        user = latencies + (0.04 + row / 2 if answered else 0.09) + _HALF_HEIGHT
         bottom = agent - _HALF_HEIGHT - 0.08
-        responses = calls = None
+        responses = calls = turns = labels = None
         if data.responses:
             responses = bottom - 0.1
             bottom = responses - _RESPONSE_HALF_HEIGHT - 0.08
         if data.calls or data.errors:
             calls = bottom - 0.2
-            bottom = calls - 0.42
-        labels = user + _HALF_HEIGHT + 0.2 if data.labels else None
-        top = user + _HALF_HEIGHT + (0.4 if data.labels else 0.08)
-        return cls(labels, user, agent, responses, calls, bottom, top)
+            bottom = calls - _CALL_HALF_HEIGHT - (row + 0.1 if data.calls else 0.08)
+        top = user + _HALF_HEIGHT + 0.04
+        if data.turns:
+            turns = top + row / 2
+            top += row
+        if data.labels:
+            labels = top + row / 2
+            top += row
+        return cls(labels, turns, user, latencies, agent, responses, calls, bottom, top + 0.04)
 
     def names(self, lowest: str) -> dict[str, float]:
         """Returns what to write beside them."""
         lanes = {
             "labels": self.labels,
+            "turns": self.turns,
             "you": self.user,
             "agent": self.agent,
             "responses": self.responses,
@@ -143,6 +159,7 @@ class _Lanes:
 # --- drawing --------------------------------------------------------------------------------------
 
 
+@style.on_any_page
 def plot_timeline(data: TimelineData, ax: Axes | None = None) -> Axes:
     """Draws who spoke when, what turn detection heard and which functions ran.
 
@@ -150,20 +167,28 @@ def plot_timeline(data: TimelineData, ax: Axes | None = None) -> Axes:
     in a dashed frame what only the offline detector tells, as of push-to-talk; the one below is the
     agent as it was played, with what was never heard faded (of a log, as it came); then the
     model's responses; bars are function calls, crosses are errors, dotted lines marks made by
-    people.
+    people. Turns have their numbers where they begin, and above each answer its latency.
 
     However long the session, each pixel shows the lowest and the highest sample under it.
+
+    Args:
+        data: What there is to draw; ``data.part(start_s, end_s, turn)`` is a part of it.
+        ax: Where to draw; without it, into a figure of its own.
     """
-    axis_s = data.begin_s, max(data.duration_s, 0.1)
+    axis_s = data.begin_s, max(data.duration_s, data.begin_s + 0.1)
     length_s = axis_s[1] - axis_s[0]
     lanes = _Lanes.of(data)
     ax = style.axes_or_new(ax, 0.75 + 0.84 * (lanes.top - lanes.bottom))
-    _dress(ax, lanes.names("tools" if data.calls else "errors"), axis_s)
+    lowest = "tools" if data.calls else "errors"
+    _dress(ax, lanes.names(lowest), axis_s)
+    lanes = _fitted(ax, data)
+    _name_lanes(ax, lanes.names(lowest))
     letter_s = style.letter_px(ax) * length_s / style.size_px(ax)[0]
     bins = int(max(200, style.size_px(ax)[0] * 2))  # two per pixel, for dense screens
     ax.set_ylim(lanes.bottom, lanes.top)
     _draw_speech(ax, lanes.user, data)
-    _draw_wave(ax, lanes.user, style.USER_COLOUR, [(data.user, 1.0, "")], axis_s, bins)
+    wave_colour = style.user_wave_colour(style.ink())
+    _draw_wave(ax, lanes.user, wave_colour, [(data.user, 1.0, "")], axis_s, bins)
     layers = [
         (data.unheard, 0.45, "not heard"),
         (data.received, 0.7, "as received; playing unknown"),
@@ -173,13 +198,25 @@ def plot_timeline(data: TimelineData, ax: Axes | None = None) -> Axes:
     if lanes.responses is not None:
         _draw_responses(ax, lanes.responses, data.responses, length_s / bins)
     if lanes.calls is not None:
-        _draw_calls(ax, lanes.calls, data.calls, axis_s[1], bins, letter_s)
+        _draw_calls(ax, lanes.calls, data.calls, axis_s, bins, letter_s)
         _draw_errors(ax, lanes.calls, data.errors)
     if lanes.labels is not None:
         _draw_labels(ax, lanes, data.labels, letter_s)
+    _draw_turns(ax, lanes, data.turns, letter_s)
     _explain(ax)
     style.settle(ax)
+    if data.simulated and any(turn.latency_ms == turn.latency_ms for turn in data.turns):
+        style.caption(ax, [style.SIMULATED])
     return ax
+
+
+def _fitted(ax: Axes, data: TimelineData) -> _Lanes:
+    """Returns lanes whose lines of text are as high as the type, however low the axes are."""
+    none, one = _Lanes.of(data, 0.0), _Lanes.of(data, 1.0)
+    bare, rows = none.top - none.bottom, (one.top - one.bottom) - (none.top - none.bottom)
+    # Of the axes' height, a line takes its share of the height that includes all lines.
+    share = min(style.line_px(ax) / style.size_px(ax)[1], _MOST_ROWS_SHARE / max(rows, 1.0))
+    return _Lanes.of(data, share * bare / (1 - rows * share))
 
 
 def _draw_speech(ax: Axes, middle: float, data: TimelineData) -> None:
@@ -199,7 +236,7 @@ def _draw_speech(ax: Axes, middle: float, data: TimelineData) -> None:
                 whole[:, 1],
                 middle - _HALF_HEIGHT,
                 middle + _HALF_HEIGHT,
-                facecolors=to_rgba(style.SPEECH_COLOUR, _SPEECH_ALPHA),
+                facecolors=to_rgba(style.SPEECH_COLOUR, style.SPEECH_ALPHA),
                 label=label,
                 **frame,
             )
@@ -231,8 +268,14 @@ def _draw_wave(
             edgecolor=colour,
             linewidth=0.6,
             alpha=alpha,
-            label=label or None,
+            # A few silent samples are nothing that could be seen.
+            label=(label or None) if _is_seen(low, high, scale) else None,
         )
+
+
+def _is_seen(low: npt.NDArray[np.float32], high: npt.NDArray[np.float32], scale: float) -> bool:
+    height = float(np.fmax.reduce(np.fmax(-low, high), initial=0.0))
+    return scale * height > _LEAST_SEEN
 
 
 def _draw_responses(
@@ -256,15 +299,17 @@ def _draw_calls(
     ax: Axes,
     middle: float,
     calls: Sequence[tuple[float, float | None, str]],
-    duration_s: float,
+    axis_s: TimeSpan,
     bins: int,
     letter_s: float,
 ) -> None:
+    begin_s, last_s = axis_s
+    least_s = (last_s - begin_s) / bins
     bottom = middle - _CALL_HALF_HEIGHT
     in_order = sorted(calls, key=lambda call: call[0])
     for answered in (True, False):
         spans = [
-            (start_s, duration_s if end_s is None else max(end_s, start_s + duration_s / bins))
+            (start_s, last_s if end_s is None else max(end_s, start_s + least_s))
             for start_s, end_s, _ in in_order
             if (end_s is not None) == answered
         ]
@@ -281,28 +326,30 @@ def _draw_calls(
                 linewidths=1,
                 alpha=1.0 if answered else 0.4,
             )
-    for left_s, text in _call_names(in_order, duration_s, letter_s):
+    for left_s, text in _call_names(in_order, axis_s, letter_s):
+        # On the floor of the axes, above the ticks, however low the axes are.
         ax.annotate(
             text,
-            (left_s, bottom),
-            xytext=(0, -2),
+            (left_s, ax.get_ylim()[0]),
+            xytext=(0, 1),
             textcoords="offset points",
-            va="top",
+            va="bottom",
             fontsize="small",
         )
 
 
 def _call_names(
-    calls: Sequence[tuple[float, float | None, str]], duration_s: float, letter_s: float
+    calls: Sequence[tuple[float, float | None, str]], axis_s: TimeSpan, letter_s: float
 ) -> Iterator[tuple[float, str]]:
     """Yields where to write which names, so that none covers another."""
-    free_s = 0.0
+    free_s, duration_s = axis_s
+    begin_s = free_s
     followers_s = [*(start_s for start_s, *_ in calls), duration_s][1:]
     for (start_s, end_s, name), next_s in zip(calls, followers_s, strict=True):
         time = "no output" if end_s is None else style.duration_text(end_s - start_s)
         text = f"{name}, {time}"
         width_s = len(text) * letter_s
-        left_s = max(0.0, min(start_s, duration_s - width_s))
+        left_s = max(begin_s, min(start_s, duration_s - width_s))
         crowded = len(calls) > MOST_CROWDED_CALLS and start_s + width_s > min(next_s, duration_s)
         if left_s >= free_s and not crowded:
             free_s = left_s + width_s
@@ -328,9 +375,7 @@ def _draw_labels(
     ax: Axes, lanes: _Lanes, labels: Sequence[tuple[float, str]], letter_s: float
 ) -> None:
     """Draws dotted lines through all lanes; where there is room for its text, a line reaches it."""
-    import matplotlib.pyplot as plt
-
-    texts = dict(_label_texts(sorted(labels), ax.get_xlim()[1], letter_s))
+    texts = dict(_label_texts(sorted(labels), ax.get_xlim(), letter_s))
     ends = [
         lanes.top if index in texts else lanes.user + _HALF_HEIGHT for index in range(len(labels))
     ]
@@ -338,7 +383,7 @@ def _draw_labels(
         [t_s for t_s, _ in sorted(labels)],
         lanes.bottom,
         ends,
-        colors=plt.rcParams["text.color"],
+        colors=style.ink(),
         linestyles=(0, (1, 1.5)),
         linewidth=0.9,
         alpha=style.MUTED,
@@ -357,10 +402,10 @@ def _draw_labels(
 
 
 def _label_texts(
-    labels: Sequence[tuple[float, str]], duration_s: float, letter_s: float
+    labels: Sequence[tuple[float, str]], axis_s: TimeSpan, letter_s: float
 ) -> Iterator[tuple[int, tuple[float, str, Literal["left", "right"]]]]:
     """Yields which labels are written out, where and how aligned, so that none covers another."""
-    free_s = 0.0
+    free_s, duration_s = axis_s
     for index, (t_s, text) in enumerate(labels):
         short = text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1].rstrip()}…"
         width_s = (len(short) + 1) * letter_s
@@ -372,8 +417,41 @@ def _label_texts(
             yield index, (t_s, short, "right")
 
 
-def _dress(ax: Axes, names: dict[str, float], axis_s: TimeSpan) -> None:
+def _draw_turns(ax: Axes, lanes: _Lanes, turns: Sequence[TimelineTurn], letter_s: float) -> None:
+    """Writes the numbers of turns where they begin, and latencies where answers do."""
+    written = {"ha": "left", "va": "center", "fontsize": "small", "clip_on": False}
+    begin_s, end_s = ax.get_xlim()
+    numbers = [(max(turn.start_s, begin_s), str(turn.number)) for turn in turns]
+    for t_s, text in _apart(numbers, (begin_s, end_s), letter_s):
+        ax.text(t_s, lanes.turns or lanes.top, text, **written)  # type: ignore[arg-type]
+    answers = [
+        (turn.answer_s, style.duration_text(turn.latency_ms / 1000))
+        for turn in turns
+        if turn.latency_ms == turn.latency_ms and begin_s <= turn.answer_s <= end_s
+    ]
+    for t_s, text in _apart(answers, (begin_s, end_s), letter_s):
+        ax.text(t_s, lanes.latencies, text, **written)  # type: ignore[arg-type]
+
+
+def _apart(
+    texts: Sequence[tuple[float, str]], axis_s: TimeSpan, letter_s: float
+) -> Iterator[tuple[float, str]]:
+    """Yields those for which there is room, from the left."""
+    free_s, end_s = axis_s
+    for t_s, text in sorted(texts):
+        width_s = len(text) * letter_s
+        left_s = min(t_s, end_s - width_s)
+        if left_s >= free_s:
+            free_s = left_s + width_s + letter_s
+            yield left_s, text
+
+
+def _name_lanes(ax: Axes, names: dict[str, float]) -> None:
     ax.set_yticks(list(names.values()), list(names))
+
+
+def _dress(ax: Axes, names: dict[str, float], axis_s: TimeSpan) -> None:
+    _name_lanes(ax, names)
     style.strip_frame(ax, grid="x")
     ax.set_xlim(*axis_s)
     style.settle(ax)
@@ -387,4 +465,4 @@ def _explain(ax: Axes) -> None:
         for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
             # In the lane it lies over the padded speech.
             if handle is not None and text.get_text() == _DETECTED:
-                handle.set_alpha(2 * _SPEECH_ALPHA - _SPEECH_ALPHA**2)
+                handle.set_alpha(2 * style.SPEECH_ALPHA - style.SPEECH_ALPHA**2)

@@ -29,6 +29,7 @@ _COUNT_STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 Numbers = npt.NDArray[np.float64]
 
 
+@style.on_any_page
 def plot_usage(usage: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draws the tokens of each response, one on top of the other, and the growth of the context.
 
@@ -120,14 +121,13 @@ def _draw_bars(
 
 
 def _draw_context(ax: Axes, context: Numbers) -> Artist:
-    import matplotlib.pyplot as plt
 
     edges = np.arange(len(context) + 1) + 0.5
     return ax.stairs(
         context,
         edges,
         baseline=None,
-        color=plt.rcParams["text.color"],
+        color=style.ink(),
         linewidth=1.1,
         label="context (all input)",
     )
@@ -151,6 +151,7 @@ def _uncounted(count: int) -> str:
 # --- cost -----------------------------------------------------------------------------------------
 
 
+@style.on_any_page
 def plot_cost(costs: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draws what each turn cost, and on an axis at the right what the session cost up to then.
 
@@ -193,10 +194,9 @@ def plot_cost(costs: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def _draw_cumulative(ax: Axes, places: Numbers, cumulative_usd: Numbers) -> Artist:
-    import matplotlib.pyplot as plt
     from matplotlib.ticker import MaxNLocator
 
-    ink = plt.rcParams["text.color"]
+    ink = style.ink()
     right = ax.twinx()
     (line,) = right.step(
         np.append(places - 0.5, places[-1] + 0.5),

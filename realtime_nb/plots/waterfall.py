@@ -36,6 +36,7 @@ _BAR_HALF_HEIGHT = 0.36
 _THIN_BAR_HALF_HEIGHT = 0.46
 
 
+@style.on_any_page
 def plot_waterfall(
     latency: pd.DataFrame, ax: Axes | None = None, *, simulated: bool = False
 ) -> Axes:
@@ -154,9 +155,8 @@ def _fitting_pt(ax: Axes, row_px: float) -> float:
 
 def _mark_rows(ax: Axes, latency: pd.DataFrame) -> list[Artist]:
     """Draws marks at the ends of thin bars, for which words would be too large."""
-    import matplotlib.pyplot as plt
 
-    ink = plt.rcParams["text.color"]
+    ink = style.ink()
     handles: list[Artist] = []
     for column, name, marker, place in (
         ("had_calls", "with calls", "o", 5.0),

@@ -432,11 +432,28 @@ class Recording:
 
         return write_report(self, path)
 
-    def plot_timeline(self, ax: Axes | None = None) -> Axes:
-        """Draws who spoke when, what turn detection heard, and which functions ran."""
+    def plot_timeline(
+        self,
+        ax: Axes | None = None,
+        *,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        turn: int | None = None,
+    ) -> Axes:
+        """Draws who spoke when, what turn detection heard, and which functions ran.
+
+        Args:
+            ax: Where to draw; without it, into a figure of its own.
+            start_s: The first moment that is shown.
+            end_s: The last one.
+            turn: The number of the turn to show, instead of both.
+
+        Raises:
+            ConfigurationError: There is no such turn, or nothing lies there.
+        """
         from realtime_nb.plots import plot_timeline
 
-        return plot_timeline(self.timeline_data, ax)
+        return plot_timeline(self.timeline_data.part(start_s, end_s, turn), ax)
 
     @cached_property
     def timeline_data(self) -> TimelineData:

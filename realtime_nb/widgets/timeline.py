@@ -193,9 +193,10 @@ class Timeline(View):
             stretch.start_s = begin_s + stretch.offset_s
         if same and same[-1].outline.duration_s <= _LONGEST_CLIP_S:
             return same[-1]
-        offset_s = there_s - chunk_s
+        outline, begun_s = same[-1].outline.cut_off() if same else (Outline(), 0.0)
+        offset_s = there_s - chunk_s - begun_s
         made = self._new_stretch("user", begin_s + offset_s)
-        made.number, made.offset_s = number, offset_s
+        made.number, made.offset_s, made.outline = number, offset_s, outline
         return made
 
     def add_output(self, item_id: str, pcm: bytes) -> None:
@@ -461,7 +462,7 @@ def _part(stretch: _Stretch) -> tuple[dict[str, object], bytes] | None:
     facts = {
         "id": stretch.id,
         "lane": stretch.lane,
-        "start_s": round(stretch.start_s, 4),
+        "start_s": round(stretch.start_s, 6),  # a pixel of 0.1 s is less than a tenth of a ms
         "step": stretch.step,
     }
     return {**facts, "heard_s": stretch.heard_s, "count": len(points) // POINT_BYTES}, points

@@ -40,6 +40,18 @@ class Outline:
         self.points += _points(samples[:whole]).tobytes()
         self._rest = samples[whole:]
 
+    def cut_off(self) -> tuple[Outline, float]:
+        """Returns the outline that goes on where this one ends, and how much of it is there
+        already, in seconds.
+
+        It begins with what is no point here yet, behind the last point: a wave drawn in two parts
+        has neither a gap nor a step between them.
+        """
+        following = Outline()
+        following.points += self.points[-POINT_BYTES:]
+        following._rest, self._rest = self._rest, self._rest[:0]
+        return following, following.duration_s
+
 
 def outline(samples: Samples, step: int = POINT_SAMPLES) -> bytes:
     """Returns the outline of whole audio: float32 (n,) in −1..1, ``step`` of them to a point.

@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 
 from realtime_nb.analysis.timeline import timeline_data
+from realtime_nb.archive.recorder import Recorder
+from realtime_nb.errors import ConfigurationError
+from realtime_nb.recordings.recording import Recording, load
 from tests.made_recording import MadeRecording
+from tests.scripted_session import LiveSession, three_turns
 
 SECOND = np.full(24_000, 0.1, np.float32)
 RECEIVED = {"resp_1_item": SECOND, "resp_2_item": SECOND}
@@ -83,3 +87,53 @@ def test_a_response_that_runs_when_the_session_ends() -> None:
         (4.0, 4.2, "completed"),
         (7.0, 10.0, "in_progress"),
     ]
+
+
+@pytest.fixture(scope="module")
+def scripted(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    recorder = Recorder(tmp_path_factory.mktemp("recordings"), {})
+    three_turns(LiveSession(recorder))
+    recorder.close(duration_s=16.2)
+    return load(recorder.path)
+
+
+def test_turns_have_the_latencies_of_the_table(scripted: Recording) -> None:
+    turns, table = scripted.timeline_data.turns, scripted.latency
+    assert [turn.number for turn in turns] == table.turn.tolist()
+    told = pytest.approx(table.latency_ms.tolist(), nan_ok=True)
+    assert [turn.latency_ms for turn in turns] == told
+    assert [turn.answer_s for turn in turns] == pytest.approx(table.played_s.tolist(), nan_ok=True)
+    for turn, speech_end_s in zip(turns, table.speech_end_s, strict=True):
+        assert turn.start_s <= turn.end_s <= 16.2
+        assert math.isnan(speech_end_s) or turn.start_s < speech_end_s < turn.end_s
+
+
+def test_a_part_has_what_reaches_into_it(scripted: Recording) -> None:
+    data = scripted.timeline_data
+    first = data.turns[0]
+    part = data.part(turn=first.number)
+    assert (part.begin_s, part.duration_s) == pytest.approx(
+        (max(0.0, first.start_s - 0.5), min(16.2, first.end_s + 0.5))
+    )
+    assert first in part.turns
+    assert data.part() is data
+    rest = data.part(start_s=12.0)
+    assert (rest.begin_s, rest.duration_s) == (12.0, 16.2)
+    assert all(end_s >= 12.0 for _, end_s in rest.padded)
+    assert len(rest.padded) < len(data.padded)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"turn": 9}, "There are: 1, 2, 3"),
+        ({"turn": 1, "start_s": 2.0}, "start_s= and end_s="),
+        ({"start_s": 5.0, "end_s": 5.0}, "ends after it starts"),
+        ({"start_s": math.nan}, "ends after it starts"),
+        ({"start_s": 30.0, "end_s": 40.0}, "16.200 s"),
+        ({"end_s": -1.0}, "-1 s"),
+    ],
+)
+def test_a_part_that_there_is_not(scripted: Recording, asked: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        scripted.plot_timeline(**asked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from realtime_nb.analysis.timeline import PlacedAudio, TimelineData
+from realtime_nb.analysis.timeline import PlacedAudio, TimelineData, TimelineTurn
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.audio.pcm import Samples
 
@@ -48,6 +48,7 @@ def timeline() -> TimelineData:
             (18.0, 18.4, "failed"),
         ],
         labels=[(3.0, "I wasn't finished"), (12.1, "that was not me")],
+        turns=[TimelineTurn(1, 1.1, 12.2, 5.0, 1_100.0), TimelineTurn(2, 12.1, 18.4)],
     )
 
 

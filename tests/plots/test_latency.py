@@ -62,8 +62,7 @@ def test_equal_latencies_stay_apart_and_where_they_are() -> None:
 def test_interrupted_turns_are_hollow() -> None:
     ax = plot_latency(plain([500.0, 700.0]).assign(interrupted=[True, False]))
     faces = ax.collections[0].get_facecolor()
-    assert np.asarray(faces)[0][:3] == pytest.approx([1, 1, 1])
-    assert np.asarray(faces)[1][:3] != pytest.approx([1, 1, 1])
+    assert [face[3] for face in np.asarray(faces)] == [0, 1]  # the page shines through
     drawn = ax.get_legend()
     assert drawn is not None
     assert [text.get_text() for text in drawn.get_texts()] == ["interrupted"]

@@ -7,12 +7,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
+from matplotlib_inline.backend_inline import _fetch_figure_metadata
 
 from realtime_nb.analysis import tables
+from realtime_nb.analysis.timeline import PlacedAudio, TimelineData
 from realtime_nb.plots import (
     plot_cost,
     plot_lanes,
@@ -25,6 +27,7 @@ from realtime_nb.plots import (
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.input_clock import InputClock
 from tests.plots import pictures, sessions
+from tests.plots.sessions import noise
 
 COLOURS = (
     style.USER_COLOUR,
@@ -193,3 +196,49 @@ def test_durations_are_written_in_a_fitting_unit(seconds: float, text: str) -> N
 @pytest.mark.parametrize(("duration_s", "step_s"), [(0.5, 0.1), (60, 10), (3_600, 600)])
 def test_ticks_are_round_and_few(duration_s: float, step_s: float) -> None:
     assert style.time_tick_step_s(duration_s) == step_s
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+def spoken_on(paper: str) -> str:
+    """The colour of detected speech: the span lies twice."""
+    own, alpha = np.array(to_rgb(style.SPEECH_COLOUR)), style.SPEECH_ALPHA
+    mixed = np.array(to_rgb(paper))
+    for _ in range(2):
+        mixed = alpha * own + (1 - alpha) * mixed
+    return to_hex(mixed.tolist())
+
+
+@pytest.mark.parametrize("paper", ["#ffffff", "#111111", "#000000"])
+def test_the_users_wave_stands_out_from_its_span(paper: str) -> None:
+    ink = "black" if paper == "#ffffff" else "white"
+    behind = spoken_on(paper)
+    assert contrast(style.user_wave_colour(ink), behind) >= 3
+    grey = plot_timeline(TimelineData(1.0, user=[PlacedAudio(0, noise(24_000))])).collections[-1]
+    assert contrast(to_hex(np.asarray(grey.get_facecolor())[0]), behind) >= 2.9
+
+
+@pytest.mark.parametrize("paper", ["#ffffff", "#111111"])
+def test_a_figure_of_its_own_holds_on_any_page(paper: str) -> None:
+    ax = plot_timeline(sessions.timeline())
+    ax.figure.canvas.draw()
+    root = ax.figure.canvas.figure
+    assert (to_rgba(root.get_facecolor())[3], to_rgba(ax.get_facecolor())[3]) == (0, 0)
+    ticks = [*ax.get_xticklabels(), *ax.get_yticklabels()]
+    for text in [*ticks, ax.xaxis.label, *ax.get_legend().get_texts()]:  # type: ignore[union-attr]
+        assert contrast(to_hex(text.get_color()), paper) >= 3.9
+    # What a notebook asks before it gives a transparent picture a white or a black background.
+    assert _fetch_figure_metadata(root) is None  # type: ignore[no-untyped-call]
+
+
+def test_a_chosen_style_and_given_axes_are_left_alone() -> None:
+    with plt.style.context("dark_background"):
+        ax = plot_timeline(sessions.timeline())
+        assert to_rgba(ax.figure.get_facecolor()) == (0, 0, 0, 1)
+        assert to_rgb(ax.xaxis.label.get_color()) == (1, 1, 1)
+    _, given = plt.subplots()
+    plot_timeline(sessions.timeline(), ax=given)
+    assert to_rgba(given.get_facecolor()) == (1, 1, 1, 1)

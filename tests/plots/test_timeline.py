@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
 
-from realtime_nb.analysis.timeline import PlacedAudio, TimelineData
+from realtime_nb.analysis.timeline import PlacedAudio, TimelineData, TimelineTurn
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.plots import envelope, plot_timeline
 from realtime_nb.plots.timeline import response_kinds
@@ -86,7 +86,12 @@ def test_timeline_of_a_session(tmp_path: Path) -> None:
     assert {"speech, padded", "speech, detected", "not heard", "error"} <= set(labels(ax))
     lanes = {tick.get_text() for tick in ax.get_yticklabels()}
     assert lanes >= {"you", "agent", "tools"}
-    assert [text.get_text() for text in ax.texts] == ["book, 800 ms"]
+    latency = load(recorder.path).latency
+    shown = [f"{ms:.0f} ms" for ms in latency.latency_ms.dropna()]
+    texts = [text.get_text() for text in ax.texts]
+    assert texts == ["book, 800 ms", "1", "2", "3", *shown]
+    answers = [ax.texts[texts.index(text)].get_position()[0] for text in shown]
+    assert answers == pytest.approx(latency.played_s[latency.latency_ms.notna()].tolist())
     assert ax.get_xlim() == (0.0, 16.2)
     assert ax.get_xlabel() == "time (s)"
     spans = {
@@ -173,6 +178,7 @@ PARTS: list[dict[str, Any]] = [
     {"calls": ()},
     {"errors": ()},
     {"responses": ()},
+    {"turns": ()},
     {"responses": [(4.4, 4.65, "completed"), (4.9, 6.5, "completed"), (16.5, 17.2, "completed")]},
     {"labels": ()},
 ]
@@ -273,3 +279,72 @@ def test_a_label_is_read_where_it_was_made() -> None:
 def test_without_calls_the_lane_of_errors_has_their_name() -> None:
     ax = plot_timeline(TimelineData(1.0, errors=[0.5]))
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["you", "agent", "errors"]
+
+
+def parts() -> TimelineData:
+    """A session whose first half has nothing of what its second has."""
+    return TimelineData(
+        20.0,
+        user=[PlacedAudio(1.0, noise(48_000)), PlacedAudio(11.0, noise(48_000))],
+        agent=[PlacedAudio(4.0, noise(48_000))],
+        unheard=[PlacedAudio(14.0, noise(24_000))],
+        padded=[(0.8, 3.2), (10.8, 13.2)],
+        calls=[(15.0, 15.5, "book")],
+        errors=[16.0],
+        responses=[(3.3, 5.0, "completed"), (13.3, 14.0, "cancelled")],
+        labels=[(12.0, "odd")],
+        turns=[TimelineTurn(1, 1.0, 6.0, 4.0, 1_000.0), TimelineTurn(2, 11.0, 16.0)],
+    )
+
+
+def test_the_legend_tells_of_what_is_there_and_of_nothing_else() -> None:
+    whole = {"speech, padded", "not heard", "response, cut short", "error"}
+    assert set(labels(plot_timeline(parts()))) == whole
+    first = plot_timeline(parts().part(end_s=8.0))
+    assert labels(first) == ["speech, padded"]
+    assert first.get_xlim() == (0.0, 8.0)
+    lanes = [tick.get_text() for tick in first.get_yticklabels()]
+    assert lanes == ["turns", "you", "agent", "responses"]
+    silence = replace(parts(), unheard=[PlacedAudio(14.0, np.zeros(24_000, np.float32))])
+    assert set(labels(plot_timeline(silence))) == whole - {"not heard"}
+
+
+def test_a_turn_is_shown_with_its_number_and_its_latency() -> None:
+    ax = plot_timeline(parts().part(turn=1))
+    assert ax.get_xlim() == (0.5, 6.5)
+    assert [text.get_text() for text in ax.texts] == ["1", "1.0 s"]
+    second = plot_timeline(parts().part(turn=2))
+    assert "2" in [text.get_text() for text in second.texts]
+
+
+@given(st.lists(st.tuples(st.floats(0, 60), st.floats(0, 60)), max_size=40))
+def test_numbers_and_latencies_do_not_cover_each_other(turns: list[tuple[float, float]]) -> None:
+    shown = [
+        TimelineTurn(number, start_s, 60.0, answer_s, 850.0)
+        for number, (start_s, answer_s) in enumerate(sorted(turns), start=1)
+    ]
+    ax = plot_timeline(TimelineData(60.0, turns=shown))
+    boxes = [text.get_window_extent() for text in ax.texts]
+    plt.close("all")
+    for one, text in enumerate(boxes):
+        assert not any(text.overlaps(other) for other in boxes[one + 1 :])
+
+
+@pytest.mark.parametrize("height_in", [1.6, 2.4, 4.0])
+@pytest.mark.parametrize("size_pt", [8, 10, 14])
+def test_names_of_tools_stay_above_the_ticks(height_in: float, size_pt: int) -> None:
+    with plt.rc_context({"font.size": size_pt}):
+        _, ax = plt.subplots(figsize=(7, height_in))
+        plot_timeline(sessions.timeline(), ax)
+        ax.figure.canvas.draw()
+        names = [text for text in ax.texts if text.get_text().startswith(("check_slots", "book"))]
+        assert len(names) == 2
+        floor_px = ax.get_window_extent().y0
+        assert min(name.get_window_extent().y0 for name in names) >= floor_px - 1
+
+
+def test_latencies_of_the_local_server_are_marked_as_its_own() -> None:
+    told = [text.get_text() for text in plot_timeline(replace(parts(), simulated=True)).texts]
+    assert any("local server" in text for text in told)
+    untold = plot_timeline(replace(parts(), simulated=True, turns=parts().turns[1:])).texts
+    assert not any("local server" in text.get_text() for text in untold)

@@ -45,3 +45,17 @@ def test_whole_audio_has_the_same_outline_and_keeps_its_end() -> None:
     assert len(whole) == 11 * POINT_BYTES
     assert outline(np.zeros(0, np.float32)) == b""
     assert points(outline(np.array([1.5, -1.5], np.float32))) == [[-32_768, 32_767]]
+
+
+@given(cut=st.integers(0, 2_400))
+def test_cut_off_it_goes_on_as_if_it_were_one(cut: int) -> None:
+    pcm = tone(100)
+    whole, first = Outline(), Outline()
+    whole.push(pcm)
+    first.push(pcm[: 2 * cut])
+    second, begun_s = first.cut_off()
+    assert begun_s == pytest.approx(cut / 24_000 - max(0, cut // 240 - 1) * 0.01)
+    second.push(pcm[2 * cut :])
+    kept = len(first.points) - POINT_BYTES if first.count else 0
+    assert first.points[:kept] + second.points == whole.points
+    assert first.duration_s == first.count / 100

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from realtime_nb.plots import style
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -48,5 +50,8 @@ def svg_of(draw: Callable[[], Axes], title: str) -> str:
         plt.close()
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
+    own, share = style.USER_COLOUR, round(100 * style.USER_SHARE)
+    mixed = f"color-mix(in srgb, {own} {share}%, currentColor)"
+    svg = svg.replace(style.user_wave_colour(_INK), mixed)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     return svg.replace("<svg ", '<svg role="img" ', 1)
