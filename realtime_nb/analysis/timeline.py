@@ -145,6 +145,7 @@ class TimelineData:
             errors=[t_s for t_s in self.errors if reaches(t_s, t_s)],
             responses=[one for one in self.responses if reaches(*one[:2])],
             labels=[one for one in self.labels if reaches(one[0], one[0])],
+            settings=[one for one in self.settings if reaches(one[0], one[0])],
             turns=[turn for turn in self.turns if reaches(turn.start_s, turn.end_s)],
             said=[one for one in self.said if reaches(one.start_s, one.end_s)],
         )

@@ -7,13 +7,15 @@
  * @typedef {import("./timeline_store.js").Store} Store
  */
 import { element, say, view } from "./view.js";
-import { SHORTEST_S, between, timeText, within, zoomed } from "./timeline_math.js";
-import { AXIS_TOP, GUTTER, Picture } from "./timeline_picture.js";
+import { copyText } from "./copying.js";
+import { SHORTEST_S, between, clipText, timeText, within, zoomed } from "./timeline_math.js";
+import { GUTTER, Picture } from "./timeline_picture.js";
 import { createStore } from "./timeline_store.js";
 
 const LIVE_WINDOW_S = 20;
 const FRAME_MS = 50;
 const DRAG_PX = 4;
+const OUTCOME_MS = 2_000;
 const KEYS = "Arrow keys move, plus and minus zoom, shift with arrows selects";
 const SOUND_KEYS = "space listens, escape stops";
 
@@ -44,6 +46,8 @@ function createView(store, el, signal) {
   const stop = button("Stop", "Stop (Esc)");
   const selected = element("span", { class: "rtnb-note rtnb-timeline-range", role: "status" });
   const listenSelected = button("Listen to selection");
+  const copy = button("", "Copy this line of Python");
+  const save = button("Save", "Save both voices as a WAV file, beside the notebook");
   const clear = button("×", "Select nothing (Esc)", "Clear selection");
   const liveButton = button("Live");
   const out = button("−", "Show more time (−)", "Zoom out");
@@ -52,7 +56,7 @@ function createView(store, el, signal) {
   el.replaceChildren(
     element("div", { class: "rtnb rtnb-timeline" }, canvas,
       element("div", { class: "rtnb-toolbar" }, listen, stop, status, liveButton, out, into, whole),
-      element("div", { class: "rtnb-toolbar rtnb-timeline-selection" }, listenSelected, selected, clear)),
+      element("div", { class: "rtnb-toolbar rtnb-timeline-selection" }, listenSelected, copy, save, selected, clear)),
   );
   const selectionBar = /** @type {HTMLElement} */ (selected.parentElement);
   const picture = new Picture(canvas, store);
@@ -65,6 +69,7 @@ function createView(store, el, signal) {
   let frame = 0;
   let drawnAt = -Infinity;
   let described = "";
+  let outcome = ""; // of copying
 
   /** @returns {Range} */
   function range() {
@@ -117,8 +122,10 @@ function createView(store, el, signal) {
     stop.hidden = !player.active;
     listenSelected.hidden = !store.audible;
     selectionBar.hidden = selection === null;
-    const words = selection === null ? "" : rangeText(selection);
-    say(selected, words);
+    copy.hidden = save.hidden = !store.clips;
+    say(copy, selection === null ? "" : `Copy ${clipText(selection)}`);
+    say(selected, selection === null ? "" : store.saved || outcome || rangeText(selection));
+    selected.title = store.saved;
     if (player.problem) status.textContent = player.problem;
     else if (player.active && !pointed) status.textContent = timeText(player.position, 0.5);
   }
@@ -188,6 +195,24 @@ function createView(store, el, signal) {
   listenSelected.addEventListener("click", () => {
     if (store.selection) player.play(store.selection);
   }, { signal });
+  copy.addEventListener("click", async () => {
+    const { selection } = store;
+    if (selection === null) return;
+    tellOutcome((await copyText(clipText(selection))) ? "Copied" : "Copying is not allowed here");
+    copy.focus();
+  }, { signal });
+  save.addEventListener("click", () => store.save(), { signal });
+
+  /** @param {string} words */
+  function tellOutcome(words) {
+    outcome = words;
+    schedule();
+    setTimeout(() => {
+      outcome = "";
+      if (!signal.aborted) schedule();
+    }, OUTCOME_MS);
+  }
+
   clear.addEventListener("click", () => {
     store.select(null, true);
     canvas.focus();
@@ -201,6 +226,12 @@ function createView(store, el, signal) {
   /** @type {Map<number, number>} Where the pointers are that are down. */
   const pointers = new Map();
   let pointed = false;
+
+  /** What is under the pointer; all of it in a tooltip, as the line may be short. @param {string} words */
+  function tellWords(words) {
+    say(status, words);
+    canvas.title = status.scrollWidth > status.clientWidth || status.scrollHeight > status.clientHeight + 1 ? words : "";
+  }
 
   canvas.addEventListener("wheel", (event) => {
     // A page that is scrolled over the canvas must not get stuck in it.
@@ -216,7 +247,7 @@ function createView(store, el, signal) {
     pointers.set(event.pointerId, event.offsetX);
     canvas.setPointerCapture(event.pointerId);
     const shown = range();
-    const does = event.offsetY >= AXIS_TOP ? "move" : "select";
+    const does = event.offsetY >= picture.lanes.axisTop ? "move" : "select";
     if (drag?.moved && drag.does === "select") store.select(null, true);
     drag = pointers.size > 1 ? null
       : { x: event.offsetX, t: picture.timeAt(event.offsetX), shown, moved: false, does };
@@ -229,8 +260,8 @@ function createView(store, el, signal) {
       return;
     }
     if (drag === null) {
-      canvas.style.cursor = event.offsetY >= AXIS_TOP ? "grab" : "crosshair";
-      status.textContent = picture.wordsAt(event.offsetX, event.offsetY);
+      canvas.style.cursor = event.offsetY >= picture.lanes.axisTop ? "grab" : "crosshair";
+      tellWords(picture.wordsAt(event.offsetX, event.offsetY));
       return;
     }
     const by = event.offsetX - drag.x;
@@ -250,7 +281,7 @@ function createView(store, el, signal) {
     if (drag?.moved && drag.does === "select") store.select(store.selection, true);
     else if (drag && !drag.moved && event.offsetX >= GUTTER) {
       cursor = Math.max(store.whole.start, Math.min(store.now, picture.timeAt(event.offsetX)));
-      status.textContent = picture.wordsAt(event.offsetX, event.offsetY);
+      tellWords(picture.wordsAt(event.offsetX, event.offsetY));
       store.click(cursor);
       listenFrom(cursor);
       schedule();
@@ -263,7 +294,7 @@ function createView(store, el, signal) {
   }, { signal });
   canvas.addEventListener("pointerleave", () => {
     pointed = false;
-    status.textContent = "";
+    tellWords("");
     schedule();
   }, { signal });
 

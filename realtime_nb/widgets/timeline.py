@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 import threading
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain, count
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from realtime_nb.analysis.clips import RecordingClip
 from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.analysis.said import Said, said
 from realtime_nb.analysis.timeline import TimelineData
 from realtime_nb.analysis.voices import TimeSpan
-from realtime_nb.errors import ConfigurationError
+from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.plots.still import timeline_svg
 from realtime_nb.protocol.audio_formats import BYTES_PER_MS
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
@@ -35,6 +38,8 @@ MAX_POINTS = 3600 * POINTS_PER_S * 2
 MAX_MARKS = 1_000
 """Marks of each kind that are kept in sight: the last."""
 
+_KINDS = 8
+_LONGEST_TEXT = 600
 _LONGEST_CLIP_S = 60.0
 
 _COUNTED = (
@@ -296,8 +301,20 @@ class Timeline(View):
             self._mark("call", index, start_s, output_s, name=name)
         for index, t_s in enumerate(data.errors):
             self._mark("error", index, t_s)
+        for index, (start_s, end_s, status) in enumerate(data.responses):
+            self._mark("response", index, start_s, end_s, name=status)
+        for index, (t_s, text) in enumerate(data.labels):
+            self._mark("label", index, t_s, name=text[:_LONGEST_TEXT])
+        for number, start_s, end_s, answer_s, latency_ms in data.turns:
+            facts = {"answer_s": answer_s, "latency_ms": latency_ms}
+            self._mark("turn", number, start_s, end_s, name=str(number), **facts)
+        self._mark_words(data.said)
         for index, (t_s, words) in enumerate(data.settings):
             self._mark("setting", index, t_s, t_s, name=words)
+
+    def _mark_words(self, said: Iterable[Said]) -> None:
+        for index, (start_s, end_s, who, text) in enumerate(said):
+            self._mark("words", index, start_s, end_s, lane=who, name=text[:_LONGEST_TEXT])
 
     def _place(self, conversation: Conversation) -> None:
         """Takes a session that is over and of which only the fold is left."""
@@ -335,9 +352,13 @@ class Timeline(View):
             begin_s = call.started_s if call.done_s is None else call.done_s
             self._mark("call", index, begin_s, call.output_s, name=call.name)
         for index, error in _last(conversation.errors):
-            self._mark("error", index, error.t_s, name=error.message[:200])
+            self._mark("error", index, error.t_s, name=error.message[:_LONGEST_TEXT])
         for index, change in _last(conversation.settings.all):
             self._mark("setting", index, change.t_s, change.t_s, name=change.words)
+        for index, response in _last(list(conversation.responses.values())):
+            times_s = response.created_s, response.done_s
+            self._mark("response", index, *times_s, name=response.status)
+        self._mark_words(said(conversation, self._clock))
         for item_id, stretch in self._by_item.items():
             item = conversation.items.get(item_id)
             if item is None:  # not there yet, or deleted
@@ -347,7 +368,7 @@ class Timeline(View):
             stretch.start_s = item.played_s if item.played_s is not None else item.stopped_s
             if item.stopped_s is not None:
                 stretch.heard_s = (item.played_ms or 0.0) / 1000
-        while len(self._marks) > 3 * MAX_MARKS:
+        while len(self._marks) > _KINDS * MAX_MARKS:
             self._marks.pop(next(iter(self._marks)))
 
     def event(self, event: WireEvent) -> None:
@@ -394,6 +415,7 @@ class Timeline(View):
             "now_s": round(now_s, 4),
             "live": self._live,
             "audible": self._sound is not None,
+            "clips": self._recording is not None,
             "marks": marks,
             "waves": [facts for facts, _ in parts],
         }
@@ -414,6 +436,8 @@ class Timeline(View):
         kind, t_s = request["kind"], request.get("t_s")
         if kind == "click" and isinstance(t_s, int | float) and self._on_click:
             self._on_click(float(t_s))
+        if kind == "save":
+            yield {"kind": "saved", "words": self._saved()}, []
         asked = self._range_of([request.get("start_s"), request.get("end_s")])
         if self._sound is None or asked is None:
             return
@@ -423,6 +447,15 @@ class Timeline(View):
         points = request.get("points")
         if kind == "detail" and isinstance(points, int):
             yield _detail(self._sound, asked, min(points, MAX_DETAIL_POINTS))
+
+    def _saved(self) -> str:
+        """Saves the selected part beside the notebook; returns what came of it, in words."""
+        try:
+            clip = self.clip()
+            span = f"{clip.start_s:.3f}-{clip.end_s:.3f} s"
+            return f"Saved {clip.save(_free_path(f'{clip.recording.path.stem} {span}'))}"
+        except (OSError, RealtimeError) as error:
+            return f"Not saved: {error}"
 
     def _range_of(self, given: object) -> TimeSpan | None:
         """Returns two numbers from the page as a range within the session; None if they are
@@ -448,6 +481,13 @@ def _detail(sound: Sound, asked: TimeSpan, points: int) -> Outgoing:
     ]
     message: PageMessage = {"kind": "detail", "start_s": asked[0], "end_s": asked[1], "step": step}
     return {**message, "waves": parts}, [b"".join(wave.points for wave in waves)]
+
+
+def _free_path(name: str) -> Path:
+    """Returns a path in the current folder at which there is nothing yet."""
+    folder = Path.cwd()
+    names = chain([name], (f"{name} ({number})" for number in count(2)))
+    return next(path for one in names if not (path := folder / f"{one}.wav").exists())
 
 
 def _part(stretch: _Stretch) -> tuple[dict[str, object], bytes] | None:

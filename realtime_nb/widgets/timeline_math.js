@@ -14,13 +14,16 @@
  *
  * @typedef {object} Mark
  * @property {string} id
- * @property {"speech" | "call" | "error" | "setting"} kind
+ * @property {"speech" | "call" | "error" | "response" | "label" | "turn" | "words" | "setting"} kind
  * @property {number} t_s
  * @property {number | null} end_s
  * @property {number | null} [onset_s]
  * @property {number | null} [offset_s]
  * @property {"server" | "offline_vad"} [source] Of onset and offset.
- * @property {string} [name]
+ * @property {string} [name] Of a response its status, of words and labels the text.
+ * @property {"user" | "agent"} [lane] Of words: who said them.
+ * @property {number | null} [answer_s] Of a turn: when its answer began to sound.
+ * @property {number | null} [latency_ms] Of a turn.
  *
  * @typedef {{start: number, end: number}} Range In seconds.
  *
@@ -110,6 +113,12 @@ export function between(one, other, session) {
   const inside = (/** @type {number} */ t) => Math.max(session.start, Math.min(session.end, t));
   const [start, end] = [inside(Math.min(one, other)), inside(Math.max(one, other))];
   return end - start < 0.001 ? null : { start, end };
+}
+
+/** The line of Python that cuts a range out; not a millisecond of it is outside. @param {Range} range */
+export function clipText({ start, end }) {
+  const [first, last] = [Math.ceil(start * 1000 - 1e-6), Math.floor(end * 1000 + 1e-6)];
+  return `rec.clip(${first / 1000}, ${Math.max(last, first + 1) / 1000})`;
 }
 
 /** How far apart ticks are. @param {number} span @param {number} width */

@@ -33,6 +33,8 @@ export function createStore(send) {
   const peaks = { user: QUIET, agent: QUIET };
   let live = true;
   let audible = false;
+  let clips = false;
+  let saved = "";  // what came of saving, in words
   let begin = 0;  // of what is shown; below 0 where something was said before the session
   let now = 0;
   let base = -Infinity;  // of the session's clock over the page's
@@ -106,6 +108,7 @@ export function createStore(send) {
   function takeChanges(message, points) {
     live = message.live;
     audible = message.audible;
+    clips = message.clips;
     begin = message.begin_s;
     let at = 0;
     for (const wave of message.waves) {
@@ -140,6 +143,14 @@ export function createStore(send) {
     get live() { return live; },
     /** Whether the session can be listened to. */
     get audible() { return audible; },
+    /** Whether parts of it can be had in Python. */
+    get clips() { return clips; },
+    get saved() { return saved; },
+    save() {
+      saved = "Saving…";
+      send({ kind: "save" });
+      tell();
+    },
     /** Whether time goes on. */
     get moving() {
       return player.state === "playing" || (live && base + performance.now() / 1000 < horizon());
@@ -154,6 +165,7 @@ export function createStore(send) {
     /** @param {Range | null} range @param {boolean} final Whether the kernel is to know it. */
     select(range, final) {
       selection = range;
+      saved = "";
       if (final) send({ kind: "select", range: range && [range.start, range.end] });
       tell();
     },
@@ -179,7 +191,8 @@ export function createStore(send) {
         player.onBlock(message, content);
         return;
       }
-      if (message.kind === "detail") takeDetail(message, content);
+      if (message.kind === "saved") saved = message.words;
+      else if (message.kind === "detail") takeDetail(message, content);
       else if (message.kind === "reset") {
         forget();
         selection = message.selection && { start: message.selection[0], end: message.selection[1] };

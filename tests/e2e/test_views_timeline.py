@@ -45,7 +45,7 @@ POINT_AT_ERROR = """([clientX, clientY]) => {
 PEAKS = """() => {
   const canvas = document.querySelector("canvas");
   const scale = canvas.width / canvas.clientWidth;
-  const left = Math.round(44 * scale);
+  const left = Math.round(62 * scale);
   const {data, width} = canvas.getContext("2d").getImageData(
     left, Math.round(68 * scale), canvas.width - left, 1);
   let count = 0;
@@ -76,8 +76,11 @@ TAPPED = """async () => {
   await new Promise((done) => { reader.onload = done; reader.readAsDataURL(blob); });
   return reader.result.split(",")[1];
 }"""
+STATUS = """(words) =>
+  document.querySelector(".rtnb-timeline-status").textContent.includes(words)"""
 RANGE = "document.querySelector('.rtnb-timeline-range').textContent"
 AGENT = (0xD5, 0x5E, 0x00)
+GUTTER = 62
 CALL = (0x00, 0x9E, 0x73)
 
 
@@ -85,7 +88,7 @@ def place(view: ViewPage, t_s: float, duration_s: float) -> tuple[float, float]:
     """Where a moment of the user's lane is in the page, all being shown."""
     box = view.page.locator("canvas").bounding_box()
     assert box is not None
-    return box["x"] + 44 + (box["width"] - 44) * t_s / duration_s, box["y"] + 30
+    return box["x"] + GUTTER + (box["width"] - GUTTER) * t_s / duration_s, box["y"] + 30
 
 
 def found_at(part: Samples, whole: Samples) -> int:
@@ -115,9 +118,9 @@ def test_a_recordings_timeline(show: Show, recording: Recording) -> None:
     view.page.keyboard.press("Escape")
     view.page.mouse.wheel(0, -700)  # in, about the pointer
     labelled(view, "0:06 to 0:09")
-    view.page.mouse.move(x, y + 120)  # the axis
+    view.page.mouse.move(x, y + 160)  # the axis
     view.page.mouse.down()
-    view.page.mouse.move(x + 400, y + 120, steps=4)
+    view.page.mouse.move(x + 380, y + 160, steps=4)
     view.page.mouse.up()
     labelled(view, "0:04 to 0:08")
     view.page.keyboard.press("ArrowRight")
@@ -269,12 +272,12 @@ def test_words_in_a_timeline_are_only_words(show: Show, recording: Recording) ->
     view = show(timeline)
     labelled(view, "1 error")
     x, y = place(view, 0.5, 20.0)
-    view.until(POINT_AT_ERROR, [x, y + 97])
+    view.until(POINT_AT_ERROR, [x, y + 104])
     assert view.page.evaluate(HARMLESS)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [860, 400])
+@pytest.mark.parametrize("width", [1_200, 400])
 def test_pictures_of_listening(
     show: Show, recording: Recording, screenshots: Path, theme: str, width: int
 ) -> None:
@@ -292,3 +295,40 @@ def test_pictures_of_listening(
     view.page.wait_for_timeout(300)
     assert view.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     view.page.screenshot(path=screenshots / f"timeline-listening-{theme}-{width}.png")
+
+
+def test_hovering_tells_the_words(show: Show, recording: Recording) -> None:
+    view = show(Timeline(recording))
+    labelled(view, "0:00 to 0:16")
+    conversation, turns = recording.conversation, recording.turns
+    answer = next(item for item in conversation.items.values() if item.played_s is not None)
+    assert answer.played_s is not None
+    x, y = place(view, answer.played_s + 0.3, recording.duration_s)
+    view.page.mouse.move(x, y + 70)
+    view.until(STATUS, answer.text)
+    onset_s = recording.input_clock.wall(turns.onset_ms.iloc[0])
+    view.page.mouse.move(*place(view, onset_s + 0.3, recording.duration_s))
+    view.until(STATUS, turns.user_text.iloc[0])
+
+
+def test_a_selection_can_be_copied_and_saved(
+    show: Show, recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    timeline = Timeline(recording)
+    timeline.on_message({"kind": "select", "range": [12.2004, recording.duration_s]}, [])
+    view = show(timeline)
+    button = view.page.get_by_role("button", name="rec.clip(")
+    labelled(view, "0:00 to 0:16")
+    line = (button.text_content() or "").removeprefix("Copy ")
+    clip = eval(line, {"rec": recording})
+    assert (clip.start_s, clip.end_s) == pytest.approx((12.2004, recording.duration_s), abs=0.001)
+    view.page.evaluate("navigator.clipboard.writeText = (text) => { window.copied = text; }")
+    button.click()
+    view.until("(line) => window.copied === line", line)
+    view.page.get_by_role("button", name="Save").click()
+    view.until("document.querySelector('.rtnb-timeline-range').textContent.startsWith('Saved /')")
+    view.page.get_by_role("button", name="Save").click()
+    view.until("document.querySelector('.rtnb-timeline-range').textContent.includes('(2).wav')")
+    first, _ = sorted(tmp_path.glob("*.wav"), key=lambda path: len(path.name))
+    assert first.read_bytes() == recording.clip(12.2004, recording.duration_s).wav

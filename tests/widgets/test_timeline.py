@@ -11,7 +11,14 @@ import pytest
 from realtime_nb.analysis.timeline import PlacedAudio, TimelineData
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.plots import AGENT_COLOUR, CALL_COLOUR, ERROR_COLOUR, SPEECH_COLOUR, USER_COLOUR
+from realtime_nb.plots import (
+    AGENT_COLOUR,
+    CALL_COLOUR,
+    ERROR_COLOUR,
+    SPEECH_COLOUR,
+    USER_COLOUR,
+    style,
+)
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.testing import silence, tone
@@ -248,7 +255,11 @@ def test_a_recording_is_drawn_as_its_plot_is(tmp_path: Path) -> None:
     lanes = [(wave["lane"], wave["heard_s"]) for wave in message["waves"]]
     assert set(lanes) == {("user", None), ("agent", None), ("agent", 0.0)}
     kinds = [mark["kind"] for mark in message["marks"]]
-    assert {kind: kinds.count(kind) for kind in kinds} == {"speech": 2, "call": 1, "error": 1}
+    table = {
+        **{"speech": 2, "call": 1, "error": 1, "turn": len(recording.turns)},
+        **{"response": len(recording.usage), "words": len(recording.timeline_data.said)},
+    }
+    assert {kind: kinds.count(kind) for kind in kinds} == table
     assert timeline.summary().endswith("2 stretches of speech, 1 function call, 1 error")
     timeline.close()
 
@@ -415,10 +426,15 @@ def test_a_click_is_reported() -> None:
     timeline.close()
 
 
+PLOTTED = (USER_COLOUR, SPEECH_COLOUR, AGENT_COLOUR, CALL_COLOUR, ERROR_COLOUR)
+
+
 def test_its_colours_are_those_of_the_plots() -> None:
     text = module_text("timeline.js")
     css = (Path(timeline_module.__file__).parent / "views.css").read_text("utf-8")
-    for colour in (USER_COLOUR, SPEECH_COLOUR, AGENT_COLOUR, CALL_COLOUR, ERROR_COLOUR):
+    assert f"SPEECH_ALPHA = {style.SPEECH_ALPHA};" in text
+    assert f"USER_SHARE = {style.USER_SHARE};" in text
+    for colour in (*PLOTTED, style.NEUTRAL_COLOUR):
         assert f'"{colour}"' in text
     for colour in (USER_COLOUR, AGENT_COLOUR, CALL_COLOUR):
         assert colour.lower() in css

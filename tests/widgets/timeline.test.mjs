@@ -3,9 +3,10 @@ import test from "node:test";
 import { load } from "./load.mjs";
 
 const {
-  between, columns, covers, detailWanted, heardSeconds, joined, nextBlock, tickStep, timeText, within, zoomed,
+  between, clipText, columns, covers, detailWanted, heardSeconds, joined, nextBlock, tickStep, timeText, within, zoomed,
 } = await load("timeline_math.js");
-const { counted } = await load("timeline_picture.js");
+const { counted, mixed } = await load("timeline_picture.js");
+const { apart, lanesOf } = await load("timeline_layout.js");
 
 const upTo = (/** @type {number} */ end) => ({ start: 0, end });
 
@@ -133,4 +134,39 @@ test("at the session's ends finer waves need not go further", () => {
 
 test("one is said as one", () => {
   assert.deepEqual([0, 1, 2].map((count) => counted(count, "call", "calls")), ["0 calls", "1 call", "2 calls"]);
+});
+
+test("a clip's line of Python is never outside of what is selected", () => {
+  assert.equal(clipText({ start: 12.3, end: 15.1 }), "rec.clip(12.3, 15.1)");
+  assert.equal(clipText({ start: 0.00049, end: 16.20051 }), "rec.clip(0.001, 16.2)");
+  assert.equal(clipText({ start: -1.2345, end: -0.0001 }), "rec.clip(-1.234, -0.001)");
+});
+
+test("lanes are there when there is something in them, and none covers another", () => {
+  const mark = (kind, facts = {}) => ({ id: kind, kind, t_s: 0, end_s: 1, ...facts });
+  const all = [mark("label"), mark("turn", { latency_ms: 800 }), mark("response"), mark("call")];
+  for (const marks of [[], all, all.slice(1), [mark("turn", { latency_ms: null })]]) {
+    const { axisTop, height, ...lanes } = lanesOf(marks, false);
+    let bottom = 0;
+    for (const lane of Object.values(lanes).filter((one) => one !== null)) {
+      assert.ok(lane.top >= bottom);
+      bottom = lane.top + lane.height;
+    }
+    assert.ok(axisTop >= bottom && height > axisTop);
+    assert.equal(lanes.labels !== null, marks.some(({ kind }) => kind === "label"));
+    assert.equal(lanes.latencies !== null, marks.some(({ latency_ms }) => Boolean(latency_ms)));
+  }
+  assert.deepEqual(lanesOf([], true), lanesOf([mark("response")], true));
+});
+
+test("texts stay apart and inside", () => {
+  const widthOf = (/** @type {string} */ text) => text.length * 10;
+  const placed = apart([{ x: 95, text: "late" }, { x: -5, text: "early" }, { x: 20, text: "no room" }], widthOf, 0, 100);
+  assert.deepEqual(placed, [{ x: 0, text: "early" }, { x: 60, text: "late" }]);
+});
+
+test("a colour is mixed with the text's, if that is understood", () => {
+  assert.equal(mixed("#000064", "rgb(100, 50, 0)", 0.6), "rgb(40, 20, 60)");
+  assert.equal(mixed("#000064", "rgba(100, 50, 0, 0.5)", 0.6), "rgb(40, 20, 60)");
+  assert.equal(mixed("#000064", "color(srgb 1 1 1)", 0.6), "#000064");
 });
