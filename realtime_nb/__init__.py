@@ -18,6 +18,7 @@ The names below are all public names; each is imported when it is first used.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
@@ -150,6 +151,22 @@ def load_ipython_extension(ipython: object) -> None:
         MissingExtraError: nest_asyncio2 is not installed.
     """
     importlib.import_module("realtime_nb.commands.extension").allow_nested_run()
+
+
+def _show_findings(found: object) -> None:
+    importlib.import_module("realtime_nb.widgets.findings_view").show_findings(found)
+
+
+def _teach_notebook() -> None:
+    """Has notebooks show findings with buttons to listen; the analysis knows no widgets."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    if shell is not None and getattr(shell, "kernel", None) is not None:
+        shown = shell.display_formatter.ipython_display_formatter
+        shown.for_type_by_name("realtime_nb.analysis.findings.findings", "Findings", _show_findings)
+
+
+_teach_notebook()
 
 
 def __dir__() -> list[str]:

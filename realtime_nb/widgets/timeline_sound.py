@@ -57,14 +57,14 @@ class Sound:
     """
 
     def __init__(self, data: TimelineData) -> None:
-        self.duration_s = data.duration_s
+        self.begin_s, self.duration_s = data.begin_s, data.duration_s
         self._data = data
 
     def overview(self) -> Iterator[Wave]:
         """Returns all waves, in 10 ms to a point or, of a session over 2 minutes, coarser."""
-        length_s = self.duration_s - self._data.begin_s
+        length_s = self.duration_s - self.begin_s
         step = max(POINT_SAMPLES, math.ceil(length_s * SAMPLE_RATE / _OVERVIEW_POINTS))
-        return self._waves(self._data.begin_s, math.inf, step)
+        return self._waves(self.begin_s, math.inf, step)
 
     def detail(self, start_s: float, end_s: float, points: int) -> tuple[int, list[Wave]]:
         """Returns the waves between two moments, in about so many points to each lane.

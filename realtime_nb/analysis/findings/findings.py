@@ -52,7 +52,7 @@ def findings(rec: Recorded, prices: PriceTable | None = None) -> Findings:
     """
     evidence = Evidence(rec, prices)
     found = [finding for rule in RULES for finding in rule(evidence)]
-    return Findings(found, rec.simulated, why_unknown(evidence))
+    return Findings(found, rec.simulated, why_unknown(evidence), rec)
 
 
 class Findings(Sequence[Finding]):
@@ -61,6 +61,7 @@ class Findings(Sequence[Finding]):
     Attributes:
         simulated: Whether the session ran on the local server, whose latencies are its own.
         unknown: By kind, why its rule could not look, so that none of them says nothing.
+        recording: What they were found in, if that can be listened to.
     """
 
     def __init__(
@@ -68,10 +69,12 @@ class Findings(Sequence[Finding]):
         found: Iterable[Finding],
         simulated: bool = False,
         unknown: Mapping[str, str] | None = None,
+        recording: Recorded | None = None,
     ) -> None:
         self._found = sorted(found, key=_rank)
         self.simulated = simulated
         self.unknown = dict(unknown or {})
+        self.recording = recording
 
     @overload
     def __getitem__(self, index: int) -> Finding: ...
@@ -79,16 +82,20 @@ class Findings(Sequence[Finding]):
     def __getitem__(self, index: slice) -> Findings: ...
     def __getitem__(self, index: int | slice) -> Finding | Findings:
         if isinstance(index, slice):
-            return Findings(self._found[index], self.simulated, self.unknown)
+            return Findings(self._found[index], self.simulated, self.unknown, self.recording)
         return self._found[index]
 
     def __len__(self) -> int:
         return len(self._found)
 
+    def __getstate__(self) -> dict[str, object]:
+        return {**vars(self), "recording": None}  # what another process sends back is no audio
+
     def of(self, id: str) -> Findings:
         """Returns those of one kind, such as ``"slow-answer"``."""
         unknown = {id: self.unknown[id]} if id in self.unknown else {}
-        return Findings((one for one in self._found if one.id == id), self.simulated, unknown)
+        found = (one for one in self._found if one.id == id)
+        return Findings(found, self.simulated, unknown, self.recording)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -97,19 +104,24 @@ class Findings(Sequence[Finding]):
         return copied(frame("findings", rows))
 
     def __repr__(self) -> str:
-        lines = [self._headline()]
-        shown, left = self._shown()
+        lines = [self.headline()]
+        shown, more = self.shown()
         for one in shown:
             lines.append(f"{one.severity:<7}  {clock(one.start_s):>5}  {one.text}  [{one.id}]")
             if one.suggestion:
                 lines.append(f"{'':16}→ {one.suggestion}")
-        return "\n".join([*lines, *left, *self._not_known()])
+        return "\n".join([*lines, *more])
 
     def _repr_html_(self) -> str:
-        shown, left = self._shown()
+        shown, more = self.shown()
         rows = "".join(_html_row(one) for one in shown)
-        more = "".join(f"<p>{html.escape(line)}</p>" for line in (*left, *self._not_known()))
-        return f"<p>{html.escape(self._headline())}</p><table>{rows}</table>{more}"
+        below = "".join(f"<p>{html.escape(line)}</p>" for line in more)
+        return f"<p>{html.escape(self.headline())}</p><table>{rows}</table>{below}"
+
+    def shown(self) -> tuple[list[Finding], list[str]]:
+        """Returns what is displayed: findings, and lines of what else there is or isn't known."""
+        shown, left = self._shown()
+        return shown, [*left, *self._not_known()]
 
     def _shown(self) -> tuple[list[Finding], list[str]]:
         """Returns what is worth reading at once: a few of each kind, and how many more there
@@ -133,7 +145,8 @@ class Findings(Sequence[Finding]):
             by_reason.setdefault(reason, []).append(id)
         return [f"not known, {reason}: {', '.join(ids)}" for reason, ids in by_reason.items()]
 
-    def _headline(self) -> str:
+    def headline(self) -> str:
+        """Returns how many there are of which severity."""
         counts = [(severity, self._count(severity)) for severity in SEVERITIES]
         parts = [counted(count, name) for name, count in counts if count]
         said = ", ".join(parts) or "nothing to report"
