@@ -290,3 +290,13 @@ def test_pictures(
             labelled(view, "2 stretches")
         assert view.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         view.page.screenshot(path=screenshots / f"{kind.__name__.lower()}-{theme}-{width}.png")
+
+
+def test_a_narrow_event_list_keeps_what_events_say(show: Show, recording: Recording) -> None:
+    view = show(EventInspector(recording), width=400)
+    view.until("document.querySelector('.rtnb-events-row')?.textContent !== ''")
+    widths = view.page.evaluate(
+        "[...document.querySelector('.rtnb-events-header').children].map((one) => one.offsetWidth)"
+    )
+    assert widths[4] > 100  # content
+    assert view.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
