@@ -22,6 +22,7 @@ import typer
 from realtime_nb.errors import (
     AudioError,
     ConfigurationError,
+    ConnectionFailedError,
     MissingExtraError,
     RealtimeError,
     RecordingError,
@@ -43,6 +44,11 @@ __all__ = ["main", "run"]
 PROGRAM = "realtime-nb"
 BENCHMARKS = ("heard", "inspector", "notebook", "recording", "vad", "voice")
 TOKEN_VARIABLE = "REALTIME_NB_TOKEN"
+_UNAUTHORISED = ("401", "403", "invalid_api_key")
+_KEY_REMEDY = (
+    f"Give the key or token with --api-key, or set {TOKEN_VARIABLE} for a URL, OPENAI_API_KEY for "
+    "openai."
+)
 _TIMELINE_CELLS = 72
 _TURNS = TurnSettings()
 _INTERRUPTED = 128 + 2  # as shells report the signal of Ctrl-C
@@ -109,9 +115,18 @@ def _failed(error: Exception) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     message = getattr(error, "format_message", error.__str__)()
-    _complain(" ".join([message, *getattr(error, "__notes__", [])]))
+    remedies = [_KEY_REMEDY] if _is_unauthorised(error) else []
+    _complain(" ".join([message, *getattr(error, "__notes__", []), *remedies]))
     wrong_input = isinstance(error, _UsageProblem | ConfigurationError | AudioError | ToolError)
     return 2 if wrong_input and not isinstance(error, MissingExtraError) else 1
+
+
+def _is_unauthorised(error: Exception) -> bool:
+    if not isinstance(error, ConnectionFailedError):
+        return False
+    return error.code in _UNAUTHORISED or "authentication" in str(
+        error
+    )  # a missing key has no code
 
 
 def _complain(message: str) -> None:

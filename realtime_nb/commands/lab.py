@@ -44,7 +44,11 @@ def open_lab(browser: bool = True, port: int | None = None) -> int:
         raise MissingExtraError("JupyterLab", "lab")
     if port is not None:
         _check_port(port)
-    command = jupyter_command(_first(tutorials()), browser, port)
+    first = _first(tutorials())
+    command = jupyter_command(first, browser, port)
+    sys.stdout.write(
+        f"The tutorials are in {first.parent}. Press Ctrl+C here, twice, to stop JupyterLab.\n"
+    )
     sys.stdout.flush()
     if os.name == "posix":
         os.execv(command[0], command)

@@ -20,12 +20,14 @@ from typing import Any
 from realtime_nb.analysis.columns.frames import records
 from realtime_nb.analysis.function_calls import decoded
 from realtime_nb.analysis.headline import Headline, headline
+from realtime_nb.analysis.table_cells import or_nan
 from realtime_nb.analysis.transcript import call_text
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.audio.files import read_audio
 from realtime_nb.audio.pcm import SAMPLE_RATE, pcm_from_samples
 from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.protocol import events as ev
+from realtime_nb.protocol.records import Speech
 from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.session.connect import ToolSource, connect
 from realtime_nb.session.endpoints import Endpoint
@@ -51,7 +53,8 @@ class TalkLine:
     """A line of the live transcript.
 
     Attributes:
-        t_s: seconds since the session began.
+        t_s: when it began, in seconds since the session did: the first sound of the user or of the
+            agent; where nothing was heard yet, now.
         who: ``user``, ``agent``, ``tool``, ``note`` or ``error``.
     """
 
@@ -329,7 +332,28 @@ async def _tell(session: Session, on_line: Callable[[TalkLine], None]) -> None:
     async for event in session:
         told = _line(session, event)
         if told is not None:
-            on_line(TalkLine(session.clock(), *told))
+            on_line(TalkLine(_began_s(session, event), *told))
+
+
+def _began_s(session: Session, event: ev.ServerEvent | ev.UnknownEvent) -> float:
+    """Returns when what a line tells began."""
+    conversation = session.conversation
+    match event:
+        case ev.TranscriptionCompleted(item_id=item_id) | ev.TranscriptionFailed(item_id=item_id):
+            heard = next((one for one in conversation.speech if one.item_id == item_id), None)
+            began_s = math.nan if heard is None else _onset_s(session, heard)
+        case ev.OutputAudioTranscriptDone(item_id=item_id):
+            item = conversation.items.get(item_id)
+            began_s = math.nan if item is None else or_nan(item.played_s)
+        case _:
+            began_s = math.nan
+    return session.clock() if math.isnan(began_s) else began_s
+
+
+def _onset_s(session: Session, heard: Speech) -> float:
+    """Returns when a stretch of speech began; its padding did, where that was cut off."""
+    onset_ms = heard.audio_start_ms if heard.onset_ms is None else heard.onset_ms
+    return session.conversation.audio.clock.onset(onset_ms)
 
 
 def _line(session: Session, event: ev.ServerEvent | ev.UnknownEvent) -> tuple[str, str] | None:

@@ -34,6 +34,9 @@ from realtime_nb.session.transport import Transport
 
 __all__ = ["Session"]
 
+_COMMIT: JsonObject = {"type": "input_audio_buffer.commit"}
+_CLEAR: JsonObject = {"type": "input_audio_buffer.clear"}
+
 
 class Session:
     """A conversation with a Realtime server. Made by :func:`connect`.
@@ -198,22 +201,25 @@ class Session:
         else:
             await self._driver.heard(await self._spoken(pcm))
 
+    # What speaking does is part of one verb. It takes no place among them: it would wait there for
+    # those that were asked for since, which wait for it.
+
     async def _push_to_talk(self, pcm: bytes) -> None:
         if self.busy or self.speaker.playing:
-            await self.interrupt()
+            self._driver.interrupt()
         if self._microphone is not None:  # it streamed silence while turn detection was on
             await self.close_microphone()
-            await self.clear()
+            self._driver.send(_CLEAR)
         await self._spoken(pcm)
         await self.close_microphone()
-        await self.commit()
-        await self.create_response()
+        self._driver.send(_COMMIT)
+        self._driver.create_response(None)
 
     async def _spoken(self, pcm: bytes) -> float:
         """Speaks into the microphone; returns the end's position on the input-sample clock."""
         if self._microphone is None:
             self._microphone = SimulatedMicrophone(
-                self.clock, self.pace, self.append, start_ms=self.conversation.input_ms
+                self.clock, self.pace, self._driver.append, start_ms=self.conversation.input_ms
             )
         return await self._microphone.speak(pcm)
 
@@ -243,11 +249,11 @@ class Session:
 
     def commit(self) -> Asked[str]:
         """Makes a user item of the appended audio (push-to-talk)."""
-        return self._after_audio({"type": "input_audio_buffer.commit"})
+        return self._after_audio(_COMMIT)
 
     def clear(self) -> Asked[str]:
         """Drops appended audio that is not committed."""
-        return self._after_audio({"type": "input_audio_buffer.clear"})
+        return self._after_audio(_CLEAR)
 
     def _after_audio(self, event: JsonObject) -> Asked[str]:
         return self._order.at_once(lambda: self._driver.send(event), all_begun=True)

@@ -20,6 +20,7 @@ from realtime_nb.local.llm import Call, Reply, ScriptedLLM
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import parse_client, parse_server
 from realtime_nb.protocol.wire import WireEvent
+from realtime_nb.session.driver import Driver
 from realtime_nb.testing import FakeSTT, MemoryServer, silence, tone
 from tests.agent import agents
 from tests.paths import DATA
@@ -258,12 +259,12 @@ LATE_S = 0.08
 
 @pytest.fixture
 def late(monkeypatch: pytest.MonkeyPatch) -> None:
-    append = rt.Session.append
+    append = Driver.append
 
-    async def appended(session: rt.Session, pcm: bytes, captured_s: float | None = None) -> None:
-        await append(session, pcm, max(0.0, session.clock() - LATE_S))
+    async def appended(driver: Driver, pcm: bytes, captured_s: float | None) -> None:
+        await append(driver, pcm, max(0.0, driver.clock() - LATE_S))
 
-    monkeypatch.setattr(rt.Session, "append", appended)
+    monkeypatch.setattr(Driver, "append", appended)
 
 
 class Watched(AgentViews):

@@ -356,7 +356,8 @@ def test_serve_talk_and_stop(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -
         for key, words in ((["--api-key", "wrong"], "Incorrect API key"), ([], "authentication")):
             assert cli.main([*arguments, *key]) == 1
             printed = capsys.readouterr()
-            assert re.fullmatch(rf"realtime-nb: .*{words}.*\n", printed.err)
+            assert re.fullmatch(rf"realtime-nb: .*{words}.*--api-key.*\n", printed.err)
+            assert cli.TOKEN_VARIABLE in printed.err
             assert printed.out == ""
         assert not any(rt.load(path).complete for path in Path("recordings").iterdir())
         port = ready["url"].split(":")[2].split("/")[0]

@@ -112,12 +112,13 @@ def test_jupyterlab_opens_the_first_tutorial(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "realtime_nb", "lab", "--no-browser"],
         cwd=tmp_path,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "JUPYTER_CONFIG_DIR": str(tmp_path), "HOME": str(tmp_path)},
     )
-    assert process.stderr is not None
-    with process, process.stderr:
+    assert process.stdout is not None and process.stderr is not None
+    with process, process.stdout, process.stderr:
         try:
             seen = next(
                 (m[0] for line in process.stderr if (m := re.search(r"http://\S+", line))), ""
@@ -125,5 +126,7 @@ def test_jupyterlab_opens_the_first_tutorial(tmp_path: Path) -> None:
         finally:
             process.send_signal(signal.SIGTERM)
             process.stderr.read()
+        told = process.stdout.readline()
+    assert str(ROOT / "notebooks") in told and "Ctrl+C" in told
     first = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))[0]
     assert f"/lab/tree/{first}" in seen

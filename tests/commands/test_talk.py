@@ -54,6 +54,8 @@ async def test_a_recorded_voice_is_answered_and_recorded(tmp_path: Path) -> None
         ("user", turn.user),
         ("agent", turn.agent),
     ]
+    assert lines[0].t_s == pytest.approx(0.25, abs=0.3)  # the voice begins there in the file
+    assert lines[1].t_s > 2.8  # and ends there
     recording = rt.load(result.recording)
     assert recording.complete
     assert recording.path.parent == tmp_path / "kept"
