@@ -53,9 +53,10 @@ class Asked(Coroutine[Any, Any, T], Generic[T]):
 class Turn:
     """The place of one verb among those that were asked for."""
 
-    def __init__(self, order: InOrder, *, aside: bool) -> None:
+    def __init__(self, order: InOrder, *, aside: bool, lasts: bool) -> None:
         self._order = order
         self.aside = aside
+        self._lasts = lasts
         loop = asyncio.get_running_loop()
         self._begun: asyncio.Future[None] = loop.create_future()
         self._over: asyncio.Future[None] = loop.create_future()
@@ -71,10 +72,11 @@ class Turn:
                 await asyncio.wait([turn._begun])
 
     async def last(self) -> None:
-        """Waits until the verbs before this one are over, confirmed by the server where it does."""
+        """Waits until the verbs before this one are over, confirmed by the server where it does;
+        of those that last, until they have begun."""
         for turn in self._order.before(self):
             if not turn.aside:
-                await asyncio.wait([turn._over])
+                await asyncio.wait([turn._begun if turn._lasts else turn._over])
 
     def begun(self) -> None:
         """Lets the next one begin, once this step of the loop is done."""
@@ -120,9 +122,10 @@ class InOrder:
         self._turns: list[Turn] = []
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def turn(self, *, aside: bool = False) -> Turn:
-        """Returns the next place. ``aside``: the others don't wait for it, only its like do."""
-        turn = Turn(self, aside=aside)
+    def turn(self, *, aside: bool = False, lasts: bool = False) -> Turn:
+        """Returns the next place. ``aside``: the others don't wait for it, only its like do;
+        ``lasts``: none waits for its end."""
+        turn = Turn(self, aside=aside, lasts=lasts)
         self._turns.append(turn)
         return turn
 
@@ -186,11 +189,13 @@ class InOrder:
         await turn.come(all_begun=True)
         return await waiting()
 
-    def start(self, work: Callable[[Turn], Coroutine[Any, Any, T]]) -> Asked[T]:
+    def start(
+        self, work: Callable[[Turn], Coroutine[Any, Any, T]], *, lasts: bool = False
+    ) -> Asked[T]:
         """Starts something that takes time; it waits for its turn itself, as it needs to."""
 
         def begin() -> Asked[T]:
-            turn = self.turn()
+            turn = self.turn(lasts=lasts)
             return self._start(turn, work(turn))
 
         return self._here(begin)

@@ -185,14 +185,14 @@ class Session:
                 warnings.warn(f"{path}: {note}", stacklevel=2)
             await self._speak(turn, pcm_from_samples(audio.samples))
 
-        return self._order.start(play)
+        return self._order.start(play, lasts=True)
 
     def speak(self, pcm: bytes) -> Asked[None]:
         """Does the same as :meth:`play`, with PCM16 mono at 24 kHz."""
-        return self._order.start(lambda turn: self._speak(turn, pcm))
+        return self._order.start(lambda turn: self._speak(turn, pcm), lasts=True)
 
     async def _speak(self, turn: Turn, pcm: bytes) -> None:
-        # Settings that are being changed decide how it is spoken, and one clip comes after another.
+        # Settings that are being changed decide how it is spoken.
         await turn.last()
         turn.begun()  # meanwhile, it can be interrupted
         self._driver.check_open()

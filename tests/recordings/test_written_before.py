@@ -22,6 +22,9 @@ The interrupted answer, "I heard you. You said: Seven of clubs." cut after 1.3 s
 "said:" (2026-11-29: a recogniser hears it there, and the word ends at 1.22 s, before the voice
 pauses), not only to "You"; ``heard_source`` says how that is known, and ``speech_rate_wpm`` counts
 those words: 238 a minute in the median, as the answers that were heard whole.
+
+The report's pictures of the session (2026-11-29) have turn numbers, latencies and colours that hold
+on any page; nothing else of the page changed.
 """
 
 from __future__ import annotations
