@@ -53,6 +53,11 @@ FOCUSABLE = """() => {
   });
   return focusable.map((node) => `${node.tagName} ${node.ariaLabel ?? node.textContent}`);
 }"""
+FOCUS = """(index) => {
+  focusable[index].focus();
+  focusable[index].scrollIntoView();
+  return document.activeElement === focusable[index];
+}"""
 NOTEBOOK = """() => JSON.stringify([
   [...document.querySelectorAll(".jp-Notebook .jp-Cell")].map((cell) =>
     [cell.className.match(/jp-\\w+Cell/g), cell.querySelector(".jp-InputPrompt")?.textContent,
@@ -86,9 +91,8 @@ def type_everywhere(page: Page) -> list[str]:
         found = page.evaluate(FOCUSABLE)
         names += found
         for index, name in enumerate(found):
-            page.evaluate(
-                "(index) => { focusable[index].focus(); focusable[index].scrollIntoView(); }", index
-            )
+            if not page.evaluate(FOCUS, index):
+                continue  # the keys before chose a kind of detection without this setting
             for key in KEYS:
                 page.keyboard.press(key)
             assert page.evaluate(NOTEBOOK) == before, name
