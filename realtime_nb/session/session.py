@@ -88,6 +88,9 @@ class Session:
         )
         self._driver.session = self
         self._microphone: SimulatedMicrophone | None = None
+        self._speaking = (
+            asyncio.Lock()
+        )  # one clip after the other, with the key that is held for it
         self._driver.speaker = (
             speaker(self)
             if speaker is not None
@@ -196,24 +199,26 @@ class Session:
         await turn.last()
         turn.begun()  # meanwhile, it can be interrupted
         self._driver.check_open()
-        if self.conversation.turn_detection is None:
-            await self._push_to_talk(pcm)
-        else:
-            await self._driver.heard(await self._spoken(pcm))
+        async with self._speaking:
+            detected = self.conversation.turn_detection is not None
+            end_ms = await (self._spoken(pcm) if detected else self._push_to_talk(pcm))
+        if detected:
+            await self._driver.heard(end_ms)
 
     # What speaking does is part of one verb. It takes no place among them: it would wait there for
     # those that were asked for since, which wait for it.
 
-    async def _push_to_talk(self, pcm: bytes) -> None:
+    async def _push_to_talk(self, pcm: bytes) -> float:
         if self.busy or self.speaker.playing:
             self._driver.interrupt()
         if self._microphone is not None:  # it streamed silence while turn detection was on
             await self.close_microphone()
             self._driver.send(_CLEAR)
-        await self._spoken(pcm)
+        end_ms = await self._spoken(pcm)
         await self.close_microphone()
         self._driver.send(_COMMIT)
         self._driver.create_response(None)
+        return end_ms
 
     async def _spoken(self, pcm: bytes) -> float:
         """Speaks into the microphone; returns the end's position on the input-sample clock."""

@@ -83,6 +83,44 @@ def test_what_is_asked_for_leaves_in_the_order_of_asking(steps: list[tuple[str, 
     run_on_virtual_clock(check())
 
 
+CLIP_MS = 600
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["speak", "speak", "say", "update"]), st.sampled_from([0, 0.3, 2])
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    st.booleans(),
+)
+@settings(max_examples=40, deadline=None)
+def test_clips_and_verbs_asked_for_meanwhile_all_come_to_an_end(
+    steps: list[tuple[str, float]], detected: bool
+) -> None:
+    async def check() -> None:
+        detection = rt.ServerVAD() if detected else None
+        async with MemoryServer(ScriptedLLM(["Yes."] * 99)) as server:
+            session = await rt.connect(transport=server.transport, turn_detection=detection)
+            for number, (verb, wait_s) in enumerate(steps):
+                if verb == "speak":
+                    session.speak(tone(CLIP_MS))
+                else:
+                    ask(session, verb, number)
+                await asyncio.sleep(wait_s)
+            assert await session.settled()
+            clips = sum(verb == "speak" for verb, _ in steps)
+            assert session.conversation.input_ms >= CLIP_MS * clips
+            items = session.conversation.items.values()
+            if not detected:  # each clip is a turn; detected ones may follow on each other
+                assert sum(item.committed_s is not None for item in items) == clips
+            await session.close()
+
+    run_on_virtual_clock(check())
+
+
 @virtual
 async def test_settled_waits_for_a_clip_that_nobody_awaits() -> None:
     async with (
