@@ -62,6 +62,9 @@ _HOMES = {
 }
 """Every public name and the module that it lives in."""
 
+_ROOMS = ("testing",)
+"""Rooms that are used by their own name: ``rt.testing.FaultyNetwork``."""
+
 __all__ = [
     "Agent",
     "AudioError",
@@ -98,10 +101,12 @@ __all__ = [
     "load",
     "replay",
     "serve",
+    "testing",
     "tool",
 ]
 
 if TYPE_CHECKING:
+    from realtime_nb import testing
     from realtime_nb.agent.agent import Agent
     from realtime_nb.agent.options import BrowserAudioSettings, HostAudioSettings
     from realtime_nb.analysis.comparison import compare
@@ -136,6 +141,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> object:
+    if name in _ROOMS:
+        return importlib.import_module(f"realtime_nb.{name}")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'realtime_nb' has no attribute {name!r}")
