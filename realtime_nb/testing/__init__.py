@@ -16,24 +16,72 @@ time::
 
     turn = silence(500) + tone(800) + silence(600)
     probabilities = LoudnessDetector().push(turn)
+
+What goes wrong between a client and a server, at any event, byte or time, by a seed::
+
+    faults = [Delay(received("response.created"), ms=300), Drop(sent_bytes(40_000), code=1011)]
+    async with FaultyNetwork(server, faults) as url:            # a real server, over sockets
+        async with rt.connect(url, api_key=server.token) as session: ...
+
+    FaultyTransport(memory_server.transport, faults)            # the same in memory
 """
 
 from realtime_nb.testing.clock import VirtualClockLoop, run_on_virtual_clock
 from realtime_nb.testing.engines import FakeSTT, FakeTTS, fake_engines
+from realtime_nb.testing.faults import (
+    Corrupt,
+    Delay,
+    Drop,
+    Duplicate,
+    Fault,
+    HalfOpen,
+    Moment,
+    Refuse,
+    SlowHandshake,
+    Throttle,
+    expiry,
+    randomly,
+    received,
+    received_bytes,
+    sent,
+    sent_bytes,
+)
+from realtime_nb.testing.faulty_network import FaultyNetwork
+from realtime_nb.testing.faulty_transport import FaultyTransport
+from realtime_nb.testing.passed import Passed
 from realtime_nb.testing.servers import MemoryServer, ScriptedServer
 from realtime_nb.testing.signals import CountingIds, LoudnessDetector, appends, silence, tone
 
 __all__ = [
+    "Corrupt",
     "CountingIds",
+    "Delay",
+    "Drop",
+    "Duplicate",
     "FakeSTT",
     "FakeTTS",
+    "Fault",
+    "FaultyNetwork",
+    "FaultyTransport",
+    "HalfOpen",
     "LoudnessDetector",
     "MemoryServer",
+    "Moment",
+    "Passed",
+    "Refuse",
     "ScriptedServer",
+    "SlowHandshake",
+    "Throttle",
     "VirtualClockLoop",
     "appends",
+    "expiry",
     "fake_engines",
+    "randomly",
+    "received",
+    "received_bytes",
     "run_on_virtual_clock",
+    "sent",
+    "sent_bytes",
     "silence",
     "tone",
 ]
