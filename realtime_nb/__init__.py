@@ -58,6 +58,7 @@ _HOMES = {
     "CallInspector": "widgets.call_inspector",
     "EventInspector": "widgets.event_inspector",
     "Timeline": "widgets.timeline",
+    "ToolCall": "tools",
     "Transcript": "widgets.transcript",
 }
 """Every public name and the module that it lives in."""
@@ -90,6 +91,7 @@ __all__ = [
     "Session",
     "SessionClosedError",
     "Timeline",
+    "ToolCall",
     "ToolError",
     "Transcript",
     "__version__",
@@ -133,7 +135,7 @@ if TYPE_CHECKING:
     from realtime_nb.session.connect import connect
     from realtime_nb.session.endpoints import Endpoint, azure
     from realtime_nb.session.session import Session
-    from realtime_nb.tools import tool
+    from realtime_nb.tools import ToolCall, tool
     from realtime_nb.widgets.call_inspector import CallInspector
     from realtime_nb.widgets.event_inspector import EventInspector
     from realtime_nb.widgets.timeline import Timeline

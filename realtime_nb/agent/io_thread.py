@@ -1,8 +1,9 @@
 """The thread that keeps a conversation going while notebook cells run.
 
 One daemon thread owns an asyncio loop on which sockets, sessions, recordings and the local server
-of all agents live. It is started when first needed and stopped when Python exits. What is started
-on it comes back as a :class:`Pending`, which can be awaited from any loop or left alone.
+of all agents live. It is started when first needed and stopped when Python exits; what calls
+``sys.exit()`` there, or stops the loop, ends neither it nor them. What is started on it comes back
+as a :class:`Pending`, which can be awaited from any loop or left alone.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import concurrent.futures
+import logging
 import threading
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
@@ -17,6 +19,8 @@ from typing import Any, Generic, TypeVar
 __all__ = ["IoThread", "Pending", "io_thread"]
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 _STOP_TIMEOUT_S = 5.0
 
@@ -60,6 +64,7 @@ class IoThread:
 
     def __init__(self, name: str = "realtime_nb-io") -> None:
         self._loop = asyncio.new_event_loop()
+        self._stopping = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -93,14 +98,19 @@ class IoThread:
         """Cancels what still runs and ends the thread; may be called twice."""
         if not self.running:
             return
-        self.call(self._loop.stop)  # after all that was asked for before
+        self.call(self._stop)  # after all that was asked for before
         if threading.current_thread() is not self._thread:
             self._thread.join(_STOP_TIMEOUT_S)
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self._loop.stop()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_forever()
+            while not self._stopping:
+                self._run_on()
             tasks = asyncio.all_tasks(self._loop)
             for task in tasks:
                 task.cancel()
@@ -108,6 +118,13 @@ class IoThread:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         finally:
             self._loop.close()
+
+    def _run_on(self) -> None:
+        """Runs the loop, also after somebody's task has ended it: it isn't that one's alone."""
+        try:
+            self._loop.run_forever()
+        except (SystemExit, KeyboardInterrupt) as error:
+            logger.error("%s on the thread of all agents; they go on", type(error).__name__)
 
 
 _shared: IoThread | None = None

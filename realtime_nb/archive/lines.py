@@ -81,13 +81,14 @@ class ToolLine(msgspec.Struct, frozen=True):
 
     t: float
     call_id: str
-    kind: Literal["started", "ended"]
+    kind: Literal["started", "progress", "ended"]
     outcome: RunOutcome | None = None
     after: int = -1
+    progress: str | None = None
 
     def report(self) -> ToolReport:
         """Returns what the session reported."""
-        return ToolReport(self.call_id, self.kind, self.t, self.outcome)
+        return ToolReport(self.call_id, self.kind, self.t, self.outcome, self.progress)
 
 
 class LabelLine(msgspec.Struct, frozen=True):

@@ -13,7 +13,8 @@ A recording is a folder::
     output.wav       what was played: sample i at i / 24,000 s, silence explicit
     items.wav        audio inside conversation items, where there is any
     playback.jsonl   what the playing device reported; "after" is the seq of the event before it
-    tools.jsonl      when functions began to run and ended, and how; "after" likewise
+    tools.jsonl      when functions began to run, how far they were, when and how they ended;
+                     "after" likewise
     labels.jsonl     marks that people made
 
 All WAV files are mono PCM16 at 24 kHz. In an event, audio is replaced by ``{"file", "start",
@@ -181,6 +182,8 @@ class Recorder:
             RecordingError: Recording has failed or was closed.
         """
         line = {"call_id": report.call_id, "kind": report.kind, "outcome": report.outcome}
+        if report.progress is not None:
+            line["progress"] = report.progress
         self._report("tools.jsonl", report.t_s, line)
 
     def played(self, item_id: str, pcm: bytes, t_s: float) -> None:

@@ -254,12 +254,7 @@ class Conversation:
 
     def apply_tool(self, report: ToolReport) -> None:
         """Takes in a report of who runs the functions that the model calls."""
-        call = self._call(report.call_id)
-        if report.kind == "started":
-            call.run_started_s = _moment(report.t_s)
-        else:
-            call.run_ended_s = _moment(report.t_s)
-            call.run_outcome = report.outcome
+        self._call(report.call_id).report(report, _moment(report.t_s))
 
     def measure(self, item_id: str, audio_ms: float) -> None:
         """States how much audio an item has, where its owner knows it better than the events."""

@@ -32,7 +32,8 @@ UNHEARD_MS = 50.0
 
 RunOutcome = Literal["ok", "error", "timeout", "invalid", "cancelled"]
 """How the run of a function ended: ``invalid`` is one that never began, because the arguments don't
-fit, and ``cancelled`` one that the session's end cut short."""
+fit or there is no such function, and ``cancelled`` one that was ended on request or with its
+session."""
 
 
 PlaybackState = Literal["unplayed", "playing", "finished", "flushed"]
@@ -78,15 +79,18 @@ class ToolReport:
 
     Attributes:
         call_id: which call.
-        kind: ``started`` when the function began to run, ``ended`` when it returned or failed.
+        kind: ``started`` when the function began to run, ``progress`` when it told how far it is,
+            ``ended`` when it returned or failed.
         t_s: when, in seconds since the session began.
-        outcome: how it ended; None of one that ``started``.
+        outcome: how it ended; None before.
+        progress: what it told; None where it told nothing.
     """
 
     call_id: str
-    kind: Literal["started", "ended"]
+    kind: Literal["started", "progress", "ended"]
     t_s: float
     outcome: RunOutcome | None = None
+    progress: str | None = None
 
 
 @dataclass(slots=True)
@@ -362,7 +366,8 @@ class FunctionCall:
     """A function that the model called and what came back.
 
     ``done_s`` is when its arguments were whole, ``output_s`` when the output was sent. In between,
-    the function ran from ``run_started_s`` to ``run_ended_s``, where the session reports that.
+    the function ran from ``run_started_s`` to ``run_ended_s``, where the session reports that;
+    ``progress`` is the last that it told of how far it is.
     """
 
     call_id: str
@@ -378,6 +383,16 @@ class FunctionCall:
     run_started_s: float | None = None
     run_ended_s: float | None = None
     run_outcome: RunOutcome | None = None
+    progress: str | None = None
+
+    def report(self, report: ToolReport, t_s: float | None) -> None:
+        """Takes what its runner says of it, which was at ``t_s`` if that can be believed."""
+        if report.kind == "started":
+            self.run_started_s = t_s
+        elif report.kind == "progress":
+            self.progress = report.progress
+        else:
+            self.run_ended_s, self.run_outcome = t_s, report.outcome
 
 
 @dataclass(frozen=True, slots=True)

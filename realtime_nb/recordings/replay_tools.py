@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from realtime_nb.analysis.function_calls import failure
 from realtime_nb.protocol.conversation import FunctionCall
-from realtime_nb.tools import Definition, Tool, ToolResult
+from realtime_nb.tools import Definition, Tool, ToolCall, ToolResult
 
 __all__ = ["RecordedAnswers", "RecordedTool"]
 
@@ -84,12 +84,13 @@ class RecordedTool(Tool):
         arguments: dict[str, Any] = json.loads(arguments_json)
         return arguments
 
-    async def call(
+    async def run(
         self,
         arguments_json: str,
-        started: Callable[[], None] = lambda: None,
-        main_loop: asyncio.AbstractEventLoop | None = None,
-        session: object = None,
+        started: Callable[[], None],
+        main_loop: asyncio.AbstractEventLoop | None,
+        session: object,
+        call: ToolCall,
     ) -> ToolResult:
         """Returns the recorded output, or an error that says that there is none."""
         started()

@@ -36,9 +36,9 @@ from realtime_nb.protocol.conversation import (
     ToolReport,
 )
 from realtime_nb.protocol.events import ErrorEvent, JsonObject
-from realtime_nb.protocol.records import RunOutcome
 from realtime_nb.protocol.turn_detection import closing_silence_ms
 from realtime_nb.protocol.wire import WireEvent
+from realtime_nb.session.calls import CallRunner
 from realtime_nb.session.endpoints import Endpoint
 from realtime_nb.session.observers import Observers
 from realtime_nb.session.queues import Inbox, Outbox, Received
@@ -71,6 +71,12 @@ def _is_greeting(event: Received) -> bool:
     return event.type in ("session.created", "error")
 
 
+def _unknown(name: str, tools: Mapping[str, Tool | Definition]) -> str:
+    """Returns what a model is told that calls a function which there isn't."""
+    there = ", ".join(sorted(tools)) or "none"
+    return f"There is no function {name!r}. Functions that can be called: {there}."
+
+
 def _new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(8)}"
 
@@ -90,14 +96,13 @@ class Driver:
 
     Attributes:
         speaker: plays the agent's voice; to be set before :meth:`start`.
-        session: what functions are given that ask for their session; to be set before, too.
+        calls: runs the functions that the model calls; its ``session`` is to be set before, too.
         recorder: what writes the session down, None when nothing does.
         ended: how the connection ended, None while it is open.
         observers: are shown every event and report, after the recorder and the fold.
     """
 
     speaker: Speaker
-    session: object = None
 
     def __init__(
         self,
@@ -119,10 +124,16 @@ class Driver:
         self.observers = Observers()
         self.recorder = recorder
         self.tools = tools
+        self.calls = CallRunner(
+            self.clock,
+            main_loop,
+            report=self._tool_report,
+            answered=self._answered,
+            failed=self._broken,
+        )
         self._transport = transport
         self._endpoint = endpoint
         self._pace = pace
-        self._main_loop = main_loop
         self._owned = owned
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
@@ -229,6 +240,7 @@ class Driver:
 
     async def _drain(self) -> None:
         """Gives what is still unsent a moment to leave."""
+        self.calls.drop()
         for task in self._tasks:
             task.cancel()
         await self._inbox.until(lambda: self._outbox.empty, _DRAIN_TIMEOUT_S)
@@ -238,6 +250,7 @@ class Driver:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.calls.close()
         self._end(SessionClosedError("The session was closed here.", 1000))
 
     async def _close_recorder(self, complete: bool) -> None:
@@ -257,6 +270,7 @@ class Driver:
         if self.ended is not None:
             return
         self.ended = ended
+        self.calls.drop()
         error = self._failure or ended
         expected = self._closing is not None or ended.close_code == 1000
         self._inbox.end(error, expected=expected and self._failure is None)
@@ -496,9 +510,7 @@ class Driver:
                 case core.FlushPlayback():
                     self._start(self._flushed(self.speaker.flush()))
                 case core.CallTool(call):
-                    tool = self.tools[call.name]
-                    assert isinstance(tool, Tool)
-                    self._start(self._run_tool(tool, call))
+                    self._call(call)
                 case core.UpdateAccepted(event_id):
                     self._settle_update(event_id, None)
                 case core.UpdateRefused(event_id, error):
@@ -520,17 +532,19 @@ class Driver:
             self._protocol.receive_flushed(item_id, played_ms)
         self._proceed()
 
-    async def _run_tool(self, tool: Tool, call: FunctionCall) -> None:
-        def started() -> None:
-            self._tool_report(ToolReport(call.call_id, "started", self.clock()))
+    def _call(self, call: FunctionCall) -> None:
+        tool = self.tools.get(call.name)
+        if isinstance(tool, Tool):
+            self.calls.run(tool, call)
+        else:
+            self.calls.refuse(call, _unknown(call.name, self.tools))
 
-        outcome: RunOutcome = "cancelled"
-        try:
-            result = await tool.call(call.arguments, started, self._main_loop, self.session)
-            outcome = result.outcome
-        finally:
-            self._tool_report(ToolReport(call.call_id, "ended", self.clock(), outcome))
-        self._protocol.receive_tool_output(call, result.output)
+    def _answered(self) -> None:
+        """Sends what functions came to; without a connection it stays where it is."""
+        if self.ended is not None:
+            return
+        for answer in self.calls.take():
+            self._protocol.receive_tool_output(answer.call, answer.output)
         self._proceed()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -554,7 +568,7 @@ class Driver:
         self._inbox.changed()
 
     def _tool_report(self, report: ToolReport) -> None:
-        """Folds in and records when a function began to run, or how it ended."""
+        """Folds in and records when a function began to run, how far it is, or how it ended."""
         self._protocol.receive_tool_report(report)
         self._recording(lambda recorder: recorder.tool(report))
         self.observers.show(lambda observer: observer.tool(report))

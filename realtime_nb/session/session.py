@@ -86,7 +86,7 @@ class Session:
             owned=owned,
             typing=typing,
         )
-        self._driver.session = self
+        self._driver.calls.session = self
         self._microphone: SimulatedMicrophone | None = None
         self._speaking = (
             asyncio.Lock()

@@ -4,26 +4,28 @@ It knows neither protocol nor sessions. Functions come in, and the arguments tha
 JSON schemas and outputs, which are texts, go out. What other rooms need is in ``tool``.
 """
 
+from realtime_nb.tools.running import ToolOutcome, ToolResult, failure
 from realtime_nb.tools.tool import (
     DEFAULT_TIMEOUT_S,
     Definition,
     Tool,
-    ToolOutcome,
-    ToolResult,
     collect,
     definitions,
     notebook_loop,
     tool,
 )
+from realtime_nb.tools.tool_call import ToolCall
 
 __all__ = [
     "DEFAULT_TIMEOUT_S",
     "Definition",
     "Tool",
+    "ToolCall",
     "ToolOutcome",
     "ToolResult",
     "collect",
     "definitions",
+    "failure",
     "notebook_loop",
     "tool",
 ]

@@ -19,31 +19,26 @@ back as an output that the model can act on, never as a traceback.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import contextvars
 import copy
 import functools
 import inspect
 import json
 import re
-import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, cast, get_args, get_type_hints, overload
+from typing import Annotated, Any, cast, get_args, get_type_hints, overload
 
 import pydantic
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
 from realtime_nb.errors import ToolError
-from realtime_nb.tools import docstrings
-from realtime_nb.tools.outputs import as_text, drained, last_value
+from realtime_nb.tools import docstrings, running
+from realtime_nb.tools.running import ToolResult
+from realtime_nb.tools.tool_call import ToolCall
 
 __all__ = [
     "Definition",
     "Tool",
-    "ToolOutcome",
-    "ToolResult",
     "collect",
     "definitions",
     "notebook_loop",
@@ -53,29 +48,8 @@ __all__ = [
 Definition = dict[str, Any]
 """A tool as ``session.update`` carries it."""
 
-ToolOutcome = Literal["ok", "error", "timeout", "invalid"]
-
 DEFAULT_TIMEOUT_S = 30.0
-_Ended = tuple[object, BaseException | None]
-"""What a function came to: its result, or what it raised."""
-
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
-@dataclass(frozen=True, slots=True)
-class ToolResult:
-    """What a call came to.
-
-    Attributes:
-        output: The text for the model: the result, or ``{"error": "…"}``.
-        outcome: "ok"; "error": the function raised; "timeout"; "invalid": it was not run, because
-            the arguments don't fit.
-        exception: What was raised, for the developer's eyes.
-    """
-
-    output: str
-    outcome: ToolOutcome
-    exception: BaseException | None = None
 
 
 class Tool:
@@ -114,9 +88,14 @@ class Tool:
         self.main_thread = main_thread
         whole = _signature(self.name, function, self._plain)
         free = [p for p in whole.parameters.values() if not _is_given(p.annotation)]
-        self._given = [p.name for p in whole.parameters.values() if _is_given(p.annotation)]
+        self._given = {
+            p.name: _is_given(p.annotation, ToolCall)
+            for p in whole.parameters.values()
+            if _is_given(p.annotation)
+        }
         self._whole, self._signature = whole, whole.replace(parameters=free)
         self._model = _arguments_model(self.name, function, self._signature)
+        self._validates = _has_code(self._model.__pydantic_core_schema__)
         self.parameters = _schema(self._model, described.arguments)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -144,7 +123,7 @@ class Tool:
         """
         try:
             arguments = json.loads(arguments_json) if arguments_json.strip() else {}
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ToolError(
                 f"The arguments of {self.name} are not JSON ({error}). Send one JSON object."
             ) from error
@@ -166,6 +145,7 @@ class Tool:
         started: Callable[[], None] = lambda: None,
         main_loop: asyncio.AbstractEventLoop | None = None,
         session: object = None,
+        call: ToolCall | None = None,
     ) -> ToolResult:
         """Runs the function on arguments from a model; never raises for what goes wrong in it.
 
@@ -179,38 +159,52 @@ class Tool:
                 The time that it waits for a busy loop counts, and one whose time was over before
                 that loop came to it is not run.
             session: what a parameter annotated ``rt.Session`` is given.
+            call: what one annotated ``rt.ToolCall`` is given; stopping it ends the call.
         """
-        try:
-            arguments = self.parse(arguments_json)
-        except ToolError as error:
-            return _failure("invalid", str(error), error)
-        arguments |= dict.fromkeys(self._given, session)
-        ordered = {name: arguments[name] for name in self._whole.parameters}
-        bound = inspect.BoundArguments(self._whole, cast("Any", ordered))
-        function = functools.partial(self.function, *bound.args, **bound.kwargs)
-        limit = asyncio.timeout(self.timeout_s)
-        try:
-            async with limit:
-                result = await self._run(function, started, main_loop)
-                return ToolResult(as_text(self.name, result), "ok")
-        except Exception as error:
-            if limit.expired():
-                return _failure("timeout", f"{self.name} took over {self.timeout_s:g} s.", error)
-            return _failure("error", _message(error), error)
+        call = ToolCall(name=self.name) if call is None else call
+        work = self.run(arguments_json, started, main_loop, session, call)
+        return await running.bounded(work, call, self.name, self.timeout_s)
 
-    async def _run(
+    async def run(
         self,
-        function: Callable[[], object],
+        arguments_json: str,
         started: Callable[[], None],
         main_loop: asyncio.AbstractEventLoop | None,
-    ) -> object:
-        here = asyncio.get_running_loop()
-        if self.main_thread and main_loop is not None and main_loop is not here:
-            return await _on_loop(main_loop, function, started)
+        session: object,
+        call: ToolCall,
+    ) -> ToolResult:
+        """Returns what the function comes to, however long it takes; see :meth:`call`."""
+        prepare = functools.partial(self._prepared, arguments_json, session, call)
+        function = await running.separately(prepare) if self._validates else prepare()
+        if isinstance(function, ToolResult):
+            return function
+        if self.main_thread and main_loop not in (None, asyncio.get_running_loop()):
+            assert main_loop is not None
+            ended = await running.on_loop(main_loop, function, started, call)
+            return await running.told(self.name, ended)
         started()
-        if self.main_thread or inspect.iscoroutinefunction(self._plain):
-            return await _contained(function)
-        return await _settled(await _in_thread(lambda: drained(function())))
+        if not (self.main_thread or inspect.iscoroutinefunction(self._plain)):
+            work = functools.partial(running.in_thread, self.name, function, call)
+            result = await running.separately(work)
+            if isinstance(result, ToolResult):
+                return result
+            function = functools.partial(_same, result)
+        return await running.told(self.name, await running.on_this_loop(function, call))
+
+    def _prepared(
+        self, arguments_json: str, session: object, call: ToolCall
+    ) -> Callable[[], object] | ToolResult:
+        """Returns the function with its arguments, or what doesn't fit of them."""
+        try:
+            arguments = self.parse(arguments_json)
+        except BaseException as error:  # a validator of the function's own may raise anything
+            result = running.failed(error)
+            return ToolResult(result.output, "invalid", error)
+        for name, wants_call in self._given.items():
+            arguments[name] = call if wants_call else session
+        ordered = {name: arguments[name] for name in self._whole.parameters}
+        bound = inspect.BoundArguments(self._whole, cast("Any", ordered))
+        return functools.partial(self.function, *bound.args, **bound.kwargs)
 
 
 @overload
@@ -239,17 +233,20 @@ def tool(
     """Makes a function a :class:`Tool`; use it bare or with arguments, as a decorator or a call.
 
     Every argument needs an annotation that JSON can express. One annotated ``rt.Session`` is not
-    told to the model: the function is given the session that called it. A description is taken
-    from ``Field(description=…)`` or from the docstring, in the style of Google, NumPy, Sphinx or
-    Epytext. Of a ``functools.partial``, the model is told what is still to be given.
+    told to the model: the function is given the session that called it; so is one annotated
+    ``rt.ToolCall``, with which it learns that it was cancelled and tells progress. A description is
+    taken from ``Field(description=…)`` or from the docstring, in the style of Google, NumPy, Sphinx
+    or Epytext. Of a ``functools.partial``, the model is told what is still to be given.
 
     Args:
         function: A plain or async function, a method of an object or class, a partial or an object
-            that can be called. The last value that a generator yields is the output, and what it
-            yields before is not told: a call has one output. What JSON can't hold is an error.
+            that can be called. What a generator yields is its progress, shown to people; what it
+            returns, or else the last value that it yields, is the output: a call has one. What
+            JSON can't hold, and what is longer than 100,000 characters, is an error.
         description: Instead of the docstring.
         name: Instead of the function's name.
-        timeout_s: After this long the model is told that the call failed; None: never.
+        timeout_s: After this long the model is told that the call failed; None: never. An async
+            function is cancelled, a plain one told so by its ``rt.ToolCall``.
         main_thread: Run on the notebook's own loop, plain functions too (for code that touches its
             widgets): a cell that holds that loop up holds up the function, not the session. With
             ``rt.connect``, it runs on the loop of the session.
@@ -397,10 +394,13 @@ def _parameter(name: str, given: inspect.Parameter, hints: dict[str, Any]) -> in
     return given.replace(annotation=hints[given.name])
 
 
-def _is_given(annotation: object) -> bool:
+def _is_given(annotation: object, kind: type = object) -> bool:
     """Tells whether the session gives it, not the model: it says so by ``given_to_tools``."""
     kinds = [annotation, *get_args(annotation)]  # of ``rt.Session | None``, and of Annotated, too
-    return any(isinstance(one, type) and getattr(one, "given_to_tools", False) for one in kinds)
+    return any(
+        isinstance(one, type) and issubclass(one, kind) and getattr(one, "given_to_tools", False)
+        for one in kinds
+    )
 
 
 def _arguments_model(
@@ -449,89 +449,27 @@ def _schema(model: type[pydantic.BaseModel], docs: Mapping[str, str]) -> dict[st
     return schema
 
 
+_OWN_CODE = {"post_init", "custom_init", "default_factory"}
+
+
+def _has_code(schema: object) -> bool:
+    """Tells whether checking arguments runs code of the function's author, which may take long."""
+    if isinstance(schema, Mapping):
+        kind = str(schema.get("type"))
+        own = kind.startswith("function-") or schema.keys() & _OWN_CODE
+        return bool(own) or any(map(_has_code, schema.values()))
+    return isinstance(schema, list | tuple) and any(map(_has_code, schema))
+
+
+def _same(value: object) -> object:
+    return value
+
+
 def _complaints(error: pydantic.ValidationError) -> str:
     return " ".join(
         f"{'.'.join(map(str, complaint['loc'])) or 'arguments'}: {complaint['msg'].rstrip('.')}."
         for complaint in error.errors(include_url=False, include_context=False, include_input=False)
     )
-
-
-async def _in_thread(function: Callable[[], object]) -> object:
-    """Runs in a daemon thread: one that hangs takes no place in a pool and doesn't hold up exit."""
-    loop = asyncio.get_running_loop()
-    finished: asyncio.Future[_Ended] = loop.create_future()
-    context = contextvars.copy_context()
-
-    def settle(ended: _Ended) -> None:
-        if not finished.done():
-            finished.set_result(ended)
-
-    def work() -> None:
-        try:
-            ended: _Ended = context.run(function), None
-        except BaseException as error:
-            ended = None, error
-        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
-            loop.call_soon_threadsafe(settle, ended)
-
-    threading.Thread(target=work, name="realtime_nb-tool", daemon=True).start()
-    return _result(await finished)
-
-
-async def _on_loop(
-    loop: asyncio.AbstractEventLoop, function: Callable[[], object], started: Callable[[], None]
-) -> object:
-    """Runs on the loop of another thread, which may come to it late."""
-    if loop.is_closed():
-        raise ToolError("The loop that this function has to run on (main_thread=True) is over.")
-    here = asyncio.get_running_loop()
-    over = threading.Event()
-
-    def begun() -> None:
-        if not over.is_set():
-            started()
-
-    async def work() -> _Ended:
-        # Given up before its turn came: what the model was told would not be true any more.
-        if over.is_set():
-            return None, None
-        # Before the result, which takes the same way back: "began" is told before "ended".
-        here.call_soon_threadsafe(begun)
-        try:
-            return await _contained(function), None
-        except Exception as error:
-            return None, error  # raised where somebody waits, not in a task that nobody looks at
-
-    try:
-        return _result(await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), loop)))
-    finally:
-        over.set()
-
-
-async def _contained(function: Callable[[], object]) -> object:
-    """Runs on this loop."""
-    try:
-        return await _settled(drained(function()))
-    except (KeyboardInterrupt, SystemExit) as error:
-        return _result((None, error))
-
-
-async def _settled(result: object) -> object:
-    """Returns what is behind an awaitable or an async generator, or the result itself."""
-    if inspect.isawaitable(result):
-        result = await result
-    return await last_value(result) if inspect.isasyncgen(result) else result
-
-
-def _result(ended: _Ended) -> object:
-    """Returns what a function came to, or raises it."""
-    result, error = ended
-    # SystemExit and KeyboardInterrupt from a tool must not end the session, nor the kernel.
-    if error is not None and not isinstance(error, Exception):
-        raise ToolError(f"{type(error).__name__}: {error}") from error
-    if error is not None:
-        raise error
-    return result
 
 
 def notebook_loop() -> asyncio.AbstractEventLoop | None:
@@ -540,13 +478,3 @@ def notebook_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
-
-
-def _message(error: BaseException) -> str:
-    if isinstance(error, ToolError):
-        return str(error)
-    return f"{type(error).__name__}: {error}".removesuffix(": ")
-
-
-def _failure(outcome: ToolOutcome, message: str, error: BaseException) -> ToolResult:
-    return ToolResult(json.dumps({"error": message}, ensure_ascii=False), outcome, error)

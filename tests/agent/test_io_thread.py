@@ -116,3 +116,24 @@ def test_a_script_ends_with_work_still_running() -> None:
 
     assert "under way" in run.stdout
     assert run.stderr == ""
+
+
+@pytest.mark.parametrize("raised", [SystemExit(3), KeyboardInterrupt()])
+def test_what_would_end_the_thread_ends_itself_alone(
+    raised: BaseException, thread: IoThread
+) -> None:
+    async def fail() -> None:
+        raise raised
+
+    async def in_a_task_of_its_own() -> None:
+        asyncio.get_running_loop().create_task(fail())
+
+    beside = thread.run(asyncio.sleep(0.05, "still here"))
+    with pytest.raises(type(raised)):
+        thread.run(fail()).result(5)
+    thread.run(in_a_task_of_its_own()).result(5)
+    thread.call(thread.loop.stop)
+    assert beside.result(5) == "still here"
+    assert thread.run(_name()).result(5) == "test-io"
+    thread.stop()
+    assert not thread.running
