@@ -29,26 +29,35 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import os
 import re
 import secrets
+import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
-from realtime_nb.archive.recorder_files import AudioChunk, Entry, OpenFiles, write_json
-from realtime_nb.archive.redaction import may_hold_secrets, without_secrets
+from realtime_nb.archive.recorder_files import (
+    AudioChunk,
+    Entry,
+    OpenFiles,
+    new_folder,
+    write_json,
+)
+from realtime_nb.archive.redaction import may_hold_secrets, without_known, without_secrets
 from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.errors import ConfigurationError, RecordingError
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.dialect import audio_field
 from realtime_nb.protocol.events import JsonObject, payload_bytes
-from realtime_nb.protocol.wire import WireEvent
+from realtime_nb.protocol.wire import WireEvent, encodable
 
 __all__ = ["FORMAT", "FORMAT_VERSION", "Recorder", "RecorderStatistics"]
 
@@ -101,9 +110,13 @@ class Recorder:
     full or too slow, the next call raises `RecordingError` and so do all later ones: a recording
     may end early, but never has a hole.
 
+    Nobody but who runs it may read the new folder. What looks like a secret never gets there, see
+    :mod:`realtime_nb.archive.redaction`.
+
     Args:
         folder: Where recordings are kept; made if it isn't there.
         header: What ``session.json`` shall say of the session: endpoint, model, dialect and so on.
+        secrets: Texts that never get there either, wherever they occur.
 
     Attributes:
         path: The new folder.
@@ -112,7 +125,7 @@ class Recorder:
         RecordingError: The folder can't be written to.
     """
 
-    def __init__(self, folder: str | Path, header: JsonObject) -> None:
+    def __init__(self, folder: str | Path, header: JsonObject, secrets: Iterable[str] = ()) -> None:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._queue: deque[Entry] = deque()
@@ -128,16 +141,12 @@ class Recorder:
         self._problem_raised = False
         self._closing = False
         self._closed = threading.Lock()
-        try:
-            self.path = _new_folder(Path(folder))
-            self._header = _session_header(header)
-            write_json(self.path / "session.json", {**self._header, "complete": False})
+        self._secrets = list(secrets)
+        self._secrets_in_json = [_encoded(one)[1:-1] for one in self._secrets if one]
+        self._header = _session_header(header)
+        with _undone_if_impossible(folder) as self.path:
+            self._write_header(self._header, complete=False)
             self._files = OpenFiles(self.path)
-        except OSError as error:
-            raise RecordingError(
-                f"No recording can be written to {folder}: {_reason(error)}. "
-                "Choose a folder that you may write to."
-            ) from error
         self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
         self._thread.start()
 
@@ -214,7 +223,7 @@ class Recorder:
         """
         with self._lock:
             self._check()
-            self._put(Entry((), "labels.jsonl", _encoded({"t": t_s, "text": text})))
+            self._put(Entry((), "labels.jsonl", self._line({"t": t_s, "text": text})))
 
     def note(self, **facts: object) -> None:
         """Adds facts to ``session.json``, in place of what was said of them before.
@@ -230,7 +239,7 @@ class Recorder:
             )
         with self._lock:
             self._check()
-            self._header = {**self._header, **without_secrets(facts)}
+            self._header = {**self._header, **facts}
             self._noted = True
 
     def close(self, complete: bool = True, **footer: object) -> None:
@@ -269,7 +278,7 @@ class Recorder:
         with self._lock:
             self._check()
             whole = {"t": t_s, **line, "after": self._events - 1}
-            self._put(Entry((), file, _encoded(whole)))
+            self._put(Entry((), file, self._line(whole)))
 
     def _check(self) -> None:
         if self._problem is not None:
@@ -292,10 +301,22 @@ class Recorder:
 
     def _fail(self, why: str) -> None:
         if self._problem is None:
-            self._problem = (
-                f"Recording to {self.path} has stopped: {why}. What it holds can be loaded; "
-                "for more, begin a new recording on a disk with room."
+            kept = (
+                "What it holds can be loaded; for more,"
+                if self._holds_events
+                else ("It holds nothing, so")
             )
+            self._problem = (
+                f"Recording to {self.path} has stopped: {why}. {kept} begin a new recording on a "
+                "disk with room."
+            )
+
+    @property
+    def _holds_events(self) -> bool:
+        try:
+            return (self.path / "events.jsonl").stat().st_size > 0
+        except OSError:
+            return False
 
     def _encoded_event(self, line: JsonObject, pcm: bytes | None, audio: list[AudioChunk]) -> bytes:
         """Returns the line without audio and secrets; what audio it had is added to ``audio``."""
@@ -310,14 +331,19 @@ class Recorder:
         try:
             if _NESTED_AUDIO.search(encoded):
                 line["event"] = self._without_audio(line["event"], pcm, audio)
-                encoded = _encoded(line)
-            if may_hold_secrets(encoded):
-                encoded = _encoded(without_secrets(line))
+            return self._line(line)
         except RecursionError:
             problem = "nested too deeply to be recorded"
             line["event"] = {"type": str(event.get("type")), "problem": problem}
-            encoded = _encoded(line)
-        return encoded
+            return self._line(line)
+
+    def _line(self, line: JsonObject) -> bytes:
+        """Returns a line of a file, without secrets."""
+        encoded = _encoded(line)
+        known = any(secret in encoded for secret in self._secrets_in_json)
+        if not known and not may_hold_secrets(encoded):
+            return encoded
+        return _encoded(without_known(without_secrets(line), self._secrets))
 
     def _without_audio(self, value: object, pcm: bytes | None, audio: list[AudioChunk]) -> object:
         """Returns a copy in which every ``audio`` string is a reference into items.wav."""
@@ -372,7 +398,7 @@ class Recorder:
                     self._noted = False
                     self._writing_s, self._oldest_s = self._oldest_s, None
                 if header is not None:
-                    write_json(self.path / "session.json", {**header, "complete": False})
+                    self._write_header(header, complete=False)
                 written = self._write_entries(entries)
                 with self._lock:
                     # Only now: what is being written still takes memory, and counts as queued.
@@ -401,30 +427,52 @@ class Recorder:
                 self._files.close()
             except OSError as error:
                 self._fail(_reason(error))
+        if self._problem is not None and not self._holds_events:
+            shutil.rmtree(self.path, ignore_errors=True)
+            return
         ending: JsonObject = {**footer, "complete": complete and self._problem is None}
         if self._problem is not None:
             ending["problem"] = self._problem
         try:
-            write_json(self.path / "session.json", {**self._header, **without_secrets(ending)})
+            self._write_header({**self._header, **ending})
         except OSError as error:
             self._fail(_reason(error))
+
+    def _write_header(self, header: JsonObject, **more: object) -> None:
+        told = without_known(without_secrets({**header, **more}), self._secrets)
+        write_json(self.path / "session.json", told)
 
 
 def _reason(error: Exception) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error) or repr(error)
 
 
-def _new_folder(folder: Path) -> Path:
-    path = folder / f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-    path.mkdir(parents=True)
-    return path
+@contextmanager
+def _undone_if_impossible(folder: str | Path) -> Iterator[Path]:
+    """Makes the folder of a recording, and takes it away again where it can't be written to."""
+    name = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    above = Path(folder)
+    is_new = not os.path.lexists(above)
+    path = above / name
+    try:
+        new_folder(path)
+        yield path
+    except (OSError, ValueError) as error:  # a ValueError is of a name that no folder can have
+        shutil.rmtree(path, ignore_errors=True)
+        if is_new:
+            with suppress(OSError, ValueError):
+                above.rmdir()
+        raise RecordingError(
+            f"No recording can be written to {encodable(str(folder))}: {_reason(error)}. "
+            "Choose a folder that you may write to."
+        ) from error
 
 
 def _session_header(header: JsonObject) -> JsonObject:
     from importlib.metadata import version
 
     return {
-        **without_secrets(header),
+        **header,
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "realtime_nb": version("realtime_nb"),

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.audio.wav import GrowingWav
 from realtime_nb.protocol.events import JsonObject
 
-__all__ = ["AudioChunk", "Entry", "OpenFiles", "write_json"]
+__all__ = ["AudioChunk", "Entry", "OpenFiles", "new_folder", "open_private", "write_json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +53,20 @@ class OpenFiles:
         self._wavs: dict[str, GrowingWav] = {}
         self._audio: dict[str, list[AudioChunk]] = {}
         self._lines: dict[str, list[bytes]] = {}
-        for name in ("input.wav", "received.wav", "output.wav"):
-            self._wav(name)
-        logs = ("events.jsonl", "playback.jsonl", "tools.jsonl", "labels.jsonl")
-        self._logs = {name: (path / name).open("ab", buffering=0) for name in logs}
+        self._logs: dict[str, BinaryIO] = {}
+        try:
+            for name in ("input.wav", "received.wav", "output.wav"):
+                self._wav(name)
+            for name in ("events.jsonl", "playback.jsonl", "tools.jsonl", "labels.jsonl"):
+                self._logs[name] = open_private(path / name, "ab", buffering=0)
+        except OSError:
+            with suppress(OSError):
+                self.close()
+            raise
 
     def _wav(self, name: str) -> GrowingWav:
         if name not in self._wavs:
-            self._wavs[name] = GrowingWav(self._path / name, SAMPLE_RATE)
+            self._wavs[name] = GrowingWav(open_private(self._path / name, "wb"), SAMPLE_RATE)
         return self._wavs[name]
 
     def add(self, entry: Entry) -> None:
@@ -117,8 +123,32 @@ def _write_all(file: BinaryIO, content: bytes) -> None:
         remaining = remaining[file.write(remaining) :]
 
 
+def new_folder(path: Path) -> None:
+    """Makes a folder, and those above it that are missing; nobody else may look into it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(0o700)
+    with suppress(OSError):  # a file system may know no modes; else the umask could take ours away
+        path.chmod(0o700)
+
+
+def open_private(path: Path, mode: str, buffering: int = -1) -> BinaryIO:
+    """Opens a file that nobody else may read if it is made here; never through a link."""
+
+    def opened(name: str, flags: int) -> int:
+        return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
+
+    is_new = not os.path.lexists(path)
+    file = cast(BinaryIO, open(path, mode, buffering, opener=opened))  # noqa: SIM115
+    if is_new:
+        with suppress(OSError):
+            path.chmod(0o600)
+    return file
+
+
 def write_json(path: Path, content: JsonObject) -> None:
     """Replaces the file at once: a reader sees the old or the new one."""
     draft = path.with_suffix(".part")
-    draft.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
+    text = json.dumps(content, indent=2, default=str) + "\n"
+    with open_private(draft, "wb") as file:
+        file.write(text.encode())
     os.replace(draft, path)

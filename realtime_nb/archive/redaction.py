@@ -1,48 +1,165 @@
-"""Keeps keys, tokens and headers out of what is written down."""
+"""Keeps keys, tokens and headers out of what is written down.
+
+A secret is told by the name of the field that holds it, by its own shape, or because somebody knows
+it: the key that a session was opened with.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from realtime_nb.protocol.events import JsonObject
 
-__all__ = ["REMOVED", "may_hold_secrets", "without_secrets"]
+__all__ = ["REMOVED", "may_hold_secrets", "without_known", "without_secrets", "without_shapes"]
 
 REMOVED = "[removed]"
 """What stands where a secret was."""
 
-_KEYS = {"authorization", "api_key", "client_secret", "token"}
-_IN_JSON = re.compile(rb'"(?:authorization|api[_-]key|client[_-]secret|token|headers[^"]*)":', re.I)
+_SECRET_CHARS = 6
+"""A text of fewer characters is no key, and taking it out would only spoil what it is part of."""
+
+_DEEPEST = 200
+"""What is nested deeper is left out: nobody meant it, and it may hold anything."""
+
+# Names are compared in small letters, without what joins their words.
+_JOINTS = re.compile(r"[\s_.-]+")
+_NAMES = {
+    *("authorization", "auth", "apikey", "token", "secret", "password", "passwd", "passphrase"),
+    *("pwd", "credential", "credentials", "cookie", "setcookie", "jwt", "bearer", "signature"),
+}
+_ENDINGS = (
+    *("authorization", "apikey", "password", "passwd", "passphrase", "secret", "secretvalue"),
+    *("secretkey", "accesskey", "privatekey", "ephemeralkey", "subscriptionkey", "accountkey"),
+    *("signingkey", "encryptionkey", "credential", "credentials", "accesskeyid", "cookie"),
+    *("accesstoken", "refreshtoken", "idtoken", "authtoken", "bearertoken", "sessiontoken"),
+    *("ephemeraltoken", "apitoken", "securitytoken", "hftoken", "githubtoken", "usertoken"),
+)
+_SUSPICIOUS = re.compile(
+    rb"auth|key|secret|token|passw|passphrase|pwd|cookie|headers|credential|jwt|signature|bearer"
+    rb"|://|sig=|code=|[sr]k[-_]|ek_|sess-|gh[opsu]_|github_pat_|hf_|xox[abeprs]-|AKIA|AIza|eyJ",
+    re.I,
+)
+
+_SHAPES = re.compile(
+    r"(?<![A-Za-z0-9])(?:"
+    r"[sr]k[-_][\w*-]{6,}"  # OpenAI, Anthropic, Stripe; a server masks the middle with stars
+    r"|gsk_\w{8,}|ek_\w{6,}|sess-\w{8,}|hf_\w{12,}|gh[opsu]_\w{12,}|github_pat_\w{12,}"
+    r"|xox[abeprs]-[\w-]{8,}|AKIA[A-Z0-9]{12,}|AIza[\w-]{20,}"
+    r"|eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"  # a JSON web token
+    r")"
+)
+_BEARER = re.compile(
+    r"(?i:\b(bearer)(?:\s|%20|\+)+)((?=[^\s\"'\\,;]*[^A-Za-z\s\"'\\,;.])[^\s\"'\\,;]{6,}"
+    r"|[A-Za-z]{16,})"
+)
+_BASIC = re.compile(r"(?i:\b(authorization)(\W{1,6}basic\s+))[\w+/=-]{4,}")
+_NAMED = re.compile(
+    r"(?i)([\"']?)\b((?:[\w-]{0,40}?)(?:api[_-]?key|secret(?:[_-]key)?|access[_-]?key|private[_-]?key"
+    r"|ephemeral[_-]key|(?:access|refresh|auth|id|session|api|bearer)[_-]token|token|password|passwd"
+    r"|passphrase|authorization|credentials?|cookie|subscription[_-]?key|x-amz-signature))(\\*\1\s*[:=]\s*)"
+    r"(?:(\\*\"|')((?:(?!\4)[^\n]){1,4000}?)\4|([^\s\"'\\,;&{}()\[\]<>]{4,}))"
+)
+_USER_IN_URL = re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://)[^\s/?#@\"']+@", re.I)
+_QUERY_VALUE = re.compile(r"([?&](?:key|sig|code|auth|jwt|pwd)=)[^&\s\"'#\\]+", re.I)
+_URL_NAME = re.compile(r"(?:url|uri|href|endpoint)$")
+_QUERY = re.compile(r"[?#].*$", re.DOTALL)
 
 
 def may_hold_secrets(encoded: bytes) -> bool:
-    """Tells whether compact JSON has a key that `without_secrets` would look at; quick."""
-    return _IN_JSON.search(encoded) is not None
+    """Tells whether compact JSON has anything that `without_secrets` would look at; quick."""
+    return _SUSPICIOUS.search(encoded) is not None
 
 
-def without_secrets(content: JsonObject) -> JsonObject:
-    """Returns a copy in which the values of ``authorization``, ``api_key``, ``client_secret`` and
-    ``token`` are ``"[removed]"``, and so is each value inside ``headers``, at any depth.
+def without_secrets(content: Mapping[str, Any]) -> JsonObject:
+    """Returns a copy in which ``"[removed]"`` stands for every secret, at any depth.
 
-    Upper case and hyphens make no difference. In a JSON schema, where the keys under
-    ``properties`` are the names of parameters, a parameter's description stays.
+    Those are the values of fields with such a name (``authorization``, ``api_key``,
+    ``client_secret``, ``access_token``, ``password``, …; upper case and what joins the words make
+    no difference), each value inside ``headers``, the query of an address in a field that is named
+    as one, and in every text what :func:`without_shapes` knows. In a JSON schema, where the keys
+    under ``properties`` are the names of parameters, a parameter's description stays.
     """
-    return {key: _cleaned(key, value, described=False) for key, value in content.items()}
+    return _cleaned_fields(content, described=False, depth=0)
 
 
-def _cleaned(key: str, value: object, described: bool) -> object:
-    name = key.lower().replace("-", "_")
-    if value is not None and not (described and isinstance(value, dict)):
-        if name in _KEYS:
-            return REMOVED
-        if name.split(".")[0] == "headers":
-            return dict.fromkeys(value, REMOVED) if isinstance(value, dict) else REMOVED
-    return _inside(value, described=name == "properties")
+def without_shapes(text: str) -> str:
+    """Returns a text without what looks like a secret: keys of known forms, what follows ``Bearer``
+    or the name of a secret, and the user of an address."""
+    if not _SUSPICIOUS.search(text.encode("utf-8", "replace")):
+        return text
+    text = _SHAPES.sub(REMOVED, text)
+    text = _BEARER.sub(rf"\1 {REMOVED}", text)
+    text = _BASIC.sub(rf"\1\2{REMOVED}", text)
+    if "://" in text:
+        text = _USER_IN_URL.sub(rf"\1{REMOVED}@", text)
+        text = _QUERY_VALUE.sub(rf"\1{REMOVED}", text)
+    return _NAMED.sub(_without_value, text)
 
 
-def _inside(value: object, described: bool) -> object:
-    if isinstance(value, list):
-        return [_inside(part, described=False) for part in value]
+def without_known(value: Any, secrets: Iterable[str]) -> Any:
+    """Returns JSON, or a text, without these secrets, which somebody may have repeated; what holds
+    none is returned as it is."""
+    known = sorted({one for one in secrets if len(one) >= _SECRET_CHARS}, key=len, reverse=True)
+    return _replaced(value, known, 0) if known else value
+
+
+def _replaced(value: Any, secrets: list[str], depth: int) -> Any:
+    if isinstance(value, str):
+        for secret in secrets:
+            if secret in value:
+                value = value.replace(secret, REMOVED)
+        return value
+    if isinstance(value, dict | list) and depth > _DEEPEST:
+        return REMOVED
     if isinstance(value, dict):
-        return {key: _cleaned(key, part, described) for key, part in value.items()}
+        return {
+            _replaced(key, secrets, depth + 1): _replaced(part, secrets, depth + 1)
+            for key, part in value.items()
+        }
+    if isinstance(value, list):
+        return [_replaced(part, secrets, depth + 1) for part in value]
     return value
+
+
+def _cleaned_fields(fields: Mapping[str, Any], described: bool, depth: int) -> JsonObject:
+    if depth > _DEEPEST:
+        raise RecursionError
+    if "logprob" in fields:  # whose "token" is a piece of a word
+        return {key: _inside(key, part, described, depth) for key, part in fields.items()}
+    return {key: _cleaned(key, part, described, depth) for key, part in fields.items()}
+
+
+def _cleaned(key: str, value: object, described: bool, depth: int) -> object:
+    if value is not None and not (described and isinstance(value, dict)):
+        name = _JOINTS.sub("", key).lower()
+        if name in _NAMES or name.endswith(_ENDINGS):
+            return REMOVED
+        if re.split(r"[._]", key.lower())[0] == "headers":
+            return dict.fromkeys(value, REMOVED) if isinstance(value, dict) else REMOVED
+    return _inside(key, value, described, depth)
+
+
+def _inside(key: str, value: object, described: bool, depth: int) -> object:
+    if isinstance(value, str):
+        if "://" in value and _URL_NAME.search(key.lower()):
+            value = _QUERY.sub(lambda query: query[0][0] + REMOVED, value)
+        return without_shapes(value)
+    if isinstance(value, list):
+        if depth > _DEEPEST:
+            raise RecursionError
+        return [_inside(key, part, False, depth + 1) for part in value]
+    if isinstance(value, dict):
+        return _cleaned_fields(value, key == "properties" and not described, depth + 1)
+    return value
+
+
+def _without_value(found: re.Match[str]) -> str:
+    """Returns a name and what joins it to its value; in running text a word stays a word."""
+    quote, name, joint, value_quote, quoted, plain = found.groups()
+    if quoted is not None:
+        return f"{quote}{name}{joint}{value_quote}{REMOVED}{value_quote}"
+    if "=" not in joint and plain.isalpha() and len(plain) < 16:
+        return found[0]
+    return f"{quote}{name}{joint}{REMOVED}"

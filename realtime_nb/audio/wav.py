@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -201,16 +202,29 @@ class GrowingWav:
     """A mono PCM16 WAV file that is valid after every `flush`, even if the process is then killed.
 
     Not thread-safe: one thread owns it.
+
+    Args:
+        file: its path, or the empty file, opened for writing; it is closed with this.
+        sample_rate: of the audio, in Hz.
     """
 
     _SILENCE = bytes(1 << 16)
 
-    def __init__(self, path: str | os.PathLike[str], sample_rate: int) -> None:
-        self._file = Path(path).open("wb")  # noqa: SIM115 (closed by close)
+    def __init__(self, file: str | os.PathLike[str] | BinaryIO, sample_rate: int) -> None:
+        self._file: BinaryIO = (
+            Path(file).open("wb")  # noqa: SIM115 (closed by close)
+            if isinstance(file, str | os.PathLike)
+            else file
+        )
         self._sample_rate = sample_rate
         self._samples = 0
-        self._file.write(self._header())
-        self._file.flush()
+        try:
+            self._file.write(self._header())
+            self._file.flush()
+        except OSError:
+            with suppress(OSError):
+                self._file.close()
+            raise
 
     def append(self, pcm: bytes) -> None:
         """Adds PCM16 at the end.

@@ -8,6 +8,7 @@ Ollama, llama.cpp, vLLM, LM Studio and the hosted services all have one::
 from __future__ import annotations
 
 import json
+import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
@@ -55,13 +56,14 @@ class ChatLLM:
         self.base_url = base_url.rstrip("/")
         self.model = model
         self.timeout_s = timeout_s
-        self._api_key = api_key
+        self._api_key = _usable_key(api_key)
+        self._shown_url = re.sub(r"//[^/@]*@", "//", self.base_url)
         # Reading the system's certificates is slow: once, not with every reply.
         secure = base_url.startswith("https://")
         self._certificates = ssl.create_default_context() if secure else None
 
     def __repr__(self) -> str:
-        return f"ChatLLM({self.base_url!r}, {self.model!r})"
+        return f"ChatLLM({self._shown_url!r}, {self.model!r})"
 
     async def reply(self, request: Request) -> AsyncIterator[Text | Call]:
         """Streams the answer; a function call comes out when its arguments are whole.
@@ -77,14 +79,17 @@ class ChatLLM:
         try:
             async with client, client.stream(**self._http_request(request)) as response:
                 await self._refuse_errors(response)
-                async with aclosing(_parts(response.aiter_lines())) as parts:
+                lines = (self._without_key(line) async for line in response.aiter_lines())
+                async with aclosing(_parts(lines)) as parts:
                     async for part in parts:
                         yield part
+            return
         except httpx.HTTPError as error:
             problem = self._without_key(str(error)) or type(error).__name__
-            raise RealtimeError(
-                f"No answer from {self.base_url} ({problem}). Is the model server running?"
-            ) from error
+        # Here, where it doesn't carry the request along, whose headers have the key.
+        raise RealtimeError(
+            f"No answer from {self._shown_url} ({problem}). Is the model server running?"
+        )
 
     def _http_request(self, request: Request) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -111,12 +116,27 @@ class ChatLLM:
             return
         text = (await response.aread()).decode(errors="replace")
         raise RealtimeError(
-            f"{self.base_url} answered {response.status_code}: "
-            f"{self._without_key(_complaint(text))} Check base_url, model and api_key."
+            f"{self._shown_url} answered {response.status_code}: "
+            f"{_complaint(self._without_key(text))} Check base_url, model and api_key."
         )
 
     def _without_key(self, text: str) -> str:
         return text.replace(self._api_key, "…") if self._api_key else text
+
+
+def _usable_key(key: str | None) -> str | None:
+    """Returns a key without space around it, which is of the file that it was read from.
+
+    Raises:
+        ConfigurationError: it can't be sent. Nothing of it is told.
+    """
+    key = None if key is None else key.strip()
+    if key and not (key.isascii() and key.isprintable()):
+        raise ConfigurationError(
+            "api_key holds a line break or another character that no key has. Copy it again; of a "
+            "file, take one line only."
+        )
+    return key
 
 
 # ---- from the protocol's items to chat messages --------------------------------------------------
@@ -248,8 +268,8 @@ async def _parts(lines: AsyncIterator[str]) -> AsyncGenerator[Text | Call, None]
 def _choices(data: str) -> Iterator[dict[str, Any]]:
     try:
         chunk = json.loads(data)
-    except ValueError as error:
-        raise RealtimeError(f"The chat endpoint sent no JSON: {data[:80]!r}.") from error
+    except ValueError:
+        raise RealtimeError(f"The chat endpoint sent no JSON: {data[:80]!r}.") from None
     if not isinstance(chunk, dict) or chunk.get("error"):
         raise RealtimeError(f"The chat endpoint stopped: {_complaint(data)}")
     yield from chunk.get("choices") or ()

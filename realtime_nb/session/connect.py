@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import shutil
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Generator, Iterable, Mapping
@@ -106,6 +107,8 @@ class connect:
             self._endpoint = _served(endpoint, model, api_key)
         self._model = model
         self._tools = tool_set.collect(tools)
+        if record is not None and not isinstance(record, str | os.PathLike):
+            raise ConfigurationError(f"record is {record!r}; give a folder, or None for none.")
         self._record = record
         self._pace = pace
         self._speaker = speaker
@@ -139,14 +142,14 @@ class connect:
 
     async def _open(self) -> Session:
         pace = self._pace if self._pace < math.inf else 1.0
-        folder_is_new = self._record is not None and not Path(self._record).exists()
+        folder_is_new = self._record is not None and not os.path.exists(self._record)
         async with AsyncExitStack() as opened:
             transport, endpoint = await self._transport_and_endpoint(opened)
             self.transport = transport
             opened.push_async_callback(transport.close)
             recorder = None
             if self._record is not None:
-                recorder = Recorder(self._record, _header(endpoint, pace))
+                recorder = Recorder(self._record, _header(endpoint, pace), endpoint.secrets)
                 opened.callback(recorder.close, complete=False)  # unless the session did
             owned = AsyncExitStack()
             session = Session(

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Literal
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
-from realtime_nb.archive.redaction import REMOVED
+from realtime_nb.archive.redaction import without_known, without_shapes
 from realtime_nb.errors import ConfigurationError
 
 __all__ = ["DEFAULT_MODEL", "Endpoint", "azure", "local", "openai", "resolve"]
 
 DEFAULT_MODEL = "gpt-realtime-2.1"
 _LOCAL_MODEL = "local"
-_SECRET_CHARS = 6
-"""A value of fewer characters is no key, and taking it out would only spoil the text."""
+_OPEN_PARAMETERS = ("model", "deployment", "api-version", "intent")
+_SCHEMES = ("bearer ", "basic ", "token ")
+_LOOPBACK = ("localhost", "ip6-localhost", "ip6-loopback")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +44,25 @@ class Endpoint:
     of: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuses what can't be a Realtime URL."""
+        """Refuses what can't be a Realtime URL, and headers that can't be sent.
+
+        Space around a key is of the file that it was read from.
+        """
+        if not isinstance(self.url, str):
+            raise ConfigurationError(f"A Realtime URL is a text, not {type(self.url).__name__}.")
+        object.__setattr__(self, "url", self.url.strip())
+        headers = {name: _sendable(name, value) for name, value in dict(self.headers).items()}
+        object.__setattr__(self, "headers", headers)
         try:
             parts = urlsplit(self.url)
             usable = parts.scheme in ("ws", "wss") and bool(parts.hostname)
             usable = usable and parts.port != 0  # looking at it raises for a port that is none
+            usable = usable and self.url.isprintable() and " " not in self.url
         except ValueError:
             usable = False
         if not usable:
             # Only what can't be a key is shown of it.
-            shown = self.url.split("?")[0].split("@")[-1]
+            shown = without_shapes(self.url.split("?")[0].split("#")[0].split("@")[-1])
             raise ConfigurationError(
                 f"{shown!r} is not a Realtime URL. Use 'local', 'openai', or a URL such as "
                 "ws://127.0.0.1:8000/v1/realtime."
@@ -76,26 +88,74 @@ class Endpoint:
         place = f"{host}:{parts.port}" if parts.port else host
         return urlunsplit((parts.scheme, place, parts.path, "", ""))
 
-    def without_secrets(self, text: str) -> str:
-        """Returns what somebody else wrote, without the keys that we connect with."""
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is on this computer, so that no proxy could reach it."""
+        host = (urlsplit(self.url).hostname or "").rstrip(".")
+        try:
+            return ip_address(host.split("%")[0]).is_loopback
+        except ValueError:
+            return host in _LOOPBACK or host.endswith(".localhost")
+
+    @property
+    def secrets(self) -> list[str]:
+        """The keys that we connect with, in every form in which somebody may repeat them."""
         parts = urlsplit(self.url)
-        query = dict(parse_qsl(parts.query))
-        secrets = [value.removeprefix("Bearer ") for value in self.headers.values()]
-        secrets += [parts.password or "", *(query[name] for name in query if name != "model")]
-        for secret in secrets:
-            if len(secret) >= _SECRET_CHARS:
-                text = text.replace(secret, REMOVED)
-        return text
+        query = parse_qsl(parts.query)
+        found = [value for name, value in query if name not in _OPEN_PARAMETERS]
+        found += [unquote(part) for part in (parts.password, parts.fragment) if part]
+        for value in self.headers.values():
+            scheme = next((one for one in _SCHEMES if value.lower().startswith(one)), "")
+            found += [value, value[len(scheme) :].strip()]
+        return list(
+            dict.fromkeys(form for one in found for form in (one, quote(one, ""), repr(one)[1:-1]))
+        )
+
+    def without_secrets(self, text: str) -> str:
+        """Returns what somebody else wrote, without the keys that we connect with and without what
+        looks like one."""
+        return without_shapes(str(without_known(text, self.secrets)))
+
+
+def _sendable(name: object, value: object) -> str:
+    """Returns the value of a header without space around it.
+
+    Raises:
+        ConfigurationError: it, or the name, can't be sent. Nothing of the value is told.
+    """
+    if not isinstance(name, str) or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+        raise ConfigurationError("A header's name is a text without spaces; one of yours is none.")
+    if not isinstance(value, str):
+        kind = type(value).__name__
+        raise ConfigurationError(f"The header {name} is a text, not {kind}.")
+    value = value.strip()
+    if not (value.isascii() and value.isprintable()):
+        raise ConfigurationError(
+            f"The header {name} holds a line break or another character that no key has. Copy the "
+            "key again; of a file, take one line only."
+        )
+    return value
+
+
+def _key(given: str | None, variable: str, whose: str, otherwise: str = "") -> str:
+    """Returns the key that was given, or is in the environment.
+
+    Raises:
+        ConfigurationError: there is none, or it can't be one.
+    """
+    if given is not None and not isinstance(given, str):
+        raise ConfigurationError(f"api_key is a text, not {type(given).__name__}.")
+    key = (given or os.environ.get(variable) or "").strip()
+    if not key:
+        raise ConfigurationError(
+            f"{whose} needs an API key: set {variable} or pass api_key=….{otherwise}"
+        )
+    return key
 
 
 def openai(model: str | None = None, api_key: str | None = None) -> Endpoint:
     """Returns OpenAI's Realtime API; the key comes from ``OPENAI_API_KEY`` unless it is given."""
-    key = api_key or os.environ.get("OPENAI_API_KEY")
-    if not key:
-        raise ConfigurationError(
-            "OpenAI needs an API key: set OPENAI_API_KEY or pass api_key=…. "
-            'The endpoint "local" needs none.'
-        )
+    key = _key(api_key, "OPENAI_API_KEY", "OpenAI", ' The endpoint "local" needs none.')
     return Endpoint(
         "wss://api.openai.com/v1/realtime",
         model or DEFAULT_MODEL,
@@ -112,11 +172,7 @@ def azure(resource: str, deployment: str, api_key: str | None = None) -> Endpoin
         deployment: name of the deployment, which takes the model's place.
         api_key: None: ``AZURE_OPENAI_API_KEY``.
     """
-    key = api_key or os.environ.get("AZURE_OPENAI_API_KEY")
-    if not key:
-        raise ConfigurationError(
-            "Azure needs an API key: set AZURE_OPENAI_API_KEY or pass api_key=…."
-        )
+    key = _key(api_key, "AZURE_OPENAI_API_KEY", "Azure")
     host = resource if "." in resource else f"{resource}.openai.azure.com"
     return Endpoint(
         f"wss://{host}/openai/v1/realtime",
@@ -152,9 +208,10 @@ def resolve(
         return openai(model, api_key)
     if "://" not in endpoint:
         raise ConfigurationError(
-            f"Unknown endpoint {endpoint!r}. Use 'local', 'openai', a ws:// or wss:// URL, "
-            "rt.azure(…) or rt.Endpoint(…)."
+            f"Unknown endpoint {without_shapes(endpoint)!r}. Use 'local', 'openai', a ws:// or "
+            "wss:// URL, rt.azure(…) or rt.Endpoint(…)."
         )
-    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    key = _key(api_key, "", "The endpoint") if api_key else None
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
     default_model = None if "model=" in endpoint.partition("?")[2] else DEFAULT_MODEL
     return Endpoint(endpoint, model or default_model, headers)

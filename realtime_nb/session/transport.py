@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
+from collections.abc import Iterable
 from typing import Protocol
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import (
-    ConnectionClosed,
-    InvalidHandshake,
-    InvalidStatus,
-    InvalidURI,
-)
+from websockets.exceptions import ConnectionClosed, InvalidProxy, InvalidStatus, ProxyError
 
+from realtime_nb.archive.redaction import without_known, without_shapes
 from realtime_nb.errors import ConnectionFailedError, SessionClosedError
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session.endpoints import Endpoint
@@ -34,6 +32,8 @@ __all__ = [
 _CLOSE_TIMEOUT_S = 3.0
 _MAX_FRAME_BYTES = 64 * 1024 * 1024  # a retrieved item carries all of its audio
 
+_FEW_BYTES = 1024 * 1024
+_MOST_VALUES = 200_000
 
 # At debug level websockets writes the headers of the handshake into its log, key included.
 _websocket_logger = logging.getLogger(f"{__name__}.websocket")
@@ -55,41 +55,63 @@ class Transport(Protocol):
 
 
 class WebSocketTransport:
-    """Events as JSON text frames of a WebSocket."""
+    """Events as JSON text frames of a WebSocket.
 
-    def __init__(self, socket: ClientConnection) -> None:
+    Args:
+        socket: the open connection.
+        secrets: what is taken out of whatever the server sends: our keys, if it repeats them.
+    """
+
+    def __init__(self, socket: ClientConnection, secrets: Iterable[str] = ()) -> None:
         self._socket = socket
+        self._secrets = list(secrets)
 
     async def send(self, event: JsonObject) -> None:
         """Implements :class:`Transport`."""
         try:
             await self._socket.send(msgspec.json.encode(event), text=True)
+            return
         except ConnectionClosed as closed:
-            raise _ended(closed) from None
+            ended = self._ended(closed)
+        raise ended  # here, where it carries nothing along that may hold a key
 
     async def receive(self) -> JsonObject:
         """Implements :class:`Transport`. A frame that is no JSON object becomes a ``malformed``
         event."""
+        ended = None
         try:
             frame = await self._socket.recv(decode=False)
         except ConnectionClosed as closed:
-            raise _ended(closed) from None
-        try:
-            event = msgspec.json.decode(frame)
-        except (msgspec.DecodeError, RecursionError) as error:
-            return {"type": "malformed", "problem": str(error), "bytes": len(frame)}
-        if not isinstance(event, dict):
-            return {"type": "malformed", "problem": "not an object", "bytes": len(frame)}
+            ended = self._ended(closed)
+        if ended is not None:
+            raise ended
+        event: JsonObject = without_known(_decoded(frame), self._secrets)
         return event
 
     async def close(self) -> None:
         """Implements :class:`Transport`."""
         await self._socket.close()
 
+    def _ended(self, closed: ConnectionClosed) -> SessionClosedError:
+        frame = closed.rcvd or closed.sent
+        if frame is None:
+            return closed_with(1006, "")
+        return closed_with(frame.code, without_shapes(without_known(frame.reason, self._secrets)))
 
-def _ended(closed: ConnectionClosed) -> SessionClosedError:
-    frame = closed.rcvd or closed.sent
-    return closed_with(1006, "") if frame is None else closed_with(frame.code, frame.reason)
+
+def _decoded(frame: bytes) -> JsonObject:
+    """Returns the event in a frame, or a ``malformed`` one that says why there is none."""
+    try:
+        # Audio is one long text. Millions of small values are no event, and would take seconds.
+        if len(frame) > _FEW_BYTES and sum(map(frame.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+            problem = "too many values"
+        elif isinstance(event := msgspec.json.decode(frame), dict):
+            return event
+        else:
+            problem = "not an object"
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        problem = str(error)
+    return {"type": "malformed", "problem": problem, "bytes": len(frame)}
 
 
 def closed_with(code: int, reason: str) -> SessionClosedError:
@@ -111,41 +133,69 @@ async def open_websocket(endpoint: Endpoint, timeout_s: float = 15.0) -> WebSock
     Raises:
         ConnectionFailedError: nobody answers there, or the upgrade was refused.
     """
-    where = endpoint.shown_url
+    failure: ConnectionFailedError
     try:
-        socket = await _Connect(
-            endpoint.connect_url,
-            additional_headers=endpoint.headers,
-            max_size=_MAX_FRAME_BYTES,
-            max_queue=256,
-            compression=None,
-            open_timeout=timeout_s,
-            close_timeout=_CLOSE_TIMEOUT_S,
-            logger=_websocket_logger,
-            # Realtime servers ping us; pinging them too would only add a way to fail.
-            ping_interval=None,
-            # A conversation must not wander off to a proxy or another host with the key.
-            proxy=None if endpoint.kind == "local" else True,
-        )
-    except InvalidStatus as error:
+        return WebSocketTransport(await _upgraded(endpoint, timeout_s), endpoint.secrets)
+    except Exception as error:
+        failure = _failure(endpoint, error, timeout_s)
+    raise failure  # here, where it carries nothing along that may hold a key
+
+
+async def _upgraded(endpoint: Endpoint, timeout_s: float) -> ClientConnection:
+    return await _Connect(
+        endpoint.connect_url,
+        additional_headers=endpoint.headers,
+        max_size=_MAX_FRAME_BYTES,
+        max_queue=256,
+        compression=None,
+        open_timeout=timeout_s,
+        close_timeout=_CLOSE_TIMEOUT_S,
+        logger=_websocket_logger,
+        # Realtime servers ping us; pinging them too would only add a way to fail.
+        ping_interval=None,
+        # A conversation must not wander off to a proxy or another host with the key.
+        proxy=None if endpoint.kind == "local" or endpoint.is_loopback else True,
+    )
+
+
+def _failure(endpoint: Endpoint, error: Exception, timeout_s: float) -> ConnectionFailedError:
+    """Returns what went wrong as an error of ours, without a key."""
+    where = endpoint.shown_url
+    if isinstance(error, InvalidStatus):
         status = error.response.status_code
-        body = (error.response.body or b"").decode("utf-8", "replace").strip()[:200]
-        words = f": {endpoint.without_secrets(body)}" if body else ""
-        raise ConnectionFailedError(
+        body = (error.response.body or b"").decode("utf-8", "replace").strip()
+        words = f": {endpoint.without_secrets(body)[:200]}" if body else ""
+        return ConnectionFailedError(
             f"{where} refused the connection with HTTP {status}{words}. "
             "Check the URL, the model and the key.",
             code=str(status),
-        ) from None
-    except TimeoutError:
-        raise ConnectionFailedError(
+        )
+    if isinstance(error, TimeoutError):
+        return ConnectionFailedError(
             f"{where} did not answer within {timeout_s:g} s. Check the address and the network."
-        ) from None
-    except (OSError, InvalidHandshake, InvalidURI) as error:
-        raise ConnectionFailedError(
-            f"Can't connect to {where}: {endpoint.without_secrets(str(error))}. "
-            "Is the server running there?"
-        ) from None
-    return WebSocketTransport(socket)
+        )
+    said = endpoint.without_secrets(str(error) or type(error).__name__)
+    if isinstance(error, ImportError):
+        return ConnectionFailedError(
+            f"Can't connect to {where} through the SOCKS proxy that the environment names: {said}. "
+            "Run: pip install python-socks, or unset the proxy (ALL_PROXY, HTTPS_PROXY, …)."
+        )
+    if isinstance(error, InvalidProxy | ProxyError):
+        return ConnectionFailedError(
+            f"Can't connect to {where} through the proxy that the environment names: {said}. "
+            "Check the proxy, or unset it (ALL_PROXY, HTTPS_PROXY, …)."
+        )
+    if isinstance(error, ssl.SSLCertVerificationError):
+        remedy = "Its certificate is not trusted here; check the address and the certificates."
+    elif isinstance(error, ssl.SSLError) or (where.startswith("wss:") and _hung_up(error)):
+        remedy = "Does the server speak TLS there? If not, its URL begins with ws://."
+    else:
+        remedy = "Is the server running there?"
+    return ConnectionFailedError(f"Can't connect to {where}: {said.rstrip('.')}. {remedy}")
+
+
+def _hung_up(error: Exception) -> bool:
+    return isinstance(error, ConnectionError) and not isinstance(error, ConnectionRefusedError)
 
 
 class MemoryTransport:

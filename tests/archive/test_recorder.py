@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import stat
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -316,4 +319,89 @@ def test_disk_error_is_raised_by_close_when_no_call_came_before(
     with pytest.raises(RecordingError, match=r"No space left on device.*begin a new recording"):
         recorder.close()
     recorder.close()
-    assert stored(recorder.path) == []
+    assert not recorder.path.exists()
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
+def test_nobody_else_may_read_a_new_recording(tmp_path: Path, umask: int) -> None:
+    above = tmp_path / "recordings"
+    above.mkdir()
+    before = os.umask(umask)
+    try:
+        recorder = Recorder(above, {})
+        nested = {"type": "x", "item": {"content": [{"audio": base64_of(PCM)}]}}
+        recorder.event(WireEvent("sent", nested, 0.0))
+        recorder.note(something=1)
+        recorder.close()
+    finally:
+        os.umask(before)
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in recorder.path.iterdir()}
+    assert stat.S_IMODE(recorder.path.stat().st_mode) == 0o700
+    assert modes == dict.fromkeys(modes, 0o600)
+    assert {"session.json", "events.jsonl", "items.wav", "output.wav"} <= set(modes)
+
+
+@pytest.mark.parametrize("failing", ["session.part", "input.wav", "events.jsonl", "tools.jsonl"])
+def test_a_disk_that_is_full_from_the_start_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    opened = recorder_files.open_private
+
+    def full(path: Path, mode: str, buffering: int = -1) -> Any:
+        if path.name == failing:
+            raise OSError(28, "No space left on device")
+        return opened(path, mode, buffering)
+
+    monkeypatch.setattr(recorder_files, "open_private", full)
+    folder = tmp_path / "new"
+    with pytest.raises(RecordingError, match="No space left on device"):
+        Recorder(folder, {})
+    assert not folder.exists()
+
+
+def test_a_disk_that_is_full_before_the_first_event_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: Any, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(recorder_files, "_write_all", full)
+    recorder = Recorder(tmp_path, {})
+    recorder.event(WireEvent("sent", {"type": "x"}, 0.0))
+    with pytest.raises(RecordingError, match=r"No space left.*holds nothing"):
+        recorder.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_keeps_what_it_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(tmp_path, {})
+    recorder.event(WireEvent("sent", {"type": "x"}, 0.0))
+    until_s = time.monotonic() + 10
+    while recorder.statistics().queued_bytes and time.monotonic() < until_s:
+        time.sleep(0.01)
+
+    def full(file: Any, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(recorder_files, "_write_all", full)
+    with suppress(RecordingError):
+        recorder.event(WireEvent("sent", {"type": "y"}, 0.1))
+    with suppress(RecordingError):
+        recorder.close()
+    assert [event["type"] for event in stored(recorder.path)] == ["x"]
+    assert (
+        "What it holds can be loaded"
+        in json.loads((recorder.path / "session.json").read_text())["problem"]
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["a\0b", "x" * 5000, "a\udcffb\0", "/proc/none/at/all", "/dev/null/x"]
+)
+def test_a_folder_that_cannot_be(tmp_path: Path, name: str) -> None:
+    with pytest.raises(RecordingError, match="Choose a folder") as raised:
+        Recorder(tmp_path / name, {})
+    str(raised.value).encode()
+    assert list(tmp_path.iterdir()) == []

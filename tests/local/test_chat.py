@@ -303,3 +303,45 @@ def test_tools_without_description_or_parameters_are_fine() -> None:
     assert chat_tools([{"type": "function", "name": "f"}]) == [
         {"type": "function", "function": {"name": "f"}}
     ]
+
+
+async def test_no_error_carries_the_key() -> None:
+    streamed = json.dumps({"error": {"message": f"Incorrect key {KEY}"}})
+    bodies = {
+        "200 OK": [f"data: {streamed}\n\n".encode(), f"data: no json {KEY}\n\n".encode()],
+        "401 Unauthorized": [f"{'x' * 290}{KEY}".encode()],
+    }
+    errors: list[BaseException] = []
+    for status, answers in bodies.items():
+        for body in answers:
+            async with endpoint(body, status) as served:
+                errors.append(await refusal(ChatLLM(served.url, "m", KEY)))
+    errors.append(await refusal(ChatLLM("http://127.0.0.1:9", "m", KEY)))
+    for error in errors:
+        chain: list[BaseException | None] = [error]
+        while chain:
+            one = chain.pop()
+            if one is not None:
+                assert "sk-very" not in f"{one}{one!r}{vars(one)}"
+                request = getattr(one, "_request", None)
+                assert request is None or KEY not in str(dict(request.headers))
+                chain += [one.__cause__, one.__context__]
+
+
+async def refusal(llm: ChatLLM) -> RealtimeError:
+    with pytest.raises(RealtimeError) as raised:
+        async for _ in llm.reply(Request(items=[])):
+            pass
+    return raised.value
+
+
+@pytest.mark.parametrize("key", [f"{KEY}\nX: 1", f"{KEY}\x00", f"{KEY}é"])
+def test_a_key_that_no_header_can_hold_is_refused(key: str) -> None:
+    with pytest.raises(ConfigurationError, match="line break") as raised:
+        ChatLLM("http://127.0.0.1:9", "m", key)
+    assert KEY not in str(raised.value)
+
+
+def test_space_around_a_key_is_no_part_of_it() -> None:
+    llm = ChatLLM("http://127.0.0.1:9", "m", f" {KEY}\n")
+    assert llm._http_request(Request(items=[]))["headers"] == {"Authorization": f"Bearer {KEY}"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from realtime_nb.errors import ConfigurationError
@@ -140,3 +142,72 @@ def test_secrets_are_taken_out_of_what_others_wrote() -> None:
     cleaned = endpoint.without_secrets(text)
     assert KEY not in cleaned
     assert cleaned.endswith("for gpt-realtime, version 2")
+
+
+@pytest.mark.parametrize("around", ["{}\n", "\n{}", "  {}\r\n", "\t{} "])
+def test_space_around_a_key_is_of_the_file_that_it_was_read_from(
+    around: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = around.format(KEY)
+    monkeypatch.setenv("OPENAI_API_KEY", given)
+    assert openai().headers == openai(api_key=given).headers == {"Authorization": f"Bearer {KEY}"}
+    assert azure("x", "d", given).headers == {"api-key": KEY}
+    other = resolve("ws://host/", api_key=given)
+    assert other is not None
+    assert other.headers == {"Authorization": f"Bearer {KEY}"}
+    assert Endpoint("ws://host", headers={"X-Key": given}).headers == {"X-Key": KEY}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [f"{KEY}\nX-Other: 1", f"{KEY}\r\n{KEY}", f"{KEY}\x00", f"{KEY}\x7f", f"{KEY}é", f"“{KEY}”"],
+)
+def test_a_key_that_no_header_can_hold_is_refused_without_a_word_of_it(key: str) -> None:
+    makes: list[Callable[[], object]] = [
+        lambda: openai(api_key=key),
+        lambda: azure("x", "d", key),
+        lambda: resolve("ws://host/", api_key=key),
+        lambda: Endpoint("ws://host", headers={"Authorization": f"Bearer {key}"}),
+    ]
+    for make in makes:
+        with pytest.raises(ConfigurationError, match="Copy the key again") as raised:
+            make()
+        assert KEY not in f"{raised.value!r}{raised.value.__cause__}{raised.value.__context__}"
+
+
+@pytest.mark.parametrize("headers", [{"a b": "x"}, {"": "x"}, {1: "x"}, {"k": None}, {"k": b"x"}])
+def test_headers_that_cannot_be_sent_are_refused(headers: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="header"):
+        Endpoint("ws://host", headers=headers)
+
+
+@pytest.mark.parametrize("key", [b"sk-bytes", 5, ["sk"]])
+def test_a_key_is_a_text(key: str) -> None:
+    with pytest.raises(ConfigurationError, match="api_key is a text"):
+        openai(api_key=key)
+
+
+@pytest.mark.parametrize(
+    ("url", "loopback"),
+    [
+        ("ws://127.0.0.1:8000/v1", True),
+        ("ws://127.9.9.9/v1", True),
+        ("ws://[::1]:8000/v1", True),
+        ("ws://localhost:8000", True),
+        ("ws://LOCALHOST", True),
+        ("ws://a.localhost", True),
+        ("ws://10.0.0.1", False),
+        ("wss://localhost.example.org", False),
+        ("wss://api.openai.com", False),
+    ],
+)
+def test_what_is_on_this_computer(url: str, loopback: bool) -> None:
+    assert Endpoint(url).is_loopback is loopback
+
+
+def test_what_a_server_repeats_is_known_in_every_form() -> None:
+    endpoint = Endpoint(
+        "wss://user:pass%2Fword@host/v1?key=query%2Bkey-1&model=gpt", "m", {"api-key": "0a1b2c3d4e"}
+    )
+    said = "0a1b2c3d4e, query+key-1, query%2Bkey-1, pass/word, pass%2Fword, gpt"
+    assert endpoint.without_secrets(said) == ", ".join(["[removed]"] * 5 + ["gpt"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http
 import logging
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -253,3 +254,170 @@ async def test_the_server_in_memory_ends_with_its_client() -> None:
         assert (await server.transport.receive())["type"] == "session.created"
         await server.transport.close()
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+# --- what is not ours ---
+
+
+def everything_in(error: BaseException | None) -> str:
+    """All that an exception and whatever hangs on it say."""
+    said: list[str] = []
+    seen: set[int] = set()
+    todo = [error]
+    while todo:
+        one = todo.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        said += [str(one), repr(one), repr(one.args), repr(vars(one))]
+        said += traceback.format_exception(one)
+        said += list(getattr(one, "__notes__", ()))
+        todo += [one.__cause__, one.__context__]
+    return "\n".join(said)
+
+
+def test_whoever_looks_for_a_key_in_exceptions_would_find_it() -> None:
+    error = ValueError("x")
+    error.__context__ = KeyError(KEY)
+    error.__suppress_context__ = True
+    assert KEY in everything_in(error)
+
+
+async def test_a_key_that_the_server_repeats_shows_nowhere(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def parrot(socket: ws.ServerConnection) -> None:
+        said = f'{{"type":"error","error":{{"message":"bad {KEY} {KEY}-query"}},"{KEY}":1}}'
+        await socket.send(said)
+        await socket.close(3000, f"bad {KEY}")
+
+    async with serving(parrot) as endpoint:
+        transport = await open_websocket(endpoint)
+        event = await transport.receive()
+        with pytest.raises(SessionClosedError) as ended:
+            await transport.receive()
+        with pytest.raises(SessionClosedError) as refused:
+            await transport.send({"type": "x"})
+    assert KEY not in repr(event)
+    assert event["error"]["message"] == "bad [removed] [removed]"
+    assert (ended.value.close_code, ended.value.reason) == (3000, "bad [removed]")
+    assert KEY not in everything_in(ended.value) + everything_in(refused.value)
+    assert KEY not in repr(transport)
+    assert KEY not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "body", [KEY, f"Bearer {KEY}", f"{'x' * 190}{KEY}", f"masked {KEY[:7]}****{KEY[-4:]}"]
+)
+async def test_a_refusal_that_repeats_the_key_carries_none_of_it(
+    body: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    def refuse(connection: ws.ServerConnection, request: Any) -> Any:
+        return connection.respond(http.HTTPStatus.UNAUTHORIZED, body)
+
+    async with serving(nobody, process_request=refuse) as endpoint:
+        with pytest.raises(ConnectionFailedError, match="HTTP 401") as raised:
+            await open_websocket(endpoint)
+    said = everything_in(raised.value) + caplog.text
+    assert KEY[:7] not in said
+    assert raised.value.code == "401"
+
+
+async def test_failures_to_connect_carry_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    headers = {"Authorization": f"Bearer {KEY}"}
+    async with await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        for scheme in ("ws", "wss"):
+            endpoint = Endpoint(f"{scheme}://127.0.0.1:{port}/?token={KEY}", "m", headers)
+            with pytest.raises(ConnectionFailedError, match="Can't connect") as raised:
+                await open_websocket(endpoint)
+            assert KEY not in everything_in(raised.value)
+
+
+async def test_tls_against_a_plain_port_says_so() -> None:
+    async with serving(nobody) as endpoint:
+        secure = Endpoint(endpoint.url.replace("ws://", "wss://"))
+        with pytest.raises(ConnectionFailedError, match=r"Can't connect|did not answer") as raised:
+            await open_websocket(secure, timeout_s=5)
+    assert "ws://" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "HTTP_PROXY"])
+async def test_a_server_on_this_computer_is_not_reached_through_a_proxy(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "socks5h://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    async def greet(socket: ws.ServerConnection) -> None:
+        await socket.send('{"type":"hello"}')
+
+    async with serving(greet) as endpoint:
+        transport = await open_websocket(endpoint)
+        assert await transport.receive() == {"type": "hello"}
+        await transport.close()
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "socks5h://127.0.0.1:9",
+        "socks5://user:word123@127.0.0.1:9",
+        "nonsense://x",
+        "http://127.0.0.1:9",
+    ],
+)
+async def test_a_proxy_that_cannot_be_used_is_an_error_of_ours(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ALL_PROXY", "HTTPS_PROXY", "https_proxy", "wss_proxy", "socks_proxy"):
+        monkeypatch.setenv(name, proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with pytest.raises(ConnectionFailedError) as raised:
+        await open_websocket(Endpoint("wss://example.invalid/v1", headers={"a": KEY}), 5)
+    assert KEY not in everything_in(raised.value)
+    assert "word123" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b'{"type":"x","text":"\xff\xfe"}',
+        b'{"type":"\xc3"}',
+        b"\xff\xff",
+        b'{"type":"x"',
+        b"",
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+    ],
+)
+async def test_bytes_that_are_no_json_are_malformed_and_the_session_goes_on(frame: bytes) -> None:
+    async def strange(socket: ws.ServerConnection) -> None:
+        await socket.send(frame, text=False)
+        await socket.send('{"type":"next"}')
+
+    async with serving(strange) as endpoint:
+        transport = await open_websocket(endpoint)
+        assert (await transport.receive())["type"] == "malformed"
+        assert await transport.receive() == {"type": "next"}
+        await transport.close()
+
+
+async def test_millions_of_values_are_malformed_and_cost_no_seconds() -> None:
+    frame = '{"type":"x","values":[' + "1," * 20_000_000 + "1]}"
+
+    async def flood(socket: ws.ServerConnection) -> None:
+        await socket.send(frame)
+        await socket.send('{"type":"next"}')
+
+    async with serving(flood) as endpoint:
+        transport = await open_websocket(endpoint)
+        assert (await transport.receive())["problem"] == "too many values"
+        assert await transport.receive() == {"type": "next"}
+        await transport.close()
