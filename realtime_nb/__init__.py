@@ -58,6 +58,7 @@ _HOMES = {
     "CallInspector": "widgets.call_inspector",
     "EventInspector": "widgets.event_inspector",
     "Timeline": "widgets.timeline",
+    "Timing": "widgets.timing",
     "ToolCall": "tools",
     "Transcript": "widgets.transcript",
 }
@@ -91,6 +92,7 @@ __all__ = [
     "Session",
     "SessionClosedError",
     "Timeline",
+    "Timing",
     "ToolCall",
     "ToolError",
     "Transcript",
@@ -139,6 +141,7 @@ if TYPE_CHECKING:
     from realtime_nb.widgets.call_inspector import CallInspector
     from realtime_nb.widgets.event_inspector import EventInspector
     from realtime_nb.widgets.timeline import Timeline
+    from realtime_nb.widgets.timing import Timing
     from realtime_nb.widgets.transcript import Transcript
 
 

@@ -152,6 +152,8 @@ class Agent:
         self.transcript = self._views.transcript
         self.events = self._views.events
         self.timeline = self._views.timeline
+        self.calls = self._views.calls
+        self.timing = self._views.timing
         self._turns = UserTurns(self._audio, self.panel)
         self._connection = AgentConnection(
             lambda: self._connect(),

@@ -226,6 +226,7 @@ class AgentConnection:
         self._show_settings()
         self._views.panel.set(state="disconnected", connected=False, talking=False, answering=False)
         if session is not None:
+            self._views.session_over()
             self._views.panel.tell_of_session(session_facts(session, over=True))
 
 

@@ -15,8 +15,10 @@ from realtime_nb.protocol.turn_detection import detection_code
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.session.session import Session
 from realtime_nb.widgets.agent_panel import AgentPanel
+from realtime_nb.widgets.call_inspector import CallInspector
 from realtime_nb.widgets.event_inspector import EventInspector
 from realtime_nb.widgets.timeline import Timeline
+from realtime_nb.widgets.timing import Timing
 from realtime_nb.widgets.transcript import Transcript
 from realtime_nb.widgets.view import View
 
@@ -38,12 +40,19 @@ class AgentViews:
         self.transcript = Transcript()
         self.events = EventInspector()
         self.timeline = Timeline()
-        self._views: list[View] = [self.transcript, self.events, self.timeline]
+        self.calls = CallInspector()
+        self.timing = Timing()
+        self._views: list[View] = [
+            *(self.transcript, self.events, self.timeline),
+            *(self.calls, self.timing),
+        ]
         self.panel = AgentPanel(
             on_command,
             transcript=self.transcript,
             events=self.events,
             timeline=self.timeline,
+            calls=self.calls,
+            timing=self.timing,
             **panel,
         )
         self._session: Session | None = None
@@ -52,16 +61,23 @@ class AgentViews:
     def follow(self, session: Session) -> None:
         """Shows a session from its beginning, which is before it is open."""
         self._session = session
-        self._latency = LatencyMeter(session.conversation)
-        self.panel.set(latency_ms=None)
-        for view in self._views:
+        self._latency = meter = LatencyMeter(session.conversation)
+        self.panel.set(latency_ms=None, call_count=0)
+        session.observe(self)  # before the views, which show what the meter has taken in
+        self.transcript.follow(session, meter)
+        self.timing.follow(session, meter)
+        for view in (self.events, self.timeline, self.calls):
             view.follow(session)
-        session.observe(self)
 
     def show_settings(self, shown: JsonObject) -> None:
         """Shows settings in force, or those that the next session will be asked for."""
         self.panel.show_settings(shown)
         self.panel.set(push_to_talk=shown["turn_detection"] is None)
+
+    def session_over(self) -> None:
+        """Takes note that the session is over."""
+        for view in self._views:
+            view.session_over()
 
     def close(self) -> None:
         """Takes the widgets out of the page, and forgets them."""
@@ -73,8 +89,8 @@ class AgentViews:
         kind = event.raw.get("type")
         if self._session is not None and kind == "session.updated":
             self.show_settings(settings_in_force(self._session.conversation))
-        if self._latency and event.pcm is not None and kind == "input_audio_buffer.append":
-            self._show_latency(self._latency.sent(event.pcm))
+        if self._latency is not None:
+            self._show_latency(self._latency.event(event))
         self._show_state()
 
     def playback(self, report: PlaybackReport) -> None:
@@ -97,7 +113,8 @@ class AgentViews:
         session = self._session
         if session is not None and not session.closed and self.panel.connected:
             answering = session.speaker.playing or session.busy
-            self.panel.set(state=_state_of(session), answering=answering)
+            calls = len(session.conversation.calls)
+            self.panel.set(state=_state_of(session), answering=answering, call_count=calls)
 
 
 def _state_of(session: Session) -> str:

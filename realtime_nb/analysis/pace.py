@@ -11,10 +11,12 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from realtime_nb.analysis.table_cells import or_nan
+
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ENGINE_METRICS", "at_pace", "pace_note"]
+__all__ = ["ENGINE_METRICS", "at_pace", "pace_note", "row_at_pace"]
 
 ENGINE_METRICS = (
     *("latency_ms", "latency_undisturbed_ms", "latency_interrupted_ms"),
@@ -58,3 +60,14 @@ def at_pace(table: pd.DataFrame, header: Mapping[str, Any]) -> pd.DataFrame:
     known = [column for column in _ENGINE_COLUMNS if column in table]
     table[known] = math.nan
     return table
+
+
+def row_at_pace(row: Mapping[str, Any], header: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a row of such a table likewise."""
+    note = pace_note(header)
+    if note is None:
+        return dict(row)
+    notes = {
+        name: note for name, column in _NOTES.items() if not math.isnan(or_nan(row.get(column)))
+    }
+    return {**row, **notes, **{name: math.nan for name in _ENGINE_COLUMNS if name in row}}

@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING
 
 from realtime_nb.analysis.columns.frames import frame
 from realtime_nb.analysis.function_calls import calls
-from realtime_nb.analysis.table_cells import between_ms, or_nan, rest_ms
+from realtime_nb.analysis.latency_rows import latency_row
+from realtime_nb.analysis.table_cells import or_nan, rest_ms
 from realtime_nb.analysis.turn_moments import (
     AUDIO_LOST,
     SPEECH_END_LABEL,
@@ -181,41 +182,7 @@ def latency(
     """
     found = find_user_turns(conversation)
     moments = find_moments(found, clock, voices, _speech_ends(labels))
-    return frame("latency", list(map(_latency_row, found, moments)))
-
-
-def _latency_row(turn: UserTurn, moments: Moments) -> dict[str, object]:
-    commit_s = turn.began_s
-    ends_s = [or_nan(response.done_s) for response in turn.responses]
-    done_s = math.nan if any(map(math.isnan, ends_s)) else max(ends_s, default=math.nan)
-    return {
-        "turn": turn.number,
-        **moments.parts_ms(),
-        "latency_note": moments.note,
-        "speech_end_source": moments.speech_end_source,
-        "capture_source": moments.capture_source,
-        "stop_source": moments.stop_source,
-        "played_source": _played_source(turn, moments),
-        "parts_note": moments.parts_note,
-        "speech_end_s": moments.speech_end_s,
-        "sent_s": moments.sent_s,
-        "stop_s": moments.stop_s,
-        "commit_s": commit_s,
-        "response_s": moments.response_s,
-        "first_audio_s": moments.first_audio_s,
-        "played_s": moments.played_s,
-        "transcript_ms": between_ms(commit_s, turn.item.transcript_s),
-        "answer_ms": between_ms(moments.response_s, done_s),
-        "had_calls": bool(turn.calls),
-        "interrupted": turn.interrupted,
-    }
-
-
-def _played_source(turn: UserTurn, moments: Moments) -> str | None:
-    if math.isnan(moments.played_s):
-        return None
-    by_server = any(item.played_by == "server" for item in turn.items)
-    return "output_audio_buffer" if by_server else "playback"
+    return frame("latency", list(map(latency_row, found, moments)))
 
 
 def speech(

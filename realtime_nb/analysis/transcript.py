@@ -37,7 +37,8 @@ class TranscriptRow:
 
     Attributes:
         id: The item's.
-        kind: Who speaks, ``call`` for a function call, ``note`` for what is said about a response.
+        kind: Who speaks, ``call`` for a function call, ``note`` for what is said about a response,
+            ``latency`` for how long the answer below took.
         text: What was said, as far as it was heard; of a call, its arguments.
         unheard: The rest of it, after an interruption.
         pending: Whether there is more to come; without a text, what is awaited is in ``note``.
@@ -45,12 +46,12 @@ class TranscriptRow:
         t_s: When it began, in seconds since the session began.
         name: The function's.
         output: What the function returned; None while it runs.
-        duration_ms: How long that took.
+        duration_ms: How long that took; of a latency None where ``note`` says why.
         failed: Whether it went wrong.
     """
 
     id: str
-    kind: Literal["user", "agent", "system", "call", "note"]
+    kind: Literal["user", "agent", "system", "call", "note", "latency"]
     text: str = ""
     unheard: str = ""
     pending: bool = False

@@ -28,6 +28,7 @@ __all__ = [
     "find_moments",
     "first_played_s",
     "moments_of",
+    "unknown_moments",
 ]
 
 LATENCY_PARTS = (
@@ -334,7 +335,7 @@ def moments_of(
     """
     doubt = doubt_of(turn)
     if doubt is not None:
-        return _unknown(doubt)
+        return unknown_moments(doubt)
     found = _boundaries(turn, clock, voices, after_s)
     note = _why_unknown(turn, found, clock)
     speech_end_s, sent_s = clock.wall(found.offset_ms), clock.sent(found.offset_ms)
@@ -394,7 +395,8 @@ def doubt_of(turn: UserTurn) -> str | None:
     return next(filter(None, doubts), None)
 
 
-def _unknown(note: str) -> Moments:
+def unknown_moments(note: str) -> Moments:
+    """Returns the moments of a turn of which none is known, and why."""
     found = Boundaries(onset_note=note, offset_note=note)
     nan = math.nan
     return Moments(found, nan, None, None, nan, nan, nan, nan, nan, note, None)

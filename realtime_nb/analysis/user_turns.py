@@ -48,6 +48,19 @@ class UserTurn:
         return or_nan(moment)
 
     @property
+    def answer_due(self) -> bool:
+        """Whether its answer may still begin to sound."""
+        if any(item.played_s is not None or item.interrupted for item in self.items):
+            return False
+        if not self.responses or any(response.active for response in self.responses):
+            return True
+        after_s = self.responses[-1].created_s
+        runs = (
+            call.output is None or or_nan(call.output_s) > or_nan(after_s) for call in self.calls
+        )
+        return any(runs) or any(item.first_audio_s is not None for item in self.items)
+
+    @property
     def interrupted(self) -> bool:
         """Whether its answer was cancelled by the user's voice, or cut short by anybody."""
         return any(response.interrupted for response in self.responses) or any(
@@ -76,17 +89,27 @@ class TurnFinder:
         self._turn_of: dict[str, UserTurn] = {}
         self._calling: UserTurn | None = None
 
+    @property
+    def count(self) -> int:
+        """How many there are, as of the last look."""
+        return len(self._turns)
+
     def turns(self) -> list[UserTurn]:
         """Returns all of them so far, in the order in which they came."""
-        self._go_on()
+        self.look()
+        return self.latest(len(self._turns))
+
+    def latest(self, count: int) -> list[UserTurn]:
+        """Returns the last of them, as of the last look: also for another thread than looks, which
+        meets a RuntimeError where the conversation grows meanwhile."""
         calls: dict[str, list[FunctionCall]] = {}
         for call in self._conversation.calls.values():
             calls.setdefault(call.response_id, []).append(call)
-        return [self._with_answer(turn, calls) for turn in self._turns]
+        return [self._with_answer(turn, calls) for turn in self._turns[-count:] if count]
 
     def answered_by(self, response_id: str) -> UserTurn | None:
         """Returns the turn that a response belongs to, None when it belongs to none."""
-        self._go_on()
+        self.look()
         turn = self._turn_of.get(response_id)
         if turn is None:
             return None
@@ -101,8 +124,11 @@ class TurnFinder:
         first."""
         return self._turns[number - 1].began_s if number else -math.inf
 
-    def _go_on(self) -> None:
+    def look(self) -> None:
+        """Takes what has come since the last look."""
         conversation = self._conversation
+        if len(conversation.history) == self._steps:
+            return
         for speech in islice(conversation.speech, self._speeches, None):
             self._heard[speech.item_id] = speech
         self._speeches = len(conversation.speech)

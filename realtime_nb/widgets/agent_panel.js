@@ -14,6 +14,7 @@
  * @typedef {{getWidget(reference: string): Promise<Part>, getModel(reference: string): Promise<PanelModel>}} Host
  */
 import { agentSettings, microphoneSettings, settingsStatus, turnSettings } from "./agent_settings.js";
+import { tabs } from "./agent_tabs.js";
 import { TalkKey, talkButton, talkKeys } from "./agent_talk.js";
 import { Alerts } from "./alerts.js";
 import { Commands, followTraits } from "./commands.js";
@@ -107,53 +108,6 @@ function head(model, key, commands, signal) {
   };
 }
 
-/**
- * Tabs with the arrow keys; what is under one is made when it is first chosen.
- *
- * @param {{label: () => string, node: HTMLElement, fill: () => void}[]} pages
- * @param {AbortSignal} signal
- */
-function tabs(pages, signal) {
-  const filled = new Set();
-  const id = `rtnb-${Math.random().toString(36).slice(2)}`;
-  const buttons = pages.map((_, index) => element("button", {
-    type: "button", class: "rtnb-tab", role: "tab", id: `${id}-tab-${index}`, ...OWN_KEYS,
-    "aria-controls": `${id}-page-${index}`,
-  }));
-  pages.forEach(({ node }, index) => {
-    node.setAttribute("role", "tabpanel");
-    node.id = `${id}-page-${index}`;
-    node.setAttribute("aria-labelledby", `${id}-tab-${index}`);
-  });
-  const list = element("div", { class: "rtnb-tabs", role: "tablist" }, ...buttons);
-  const paint = () => pages.forEach(({ label }, index) => say(buttons[index], label()));
-  /** @param {number} chosen */
-  const choose = (chosen) => {
-    pages.forEach(({ node, fill }, index) => {
-      node.hidden = index !== chosen;
-      buttons[index].setAttribute("aria-selected", String(index === chosen));
-      buttons[index].tabIndex = index === chosen ? 0 : -1;
-      if (index === chosen && !filled.has(index)) {
-        filled.add(index);
-        fill();
-      }
-    });
-  };
-  buttons.forEach((one, index) => {
-    one.addEventListener("click", () => choose(index), { signal });
-    one.addEventListener("keydown", ({ key }) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
-      if (!step) return;
-      const next = (index + step + pages.length) % pages.length;
-      choose(next);
-      buttons[next].focus();
-    }, { signal });
-  });
-  choose(0);
-  paint();
-  return { list, paint };
-}
-
 /** @param {Commands} commands @param {AbortSignal} signal */
 function compose(commands, signal) {
   const field = element("input", {
@@ -215,6 +169,8 @@ function show({ model, el, signal, host }, commands) {
   const timeline = element("div", { class: "rtnb-panel-timeline" });
   const transcript = element("div", { class: "rtnb-panel-transcript" });
   const events = element("div");
+  const calls = element("div");
+  const timing = element("div");
   const state = new SettingsState(model, commands, signal);
   const settings = element("div", { class: "rtnb-settings" },
     settingsStatus(model, state), ...agentSettings(model, state, signal), turnSettings(model, state, signal));
@@ -224,6 +180,8 @@ function show({ model, el, signal, host }, commands) {
   const pages = tabs([
     { label: () => "Transcript", node: transcript, fill: () => fill("transcript", transcript) },
     { label: () => `Events ${eventCount() || ""}`.trim(), node: events, fill: () => fill("events", events) },
+    { label: () => `Tools ${model.get("call_count") || ""}`.trim(), node: calls, fill: () => fill("calls", calls) },
+    { label: () => "Timing", node: timing, fill: () => fill("timing", timing) },
     { label: () => "Settings", node: settings, fill: () => {} },
   ], signal);
   let begun = false;
@@ -232,11 +190,11 @@ function show({ model, el, signal, host }, commands) {
     begun ||= model.get("connected") || eventCount() > 0;
     timeline.hidden = !begun;
   };
-  followTraits(model, ["connected"], count);
+  followTraits(model, ["connected", "call_count"], count);
 
   const root = element("section", {
     class: "rtnb rtnb-panel", tabindex: 0, "aria-label": "Voice agent",
-  }, bar.node, element("div", { class: "rtnb-panel-top" }, timeline, alerts.node), pages.list, transcript, events, settings, compose(commands, signal));
+  }, bar.node, element("div", { class: "rtnb-panel-top" }, timeline, alerts.node), pages.list, transcript, events, calls, timing, settings, compose(commands, signal));
   talkKeys(root, key, commands, signal);
   el.append(root);
   fill("timeline", timeline);

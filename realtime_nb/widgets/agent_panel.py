@@ -29,7 +29,7 @@ class AgentPanel(LiveWidget):
         on_command: called with the name of what the person wants (``connect``, ``disconnect``,
             ``talk``, ``stop``, ``mute``, ``interrupt``, ``say``, ``update``) and its value, on the
             comm's thread; it must only hand over.
-        transcript, events, timeline: the views in the panel.
+        transcript, events, timeline, calls, timing: the views in the panel.
         microphone, speaker: the page's audio, None where the agent's audio is elsewhere.
         settings: ``endpoint`` (a label), ``push_to_talk``, ``voices`` and ``settings``.
     """
@@ -50,6 +50,8 @@ class AgentPanel(LiveWidget):
     endpoint = traitlets.Unicode().tag(sync=True)
     latency_ms = traitlets.Int(None, allow_none=True).tag(sync=True)
     """Voice to voice, of the last answer."""
+    call_count = traitlets.Int(0).tag(sync=True)
+    """How many function calls there were in this session."""
     voices = traitlets.List(traitlets.Unicode()).tag(sync=True)
     """What can be chosen."""
     turn_table = traitlets.Dict().tag(sync=True)
@@ -72,6 +74,8 @@ class AgentPanel(LiveWidget):
         transcript: LiveWidget,
         events: LiveWidget,
         timeline: LiveWidget,
+        calls: LiveWidget,
+        timing: LiveWidget,
         microphone: LiveWidget | None = None,
         speaker: LiveWidget | None = None,
         **settings: object,
@@ -84,6 +88,8 @@ class AgentPanel(LiveWidget):
             "transcript": transcript,
             "events": events,
             "timeline": timeline,
+            "calls": calls,
+            "timing": timing,
             "microphone": microphone,
             "speaker": speaker,
         }

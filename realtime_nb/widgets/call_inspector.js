@@ -9,12 +9,13 @@
  */
 import { clockText } from "./texts.js";
 import { element, view } from "./view.js";
-import { PART_NAMES, failed, fits, msText, partTexts, shares, totalMs } from "./call_text.js";
+import { PART_NAMES, failed, fits, forgetOldest, msText, partTexts, shares, totalMs } from "./call_text.js";
 import { createBar, createDetails } from "./call_details.js";
 
 const CALL_ROW_HEIGHT = 24;
 const MOST_ROWS = 8;
 const EMPTY_ROWS = 3; // room for the words that there is none
+const MOST_RUNS = 50; // whose outputs are kept
 const COLUMNS = ["time", "turn", "function", "outcome", PART_NAMES.join(" · "), "run"];
 
 /** @param {(message: object) => void} send */
@@ -44,8 +45,12 @@ function createStore(send) {
           runs.clear();
         }
         for (const row of message.rows) calls.set(row.id, row);
+        forgetOldest(calls, message.most);
       } else if (message.kind === "details") details = message;
-      else if (message.kind === "run") runs.set(message.call_id, message);
+      else if (message.kind === "run") {
+        runs.set(message.call_id, message);
+        forgetOldest(runs, MOST_RUNS);
+      }
       for (const watcher of watchers) watcher();
     },
   };

@@ -13,7 +13,7 @@ from typing import Any
 from realtime_nb.analysis import tables
 from realtime_nb.analysis.columns.frames import records
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.protocol.conversation import ToolReport
+from realtime_nb.protocol.conversation import Conversation, ToolReport
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.protocol.words import counted, shortened
 from realtime_nb.tools import Definition, Tool, collect, notebook_loop
@@ -21,16 +21,20 @@ from realtime_nb.widgets.call_runs import Rerun, as_json, start_run
 from realtime_nb.widgets.live import PageMessage, module_text
 from realtime_nb.widgets.schema_check import Violation, argument_violations
 from realtime_nb.widgets.sources import ConversationSource, SessionSource, find_source
-from realtime_nb.widgets.view import Outgoing, View
+from realtime_nb.widgets.view import LiveSession, Outgoing, View
 
-__all__ = ["CallInspector"]
+__all__ = ["MAX_CALLS", "CallInspector"]
 
 CallRow = dict[str, Any]
+
+MAX_CALLS = 1_000
+"""Calls that are shown: the last."""
 
 _LONGEST_TEXT = 200_000
 _MOST_SAVED = 50
 _LONGEST_SAVED = 300
 _MOST_RUNNING = 8
+_MOST_RUNS = 50  # whose outputs are kept
 _PARTS = ("decide_ms", "queue_ms", "run_ms", "send_ms", "others_ms", "resume_ms")
 _CHANGES_CALLS = ("response.", "conversation.item", "session.", "input_audio_buffer.speech")
 _SAVED_COLUMNS = ("time", "turn", "function", "arguments", "output", "outcome", "run")
@@ -42,6 +46,8 @@ class CallInspector(View):
     ::
 
         rt.CallInspector(session)                               # live
+        inspector = rt.CallInspector()                          # of sessions to come
+        inspector.follow(session)
         inspector = rt.CallInspector(rec, tools=[book])         # a recording
         inspector.rerun("call_1", {"date": "2026-11-24"})       # in the page: edit, then Run
 
@@ -60,17 +66,17 @@ class CallInspector(View):
 
     def __init__(
         self,
-        source: SessionSource | ConversationSource,
+        source: SessionSource | ConversationSource | None = None,
         tools: Iterable[Tool | Callable[..., object] | Mapping[str, Any]] = (),
         **settings: object,
     ) -> None:
-        found = find_source(source, "CallInspector", "conversation")
-        self._conversation = found.conversation
-        self._live = found.session is not None
-        own = getattr(found.session or source, "tools", None)
-        known: dict[str, Tool | Definition] = dict(own) if isinstance(own, Mapping) else {}
-        known |= collect(tools)
-        self._tools = {name: one for name, one in known.items() if isinstance(one, Tool)}
+        found = None
+        if source is not None:
+            found = find_source(source, "CallInspector", "conversation")
+        self._conversation = Conversation() if found is None else found.conversation
+        self._given = collect(tools)
+        self._owner: object = source  # of more tools
+        self._session: LiveSession | None = None
         self._loop = notebook_loop()
         self._running = threading.Lock()
         self._runs: dict[str, Rerun | Future[Rerun]] = {}
@@ -81,8 +87,27 @@ class CallInspector(View):
         self._told_runs: dict[str, object] = {}
         self._open = ""
         super().__init__(**settings)
-        if found.session is not None:
+        if found is not None and found.session is not None:
             self.follow(found.session)
+
+    def follow(self, session: LiveSession) -> None:
+        """Shows the calls of a session, and of no other before it. Its tools can be run again."""
+        self._open = ""
+        self._conversation, self._session = session.conversation, session
+        self._owner = session
+        with self._running:
+            self._runs = {}
+        self._stale = True
+        self._start_afresh()
+        super().follow(session)
+
+    @property
+    def _tools(self) -> dict[str, Tool]:
+        """The functions that may be run again, as of now: a session can change its own."""
+        own = getattr(self._owner, "tools", None)
+        known: dict[str, Tool | Definition] = dict(own) if isinstance(own, Mapping) else {}
+        known |= self._given
+        return {name: one for name, one in known.items() if isinstance(one, Tool)}
 
     def rerun(self, call_id: str, arguments: str | Mapping[str, Any] | None = None) -> Rerun:
         """Calls the tool again, wait for it, and return what came of it.
@@ -165,14 +190,21 @@ class CallInspector(View):
         return self._rows
 
     def _made_rows(self) -> list[CallRow] | None:
-        table = tables.calls(self._conversation)
-        return [self._row(values) for values in records(table)]
+        conversation = self._conversation  # another one may be followed meanwhile
+        if not conversation.calls:
+            return []
+        table = tables.calls(conversation)[-MAX_CALLS:]
+        return [self._row(values, conversation) for values in records(table)]
 
-    def _row(self, values: Mapping[str, Any]) -> CallRow:
+    @property
+    def _goes_on(self) -> bool:
+        return self._session is not None and not getattr(self._session, "closed", False)
+
+    def _row(self, values: Mapping[str, Any], conversation: Conversation) -> CallRow:
         outcome = values["outcome"]
-        call = self._conversation.calls[values["call_id"]]
+        call = conversation.calls[values["call_id"]]
         pending = call.output is None and call.run_outcome != "cancelled"
-        if self._live and pending and call.status != "incomplete":
+        if self._goes_on and pending and call.status != "incomplete":
             outcome = "running" if call.status == "completed" else "called"
         schema = self._schema(values["name"])
         whole = values["status"] == "completed"
@@ -222,10 +254,17 @@ class CallInspector(View):
         text = recorded if arguments is None else as_json(arguments)
         run = start_run(tool, call_id, text, self._loop)
         with self._running:
+            self._runs.pop(call_id, None)
             self._runs[call_id] = run
+            if len(self._runs) > _MOST_RUNS:
+                self._forget_oldest_run()
         run.add_done_callback(lambda done: self._finished(call_id, done))
         self._feed.changed()
         return run
+
+    def _forget_oldest_run(self) -> None:
+        oldest = next((one for one, run in self._runs.items() if isinstance(run, Rerun)), None)
+        self._runs.pop(oldest or "", None)
 
     def _finished(self, call_id: str, run: Future[Rerun]) -> None:
         with self._running:
@@ -250,7 +289,9 @@ class CallInspector(View):
 
     def event(self, event: WireEvent) -> None:
         """Implements `View`."""
-        if event.pcm is None and str(event.raw.get("type")).startswith(_CHANGES_CALLS):
+        kind = str(event.raw.get("type"))
+        streams = kind.endswith(".delta") and "arguments" not in kind
+        if event.pcm is None and not streams and kind.startswith(_CHANGES_CALLS):
             self._stale = True
             self._feed.changed()
 
@@ -258,6 +299,11 @@ class CallInspector(View):
         """Implements `View`."""
         self._stale = True
         self._feed.changed()
+
+    def session_over(self) -> None:
+        """Implements `View`."""
+        self._stale = True
+        super().session_over()
 
     def _answer(self, request: PageMessage) -> Iterator[Outgoing]:
         call_id = request.get("call_id")
@@ -276,8 +322,9 @@ class CallInspector(View):
         changed = [row for row in rows if self._told.get(row["id"]) != row]
         self._told = {row["id"]: row for row in rows}
         if afresh or changed:
-            yield {"kind": "calls", "afresh": afresh, "rows": changed}, ()
-        details = self._details() if self._open else None
+            most = {"kind": "calls", "afresh": afresh, "rows": changed, "most": MAX_CALLS}
+            yield most, ()
+        details = self._details()
         if details is not None and details != self._told_open:
             self._told_open = details
             yield details, ()
@@ -288,8 +335,10 @@ class CallInspector(View):
                 yield _run_message(call_id, run), ()
         self._told_runs = dict(runs)
 
-    def _details(self) -> PageMessage:
-        call = self._conversation.calls[self._open]
+    def _details(self) -> PageMessage | None:
+        call = self._conversation.calls.get(self._open)
+        if call is None:
+            return None
         schema = self._schema(call.name)
         whole = call.status == "completed"
         broken = argument_violations(schema, call.arguments) if schema and whole else []

@@ -105,3 +105,11 @@ export function fits(call, text) {
 export function failed(call) {
   return !["ok", "running", "called"].includes(call.outcome);
 }
+
+/** Keeps the last so many that were put in. @template T @param {Map<string, T>} kept @param {number} most */
+export function forgetOldest(kept, most) {
+  for (const key of kept.keys()) {
+    if (kept.size <= most) return;
+    kept.delete(key);
+  }
+}

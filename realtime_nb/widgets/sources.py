@@ -104,7 +104,8 @@ def _of_agent(agent: Any, view: str, needs: str) -> Source:
     if not agent.conversation.events_applied:
         raise ConfigurationError(
             f"This agent has had no session yet that {view} could show: connect it first. "
-            "agent.transcript, agent.events and agent.timeline follow every session of it."
+            "agent.transcript, agent.events, agent.timeline, agent.calls and agent.timing follow "
+            "every session of it."
         )
     return _over(agent.conversation, agent.recording)
 

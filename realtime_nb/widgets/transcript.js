@@ -4,7 +4,7 @@
  *
  * @typedef {object} Row See TranscriptRow in analysis/transcript.py; what is as usual is left out.
  * @property {string} id
- * @property {"user" | "agent" | "system" | "call" | "note"} kind
+ * @property {"user" | "agent" | "system" | "call" | "note" | "latency"} kind
  * @property {string} [text]
  * @property {string} [unheard]
  * @property {boolean} [pending]
@@ -15,11 +15,24 @@
  * @property {number} [duration_ms]
  * @property {boolean} [failed]
  */
+import { pretty } from "./call_text.js";
+import { Follower } from "./following.js";
 import { clockText, durationText } from "./texts.js";
 import { element, view } from "./view.js";
 
-const NAMES = { user: "you", agent: "agent", system: "system", call: "tool", note: "" };
-const NEAR_END_PX = 24;
+const NAMES = { user: "you", agent: "agent", system: "system", call: "tool", note: "", latency: "" };
+const LONGEST_LINE = 60;
+
+/** Whether a call's arguments or output are folded to one line until somebody opens them. @param {string} text */
+export function isLong(text) {
+  return text.length > LONGEST_LINE || text.includes("\n");
+}
+
+/** A latency in words. @param {Row} row */
+export function latencyText({ duration_ms, note }) {
+  if (duration_ms === null || duration_ms === undefined) return "latency unknown";
+  return [durationText(duration_ms), note].filter(Boolean).join(", ");
+}
 
 /** Takes in a message. @param {Map<string, Row>} rows @param {string[]} order
  * @param {{changed: Row[], order?: string[]}} message @returns {string[]} the order */
@@ -62,22 +75,18 @@ function createView(store, el, signal) {
     class: "rtnb-log", role: "log", "aria-live": "polite", "aria-relevant": "additions text",
     "aria-label": "Transcript", tabindex: "0",
   });
-  const jump = element("button", {
-    type: "button", class: "rtnb-button rtnb-jump", hidden: true, text: "Latest ↓",
-  });
+  const follower = new Follower(log, signal);
   const empty = element("div", { class: "rtnb-empty", text: "Nothing was said yet." });
-  el.replaceChildren(element("div", { class: "rtnb rtnb-transcript" }, log, empty, jump));
+  el.replaceChildren(element("div", { class: "rtnb rtnb-transcript" }, log, empty, follower.button));
 
   /** @type {Map<string, {node: HTMLElement, paint: (row: Row) => void}>} */
   const shown = new Map();
-  let following = true;
-
   /** @param {Row[]} changed */
   function onRows(changed) {
     for (const row of changed) {
       if (shown.get(row.id)?.node.dataset.kind !== row.kind) {
         shown.get(row.id)?.node.remove();
-        shown.set(row.id, createRow(row.kind));
+        shown.set(row.id, createRow(row.kind, () => follower.look()));
       }
       shown.get(row.id)?.paint(row);
     }
@@ -94,41 +103,22 @@ function createView(store, el, signal) {
       else log.insertBefore(node, at);
     }
     empty.hidden = store.order.length > 0;
-    follow();
+    follower.grown();
   }
 
-  function follow() {
-    if (following) log.scrollTop = log.scrollHeight;
-    else jump.hidden = false;
-  }
-
-  log.addEventListener("scroll", () => {
-    following = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END_PX;
-    if (following) jump.hidden = true;
-  }, { signal, passive: true });
-  jump.addEventListener("click", () => {
-    following = true;
-    jump.hidden = true;
-    log.scrollTop = log.scrollHeight;
-    log.focus();
-  }, { signal });
-  const sizes = new ResizeObserver(() => {
-    if (following) log.scrollTop = log.scrollHeight;
-  });
-  sizes.observe(log);
   store.watchers.add(onRows);
   signal.addEventListener("abort", () => {
     store.watchers.delete(onRows);
-    sizes.disconnect();
   });
   onRows([...store.rows.values()]);
 }
 
-/** @param {Row["kind"]} kind */
-function createRow(kind) {
+/** @param {Row["kind"]} kind @param {() => void} opened called when more or less of a row is shown */
+function createRow(kind, opened) {
+  if (kind === "latency") return createLatency();
   const who = element("span", { class: "rtnb-who", text: NAMES[kind] });
   const time = element("span", { class: "rtnb-time" });
-  const body = kind === "call" ? createCall() : createWords();
+  const body = kind === "call" ? createCall(opened) : createWords();
   const node = element("div", { class: `rtnb-said rtnb-${kind}`, "data-kind": kind }, who, body.node, time);
   return {
     node,
@@ -139,6 +129,22 @@ function createRow(kind) {
       setText(time, clockText(row.t_s));
       body.paint(row);
       if (!row.pending) node.normalize();
+    },
+  };
+}
+
+/** How long it took, between who spoke and who answered. */
+function createLatency() {
+  const words = element("span", { class: "rtnb-latency-chip" });
+  return {
+    node: element("div", { class: "rtnb-latency", "data-kind": "latency" }, words),
+    /** @param {Row} row */
+    paint(row) {
+      const text = latencyText(row);
+      setText(words, text);
+      const isKnown = typeof row.duration_ms === "number";
+      words.classList.toggle("rtnb-unknown", !isKnown);
+      words.title = isKnown ? "From the end of your words to the first sound of the answer" : row.note ?? "";
     },
   };
 }
@@ -161,21 +167,62 @@ function createWords() {
   };
 }
 
-function createCall() {
+/** A line that is folded while it is long. @param {string} what it holds @param {() => void} opened */
+function createFold(what, opened) {
+  const button = element("button", {
+    type: "button", class: "rtnb-fold", "aria-expanded": "false", "aria-label": `All of the ${what}`, hidden: true,
+  });
+  const text = element("bdi", { class: "rtnb-fold-text" });
+  let whole = "";
+  let isOpen = false;
+  const paint = () => {
+    const folds = isLong(whole);
+    button.hidden = !folds;
+    button.setAttribute("aria-expanded", String(folds && isOpen));
+    setText(text, folds && isOpen ? pretty(whole) : whole);
+    return folds && !isOpen;
+  };
+  /** @param {HTMLElement} line */
+  const attach = (line) => {
+    line.addEventListener("click", ({ target }) => {
+      // A click that ends a selection is no wish to close what is being read.
+      if (button.hidden || (target !== button && (isOpen || !document.getSelection()?.isCollapsed))) return;
+      isOpen = !isOpen;
+      line.classList.toggle("rtnb-folded", paint());
+      opened();
+    });
+  };
+  return {
+    button,
+    text,
+    attach,
+    /** @param {string} words @param {HTMLElement} line */
+    show(words, line) {
+      whole = words;
+      line.classList.toggle("rtnb-folded", paint());
+    },
+  };
+}
+
+/** @param {() => void} opened */
+function createCall(opened) {
   const name = element("b");
-  const args = element("bdi");
-  const call = element("div", { class: "rtnb-call-line" }, name, "(", args, ")");
-  const output = element("bdi", { class: "rtnb-call-output" });
+  const args = createFold("arguments", opened);
+  const call = element("div", { class: "rtnb-call-line" }, args.button, name, "(", args.text, ")");
+  const output = createFold("output", opened);
+  output.text.classList.add("rtnb-call-output");
   const dots = element("span", { class: "rtnb-dots", "aria-hidden": "true" });
   const duration = element("span", { class: "rtnb-note" });
-  const result = element("div", { class: "rtnb-call-line" }, "→ ", output, dots, " ", duration);
+  const result = element("div", { class: "rtnb-call-line" }, output.button, "→ ", output.text, dots, " ");
+  args.attach(call);
+  output.attach(result);
   return {
-    node: element("div", { class: "rtnb-card" }, call, result),
+    node: element("div", { class: "rtnb-card" }, call, element("div", { class: "rtnb-call-result" }, result, duration)),
     /** @param {Row} row */
     paint(row) {
       setText(name, row.name ?? "");
-      setText(args, row.text ?? "");
-      setText(output, row.output ?? (row.pending ? "" : "no output"));
+      args.show(row.text ?? "", call);
+      output.show(row.output ?? (row.pending ? "" : "no output"), result);
       dots.hidden = !row.pending;
       setText(duration, durationText(row.duration_ms));
     },

@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 
+from realtime_nb.analysis.live_latency import LatencyMeter
 from realtime_nb.analysis.transcript import TranscriptRow, row_text, transcript_rows
+from realtime_nb.analysis.transcript_latencies import with_latencies
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.widgets.live import module_text
+from realtime_nb.widgets.measuring import MeasuringView
 from realtime_nb.widgets.sources import ConversationSource, SessionSource, find_source
-from realtime_nb.widgets.view import LiveSession, Outgoing, View
+from realtime_nb.widgets.view import LiveSession, Outgoing
 
 __all__ = ["Transcript"]
 
+_MOST_TIMED = 200
+"""Turns whose latencies are shown: the last."""
 _DEFAULTS = {field.name: field.default for field in fields(TranscriptRow)}
 
 
-class Transcript(View):
+class Transcript(MeasuringView):
     """The words of a conversation, its function calls, and what of the agent's was not heard.
 
     ::
@@ -60,14 +65,20 @@ class Transcript(View):
         Args:
             conversation: Another one than before, None: the same.
         """
-        if conversation is not None:
-            self._conversation = conversation
+        if conversation is not None and conversation is not self._conversation:
+            self._conversation, self._meter = conversation, None
         self._feed.changed()
 
-    def follow(self, session: LiveSession) -> None:
-        """Shows a session from its beginning, and what is said in it from now on."""
+    def follow(self, session: LiveSession, meter: LatencyMeter | None = None) -> None:
+        """Shows a session from its beginning, and what is said in it from now on.
+
+        Between the turns stands how long each answer took.
+
+        Args:
+            session, meter: As for `MeasuringView`.
+        """
         self.update(session.conversation)
-        super().follow(session)
+        super().follow(session, meter)
 
     def summary(self) -> str:
         """Returns the transcript as text."""
@@ -78,6 +89,7 @@ class Transcript(View):
 
     def event(self, event: WireEvent) -> None:
         """Implements `View`."""
+        super().event(event)
         self._feed.changed()
 
     def playback(self, report: PlaybackReport) -> None:
@@ -86,7 +98,7 @@ class Transcript(View):
 
     def _changes(self, afresh: bool) -> Iterator[Outgoing]:
         before = [self._shown[row_id] for row_id in self._order]
-        rows = self._read(lambda: transcript_rows(self._conversation), before)
+        rows = self._read(self._rows, before)
         current = {row.id: row for row in rows}
         order = list(current)
         if afresh:
@@ -99,6 +111,10 @@ class Transcript(View):
             message["order"] = order
         self._shown, self._order = current, order
         yield message, ()
+
+    def _rows(self) -> list[TranscriptRow]:
+        meter, rows = self._meter, transcript_rows(self._conversation)
+        return rows if meter is None else with_latencies(rows, meter.latest(_MOST_TIMED))
 
 
 def _compact(row: TranscriptRow) -> dict[str, object]:

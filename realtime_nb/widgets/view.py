@@ -29,7 +29,7 @@ fiftieth, and there are about ten a second."""
 _MAX_REQUESTS = 100
 _TRIES = 5
 _FOLDER = Path(__file__).parent
-_STYLES = ("theme.css", "views.css", "calls.css")
+_STYLES = ("theme.css", "views.css", "calls.css", "timing.css")
 
 
 class LiveSession(Protocol):
@@ -97,6 +97,10 @@ class View(LiveWidget):
 
     def tool(self, report: ToolReport) -> None:
         """Takes when a function of the session that is followed began to run, or how it ended."""
+
+    def session_over(self) -> None:
+        """Takes note that the session that is followed is over: nothing more is to come."""
+        self._feed.changed()
 
     @abstractmethod
     def _changes(self, afresh: bool) -> Iterator[Outgoing]:

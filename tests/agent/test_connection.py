@@ -508,6 +508,9 @@ class Nothing:
     def tell_of_session(self, facts: str) -> None:
         pass
 
+    def session_over(self) -> None:
+        pass
+
     async def wait(self, *args: object) -> None:
         await asyncio.sleep(0)
 

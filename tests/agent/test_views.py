@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import soundfile
 
 import realtime_nb as rt
 from realtime_nb.agent.views import AgentViews, settings_in_force, settings_shown
+from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.audio.files import load_audio
 from realtime_nb.audio.pcm import pcm_from_samples, samples_from_pcm
 from realtime_nb.audio.speech_ends import SpeechListener
@@ -208,7 +210,36 @@ def test_another_session_begins_anew(shown: Shown) -> None:
     other = Session()
     shown.views.follow(other)  # type: ignore[arg-type]
     assert len(shown.views.events) == 0
-    assert other.observers[-1] is shown.views
+    assert shown.views in other.observers
+
+
+def test_the_chip_of_an_answer_says_what_the_panel_says(shown: Shown) -> None:
+    detection(shown)
+    word(shown)
+    start(shown, 0.5)
+    stop(shown, 1.4)
+    committed(shown, 1.4)
+    said = {"id": "u", "type": "message", "role": "user", "content": [{"type": "input_audio"}]}
+    shown.received(1.4, "conversation.item.added", item=said)
+    answer = {"id": "r item", "type": "message", "role": "assistant"}
+    shown.received(1.45, "conversation.item.added", item=answer)
+    latency_ms = shown.answered(1.5)
+    [(message, _)] = shown.views.transcript._changes(afresh=True)
+    assert [row["kind"] for row in message["changed"]][-2:] == ["latency", "agent"]
+    assert round(message["changed"][-2]["duration_ms"]) == latency_ms
+
+
+def test_the_tab_of_tools_counts_the_calls_of_this_session(shown: Shown) -> None:
+    call = {"id": "i", "type": "function_call", "name": "book", "call_id": "c", "arguments": "{}"}
+    shown.received(1.0, "response.output_item.done", item=call, response_id="r")
+    assert shown.views.panel.call_count == 1
+    assert shown.views.calls.summary() == "Call inspector: 1 function call: 1 running"
+    shown.session.closed = True
+    shown.views.session_over()
+    assert shown.views.calls.summary() == "Call inspector: 1 function call: 1 orphan"
+    shown.views.follow(Session())  # type: ignore[arg-type]
+    assert shown.views.panel.call_count == 0
+    assert shown.views.calls.summary() == "Call inspector: no function calls"
 
 
 def test_what_opens_a_session_is_shown_and_changes_no_state(shown: Shown) -> None:
@@ -345,6 +376,24 @@ def agree(talked: Talk, answered: int, turns: int | None = None) -> None:
         table.latency_ms.tolist(), abs=0.505, nan_ok=True
     )
     assert (table.uplink_ms.dropna() >= 1000 * LATE_S - 1).all()
+    rows_agree(talked.views.timing, table)
+
+
+def rows_agree(timing: rt.Timing, table: pd.DataFrame) -> None:
+    """The Timing tab has the rows of ``rec.latency``, and a reason for whatever is missing."""
+    [(message, _)] = timing._changes(afresh=True)
+    assert [row["turn"] for row in message["rows"]] == table.turn.tolist()
+    for row, (_, recorded) in zip(message["rows"], table.iterrows(), strict=True):
+        figures = [row["latency_ms"], *row["parts_ms"]]
+        found = [math.nan if ms is None else ms for ms in figures]
+        wanted = recorded[["latency_ms", *LATENCY_PARTS]].tolist()
+        assert found == pytest.approx(wanted, abs=0.005, nan_ok=True)
+        assert row["note"] == ("" if pd.isna(recorded.latency_note) else recorded.latency_note)
+        assert (row["calls"], row["interrupted"]) == (recorded.had_calls, recorded.interrupted)
+        assert not row["awaited"]
+        assert all(
+            said for ms, said in zip(row["parts_ms"], row["said"], strict=True) if ms is None
+        )
 
 
 @virtual

@@ -202,3 +202,52 @@ def test_nobody_waited_for_an_answer_that_answers_nothing() -> None:
     live.answered("greeting", 0.2)
     live.sounds("unheard of")
     assert live.told == []
+
+
+@pytest.mark.parametrize("late_ms", [40, 520, 2000])
+@pytest.mark.parametrize("key", [True, False])
+def test_who_begins_to_listen_late_says_the_same_of_what_follows(
+    sentence: bytes, late_ms: int, key: bool
+) -> None:
+    """A view that is shown in the middle of a session, be it within a frame of 32 ms."""
+    live = Live(None if key else SERVER_VAD)
+    live.say(silence(late_ms // 40 * 40) + sentence[: 48 * late_ms // CHUNK * CHUNK])
+    late = LatencyMeter(live.rec.conversation)
+    sent, live.meter.sent = live.meter.sent, lambda pcm: (late.sent(pcm), sent(pcm))[1]  # type: ignore[method-assign]
+    live.say(sentence[48 * late_ms // CHUNK * CHUNK :] + silence(600))
+    end_ms = live.rec.conversation.input_ms - 600
+    if key:
+        live.committed_by_hand("u0")
+    else:
+        reported(live, 0, end_ms - SPOKEN_MS + 300, end_ms)
+    live.answered("r0", 0.3)
+    live.now_s += 1
+    start_ms = live.rec.conversation.input_ms + 400
+    live.say(silence(400) + sentence + silence(600))
+    if key:
+        live.committed_by_hand("u1")
+    else:
+        reported(live, 1, start_ms + 300, start_ms + SPOKEN_MS)
+    live.answered("r1", 0.3)
+    for meter in (late, live.meter):
+        meter._turns.look()
+        meter._cut()
+    (_, first), (_, second) = late.latest(2)
+    assert math.isnan(first.latency_ms) and first.note == "it was said before anybody measured"
+    table = live.latency_ms()
+    assert second.latency_ms == pytest.approx(table[1], abs=6)  # the noise it knows is shorter
+    assert [moments.latency_ms for _, moments in live.meter.latest(2)] == table
+
+
+def test_the_last_turns_are_told_at_any_time(sentence: bytes) -> None:
+    live = Live(None)
+    for number in range(4):
+        live.say(silence(320) + sentence + silence(280))
+        live.committed_by_hand(f"u{number}")
+        live.answered(f"r{number}", 0.4)
+        live.now_s += 5
+    assert live.meter.count == 4
+    found = live.meter.latest(3)
+    assert [turn.number for turn, _ in found] == [2, 3, 4]
+    assert [moments.latency_ms for _, moments in found] == live.latency_ms()[1:]
+    assert live.meter.latest(0) == []

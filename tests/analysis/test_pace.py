@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pandas as pd
 
 import realtime_nb as rt
 from realtime_nb.analysis.metrics.definitions import DEFINITIONS
-from realtime_nb.analysis.pace import ENGINE_METRICS, at_pace, pace_note
+from realtime_nb.analysis.pace import ENGINE_METRICS, at_pace, pace_note, row_at_pace
 from realtime_nb.local.llm import Call, ScriptedLLM
 from realtime_nb.testing import MemoryServer, tone
 from tests.virtual import virtual
@@ -29,6 +30,16 @@ def test_what_was_computed_is_unknown_and_speech_is_not() -> None:
     assert found[["latency_ms", "playout_ms"]].isna().all(axis=None)
     assert found.endpoint_wait_ms.tolist() == [260, 250]
     assert found.latency_note.tolist() == [NOTE, "typed"]
+
+
+def test_a_single_row_says_what_the_table_says() -> None:
+    row = {"latency_ms": 900.0, "endpoint_wait_ms": 260.0, "latency_note": None}
+    assert row_at_pace(row, {"speed": 1}) == row
+    found = row_at_pace(row, {"speed": 4})
+    assert math.isnan(found["latency_ms"])
+    assert (found["endpoint_wait_ms"], found["latency_note"]) == (260.0, NOTE)
+    typed = {"latency_ms": math.nan, "latency_note": "typed"}
+    assert row_at_pace(typed, {"speed": 4})["latency_note"] == "typed"
 
 
 @rt.tool

@@ -78,3 +78,28 @@ def test_what_was_deleted_was_said_all_the_same() -> None:
 def test_what_is_unknown_is_no_turn() -> None:
     finder = TurnFinder(MadeRecording().conversation)
     assert (finder.turns(), finder.answered_by("r"), finder.began_s(0)) == ([], None, float("-inf"))
+
+
+def test_an_answer_is_due_until_it_sounds_or_can_not_any_more() -> None:
+    rec = MadeRecording()
+    finder = TurnFinder(rec.conversation)
+    happens(rec, "speak", 0)
+    assert finder.turns()[0].answer_due
+    happens(rec, "call", 1)
+    rec.got(1.5, "response.done", response={"id": "r1", "status": "completed"})
+    assert finder.turns()[0].answer_due
+    happens(rec, "output", 2)
+    assert finder.turns()[0].answer_due
+    rec.answer(3.0, "r3", 200, "an answer")
+    assert finder.turns()[0].answer_due  # it has come, and is not heard yet
+    rec.played("r3_item", 0.0, "started", 3.5)
+    assert not finder.turns()[0].answer_due
+
+
+def test_an_answer_without_a_sound_is_not_due() -> None:
+    rec = MadeRecording()
+    happens(rec, "type", 0)
+    rec.got(1.0, "response.created", response={"id": "r", "status": "in_progress"})
+    assert find_user_turns(rec.conversation)[0].answer_due
+    rec.got(1.5, "response.done", response={"id": "r", "status": "failed"})
+    assert not find_user_turns(rec.conversation)[0].answer_due

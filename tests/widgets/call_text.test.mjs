@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { load } from "./load.mjs";
 
-const { PART_NAMES, failed, fits, msText, partTexts, pretty, runText, shares, totalMs } = await load("call_text.js");
+const { PART_NAMES, failed, fits, msText, partTexts, pretty, runText, shares, totalMs, forgetOldest } = await load("call_text.js");
 
 test("JSON gets a line for each entry, and stays the same JSON", () => {
   const text = '{"a":{"b":[1,{}, []],"c":"x, {y}: \\"z\\""},"d":1.50}';
@@ -62,4 +62,12 @@ test("calls are found by function, outcome, turn and schema", () => {
   assert.ok(!fits(call, "schema"));
   assert.ok(fits({ ...call, broken: 1 }, "schema"));
   assert.deepEqual(["ok", "running", "called", "error", "orphan", "late"].map((outcome) => failed({ ...call, outcome })), [false, false, false, true, true, true]);
+});
+
+test("the last so many are kept", () => {
+  const kept = new Map([["a", 1], ["b", 2], ["c", 3]]);
+  forgetOldest(kept, 2);
+  assert.deepEqual([...kept.keys()], ["b", "c"]);
+  forgetOldest(kept, 5);
+  assert.equal(kept.size, 2);
 });

@@ -9,9 +9,11 @@ import pytest
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.turn_detection import EAGERNESS, SERVER_VAD
 from realtime_nb.widgets.agent_panel import AgentPanel
+from realtime_nb.widgets.call_inspector import CallInspector
 from realtime_nb.widgets.event_inspector import EventInspector
 from realtime_nb.widgets.microphone import Microphone
 from realtime_nb.widgets.timeline import Timeline
+from realtime_nb.widgets.timing import Timing
 from realtime_nb.widgets.transcript import Transcript
 from tests.widgets.conftest import FakePage
 
@@ -23,14 +25,16 @@ class Shown:
 
     def __init__(self, **settings: Any) -> None:
         self.wishes: list[Wish] = []
-        self.parts = (Transcript(), EventInspector(), Timeline())
-        transcript, events, timeline = self.parts
+        self.parts = (Transcript(), EventInspector(), Timeline(), CallInspector(), Timing())
+        transcript, events, timeline, calls, timing = self.parts
         self.microphone = Microphone()
         self.panel = AgentPanel(
             lambda name, value: self.wishes.append((name, value)),
             transcript=transcript,
             events=events,
             timeline=timeline,
+            calls=calls,
+            timing=timing,
             microphone=self.microphone,
             **settings,
         )
@@ -48,11 +52,13 @@ def shown() -> Iterator[Shown]:
 
 
 def test_it_refers_to_its_parts_as_pages_find_them(shown: Shown) -> None:
-    transcript, events, timeline = shown.parts
+    transcript, events, timeline, calls, timing = shown.parts
     assert shown.panel.children == {
         "transcript": f"anywidget:{transcript.model_id}",
         "events": f"anywidget:{events.model_id}",
         "timeline": f"anywidget:{timeline.model_id}",
+        "calls": f"anywidget:{calls.model_id}",
+        "timing": f"anywidget:{timing.model_id}",
         "microphone": f"anywidget:{shown.microphone.model_id}",
     }
 

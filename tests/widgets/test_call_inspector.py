@@ -372,3 +372,73 @@ def test_a_thousand_calls_are_sent_once() -> None:
     page.say("open", call_id="call_999")
     assert [message["kind"] for message in page.take()] == ["details"]
     inspector.close()
+
+
+def test_one_inspector_follows_one_session_after_the_other() -> None:
+    inspector = CallInspector(tools=[book])
+    assert inspector.summary() == "Call inspector: no function calls"
+    page = ListeningPage(inspector)
+    shown(page)
+    first, second = ToldSession(), ToldSession()
+    inspector.follow(first)
+    page.take()
+    call(first, 1, '{"time": "10:00"}', None)
+    page.say("open", call_id="call_1")
+    kinds = [message["kind"] for message in page.take()]
+    assert kinds == ["calls", "details"]
+    inspector.rerun("call_1")
+    page.take()
+    inspector.follow(second)
+    [message] = page.take()
+    assert (message["afresh"], message["rows"]) == (True, [])
+    call(second, 2, '{"time": "11:00"}', "{}")
+    [message] = page.take()
+    assert [row["id"] for row in message["rows"]] == ["call_2"]
+    inspector.close()
+
+
+def test_the_tools_of_a_session_are_known_as_they_are_now() -> None:
+    class WithTools(ToldSession):
+        tools: dict[str, Any] = {}  # noqa: RUF012
+
+    inspector, session = CallInspector(), WithTools()
+    inspector.follow(session)
+    call(session, 1, '{"time": "10:00"}', None)
+    with pytest.raises(ConfigurationError, match="was not given"):
+        inspector.rerun("call_1")
+    session.tools = {"book": book}
+    assert inspector.rerun("call_1").outcome == "ok"
+    inspector.close()
+
+
+def test_words_that_stream_in_are_not_looked_through_for_calls() -> None:
+    inspector, session = CallInspector(), ToldSession()
+    inspector.follow(session)
+    page = ListeningPage(inspector)
+    before = page.changes
+    for kind in ("response.output_audio_transcript.delta", "response.output_text.delta"):
+        session.received(1.0, kind, delta="word", item_id="a", response_id="r", content_index=0)
+    assert page.changes == before
+    kind = "response.function_call_arguments.delta"
+    session.received(1.0, kind, delta="{", item_id="a", response_id="r", call_id="c")
+    assert page.changes == before + 1
+    inspector.close()
+
+
+def test_a_long_session_shows_the_last_calls_and_keeps_the_last_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("realtime_nb.widgets.call_inspector.MAX_CALLS", 5)
+    monkeypatch.setattr("realtime_nb.widgets.call_inspector._MOST_RUNS", 3)
+    inspector, session = CallInspector(tools=[book]), ToldSession()
+    inspector.follow(session)
+    for n in range(1, 9):
+        call(session, n, '{"time": "10:00"}', "{}")
+        inspector.rerun(f"call_{n}")
+    page = ListeningPage(inspector)
+    page.say("show")
+    message = page.take()[0]
+    assert [row["id"] for row in message["rows"]] == [f"call_{n}" for n in range(4, 9)]
+    assert message["most"] == 5
+    assert list(inspector._runs) == ["call_6", "call_7", "call_8"]
+    inspector.close()

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { load } from "./load.mjs";
 
-const { applyRows } = await load("transcript.js");
+const { applyRows, isLong, latencyText } = await load("transcript.js");
 
 test("rows change, come, move and go", () => {
   const rows = new Map();
@@ -14,4 +14,17 @@ test("rows change, come, move and go", () => {
   order = applyRows(rows, order, { changed: [{ id: "c", text: "3" }], order: ["c", "a"] });
   assert.deepEqual([...rows.keys()].sort(), ["a", "c"]);
   assert.deepEqual(order, ["c", "a"]);
+});
+
+test("what is long or has lines is folded", () => {
+  assert.equal(isLong('{"ok": true}'), false);
+  assert.equal(isLong("a\nb"), true);
+  assert.equal(isLong("x".repeat(61)), true);
+});
+
+test("a latency in words", () => {
+  assert.equal(latencyText({ duration_ms: 823.4 }), "823 ms");
+  assert.equal(latencyText({ duration_ms: 1234, note: "with calls" }), "1.2 s, with calls");
+  assert.equal(latencyText({ duration_ms: 0 }), "0 ms");
+  assert.equal(latencyText({ note: "no voice in its audio" }), "latency unknown");
 });
