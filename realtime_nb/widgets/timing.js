@@ -130,7 +130,7 @@ function createFacts() {
       root.dataset.words = words;
       title.textContent = `Turn ${turn.turn}: ${totalText(turn)}`;
       list.replaceChildren(...names.map((name, n) => element("li", {},
-        element("span", { class: `rtnb-key ${partClass(name)}` }),
+        element("span", { class: `rtnb-turn-key ${partClass(name)}` }),
         partText(name, turn.parts_ms[n], turn.said[n]),
         turn.parts_ms[n] !== null && turn.said[n] ? ` (${turn.said[n]})` : "")));
     },
@@ -165,7 +165,7 @@ function createView(store, el, signal) {
     const turns = [...store.turns.values()].sort((a, b) => a.turn - b.turn);
     if (legend.childElementCount !== store.parts.length) {
       legend.replaceChildren(...store.parts.map((name) => element("span", {},
-        element("span", { class: `rtnb-key ${partClass(name)}` }), name)));
+        element("span", { class: `rtnb-turn-key ${partClass(name)}` }), name)));
     }
     for (const [number, { node }] of shown) {
       if (store.turns.has(number)) continue;

@@ -31,7 +31,7 @@ export function isLong(text) {
 /** A latency in words. @param {Row} row */
 export function latencyText({ duration_ms, note }) {
   if (duration_ms === null || duration_ms === undefined) return "latency unknown";
-  return [durationText(duration_ms), note].filter(Boolean).join(", ");
+  return [`after ${durationText(duration_ms)}`, note].filter(Boolean).join(", ");
 }
 
 /** Takes in a message. @param {Map<string, Row>} rows @param {string[]} order

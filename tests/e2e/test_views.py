@@ -98,6 +98,72 @@ def test_a_transcript_that_is_read_is_not_moved(show: Show) -> None:
     view.until(at_end)
 
 
+def call(live: LiveSession, n: int, output: str | None) -> None:
+    item = {"id": f"i{n}", "type": "function_call", "name": "find", "call_id": f"c{n}"}
+    item |= {"arguments": '{"q": "short"}', "status": "completed"}
+    live.received(float(n), "conversation.item.added", item=item)
+    if output is not None:
+        result = {"type": "function_call_output", "call_id": f"c{n}", "output": output}
+        live.sent(n + 0.5, "conversation.item.create", item=result)
+
+
+LONG = json.dumps({"found": [{"name": f"{EVIL} {n}"} for n in range(20)]})
+
+
+def test_long_json_is_folded_to_a_line_and_opened_on_click(show: Show) -> None:
+    live = LiveSession()
+    for n in range(30):
+        say(live, n, f"Sentence {n}.")
+    call(live, 30, LONG)
+    transcript = Transcript(live.conversation)
+    view = show(transcript)
+    line = view.page.locator(".rtnb-call-line").nth(1)
+    view.until("document.querySelector('.rtnb-folded') !== null")
+    one_line = line.evaluate("(line) => line.clientHeight")
+    assert one_line < 30
+    assert view.page.locator(".rtnb-fold:visible").count() == 1  # the arguments are short
+    button = view.page.get_by_role("button", name="All of the output")
+    assert button.get_attribute("aria-expanded") == "false"
+    button.focus()
+    view.page.keyboard.press("Enter")
+    assert button.get_attribute("aria-expanded") == "true"
+    assert line.evaluate("(line) => line.clientHeight") > 5 * one_line
+    assert line.inner_text().count("\n") > 20
+    log = view.page.get_by_role("log")
+    before = log.evaluate("(log) => log.scrollTop")
+    say(live, 31, "The next.")
+    transcript.update()
+    view.until("document.querySelector('[role=log]').textContent.includes('The next.')")
+    assert log.evaluate("(log) => log.scrollTop") == before  # what was opened is being read
+    line.click()
+    assert button.get_attribute("aria-expanded") == "true"  # and stays, wherever one clicks in it
+    button.click()
+    assert line.evaluate("(line) => line.clientHeight") == one_line
+    line.click(position={"x": 60, "y": 8})
+    assert button.get_attribute("aria-expanded") == "true"
+    assert view.page.evaluate(HARMLESS)
+
+
+def test_a_slow_wheel_leaves_the_end_while_words_come_in(show: Show) -> None:
+    live = LiveSession()
+    for n in range(60):
+        say(live, n, f"Sentence {n}.")
+    transcript = Transcript(live.conversation)
+    view = show(transcript)
+    log = view.page.get_by_role("log")
+    view.until("document.querySelector('[role=log]').scrollTop > 0")
+    log.hover()
+    before = log.evaluate("(log) => log.scrollTop")
+    for n in range(60, 70):
+        view.page.mouse.wheel(0, -6)
+        view.page.wait_for_timeout(30)
+        say(live, n, f"Sentence {n}.")
+        transcript.update()
+        text = f"Sentence {n}."
+        view.until("(t) => document.querySelector('[role=log]').textContent.includes(t)", text)
+    assert before - 80 <= log.evaluate("(log) => log.scrollTop") <= before - 40
+
+
 # --- event inspector ---
 
 

@@ -23,8 +23,8 @@ test("what is long or has lines is folded", () => {
 });
 
 test("a latency in words", () => {
-  assert.equal(latencyText({ duration_ms: 823.4 }), "823 ms");
-  assert.equal(latencyText({ duration_ms: 1234, note: "with calls" }), "1.2 s, with calls");
-  assert.equal(latencyText({ duration_ms: 0 }), "0 ms");
+  assert.equal(latencyText({ duration_ms: 823.4 }), "after 823 ms");
+  assert.equal(latencyText({ duration_ms: 1234, note: "with calls" }), "after 1.2 s, with calls");
+  assert.equal(latencyText({ duration_ms: 0 }), "after 0 ms");
   assert.equal(latencyText({ note: "no voice in its audio" }), "latency unknown");
 });
