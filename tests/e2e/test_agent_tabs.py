@@ -152,6 +152,7 @@ def test_the_transcript_follows_unless_somebody_scrolled_up(
         page.page.mouse.wheel(0, -4)
         page.page.wait_for_timeout(30)
     page.wait_in_page(f"() => !({AT_END})()")
+    page.page.wait_for_timeout(300)  # the browser scrolls smoothly
     before = log.evaluate("(log) => log.scrollTop")
     field.fill("Please count to three")
     field.press("Enter")
