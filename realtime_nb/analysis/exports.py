@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -58,6 +59,10 @@ TABLES: Mapping[str, Callable[[Recorded], pd.DataFrame]] = {
 }
 """Every table that a recording has."""
 
+_FORMULA = re.compile(r"[\s\x00-\x1f\u200b\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+"""What spreadsheets take for the beginning of a formula, also in full width and after space."""
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+
 _LATENCY_MOMENTS = ("speech_end_s", "sent_s", "stop_s", "response_s", "first_audio_s", "played_s")
 """The columns of ``rec.latency`` between which its parts lie."""
 
@@ -102,6 +107,11 @@ def _texts(values: pd.Series[Any]) -> list[str]:
     return [json_text(value) for value in values]
 
 
+def _no_formula(text: object) -> object:
+    begins = _FORMULA.match(str(text)) and not _NUMBER.fullmatch(str(text))
+    return f"'{text}" if begins else text
+
+
 def _pyarrow() -> Any:
     try:
         import pyarrow
@@ -117,12 +127,21 @@ def write_parquet(rec: Recorded, name: str, path: str | os.PathLike[str]) -> int
 
 
 def write_csv(rec: Recorded, name: str, path: str | os.PathLike[str]) -> int:
-    """Writes one table as CSV; lists are written as JSON. Returns the number of rows."""
+    """Writes one table as CSV; lists are written as JSON. Returns the number of rows.
+
+    A spreadsheet takes a cell that begins with ``=``, ``+``, ``-`` or ``@`` for a formula and runs
+    it. What a caller or a model said is no formula: such a text gets an apostrophe before it, which
+    spreadsheets know as the sign of a text. Numbers stay numbers.
+    """
     table = _table(rec, name)
     for column in definitions.TABLES[name].columns:
         if column.dtype == "object":
             table[column.name] = _texts(table[column.name])
-    table.to_csv(path, index=False)
+        if column.kind not in ("number", "count", "flag"):
+            table[column.name] = table[column.name].map(_no_formula, na_action="ignore")
+    # With the line ends of RFC 4180 a cell with a bare carriage return is quoted, too; else what
+    # follows it would be a cell of its own.
+    table.to_csv(path, index=False, lineterminator="\r\n")
     return len(table)
 
 

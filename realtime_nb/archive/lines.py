@@ -6,10 +6,11 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import BinaryIO, Literal, TypeVar
 
 import msgspec
 
+from realtime_nb.archive.checked_files import check_file
 from realtime_nb.archive.recorder import FORMAT, FORMAT_VERSION
 from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.audio.wav import GROWING_HEADER_BYTES, read_wav_header
@@ -38,6 +39,9 @@ __all__ = [
 
 TypedEvent = ev.ClientEvent | ev.ServerEvent | ev.UnknownEvent
 T = TypeVar("T")
+
+_LONGEST_LINE = 32 << 20
+"""Bytes: a line has no audio in it, and a server's event is seldom longer than 100 kB."""
 
 
 _EVENT_KEYS = {"t_s": "t", "direction": "dir", "captured_s": "captured"}
@@ -120,11 +124,19 @@ def read_lines(path: Path, kind: type[T]) -> Iterator[tuple[int, T | None]]:
         return
     decoder = msgspec.json.Decoder(kind)
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+        for number, line in enumerate(_lines_of(file), start=1):
             try:
                 yield number, decoder.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 yield number, _decoded_slowly(line, kind)
+
+
+def _lines_of(file: BinaryIO) -> Iterator[bytes]:
+    """Yields lines; of one that is longer than any event, a part that can't be read."""
+    while line := file.readline(_LONGEST_LINE):
+        yield line
+        while len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
+            line = file.readline(_LONGEST_LINE)
 
 
 def typed(event: RecordedEvent, dialect: str | None = None) -> list[TypedEvent]:
@@ -154,11 +166,12 @@ def read_header(path: Path) -> JsonObject:
         RecordingError: It isn't there, isn't ours or is of a newer format.
     """
     file = path / "session.json"
+    check_file(file)
     try:
         header = json.loads(file.read_bytes())
     except FileNotFoundError:
         raise RecordingError(_not_a_recording(path)) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RecordingError(
             f"{file} can't be read ({error}). Its folder's WAV files can be loaded one by one, "
             "and so can its events.jsonl."

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from realtime_nb.archive.checked_files import check_log
 from realtime_nb.archive.log_text import FoundObject, array_in, object_in, objects_in
 from realtime_nb.archive.log_times import Axis, number_of, time_in_text, time_of
 from realtime_nb.protocol import events as ev
@@ -127,6 +128,7 @@ class _Stated:
 
 def read_log(path: Path) -> EventLog:
     """Reads all events that are in a file; it need not hold any."""
+    check_log(path)
     content = path.read_bytes()
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         content = content.decode("utf-16", "replace").encode()

@@ -17,6 +17,7 @@ from typing import BinaryIO, Self, TypeVar
 import msgspec
 import numpy as np
 
+from realtime_nb.archive.checked_files import check_file, check_folder, is_believable
 from realtime_nb.archive.fold import Fold, Gap
 from realtime_nb.archive.lines import (
     LabelLine,
@@ -27,6 +28,7 @@ from realtime_nb.archive.lines import (
     read_header,
     read_lines,
 )
+from realtime_nb.archive.recorder_files import open_private
 from realtime_nb.audio.files import read_audio
 from realtime_nb.audio.long_sound import LongSound, PcmFileSound
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, samples_from_pcm
@@ -110,6 +112,7 @@ class FolderSource(RecordingSource):
     """
 
     def __init__(self, path: Path) -> None:
+        check_folder(path)
         super().__init__(path, read_header(path))
         self.complete = self.header.get("complete") is True
         self._last_s = 0.0
@@ -125,13 +128,12 @@ class FolderSource(RecordingSource):
     def events(self) -> Iterator[RecordedEvent]:
         """Reads the events from disk in order; lines that can't be read are left out."""
         for _, line in read_lines(self.path / "events.jsonl", RecordedEvent):
-            if line is not None:
+            if line is not None and _is_believable(line):
                 yield self._timed(line)
 
     def labels(self) -> list[LabelLine]:
         """Returns the marks that people made."""
-        lines = read_lines(self.path / "labels.jsonl", LabelLine)
-        return [line for _, line in lines if line is not None]
+        return list(self._lines("labels.jsonl", LabelLine, []))
 
     def add_label(self, label: LabelLine) -> None:
         """Writes down one more mark.
@@ -140,8 +142,10 @@ class FolderSource(RecordingSource):
             RecordingError: The folder can't be written to.
         """
         line = json.dumps({"t": label.t, "text": label.text}).encode() + b"\n"
+        file_path = self.path / "labels.jsonl"
+        check_file(file_path)
         try:
-            with (self.path / "labels.jsonl").open("a+b") as file:
+            with open_private(file_path, "a+b") as file:
                 if file.seek(0, os.SEEK_END):
                     file.seek(-1, os.SEEK_END)
                     if file.read(1) != b"\n":  # what was cut off stays a line of its own
@@ -206,7 +210,7 @@ class FolderSource(RecordingSource):
 
     def _lines(self, name: str, kind: type[T], problems: list[str]) -> Iterator[T]:
         for number, line in read_lines(self.path / name, kind):
-            if line is not None:
+            if line is not None and _is_believable(line):
                 yield line
             else:
                 problems.append(f"{name}: line {number} can't be read and is left out.")
@@ -234,8 +238,13 @@ class FolderSource(RecordingSource):
 
     def _measured_s(self) -> float:
         stated = self.header.get("duration_s")
-        if isinstance(stated, int | float) and math.isfinite(stated) and stated is not True:
-            return float(stated)
+        if isinstance(stated, int | float) and stated is not True and 0 <= stated < math.inf:
+            if is_believable(stated):
+                return float(stated)
+            raise RecordingError(
+                f"{self.path / 'session.json'} says that the session lasted {str(stated)[:20]} s, "
+                "which none does. Take its duration_s away: it is then measured."
+            )
         moments_s = (line.t for line in self.playback)
         reported_s = max((t_s for t_s in moments_s if not math.isnan(t_s)), default=0.0)
         return max(self._last_s, reported_s, self._wav_samples("output.wav") / SAMPLE_RATE)
@@ -388,6 +397,12 @@ class _ReceivedAudio:
             return b""
         self._file.seek(GROWING_HEADER_BYTES + 2 * reference.start)
         return self._file.read(2 * reference.samples)
+
+
+def _is_believable(line: object) -> bool:
+    """Tells whether a session may have been so long as a line's times tell."""
+    times_s = (getattr(line, name, None) for name in ("t_s", "t", "captured_s"))
+    return all(is_believable(t_s) for t_s in times_s if t_s is not None)
 
 
 def _in_order(

@@ -26,7 +26,7 @@ from realtime_nb.errors import AudioError
 if TYPE_CHECKING:
     import soundfile
 
-__all__ = ["AudioPart", "Block", "open_parts"]
+__all__ = ["AudioPart", "Block", "open_parts", "told_length_s"]
 
 Block = npt.NDArray[np.float32]
 """Float32 samples, shape (frames, channels)."""
@@ -103,6 +103,21 @@ def open_parts(path: Path, raw_sample_rate: int | None = None) -> list[AudioPart
         size = file.seek(0, os.SEEK_END)
     ends = [*starts[1:], size]
     return [_FilePart(path, start, end) for start, end in zip(starts, ends, strict=True)]
+
+
+def told_length_s(path: Path, raw_sample_rate: int | None = None) -> float:
+    """Returns how long a WAV file or headerless audio is, without reading it; 0 of other files."""
+    suffix = path.suffix.lower()
+    with path.open("rb") as file:
+        header = find_wav_header(file)
+        if header is not None:
+            return header.found_bytes / max(1, header.bytes_per_s)
+        if suffix not in (*_PCM_RATES, *_ULAW, *_ALAW):
+            return 0.0
+        bytes_per_s = 2 * _PCM_RATES[suffix] if suffix in _PCM_RATES else _TELEPHONE_RATE
+        if raw_sample_rate is not None:
+            bytes_per_s = (2 if suffix in _PCM_RATES else 1) * raw_sample_rate
+        return file.seek(0, os.SEEK_END) / bytes_per_s
 
 
 def _has_header(head: bytes) -> bool:

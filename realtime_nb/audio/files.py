@@ -11,14 +11,17 @@ from pathlib import Path
 import numpy as np
 
 from realtime_nb.audio.channels import Channel, ChannelSurvey, mono, parse_channel
-from realtime_nb.audio.decoding import AudioPart, Block, open_parts
+from realtime_nb.audio.decoding import AudioPart, Block, open_parts, told_length_s
 from realtime_nb.audio.levels import DIGITAL_SILENCE_DBFS, QUIET_PEAK_DBFS, PeakMeter
 from realtime_nb.audio.long_sound import LongSound, spooled
 from realtime_nb.audio.pcm import SAMPLE_RATE, Resampler, Samples
 from realtime_nb.audio.wav import check_is_file
 from realtime_nb.errors import AudioError, ConfigurationError
 
-__all__ = ["AudioFile", "load_audio", "read_audio"]
+__all__ = ["LONGEST_S", "AudioFile", "load_audio", "read_audio"]
+
+LONGEST_S = 12 * 3600.0
+"""What is longer is no recording of one conversation, and rather damaged or made to do harm."""
 
 _CLIPPING_SHARE = 0.0001
 """Of the samples; one in ten thousand is more than a peak or two."""
@@ -132,6 +135,7 @@ def read_audio(
         raise ConfigurationError(f"raw_sample_rate is {raw_sample_rate}; give samples per second.")
     check_is_file(path)
     try:
+        _check_length(path, told_length_s(path, raw_sample_rate))
         parts = open_parts(path, raw_sample_rate)
         return _read(path, parts, sample_rate, asked)
     except OSError as error:
@@ -151,6 +155,7 @@ def _read(path: Path, parts: list[AudioPart], sample_rate: int, asked: Channel |
             for block in _blocks(path, part):
                 samples = mono(block, channel)
                 found_frames[-1] += len(samples)
+                _check_length(path, found_frames[-1] / part.sample_rate)
                 meter.take(samples)
                 yield resampler.process(samples)
             yield resampler.process(np.zeros(0, np.float32), last=True)
@@ -173,6 +178,14 @@ def _read(path: Path, parts: list[AudioPart], sample_rate: int, asked: Channel |
         missing_s=missing_s,
         notes=tuple(_notes(parts, survey, channel, asked is not None, found_s, missing_s)),
     )
+
+
+def _check_length(path: Path, seconds: float) -> None:
+    if seconds > LONGEST_S:
+        raise AudioError(
+            f"{path} is longer than {LONGEST_S / 3600:.0f} hours, which is more than can be read "
+            "at once. Cut it into pieces, or look whether it is damaged."
+        )
 
 
 def _survey(path: Path, parts: list[AudioPart], asked: Channel | None) -> ChannelSurvey:

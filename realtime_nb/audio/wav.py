@@ -165,13 +165,17 @@ def check_is_file(path: Path) -> None:
         AudioError: There is none, it is empty, or it may not be looked at.
     """
     try:
-        if path.is_dir():
+        if os.path.isdir(path):
             raise AudioError(f"{path} is a directory; name an audio file in it.")
-        if not path.exists():
+        if not os.path.exists(path):
             raise AudioError(
                 f"{path} does not exist; check the path (working directory: {Path.cwd()})"
             )
-        if path.is_file() and path.stat().st_size == 0:
+        if not path.is_file():
+            raise AudioError(
+                f"{path} is no regular file. Write what it gives to a file and name that."
+            )
+        if path.stat().st_size == 0:
             raise AudioError(f"{path} is empty; record it again or choose another file.")
     except OSError as error:
         raise AudioError(f"{path} can't be read: {error.strerror or error}.") from error

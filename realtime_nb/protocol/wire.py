@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 __all__ = [
     "AudioRef",
@@ -22,6 +22,10 @@ __all__ = [
 JsonObject = dict[str, Any]
 
 
+Count = Annotated[int, Meta(ge=0, le=1 << 40)]
+"""What may be counted of audio; a file with more of it there is not."""
+
+
 class AudioRef(Struct, frozen=True, forbid_unknown_fields=True):
     """Where a recording keeps an audio payload: ``samples`` of ``file`` (24 kHz) from ``start``.
 
@@ -29,9 +33,9 @@ class AudioRef(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     file: str
-    start: int
-    samples: int
-    bytes: int | None = None
+    start: Count
+    samples: Count
+    bytes: Count | None = None
 
 
 Payload = str | AudioRef

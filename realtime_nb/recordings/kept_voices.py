@@ -15,18 +15,20 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import msgspec
 
 from realtime_nb.analysis import voices
 from realtime_nb.analysis.voices import Heard
+from realtime_nb.archive.checked_files import KEPT_NAME, check_file, is_believable
+from realtime_nb.archive.recorder_files import open_private
 from realtime_nb.audio import long_sound, pcm, speech_ends, vad
+from realtime_nb.errors import RecordingError
 from realtime_nb.protocol import turns
 
 __all__ = ["KEPT_NAME", "kept_or_heard"]
-
-KEPT_NAME = "voices.json"
 
 _LISTENED = ("input.wav", "output.wav")
 _DETECTOR = (voices, speech_ends, vad, turns, pcm, long_sound)
@@ -70,7 +72,7 @@ def kept_or_heard(folder: Path, cuts_ms: Sequence[float], listen: Callable[[], H
     if kept is not None and _fits(kept, list(cuts_ms), folder, files):
         return Heard(kept.user_ms, kept.agent)
     heard = listen()
-    if all(_file(folder / name) == file for name, file in files.items()):
+    if all(_is_unchanged(folder / name, file) for name, file in files.items()):
         _write(folder, list(cuts_ms), files, heard)
     return heard
 
@@ -85,11 +87,20 @@ def _file(path: Path) -> _File | None:
     return _File(state, time.time_ns() - changed_ns > _SETTLED_NS)
 
 
+def _is_unchanged(path: Path, before: _File | None) -> bool:
+    """Tells whether it has not changed meanwhile; that it has settled meanwhile is no change."""
+    now = _file(path)
+    return (now and now.state) == (before and before.state)
+
+
 def _read(path: Path) -> _Kept | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_Kept)
-    except (OSError, ValueError):
+        check_file(path)
+        kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
+    except (OSError, ValueError, RecursionError, RecordingError):
         return None
+    moments_s = [*chain(*kept.agent), *(ms / 1000 for ms in chain(*kept.user_ms))]
+    return kept if all(map(is_believable, moments_s)) else None
 
 
 def _fits(kept: _Kept, cuts_ms: list[float], folder: Path, files: dict[str, _File | None]) -> bool:
@@ -143,7 +154,8 @@ def _write(
     kept = _Kept(_detector(), cuts_ms, named, heard.user_ms, heard.agent)
     part = folder / f".{KEPT_NAME}.{os.getpid()}-{threading.get_ident()}"
     try:
-        part.write_bytes(msgspec.json.encode(kept))
+        with open_private(part, "wb") as file:
+            file.write(msgspec.json.encode(kept))
         part.replace(folder / KEPT_NAME)
     except OSError:  # it may be somebody else's folder
         with suppress(OSError):

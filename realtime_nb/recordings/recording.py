@@ -78,9 +78,9 @@ def load(
 
 
 def _source(path: Path, raw_sample_rate: int | None, channel: int | str | None) -> RecordingSource:
-    if path.is_dir():
+    if os.path.isdir(path):
         return FolderSource(path)
-    if not path.exists():
+    if not os.path.exists(path):  # which, unlike Path.exists, takes impossible names for absent
         raise RecordingError(
             f"{path} does not exist; check the path (working directory: {Path.cwd()})."
         )

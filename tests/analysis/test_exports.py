@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import csv
 import json
 import math
 import sys
+import unicodedata
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from realtime_nb.analysis.columns import definitions
 from realtime_nb.analysis.columns.frames import of_recording
 from realtime_nb.analysis.exports import (
     TABLES,
@@ -24,6 +27,7 @@ from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.files import load_audio
 from realtime_nb.errors import ConfigurationError, MissingExtraError
 from realtime_nb.recordings.recording import Recording, load
+from tests.made_recording import MadeRecording
 from tests.paths import DATA
 from tests.scripted_session import LiveSession, three_turns
 
@@ -76,6 +80,41 @@ def test_csv_keeps_values(recording: Recording, tmp_path: Path) -> None:
 
     assert turns["user_text"].tolist() == recording.turns["user_text"].tolist()
     assert [json.loads(names) for names in turns["calls"]] == recording.turns["calls"].tolist()
+
+
+FORMULAS = [
+    *('=HYPERLINK("http://evil")', "+1+cmd|' /C calc'!A0", "-2+3+cmd", "@SUM(1)", "\t=1+1"),
+    *("\r=1+1", "\n=1", " =1+1", "\u3000=1", "\ufeff=1", "\uff1d1+1", "-", "="),
+]
+
+
+def test_what_somebody_said_is_no_formula(tmp_path: Path) -> None:
+    said = [*FORMULAS, "well = fine", "-5", "+49", "a-b", "'=1"]
+    made = MadeRecording()
+    for number, text in enumerate(said):
+        made.user(1.0 + number, f"u{number}", text)
+        made.got(1.6 + number, "error", error={"message": text, "code": text, "type": text})
+    for name in ("turns", "events", "findings", "latency"):
+        write_csv(made, name, tmp_path / f"{name}.csv")
+        with (tmp_path / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+            cells = [cell for row in csv.reader(file) for cell in row]
+        for cell in cells:
+            if unicodedata.normalize("NFKC", cell).lstrip("\ufeff").strip()[:1] in tuple("=+-@"):
+                float(cell)
+            assert not cell.startswith(("\t", "\r", "\n"))
+    with (tmp_path / "turns.csv").open(newline="", encoding="utf-8") as file:
+        texts = [row["user_text"] for row in csv.DictReader(file)]
+    marked = len(FORMULAS)
+    assert texts == [*(f"'{one.strip()}" for one in said[:marked]), *said[marked:]]
+
+
+def test_negative_numbers_stay_numbers(recording: Recording, tmp_path: Path) -> None:
+    write_csv(recording, "latency", tmp_path / "latency.csv")
+    read = pd.read_csv(tmp_path / "latency.csv")
+    numbers = [one.name for one in definitions.TABLES["latency"].columns if one.kind == "number"]
+    for name in numbers:
+        assert read[name].dtype.kind in "fi"
+        assert read[name].tolist() == pytest.approx(recording.latency[name].tolist(), nan_ok=True)
 
 
 def test_an_unknown_table_is_named(recording: Recording, tmp_path: Path) -> None:

@@ -89,6 +89,11 @@ def test_other_audio_is_heard(
     assert heard(folder) == second and len(listened) == 2
 
 
+def make_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -98,6 +103,10 @@ def test_other_audio_is_heard(
         lambda path: path.write_text('{"detector": 3}'),
         lambda path: path.write_text(path.read_text().replace('"user_ms":[[', '"user_ms":[["x",')),
         lambda path: (path.unlink(), path.mkdir()),
+        make_fifo,
+        lambda path: (path.unlink(), path.symlink_to("/dev/zero")),
+        lambda path: path.write_text(path.read_text().replace('"agent":[', '"agent":[[1e9,2e9],')),
+        lambda path: os.truncate(path, 6 << 30),
     ],
 )
 def test_a_damaged_file_is_no_error(
@@ -117,7 +126,7 @@ def test_a_folder_that_cant_be_written_to(
     def refused(*_: object) -> None:
         raise PermissionError("somebody else's")
 
-    monkeypatch.setattr(Path, "write_bytes", refused)
+    monkeypatch.setattr(kept_voices, "open_private", refused)
     first = heard(folder)
     assert heard(folder) == first
     assert len(listened) == 2
