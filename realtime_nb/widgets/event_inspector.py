@@ -5,11 +5,14 @@ from __future__ import annotations
 import html
 import json
 import math
+import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
+
+import msgspec
 
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.wire import WireEvent
@@ -21,7 +24,11 @@ from realtime_nb.widgets.view import LiveSession, Outgoing, View
 __all__ = ["MAX_EVENTS", "EventInspector", "EventLine"]
 
 MAX_EVENTS = 200_000
-"""Events that are kept; the oldest go first."""
+MAX_BYTES = 64_000_000
+"""Events that are kept, and what they may take of the kernel's memory: more than an hour of a
+session. The oldest go first."""
+_EVENT_BYTES = 240
+"""What an event takes beside its JSON."""
 
 _ROWS_PER_MESSAGE = 2_500
 _MAX_PAYLOADS = 200
@@ -30,6 +37,32 @@ _MOST_TYPES = 60
 _CELL = "text-align:left;padding:2px 8px"
 _MAX_PAYLOAD_CHARACTERS = 500_000
 _MAX_COPIED_CHARACTERS = 2_000_000  # Jupyter's server lets 3 MB pass at once
+
+
+class _PackedEvent(NamedTuple):
+    """An event as JSON, which takes half of what a dictionary does."""
+
+    seq: int
+    t_s: float
+    sent: bool
+    type: str
+    content: bytes
+    audio_bytes: int
+
+    @property
+    def size(self) -> int:
+        return len(self.content) + _EVENT_BYTES
+
+    def unpacked(self) -> KeptEvent:
+        event = json.loads(self.content)
+        return KeptEvent(self.seq, self.t_s, self.sent, event, self.audio_bytes)
+
+
+def _packed(event: JsonObject) -> bytes:
+    try:
+        return msgspec.json.encode(event)
+    except (TypeError, ValueError, OverflowError):  # half a letter, a very long integer
+        return json.dumps(event, default=str).encode()
 
 
 class EventLine(Protocol):
@@ -79,7 +112,8 @@ class EventInspector(View):
             lines = source
         elif source is not None:
             found = find_source(source, "EventInspector", "raw_events", ", or events")
-        self._events: deque[KeptEvent] = deque(maxlen=MAX_EVENTS)
+        self._events: deque[_PackedEvent] = deque()
+        self._bytes = 0
         self._adding = threading.Lock()
         self._next_seq = 0
         self._sent_seq = 0
@@ -104,16 +138,24 @@ class EventInspector(View):
                 but for the audio in it.
             t_s: When it crossed the wire, in seconds since the session began; NaN if unknown.
         """
-        kept = without_audio(event)
+        kept, audio_bytes = without_audio(event)
+        name = sys.intern(str(kept.get("type")))
+        content = _packed(kept)
         with self._adding:
-            self._events.append(KeptEvent(self._next_seq, t_s, direction == "sent", *kept))
+            sent = direction == "sent"
+            added = _PackedEvent(self._next_seq, t_s, sent, name, content, audio_bytes)
+            self._events.append(added)
+            self._bytes += added.size
             self._next_seq += 1
+            while len(self._events) > MAX_EVENTS or self._bytes > MAX_BYTES > added.size:
+                self._bytes -= self._events.popleft().size
         self._feed.changed()
 
     def clear(self) -> None:
         """Forgets all events; the next begins anew."""
         with self._adding:
             self._events.clear()
+            self._bytes = 0
             self._next_seq = self._sent_seq = 0
         self._start_afresh()
 
@@ -148,7 +190,11 @@ class EventInspector(View):
             if not rows:
                 return
             yield (
-                {"kind": "events", "lost": lost, "rows": [summary_of(event) for event in rows]},
+                {
+                    "kind": "events",
+                    "lost": lost,
+                    "rows": [summary_of(one.unpacked()) for one in rows],
+                },
                 (),
             )
 
@@ -170,9 +216,10 @@ class EventInspector(View):
         """Returns the events that are still kept of those."""
         with self._adding:
             first, kept = self.dropped, list(self._events)
-        return [kept[seq - first].event for seq in seqs if 0 <= seq - first < len(kept)]
+        found = (kept[seq - first] for seq in seqs if 0 <= seq - first < len(kept))
+        return [one.unpacked().event for one in found]
 
-    def _slice(self, begin: int, end: int) -> list[KeptEvent]:
+    def _slice(self, begin: int, end: int) -> list[_PackedEvent]:
         """Returns a few of the events; from the nearer end, since a deque is slow in its middle."""
         count = len(self._events)
         end = min(end, count)
@@ -190,7 +237,7 @@ class EventInspector(View):
             return f"Event inspector: {self._note or 'no events yet'}"
         times_s = [event.t_s for event in events if not math.isnan(event.t_s)] or [0.0]
         sent = sum(event.sent for event in events)
-        errors = sum(event.event.get("type") == "error" for event in events)
+        errors = sum(event.type == "error" for event in events)
         return (
             f"Event inspector: {len(events):,} events in {times_s[-1] - times_s[0]:.1f} s, "
             f"{sent:,} sent, {len(events) - sent:,} received"
@@ -199,7 +246,7 @@ class EventInspector(View):
 
     def picture(self) -> str:
         """Returns how many events there are of each type, for the saved notebook."""
-        counts = Counter((event.sent, str(event.event.get("type"))) for event in list(self._events))
+        counts = Counter((event.sent, event.type) for event in list(self._events))
         if not counts:
             return ""
         lines = [

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -217,3 +218,20 @@ def test_the_saved_notebook_counts_events_by_type(inspector: EventInspector) -> 
 def test_an_unknown_keyword_is_refused_by_name() -> None:
     with pytest.raises(ConfigurationError, match="sorce"):
         EventInspector(sorce=None)
+
+
+def test_what_it_keeps_of_a_long_session_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_inspector, "MAX_BYTES", 300_000)
+    inspector = EventInspector()
+    tracemalloc.start()
+    for number in range(20_000):
+        text = "word " * (number % 40)
+        inspector.add("received", {"type": "x.delta", "delta": text, "n": number}, number / 10)
+    kept_bytes = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+
+    assert kept_bytes < 1_000_000
+    assert 300 < len(inspector) < 1_500
+    assert inspector.dropped == 20_000 - len(inspector)
+    assert inspector._find([19_999])[0]["n"] == 19_999
+    inspector.close()
