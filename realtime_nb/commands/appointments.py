@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field
 
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.tools import Tool, tool
+from realtime_nb.tools import Tool, ToolCall, tool
 
 __all__ = ["SERVICES", "AppointmentBook", "Service"]
 
@@ -51,6 +51,14 @@ CREATE TABLE IF NOT EXISTS appointments (
     UNIQUE (date, time)
 )
 """
+
+_CALLS_TABLE = """
+CREATE TABLE IF NOT EXISTS calls (
+    call_id TEXT PRIMARY KEY,
+    confirmation_id TEXT NOT NULL
+)
+"""
+"""Which call made which booking: the key that keeps one from being made twice."""
 
 
 class AppointmentBook:
@@ -112,13 +120,23 @@ class AppointmentBook:
         }
 
     def book_appointment(
-        self, date: Day, time: Time, patient_name: Name, service_type: Service = "checkup"
+        self,
+        date: Day,
+        time: Time,
+        patient_name: Name,
+        service_type: Service = "checkup",
+        call: ToolCall | None = None,
     ) -> dict[str, Any]:
         """Books an appointment for a patient.
+
+        What a call has booked it has booked: run again with the same ``call``, it returns that.
 
         Args:
             service_type: The kind of appointment.
         """
+        call_id = (call.id if call else "") or None
+        if booked := self._booked_by(call_id):
+            return _confirmed(booked)
         name = " ".join(patient_name.split())
         if closed := self._closed(date):
             return self._refused_day(closed, date)
@@ -126,6 +144,8 @@ class AppointmentBook:
             return self._refused_time(no_slot, date, time)
         if not name:
             return {"error": "A name is needed."}
+        if call is not None and call.cancelled:  # the model has been told that it failed
+            return {"error": "The booking was cancelled."}
         row = {
             "confirmation_id": secrets.token_hex(4).upper(),
             "date": date,
@@ -140,20 +160,31 @@ class AppointmentBook:
                     "(:confirmation_id, :date, :time, :patient_name, :service_type)",
                     row,
                 )
+                if call_id:  # in one transaction with the booking: there are both, or neither
+                    booking = (call_id, row["confirmation_id"])
+                    database.execute("INSERT INTO calls VALUES (?, ?)", booking)
         except sqlite3.IntegrityError:
+            if booked := self._booked_by(call_id):
+                return _confirmed(booked)
             taken = f"{time} on {_spoken_day(date)} is taken."
             return self._refused_time(taken, date, time)
-        return {
-            "status": "booked",
-            **row,
-            "message": f"{name} is booked for a {service_type} on {_spoken_day(date)} at {time}.",
-        }
+        return _confirmed(row)
 
     def bookings(self) -> list[dict[str, str]]:
         """Returns every appointment, earliest first."""
         with self._database() as database:
             rows = database.execute("SELECT * FROM appointments ORDER BY date, time")
             return [dict(row) for row in rows]
+
+    def _booked_by(self, call_id: str | None) -> dict[str, str] | None:
+        """Returns what a call has booked before."""
+        with self._database() as database:
+            row = database.execute(
+                "SELECT appointments.* FROM appointments JOIN calls USING (confirmation_id) "
+                "WHERE call_id = ?",
+                (call_id,),
+            ).fetchone()
+        return None if row is None else dict(row)
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
@@ -164,6 +195,7 @@ class AppointmentBook:
         try:
             with connection:
                 connection.execute(_TABLE)
+                connection.execute(_CALLS_TABLE)
                 yield connection
         finally:
             connection.close()
@@ -220,6 +252,12 @@ class AppointmentBook:
         ahead = map(datetime.date.fromordinal, range(start.toordinal(), last + 1))
         open_days = (day.isoformat() for day in ahead if day.weekday() <= _FRIDAY)
         return next((day for day in open_days if self._free(day)), "")
+
+
+def _confirmed(row: dict[str, str]) -> dict[str, Any]:
+    service, day, time = row["service_type"], _spoken_day(row["date"]), row["time"]
+    message = f"{row['patient_name']} is booked for a {service} on {day} at {time}."
+    return {"status": "booked", **row, "message": message}
 
 
 def _check_folder(folder: Path) -> None:

@@ -79,7 +79,8 @@ class FlushPlayback:
 
 @dataclass(frozen=True, slots=True)
 class CallTool:
-    """Run a function; answer with :meth:`ClientProtocol.receive_tool_output`."""
+    """Run a function; answer with :meth:`ClientProtocol.receive_tool_output`, also where there is
+    no such function."""
 
     call: FunctionCall
 
@@ -108,8 +109,8 @@ class ClientProtocol:
     Args:
         new_id: makes ids from a prefix: ``new_id("event")``.
         dialect: what the server speaks; everything on this side is GA.
-        answers: names of the functions that the driver can run; calls of others are left to
-            whoever reads the events.
+        answers: names of the functions that the driver can run; calls of others that were declared
+            are left to whoever reads the events.
         typing: what a typed message does to the answer that is being spoken.
     """
 
@@ -134,6 +135,7 @@ class ClientProtocol:
         self._voiced: dict[str, dict[str, bool]] = {}  # response → item given out → ended
         self._unheard: dict[str, list[str]] = {}  # response → items to delete once it is done
         self._calls_seen: set[str] = set()
+        self._declared_apart: set[str] = set()  # functions of single responses
         self._open_calls: dict[str, set[str]] = {}  # response → calls without an output
         self._items_sent: set[str] = set()  # while the user speaks
         self._telling: set[str] = set()  # responses that tell results and were not heard to the end
@@ -174,8 +176,10 @@ class ClientProtocol:
         event_id = str(raw.setdefault("event_id", self._new_id("event")))
         if raw.get("type") == "session.update":
             self._updates.append(event_id)
-        elif raw.get("type") == "response.create" and not _apart(raw):
-            self._arbiter.sent(raw)
+        elif raw.get("type") == "response.create":
+            self._declared_apart.update(_declared(raw.get("response")))
+            if not _apart(raw):
+                self._arbiter.sent(raw)
         self._outgoing.append(raw)
         return event_id
 
@@ -462,7 +466,7 @@ class ClientProtocol:
             return
         known = self.conversation.calls.get(call_id) or FunctionCall(call_id)
         name = str(item.get("name") or known.name)
-        if item.get("status", "completed") != "completed" or name not in self.answers:
+        if item.get("status", "completed") != "completed" or self._left_to_others(name):
             return
         self._calls_seen.add(call_id)
         self._open_calls.setdefault(response_id, set()).add(call_id)
@@ -471,6 +475,27 @@ class ClientProtocol:
         self._actions.append(
             CallTool(FunctionCall(call_id, name, arguments, item_id, response_id, "completed"))
         )
+
+    def _left_to_others(self, name: str) -> bool:
+        """Tells whether somebody else answers calls of a function: who has declared it.
+
+        A stored prompt brings declarations along that nobody here is told of. What nobody has
+        declared is answered here: the model would wait for it.
+        """
+        if name in self.answers:
+            return False
+        session = self.conversation.session
+        tools = session.get("tools")
+        declared = [tool.get("name") for tool in tools or () if isinstance(tool, dict)]
+        return name in declared or name in self._declared_apart or bool(session.get("prompt"))
+
+    def adopt_calls(self, calls: Iterable[FunctionCall]) -> None:
+        """Takes over calls of an earlier connection whose functions still run, or whose output
+        nobody has been sent: they are not run again, and their outputs are spoken about once all
+        of the same response are there."""
+        for call in calls:
+            self._calls_seen.add(call.call_id)
+            self._open_calls.setdefault(call.response_id, set()).add(call.call_id)
 
     def _finish_calls(self, response_id: str) -> None:
         """Asks for the response that speaks about tool outputs, once all of them are posted."""
@@ -536,3 +561,10 @@ class ClientProtocol:
 def _apart(event: JsonObject) -> bool:
     """Tells whether a ``response.create`` stays out of the conversation."""
     return (event.get("response") or {}).get("conversation") == "none"
+
+
+def _declared(response: object) -> set[str]:
+    """Returns the names of the functions that one response may call."""
+    tools = response.get("tools") if isinstance(response, dict) else None
+    named = tools if isinstance(tools, list) else []
+    return {str(tool.get("name")) for tool in named if isinstance(tool, dict)}

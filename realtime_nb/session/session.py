@@ -267,6 +267,15 @@ class Session:
         """Stops the agent: its response, its voice, and its memory of what was not heard."""
         return self._order.at_once(self._driver.interrupt)
 
+    def cancel_call(self, call_id: str) -> bool:
+        """Ends a function that runs; the model is told so. False where no such
+        function runs.
+
+        An async function gets ``asyncio.CancelledError``; a plain one, which runs in a thread, is
+        told by its ``rt.ToolCall``, and what it returns is dropped.
+        """
+        return self._driver.calls.cancel(call_id)
+
     def create_response(self, **response: Any) -> Asked[None]:
         """Asks for a response, as soon as the running one is done; fields as on the wire.
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,7 @@ from realtime_nb.commands.appointments import SERVICES, SLOTS, AppointmentBook
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.local.small_talk import offer
 from realtime_nb.local.tool_arguments import read_tool
+from realtime_nb.tools import ToolCall
 
 SUNDAY = datetime.date(2026, 11, 22)
 TUESDAY = "2026-11-24"
@@ -216,3 +218,48 @@ def test_a_model_is_told_what_it_can_do(book: AppointmentBook) -> None:
     ]
     can = "I can check appointment availability or book an appointment for a patient."
     assert offer(specs) == can
+
+
+@given(
+    orders=st.lists(
+        st.tuples(st.sampled_from(["call_1", "call_2", "call_3"]), st.sampled_from(SLOTS[:3])),
+        max_size=12,
+    )
+)
+@settings(max_examples=30, deadline=None)
+def test_a_call_books_once_however_often_it_is_run(orders: list[tuple[str, str]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        book = AppointmentBook(Path(folder) / "book.sqlite", clock=on_sunday)
+        told: dict[str, set[str]] = {}
+        for call_id, time in orders:
+            result = book.book_appointment(TUESDAY, time, "Ada", call=ToolCall(call_id, "book"))
+            if "confirmation_id" in result:
+                told.setdefault(call_id, set()).add(result["confirmation_id"])
+        assert all(len(bookings) == 1 for bookings in told.values())
+        made = {row["confirmation_id"] for row in book.bookings()}
+        assert made == {one for bookings in told.values() for one in bookings}
+
+
+def test_a_call_that_runs_in_many_threads_books_once(book: AppointmentBook) -> None:
+    def once(time: str) -> str:
+        call = ToolCall("call_1", "book")
+        return str(book.book_appointment(TUESDAY, time, "Ada", call=call).get("confirmation_id"))
+
+    with ThreadPoolExecutor(8) as pool:
+        told = set(pool.map(once, SLOTS[:8]))
+    [row] = book.bookings()
+    assert told == {row["confirmation_id"]}
+
+
+def test_a_booking_that_was_cancelled_before_it_was_made_is_not_made(book: AppointmentBook) -> None:
+    call = ToolCall("call_1", "book")
+    call.stop("timeout")
+    assert "error" in book.book_appointment(TUESDAY, "10:00", "Ada", call=call)
+    assert book.bookings() == []
+
+
+def test_the_model_is_not_told_of_the_call(book: AppointmentBook) -> None:
+    [_, booking] = book.tools()
+    assert set(booking.parameters["properties"]) == {
+        *("date", "time", "patient_name", "service_type"),
+    }

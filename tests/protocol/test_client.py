@@ -15,7 +15,7 @@ from realtime_nb.protocol.client import (
     UpdateAccepted,
     UpdateRefused,
 )
-from realtime_nb.protocol.conversation import PlaybackReport
+from realtime_nb.protocol.conversation import FunctionCall, PlaybackReport
 from tests.protocol.client_side import SERVER_VAD, Client
 
 
@@ -217,13 +217,47 @@ def test_calls_that_are_not_whole_never_run(client: Client, status: str) -> None
     assert not client.busy
 
 
-def test_functions_that_are_not_ours_are_left_to_the_reader(client: Client) -> None:
+@pytest.mark.parametrize("declared", ["in the session", "for the response", "by a prompt"])
+def test_functions_that_are_not_ours_are_left_to_the_reader(client: Client, declared: str) -> None:
+    tools = [{"type": "function", "name": "somebody_elses"}]
+    if declared == "for the response":
+        client.create_response({"tools": tools})
+        client.events_to_send()
+    else:
+        own = {"tools": tools} if declared == "in the session" else {"prompt": {"id": "pmpt_1"}}
+        client.hears("session.updated", session={"type": "realtime", **own})
     client.response_begins("resp")
     client.call("resp", "call_1", "somebody_elses")
     client.response_ends("resp")
     assert calls(client) == []
     assert client.sends() == []
     assert not client.busy
+
+
+def test_functions_that_nobody_has_are_answered_here(client: Client) -> None:
+    client.response_begins("resp")
+    client.call("resp", "call_1", "made_up")
+    client.response_ends("resp")
+    assert calls(client) == ["call_1"]
+    output(client, "call_1", "There is no such function.")
+    assert client.sends_types() == ["conversation.item.create", "response.create"]
+
+
+def test_calls_of_an_earlier_connection_are_not_run_again_and_are_spoken_about(
+    client: Client,
+) -> None:
+    first = FunctionCall("call_1", "book", "{}", "i", "resp_before")
+    second = FunctionCall("call_2", "book", "{}", "j", "resp_before")
+    client.adopt_calls([first, second])
+    assert client.busy
+    client.response_begins("resp")
+    client.call("resp", "call_1", "book")
+    client.response_ends("resp")
+    assert calls(client) == []
+    client.receive_tool_output(second, "two")
+    assert client.sends_types() == ["conversation.item.create"]
+    client.receive_tool_output(first, "one")
+    assert client.sends_types() == ["conversation.item.create", "response.create"]
 
 
 def test_after_a_barge_in_the_output_is_still_posted(client: Client) -> None:

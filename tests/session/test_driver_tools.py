@@ -127,3 +127,72 @@ async def test_calls_of_bare_definitions_are_left_to_the_reader() -> None:
         await session.create_response()
         assert await session.settled()
         assert session.conversation.transcript()[-1] == ("assistant", "Thanks.")
+
+
+@virtual
+async def test_a_function_that_nobody_has_is_answered_so_that_the_model_can_go_on() -> None:
+    replies = [Call("made_up", "{}", "call_1"), lambda request: request.items[-1]["output"]]
+    async with (
+        MemoryServer(ScriptedLLM(replies)) as server,
+        rt.connect(transport=server.transport, tools=[_old]) as session,
+    ):
+        await session.say("Do it")
+        assert await session.settled()
+        output = session.conversation.calls["call_1"].output or ""
+        assert "no function 'made_up'. Functions that can be called: old." in output
+        assert session.conversation.calls["call_1"].run_outcome == "invalid"
+        assert len(session.conversation.responses) == 2
+
+
+@virtual
+async def test_a_call_is_cancelled_on_request_and_the_model_told() -> None:
+    cancelled: list[bool] = []
+
+    @rt.tool
+    async def wait(call: rt.ToolCall) -> None:
+        """Wait."""
+        try:
+            call.progress("waiting")
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    async with (
+        MemoryServer(ScriptedLLM([Call("wait", "{}", "call_1"), "It was cancelled."])) as server,
+        rt.connect(transport=server.transport, tools=[wait]) as session,
+    ):
+        await session.say("Do it")
+        await session.wait_for("response.done")
+        await asyncio.sleep(0.1)
+        call = session.conversation.calls["call_1"]
+        assert (call.progress, call.output) == ("waiting", None)
+        assert session.cancel_call("call_1")
+        assert await session.settled()
+        assert not session.cancel_call("call_1")
+        assert cancelled == [True]
+        assert "was cancelled" in (call.output or "")
+        assert call.run_outcome == "cancelled"
+        assert session.conversation.transcript()[-1] == ("assistant", "It was cancelled.")
+
+
+@virtual
+async def test_functions_end_with_the_connection() -> None:
+    reasons: list[str | None] = []
+
+    @rt.tool(timeout_s=None)
+    async def wait(call: rt.ToolCall) -> None:
+        """Wait."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            reasons.append(call.reason)
+
+    async with MemoryServer(ScriptedLLM([Call("wait", "{}", "call_1")])) as server:
+        session = await rt.connect(transport=server.transport, tools=[wait])
+        await session.say("Do it")
+        await session.wait_for("response.done")
+        await asyncio.sleep(0.1)
+        await session.close()
+    assert reasons == ["closed"]
+    assert session.conversation.calls["call_1"].run_outcome == "cancelled"
