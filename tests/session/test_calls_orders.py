@@ -43,7 +43,8 @@ class Talk:
     def tool(self) -> Tool:
         async def f(name: str) -> str:
             self.runs.append(name)
-            gate = self.gates[name] = asyncio.get_running_loop().create_future()
+            gate: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            self.gates[name] = gate
             return await gate
 
         return tool(timeout_s=None)(f)

@@ -131,9 +131,9 @@ async def test_calls_of_bare_definitions_are_left_to_the_reader() -> None:
 
 @virtual
 async def test_a_function_that_nobody_has_is_answered_so_that_the_model_can_go_on() -> None:
-    replies = [Call("made_up", "{}", "call_1"), lambda request: request.items[-1]["output"]]
+    replies = ScriptedLLM([Call("made_up", "{}", "call_1"), "There is none."])
     async with (
-        MemoryServer(ScriptedLLM(replies)) as server,
+        MemoryServer(replies) as server,
         rt.connect(transport=server.transport, tools=[_old]) as session,
     ):
         await session.say("Do it")
