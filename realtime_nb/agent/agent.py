@@ -92,7 +92,8 @@ class Agent:
             headphones: the agent can be interrupted by voice then; and ``chunk_ms``).
         push_to_talk: the user's turn lasts as long as the Talk button (or the space bar) is held;
             otherwise the server detects when the user speaks. The same as ``turn_detection=None``,
-            which :meth:`update` can change, too.
+            which :meth:`update` can change, too. A silence of 500 ms ends a turn unless
+            ``turn_detection=rt.ServerVAD(silence_duration_ms=…)`` tells another.
         tools: as for :func:`realtime_nb.connect`; one function may be given alone.
         record: folder for recordings; None records nothing.
         model, api_key, typing, greeting: as for :func:`realtime_nb.connect`.

@@ -15,7 +15,13 @@ from realtime_nb.audio.files import load_audio
 from realtime_nb.devices.simulated import Speaker
 from realtime_nb.errors import AudioError, ConfigurationError, ToolError
 from realtime_nb.protocol.client import Typing
-from realtime_nb.protocol.config import SESSION_OPTIONS, refuse_unknown, session_config
+from realtime_nb.protocol.config import (
+    SESSION_OPTIONS,
+    patient,
+    patient_options,
+    refuse_unknown,
+    session_config,
+)
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.fields import SemanticVAD, ServerVAD, TurnDetection
 from realtime_nb.protocol.turn_detection import SWITCHES
@@ -195,7 +201,9 @@ class AgentOptions:
 
     def patch(self) -> JsonObject:
         """Returns what a session will be asked for."""
-        return session_config(**self._in_session())
+        return session_config(
+            **patient_options({"turn_detection": ServerVAD(), **self._in_session()})
+        )
 
     def checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Settings to be changed, with tools as a list; raises as the constructor does."""
@@ -208,7 +216,8 @@ class AgentOptions:
 
     def asked(self, options: Mapping[str, Any]) -> JsonObject:
         """Returns what a session is asked for with settings that :meth:`checked` gave."""
-        return session_config(**{name: value for name, value in options.items() if name != "tools"})
+        settings = {name: value for name, value in options.items() if name != "tools"}
+        return session_config(**patient_options(settings))
 
     def change(self, options: Mapping[str, Any]) -> None:
         """Takes over what :meth:`checked` gave."""
@@ -283,7 +292,7 @@ def changed_detection(
         for name, value in merged.items()
         if name in made.__struct_fields__ and value is not None
     }
-    return made(**known)
+    return patient(made(**known))
 
 
 def _refuse_audio_settings(options: Mapping[str, Any]) -> None:

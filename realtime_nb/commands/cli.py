@@ -29,6 +29,7 @@ from realtime_nb.errors import (
     ToolError,
 )
 from realtime_nb.protocol.plain_json import json_text
+from realtime_nb.protocol.turn_detection import CLIENT_SILENCE_MS
 from realtime_nb.protocol.turns import TurnSettings
 from realtime_nb.protocol.words import clock
 
@@ -212,7 +213,10 @@ def talk(
     threshold: Annotated[
         float | None, typer.Option(help="Speech probability that opens a turn, 0 to 1.")
     ] = None,
-    silence_ms: Annotated[int | None, typer.Option(help="Silence that ends a turn.")] = None,
+    silence_ms: Annotated[
+        int | None,
+        typer.Option(help=f"Silence that ends a turn ({CLIENT_SILENCE_MS})."),
+    ] = None,
     prefix_ms: Annotated[
         int | None, typer.Option(help="Audio kept from before the speech.")
     ] = None,
@@ -262,7 +266,7 @@ def _given(**options: object) -> dict[str, Any]:
 def _turn_detection(
     vad: Detection | None, threshold: float | None, silence_ms: int | None, prefix_ms: int | None
 ) -> dict[str, Any]:
-    """Returns the session option, or nothing where the server's default is to stay."""
+    """Returns the session option, or nothing where the usual one is to stay."""
     from realtime_nb.protocol.fields import SemanticVAD, ServerVAD
 
     numbers = _given(
@@ -378,9 +382,7 @@ def vad(
     threshold: Annotated[
         float, typer.Option(help="Speech probability that opens a turn, 0 to 1.")
     ] = _TURNS.threshold,
-    silence_ms: Annotated[
-        int, typer.Option(help="Silence that ends a turn.")
-    ] = _TURNS.silence_duration_ms,
+    silence_ms: Annotated[int, typer.Option(help="Silence that ends a turn.")] = CLIENT_SILENCE_MS,
     prefix_ms: Annotated[
         int, typer.Option(help="Audio kept from before the speech.")
     ] = _TURNS.prefix_padding_ms,
@@ -389,7 +391,8 @@ def vad(
     channel: Channel = None,
     as_json: AsJson = False,
 ) -> None:
-    """Shows where speech starts and stops in a file, as the local server hears it.
+    """Shows where speech starts and stops in a file, as the local server hears it in a session
+    that asks for nothing else.
 
     Start and end are the speech as detected; audio start and audio end are the positions that the
     protocol reports, with the padding and the closing silence.

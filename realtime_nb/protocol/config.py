@@ -10,17 +10,27 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import msgspec
+from msgspec import UNSET
 
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.audio_formats import WIRE_FORMATS
-from realtime_nb.protocol.fields import check_session
-from realtime_nb.protocol.turn_detection import SERVER_VAD
-from realtime_nb.protocol.wire import JsonObject
+from realtime_nb.protocol.fields import ServerVAD, check_session
+from realtime_nb.protocol.turn_detection import CLIENT_SILENCE_MS, SERVER_VAD
+from realtime_nb.protocol.wire import JsonObject, object_of
 
-__all__ = ["SESSION_OPTIONS", "VOICES", "merge_session", "refuse_unknown", "session_config"]
+__all__ = [
+    "SESSION_OPTIONS",
+    "VOICES",
+    "merge_session",
+    "patient",
+    "patient_options",
+    "refuse_unknown",
+    "session_config",
+    "waits_for_silence",
+]
 
 VOICES = (
     "alloy",
@@ -34,6 +44,8 @@ VOICES = (
     "marin",
     "cedar",
 )
+
+T = TypeVar("T")
 
 SESSION_OPTIONS = (
     "instructions",
@@ -100,6 +112,38 @@ def session_config(
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"The session can't be configured like that: {error}") from None
     return raw
+
+
+def patient(detection: T) -> T:
+    """Returns a turn detection that tells how long a silence ends a turn.
+
+    A ``server_vad`` that leaves it out asks for CLIENT_SILENCE_MS; whatever else there is stays.
+    """
+    if isinstance(detection, ServerVAD) and detection.silence_duration_ms is UNSET:
+        return msgspec.structs.replace(detection, silence_duration_ms=CLIENT_SILENCE_MS)
+    if isinstance(detection, dict) and detection.get("type") == "server_vad":
+        return cast("T", {"silence_duration_ms": CLIENT_SILENCE_MS, **detection})
+    return detection
+
+
+def patient_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns settings whose turn detection, where it is among them, is :func:`patient`."""
+    settings = dict(options)
+    if "turn_detection" in settings:
+        settings["turn_detection"] = patient(settings["turn_detection"])
+    return settings
+
+
+def waits_for_silence(session: JsonObject) -> bool:
+    """Returns whether a silence would end turns in a session that nobody has configured yet.
+
+    So it is in a conversation whose server says so, or says nothing of turn detection.
+    """
+    if session.get("type") == "transcription":
+        return False
+    audio = object_of(session, "audio") or {}
+    detection = (object_of(audio, "input") or {}).get("turn_detection", {})
+    return isinstance(detection, dict) and detection.get("type", "server_vad") == "server_vad"
 
 
 def refuse_unknown(

@@ -60,8 +60,10 @@ class ServerVAD(_TurnDetection, frozen=True, kw_only=True, tag="server_vad"):
     Attributes:
         threshold: speech probability from 0 to 1 that opens a turn.
         prefix_padding_ms: audio kept from before the detected start.
-        silence_duration_ms: silence that ends the turn. OpenAI documents 500; what its server
-            applies, and the local one too, is 200.
+        silence_duration_ms: silence that ends the turn. Left out, it is the 500 of OpenAI's
+            documentation (``CLIENT_SILENCE_MS``), which ``rt.connect``, ``rt.Agent`` and
+            ``session.update`` ask for. What OpenAI's server applies to who asks for none, and the
+            local one too, is 200: a pause within a sentence is often longer.
         idle_timeout_ms: 5,000 to 30,000; the agent speaks up after that much silence. None: never.
         create_response: answer when a turn ends.
         interrupt_response: stop the running answer when a turn starts.

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Meta
 
 __all__ = [
+    "CLIENT_SILENCE_MS",
     "EAGERNESS",
     "KINDS",
     "SERVER_VAD",
@@ -85,6 +86,14 @@ SERVER_VAD = {
         (5_000, 30_000, 1_000),
     ),
 }
+
+CLIENT_SILENCE_MS = 500
+"""The silence that clients of this package ask for where nobody asks for another one.
+
+The default of OpenAI's documentation (platform.openai.com/docs/guides/realtime-vad). What its
+server applies by itself is 200, which is shorter than many a pause within a sentence: the sentence
+becomes two turns, and the answer to its first half is cut off by its second one.
+"""
 
 SWITCHES = {
     "create_response": Words(

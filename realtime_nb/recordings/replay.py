@@ -24,6 +24,7 @@ from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.audio_formats import SAMPLES_PER_MS
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.turn_detection import SERVER_VAD
 from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.recordings.replay_reading import read_script
 from realtime_nb.recordings.replay_script import (
@@ -45,6 +46,7 @@ __all__ = ["replay"]
 
 _MARGIN_MS = 300
 _VAD_SILENCE_MS = 500
+_SILENCE = "silence_duration_ms"
 _SESSION_SPEED = "speed"  # of the voice; the keyword of connect() is the session's pace
 
 
@@ -91,7 +93,8 @@ async def replay(
         chunk_ms: how much audio goes into an append; what is heard does not depend on it.
         timeout_s: how long the last answer may take, its being heard included.
         model, api_key, transport: as for ``rt.connect``.
-        options: session settings instead of the recorded ones, as for ``rt.connect``.
+        options: session settings instead of the recorded ones, as for ``rt.connect``; what was
+            recorded is asked for as it was, its silence, too.
 
     Returns:
         The new recording. Its ``header["replay"]`` says what it is a replay ``of``; how exact the
@@ -110,7 +113,7 @@ async def replay(
     if not 1 <= chunk_ms < math.inf:
         raise ConfigurationError(f"chunk_ms is {chunk_ms}; give milliseconds, 1 or more.")
     script = await asyncio.to_thread(read_script, recording)
-    settings: JsonObject = {**script.options, **options}
+    settings: JsonObject = {**_as_recorded(script.options), **options}
     voice_speed = settings.pop(_SESSION_SPEED, 1.0)
     lookup: Literal["same_arguments", "in_order"] = (
         "in_order" if tool_outputs == "recorded" else "same_arguments"
@@ -150,6 +153,18 @@ async def replay(
     }
     await asyncio.to_thread(_add_to_header, session.recording, report)
     return await asyncio.to_thread(load, session.recording)
+
+
+def _as_recorded(settings: JsonObject) -> JsonObject:
+    """Returns recorded settings, of which nothing is to be filled in for somebody who asks anew.
+
+    Where neither client nor server told how long a silence ends a turn, it is what servers take.
+    """
+    detection = settings.get("turn_detection")
+    if not detection or detection.get("type") != "server_vad":
+        return settings
+    silence = {_SILENCE: SERVER_VAD[_SILENCE].usual}
+    return {**settings, "turn_detection": {**silence, **detection}}
 
 
 def _offered(

@@ -61,7 +61,9 @@ class connect:
             ``instructions``; None: it waits for the user.
         main_loop: where functions of ``rt.tool(main_thread=True)`` run; None: on this loop.
         options: session settings: ``instructions``, ``voice``, ``turn_detection``,
-            ``transcription``, ``input_format``… (``SESSION_OPTIONS``).
+            ``transcription``, ``input_format``… (``SESSION_OPTIONS``). Where the server detects
+            turns by their silence, and ``turn_detection`` tells no other, 500 ms of it end one
+            (``rt.ServerVAD``); a recording that is served keeps its own.
 
     Attributes:
         transport: the connection, once it is open. That of a recording tells what your client did

@@ -22,9 +22,10 @@ from realtime_nb.audio.pcm import pcm_from_samples
 from realtime_nb.devices.simulated import SimulatedMicrophone, SimulatedSpeaker, Speaker
 from realtime_nb.errors import ConfigurationError, RealtimeError, RecordingError
 from realtime_nb.protocol.client import Typing
-from realtime_nb.protocol.config import session_config
+from realtime_nb.protocol.config import patient_options, session_config, waits_for_silence
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.fields import ServerVAD
 from realtime_nb.session.asked import Asked, InOrder, Turn
 from realtime_nb.session.driver import Driver
 from realtime_nb.session.endpoints import Endpoint
@@ -323,6 +324,8 @@ class Session:
     def update(self, **options: Any) -> Asked[None]:
         """Changes session settings; returns when the server confirmed them.
 
+        A ``ServerVAD`` that tells no silence asks for that of :func:`connect`.
+
         Raises:
             ConfigurationError: an unknown or impossible option.
             ServerError: the server refused; nothing was changed.
@@ -332,7 +335,7 @@ class Session:
         if "tools" in options:
             tools = tool_set.collect(options.pop("tools"))
             definitions = tool_set.definitions(tools)
-        patch = session_config(definitions, **options)
+        patch = session_config(definitions, **self._patient(options))
 
         async def update(turn: Turn) -> None:
             await turn.come()
@@ -435,8 +438,14 @@ class Session:
         settings = dict(options)
         if self.endpoint.transcription_model is not None:
             settings.setdefault("transcription", self.endpoint.transcription_model)
+        if self.endpoint.kind != "recording" and waits_for_silence(self.conversation.session):
+            settings.setdefault("turn_detection", ServerVAD())
         definitions = tool_set.definitions(self.tools) if self.tools else None
-        await self._driver.update(session_config(definitions, **settings))
+        await self._driver.update(session_config(definitions, **self._patient(settings)))
+
+    def _patient(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Returns settings as they are asked for; a recording's are what they were."""
+        return options if self.endpoint.kind == "recording" else patient_options(options)
 
     async def close(self, *, complete: bool = True) -> None:
         """Ends the session and everything that belongs to it; may be called twice.

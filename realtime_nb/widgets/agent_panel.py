@@ -11,7 +11,14 @@ from typing import Any
 
 import traitlets
 
-from realtime_nb.protocol.turn_detection import EAGERNESS, KINDS, SERVER_VAD, SWITCHES, Words
+from realtime_nb.protocol.turn_detection import (
+    CLIENT_SILENCE_MS,
+    EAGERNESS,
+    KINDS,
+    SERVER_VAD,
+    SWITCHES,
+    Words,
+)
 from realtime_nb.widgets.live import LiveWidget, PageMessage, module_text
 
 __all__ = ["AgentPanel"]
@@ -174,5 +181,6 @@ def _slider(name: str) -> dict[str, Any]:
     limits = SERVER_VAD[name]
     least, most, step = limits.handy
     unit = " ms" if name.endswith("_ms") else ""
-    ends = {"min": least, "max": most, "step": step, "usual": limits.usual, "unit": unit}
+    usual = CLIENT_SILENCE_MS if name == "silence_duration_ms" else limits.usual
+    ends = {"min": least, "max": most, "step": step, "usual": usual, "unit": unit}
     return {"name": name, **asdict(limits.words), **ends}

@@ -171,7 +171,7 @@ def appended_s(agent: Agent) -> list[float]:
 
 def test_the_silence_after_stop_takes_as_long_as_in_life(make: MakeAgent, voice: Path) -> None:
     soundfile.write(voice, samples_from_pcm(tone(8000)), 24_000, subtype="PCM_16")
-    agent = make()
+    agent = make(turn_detection=rt.ServerVAD(silence_duration_ms=200))
     agent.talk().result(WAIT_S)
     until(lambda: agent.conversation.uncommitted_ms >= 400)
     agent.stop().result(WAIT_S)

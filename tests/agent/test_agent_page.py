@@ -46,8 +46,8 @@ def test_words_before_the_session_is_open_are_answered(
     assert said(agent) == [("user", "hello"), ("assistant", "Hello.")]
     spoken_ms = 400 if before else 600
     silence_ms = agent.conversation.input_ms - spoken_ms
-    # On a busy machine a chunk more leaves before it is over.
-    assert silence_ms == 0 if push_to_talk else 600 <= silence_ms <= 800
+    # The window and a margin; on a busy machine a chunk more leaves before it is over.
+    assert silence_ms == 0 if push_to_talk else 900 <= silence_ms <= 1_100
     assert (agent.panel.talking, agent.panel.error) == (False, "")
     assert agent.conversation.errors == []
 

@@ -76,7 +76,9 @@ def test_a_setting_that_can_not_be_leaves_everything_and_the_panel_shows_what_is
     ("detection", "changed", "made"),
     [
         (
-            rt.ServerVAD(threshold=0.7, create_response=False, idle_timeout_ms=6000),
+            rt.ServerVAD(
+                threshold=0.7, silence_duration_ms=200, create_response=False, idle_timeout_ms=6000
+            ),
             {"prefix_padding_ms": 400},
             {
                 "type": "server_vad",
@@ -118,12 +120,49 @@ def test_a_field_of_the_panel_changes_nothing_else(
     until(lambda: agent.panel.settings["turn_detection"] == agent.conversation.turn_detection)
 
 
+@pytest.mark.parametrize("connected", [True, False])
+@pytest.mark.parametrize(
+    ("settings", "kept"),
+    [
+        ({"push_to_talk": True}, 500),
+        ({}, 500),
+        ({"turn_detection": rt.ServerVAD(threshold=0.7)}, 500),
+        ({"turn_detection": rt.SemanticVAD()}, 500),
+        ({"turn_detection": rt.ServerVAD(silence_duration_ms=200)}, 200),
+    ],
+    ids=str,
+)
+def test_the_silence_is_shown_and_stays_through_push_to_talk(
+    make: MakeAgent, settings: dict[str, Any], kept: int, connected: bool
+) -> None:
+    agent = make(**settings)
+
+    def shown() -> dict[str, Any]:
+        return dict(agent.panel.settings["turn_detection"] or {})
+
+    if "push_to_talk" not in settings:
+        first = None if isinstance(settings.get("turn_detection"), rt.SemanticVAD) else kept
+        assert shown().get("silence_duration_ms") == first
+    if connected:
+        agent.connect().result(WAIT_S)
+    for kind in ("none", "server_vad"):
+        press(agent, "update", {"turn_detection": {"type": kind}})
+        until(lambda kind=kind: by_hand(agent) == (kind == "none"))  # type: ignore[misc]
+    until(lambda: shown().get("type") == "server_vad")
+    assert shown()["silence_duration_ms"] == kept
+    assert f"silence_duration_ms={kept}" in agent.panel.settings["code"]
+    agent.connect().result(WAIT_S)
+    assert (agent.conversation.turn_detection or {})["silence_duration_ms"] == kept
+    assert shown() == agent.conversation.turn_detection
+
+
 def test_detection_that_is_off_or_unknown_has_no_fields_to_change() -> None:
     with pytest.raises(rt.ConfigurationError, match="Turn detection is off"):
         changed_detection(None, {"threshold": 0.7})
     with pytest.raises(rt.ConfigurationError, match="kind of turn detection"):
         changed_detection({"type": "clairvoyance"}, {"threshold": 0.7})
-    assert changed_detection({}, {"threshold": 0.7}) == rt.ServerVAD(threshold=0.7)
+    asked = rt.ServerVAD(threshold=0.7, silence_duration_ms=500)
+    assert changed_detection({}, {"threshold": 0.7}) == asked
 
 
 def test_the_panel_shows_what_is_where_a_field_can_not_be(make: MakeAgent) -> None:

@@ -34,11 +34,12 @@ def test_settings_are_in_force_pending_or_refused(open_page: OpenPage, screensho
     status = page.page.locator(".rtnb-settings-status")
     status.get_by_text("In force, confirmed by the server").wait_for()
     silence = page.page.get_by_role("slider", name="Silence")
+    assert silence.input_value() == "500"  # asked for where nobody says
     silence.focus()
     for _ in range(6):
         page.page.keyboard.press("ArrowRight")
-    assert silence.input_value() == "500"
-    page.wait_for("agent.conversation.turn_detection['silence_duration_ms'] == 500")
+    assert silence.input_value() == "800"
+    page.wait_for("agent.conversation.turn_detection['silence_duration_ms'] == 800")
     status.get_by_text("In force, confirmed by the server").wait_for()
     page.page.get_by_label("Turns end by").select_option(label="Semantic VAD")
     page.wait_for("agent.conversation.turn_detection['type'] == 'semantic_vad'")

@@ -186,7 +186,7 @@ def test_keys_are_the_panels_own(open_agent: OpenAgent) -> None:
         slider = "document.querySelector('.rtnb-panel [aria-label=Silence]')"
         browser.evaluate(f"() => {{ {slider}.focus(); }}")
         browser.press("ArrowRight", "ArrowRight")
-        cells.wait_for("agent.conversation.turn_detection['silence_duration_ms'] == 300")
+        cells.wait_for("agent.conversation.turn_detection['silence_duration_ms'] == 600")
         # In a notebook, letters cut cells and insert some; in a list, they choose.
         count = "jupyterapp.shell.currentWidget.content.model.sharedModel.cells.length"
         before = browser.evaluate(count)

@@ -3,13 +3,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.config import (
     SESSION_OPTIONS,
     merge_session,
+    patient,
+    patient_options,
     refuse_unknown,
     session_config,
+    waits_for_silence,
 )
 from realtime_nb.protocol.fields import SemanticVAD, ServerVAD
 
@@ -143,3 +147,53 @@ def test_all_that_there_is_is_listed_the_closest_first(given: str, meant: str) -
     names = listed.split(", ")
     assert names[0] == meant
     assert sorted(names) == sorted([*SESSION_OPTIONS, "record", "pace"])
+
+
+@pytest.mark.parametrize(
+    ("session", "waits"),
+    [
+        ({}, True),  # a server that tells nothing
+        (
+            {"type": "realtime", "audio": {"input": {"turn_detection": {"type": "server_vad"}}}},
+            True,
+        ),
+        ({"audio": {"input": {"turn_detection": {"threshold": 0.5}}}}, True),
+        ({"audio": {"input": {"turn_detection": None}}}, False),
+        ({"audio": {"input": {"turn_detection": {"type": "semantic_vad"}}}}, False),
+        ({"audio": {"input": {"turn_detection": {"type": "of its own"}}}}, False),
+        ({"type": "transcription"}, False),
+        ({"audio": "none"}, True),
+        ({"audio": {"input": [1]}}, True),
+        ({"audio": {"input": {"turn_detection": "server_vad"}}}, False),
+    ],
+    ids=str,
+)
+def test_whether_a_silence_ends_turns_by_what_a_server_says(
+    session: dict[str, Any], waits: bool
+) -> None:
+    assert waits_for_silence(session) is waits
+
+
+@pytest.mark.parametrize("given", [None, UNSET, 5, "server_vad", {"type": "x"}, SemanticVAD()])
+def test_what_ends_turns_otherwise_stays_as_it_is(given: Any) -> None:
+    assert patient(given) is given
+    assert patient_options({"turn_detection": given, "voice": "ash"}) == {
+        "turn_detection": given,
+        "voice": "ash",
+    }
+
+
+def test_a_server_vad_waits_for_as_long_as_documented() -> None:
+    made = ServerVAD(threshold=0.4, idle_timeout_ms=None, create_response=False)
+    assert patient(made) == ServerVAD(
+        threshold=0.4, idle_timeout_ms=None, create_response=False, silence_duration_ms=500
+    )
+    assert made.silence_duration_ms is UNSET
+    given = {"type": "server_vad", "threshold": 0.4}
+    assert patient(given) == {**given, "silence_duration_ms": 500}
+    assert "silence_duration_ms" not in given
+    for silence in (0, 200, 700):
+        assert patient(ServerVAD(silence_duration_ms=silence)).silence_duration_ms == silence
+        given = {"type": "server_vad", "silence_duration_ms": silence}
+        assert patient(given) == given
+    assert patient_options({"voice": "ash"}) == {"voice": "ash"}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,3 +73,62 @@ async def test_the_end_does_not_move_with_the_threshold(tmp_path: Path) -> None:
         assert rec.latency.speech_end_s.tolist() == pytest.approx(
             [rec.input_clock.wall(end_ms) for end_ms in rec.turns.offset_ms]
         )
+
+
+@pytest.mark.parametrize(
+    ("recorded", "again", "asked_ms"),
+    [
+        (rt.ServerVAD(silence_duration_ms=200), {}, 200),
+        (rt.ServerVAD(silence_duration_ms=700), {}, 700),
+        (rt.ServerVAD(), {}, 500),
+        (rt.ServerVAD(silence_duration_ms=200), {"turn_detection": rt.ServerVAD()}, 500),
+        (None, {}, None),
+    ],
+    ids=str,
+)
+@virtual
+async def test_a_replay_asks_for_the_silence_that_was_recorded(
+    tmp_path: Path, recorded: Any, again: dict[str, Any], asked_ms: int | None
+) -> None:
+    async with (
+        MemoryServer(ScriptedLLM(["Yes."])) as server,
+        rt.connect(transport=server.transport, record=tmp_path, turn_detection=recorded) as session,
+    ):
+        await session.say("Hello?")
+        assert await session.settled()
+    assert session.recording is not None
+    async with MemoryServer(ScriptedLLM(["Yes."])) as server:
+        rec = await replay(
+            rt.load(session.recording), transport=server.transport, record=tmp_path, **again
+        )
+    detection = rec.conversation.turn_detection
+    assert (detection and detection["silence_duration_ms"]) == asked_ms
+
+
+@virtual
+async def test_a_silence_that_a_log_does_not_tell_is_that_of_servers(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    side = {"input": {"turn_detection": {"type": "server_vad", "threshold": 0.6}}}
+    content = [{"type": "input_text", "text": "Hi."}]
+    events = [
+        {"type": "session.created", "session": {"id": "s", "type": "realtime", "audio": side}},
+        {
+            "type": "conversation.item.create",
+            "event_id": "e",
+            "item": {"id": "i", "type": "message", "role": "user", "content": content},
+        },
+    ]
+    log.write_text("\n".join(json.dumps(event) for event in events))
+    async with MemoryServer(ScriptedLLM(["Yes."])) as server:
+        rec = await replay(rt.load(log), transport=server.transport, record=tmp_path / "again")
+    detection = rec.conversation.turn_detection or {}
+    assert (detection["threshold"], detection["silence_duration_ms"]) == (0.6, 200)
+
+
+@virtual
+async def test_a_file_is_asked_for_as_by_anybody(tmp_path: Path) -> None:
+    async with hearing_server() as server:
+        rec = await replay(
+            rt.load(DATA / "cards_001.wav"), transport=server.transport, record=tmp_path
+        )
+    assert (rec.conversation.turn_detection or {})["silence_duration_ms"] == 500
