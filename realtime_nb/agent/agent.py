@@ -241,13 +241,13 @@ class Agent:
 
     def connect(self) -> Pending[None]:
         """Opens the session; does nothing when it is open."""
-        return self._run(self._connection.open())
+        return self._beside(self._connection.open)
 
     def disconnect(self) -> Pending[None]:
         """Ends the session; the recording is complete when this is done."""
         if self._closed:
             return self._thread.run(self._connection.ended())
-        return self._run(self._connection.end())
+        return self._beside(self._connection.end)
 
     def talk(self) -> Pending[None]:
         """Opens the microphone, connecting first where needed; what is said meanwhile is kept."""
@@ -259,7 +259,7 @@ class Agent:
 
     def mute(self, muted: bool = True) -> Pending[None]:
         """Keeps the microphone open, but silent."""
-        return self._run(self._mute(muted))
+        return self._beside(lambda: self._mute(muted))
 
     def say(self, text: str) -> Pending[None]:
         """Sends a typed message and asks for an answer (connecting first, where needed)."""
@@ -334,6 +334,15 @@ class Agent:
                 return await work(turn)
 
         return self._run(in_order())
+
+    def _beside(self, work: Callable[[], Coroutine[Any, Any, T]]) -> Pending[T]:
+        """Starts what has an effect at once, whatever was asked for before; `settled` waits."""
+
+        async def beside() -> T:
+            with self._order.turn(aside=True):
+                return await work()
+
+        return self._run(beside())
 
     async def _close_soon(self) -> None:
         try:

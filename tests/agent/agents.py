@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +68,15 @@ def on(thread: IoThread, work: Any) -> Any:
 class Server:
     """The local server without models, on the agents' thread."""
 
-    def __init__(self, session_s: float = 3_600.0) -> None:
-        replies: list[Reply] = ["Hello.", Call("add", '{"a": 2, "b": 3}'), "It is five.", "Well."]
-        engines = fake_engines(ScriptedLLM([*replies]), tts=FakeTTS(400))
+    def __init__(
+        self,
+        session_s: float = 3_600.0,
+        replies: Sequence[Reply] = (
+            *("Hello.", Call("add", '{"a": 2, "b": 3}'), "It is five.", "Well."),
+        ),
+        word_ms: float = 400,
+    ) -> None:
+        engines = fake_engines(ScriptedLLM([*replies]), tts=FakeTTS(word_ms))
         self.local = LocalServer(
             engines, port=0, token=KEY, pace=SpeechPace(), session_s=session_s, max_connections=9
         )
