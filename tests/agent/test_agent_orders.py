@@ -76,7 +76,6 @@ class Asking:
         self.agent = agent
         self.sessions: list[Sent] = []
         self.asked: list[Pending[Any]] = []
-        self.typed = agent.say
         self.too_early: list[int] = []
         follow = agent._views.follow
 
@@ -106,7 +105,8 @@ class Asking:
             "mute": lambda: agent.mute(number % 2 == 0),
             "settled": lambda: agent.settled(WAIT_S),
         }
-        pending = verbs.get(verb, lambda: getattr(agent, verb)())()
+        ask: Callable[[], Pending[Any]] = verbs.get(verb) or getattr(agent, verb)
+        pending = ask()
         self.asked.append(pending)
         if verb == "settled":
             pending.then(lambda done: self._settled(number, done, before))
