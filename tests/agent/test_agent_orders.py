@@ -107,8 +107,9 @@ class Asking:
         }
         ask: Callable[[], Pending[Any]] = verbs.get(verb) or getattr(agent, verb)
         pending = ask()
-        self.asked.append(pending)
-        if verb == "settled":
+        if verb != "settled":  # which waits for verbs, not for its like
+            self.asked.append(pending)
+        else:
             pending.then(lambda done: self._settled(number, done, before))
         if waits:
             outcome(pending)
