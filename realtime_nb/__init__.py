@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
@@ -165,17 +166,31 @@ def load_ipython_extension(ipython: object) -> None:
     importlib.import_module("realtime_nb.commands.extension").allow_nested_run()
 
 
-def _show_findings(found: object) -> None:
-    importlib.import_module("realtime_nb.widgets.findings_view").show_findings(found)
+_SHOWN_BY = {
+    ("analysis.findings.findings", "Findings"): ("findings_view", "show_findings"),
+    ("analysis.clips", "ClipSound"): ("clip_view", "show_clip"),
+}
+"""What notebooks show with buttons to listen, and what shows it."""
 
 
 def _teach_notebook() -> None:
-    """Has notebooks show findings with buttons to listen; the analysis knows no widgets."""
+    """Tells IPython's kernel of :data:`_SHOWN_BY`; the analysis knows no widgets."""
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
-    if shell is not None and getattr(shell, "kernel", None) is not None:
-        shown = shell.display_formatter.ipython_display_formatter
-        shown.for_type_by_name("realtime_nb.analysis.findings.findings", "Findings", _show_findings)
+    if shell is None or getattr(shell, "kernel", None) is None:
+        return
+    formatter = shell.display_formatter.ipython_display_formatter
+    for (module, name), (view, show) in _SHOWN_BY.items():
+        formatter.for_type_by_name(f"realtime_nb.{module}", name, _shower(view, show))
+
+
+def _shower(view: str, show: str) -> Callable[[object], None]:
+    """Returns what shows an object; its module is imported when there is one."""
+
+    def shown(value: object) -> None:
+        getattr(importlib.import_module(f"realtime_nb.widgets.{view}"), show)(value)
+
+    return shown
 
 
 _teach_notebook()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import math
 import os
@@ -23,9 +24,8 @@ from realtime_nb.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import pandas as pd
-    from IPython.display import Audio
 
-__all__ = ["RecordingClip", "cut", "interleaved"]
+__all__ = ["ClipSound", "RecordingClip", "cut", "interleaved"]
 
 
 def cut(pieces: Iterable[tuple[float, LongSound]], start_s: float, end_s: float) -> Samples:
@@ -62,9 +62,7 @@ class RecordingClip:
         clip = rec.clip(31.0, 36.5)
         clip.save("odd.wav")                # stereo: the user on the left, the agent on the right
         print(clip.transcript())
-        clip.audio()                        # a player; its audio goes into the notebook's file
-
-    Shown by itself it is a line of text, so that no audio gets into a notebook by accident.
+        clip.audio()                        # a player; no sound gets into the notebook's file
 
     Args:
         recording: What it is cut from.
@@ -96,11 +94,12 @@ class RecordingClip:
         self.end_s = float(end_s)
 
     def __repr__(self) -> str:
-        name = self.recording.path.name
-        return (
-            f"<RecordingClip {name}: {self.start_s:.2f} s to {self.end_s:.2f} s; "
-            ".audio() plays it, .save(path) keeps it>"
-        )
+        return f"<RecordingClip {self.name}; .audio() plays it, .save(path) keeps it>"
+
+    @property
+    def name(self) -> str:
+        """The recording's name, and from when to when it goes."""
+        return f"{self.recording.path.name}: {self.start_s:.2f} s to {self.end_s:.2f} s"
 
     @property
     def duration_s(self) -> float:
@@ -154,14 +153,9 @@ class RecordingClip:
         path.write_bytes(self.wav)
         return path
 
-    def audio(self) -> Audio:
-        """Returns a player for the notebook.
-
-        A notebook that is saved with it holds the audio: about 130 kB for each second.
-        """
-        from IPython.display import Audio
-
-        return Audio(data=self.wav)  # type: ignore[no-untyped-call]
+    def audio(self) -> ClipSound:
+        """Returns a player for the notebook, which fetches the sound while it is heard."""
+        return ClipSound(self)
 
     # --- what happened ---
 
@@ -183,3 +177,30 @@ class RecordingClip:
             if not (begin_s < self.end_s and max(end_s, begin_s) >= self.start_s):
                 continue
             yield item_line(conversation, item, begin_s, unheard=False)
+
+
+class ClipSound:
+    """A clip to be listened to.
+
+    In a notebook it is a player. Elsewhere, and in a notebook that was saved, it is a line of text:
+    the sound stays where the recording is.
+
+    Args:
+        clip: What is to be heard.
+    """
+
+    def __init__(self, clip: RecordingClip) -> None:
+        self.clip = clip
+
+    def __repr__(self) -> str:
+        return f"<ClipSound {self.statement()}>"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(self.statement())}</p>"
+
+    def statement(self) -> str:
+        """Returns what it is, and how to hear it."""
+        return (
+            f"{self.clip.name}. Its sound is not here: run the cell in a notebook to listen, or "
+            'make a file with rec.clip(…).save("clip.wav").'
+        )

@@ -14,8 +14,9 @@ from realtime_nb.analysis.voices import TimeSpan
 from realtime_nb.errors import RecordingError
 from realtime_nb.protocol.words import clock
 from realtime_nb.widgets.live import PageMessage, module_text
+from realtime_nb.widgets.sound_view import SoundView
 from realtime_nb.widgets.timeline_sound import Sound
-from realtime_nb.widgets.view import Outgoing, View
+from realtime_nb.widgets.view import Outgoing
 
 __all__ = ["FindingsView", "show_findings"]
 
@@ -25,7 +26,7 @@ _MOMENT_S = 2.0
 """So much is heard after a finding that has no end."""
 
 
-class FindingsView(View):
+class FindingsView(SoundView):
     """What :class:`~realtime_nb.analysis.findings.findings.Findings` says, with buttons to listen.
 
     The page asks for audio while it is listened to; a saved notebook has the table and no sound.
@@ -80,20 +81,10 @@ class FindingsView(View):
         clips = (*data.user, *data.agent, *data.received)
         return Sound(data) if any(len(clip.samples) for clip in clips) else None
 
-    def on_message(self, message: PageMessage, buffers: list[memoryview]) -> None:
-        """Takes a message of the page; when it stops, it needs nothing more."""
-        if message["kind"] == "stop":
-            self._withdraw("audio")
-        else:
-            super().on_message(message, buffers)
-
-    def _answer(self, request: PageMessage) -> Iterator[Outgoing]:
-        match request:
-            case {"kind": "audio", "start_s": int() | float() as start_s, "end_s": end_s} if (
-                self._sound is not None and isinstance(end_s, int | float) and start_s < end_s
-            ):
-                pcm = self._sound.block(max(start_s, self._sound.begin_s), end_s)
-                yield {"kind": "audio", "run": request.get("run"), "start_s": start_s}, [pcm]
+    def _block(self, start_s: float, end_s: float) -> bytes | None:
+        if self._sound is None:
+            return None
+        return self._sound.block(max(start_s, self._sound.begin_s), end_s)
 
 
 def show_findings(found: Findings) -> None:

@@ -85,11 +85,18 @@ def test_a_bare_file_is_the_user() -> None:
     assert RecordingClip(rec, 0.0, rec.duration_s).transcript() == ""
 
 
-def test_a_notebook_gets_no_audio_unasked(rec: Recording) -> None:
+def test_neither_a_clip_nor_its_player_puts_sound_into_a_file(rec: Recording) -> None:
     clip = RecordingClip(rec, 2.0, 4.0)
-    assert repr(clip).startswith(f"<RecordingClip {rec.path.name}: 2.00 s to 4.00 s;")
+    name = f"{rec.path.name}: 2.00 s to 4.00 s"
+    assert repr(clip).startswith(f"<RecordingClip {name};")
     assert not hasattr(clip, "_repr_html_")
-    assert "base64" in clip.audio()._repr_html_()  # type: ignore[no-untyped-call]
+
+    player = clip.audio()
+    for told in (repr(player), player._repr_html_()):
+        assert name in told
+        assert "in a notebook" in told
+        assert "save(" in told
+        assert len(told) < 400
 
 
 @pytest.mark.parametrize(
