@@ -36,7 +36,7 @@ from realtime_nb.agent.register import (
 from realtime_nb.agent.talking import UserTurns
 from realtime_nb.agent.views import AgentViews, settings_asked, settings_in_force, settings_shown
 from realtime_nb.devices.simulated import Speaker
-from realtime_nb.errors import RealtimeError, ServerError, SessionClosedError
+from realtime_nb.errors import RealtimeError, ServerError, SessionClosedError, at_call
 from realtime_nb.protocol.client import Typing
 from realtime_nb.protocol.config import VOICES
 from realtime_nb.protocol.conversation import Conversation
@@ -68,6 +68,7 @@ _RUN_AGAIN = (
 _CLOSED = "This agent was closed. Make a new one with rt.Agent(…)."
 
 
+@at_call
 class Agent:
     """A voice agent with a panel to talk to it.
 

@@ -16,6 +16,8 @@ import threading
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
+from realtime_nb.errors import shown_at_call
+
 __all__ = ["IoThread", "Pending", "io_thread"]
 
 T = TypeVar("T")
@@ -36,7 +38,8 @@ class Pending(Generic[T]):
         self._future = future
 
     def __await__(self) -> Generator[Any, None, T]:
-        return asyncio.wrap_future(self._future).__await__()
+        with shown_at_call:
+            return (yield from asyncio.wrap_future(self._future).__await__())
 
     def __repr__(self) -> str:
         if not self._future.done():
@@ -52,7 +55,8 @@ class Pending(Generic[T]):
 
     def result(self, timeout_s: float | None = None) -> T:
         """Waits for the outcome; raises what went wrong, or TimeoutError."""
-        return self._future.result(timeout_s)
+        with shown_at_call:
+            return self._future.result(timeout_s)
 
     def then(self, callback: Callable[[concurrent.futures.Future[T]], object]) -> None:
         """Calls back with the finished future, on whichever thread finishes it."""

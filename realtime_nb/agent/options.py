@@ -13,7 +13,7 @@ from typing import Any
 from realtime_nb import tools as tool_set
 from realtime_nb.audio.files import load_audio
 from realtime_nb.devices.simulated import Speaker
-from realtime_nb.errors import AudioError, ConfigurationError, ToolError
+from realtime_nb.errors import AudioError, ConfigurationError, ToolError, at_call
 from realtime_nb.protocol.client import Typing
 from realtime_nb.protocol.config import (
     SESSION_OPTIONS,
@@ -46,6 +46,7 @@ _DETECTIONS: dict[object, type[ServerVAD | SemanticVAD]] = {
 }
 
 
+@at_call
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrowserAudioSettings:
     """The page's microphone, as an agent begins with it; its panel can change the switches.
@@ -68,6 +69,7 @@ class BrowserAudioSettings:
             _check_switch(name, getattr(self, name))
 
 
+@at_call
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostAudioSettings:
     """The sound card of the computer that the kernel runs on.

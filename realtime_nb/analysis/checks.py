@@ -26,7 +26,7 @@ from realtime_nb.analysis.findings.evidence import SEVERITIES, Evidence
 from realtime_nb.analysis.findings.findings import FINDING_IDS, Finding, Findings, findings
 from realtime_nb.analysis.findings.unknown import KINDS
 from realtime_nb.analysis.recorded import Recorded
-from realtime_nb.errors import ConfigurationError
+from realtime_nb.errors import ConfigurationError, at_call
 from realtime_nb.protocol.words import counted
 
 __all__ = ["Checks"]
@@ -41,6 +41,7 @@ _AT_MOST: Verdict = ("at most", operator.le)
 _AT_LEAST: Verdict = ("at least", operator.ge)
 
 
+@at_call
 class Checks:
     """Collects what does not hold; leaving the ``with`` block raises it as one ``AssertionError``.
 

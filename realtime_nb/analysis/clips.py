@@ -20,7 +20,7 @@ from realtime_nb.analysis.said import item_span
 from realtime_nb.analysis.transcript import item_line
 from realtime_nb.audio.long_sound import LongSound
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, pcm_from_samples
-from realtime_nb.errors import ConfigurationError
+from realtime_nb.errors import ConfigurationError, at_call
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +54,7 @@ def interleaved(left: Samples, right: Samples) -> bytes:
     return pcm_from_samples(np.stack([left, right], axis=1).reshape(-1))
 
 
+@at_call
 class RecordingClip:
     """What was heard between two moments of a recording.
 

@@ -27,8 +27,9 @@ from realtime_nb.analysis.paired_test import (
     added_up,
     tell_apart,
 )
-from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.analysis.recorded import Recorded, refuse_unrecorded
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS
+from realtime_nb.errors import at_call
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,6 +89,7 @@ class Comparison:
         return shown.rename(columns={"a": self.names[0], "b": self.names[1]})
 
 
+@at_call
 def compare(
     a: Recorded,
     b: Recorded,
@@ -103,7 +105,11 @@ def compare(
         names: What to call them.
         seed: Of the swaps of signs that are drawn where there are many pairs.
         prices: Prices that come before the built-in ones.
+
+    Raises:
+        ConfigurationError: One of them is no recording.
     """
+    refuse_unrecorded(a, b)
     sides = [_figures(rec, prices) for rec in (a, b)]
     pairs = _paired(*sides)
     values = _values(pairs)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from realtime_nb.archive.lines import PlaybackLine, RecordedEvent
 from realtime_nb.audio.long_sound import LongSound
 from realtime_nb.audio.pcm import Samples
+from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.input_clock import InputClock
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from realtime_nb.analysis.cost.summary import Cost
     from realtime_nb.analysis.voices import Voices
 
-__all__ = ["Recorded", "SoundName"]
+__all__ = ["Recorded", "SoundName", "refuse_unrecorded"]
 
 SoundName = Literal["input", "output", "received"]
 
@@ -117,3 +118,14 @@ class Recorded(Protocol):
 
     def raw_events(self) -> Iterator[RecordedEvent]:
         """Returns all events in order."""
+
+
+def refuse_unrecorded(*given: object) -> None:
+    """Refuses what is no recording, such as the path of one.
+
+    Raises:
+        ConfigurationError: One of them is none.
+    """
+    for one in given:
+        if not hasattr(one, "conversation"):
+            raise ConfigurationError(f"{one!r} is no recording; rt.load(path) opens one.")

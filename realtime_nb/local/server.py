@@ -26,7 +26,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from realtime_nb.audio.vad import FrameDetector
-from realtime_nb.errors import ConfigurationError
+from realtime_nb.errors import ConfigurationError, at_call
 from realtime_nb.local.connection import CLOSE_S, Connection, close_socket, cut, new_id
 from realtime_nb.local.engines import Engines
 from realtime_nb.local.llm import LLM
@@ -52,6 +52,7 @@ _MAX_WAITING_FRAMES = 4
 _KEY_PREFIX = "openai-insecure-api-key."
 
 
+@at_call
 def serve(
     port: int = 0,
     token: str | None = None,
@@ -106,6 +107,7 @@ def serve(
     )
 
 
+@at_call
 class LocalServer:
     """See :func:`serve`. ``url`` and ``token`` are known once it is entered."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from realtime_nb.errors import ConfigurationError
+from realtime_nb.errors import ConfigurationError, at_call
 from realtime_nb.protocol.turn_detection import SERVER_VAD
 from realtime_nb.protocol.wire import JsonObject
 
@@ -39,6 +39,7 @@ class _TurnDetection(ConfigStruct, frozen=True, kw_only=True, tag_field="type"):
     create_response: bool | UnsetType = UNSET
     interrupt_response: bool | UnsetType = UNSET
 
+    @at_call
     def __post_init__(self) -> None:
         """Checks the limits also for values made in Python, not just for decoded ones."""
         for name in self.__struct_fields__:

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from realtime_nb.analysis.columns.frames import frame, of_recording
 from realtime_nb.analysis.exports import TABLES, write_table
-from realtime_nb.errors import ConfigurationError, RecordingError
+from realtime_nb.errors import ConfigurationError, RecordingError, at_call
 from realtime_nb.protocol.words import counted
 from realtime_nb.recordings.kept_tables import (
     KEPT,
@@ -116,6 +116,7 @@ class Mapped(Sequence[T | None]):
         return frames[0] if frames else of_recording(pd.DataFrame(), "")
 
 
+@at_call
 class Recordings(Sequence[Recording]):
     """The recordings in a folder, however deep, in the order of their names.
 

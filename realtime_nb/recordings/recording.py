@@ -26,7 +26,7 @@ from realtime_nb.archive.logs import LOG_SUFFIXES, LogSource
 from realtime_nb.archive.sources import AudioFileSource, FolderSource, RecordingSource
 from realtime_nb.audio.long_sound import LongSound
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
-from realtime_nb.errors import RecordingError
+from realtime_nb.errors import ConfigurationError, RecordingError, at_call
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.input_clock import InputClock
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["RecordedEvent", "Recording", "load"]
 
 
+@at_call
 def load(
     path: str | os.PathLike[str],
     *,
@@ -72,8 +73,12 @@ def load(
         RecordingError: There is no such folder, it is not a recording, it holds no events, or it
             was written by a newer version of this package; or a log holds no Realtime events.
         AudioError: A file that is not audio.
-        ConfigurationError: An audio file has no such channel.
+        ConfigurationError: An audio file has no such channel, or what is given is no path.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ConfigurationError(
+            f"rt.load opens a path: a recording's folder, an audio file or a log; {path!r} is none."
+        )
     return Recording(_source(Path(path), raw_sample_rate, channel))
 
 
@@ -91,6 +96,7 @@ def _source(path: Path, raw_sample_rate: int | None, channel: int | str | None) 
     return LogSource(path)
 
 
+@at_call
 class Recording:
     """A session that was recorded, the audio of a file, or a log of events.
 

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import json
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 
 from realtime_nb.archive.recorder_files import write_json
-from realtime_nb.errors import ConfigurationError, RealtimeError
+from realtime_nb.errors import ConfigurationError, RealtimeError, at_call
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.audio_formats import SAMPLES_PER_MS
 from realtime_nb.protocol.events import JsonObject
@@ -50,8 +51,9 @@ _SILENCE = "silence_duration_ms"
 _SESSION_SPEED = "speed"  # of the voice; the keyword of connect() is the session's pace
 
 
+@at_call
 async def replay(
-    recording: Recording,
+    recording: Recording | str | os.PathLike[str],
     endpoint: str | Endpoint = "local",
     *,
     record: str | Path = "recordings",
@@ -80,7 +82,8 @@ async def replay(
     its server or its client, is committed after the same audio, and a response asked for.
 
     Args:
-        recording: of a session, or bare audio (``rt.load("x.wav")``), which is one utterance.
+        recording: of a session, or bare audio (``rt.load("x.wav")``), which is one utterance; or
+            the path of one.
         endpoint: as for ``rt.connect``.
         record: folder that the new recording goes into.
         tools: functions that the agent may call, for those in the recording or besides them.
@@ -112,6 +115,8 @@ async def replay(
         raise ConfigurationError(f"tool_outputs is {tool_outputs!r}; give 'live' or 'recorded'.")
     if not 1 <= chunk_ms < math.inf:
         raise ConfigurationError(f"chunk_ms is {chunk_ms}; give milliseconds, 1 or more.")
+    if not isinstance(recording, Recording):
+        recording = await asyncio.to_thread(load, recording)
     script = await asyncio.to_thread(read_script, recording)
     settings: JsonObject = {**_as_recorded(script.options), **options}
     voice_speed = settings.pop(_SESSION_SPEED, 1.0)

@@ -7,6 +7,8 @@ import concurrent.futures
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
+from realtime_nb.errors import shown_at_call
+
 __all__ = ["Asked", "InOrder", "Turn"]
 
 T = TypeVar("T")
@@ -26,9 +28,11 @@ class Asked(Coroutine[Any, Any, T], Generic[T]):
         self._steps: Generator[Any, None, T] | None = None
 
     def __await__(self) -> Generator[Any, None, T]:
-        if isinstance(self._future, concurrent.futures.Future):
-            return asyncio.wrap_future(self._future).__await__()
-        return self._future.__await__()
+        future = self._future
+        if isinstance(future, concurrent.futures.Future):
+            future = asyncio.wrap_future(future)
+        with shown_at_call:
+            return (yield from future.__await__())
 
     def __repr__(self) -> str:
         return f"<Asked: {'done' if self._future.done() else 'under way; await it to wait for it'}>"

@@ -17,7 +17,7 @@ from typing import Any
 from realtime_nb import tools as tool_set
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.devices.simulated import Speaker
-from realtime_nb.errors import ConfigurationError
+from realtime_nb.errors import ConfigurationError, at_call
 from realtime_nb.protocol.client import TYPING, Typing
 from realtime_nb.protocol.config import SESSION_OPTIONS, refuse_unknown, session_config
 from realtime_nb.protocol.events import JsonObject
@@ -32,6 +32,7 @@ __all__ = ["ToolSource", "connect"]
 ToolSource = Iterable[Callable[..., object] | tool_set.Tool | Mapping[str, Any]]
 
 
+@at_call
 class connect:
     """Opens a session with a Realtime server.
 
@@ -140,7 +141,7 @@ class connect:
         await self._session.close(complete=error is None)
 
     def __await__(self) -> Generator[Any, None, Session]:
-        return self._open().__await__()
+        return (yield from self._open().__await__())
 
     async def _open(self) -> Session:
         pace = self._pace if self._pace < math.inf else 1.0

@@ -10,7 +10,7 @@ from typing import Literal
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from realtime_nb.archive.redaction import without_known, without_shapes
-from realtime_nb.errors import ConfigurationError
+from realtime_nb.errors import ConfigurationError, at_call
 
 __all__ = ["DEFAULT_MODEL", "Endpoint", "azure", "local", "openai", "resolve"]
 
@@ -21,6 +21,7 @@ _SCHEMES = ("bearer ", "basic ", "token ")
 _LOOPBACK = ("localhost", "ip6-localhost", "ip6-loopback")
 
 
+@at_call
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A Realtime server.
@@ -153,6 +154,7 @@ def _key(given: str | None, variable: str, whose: str, otherwise: str = "") -> s
     return key
 
 
+@at_call
 def openai(model: str | None = None, api_key: str | None = None) -> Endpoint:
     """Returns OpenAI's Realtime API; the key comes from ``OPENAI_API_KEY`` unless it is given."""
     key = _key(api_key, "OPENAI_API_KEY", "OpenAI", ' The endpoint "local" needs none.')
@@ -164,6 +166,7 @@ def openai(model: str | None = None, api_key: str | None = None) -> Endpoint:
     )
 
 
+@at_call
 def azure(resource: str, deployment: str, api_key: str | None = None) -> Endpoint:
     """Returns Azure OpenAI's GA endpoint.
 

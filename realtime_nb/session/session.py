@@ -20,7 +20,7 @@ from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.files import read_audio
 from realtime_nb.audio.pcm import pcm_from_samples
 from realtime_nb.devices.simulated import SimulatedMicrophone, SimulatedSpeaker, Speaker
-from realtime_nb.errors import ConfigurationError, RealtimeError, RecordingError
+from realtime_nb.errors import ConfigurationError, RealtimeError, RecordingError, at_call
 from realtime_nb.protocol.client import Typing
 from realtime_nb.protocol.config import patient_options, session_config, waits_for_silence
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
@@ -39,6 +39,7 @@ _COMMIT: JsonObject = {"type": "input_audio_buffer.commit"}
 _CLEAR: JsonObject = {"type": "input_audio_buffer.clear"}
 
 
+@at_call
 class Session:
     """A conversation with a Realtime server. Made by :func:`connect`.
 

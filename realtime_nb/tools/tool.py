@@ -31,7 +31,7 @@ import pydantic
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
-from realtime_nb.errors import ToolError
+from realtime_nb.errors import ToolError, at_call
 from realtime_nb.tools import docstrings, running
 from realtime_nb.tools.running import ToolResult
 from realtime_nb.tools.tool_call import ToolCall
@@ -221,6 +221,7 @@ def tool(
 ) -> Callable[[Callable[..., object]], Tool]: ...
 
 
+@at_call
 def tool(
     function: Callable[..., object] | None = None,
     /,

@@ -12,7 +12,7 @@ from typing import Any
 
 from realtime_nb.analysis import tables
 from realtime_nb.analysis.columns.frames import records
-from realtime_nb.errors import ConfigurationError
+from realtime_nb.errors import ConfigurationError, at_call
 from realtime_nb.protocol.conversation import Conversation, ToolReport
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.protocol.words import counted, shortened
@@ -64,6 +64,7 @@ class CallInspector(View):
 
     _esm = module_text("call_inspector.js")
 
+    @at_call
     def __init__(
         self,
         source: SessionSource | ConversationSource | None = None,

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
+from realtime_nb.errors import at_call
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.widgets.event_summaries import KeptEvent, summary_of, without_audio
@@ -101,6 +102,7 @@ class EventInspector(View):
 
     _esm = module_text("event_inspector.js")
 
+    @at_call
     def __init__(
         self,
         source: SessionSource | _EventSource | Iterable[EventLine] | None = None,

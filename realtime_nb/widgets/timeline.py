@@ -17,7 +17,7 @@ from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.said import Said, said
 from realtime_nb.analysis.timeline import TimelineData
 from realtime_nb.analysis.voices import TimeSpan
-from realtime_nb.errors import ConfigurationError, RealtimeError
+from realtime_nb.errors import ConfigurationError, RealtimeError, at_call
 from realtime_nb.plots.still import timeline_svg
 from realtime_nb.protocol.audio_formats import BYTES_PER_MS
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
@@ -111,6 +111,7 @@ class Timeline(View):
 
     _esm = module_text("timeline.js")
 
+    @at_call
     def __init__(
         self,
         source: SessionSource | _TimelineSource | TimelineData | None = None,

@@ -8,6 +8,7 @@ from dataclasses import asdict, fields
 from realtime_nb.analysis.live_latency import LatencyMeter
 from realtime_nb.analysis.transcript import TranscriptRow, row_text, transcript_rows
 from realtime_nb.analysis.transcript_latencies import with_latencies
+from realtime_nb.errors import at_call
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.widgets.live import module_text
@@ -40,6 +41,7 @@ class Transcript(MeasuringView):
 
     _esm = module_text("transcript.js")
 
+    @at_call
     def __init__(
         self,
         source: SessionSource | ConversationSource | Conversation | None = None,

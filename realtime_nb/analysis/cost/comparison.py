@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from realtime_nb.analysis.columns.frames import frame
 from realtime_nb.analysis.cost.prices import TOKENS_PRICED, Price, PriceTable, find_price
 from realtime_nb.analysis.cost.token_counts import Tokens, price_tokens
-from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.analysis.recorded import Recorded, refuse_unrecorded
 from realtime_nb.analysis.user_turns import find_user_turns
-from realtime_nb.errors import ConfigurationError
+from realtime_nb.errors import ConfigurationError, at_call
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +29,7 @@ _EXAMPLE_LLM = Price(text_in=0.60, text_cached=0.06, text_out=2.40)
 _GIVE = "give a recording with turns, or minutes greater than 0"
 
 
+@at_call
 @dataclass(frozen=True, slots=True)
 class PipelineAssumptions:
     """What a comparison takes for granted; each field is there to be replaced.
@@ -82,6 +83,7 @@ class _Exchange:
     typed: bool = False
 
 
+@at_call
 def compare_costs(
     talk: Recorded | float,
     *,
@@ -103,8 +105,8 @@ def compare_costs(
         assumptions: What is taken for granted.
 
     Raises:
-        ConfigurationError: No talk to compare, a share outside 0 to 1, or no whole number of
-            exchanges.
+        ConfigurationError: No recording, no talk to compare, a share outside 0 to 1, or no whole
+            number of exchanges.
     """
     given = assumptions or PipelineAssumptions()
     conversation: Sequence[_Exchange]
@@ -114,6 +116,7 @@ def compare_costs(
         conversation = _equal_exchanges(float(talk), user_share, exchanges, given)
         minutes = float(talk)
     else:
+        refuse_unrecorded(talk)
         conversation, minutes = _recorded_exchanges(talk, given), talk.duration_s / 60
         if not conversation or minutes <= 0:
             raise ConfigurationError(f"There is no talk to compare in {talk.path}; {_GIVE}.")
