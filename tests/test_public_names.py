@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import realtime_nb as rt
+from realtime_nb.archive.recorder import Recorder
+from tests.scripted_session import LiveSession, three_turns
 
 # Some milliseconds each: none of them may be paid by those who only import the package.
 NOT_AT_IMPORT = {
@@ -71,3 +73,24 @@ def test_importing_the_package_imports_nothing_else() -> None:
     assert "realtime_nb" in modules
     assert modules & NOT_AT_IMPORT == set()
     assert [name for name in modules if name.startswith("realtime_nb.")] == []
+
+
+def test_what_a_cell_shows_is_short(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, {})
+    three_turns(LiveSession(recorder))
+    recorder.close()
+    rec = rt.load(recorder.path)
+    shown = [
+        *(rec, rec.clip(0, 1), rec.clip(0, 1).audio(), rec.check(), rt.connect("local")),
+        *(rec.conversation, rec.input_clock, rt.Timeline(rec), rt.CallInspector(rec)),
+        *(rt.serve(), rt.ServerVAD(threshold=0.6), rt.SemanticVAD(), rt.Endpoint("ws://host")),
+        *(
+            rt.Agent("local"),
+            rt.BrowserAudioSettings(),
+            rt.Price(text_in=1.0),
+            rt.Recordings(tmp_path),
+        ),
+    ]
+    long = {type(one).__name__: len(repr(one)) for one in shown if len(repr(one)) > 220}
+    assert long == {}
+    assert [type(one).__name__ for one in shown if " object at 0x" in repr(one)] == []

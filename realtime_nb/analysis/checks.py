@@ -57,6 +57,9 @@ class Checks:
         self._prices = prices
         self._evidence = Evidence(rec, prices)
 
+    def __repr__(self) -> str:
+        return f"<Checks of {self._rec.path.name}; use `with`: its end says what does not hold>"
+
     def __enter__(self) -> Self:
         return self
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from realtime_nb.analysis.columns.frames import records
@@ -28,7 +28,7 @@ class PlacedAudio:
     """Samples (24 kHz) and where they begin on the time axis, in seconds."""
 
     start_s: float
-    samples: Samples
+    samples: Samples = field(repr=False)
 
     @property
     def end_s(self) -> float:

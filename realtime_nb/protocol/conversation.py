@@ -77,7 +77,7 @@ speech, its audio is ``taken`` (committed or cleared), or detection is turned of
 """
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Conversation:
     """Everything that the events so far have said.
 
@@ -132,6 +132,10 @@ class Conversation:
     gaps: dict[str, str] = field(default_factory=dict)
     spoken: list[Item] = field(default_factory=list, repr=False)
     settings: SettingChanges = field(default_factory=SettingChanges)
+
+    def __repr__(self) -> str:
+        said = f"{len(self.items)} items, {len(self.responses)} responses, {len(self.calls)} calls"
+        return f"<Conversation: {said}; .transcript() tells who said what>"
 
     # --- reading ---
 

@@ -44,7 +44,7 @@ class _Stretch:
         return moved_s
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class InputClock:
     """When the audio at a position of the input-sample clock was captured, and when it was sent.
 
@@ -62,6 +62,10 @@ class InputClock:
     _starts_ms: list[float] = field(default_factory=list)
     _by_device: list[bool] = field(default_factory=list)
     _stretches: list[_Stretch] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        total_ms = self.totals_ms[-1] if self.totals_ms else 0.0
+        return f"<InputClock: {len(self.totals_ms)} appends, {total_ms:.0f} ms>"
 
     def add(
         self,

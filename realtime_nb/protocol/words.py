@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["clock", "counted", "shortened"]
+__all__ = ["clock", "counted", "lasting", "shortened"]
 
 
 def clock(t_s: float | None) -> str:
@@ -15,6 +15,13 @@ def clock(t_s: float | None) -> str:
 def counted(count: int, noun: str, plural: str | None = None) -> str:
     """Returns ``"1 turn"``, ``"2,000 turns"``; ``plural`` where it is not formed with an s."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def lasting(seconds: float) -> str:
+    """Returns how long something was: ``"10.6 s"``, ``"3:07 min"``."""
+    if math.isnan(seconds):
+        return "no times"
+    return f"{seconds:.1f} s" if seconds < 120 else f"{clock(round(seconds))} min"
 
 
 def shortened(text: str, length: int) -> str:

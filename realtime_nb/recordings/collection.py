@@ -24,7 +24,6 @@ and their events are not kept.
 
 from __future__ import annotations
 
-import html
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +35,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 from realtime_nb.analysis.columns.frames import frame, of_recording
 from realtime_nb.analysis.exports import TABLES, write_table
 from realtime_nb.errors import ConfigurationError, RecordingError, at_call
-from realtime_nb.protocol.words import counted
 from realtime_nb.recordings.kept_tables import (
     KEPT,
     Attempt,
@@ -47,6 +45,8 @@ from realtime_nb.recordings.kept_tables import (
     made_with,
     make_tables,
 )
+from realtime_nb.recordings.listing import listing_html, listing_text
+from realtime_nb.recordings.progress import progress_bar
 from realtime_nb.recordings.recording import Recording, load
 
 if TYPE_CHECKING:
@@ -169,12 +169,10 @@ class Recordings(Sequence[Recording]):
             _warn(failures, len(self), stacklevel=3)
 
     def __repr__(self) -> str:
-        return f"<{counted(len(self), 'recording')}>"
+        return listing_text(self.paths, _names(self.paths))
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<li>{html.escape(str(path))}</li>" for path in self.paths[:10])
-        more = f"<li>and {len(self) - 10} more</li>" if len(self) > 10 else ""
-        return f"<b>{counted(len(self), 'recording')}</b><ul>{rows}{more}</ul>"
+        return listing_html(self.paths, _names(self.paths))
 
     def map(
         self,
@@ -189,7 +187,7 @@ class Recordings(Sequence[Recording]):
                 send there (a function of a module; Dask's also takes those of a notebook).
             executor: anything with the interface of ``concurrent.futures``; None works here, one
                 after the other. On other machines the paths have to lead to the same files.
-            progress: whether to show a bar.
+            progress: whether to show a bar after a second, in a terminal or a notebook.
 
         Returns:
             What it returned for each, in order; what failed is in ``failures``, and is warned of.
@@ -200,7 +198,7 @@ class Recordings(Sequence[Recording]):
         return mapped
 
     def table(
-        self, name: str, executor: Executor | None = None, progress: bool = False
+        self, name: str, executor: Executor | None = None, progress: bool = True
     ) -> pd.DataFrame:
         """Returns one table of all recordings, with a first column ``recording``.
 
@@ -353,11 +351,9 @@ def _outcomes(
 ) -> list[Attempt[T]]:
     """Returns what a function returns for each recording, in order; for each, what was wrong with
     it."""
-    from tqdm.auto import tqdm
-
     work = partial(_outcome, func)
     places = [path.resolve() for path in paths]
-    with tqdm(total=len(places), disable=not progress, unit="recording") as bar:
+    with progress_bar(len(places), "recording", wanted=progress) as bar:
         if executor is not None:
             return _gathered([executor.submit(work, path) for path in places], bar.update)
         outcomes = []

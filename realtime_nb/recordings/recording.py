@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -30,9 +29,9 @@ from realtime_nb.errors import ConfigurationError, RecordingError, at_call
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.input_clock import InputClock
-from realtime_nb.protocol.words import clock, counted
+from realtime_nb.protocol.words import counted, lasting
 from realtime_nb.recordings.kept_voices import kept_or_heard
-from realtime_nb.recordings.summary import summary_html
+from realtime_nb.recordings.summary import server_of, summary_html
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,13 +121,10 @@ class Recording:
 
     def facts(self) -> dict[str, str]:
         """Returns what there is to say in a line."""
-        endpoint, model = self.header.get("endpoint"), self.header.get("model")
-        kind = endpoint.get("kind") if isinstance(endpoint, dict) else endpoint
-        server = [str(name) for name in dict.fromkeys((kind, model)) if name]
         facts = {
-            "duration": _length(self.duration_s),
+            "duration": lasting(self.duration_s),
             "content": self._source.content,
-            "server": " ".join(server),
+            "server": server_of(self.header),
             "turns": _some(len(self.turns), "turn"),
             "function calls": _some(len(self.calls), "call"),
             "errors": _some(len(self.conversation.errors), "error"),
@@ -575,14 +571,6 @@ def _is_untimed(turn: UserTurn) -> bool:
         or (item.played_ms and item.played_s is None)
         for item in turn.items
     )
-
-
-def _length(seconds: float) -> str:
-    if math.isnan(seconds):
-        return "no times"
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    return f"{clock(round(seconds))} min"
 
 
 def _some(count: int, noun: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from realtime_nb.analysis.headline import headline, with_calls
 from realtime_nb.analysis.recorded import Recorded
@@ -14,7 +14,7 @@ from realtime_nb.protocol.wire import encodable
 if TYPE_CHECKING:
     from realtime_nb.analysis.timeline import TimelineData
 
-__all__ = ["Summarised", "key_figures", "summary_html"]
+__all__ = ["Summarised", "key_figures", "server_of", "summary_html"]
 
 _TILE = "display:inline-block;margin:0 18px 4px 0;line-height:1.3;font-variant-numeric:tabular-nums"
 _QUIET = "opacity:.7;font-size:85%"
@@ -65,6 +65,13 @@ def _latencies(rec: Recorded) -> Iterator[tuple[str, str]]:
     slowest_ms = rec.latency["latency_ms"].max()
     if not math.isnan(slowest_ms):
         yield "slowest answer of all", f"{slowest_ms:.0f} ms"
+
+
+def server_of(header: Mapping[str, Any]) -> str:
+    """Returns who answered, by what ``session.json`` says: ``"openai gpt-realtime-2"``."""
+    endpoint = header.get("endpoint")
+    kind = endpoint.get("kind") if isinstance(endpoint, dict) else endpoint
+    return " ".join(str(name) for name in dict.fromkeys((kind, header.get("model"))) if name)
 
 
 def summary_html(rec: Summarised) -> str:

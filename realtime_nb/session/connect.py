@@ -127,6 +127,10 @@ class connect:
         session_config(**options)
         self._session: Session | None = None
 
+    def __repr__(self) -> str:
+        name = "local" if self._endpoint is None else self._endpoint.shown_url
+        return f"<connect {name}: not open by itself; use `async with` or `await`>"
+
     async def __aenter__(self) -> Session:
         self._session = await self._open()
         return self._session

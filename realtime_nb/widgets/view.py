@@ -60,6 +60,9 @@ class View(LiveWidget):
         self._feed = Feed(self._send_changes)
         super().__init__(**settings)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: shown by a notebook>"
+
     def flush(self) -> None:
         """Sends what has changed now, instead of within the next tenth of a second."""
         self._feed.flush()

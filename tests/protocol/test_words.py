@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from realtime_nb.protocol.words import clock, counted, shortened
+from realtime_nb.protocol.words import clock, counted, lasting, shortened
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,11 @@ def test_counts() -> None:
 
 def test_long_texts() -> None:
     assert [shortened(text, 3) for text in ("", "abc", "abcd")] == ["", "abc", "ab…"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.0, "0.0 s"), (119.94, "119.9 s"), (187.2, "3:07 min"), (math.nan, "no times")],
+)
+def test_how_long(seconds: float, text: str) -> None:
+    assert lasting(seconds) == text

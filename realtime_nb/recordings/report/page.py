@@ -10,23 +10,39 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from realtime_nb import plots
 from realtime_nb.analysis.findings.findings import findings
 from realtime_nb.errors import RecordingError
 from realtime_nb.protocol.wire import encodable
+from realtime_nb.recordings.progress import progress_bar
 from realtime_nb.recordings.report import parts
 from realtime_nb.recordings.report.pictures import svg_of
-from realtime_nb.recordings.report.sound import encoded_beside
+from realtime_nb.recordings.report.sound import encoded_beside, sound_blocks
 from realtime_nb.recordings.summary import Summarised, key_figures
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["report_html", "write_report"]
+__all__ = ["ReportPath", "report_html", "write_report"]
 
 _HERE = Path(__file__).parent
+_SECTIONS = 10
+"""About so many does a page have."""
+
+
+class ReportPath(type(Path())):  # type: ignore[misc]
+    """The path of a report, which a notebook shows as a link; otherwise like any other."""
+
+    def _repr_html_(self) -> str | None:
+        if not self.is_file():
+            return None
+        # Front ends look for links from the notebook's folder, where its kernel began.
+        link = quote(Path(os.path.relpath(self)).as_posix())
+        text = html.escape(encodable(str(self)))
+        return f'<a href="{html.escape(link)}" target="_blank">{text}</a>'
 
 
 def write_report(rec: Summarised, path: str | os.PathLike[str]) -> Path:
@@ -38,7 +54,7 @@ def write_report(rec: Summarised, path: str | os.PathLike[str]) -> Path:
     Raises:
         RecordingError: it can't be written there.
     """
-    file = Path(path)
+    file = ReportPath(path)
     page = report_html(rec)
     try:
         file.write_text(page, encoding="utf-8")
@@ -58,8 +74,16 @@ def report_html(rec: Summarised) -> str:
     style = (_HERE / "page.css").read_text(encoding="utf-8")
     script = (_HERE / "page.js").read_text(encoding="utf-8")
     name = html.escape(encodable(rec.path.name))
-    with encoded_beside(rec) as encoding:
-        facts, sections = _facts(rec), "".join(_sections(rec))
+    sections: list[str] = []
+    parts_of_it = _SECTIONS + sound_blocks(rec)
+    with (
+        progress_bar(parts_of_it, "part", desc="report") as bar,
+        encoded_beside(rec, bar.update) as encoding,
+    ):
+        facts = _facts(rec)
+        for section in _sections(rec):
+            sections.append(section)
+            bar.update()
         sound = encoding.result()
     player = _player(sound, rec.input_clock.begins_s) if sound else ""
     return (
@@ -67,7 +91,7 @@ def report_html(rec: Summarised) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{_policy(script)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{name}</title><style>{style}</style></head><body>"
-        f"<header><h1>{name}</h1>{facts}</header><main>{sections}"
+        f"<header><h1>{name}</h1>{facts}</header><main>{''.join(sections)}"
         f'</main>{player}<script type="module">{script}</script></body></html>\n'
     )
 

@@ -20,13 +20,15 @@ from realtime_nb.analysis.clips import RecordingClip
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.audio.pcm import SAMPLE_RATE
 
-__all__ = ["encoded_beside", "sound_data_uri"]
+__all__ = ["encoded_beside", "sound_blocks", "sound_data_uri"]
 
 _BLOCK_S = 120.0
 
 
 @contextmanager
-def encoded_beside(rec: Recorded) -> Iterator[Future[str | None]]:
+def encoded_beside(
+    rec: Recorded, encoded: Callable[[], object] = lambda: None
+) -> Iterator[Future[str | None]]:
     """Encodes the sound in a thread while the block runs; see :func:`sound_data_uri`.
 
     The thread ends with the block. If the block fails, it ends within the encoding of two minutes
@@ -35,30 +37,43 @@ def encoded_beside(rec: Recorded) -> Iterator[Future[str | None]]:
     given_up = Event()
     with ThreadPoolExecutor(1, "report sound") as pool:
         try:
-            yield pool.submit(sound_data_uri, rec, given_up.is_set)
+            yield pool.submit(sound_data_uri, rec, given_up.is_set, encoded)
         except BaseException:
             given_up.set()
             raise
 
 
-def sound_data_uri(rec: Recorded, given_up: Callable[[], bool] = lambda: False) -> str | None:
+def sound_blocks(rec: Recorded) -> int:
+    """Returns in how many steps the sound is encoded; 0 when nothing was recorded."""
+    if not rec.duration_s > 0 or not (len(rec.sound("input")) or len(rec.sound("output"))):
+        return 0
+    return math.ceil((rec.duration_s - rec.input_clock.begins_s) / _BLOCK_S)
+
+
+def sound_data_uri(
+    rec: Recorded,
+    given_up: Callable[[], bool] = lambda: False,
+    encoded: Callable[[], object] = lambda: None,
+) -> str | None:
     """Returns both voices as an MP3 in a ``data:`` URI, the user left and the agent right.
 
     It begins where the session begins, or what was said before that. None when nothing was
-    recorded, or nobody wants it any more.
+    recorded, or nobody wants it any more. ``encoded`` is called after each step.
     """
     import soundfile
 
-    if not rec.duration_s > 0 or not (len(rec.sound("input")) or len(rec.sound("output"))):
+    blocks = sound_blocks(rec)
+    if not blocks:
         return None
     file = io.BytesIO()
     with soundfile.SoundFile(file, "w", SAMPLE_RATE, channels=2, format="MP3") as mp3:
         begins_s = rec.input_clock.begins_s
-        for block in range(math.ceil((rec.duration_s - begins_s) / _BLOCK_S)):
+        for block in range(blocks):
             if given_up():
                 return None
             start_s = begins_s + block * _BLOCK_S
             end_s = min(rec.duration_s, start_s + _BLOCK_S)
             if end_s - start_s >= 1 / SAMPLE_RATE:
                 mp3.write(RecordingClip(rec, start_s, end_s).stereo)
+            encoded()
     return "data:audio/mpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")

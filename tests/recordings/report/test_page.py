@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import pickle
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from realtime_nb.analysis.timeline import timeline_data
 from realtime_nb.archive.fold import Fold
 from realtime_nb.errors import RecordingError
 from realtime_nb.recordings.recording import Recording, load
+from realtime_nb.recordings.report import page as report_page
 from realtime_nb.recordings.report import report_html, write_report
 from tests.paths import DATA
 from tests.recordings.report.page_tags import Tags
@@ -128,3 +130,51 @@ def test_a_path_that_cannot_be_written_is_named(recording: Recording, tmp_path: 
     with pytest.raises(RecordingError, match=r"can't be written to .*nowhere.*Give another path"):
         write_report(recording, tmp_path / "nowhere" / "x.html")
     assert write_report(recording, tmp_path / "x.html") == tmp_path / "x.html"
+
+
+def test_its_path_is_a_path_and_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = tmp_path / "notebook"
+    notebook.mkdir()
+    monkeypatch.chdir(notebook)
+    rec = load(DATA / "cards_001.wav")
+    written = {
+        "report.html": "report.html",
+        "a b&c's <1>.html": "a%20b%26c%27s%20%3C1%3E.html",
+        "../beside.html": "../beside.html",
+        str(tmp_path / "whole.html"): "../whole.html",
+    }
+    for name, link in written.items():
+        path = rec.report(name)
+        assert isinstance(path, Path)
+        assert path == Path(name)
+        assert path.read_text("utf-8").startswith("<!doctype html>")
+        shown = path._repr_html_()  # type: ignore[attr-defined]
+        assert shown.startswith(f'<a href="{link}"')
+        assert "<1>" not in shown
+        assert pickle.loads(pickle.dumps(path)) == path
+        assert path.parent._repr_html_() is None  # type: ignore[attr-defined]
+        path.unlink()
+        assert path._repr_html_() is None  # type: ignore[attr-defined]
+
+
+def test_what_is_done_of_an_hour_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float] = []
+
+    class Bar:
+        def __init__(self, total: float, unit: str, **options: object) -> None:
+            self.total = total
+            told.append(total)
+
+        def __enter__(self) -> Bar:
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            pass
+
+        def update(self) -> None:
+            told.append(1)
+
+    monkeypatch.setattr(report_page, "progress_bar", Bar)
+    report_html(load(DATA / "cards_001.wav"))
+    total, *steps = told
+    assert abs(sum(steps) - total) <= 2
