@@ -427,9 +427,15 @@ def find_speech(
 
 
 def speech_as_heard(
-    sound: LongSound, settings: TurnSettings | None = None, engine: SpeechEngine | str = "silero"
+    sound: LongSound,
+    settings: TurnSettings | None = None,
+    engine: SpeechEngine | str = "silero",
+    heard: Callable[[int], object] = lambda samples: None,
 ) -> Iterator[SpeechSpan]:
-    """Yields what `find_speech` finds, each span as soon as its closing silence was heard."""
+    """Yields what `find_speech` finds, each span as soon as its closing silence was heard.
+
+    ``heard`` is told how many more samples it has listened to.
+    """
     frames = FrameDetector(engine=speech_engine(engine) if isinstance(engine, str) else engine)
     detector = TurnDetector(settings)
     start = SpeechStart(0, 0, 0)
@@ -440,6 +446,7 @@ def speech_as_heard(
                     pass
                 case SpeechStop(audio_end_ms=end_ms, offset_ms=offset_ms):
                     yield SpeechSpan(start.audio_start_ms, start.onset_ms, offset_ms, end_ms)
+        heard(len(block))
     if detector.speaking:
         stop = detector.stop_now()
         span_ms = start.audio_start_ms, start.onset_ms, stop.offset_ms, stop.audio_end_ms

@@ -31,10 +31,9 @@ from realtime_nb.errors import (
 from realtime_nb.protocol.plain_json import json_text
 from realtime_nb.protocol.turn_detection import CLIENT_SILENCE_MS
 from realtime_nb.protocol.turns import TurnSettings
-from realtime_nb.protocol.words import clock
 
 if TYPE_CHECKING:
-    from realtime_nb.commands.talk import TalkLine, TalkResult
+    from realtime_nb.commands.talk import TalkResult, TalkTurn
     from realtime_nb.commands.vad import FoundSpeech
     from realtime_nb.local.llm import LLM
     from realtime_nb.protocol.turns import SpeechSpan
@@ -228,28 +227,34 @@ def talk(
 
     With --json, the last line is the result.
     """
+    from realtime_nb.commands.live_lines import LiveLines
     from realtime_nb.commands.talk import talk as hold
 
     options = _turn_detection(vad, threshold, silence_ms, prefix_ms)
     options |= _given(instructions=instructions, voice=voice)
     if "://" in endpoint:
         api_key = api_key or os.environ.get(TOKEN_VARIABLE)
-    result = asyncio.run(
-        hold(
-            audio,
-            endpoint,
-            model=model,
-            api_key=api_key,
-            tools=_tools(tools, db or (out or Path()) / "appointments.sqlite"),
-            out=out or Path("recordings"),
-            speed=speed,
-            barge_in_s=barge_in,
-            raw_sample_rate=raw_rate,
-            channel=channel,
-            on_line=_print_line,
-            **options,
+    lines = LiveLines(sys.stdout)
+    try:
+        result = asyncio.run(
+            hold(
+                audio,
+                endpoint,
+                model=model,
+                api_key=api_key,
+                tools=_tools(tools, db or (out or Path()) / "appointments.sqlite"),
+                out=out or Path("recordings"),
+                speed=speed,
+                barge_in_s=barge_in,
+                raw_sample_rate=raw_rate,
+                channel=channel,
+                on_line=lines.add,
+                on_words=lines.grow,
+                **options,
+            )
         )
-    )
+    finally:
+        lines.end()
     if as_json:
         _print_json(result.to_dict())
     else:
@@ -295,19 +300,22 @@ def _appointments(db: Path) -> Iterator[Tool]:
     yield from AppointmentBook(db).tools()
 
 
-def _print_line(line: TalkLine) -> None:
-    print(f"{clock(line.t_s)}  {line.who:<5}  {' '.join(line.text.split())}", flush=True)
-
-
 def _print_result(result: TalkResult, local: bool) -> None:
-    latencies = [turn.latency_ms for turn in result.turns if turn.latency_ms is not None]
-    if latencies:
+    if any(turn.latency_ms is not None for turn in result.turns):
         whose = " (the local server's)" if local else ""
-        heard = ", ".join(f"{latency_ms:.0f} ms" for latency_ms in latencies)
-        print(f"      answered after {heard}{whose}")
+        print(f"      answered after {', '.join(map(_latency, result.turns))}{whose}")
+    else:
+        reasons = dict.fromkeys(turn.latency_note or "unknown" for turn in result.turns)
+        print(f"      no latency: {', '.join(reasons) or 'nothing was said'}")
     if result.latency.turns > 1:
         print(f"      {result.latency.average}: {result.latency.ms:.0f} ms")
     print(f"      recorded in {result.recording}")
+
+
+def _latency(turn: TalkTurn) -> str:
+    if turn.latency_ms is None:
+        return f"unknown ({turn.latency_note})"
+    return f"{turn.latency_ms:.0f} ms"
 
 
 # --- serve ----------------------------------------------------------------------------------------
@@ -406,9 +414,7 @@ def vad(
         _print_json(speech_in_file(audio, settings, engine, raw_rate, channel).to_dict())
         return
     rows = _SpanRows()
-    found = speech_in_file(audio, settings, engine, raw_rate, channel, rows.add)
-    rows.head()
-    _print_speech(found)
+    _print_speech(speech_in_file(audio, settings, engine, raw_rate, channel, rows.add), rows)
 
 
 class _SpanRows:
@@ -434,7 +440,8 @@ class _SpanRows:
         )
 
 
-def _print_speech(found: FoundSpeech) -> None:
+def _print_speech(found: FoundSpeech, rows: _SpanRows) -> None:
+    rows.head()
     duration_ms = found.duration_ms
     print(f"0 {_timeline(found.spans, duration_ms)} {duration_ms / 1000:.1f} s")
     print(f"peak {found.audio.peak_dbfs:.1f} dBFS, {found.audio.clipped_samples} samples clipped")
@@ -475,7 +482,11 @@ def report(
         loaded = load(recording, raw_sample_rate=raw_rate, channel=channel)
     except RecordingError as error:  # what was named is none
         raise ConfigurationError(str(error)) from error
-    print(write_report(loaded, out or Path(f"{loaded.path.resolve().name}.html")))
+    page = out or Path(f"{loaded.path.resolve().name}.html")
+    if page.is_dir() or not page.parent.is_dir():
+        place = f"{page} is a folder" if page.is_dir() else f"there is no folder {page.parent}"
+        raise ConfigurationError(f"The report can't be written: {place}. Give --out another path.")
+    print(write_report(loaded, page))
 
 
 @app.command()

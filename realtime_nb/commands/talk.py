@@ -21,13 +21,14 @@ from realtime_nb.analysis.columns.frames import records
 from realtime_nb.analysis.function_calls import decoded
 from realtime_nb.analysis.headline import Headline, headline
 from realtime_nb.analysis.table_cells import or_nan
-from realtime_nb.analysis.transcript import call_text
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.audio.files import read_audio
 from realtime_nb.audio.pcm import SAMPLE_RATE, pcm_from_samples
 from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.protocol import events as ev
-from realtime_nb.protocol.records import Speech
+from realtime_nb.protocol.plain_json import json_text
+from realtime_nb.protocol.records import FunctionCall, Speech
+from realtime_nb.protocol.words import shortened
 from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.session.connect import ToolSource, connect
 from realtime_nb.session.endpoints import Endpoint
@@ -45,6 +46,7 @@ __all__ = [
 
 TRANSCRIPT_TIMEOUT_S = 10.0
 _POLL_S = 0.02
+_OUTPUT_CHARS = 200
 _TRANSCRIBED = ("completed", "failed")
 
 
@@ -149,6 +151,7 @@ async def talk(
     speed: float = 1.0,
     timeout_s: float = 60.0,
     on_line: Callable[[TalkLine], None] | None = None,
+    on_words: Callable[[TalkLine], None] | None = None,
     **options: Any,
 ) -> TalkResult:
     """Speaks files one after the other, each when the answer to the one before was heard.
@@ -166,6 +169,7 @@ async def talk(
             here are of the session.
         timeout_s: how long one answer may take, its being heard and its function calls included.
         on_line: takes each line of the transcript when it is known.
+        on_words: takes what is known of a line each time that words of it have come.
         options: what else ``rt.connect`` takes: ``model``, ``api_key``, ``instructions``,
             ``voice``, ``turn_detection`` (None: push-to-talk)…
 
@@ -188,7 +192,8 @@ async def talk(
         assert session.recording is not None
         for note in notes:
             (on_line or _nobody_listens)(TalkLine(session.clock(), "note", note))
-        listener = asyncio.create_task(_tell(session, on_line or _nobody_listens))
+        listeners = on_line or _nobody_listens, on_words or _nobody_listens
+        listener = asyncio.create_task(_tell(session, *listeners))
         try:
             problems = await _converse(session, clips, barge_in_s, timeout_s)
             await session.close()
@@ -327,22 +332,33 @@ def _nobody_listens(line: TalkLine) -> None:
     pass
 
 
-async def _tell(session: Session, on_line: Callable[[TalkLine], None]) -> None:
+async def _tell(
+    session: Session, on_line: Callable[[TalkLine], None], on_words: Callable[[TalkLine], None]
+) -> None:
     """Hands over the lines of the transcript as they become known; ends with the session."""
     async for event in session:
-        told = _line(session, event)
+        told, words = _line(session, event), _words(session, event)
         if told is not None:
             on_line(TalkLine(_began_s(session, event), *told))
+        elif words is not None:
+            on_words(TalkLine(_began_s(session, event), *words))
 
 
 def _began_s(session: Session, event: ev.ServerEvent | ev.UnknownEvent) -> float:
     """Returns when what a line tells began."""
     conversation = session.conversation
     match event:
-        case ev.TranscriptionCompleted(item_id=item_id) | ev.TranscriptionFailed(item_id=item_id):
+        case (
+            ev.TranscriptionDelta(item_id=item_id)
+            | ev.TranscriptionCompleted(item_id=item_id)
+            | ev.TranscriptionFailed(item_id=item_id)
+        ):
             heard = next((one for one in conversation.speech if one.item_id == item_id), None)
             began_s = math.nan if heard is None else _onset_s(session, heard)
-        case ev.OutputAudioTranscriptDone(item_id=item_id):
+        case (
+            ev.OutputAudioTranscriptDelta(item_id=item_id)
+            | ev.OutputAudioTranscriptDone(item_id=item_id)
+        ):
             item = conversation.items.get(item_id)
             began_s = math.nan if item is None else or_nan(item.played_s)
         case _:
@@ -374,11 +390,40 @@ def _line(session: Session, event: ev.ServerEvent | ev.UnknownEvent) -> tuple[st
             return "note", "interrupted before anything was heard"
         case ev.ItemAdded(item={"type": "function_call_output", "call_id": call_id}):
             call = conversation.calls.get(call_id)
-            return ("tool", call_text(call.name, call.arguments, call.output)) if call else None
+            return ("tool", _call_line(call)) if call else None
         case ev.ErrorEvent():
             return "error", event.message
         case _:
             return None
+
+
+def _words(session: Session, event: ev.ServerEvent | ev.UnknownEvent) -> tuple[str, str] | None:
+    """Returns who goes on to say something with this event, and all of it so far."""
+    match event:
+        case ev.TranscriptionDelta(item_id=item_id):
+            who = "user"
+        case ev.OutputAudioTranscriptDelta(item_id=item_id) | ev.OutputTextDelta(item_id=item_id):
+            who = "agent"
+        case _:
+            return None
+    item = session.conversation.items.get(item_id)
+    return (who, item.text.strip()) if item is not None and item.text.strip() else None
+
+
+def _call_line(call: FunctionCall) -> str:
+    """Returns a call as one would write it, and what came of it."""
+    output = "no output" if call.output is None else _plain(decoded(call.output), ": ")
+    return (
+        f"{call.name}({_plain(decoded(call.arguments), '=')}) → {shortened(output, _OUTPUT_CHARS)}"
+    )
+
+
+def _plain(value: object, between: str) -> str:
+    """Returns the names and values of an object without its braces; anything else as JSON, and
+    text as it is."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}{between}{json_text(one)}" for name, one in value.items())
+    return value if isinstance(value, str) else json_text(value)
 
 
 # --- the result ---

@@ -15,10 +15,12 @@ from realtime_nb.audio.levels import QUIET_PEAK_DBFS
 from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.audio.vad import speech_as_heard, speech_engine
 from realtime_nb.protocol.turns import SpeechSpan, TurnSettings
+from realtime_nb.recordings.progress import progress_bar
 
 __all__ = ["FoundSpeech", "speech_in_file"]
 
 _READ_MS = 60_000
+_BAR = "{percentage:3.0f}% |{bar:40}| {elapsed}, about {remaining} to go"
 _CREST_DB = 16.0
 """By so much are the peaks of speech above its level."""
 
@@ -105,14 +107,16 @@ def speech_in_file(
     per_ms = SAMPLE_RATE // 1000
     spans: list[SpeechSpan] = []
     energy, count = 0.0, 0
-    for span in speech_as_heard(audio.sound, settings, detector):
-        spans.append(span)
-        on_span(span)
-        for first in range(span.onset_ms, span.offset_ms, _READ_MS):
-            last = min(first + _READ_MS, span.offset_ms)
-            heard = audio.sound[first * per_ms : last * per_ms]
-            energy += float(np.square(heard, dtype=np.float64).sum())
-            count += len(heard)
+    with progress_bar(len(audio.sound), "samples", bar_format=_BAR) as bar:
+        for span in speech_as_heard(audio.sound, settings, detector, bar.update):
+            spans.append(span)
+            bar.clear()  # the span's row comes in its place
+            on_span(span)
+            for first in range(span.onset_ms, span.offset_ms, _READ_MS):
+                last = min(first + _READ_MS, span.offset_ms)
+                heard = audio.sound[first * per_ms : last * per_ms]
+                energy += float(np.square(heard, dtype=np.float64).sum())
+                count += len(heard)
     level = 10 * math.log10(energy / count) if energy else -math.inf if count else math.nan
     return FoundSpeech(audio, spans, level)
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import typer
 
 import realtime_nb as rt
 from realtime_nb.commands import bench, cli
@@ -27,7 +28,8 @@ from realtime_nb.commands.doctor import Check, DoctorReport
 from tests.paths import DATA
 
 CLUBS = str(DATA / "cards_001.wav")
-COMMANDS = ("talk", "serve", "vad", "doctor", "lab", "bench")
+COMMANDS = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+"""Each command of the parser, by name."""
 
 Capture = pytest.CaptureFixture[str]
 
@@ -99,6 +101,56 @@ def test_what_is_mistyped(capsys: Capture, arguments: tuple[str, ...], hint: str
     code, line = _refused(capsys, *arguments)
     assert code == 2
     assert hint in line
+
+
+def _parameters(kind: str) -> list[Any]:
+    return [
+        pytest.param(name, one, id=f"{name} {one.opts[0]}")
+        for name, command in COMMANDS.items()
+        for one in command.params
+        if one.param_type_name == kind
+    ]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_no_command_knows(capsys: Capture, command: str) -> None:
+    needed = [CLUBS for one in COMMANDS[command].params if one.required]
+    assert _refused(capsys, command, *needed, "--no-such-option")[0] == 2
+    if not any(one.nargs == -1 for one in COMMANDS[command].params):
+        assert _refused(capsys, command, *needed, "one", "too", "many")[0] == 2
+
+
+@pytest.mark.parametrize(("command", "argument"), _parameters("argument"))
+@pytest.mark.parametrize("given", ["missing.wav", "no/such/folder", "", "\N{SNOWMAN}.wav"])
+def test_what_is_not_there(capsys: Capture, command: str, argument: Any, given: str) -> None:
+    assert _refused(capsys, command, given)[0] == 2
+    if argument.nargs == -1 and argument.required:
+        assert _refused(capsys, command, CLUBS, given)[0] == 2
+
+
+TEXTS = ("--api-key", "--model", "--instructions", "--voice", "--token", "--llm-url", "--llm-model")
+"""Options that take any text: who gets it says what is wrong with it."""
+FOLDERS = ("--out", "--db")
+
+
+@pytest.mark.parametrize(("command", "option"), _parameters("option"))
+def test_values_that_cant_be(capsys: Capture, command: str, option: Any) -> None:
+    name = option.opts[0]
+    needed = [CLUBS for one in COMMANDS[command].params if one.required]
+    if option.is_flag:
+        assert _refused(capsys, command, *needed, f"{name}=wrong")[0] == 2
+        return
+    assert _refused(capsys, command, *needed, name)[0] == 2  # no value at all
+    if name not in (*TEXTS, *FOLDERS):
+        assert _refused(capsys, command, *needed, name, "wrong")[0] == 2
+
+
+@pytest.mark.parametrize("out", ["folder", "no/such/folder/page.html"])
+def test_a_report_that_has_no_place_is_not_made(capsys: Capture, out: str) -> None:
+    Path("folder").mkdir()
+    code, line = _refused(capsys, "report", CLUBS, "--out", out)
+    assert code == 2
+    assert "folder" in line
 
 
 # --- audio ----------------------------------------------------------------------------------------
@@ -288,6 +340,7 @@ def test_talk_books_and_prints(capsys: Capture) -> None:
     *lines, last = capsys.readouterr().out.splitlines()
 
     assert [line.split()[1] for line in lines] == ["user", "tool", "agent"]
+    assert re.search(r" check_appointment_availability\(\w+=.*\) → \w+: ", lines[1])
     result = json.loads(last)
     latency = {"latency_ms", "latency_average"}
     assert set(result) == {"recording", "turns", "errors", "usage", "notes"} | latency
@@ -296,6 +349,14 @@ def test_talk_books_and_prints(capsys: Capture) -> None:
     assert turn["latency_ms"] is None and "speed" in turn["latency_note"]
     assert rt.load(result["recording"]).complete
     assert AppointmentBook(Path("kept") / "appointments.sqlite").bookings() == []
+
+
+def test_a_latency_that_is_not_known_has_its_reason(capsys: Capture) -> None:
+    assert cli.main(["talk", CLUBS, "--speed", "4"]) == 0
+    *_, why, recorded = capsys.readouterr().out.splitlines()
+    assert why.startswith("      no latency: ")
+    assert "speed" in why
+    assert "recorded in recordings" in recorded
 
 
 def test_talk_that_is_not_heard_fails(capsys: Capture) -> None:
