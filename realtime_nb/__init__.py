@@ -7,7 +7,8 @@
     async with rt.connect("local", record="recordings/") as session:
         await session.play("hello.wav")
         await session.settled()
-        print(session.conversation.transcript())
+        for who, words in session.conversation.transcript():
+            print(f"{who}: {words}")
 
     rec = rt.load(session.recording)
     rec.turns

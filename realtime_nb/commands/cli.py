@@ -228,6 +228,7 @@ def talk(
     With --json, the last line is the result.
     """
     from realtime_nb.commands.live_lines import LiveLines
+    from realtime_nb.commands.talk import TalkLine
     from realtime_nb.commands.talk import talk as hold
 
     options = _turn_detection(vad, threshold, silence_ms, prefix_ms)
@@ -235,6 +236,7 @@ def talk(
     if "://" in endpoint:
         api_key = api_key or os.environ.get(TOKEN_VARIABLE)
     lines = LiveLines(sys.stdout)
+    lines.grow(TalkLine(0.0, "note", "connecting; then the files are spoken"))
     try:
         result = asyncio.run(
             hold(
