@@ -14,6 +14,7 @@ from realtime_nb.analysis.pace import row_at_pace
 from realtime_nb.analysis.tables import latency
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.analysis.voices import Voices
+from realtime_nb.errors import at_call
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.protocol.words import counted
@@ -60,6 +61,7 @@ class Timing(MeasuringView):
 
     _esm = module_text("timing.js")
 
+    @at_call
     def __init__(
         self, source: SessionSource | _TimedSource | None = None, **settings: object
     ) -> None:
