@@ -316,6 +316,11 @@ async def _conversation() -> _Found:
     from realtime_nb.session.connect import connect
 
     began = time.perf_counter()
+    from realtime_nb.local.server import serve
+
+    async with serve() as server:  # which measures this before it lets anybody in
+        capacity = server.capacity
+    began = time.perf_counter()
     async with connect("local", pace=_PACE) as session:
         started_s = time.perf_counter() - began
         began = time.perf_counter()
@@ -326,6 +331,7 @@ async def _conversation() -> _Found:
     if not (in_time and answers and heard):
         return "missing", "started, but did not answer", "report this, please"
     words = f"started in {started_s:.1f} s, answered “Hello!” with “{answers[0]}”"
+    words += f"; carries {capacity} conversations at once"
     if started_s > SLOW_START_S:
         return "warning", words, "the machine is busy or slow"
     return "ok", words, ""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import aclosing
 from typing import Any, Literal
 
 import msgspec
@@ -16,21 +16,19 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
 from realtime_nb.errors import RealtimeError
+from realtime_nb.local.client_socket import CLOSE_S, ClientSocket, Received
 from realtime_nb.local.engines import Backlog, Engines, patience
 from realtime_nb.local.hearing import hear
+from realtime_nb.local.messages import LongAppend
+from realtime_nb.local.sharing import LoopShare, Sharing
 from realtime_nb.local.speaking import SpeechPace, respond
-from realtime_nb.protocol.checking import MAX_APPEND_BYTES
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.protocol.items import decode_audio
-from realtime_nb.protocol.problems import Refused
+from realtime_nb.protocol.problems import Problem
 from realtime_nb.protocol.server import CancelResponse, Job, Respond, ServerProtocol, Transcribe
 
 __all__ = ["Connection", "close_socket", "cut", "new_id"]
 
 logger = logging.getLogger(__name__)
-
-CLOSE_S = 5.0
-"""How long a client may take to answer a CLOSE; then its connection is cut."""
 
 MAX_UNSENT_BYTES = 64 * 1024 * 1024
 """A client that leaves more than this unread is closed."""
@@ -41,13 +39,11 @@ UNSENT_PAUSE_BYTES = 8 * 1024 * 1024
 UNREAD_S = 30.0
 """A client that takes longer than this to read one event is closed."""
 
-_UNHEARD_PAUSE_BYTES = 32 * 1024 * 1024
+MAX_KEPT_BYTES = 48 * 1024 * 1024
+"""Of items, responses and settings, those of the past included; a session with more is closed."""
+
+_UNHEARD_PAUSE_BYTES = 16 * 1024 * 1024
 _TRANSCRIPTION_BYTES = 64 * 1024  # what a waiting transcription counts beyond its audio
-
-_PIECE_CHARS = 64_000
-"""Base64 of one second; a long append is taken in pieces, so that others are served between."""
-
-_MAX_APPEND_CHARS = MAX_APPEND_BYTES * 4 // 3
 
 
 def new_id(prefix: str) -> str:
@@ -55,24 +51,19 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(10)}"
 
 
-async def close_socket(socket: ServerConnection, code: int, reason: str) -> None:
+async def close_socket(socket: ClientSocket, code: int, reason: str) -> None:
     """Closes a connection in bounded time, also when the client doesn't read.
 
     The CLOSE frame waits behind unread data without a limit of its own, so one is set here. The
-    client's answer to it comes behind all that it sent before, which is read and dropped.
+    client's answer to it comes behind all that it sent before, which is dropped.
     """
-    closing = asyncio.create_task(socket.close(code, reason))
+    socket.drop_input()
     try:
         async with asyncio.timeout(CLOSE_S):
-            with contextlib.suppress(ConnectionClosed):
-                async for _ in socket:
-                    pass
-            await closing
+            await socket.close(code, reason)
     except TimeoutError:
         cut(socket)
         await socket.wait_closed()
-    finally:
-        closing.cancel()
 
 
 def cut(socket: ServerConnection) -> None:
@@ -89,11 +80,12 @@ class Connection:
         engines: shared with the other connections.
         pace: of spoken answers.
         session_s: the session's maximum duration; then CLOSE 1001.
+        sharing: with the other connections of the server.
     """
 
     def __init__(
         self,
-        socket: ServerConnection,
+        socket: ClientSocket,
         engines: Engines,
         pace: SpeechPace,
         *,
@@ -101,6 +93,7 @@ class Connection:
         session_s: float,
         dialect: Literal["ga", "beta"],
         session_type: Literal["realtime", "transcription"],
+        sharing: Sharing | None = None,
     ) -> None:
         self._socket = socket
         self._engines = engines
@@ -111,6 +104,9 @@ class Connection:
         self._unsent = Backlog(UNSENT_PAUSE_BYTES)
         self._unheard = Backlog(_UNHEARD_PAUSE_BYTES)
         self._hearing = asyncio.Lock()  # one transcription at a time: the threads are for everybody
+        sharing = sharing or Sharing()
+        self._share = LoopShare(sharing.line)
+        self._memory = sharing.memory
         self._tasks: set[asyncio.Task[None]] = set()
         self._responses: dict[str, asyncio.Task[None]] = {}
         self._attempts: dict[str, int] = {}  # the latest transcription of each item that waits
@@ -127,18 +123,22 @@ class Connection:
         """Runs the session; returns when the socket is closed. Owns and ends all of its tasks."""
         minutes = self._session_s / 60
         expired = f"Your session hit the maximum duration of {minutes:g} minutes."
-        expiry = asyncio.get_running_loop().call_later(self._session_s, self._finish, 1001, expired)
+        expiry = asyncio.get_running_loop().call_later(self._session_s, self.finish, 1001, expired)
         self.core.start()
         self._pump()
-        reader = self._start(self._read())
-        self._start(self._write())
+        ends: list[asyncio.Future[Any]] = [
+            self._start(self._read()),
+            self._start(self._write()),
+            self._start(self._socket.wait_closed()),  # while both of them wait for something else
+            self._end,
+        ]
         try:
-            ends: list[asyncio.Future[Any]] = [reader, self._end]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             expiry.cancel()
+            self._memory.forget(self._hold_less)
             closing = self._end.result() if self._end.done() else None
-            self._finish(1000, "")
+            self.finish(1000, "")
             tasks = [*self._tasks]
             for task in tasks:
                 task.cancel()
@@ -146,7 +146,7 @@ class Connection:
         if closing is not None:
             await close_socket(self._socket, *closing)
 
-    def _finish(self, code: int, reason: str) -> None:
+    def finish(self, code: int, reason: str) -> None:
         """Ends the session from the server's side; the first reason counts."""
         if not self._end.done():
             self._end.set_result((code, reason))
@@ -155,20 +155,39 @@ class Connection:
 
     async def _read(self) -> None:
         try:
-            async for frame in self._socket:
-                for piece in _pieces(frame):
-                    if isinstance(piece, dict):
-                        self.core.receive(piece)
-                    else:
-                        self.core.receive_frame(piece)
-                    refused = self._pump()
-                    await asyncio.sleep(0)
+            async with aclosing(aiter(self._socket)) as messages:  # type: ignore[type-var]
+                async for message in messages:
+                    await self._take(message)
                     await self._unsent.room()
                     await self._unheard.room()
-                    if "input_audio_buffer_full" in refused:
-                        break  # once for the whole append
         except ConnectionClosed:
             pass  # the client is gone, by CLOSE or without one
+
+    async def _take(self, message: Received) -> None:
+        for piece in _pieces(message):
+            async with self._share.turn():
+                match piece:
+                    case Problem():
+                        self.core.refuse(piece)
+                    case dict():
+                        self.core.receive(piece)
+                    case _:
+                        self.core.receive_frame(piece)
+                refused = self._pump()
+                self._note_memory()
+            await asyncio.sleep(0)
+            if "input_audio_buffer_full" in refused:
+                break  # once for the whole append
+
+    def _note_memory(self) -> None:
+        """Counts what the session holds now that it took something."""
+        if self.core.kept_bytes > MAX_KEPT_BYTES:
+            self.finish(1013, "This session holds all it can. Open another one.")
+        waiting = self._unsent.amount + self._unheard.amount
+        self._memory.note(self._hold_less, self.core.kept_bytes + self.core.audio_bytes + waiting)
+
+    def _hold_less(self) -> None:
+        self.finish(1013, "The server is short of memory, and this session holds most of it.")
 
     # --- out ---
 
@@ -186,7 +205,7 @@ class Connection:
             self._unsent.add(len(frame))
             self._outgoing.put_nowait(frame)
         if self._unsent.amount > MAX_UNSENT_BYTES:
-            self._finish(1013, "The client does not read what it is sent.")
+            self.finish(1013, "The client does not read what it is sent.")
         for job in jobs:
             self._run(job)
         return [event["error"]["code"] for event in events if event["type"] == "error"]
@@ -201,7 +220,7 @@ class Connection:
         except ConnectionClosed:
             pass  # the reader learns it, too
         except TimeoutError:
-            self._finish(1013, "The client does not read what it is sent.")
+            self.finish(1013, "The client does not read what it is sent.")
 
     # --- jobs ---
 
@@ -227,7 +246,7 @@ class Connection:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             logger.error("A session ends by a fault of the server", exc_info=error)
-            self._finish(1011, "The server failed; its log says why.")
+            self.finish(1011, "The server failed; its log says why.")
 
     def _start_transcription(self, job: Transcribe) -> None:
         size = len(job.audio) + _TRANSCRIPTION_BYTES
@@ -268,24 +287,13 @@ class Connection:
             self._responses.pop(job.response_id, None)
 
 
-def _pieces(frame: str | bytes) -> list[str | bytes | JsonObject]:
-    """Returns the frame, or a long append as several: what is heard doesn't depend on the cuts."""
-    if isinstance(frame, bytes) or len(frame) <= 2 * _PIECE_CHARS:
-        return [frame]
-    try:
-        raw = msgspec.json.decode(frame)
-        if not isinstance(raw, dict) or set(raw) - {"event_id"} != {"type", "audio"}:
-            return [frame]
-        audio = raw["audio"]
-        if raw["type"] != "input_audio_buffer.append" or not isinstance(audio, str):
-            return [frame]
-        if len(audio) > _MAX_APPEND_CHARS:
-            return [frame]  # to be refused as a whole
-        decode_audio(audio, "audio")
-    except (msgspec.DecodeError, RecursionError, UnicodeError, Refused):
-        return [frame]
-    cuts = range(0, len(audio), _PIECE_CHARS)
-    return [{**raw, "audio": audio[start : start + _PIECE_CHARS]} for start in cuts]
+def _pieces(message: Received) -> Iterator[str | bytes | JsonObject | Problem]:
+    """Yields a message, or a long append as several: what is heard doesn't depend on the cuts."""
+    if not isinstance(message, LongAppend):
+        yield message
+        return
+    for audio in message.audio:
+        yield {**message.event, "audio": audio}
 
 
 def _words(error: Exception) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from realtime_nb.errors import RealtimeError
 from realtime_nb.local.llm import LLM
 from realtime_nb.local.stt import STT
+from realtime_nb.local.threads import WorkThreads
 from realtime_nb.local.tts import TTS
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.input_buffer import SpeechDetector
@@ -33,13 +33,9 @@ class Engines:
     llm: LLM
     tts: TTS
     detector_for: Callable[[JsonObject], SpeechDetector]
-    hearing: Executor = field(default_factory=lambda: _threads("hearing"), repr=False)
-    voicing: Executor = field(default_factory=lambda: _threads("voicing"), repr=False)
+    hearing: WorkThreads = field(default_factory=lambda: WorkThreads(2, "hearing"), repr=False)
+    voicing: WorkThreads = field(default_factory=lambda: WorkThreads(2, "voicing"), repr=False)
     timeout_s: float = 90.0
-
-
-def _threads(purpose: str) -> Executor:
-    return ThreadPoolExecutor(2, thread_name_prefix=f"realtime_nb-{purpose}")
 
 
 @asynccontextmanager

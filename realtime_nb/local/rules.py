@@ -7,9 +7,11 @@ stands is worked out from the items of the request.
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +19,7 @@ from typing import Any
 from realtime_nb.local.llm import Call, Request, Text, word_deltas
 from realtime_nb.local.offered import offered, with_choice
 from realtime_nb.local.small_talk import echo, greeting, offer, result_sentence, small_talk
+from realtime_nb.local.threads import WorkThreads
 from realtime_nb.local.tool_arguments import (
     Parameter,
     ToolSpec,
@@ -35,6 +38,8 @@ LAST_ITEMS = 24
 LAST_TURNS = 8
 LONGEST_TURN = 800  # characters
 MOST_MISSES = 3
+MOST_TOOLS = 32
+LONGEST_THOUGHT_S = 2.0
 
 SHORT_ANSWER = 4  # words
 _TAKES = re.compile(r"\b(?:take|have|book|choose|do|prefer|want|like)\b", re.I)
@@ -55,13 +60,20 @@ class RuleLLM:
     def __init__(self, clock: Callable[[], datetime.date] = datetime.datetime.now) -> None:
         self.name = "rules"
         self.clock = clock
+        self._threads = WorkThreads(1, "thinking")  # more would only wait for each other
 
     def reply(self, request: Request) -> AsyncIterator[Text | Call]:
         """Streams the answer: the text word by word, or one function call."""
         return self._stream(request)
 
+    def close(self) -> None:
+        """Ends the thread that thinks; another one begins if it is asked again."""
+        self._threads.shutdown(wait=False)
+        self._threads = WorkThreads(1, "thinking")
+
     async def _stream(self, request: Request) -> AsyncIterator[Text | Call]:
-        answer = _answer(request, self.clock())
+        loop = asyncio.get_running_loop()
+        answer = await loop.run_in_executor(self._threads, _answer, request, self.clock())
         if isinstance(answer, Call):
             yield answer
             return
@@ -72,9 +84,9 @@ class RuleLLM:
 def _answer(request: Request, now: datetime.date) -> str | Call:
     if request.instructions.startswith(WORD_FOR_WORD):
         return request.instructions.removeprefix(WORD_FOR_WORD).strip()
-    tools = [spec for definition in request.tools if (spec := read_tool(definition))]
-    offers = offer(tools)
     items = [item for item in request.items if item.get("role") != "system"][-LAST_ITEMS:]
+    tools = [spec for one in _likeliest(request.tools, items) if (spec := read_tool(one))]
+    offers = offer(tools)
     if not items:
         return greeting(offers)
     results, last = _spoken_results(items), _unanswered(items)
@@ -85,6 +97,28 @@ def _answer(request: Request, now: datetime.date) -> str | Call:
     if isinstance(answer, Call):
         return answer  # what it comes to is told with the other results
     return f"{results} {answer}".strip()
+
+
+def _likeliest(
+    tools: Sequence[dict[str, Any]], items: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Returns the functions, of very many those that share the most words with what was said."""
+    if len(tools) <= MOST_TOOLS:
+        return list(tools)
+    said = _words(" ".join(map(_text_of, items)))
+    called = {item.get("name") for item in items if item.get("type") == "function_call"}
+
+    def likeness(number: int) -> tuple[bool, int, int]:
+        name = str(tools[number].get("name"))
+        words = _words(f"{name} {tools[number].get('description')}"[:LONGEST_TURN])
+        return name in called, len(words & said), -number
+
+    best = sorted(range(len(tools)), key=likeness, reverse=True)[:MOST_TOOLS]
+    return [tools[number] for number in sorted(best)]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"[a-z]{3,}", text.lower()))
 
 
 def _allowed(tools: list[ToolSpec], choice: str | dict[str, Any]) -> list[ToolSpec]:
@@ -121,7 +155,10 @@ class _Dialogue:
 
     def replay(self, items: Sequence[dict[str, Any]]) -> str | Call:
         """Follows the items up to the last one, and answers that."""
+        until_s = time.monotonic() + LONGEST_THOUGHT_S
         for item in items[:-1]:
+            if time.monotonic() > until_s:
+                return "Sorry, that is more than my rules can follow. Could you say it in short?"
             self._follow(item)
         return self._hear(_text_of(items[-1]), last=True)
 

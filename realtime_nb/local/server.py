@@ -15,26 +15,31 @@ import http
 import logging
 import math
 import secrets
+from collections import deque
 from collections.abc import Sequence
-from typing import Literal, Self
+from typing import Any, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import websockets.asyncio.server as ws
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 from websockets.typing import Subprotocol
 
 from realtime_nb.audio.vad import FrameDetector
 from realtime_nb.errors import ConfigurationError, at_call
-from realtime_nb.local.connection import CLOSE_S, Connection, close_socket, cut, new_id
+from realtime_nb.local import admission
+from realtime_nb.local.client_socket import CLOSE_S, ClientSocket
+from realtime_nb.local.connection import Connection, close_socket, cut, new_id
 from realtime_nb.local.engines import Engines
+from realtime_nb.local.frames import MAX_MESSAGE_BYTES
 from realtime_nb.local.llm import LLM
 from realtime_nb.local.rules import RuleLLM
+from realtime_nb.local.sharing import Sharing
 from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.local.stt import STT, load_stt
 from realtime_nb.local.tts import TTS, load_tts
-from realtime_nb.protocol.checking import MAX_APPEND_BYTES
 from realtime_nb.protocol.dialect import is_beta_handshake
 from realtime_nb.protocol.problems import Problem
 
@@ -47,8 +52,9 @@ _wire_logger = logging.getLogger(f"{__name__}.wire")
 _wire_logger.setLevel(logging.CRITICAL)
 
 _PATH = "/v1/realtime"
-_MAX_FRAME_BYTES = MAX_APPEND_BYTES * 8 // 5  # in base64, and the JSON around it
 _MAX_WAITING_FRAMES = 4
+_MAX_HANDSHAKES = 64
+_THREADS_S = 1.0  # what is left of the time for closing, once the sessions are over
 _KEY_PREFIX = "openai-insecure-api-key."
 
 
@@ -61,7 +67,7 @@ def serve(
     llm: LLM | None = None,
     tts: TTS | None = None,
     session_minutes: float = 60.0,
-    max_connections: int = 200,
+    max_connections: int | None = None,
     lead_ms: float = 1_000.0,
     speed: float = 1.0,
 ) -> LocalServer:
@@ -74,7 +80,8 @@ def serve(
         llm: what thinks of the answers; None: the rule-based stand-in, which says that it is one.
         tts: the voice; None: the packaged one.
         session_minutes: after that a session is closed with 1001, as the hosted service does.
-        max_connections: more are refused.
+        max_connections: more are refused; None: what this machine carries, as measured at the
+            start (:attr:`LocalServer.capacity`).
         lead_ms: how far answers are sent ahead of their playing time.
         speed: above 1, conversations run faster than life (for tests and batch replays).
 
@@ -89,7 +96,7 @@ def serve(
             raise ConfigurationError(f"{name} is {value}; give a number greater than 0.")
     if not lead_ms >= 0:
         raise ConfigurationError(f"lead_ms is {lead_ms}; give milliseconds, 0 or more.")
-    if max_connections < 1:
+    if max_connections is not None and max_connections < 1:
         raise ConfigurationError(f"max_connections is {max_connections}; give 1 or more.")
     engines = Engines(
         stt=load_stt(stt) if isinstance(stt, str) else stt,
@@ -109,7 +116,12 @@ def serve(
 
 @at_call
 class LocalServer:
-    """See :func:`serve`. ``url`` and ``token`` are known once it is entered."""
+    """See :func:`serve`. ``url`` and ``token`` are known once it is entered.
+
+    Attributes:
+        capacity: how many conversations at once this machine carries, as measured at the start;
+            None where the number of connections is given.
+    """
 
     def __init__(
         self,
@@ -119,7 +131,7 @@ class LocalServer:
         token: str,
         pace: SpeechPace,
         session_s: float,
-        max_connections: int,
+        max_connections: int | None,
     ) -> None:
         self.engines = engines
         self.port = port
@@ -127,7 +139,9 @@ class LocalServer:
         self._pace = pace
         self._session_s = session_s
         self._max_connections = max_connections
-        self._sockets: set[ws.ServerConnection] = set()  # those turned away included
+        self.capacity: int | None = None
+        self._sharing = Sharing()
+        self._knocking: deque[ClientSocket] = deque()
         self._connections: set[Connection] = set()
         self._server: ws.Server | None = None
 
@@ -150,7 +164,7 @@ class LocalServer:
             await self._warm_up()
             self._server = await self._listen()
         except BaseException:
-            await self._stop_threads()
+            await self._stop_threads(asyncio.get_running_loop().time() + CLOSE_S)
             raise
         self.port = next(iter(self._server.sockets)).getsockname()[1]
         return self
@@ -163,13 +177,14 @@ class LocalServer:
                 self.port,
                 process_request=self._check_request,
                 select_subprotocol=_chosen_subprotocol,
-                max_size=_MAX_FRAME_BYTES,
+                max_size=MAX_MESSAGE_BYTES,
                 max_queue=_MAX_WAITING_FRAMES,
                 ping_interval=20,
                 close_timeout=CLOSE_S,
                 compression=None,
                 server_header=None,
                 logger=_wire_logger,
+                create_connection=cast("type[ws.ServerConnection]", self._new_socket),
             )
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
@@ -179,30 +194,49 @@ class LocalServer:
                 "Choose another one, or 0 for any free port."
             ) from None
 
+    def _new_socket(self, *args: Any, **kwargs: Any) -> ClientSocket:
+        """Returns the socket of whoever knocks; who has been at the door for longest makes room."""
+        while self._knocking and self._knocking[0].protocol.state is not State.CONNECTING:
+            self._knocking.popleft()
+        if len(self._knocking) >= _MAX_HANDSHAKES:
+            cut(self._knocking.popleft())
+        socket = ClientSocket(*args, sharing=self._sharing, **kwargs)
+        self._knocking.append(socket)
+        return socket
+
     async def __aexit__(self, *raised: object) -> None:
         server, self._server = self._server, None
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + CLOSE_S + _THREADS_S
         if server is not None:
+            for connection in self._connections:
+                connection.finish(1001, "")
+            for socket in server.handlers:
+                cast("ClientSocket", socket).drop_input()
             server.close()  # 1001 for every client
             try:
-                async with asyncio.timeout(CLOSE_S + 1):
+                async with asyncio.timeout(CLOSE_S):
                     await server.wait_closed()
             except TimeoutError:
                 # A client that doesn't read keeps its CLOSE, and everybody else, waiting.
-                for socket in self._sockets:
+                for socket in [*server.handlers]:
                     cut(socket)
                 await server.wait_closed()
-        await self._stop_threads()
+        await self._stop_threads(until_s)
 
-    async def _stop_threads(self) -> None:
-        """Ends the engines' threads, but waits no longer than this for one that hangs."""
+    async def _stop_threads(self, until_s: float) -> None:
+        """Ends the engines' threads, but waits no longer than until then for one that hangs."""
         pools = (self.engines.hearing, self.engines.voicing)
         for pool in pools:
             pool.shutdown(wait=False, cancel_futures=True)
-        try:
-            async with asyncio.timeout(CLOSE_S):
-                await asyncio.gather(*(asyncio.to_thread(pool.shutdown) for pool in pools))
-        except TimeoutError:
-            logger.warning("An engine is still at work and keeps its thread until it is done.")
+        if isinstance(self.engines.llm, RuleLLM):
+            self.engines.llm.close()
+        loop = asyncio.get_running_loop()
+        while any(pool.busy for pool in pools):
+            if loop.time() > until_s:
+                logger.warning("An engine is still at work and keeps its thread until it is done.")
+                return
+            await asyncio.sleep(0.005)
 
     async def _warm_up(self) -> None:
         """Loads the models before anybody can connect, so that no first turn is slow."""
@@ -217,11 +251,15 @@ class LocalServer:
             if hasattr(engine, "warm_up")
         ]
         await asyncio.gather(*warm)
+        if self._max_connections is None:
+            self.capacity = await loop.run_in_executor(
+                engines.voicing, admission.measured_capacity, engines
+            )
 
     # --- who may come in ---
 
     def _check_request(self, connection: ws.ServerConnection, request: Request) -> Response | None:
-        """Refuses web pages and wrong paths before the upgrade; the token is looked at after it."""
+        """Refuses web pages, wrong paths and wrong tokens before the upgrade: they cost nothing."""
         if request.headers.get_all("Origin"):
             return connection.respond(
                 http.HTTPStatus.FORBIDDEN, "This server does not talk to web pages.\n"
@@ -233,43 +271,48 @@ class LocalServer:
             return connection.respond(
                 http.HTTPStatus.NOT_FOUND, f"The Realtime endpoint is {_PATH}.\n"
             )
+        key = _api_key(request, _subprotocols(request)) or ""
+        if not hmac.compare_digest(_bytes(key), _bytes(self.token)):
+            what = "Incorrect API key provided." if key else "Missing bearer authentication."
+            words = f"{what} Use the token that this local server printed when it started\n"
+            return connection.respond(http.HTTPStatus.UNAUTHORIZED, words)
         return None
 
-    def _problem(self, key: str | None, model: str | None, intent: str) -> Problem | None:
-        if not key:
-            return Problem(None, "Missing bearer or basic authentication in header")
-        if not hmac.compare_digest(_bytes(key), _bytes(self.token)):
-            message = (
-                "Incorrect API key provided. Use the token that this local server printed when it "
-                "started."
-            )
-            return Problem("invalid_api_key", message)
+    def _problem(self, model: str | None, intent: str) -> Problem | None:
         if model is None and intent != "transcription":
             message = (
                 "You must provide a model parameter, for example "
                 f"{self.url}?model=local. Any name will do."
             )
             return Problem("missing_model", message)
-        if len(self._connections) >= self._max_connections:
+        count = len(self._connections)
+        if self._max_connections is not None and count >= self._max_connections:
             message = f"{self._max_connections} sessions are open. Close one and try again."
             return Problem("session_limit_reached", message)
+        if self.capacity is not None and count >= self.capacity:
+            message = (
+                f"This machine carries {self.capacity} conversations at once, as measured when the "
+                "server started. Close one and try again, or give serve() max_connections."
+            )
+            return Problem("rate_limit_exceeded", message)
+        waiting_s = max(self.engines.hearing.waiting_s, self.engines.voicing.waiting_s)
+        if waiting_s > admission.MAX_WAIT_S:
+            message = (
+                f"Answers wait {waiting_s:.1f} s for this machine's engines by now. Close a "
+                "session, or try again in some seconds."
+            )
+            return Problem("rate_limit_exceeded", message)
         return None
 
-    async def _handle(self, socket: ws.ServerConnection) -> None:
-        self._sockets.add(socket)
-        try:
-            await self._serve(socket)
-        finally:
-            self._sockets.discard(socket)
-
-    async def _serve(self, socket: ws.ServerConnection) -> None:
+    async def _handle(self, accepted: ws.ServerConnection) -> None:
+        socket = cast("ClientSocket", accepted)
         request = socket.request
         assert request is not None
         query = parse_qs(request.path.partition("?")[2])
         model = query.get("model", [None])[0]
         intent = query.get("intent", [""])[0] or ""
         subprotocols = _subprotocols(request)
-        problem = self._problem(_api_key(request, subprotocols), model, intent)
+        problem = self._problem(model, intent)
         if problem is not None:
             await _turn_away(socket, problem)
             return
@@ -282,6 +325,7 @@ class LocalServer:
             session_s=self._session_s,
             dialect="beta" if beta else "ga",
             session_type="transcription" if intent == "transcription" else "realtime",
+            sharing=self._sharing,
         )
         self._connections.add(connection)
         try:
@@ -330,13 +374,9 @@ def _bytes(key: str) -> bytes:
     return key.encode("utf-8", "surrogateescape")
 
 
-async def _turn_away(socket: ws.ServerConnection, problem: Problem) -> None:
+async def _turn_away(socket: ClientSocket, problem: Problem) -> None:
     """Says what is wrong and closes, with the codes that the hosted server uses."""
-    codes: dict[str | None, Literal[3000, 4000, 1013]] = {
-        None: 3000,
-        "invalid_api_key": 3000,
-        "session_limit_reached": 1013,
-    }
+    codes: dict[str | None, int] = {"session_limit_reached": 1013, "rate_limit_exceeded": 1013}
     error = {
         "type": problem.type,
         "code": problem.code,
@@ -345,7 +385,7 @@ async def _turn_away(socket: ws.ServerConnection, problem: Problem) -> None:
         "event_id": None,
     }
     event = {"type": "error", "event_id": new_id("event"), "error": error}
-    reason = problem.type if problem.code is None else f"{problem.type}.{problem.code}"
+    reason = f"{problem.type}.{problem.code}"
     with contextlib.suppress(ConnectionClosed):
         await socket.send(msgspec.json.encode(event), text=True)
     await close_socket(socket, codes.get(problem.code, 4000), reason)

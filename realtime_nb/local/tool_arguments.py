@@ -11,6 +11,7 @@ import datetime
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from realtime_nb.local.entities import (
@@ -237,12 +238,16 @@ class _Said:
 
 def _listen(tool: ToolSpec, turn: Utterance, today: datetime.date) -> _Said:
     asked = {each.kind for each in tool.parameters if each.name in turn.asked}
-    days = find_dates(turn.text, today)
+    return _said(turn.text, today, bool(asked & {"time", "moment"}), "name" in asked)
+
+
+@lru_cache(maxsize=256)  # many functions are asked what they make of the same turns
+def _said(text: str, today: datetime.date, asked_time: bool, asked_name: bool) -> _Said:
+    days = find_dates(text, today)
     taken = [each.span for each in days]
-    times = find_times(turn.text, taken, asked=bool(asked & {"time", "moment"}))
+    times = find_times(text, taken, asked=asked_time)
     taken += [each.span for each in times]
-    names = find_names(turn.text, taken, asked="name" in asked)
-    return _Said(turn.text, days, times, names, taken)
+    return _Said(text, days, times, find_names(text, taken, asked=asked_name), taken)
 
 
 def fill(tool: ToolSpec, turns: Sequence[Utterance], today: datetime.date) -> dict[str, Any]:
@@ -298,10 +303,14 @@ def _written(value: object, parameter: Parameter) -> str | None:
     return str(value)
 
 
+_numbers_in = lru_cache(maxsize=256)(find_numbers)
+_places_in = lru_cache(maxsize=256)(find_places)
+
+
 def _numbers(tool: ToolSpec, turn: Utterance, said: _Said) -> dict[str, float]:
     """Returns each number for the argument that is named beside it, else for one that is open."""
     filled: dict[str, float] = {}
-    left = find_numbers(said.text, said.taken)
+    left = list(_numbers_in(said.text, tuple(said.taken)))
     wanted = [each for each in tool.parameters if each.kind == "number"]
     for parameter in wanted:
         beside = next((each for each in left if _named_beside(parameter, each, said.text)), None)
@@ -343,7 +352,7 @@ def _other(parameter: Parameter, tool: ToolSpec, turn: Utterance, said: _Said) -
         case "flag":
             return _flag(parameter, said.text, asked)
         case "place":
-            places = find_places(said.text, said.taken, asked)
+            places = _places_in(said.text, tuple(said.taken), asked)
             return places[-1].value if places else None
         case "phone":
             match = _PHONE.search(said.text)

@@ -28,9 +28,10 @@ from realtime_nb.protocol.records import (
     Response,
     Speech,
     ToolReport,
+    known_moment,
 )
 from realtime_nb.protocol.repeated_ids import tell_apart
-from realtime_nb.protocol.reported_usage import count_of, details_of
+from realtime_nb.protocol.reported_usage import added_up
 from realtime_nb.protocol.server_playback import apply_server_playback, cut_at
 from realtime_nb.protocol.serving import NOBODY, Serving, serving_of
 from realtime_nb.protocol.setting_changes import SettingChanges
@@ -154,6 +155,11 @@ class Conversation:
         """Audio appended since the last commit or clear that was sent."""
         return self.audio.sent_ms - self.audio.committed_ms
 
+    def holds(self, item_id: str) -> bool:
+        """Tells whether an item is in the conversation; one that was only mentioned is not."""
+        item = self.items.get(item_id)
+        return item is not None and item.placed
+
     def in_order(self) -> list[Item]:
         """Returns the items in conversation order."""
         return [self.items[item_id] for item_id in self.order]
@@ -187,20 +193,12 @@ class Conversation:
 
     def played_ms(self, items: Iterable[Item]) -> float:
         """Returns how much of these items' audio was played; NaN where nothing tells."""
-        known = self.playback_known
-        return sum(item.played_ms or 0.0 for item in items) if known else math.nan
+        return sum(i.played_ms or 0.0 for i in items) if self.playback_known else math.nan
 
     @property
     def usage(self) -> dict[str, int]:
         """Token counts of all responses added up: input, cached (part of input) and output."""
-        totals = {"input_tokens": 0, "cached_tokens": 0, "output_tokens": 0, "total_tokens": 0}
-        for response in self.responses.values():
-            usage = response.usage or {}
-            for name in ("input_tokens", "output_tokens", "total_tokens"):
-                totals[name] += count_of(usage.get(name)) or 0
-            cached = details_of(usage, "input").get("cached_tokens")
-            totals["cached_tokens"] += count_of(cached) or 0
-        return totals
+        return added_up(response.usage or {} for response in self.responses.values())
 
     def transcript(self) -> list[tuple[str, str]]:
         """Returns who said what: (role, text) of every message that has text, in order."""
@@ -250,15 +248,15 @@ class Conversation:
             return
         item.playback, item.played_by, item.played_ms = state, "device", report.played_ms
         if report.kind == "started":
-            item.played_s = _moment(report.t_s)
+            item.played_s = known_moment(report.t_s)
         elif report.kind == "underrun":
             item.underruns += 1
         else:
-            item.stopped_s = _moment(report.t_s)
+            item.stopped_s = known_moment(report.t_s)
 
     def apply_tool(self, report: ToolReport) -> None:
         """Takes in a report of who runs the functions that the model calls."""
-        self._call(report.call_id).report(report, _moment(report.t_s))
+        self._call(report.call_id).report(report, known_moment(report.t_s))
 
     def measure(self, item_id: str, audio_ms: float) -> None:
         """States how much audio an item has, where its owner knows it better than the events."""
@@ -323,11 +321,7 @@ class Conversation:
             case ev.ItemTruncated():
                 cut_at(self._item(event.item_id), event.audio_end_ms)
             case ev.ItemDeleted():
-                if event.item_id in self.items:
-                    self.deleted[event.item_id] = self.items.pop(event.item_id)
-                self.first_ids.discard(event.item_id)
-                if event.item_id in self.order:
-                    self.order.remove(event.item_id)
+                self._delete(event.item_id)
             case ev.ErrorEvent():
                 if event.caused_by is None:
                     self._turn_goes("settled")
@@ -453,24 +447,35 @@ class Conversation:
         item = self._fill(event.item)
         if isinstance(event, ev.ItemDone):
             item.done_s = t_s
-        if item_id in self.order:
+        if item.placed:
             return
         item.added_s = t_s
         if item.serving is NOBODY:
             item.serving = self.serving
         if ("committed", item_id) not in self.history:
             self.history["added", item_id] = None
-        if event.previous_item_id in self.order:
-            self.order.insert(self.order.index(event.previous_item_id) + 1, item_id)
+        item.placed = True
+        before = event.previous_item_id
+        if before is not None and self.order and before == self.order[-1]:
+            self.order.append(item_id)
+        elif before is not None and self.holds(before):
+            self.order.insert(self.order.index(before) + 1, item_id)
         elif item_id in self.first_ids:
             # null means "first" on the hosted server and "I don't tell" on some others, so only an
             # item that was asked to be first is put there.
             self.order.insert(0, item_id)
         else:
             self.order.append(item_id)
-        speech = next((s for s in reversed(self.speech) if s.item_id == item_id), None)
-        if speech is not None and speech.audio_end_ms is not None:
-            item.audio_ms = speech.audio_end_ms - speech.audio_start_ms
+        item.audio_ms = self.audio.length_of(item)
+
+    def _delete(self, item_id: str) -> None:
+        self.first_ids.discard(item_id)
+        if (item := self.items.pop(item_id, None)) is None:
+            return
+        self.deleted[item_id] = item
+        if item.placed:
+            self.order.remove(item_id)
+            item.placed = False
 
     def _fill(self, raw: JsonObject) -> Item:
         """Brings an item up to what the server says of it."""
@@ -587,11 +592,6 @@ class Conversation:
         audio = self.session.get("audio")
         values = audio.get(side) if isinstance(audio, dict) else None
         return values if isinstance(values, dict) else {}
-
-
-def _moment(t_s: float) -> float | None:
-    """Returns a time that a report tells; NaN stands for one that is not known."""
-    return None if math.isnan(t_s) else t_s
 
 
 def _sets_format(session: JsonObject) -> bool:

@@ -81,6 +81,11 @@ class InputBuffer:
         return self._base_ms + (self._start + len(self._audio)) // self._per_ms
 
     @property
+    def held_bytes(self) -> int:
+        """Audio in the buffer that was not committed."""
+        return len(self._audio)
+
+    @property
     def held_ms(self) -> float:
         """Audio in the buffer that was not committed, in ms of whole samples."""
         return self._whole(len(self._audio)) / self._per_ms

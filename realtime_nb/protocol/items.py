@@ -16,8 +16,12 @@ from realtime_nb.protocol.problems import Problem, Refused, problem_from
 
 __all__ = ["MAX_KEPT_AUDIO_BYTES", "ItemStore", "decode_audio"]
 
-MAX_KEPT_AUDIO_BYTES = 32 * 1024 * 1024
-"""Audio kept for ``conversation.item.retrieve``: some eleven minutes; the oldest goes first."""
+MAX_KEPT_AUDIO_BYTES = 16 * 1024 * 1024
+"""Audio kept for ``conversation.item.retrieve``: some six minutes; the oldest goes first."""
+
+MAX_ITEM_AUDIO_BYTES = 4 * 1024 * 1024
+"""Audio of one item that is kept, almost a minute and a half: it is sent as one event, which takes
+everybody's time. Of a longer one none is."""
 
 _PARTS_OF_ROLE = {
     "user": ("input_text", "input_audio", "input_image"),
@@ -39,6 +43,7 @@ class ItemStore:
     """Items by id; their order and texts are those of the conversation it is given.
 
     Attributes:
+        audio_bytes: how much audio is kept.
         heard: what the speech engine understood of user items, by id.
         announced: id that the user item being spoken will have, None between turns.
     """
@@ -47,6 +52,8 @@ class ItemStore:
         self._conversation = conversation
         self._wires: dict[str, JsonObject] = {}
         self._audio: dict[str, bytearray] = {}
+        self._too_long: set[str] = set()
+        self.audio_bytes = 0
         self.heard: dict[str, str] = {}
         self.announced: str | None = None
 
@@ -74,15 +81,23 @@ class ItemStore:
         item = self._conversation.items.get(item_id)
         if item_id not in self._wires or item is None or item.interrupted:
             return
+        if item_id in self._too_long:
+            return
         self._audio.setdefault(item_id, bytearray()).extend(audio)
-        kept = sum(map(len, self._audio.values()))
-        while kept > MAX_KEPT_AUDIO_BYTES and len(self._audio) > 1:
-            kept -= len(self._audio.pop(next(iter(self._audio))))
+        self.audio_bytes += len(audio)
+        if len(self._audio[item_id]) > MAX_ITEM_AUDIO_BYTES:
+            self._too_long.add(item_id)
+            self._forget_audio(item_id)
+        while self.audio_bytes > MAX_KEPT_AUDIO_BYTES:
+            self._forget_audio(next(iter(self._audio)))
+
+    def _forget_audio(self, item_id: str) -> None:
+        self.audio_bytes -= len(self._audio.pop(item_id, b""))
 
     def truncate(self, event: ev.ItemTruncate) -> None:
         """Cuts an assistant item at what was heard of it."""
         item = self._conversation.items.get(event.item_id)
-        if item is None or event.item_id not in self._conversation.order:
+        if item is None or not self._conversation.holds(event.item_id):
             message = f"Item with item_id not found: {event.item_id}"
             raise Refused(Problem("item_truncate_invalid_item_id", message, "item_id"))
         if item.role != "assistant" or not item.audio_ms or event.content_index != 0:
@@ -103,15 +118,18 @@ class ItemStore:
         audio = self._audio.get(event.item_id)
         if audio is not None and have_ms:
             keep = round(len(audio) * event.audio_end_ms / have_ms)
+            self.audio_bytes -= len(audio)
             del audio[keep - keep % 2 :]
+            self.audio_bytes += len(audio)
 
     def delete(self, item_id: str) -> None:
         """Forgets an item."""
-        if item_id not in self._conversation.order:
+        if not self._conversation.holds(item_id):
             message = f"Error deleting item: the item with id '{item_id}' does not exist."
             raise Refused(Problem("item_delete_invalid_item_id", message, "item_id"))
         self._wires.pop(item_id, None)
-        self._audio.pop(item_id, None)
+        self._too_long.discard(item_id)
+        self._forget_audio(item_id)
 
     def forget_unheard_of(self, kept: Container[str]) -> None:
         """Drops texts of items that are neither in the conversation nor among ``kept``."""
@@ -126,7 +144,7 @@ class ItemStore:
     def retrieve(self, item_id: str) -> JsonObject:
         """Returns the item as the server has it, with its audio and without a transcript once
         truncated."""
-        if item_id not in self._conversation.order or item_id not in self._wires:
+        if not self._conversation.holds(item_id) or item_id not in self._wires:
             message = f"Error retrieving item: the item with id '{item_id}' does not exist."
             raise Refused(Problem("item_retrieve_invalid_item_id", message, "item_id"))
         wire = dict(self._wires[item_id])
@@ -165,7 +183,7 @@ class ItemStore:
             return self.last_id
         if previous_item_id == "root":
             return None
-        if previous_item_id not in self._conversation.order:
+        if not self._conversation.holds(previous_item_id):
             message = (
                 f"Error adding item: the previous item with id '{previous_item_id}' does not exist."
             )
@@ -206,7 +224,7 @@ class ItemStore:
     def _check_call_id(self, call_id: str) -> None:
         calls = (
             self._conversation.items[item_id].call_id
-            for item_id in self._conversation.order
+            for item_id in reversed(self._conversation.order)
             if self._conversation.items[item_id].type == "function_call"
         )
         if call_id not in calls:

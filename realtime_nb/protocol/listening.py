@@ -72,6 +72,11 @@ class Listening:
         """Audio appended so far, in whole ms."""
         return self._buffer.now_ms
 
+    @property
+    def held_bytes(self) -> int:
+        """Audio that was not committed."""
+        return self._buffer.held_bytes
+
     def configure(self, audio_input: JsonObject) -> None:
         """Takes the changed ``audio.input`` of the session; an open turn goes on if it can."""
         if audio_input["format"] != self._format:

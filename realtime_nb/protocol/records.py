@@ -25,6 +25,7 @@ __all__ = [
     "RunOutcome",
     "Speech",
     "ToolReport",
+    "known_moment",
 ]
 
 UNHEARD_MS = 50.0
@@ -93,6 +94,11 @@ class ToolReport:
     progress: str | None = None
 
 
+def known_moment(t_s: float) -> float | None:
+    """Returns a time that a report tells; NaN stands for one that is not known."""
+    return None if math.isnan(t_s) else t_s
+
+
 @dataclass(slots=True)
 class Item:
     """One entry of the conversation.
@@ -111,6 +117,7 @@ class Item:
             did not tell.
         serving: who answered, and heard, when it was committed or added.
         played_by: who reported its playback: a ``device``, or the ``server`` that plays it itself.
+        placed: whether it is in the conversation; it may only have been mentioned.
         repeated: whether it was committed twice: its id stands for two, whose times are mixed.
         doubt: why its times and lengths are not to be believed.
         added_s, committed_s, transcript_s, first_audio_s, last_audio_s, played_s, stopped_s,
@@ -139,6 +146,7 @@ class Item:
     transcription_usages: dict[int, JsonObject | None] = field(default_factory=dict)
     serving: Serving = NOBODY
     played_by: Literal["device", "server"] | None = None
+    placed: bool = False
     repeated: bool = False
     doubt: str | None = None
     added_s: float | None = None

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from typing import Literal
 
 from realtime_nb.protocol.wire import JsonObject
 
-__all__ = ["cached_split", "count_of", "details_of", "number_of"]
+__all__ = ["added_up", "cached_split", "count_of", "details_of", "number_of"]
 
 _GROUPED = re.compile(r"\d{1,3}(?:([,_' \u00a0\u202f])\d{3})(?:\1\d{3})*(?:\.0+)?")
 
@@ -54,3 +55,14 @@ def cached_split(inputs: JsonObject) -> JsonObject:
 def _object(raw: JsonObject, name: str) -> JsonObject:
     value = raw.get(name)
     return value if isinstance(value, dict) else {}
+
+
+def added_up(usages: Iterable[JsonObject]) -> dict[str, int]:
+    """Returns the counts of these: input, cached (part of input), output and all."""
+    totals = {"input_tokens": 0, "cached_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+    for usage in usages:
+        for name in ("input_tokens", "output_tokens", "total_tokens"):
+            totals[name] += count_of(usage.get(name)) or 0
+        cached = details_of(usage, "input").get("cached_tokens")
+        totals["cached_tokens"] += count_of(cached) or 0
+    return totals

@@ -47,6 +47,9 @@ __all__ = [
     "Transcribe",
 ]
 
+_STEP_BYTES = 2 * 1024
+"""What an item, a response or a change takes beyond its words."""
+
 _MAX_MESSAGE_CHARS = 1_000
 """Of an error's message or field path, which may quote what the client sent."""
 
@@ -77,6 +80,8 @@ class ServerProtocol:
         self.dialect: Literal["ga", "beta"] = dialect
         self._dialect_settled = dialect == "beta"
         self.conversation = Conversation()
+        self._said_bytes = 0
+        self._changes = 0
         self._new_id = new_id
         self._conversation_id = new_id("conv")
         self._session = new_session(session_type, model, new_id(LOCAL_SESSION), expires_at)
@@ -145,10 +150,24 @@ class ServerProtocol:
             message = f"Invalid event: failed to parse JSON value. {str(error)[:200]}"
             self._refuse(Problem("invalid_json", message), None)
             return
-        self.receive(raw)
+        self.receive(raw, len(frame))
 
-    def receive(self, raw: object) -> None:
-        """Takes one decoded event."""
+    def refuse(self, problem: Problem) -> None:
+        """Answers a message that its reader refused already."""
+        self._refuse(problem, None)
+
+    @property
+    def audio_bytes(self) -> int:
+        """Audio that is kept: what was not committed, and that of items."""
+        return self._listening.held_bytes + self._items.audio_bytes
+
+    @property
+    def kept_bytes(self) -> int:
+        """About what all items, responses and settings take, those of the past included."""
+        return self._said_bytes + _STEP_BYTES * (self._changes + len(self.conversation.history))
+
+    def receive(self, raw: object, size: int = 0) -> None:
+        """Takes one decoded event, which had so many characters."""
         if not isinstance(raw, dict):
             self._refuse(Problem("invalid_event", "An event must be a JSON object."), None)
             return
@@ -157,7 +176,11 @@ class ServerProtocol:
         self._settle_dialect(raw)
         for ga in dialects.client_to_ga(raw) if self.dialect == "beta" else [raw]:
             try:
-                self._obey(checked_event(ga))
+                event = checked_event(ga)
+                self._obey(event)
+                if isinstance(event, ev.ItemCreate | ev.SessionUpdate | ev.ResponseCreate):
+                    self._said_bytes += size
+                    self._changes += 1
             except Refused as refused:
                 self._refuse(refused.problem, cause)
 

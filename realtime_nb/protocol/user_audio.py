@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from realtime_nb.protocol.audio_formats import SAMPLES_PER_MS, payload_ms
 from realtime_nb.protocol.events import AudioBufferAppend, SpeechStarted, SpeechStopped
 from realtime_nb.protocol.input_clock import InputClock
-from realtime_nb.protocol.records import Speech
+from realtime_nb.protocol.records import Item, Speech
 from realtime_nb.protocol.wire import AudioRef, JsonObject
 
 __all__ = ["UserAudio"]
@@ -146,3 +146,13 @@ class UserAudio:
         heard.stop_detection = detection
         heard.stopped_s = t_s
         self.taken_until(event.audio_end_ms)
+
+    def length_of(self, item: Item) -> float:
+        """Returns how much audio an item has by the speech that it is of, else what is known."""
+        kinds = [part.get("type") for part in item.content]
+        if item.role == "assistant" or (kinds and "input_audio" not in kinds):
+            return item.audio_ms  # nobody looks through all speech for what was typed
+        heard = next((one for one in reversed(self.speech) if one.item_id == item.id), None)
+        if heard is None or heard.audio_end_ms is None:
+            return item.audio_ms
+        return heard.audio_end_ms - heard.audio_start_ms

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from typing import Literal, Self, cast
 
 import msgspec
-from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosedError
 
 from realtime_nb.errors import SessionClosedError
+from realtime_nb.local.client_socket import ClientSocket
 from realtime_nb.local.connection import Connection
 from realtime_nb.local.llm import LLM
 from realtime_nb.local.speaking import SpeechPace
@@ -61,7 +61,7 @@ class MemoryServer:
 
     async def __aenter__(self) -> Self:
         connection = Connection(
-            cast("ServerConnection", _MemorySocket(self._end)),
+            cast("ClientSocket", _MemorySocket(self._end)),
             self._engines,
             self._pace,
             model="local",
@@ -89,12 +89,14 @@ class _MemorySocket:
 
     def __init__(self, end: MemoryTransport) -> None:
         self._end = end
+        self._closed = asyncio.Event()
 
     async def __aiter__(self) -> AsyncIterator[str]:
         while True:
             try:
                 event = await self._end.receive()
             except SessionClosedError:
+                self._closed.set()
                 return
             yield msgspec.json.encode(event).decode()
 
@@ -106,6 +108,13 @@ class _MemorySocket:
 
     async def close(self, code: int, reason: str) -> None:
         await self._end.close(code, reason)
+        self._closed.set()
+
+    async def wait_closed(self) -> None:
+        await self._closed.wait()
+
+    def drop_input(self) -> None:
+        """Does nothing: what is sent does not wait in it."""
 
 
 class ScriptedServer:

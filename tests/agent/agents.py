@@ -15,6 +15,7 @@ from typing import Any
 import comm
 import pytest
 import soundfile
+from websockets.asyncio.server import ServerConnection
 
 from realtime_nb.agent.agent import Agent
 from realtime_nb.agent.audio import BrowserAudio
@@ -81,6 +82,11 @@ class Server:
             engines, port=0, token=KEY, pace=SpeechPace(), session_s=session_s, max_connections=9
         )
         io_thread().run(self.local.__aenter__()).result(WAIT_S)
+
+    @property
+    def sockets(self) -> list[ServerConnection]:
+        """Those of its clients."""
+        return [connection._socket for connection in self.local._connections]
 
     def close(self) -> None:
         io_thread().run(self.local.__aexit__(None, None, None)).result(WAIT_S)

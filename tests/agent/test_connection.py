@@ -70,7 +70,7 @@ def test_when_the_server_ends_the_session_the_recording_is_whole(
     agent = make()
     agent.say("Hello?").result(WAIT_S)
     assert agent.settled().result(WAIT_S)
-    for socket in list(server.local._sockets):
+    for socket in list(server.sockets):
         io_thread().run(socket.close(1001, "Enough.")).result(WAIT_S)
     until(lambda: not agent.connected and "Press Connect" in agent.panel.error)
     until(lambda: agent.status == "disconnected")
@@ -172,7 +172,7 @@ def test_the_end_of_one_session_leaves_the_next_alone(
     agent = make()
     agent.connect().result(WAIT_S)
     go = slow_ends(monkeypatch)
-    for socket in list(server.local._sockets):
+    for socket in list(server.sockets):
         io_thread().run(socket.close(1001, "Enough.")).result(WAIT_S)
     until(lambda: agent._session is None)
     saying = agent.say("Hello?")

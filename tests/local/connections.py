@@ -15,6 +15,7 @@ from tests.local.raw_client import RawClient, joined
 __all__ = ["COMPLETED", "TRANSCRIBED", "all_work_done", "connection_of", "session"]
 
 TRANSCRIBED = {"audio": {"input": {"transcription": {"model": "whisper-1"}}}}
+_OF_EVERY_SESSION = ("_read", "_write", "wait_closed")
 COMPLETED = "conversation.item.input_audio_transcription.completed"
 
 
@@ -30,10 +31,12 @@ def connection_of(server: LocalServer) -> Connection:
 
 
 async def all_work_done(connection: Connection) -> None:
-    """Waits until only the reader and the writer are left."""
+    """Waits until only the reader, the writer and who waits for the end are left."""
     async with asyncio.timeout(20):
         while work := [
-            task for task in connection._tasks if _does(task) not in ("_read", "_write")
+            task
+            for task in connection._tasks
+            if _does(task) not in ("_read", "_write", "wait_closed")
         ]:
             await asyncio.wait(work)
 

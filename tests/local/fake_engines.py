@@ -100,7 +100,7 @@ def fake_server(
     timeout_s: float = 30.0,
     pace: SpeechPace | None = None,
     session_s: float = 3_600.0,
-    max_connections: int = 200,
+    max_connections: int | None = 200,
 ) -> LocalServer:
     """A server without models; its conversations run a hundred times faster than life."""
     return LocalServer(

@@ -33,9 +33,9 @@ def fake_server(**options: Any) -> LocalServer:
 
 async def test_a_wrong_token_is_a_failed_connection() -> None:
     async with fake_server() as server:
-        with pytest.raises(rt.ConnectionFailedError, match="refused the session") as failed:
+        with pytest.raises(rt.ConnectionFailedError, match="HTTP 401: Incorrect API key") as failed:
             await rt.connect(server.url, api_key="wrong-token")
-        assert failed.value.code == "invalid_api_key"
+        assert failed.value.code == "401"
         assert server.connections == 0
 
 

@@ -1,0 +1,201 @@
+"""A client's WebSocket, as far as a server trusts it: nothing it sends is taken in without bound.
+
+What came is parsed piece by piece, in rounds of the loop, and only while the pieces before it are
+taken: a client that is faster than its session waits in its own buffers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, aclosing
+from typing import Any
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosedOK
+from websockets.frames import DATA_OPCODES, Frame
+from websockets.protocol import Event, State
+
+from realtime_nb.local.frames import Flood, FrameCutter
+from realtime_nb.local.messages import LongAppend, MessageReader
+from realtime_nb.local.sharing import Sharing
+from realtime_nb.protocol.problems import Problem, Refused
+
+__all__ = ["CLOSE_S", "ClientSocket", "Received"]
+
+CLOSE_S = 5.0
+"""How long a client may take to answer a CLOSE; then its connection is cut."""
+
+LINGER_S = 1.0
+"""How long a client that broke the rules may take to read why; what it sends is not looked at."""
+
+LONG_MESSAGE_S = 10.0
+"""How long a long message may take, once it is its turn."""
+
+_PIECES_PER_ROUND = 16
+_END_OF_REQUEST = b"\r\n\r\n"
+
+Received = str | bytes | LongAppend | Problem
+"""A message, or what is wrong with it."""
+
+
+class ClientSocket(ServerConnection):
+    """One client of the local server. Iterating gives its messages.
+
+    Args:
+        sharing: with the other clients.
+    """
+
+    def __init__(self, *args: Any, sharing: Sharing, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._sharing = sharing
+        self._cutter = FrameCutter()
+        self._request_end: bytes | None = b""  # the last bytes of a request that is not whole yet
+        self._received = deque[bytes]()
+        self._pieces: Iterator[bytes] = iter(())
+        self._round: asyncio.Handle | None = None
+        self._cut: asyncio.TimerHandle | None = None
+        self._dropping = False
+
+    # --- bytes in ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Takes the connection; implements :class:`asyncio.Protocol`."""
+        super().connection_made(transport)
+        self.recv_messages.pause = self.transport.pause_reading
+        self.recv_messages.resume = self._go_on
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Takes the end of the connection; implements :class:`asyncio.Protocol`."""
+        self._received.clear()
+        self._pieces = iter(())
+        for handle in (self._round, self._cut):
+            if handle is not None:
+                handle.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Takes bytes; implements :class:`asyncio.Protocol`."""
+        if self._cut is not None:
+            return  # it only waits for the client to leave
+        self._received.append(data)
+        if self._round is None:
+            self._parse()
+
+    async def handshake(self, *args: Any, **kwargs: Any) -> None:
+        """Does the opening handshake; frames that came before its end wait for it."""
+        await super().handshake(*args, **kwargs)
+        self._go_on()
+
+    def process_event(self, event: Event) -> None:
+        """Takes what was parsed; implements the library's own."""
+        if not (self._dropping and isinstance(event, Frame) and event.opcode in DATA_OPCODES):
+            super().process_event(event)
+
+    def _go_on(self) -> None:
+        if self._round is None and not self.transport.is_closing():
+            self._round = self.loop.call_soon(self._parse)
+
+    def _parse(self) -> None:
+        """Parses what came, as far as it may in this round."""
+        self._round = None
+        try:
+            for _ in range(_PIECES_PER_ROUND):
+                if self._waits():
+                    return
+                piece = next(self._pieces, None)
+                if piece is None:
+                    if not self._received:
+                        self.transport.resume_reading()
+                        return
+                    self._pieces = self._cut_up(self._received.popleft())
+                    continue
+                super().data_received(piece)
+                if self.protocol.eof_sent:  # by a CLOSE of the client, or by what it did wrong
+                    self._leave(LINGER_S)
+                    return
+        except Flood as flood:
+            self.refuse(flood.code, str(flood))
+            return
+        self.transport.pause_reading()
+        self._go_on()
+
+    def _waits(self) -> bool:
+        early = self._request_end is None and self.protocol.state is State.CONNECTING
+        if early or (self.recv_messages.paused and not self._dropping):
+            self.transport.pause_reading()
+            return True
+        return False
+
+    def _cut_up(self, data: bytes) -> Iterator[bytes]:
+        if self._request_end is not None:
+            known = len(self._request_end)
+            end = (self._request_end + data).find(_END_OF_REQUEST)
+            if end < 0:
+                self._request_end = (self._request_end + data)[-len(_END_OF_REQUEST) + 1 :]
+                yield data
+                return
+            self._request_end = None
+            length = end + len(_END_OF_REQUEST) - known
+            yield data[:length]
+            data = data[length:]
+        yield from self._cutter.pieces(data, self.loop.time())
+
+    # --- the end ---
+
+    def refuse(self, code: int, reason: str) -> None:
+        """Closes without looking at anything else that the client sends."""
+        if self.protocol.state is State.OPEN:
+            self.protocol.fail(code, reason)
+            self.send_data()
+        self._leave(LINGER_S)
+
+    def drop_input(self) -> None:
+        """Looks for nothing but the answer to a CLOSE from now on."""
+        self._dropping = True
+        self._go_on()
+
+    def _leave(self, within_s: float) -> None:
+        """Waits for the client to end the connection, but not for long."""
+        if self._cut is None:
+            self._received.clear()
+            self._pieces = iter(())
+            self._cut = self.loop.call_later(within_s, self.transport.abort)
+            self.transport.resume_reading()
+
+    # --- messages ---
+
+    async def __aiter__(self) -> AsyncIterator[Received]:  # type: ignore[override]
+        while True:
+            async with AsyncExitStack() as held:
+                try:
+                    message = await self._message(held)
+                except ConnectionClosedOK:
+                    return
+                yield message
+
+    async def _message(self, held: AsyncExitStack) -> Received:
+        """Returns the next message; a long one once it is its turn."""
+        message, binary = MessageReader(), False
+        waiting: asyncio.TimerHandle | None = None
+        async with aclosing(self.recv_streaming()) as parts:  # type: ignore[type-var]
+            async for part in parts:
+                if isinstance(part, bytes):
+                    binary = True
+                    continue
+                message.push(part)
+                if message.long and waiting is None:
+                    await held.enter_async_context(self._sharing.long_messages)
+                    waiting = self.loop.call_later(
+                        LONG_MESSAGE_S, self.refuse, 1008, "A long message took too long."
+                    )
+                    held.callback(waiting.cancel)
+        if waiting is not None:
+            waiting.cancel()
+        if binary:
+            return b""
+        try:
+            return message.end()
+        except Refused as refused:
+            return refused.problem

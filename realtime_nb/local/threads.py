@@ -1,0 +1,100 @@
+"""Threads for what blocks: engines, and whatever thinks for longer than the loop can wait.
+
+Those of the standard library keep a process from ending until they are done; an engine that is in
+the middle of a long piece of audio can't be stopped, and must not.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import Any, ParamSpec, TypeVar
+
+__all__ = ["WorkThreads"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_Work = tuple[Future[Any], Callable[[], Any], float]
+
+
+class WorkThreads(Executor):
+    """At most ``count`` threads, begun when there is work for them; they end with the process.
+
+    What waits for them is unbounded here; who submits, waits for its result.
+    """
+
+    def __init__(self, count: int, purpose: str) -> None:
+        self._count = count
+        self._purpose = purpose
+        self._waiting = deque[_Work]()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._idle = 0
+        self._threads: list[threading.Thread] = []
+
+    @property
+    def busy(self) -> bool:
+        """Whether one of the threads is still there."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    @property
+    def waiting_s(self) -> float:
+        """How long the oldest work waits for a thread; 0 where none does."""
+        with self._changed:
+            return time.monotonic() - self._waiting[0][2] if self._waiting else 0.0
+
+    def submit(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Returns the future of a call in one of the threads."""
+        future: Future[T] = Future()
+        with self._changed:
+            if self._closed:
+                raise RuntimeError("The threads were told to end.")
+            self._waiting.append((future, lambda: work(*args, **kwargs), time.monotonic()))
+            if self._idle < len(self._waiting) and len(self._threads) < self._count:
+                self._begin()
+            self._changed.notify()
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Ends the threads once their work is done, and what waits for them too if it is not to be
+        cancelled."""
+        with self._changed:
+            self._closed = True
+            dropped = [*self._waiting] if cancel_futures else []
+            if cancel_futures:
+                self._waiting.clear()
+            self._changed.notify_all()
+        for future, _, _ in dropped:
+            future.cancel()
+        for thread in self._threads if wait else ():
+            thread.join()
+
+    def _begin(self) -> None:
+        name = f"realtime_nb-{self._purpose}_{len(self._threads)}"
+        thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _run(self) -> None:
+        while (work := self._next()) is not None:
+            future, call, _ = work
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = call()
+            except BaseException as error:  # whatever it is, it belongs to who waits for the result
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+            del work, future, call  # an idle thread keeps nothing
+
+    def _next(self) -> _Work | None:
+        with self._changed:
+            self._idle += 1
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            self._idle -= 1
+            return self._waiting.popleft() if self._waiting else None
