@@ -42,6 +42,7 @@ _HOMES = {
     "azure": "session.endpoints",
     "Session": "session.session",
     "connect": "session.connect",
+    "Reconnect": "session.reconnecting",
     "tool": "tools",
     "LocalServer": "local.server",
     "serve": "local.server",
@@ -55,7 +56,6 @@ _HOMES = {
     "compare_costs": "analysis.cost.comparison",
     "doctor": "commands.doctor",
     "Agent": "agent.agent",
-    "SessionManager": "agent.session_manager",
     "BrowserAudioSettings": "agent.options",
     "HostAudioSettings": "agent.options",
     "CallInspector": "widgets.call_inspector",
@@ -86,6 +86,7 @@ __all__ = [
     "MissingExtraError",
     "Price",
     "RealtimeError",
+    "Reconnect",
     "Recording",
     "RecordingError",
     "Recordings",
@@ -94,7 +95,6 @@ __all__ = [
     "ServerVAD",
     "Session",
     "SessionClosedError",
-    "SessionManager",
     "Timeline",
     "Timing",
     "ToolCall",
@@ -117,7 +117,6 @@ if TYPE_CHECKING:
     from realtime_nb import testing
     from realtime_nb.agent.agent import Agent
     from realtime_nb.agent.options import BrowserAudioSettings, HostAudioSettings
-    from realtime_nb.agent.session_manager import SessionManager
     from realtime_nb.analysis.comparison import compare
     from realtime_nb.analysis.cost.comparison import compare_costs
     from realtime_nb.analysis.cost.prices import DurationPrice, Price
@@ -141,6 +140,7 @@ if TYPE_CHECKING:
     from realtime_nb.recordings.replay import replay
     from realtime_nb.session.connect import connect
     from realtime_nb.session.endpoints import Endpoint, azure
+    from realtime_nb.session.reconnecting import Reconnect
     from realtime_nb.session.session import Session
     from realtime_nb.tools import ToolCall, tool
     from realtime_nb.widgets.call_inspector import CallInspector

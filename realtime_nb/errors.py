@@ -62,11 +62,18 @@ class AudioError(RealtimeError, ValueError):
 
 
 class ConnectionFailedError(RealtimeError, ConnectionError):
-    """No session could be opened. ``code`` is the server's error code, where it gave one."""
+    """No session could be opened.
 
-    def __init__(self, message: str, code: str | None = None) -> None:
+    ``code`` is the server's error code or the HTTP status, where it gave one; ``retry_after_s`` how
+    long it asked to be left alone.
+    """
+
+    def __init__(
+        self, message: str, code: str | None = None, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
+        self.retry_after_s = retry_after_s
 
 
 class SessionClosedError(RealtimeError):

@@ -37,11 +37,11 @@ def recordings_fold_as_live(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     async def close_and_compare(driver: Driver, complete: bool) -> None:
         await close(driver, complete)
-        if driver.recorder is None or driver._failure is not None:
+        if driver.writing.recorder is None or driver._failure is not None:
             return
         if not driver.conversation.events_applied:
             return  # nothing is kept of a session that never began
-        recording = load(driver.recorder.path)
+        recording = load(driver.writing.recorder.path)
         live = driver.conversation
         tallies.FOLDED.update(sessions=1, events=live.events_applied)
         differences.extend(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from realtime_nb.archive.lines import (
+    ConnectionLine,
     PlaybackLine,
     RecordedEvent,
     ToolLine,
@@ -93,12 +94,15 @@ class Fold:
             elif isinstance(event, ev.OutputItemAdded | ev.OutputItemDone):
                 self._tell_apart()
 
-    def report(self, line: PlaybackLine | ToolLine) -> None:
-        """Takes the next report of who plays audio or runs functions."""
-        if isinstance(line, PlaybackLine):
-            self.conversation.apply_playback(line.report())
-        else:
-            self.conversation.apply_tool(line.report())
+    def report(self, line: PlaybackLine | ToolLine | ConnectionLine) -> None:
+        """Takes the next report of who plays audio, runs functions or keeps the connection."""
+        match line:
+            case PlaybackLine():
+                self.conversation.apply_playback(line.report())
+            case ToolLine():
+                self.conversation.apply_tool(line.report())
+            case ConnectionLine():
+                self.conversation.apply_connection(line.report())
 
     def problems(self) -> list[str]:
         """Says in sentences what was lost of events: all faults of each type."""

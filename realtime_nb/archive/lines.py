@@ -16,6 +16,7 @@ from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.audio.wav import GROWING_HEADER_BYTES, read_wav_header
 from realtime_nb.errors import AudioError, ConfigurationError, RecordingError
 from realtime_nb.protocol import events as ev
+from realtime_nb.protocol.connections import ConnectionKind, ConnectionReport
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.dialect import client_to_ga, server_to_ga
 from realtime_nb.protocol.events import AudioRef, JsonObject
@@ -23,6 +24,7 @@ from realtime_nb.protocol.records import RunOutcome
 from realtime_nb.protocol.wire import encodable
 
 __all__ = [
+    "ConnectionLine",
     "LabelLine",
     "PlaybackLine",
     "RecordedEvent",
@@ -93,6 +95,33 @@ class ToolLine(msgspec.Struct, frozen=True):
     def report(self) -> ToolReport:
         """Returns what the session reported."""
         return ToolReport(self.call_id, self.kind, self.t, self.outcome, self.progress)
+
+
+class ConnectionLine(msgspec.Struct, frozen=True):
+    """One line of ``connections.jsonl``; it came after event ``after``."""
+
+    t: float
+    kind: ConnectionKind
+    code: int | None = None
+    reason: str = ""
+    unsent_ms: float = 0.0
+    planned: bool = False
+    attempt: int = 0
+    wait_s: float = 0.0
+    after: int = -1
+
+    def report(self) -> ConnectionReport:
+        """Returns what the session reported."""
+        return ConnectionReport(
+            self.kind,
+            self.t,
+            self.code,
+            self.reason,
+            self.unsent_ms,
+            self.planned,
+            self.attempt,
+            self.wait_s,
+        )
 
 
 class LabelLine(msgspec.Struct, frozen=True):

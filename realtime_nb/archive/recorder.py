@@ -15,6 +15,7 @@ A recording is a folder::
     playback.jsonl   what the playing device reported; "after" is the seq of the event before it
     tools.jsonl      when functions began to run, how far they were, when and how they ended;
                      "after" likewise
+    connections.jsonl  when the connection was lost, tried again and regained; "after" likewise
     labels.jsonl     marks that people made
 
 All WAV files are mono PCM16 at 24 kHz. In an event, audio is replaced by ``{"file", "start",
@@ -38,7 +39,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,6 +55,7 @@ from realtime_nb.archive.recorder_files import (
 from realtime_nb.archive.redaction import may_hold_secrets, without_known, without_secrets
 from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.errors import ConfigurationError, RecordingError
+from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.dialect import audio_field
 from realtime_nb.protocol.events import JsonObject, payload_bytes
@@ -194,6 +196,15 @@ class Recorder:
         if report.progress is not None:
             line["progress"] = report.progress
         self._report("tools.jsonl", report.t_s, line)
+
+    def connection(self, report: ConnectionReport) -> None:
+        """Takes what became of the connection.
+
+        Raises:
+            RecordingError: Recording has failed or was closed.
+        """
+        line = {name: value for name, value in asdict(report).items() if value and name != "t_s"}
+        self._report("connections.jsonl", report.t_s, line)
 
     def played(self, item_id: str, pcm: bytes, t_s: float) -> None:
         """Takes audio (PCM16, 24 kHz) of an item whose first sample was played at ``t_s``.

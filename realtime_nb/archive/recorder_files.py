@@ -54,10 +54,11 @@ class OpenFiles:
         self._audio: dict[str, list[AudioChunk]] = {}
         self._lines: dict[str, list[bytes]] = {}
         self._logs: dict[str, BinaryIO] = {}
+        logs = ("events", "playback", "tools", "connections", "labels")
         try:
             for name in ("input.wav", "received.wav", "output.wav"):
                 self._wav(name)
-            for name in ("events.jsonl", "playback.jsonl", "tools.jsonl", "labels.jsonl"):
+            for name in (f"{log}.jsonl" for log in logs):
                 self._logs[name] = open_private(path / name, "ab", buffering=0)
         except OSError:
             with suppress(OSError):

@@ -20,6 +20,7 @@ import numpy as np
 from realtime_nb.archive.checked_files import check_file, check_folder, is_believable
 from realtime_nb.archive.fold import Fold, Gap
 from realtime_nb.archive.lines import (
+    ConnectionLine,
     LabelLine,
     PlaybackLine,
     RecordedEvent,
@@ -39,7 +40,7 @@ from realtime_nb.protocol.events import AudioRef, JsonObject
 __all__ = ["AudioFileSource", "FolderSource", "RecordingSource"]
 
 T = TypeVar("T")
-AnyLine = TypeVar("AnyLine", bound=RecordedEvent | PlaybackLine | ToolLine)
+AnyLine = TypeVar("AnyLine", bound=RecordedEvent | PlaybackLine | ToolLine | ConnectionLine)
 
 BACKWARDS_S = 0.05
 """A recorder's clock never runs back; its lines, stamped by several threads, may by a little."""
@@ -183,11 +184,12 @@ class FolderSource(RecordingSource):
         reports = list(self._lines("playback.jsonl", PlaybackLine, later))
         unread = bool(later)
         runs = list(self._lines("tools.jsonl", ToolLine, later))
+        gaps = list(self._lines("connections.jsonl", ConnectionLine, later))
         deque(self._lines("labels.jsonl", LabelLine, later), maxlen=0)
         events = self._lines("events.jsonl", RecordedEvent, self.problems)
         last_seq = -1
         with _ReceivedAudio(self.path / "received.wav") as audio:
-            for line in _in_order(events, deque(reports), deque(runs)):
+            for line in _in_order(events, deque(reports), deque(runs), deque(gaps)):
                 if isinstance(line, RecordedEvent):
                     last_seq = line.seq
                     if last_seq < self._timed_events:
@@ -204,7 +206,12 @@ class FolderSource(RecordingSource):
         self.playback = [self._timed(report) for report in reports]
         self._check_audio(fold.ends)
         self.duration_s = self._measured_s()
-        reported = [(line.after, line.t) for line in self.playback] + [(r.after, r.t) for r in runs]
+        reports_of_all: list[PlaybackLine | ToolLine | ConnectionLine] = [
+            *self.playback,
+            *runs,
+            *gaps,
+        ]
+        reported = [(report.after, report.t) for report in reports_of_all]
         self._check_events_end(last_seq, max(reported, default=(-1, 0.0)))
         fold.finish(self.unknown, self._checked_playback(unread))
 
@@ -406,8 +413,9 @@ def _is_believable(line: object) -> bool:
 
 
 def _in_order(
-    events: Iterable[RecordedEvent], *logs: deque[PlaybackLine] | deque[ToolLine]
-) -> Iterator[RecordedEvent | PlaybackLine | ToolLine]:
+    events: Iterable[RecordedEvent],
+    *logs: deque[PlaybackLine] | deque[ToolLine] | deque[ConnectionLine],
+) -> Iterator[RecordedEvent | PlaybackLine | ToolLine | ConnectionLine]:
     """Yields all lines in the order in which the session took them; it empties the logs."""
     for event in events:
         for log in logs:
@@ -425,7 +433,7 @@ def _played_until_s(reports: Iterable[PlaybackLine]) -> float:
     for report in reports:
         if report.kind == "started":
             begun_s[report.item_id] = report.t
-        elif report.kind in _ENDED and report.item_id in begun_s and report.played_ms > 0:
+        elif report.kind in _ENDED and report.item_id in begun_s:
             end_s = begun_s[report.item_id] + report.played_ms / 1000
             until_s = max(until_s, min(end_s, report.t))  # nor is NaN
     return until_s

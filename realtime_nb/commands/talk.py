@@ -32,6 +32,7 @@ from realtime_nb.protocol.words import shortened
 from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.session.connect import ToolSource, connect
 from realtime_nb.session.endpoints import Endpoint
+from realtime_nb.session.queues import Received
 from realtime_nb.session.session import Session
 
 __all__ = [
@@ -344,7 +345,7 @@ async def _tell(
             on_words(TalkLine(_began_s(session, event), *words))
 
 
-def _began_s(session: Session, event: ev.ServerEvent | ev.UnknownEvent) -> float:
+def _began_s(session: Session, event: Received) -> float:
     """Returns when what a line tells began."""
     conversation = session.conversation
     match event:
@@ -372,7 +373,7 @@ def _onset_s(session: Session, heard: Speech) -> float:
     return session.conversation.audio.clock.onset(onset_ms)
 
 
-def _line(session: Session, event: ev.ServerEvent | ev.UnknownEvent) -> tuple[str, str] | None:
+def _line(session: Session, event: Received) -> tuple[str, str] | None:
     """Returns who says what with this event."""
     conversation = session.conversation
     match event:
@@ -397,7 +398,7 @@ def _line(session: Session, event: ev.ServerEvent | ev.UnknownEvent) -> tuple[st
             return None
 
 
-def _words(session: Session, event: ev.ServerEvent | ev.UnknownEvent) -> tuple[str, str] | None:
+def _words(session: Session, event: Received) -> tuple[str, str] | None:
     """Returns who goes on to say something with this event, and all of it so far."""
     match event:
         case ev.TranscriptionDelta(item_id=item_id):

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import ErrorEvent, JsonObject
 
-__all__ = ["ResponseArbiter", "lost_race"]
+__all__ = ["ResponseArbiter", "is_apart", "lost_race"]
 
 _LOST_RACE = "conversation_already_has_active_response"
 _LOST_RACE_WORDS = "already has an active response"
@@ -50,6 +50,7 @@ class ResponseArbiter:
         self._answered_a_turn = False  # it was the server's own, so the request may be refused yet
         self._repeat = True  # whether the request is still wanted if it loses a race
         self._held = False
+        self._offline = False
 
     @property
     def busy(self) -> bool:
@@ -121,6 +122,25 @@ class ResponseArbiter:
             return told
         return self._in_flight is not None and self._results_sent
 
+    def lost(self) -> None:
+        """Keeps what is still wanted, now that the connection is lost, until `resumed`."""
+        event, self._in_flight = self._in_flight, None
+        # What has begun to be answered is asked for by who knows what became of that answer.
+        if event is not None and self._repeat and not self._answered:
+            again = {key: value for key, value in event.items() if key != "event_id"}
+            if again.get("response") or all(waits.get("response") for waits in self._waiting):
+                self._waiting.appendleft(again)
+            self._results_wait |= self._results_sent
+        self._results_wait |= self._results_owed
+        self._results_owed = self._answered = self._answered_a_turn = False
+        self._held = False
+        self._offline = True
+
+    def resumed(self) -> None:
+        """Sends what waits, now that a server is there again."""
+        self._offline = False
+        self._next()
+
     def done(self) -> None:
         """Sends what waits, if it may go now that a response is over."""
         if self._answered:
@@ -156,11 +176,16 @@ class ResponseArbiter:
 
     def _next(self) -> None:
         free = self._in_flight is None and self._conversation.active_response is None
-        if self._waiting and free and not self._held:
+        if self._waiting and free and not (self._held or self._offline):
             event = self._waiting.popleft()
             self._send(event)
             if not event.get("response"):
                 self._results_sent, self._results_wait = self._results_wait, False
+
+
+def is_apart(event: JsonObject) -> bool:
+    """Tells whether a ``response.create`` stays out of the conversation."""
+    return (event.get("response") or {}).get("conversation") == "none"
 
 
 def lost_race(error: ErrorEvent) -> bool:

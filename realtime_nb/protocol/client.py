@@ -9,6 +9,8 @@ Pure like its server twin. It keeps the rules that every client gets wrong once:
 * none while the user speaks: the answer to their turn stands for those that waited meanwhile;
 * a function call is run once, from ``response.output_item.done``; all outputs of a response are
   posted before the one ``response.create`` that speaks about them;
+* when the connection is lost, what the user wants is kept: settings, messages, outputs and answers
+  that the server may not have had go to the next one, after the conversation so far;
 * when the user starts to speak, playback stops first, then the server is told how much of the
   answer was heard; audio of the interrupted response that still arrives is dropped.
 
@@ -18,7 +20,6 @@ Whoever drives it sends :meth:`ClientProtocol.events_to_send` and does
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -27,15 +28,17 @@ import msgspec
 
 from realtime_nb.protocol import dialect as dialects
 from realtime_nb.protocol import events as ev
-from realtime_nb.protocol.arbiter import ResponseArbiter, lost_race
+from realtime_nb.protocol.arbiter import ResponseArbiter, is_apart, lost_race
+from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import (
     Conversation,
     FunctionCall,
     PlaybackReport,
-    Response,
     ToolReport,
 )
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.unconfirmed import Unconfirmed
+from realtime_nb.protocol.unheard import Unheard
 
 __all__ = [
     "TYPING",
@@ -128,12 +131,13 @@ class ClientProtocol:
         self._new_id = new_id
         self._outgoing: list[JsonObject] = []
         self._actions: list[ClientAction] = []
-        self._updates: deque[str] = deque()
+        self._unconfirmed = Unconfirmed()
+        self._online = True
         self._arbiter = ResponseArbiter(self.conversation, self.send)
         self._muted: set[str] = set()  # responses whose audio is not played any more
         self._mute_next = False
         self._voiced: dict[str, dict[str, bool]] = {}  # response → item given out → ended
-        self._unheard: dict[str, list[str]] = {}  # response → items to delete once it is done
+        self._unheard = Unheard(self.conversation, self.send)
         self._calls_seen: set[str] = set()
         self._declared_apart: set[str] = set()  # functions of single responses
         self._open_calls: dict[str, set[str]] = {}  # response → calls without an output
@@ -143,7 +147,12 @@ class ClientProtocol:
     # --- outputs ---
 
     def events_to_send(self) -> list[JsonObject]:
-        """Returns the events to send now, in GA form; hands each out once."""
+        """Returns the events to send now, in GA form; hands each out once.
+
+        None while the connection is lost.
+        """
+        if not self._online:
+            return []
         events, self._outgoing = self._outgoing, []
         return events
 
@@ -154,6 +163,7 @@ class ClientProtocol:
 
     def on_wire(self, event: JsonObject) -> list[JsonObject]:
         """Returns an event of :meth:`events_to_send` in the server's dialect."""
+        event = self.conversation.connections.in_their_ids(event)
         return dialects.client_to_beta(event) if self.dialect == "beta" else [event]
 
     @property
@@ -174,12 +184,14 @@ class ClientProtocol:
         """Sends an event; returns its ``event_id``, made up where it has none."""
         raw = dict(event)
         event_id = str(raw.setdefault("event_id", self._new_id("event")))
-        if raw.get("type") == "session.update":
-            self._updates.append(event_id)
-        elif raw.get("type") == "response.create":
+        if raw.get("type") == "response.create":
             self._declared_apart.update(_declared(raw.get("response")))
-            if not _apart(raw):
+            if not is_apart(raw):
+                if not self._online:
+                    self._arbiter.ask(raw)
+                    return event_id
                 self._arbiter.sent(raw)
+        self._unconfirmed.sent(event_id, raw)
         self._outgoing.append(raw)
         return event_id
 
@@ -224,7 +236,7 @@ class ClientProtocol:
         event: JsonObject = {"type": "response.create"}
         if response:
             event["response"] = response
-        if _apart(event):
+        if is_apart(event):
             self.send(event)
         else:
             self._arbiter.ask(event, results)
@@ -275,6 +287,79 @@ class ClientProtocol:
         )
         return sounding and left and response.status != "cancelled"
 
+    # --- when the connection is lost ---
+
+    def lost(self, report: ConnectionReport) -> None:
+        """Takes note that the connection is lost; what is wanted of the server is kept for the
+        next one, in `restored_settings` and `resume`."""
+        answer_is_due = self._answer_is_due()
+        for response_id, items in self._voiced.items():
+            for item_id in items:
+                self._end_audio(response_id, item_id)
+        self.conversation.apply_connection(report)
+        self._online = False
+        self._unconfirmed.lost()
+        self._unheard.lost()
+        self._arbiter.lost()
+        self._mute_next = False
+        for forgotten in (self._muted, self._items_sent, self._telling, self._voiced):
+            forgotten.clear()
+        if answer_is_due:
+            self.create_response()
+        for response_id in list(self._open_calls):
+            self._finish_calls(response_id)
+
+    def _answer_is_due(self) -> bool:
+        """Tells whether the user waits for an answer that nobody but the lost server knew of."""
+        if self._open_calls:  # it is asked for once they are done
+            return False
+        active = self.conversation.active_response
+        cut_off = active is not None and active.id not in self._muted
+        return cut_off or self.conversation.turn == "due"
+
+    def restored_settings(self, summary: str = "") -> JsonObject:
+        """Returns the ``session.update`` that a new session begins with; UpdateAccepted or
+        UpdateRefused will name its ``event_id``.
+
+        Args:
+            summary: of what was said, added to the instructions.
+        """
+        session: JsonObject = {"type": "realtime", **self._unconfirmed.settings}
+        if summary:
+            asked = session.get("instructions") or self.conversation.session.get("instructions")
+            session["instructions"] = f"{asked or ''}\n\n{summary}".strip()
+        event_id = self._new_id("event")
+        event = {"type": "session.update", "event_id": event_id, "session": session}
+        self._unconfirmed.restoring(event_id, event)
+        return event
+
+    def resume(self, items: list[JsonObject]) -> None:
+        """Tells a new session the conversation so far, then what waited for a connection.
+
+        Args:
+            items: in order, with the ids that they have here.
+        """
+        told = [
+            {"type": "conversation.item.create", "event_id": self._new_id("event"), "item": item}
+            for item in items
+        ]
+        held = [event for event in self._outgoing if self._is_still_meant(event)]
+        again = self._unconfirmed.again({item["id"] for item in items})
+        self._outgoing = [*told, *again, *held]
+        self._online = True
+        self._arbiter.resumed()
+
+    def _is_still_meant(self, event: JsonObject) -> bool:
+        """Tells whether a new session can do something with an event that waited for it."""
+        # Settings and items are told again anyway; there is nothing to cancel, truncate or commit.
+        match event.get("type"):
+            case "conversation.item.delete" | "conversation.item.retrieve":
+                return event.get("item_id") in self.conversation.order
+            case "response.create":  # apart from the conversation
+                return True
+            case _:
+                return False
+
     # --- what happened ---
 
     def sent(self, event: JsonObject, t_s: float, captured_s: float | None = None) -> None:
@@ -318,32 +403,7 @@ class ClientProtocol:
 
     def receive_flushed(self, item_id: str, played_ms: float) -> None:
         """Tells the server how much was heard of an item whose playback was stopped."""
-        item = self.conversation.items.get(item_id)
-        # Cut once: a second report of the same flush, or one after the server's own cut, would ask
-        # for audio back that is gone.
-        if item is None or item.interrupted or item.audio_ms <= 0:
-            return
-        response = self.conversation.responses.get(item.response_id or "")
-        if response is not None and not response.in_conversation:
-            return
-        running = response is not None and response.active
-        # All that came was heard, but is it all? While the response runs the server may be ahead
-        # of what has arrived, so it is told where the user stopped listening.
-        final = item.status in ("completed", "incomplete") or not running
-        if final and played_ms >= item.audio_ms - 1:
-            return
-        heard_ms = int(min(played_ms, item.audio_ms))
-        if heard_ms < 1:
-            self._delete_unheard(item_id, response)
-            return
-        self.send(
-            {
-                "type": "conversation.item.truncate",
-                "item_id": item_id,
-                "content_index": 0,
-                "audio_end_ms": heard_ms,
-            }
-        )
+        self._unheard.flushed(item_id, played_ms)
 
     def receive_tool_output(self, call: FunctionCall, output: str) -> None:
         """Posts what a function returned; after the last one of a response, asks for the next."""
@@ -390,8 +450,11 @@ class ClientProtocol:
                 if detection.get("interrupt_response") is not False:
                     self._stop_playback()
             case ev.SessionUpdated():
-                if self._updates:
-                    self._actions.append(UpdateAccepted(self._updates.popleft()))
+                accepted = self._unconfirmed.accepted()
+                if accepted is not None:
+                    self._actions.append(UpdateAccepted(accepted))
+            case ev.ItemAdded():
+                self._unconfirmed.added(event.item)
             case ev.ResponseCreated():
                 self._response_created(event.response, owed)
             case ev.OutputItemDone():
@@ -451,7 +514,9 @@ class ClientProtocol:
         for item_id in self._voiced.get(response_id, {}):
             self._end_audio(response_id, item_id)
         # Before the arbiter sends what waits: the next response must not know what nobody heard.
-        self._delete_what_nobody_heard(response_id)
+        known = self.conversation.responses.get(response_id)
+        voiced = self._voiced.get(response_id, {})
+        self._unheard.done(known, response_id in self._muted, voiced)
         self._voiced.pop(response_id, None)
         self._muted.discard(response_id)
         self._arbiter.done()
@@ -505,44 +570,14 @@ class ClientProtocol:
         del self._open_calls[response_id]
         self._ask(None, results=True)
 
-    # --- rules: what was heard ---
-
-    def _delete_what_nobody_heard(self, response_id: str) -> None:
-        """Deletes the items of an interrupted response that never reached the speaker."""
-        response = self.conversation.responses.get(response_id)
-        unheard = self._unheard.pop(response_id, [])
-        if response is not None and response_id in self._muted and response.in_conversation:
-            voiced = self._voiced.get(response_id, {})
-            unheard += [
-                item_id
-                for item_id in response.item_ids
-                if item_id not in voiced and self._was_spoken(item_id)
-            ]
-        for item_id in unheard:
-            self.send({"type": "conversation.item.delete", "item_id": item_id})
-
-    def _was_spoken(self, item_id: str) -> bool:
-        item = self.conversation.items.get(item_id)
-        if item is None or item.type != "message":
-            return False
-        as_audio = any(part.get("type") in ("audio", "output_audio") for part in item.content)
-        return item.audio_ms > 0 or (as_audio and bool(item.text))
-
-    def _delete_unheard(self, item_id: str, response: Response | None) -> None:
-        # Nothing of it was heard. A truncation to 0 ms is refused, so the item goes; while its
-        # response runs it can't be deleted yet.
-        if response is not None and response.active:
-            self._unheard.setdefault(response.id, []).append(item_id)
-        else:
-            self.send({"type": "conversation.item.delete", "item_id": item_id})
-
     # --- rules: refusals ---
 
     def _refused(self, error: ev.ErrorEvent, owed: bool) -> None:
         cause = error.caused_by
         param = error.error.get("param")
-        if cause is None and self._updates and str(param or "").startswith("session"):
-            cause = self._updates[0]
+        updates = self._unconfirmed.updates
+        if cause is None and updates and str(param or "").startswith("session"):
+            cause = next(iter(updates))
         elif self._arbiter.refused(error):
             self._mute_next = False
             return
@@ -550,17 +585,11 @@ class ClientProtocol:
             # The server's own answer to the user's turn lost against a response of ours.
             self.create_response()
             return
-        elif cause is None and self._updates and param is None:
+        elif cause is None and updates and param is None:
             # A server that names neither event nor field; the update is what hangs on an answer.
-            cause = self._updates[0]
-        if cause is not None and cause in self._updates:
-            self._updates.remove(cause)
+            cause = next(iter(updates))
+        if cause is not None and self._unconfirmed.refused(cause):
             self._actions.append(UpdateRefused(cause, error))
-
-
-def _apart(event: JsonObject) -> bool:
-    """Tells whether a ``response.create`` stays out of the conversation."""
-    return (event.get("response") or {}).get("conversation") == "none"
 
 
 def _declared(response: object) -> set[str]:

@@ -24,6 +24,7 @@ from realtime_nb.protocol.wire import JsonObject, object_of
 __all__ = [
     "SESSION_OPTIONS",
     "VOICES",
+    "merge_patches",
     "merge_session",
     "patient",
     "patient_options",
@@ -203,6 +204,17 @@ _VAD_DEFAULTS: dict[str, JsonObject] = {
 _RESPONSE_KEYS = ("idle_timeout_ms", "create_response", "interrupt_response")
 
 
+def merge_patches(first: JsonObject, then: JsonObject) -> JsonObject:
+    """Returns the one ``session.update`` that does what two do one after the other."""
+    merged = {**first, **{key: value for key, value in then.items() if key != "audio"}}
+    audio = {side: dict(values) for side, values in (object_of(first, "audio") or {}).items()}
+    for side, values in (object_of(then, "audio") or {}).items():
+        audio[side] = {**audio.get(side, {}), **(values or {})}
+    if audio:
+        merged["audio"] = audio
+    return merged
+
+
 def merge_session(session: JsonObject, patch: JsonObject) -> JsonObject:
     """Returns the session after a (checked) patch.
 
@@ -210,12 +222,8 @@ def merge_session(session: JsonObject, patch: JsonObject) -> JsonObject:
     everything inside them is replaced as a whole. A turn detection object is filled up with the
     defaults of its type, as the hosted server echoes it.
     """
-    merged = {**session, **{key: value for key, value in patch.items() if key != "audio"}}
-    audio = {side: dict(values) for side, values in session.get("audio", {}).items()}
-    for side, values in patch.get("audio", {}).items():
-        audio[side] = {**audio.get(side, {}), **values}
-    if audio:
-        merged["audio"] = audio
+    merged = merge_patches(session, patch)
+    audio = merged.get("audio", {})
     detection = audio.get("input", {}).get("turn_detection")
     if detection is not None:
         defaults = _VAD_DEFAULTS[detection["type"]]

@@ -18,9 +18,16 @@ from typing import Literal
 
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.audio_formats import payload_ms
+from realtime_nb.protocol.connections import (
+    ConnectionReport,
+    Connections,
+    Reconnection,
+    is_restored,
+    take_report,
+)
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.records import (
-    PLAYBACK_STEPS,
+    TURN_STEPS,
     ErrorRecord,
     FunctionCall,
     Item,
@@ -28,6 +35,8 @@ from realtime_nb.protocol.records import (
     Response,
     Speech,
     ToolReport,
+    TurnState,
+    TurnStep,
     known_moment,
 )
 from realtime_nb.protocol.repeated_ids import tell_apart
@@ -56,26 +65,6 @@ _LATEST = 16
 """Among so many messages are those of a response that is done."""
 
 HistoryStep = Literal["committed", "added", "output", "response"]
-TurnState = Literal["silent", "speaking", "due"]
-TurnStep = Literal["started", "ended", "left", "taken", "settled"]
-
-TURN_STEPS: dict[tuple[TurnState, TurnStep], TurnState] = {
-    ("silent", "started"): "speaking",
-    ("due", "started"): "speaking",  # the user goes on before the response has begun
-    ("speaking", "ended"): "due",
-    ("silent", "ended"): "due",  # an idle timeout, or speech whose beginning nobody told
-    ("speaking", "left"): "silent",
-    ("due", "left"): "silent",
-    ("speaking", "taken"): "silent",
-    ("due", "settled"): "silent",
-}
-"""What is known of the user's turn, and what becomes of it; any other step changes nothing.
-
-Turn detection says that speech ``started``, and that the turn ``ended``, which the server answers
-by itself, or that it is ``left`` to the client to ask for an answer. By hand, in the middle of
-speech, its audio is ``taken`` (committed or cleared), or detection is turned off. A turn that is
-``due`` a response is ``settled`` once that has begun, or by an error that nothing of ours caused.
-"""
 
 
 @dataclass(slots=True, repr=False)
@@ -105,6 +94,7 @@ class Conversation:
             while a session goes on. See :data:`realtime_nb.archive.sources.Gap`.
         spoken: the agent's messages in the order in which they began to come.
         settings: what of the session's settings was changed while it went on.
+        connections: one after the other, where they were lost and the session came back.
     """
 
     session: JsonObject = field(default_factory=dict)
@@ -133,6 +123,7 @@ class Conversation:
     gaps: dict[str, str] = field(default_factory=dict)
     spoken: list[Item] = field(default_factory=list, repr=False)
     settings: SettingChanges = field(default_factory=SettingChanges)
+    connections: Connections = field(default_factory=Connections)
 
     def __repr__(self) -> str:
         said = f"{len(self.items)} items, {len(self.responses)} responses, {len(self.calls)} calls"
@@ -144,6 +135,11 @@ class Conversation:
     def speech(self) -> list[Speech]:
         """What turn detection heard."""
         return self.audio.speech
+
+    @property
+    def reconnections(self) -> list[Reconnection]:
+        """The gaps in it: where its connection was lost, and what that cost."""
+        return self.connections.gaps
 
     @property
     def input_ms(self) -> float:
@@ -236,27 +232,23 @@ class Conversation:
                 if event.problem is not None:
                     self._count_malformed(event.type)
             case ev.ClientEvent():
-                self._sent(event, t_s)
+                self._sent(self.connections.in_our_ids(event), t_s)
             case _:
-                self._received(event, t_s)
+                self._received(self.connections.in_our_ids(event), t_s)
 
     def apply_playback(self, report: PlaybackReport) -> None:
         """Takes in a report of the device that plays the agent's audio."""
-        item = self._item(report.item_id)
-        state = PLAYBACK_STEPS.get((item.playback, report.kind))
-        if state is None:  # it has ended already
-            return
-        item.playback, item.played_by, item.played_ms = state, "device", report.played_ms
-        if report.kind == "started":
-            item.played_s = known_moment(report.t_s)
-        elif report.kind == "underrun":
-            item.underruns += 1
-        else:
-            item.stopped_s = known_moment(report.t_s)
+        self._item(report.item_id).report(report, known_moment(report.t_s))
 
     def apply_tool(self, report: ToolReport) -> None:
         """Takes in a report of who runs the functions that the model calls."""
         self._call(report.call_id).report(report, known_moment(report.t_s))
+
+    def apply_connection(self, report: ConnectionReport) -> None:
+        """Takes in what its session says of the connection."""
+        take_report(self, report)
+        if report.kind == "lost":
+            self._turn_goes("lost")
 
     def measure(self, item_id: str, audio_ms: float) -> None:
         """States how much audio an item has, where its owner knows it better than the events."""
@@ -281,6 +273,8 @@ class Conversation:
 
     def _create(self, event: ev.ItemCreate, t_s: float | None) -> None:
         item = event.item
+        if self.connections.tells_again(event, self.holds):
+            return
         if event.previous_item_id == "root" and isinstance(item.get("id"), str):
             self.first_ids.add(item["id"])
         if item.get("type") == "function_call_output" and isinstance(item.get("call_id"), str):
@@ -321,7 +315,7 @@ class Conversation:
             case ev.ItemTruncated():
                 cut_at(self._item(event.item_id), event.audio_end_ms)
             case ev.ItemDeleted():
-                self._delete(event.item_id)
+                self.remove(event.item_id)
             case ev.ErrorEvent():
                 if event.caused_by is None:
                     self._turn_goes("settled")
@@ -442,6 +436,8 @@ class Conversation:
         item_id = event.item.get("id")
         if not isinstance(item_id, str):
             return
+        if is_restored(self, event):
+            return
         if item_id in self.deleted:  # it is back
             self.items[item_id] = self.deleted.pop(item_id)
         item = self._fill(event.item)
@@ -456,10 +452,8 @@ class Conversation:
             self.history["added", item_id] = None
         item.placed = True
         before = event.previous_item_id
-        if before is not None and self.order and before == self.order[-1]:
-            self.order.append(item_id)
-        elif before is not None and self.holds(before):
-            self.order.insert(self.order.index(before) + 1, item_id)
+        if before is not None and self.holds(before):
+            self.order.insert(self.connections.place_after(before, self.order), item_id)
         elif item_id in self.first_ids:
             # null means "first" on the hosted server and "I don't tell" on some others, so only an
             # item that was asked to be first is put there.
@@ -468,7 +462,8 @@ class Conversation:
             self.order.append(item_id)
         item.audio_ms = self.audio.length_of(item)
 
-    def _delete(self, item_id: str) -> None:
+    def remove(self, item_id: str) -> None:
+        """Takes an item out of the conversation, as the server did."""
         self.first_ids.discard(item_id)
         if (item := self.items.pop(item_id, None)) is None:
             return

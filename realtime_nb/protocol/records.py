@@ -14,6 +14,7 @@ from realtime_nb.protocol.word_times import HeardSource, WordTimes
 
 __all__ = [
     "PLAYBACK_STEPS",
+    "TURN_STEPS",
     "UNHEARD_MS",
     "ErrorRecord",
     "FunctionCall",
@@ -25,6 +26,8 @@ __all__ = [
     "RunOutcome",
     "Speech",
     "ToolReport",
+    "TurnState",
+    "TurnStep",
     "known_moment",
 ]
 
@@ -54,6 +57,31 @@ PLAYBACK_STEPS: dict[tuple[PlaybackState, PlaybackKind], PlaybackState] = {
 }
 """What becomes of the playback of an item, by what its device reports; once it has ended, nothing
 but another beginning is believed."""
+
+
+TurnState = Literal["silent", "speaking", "due"]
+TurnStep = Literal["started", "ended", "left", "taken", "settled", "lost"]
+
+TURN_STEPS: dict[tuple[TurnState, TurnStep], TurnState] = {
+    ("silent", "started"): "speaking",
+    ("due", "started"): "speaking",  # the user goes on before the response has begun
+    ("speaking", "ended"): "due",
+    ("silent", "ended"): "due",  # an idle timeout, or speech whose beginning nobody told
+    ("speaking", "left"): "silent",
+    ("due", "left"): "silent",
+    ("speaking", "taken"): "silent",
+    ("due", "settled"): "silent",
+    ("speaking", "lost"): "silent",
+    ("due", "lost"): "silent",  # no server knows of it any more
+}
+"""What is known of the user's turn, and what becomes of it; any other step changes nothing.
+
+Turn detection says that speech ``started``, and that the turn ``ended``, which the server answers
+by itself, or that it is ``left`` to the client to ask for an answer. By hand, in the middle of
+speech, its audio is ``taken`` (committed or cleared), or detection is turned off. A turn that is
+``due`` a response is ``settled`` once that has begun, or by an error that nothing of ours caused.
+What a connection that is ``lost`` knew of it is gone.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +210,19 @@ class Item:
                 text = part.get("text") or part.get("transcript")
                 if text and isinstance(text, str):
                     self.parts[index] = text
+
+    def report(self, report: PlaybackReport, t_s: float | None) -> None:
+        """Takes what the device that plays it says, at ``t_s``."""
+        state = PLAYBACK_STEPS.get((self.playback, report.kind))
+        if state is None:  # it has ended already
+            return
+        self.playback, self.played_by, self.played_ms = state, "device", report.played_ms
+        if report.kind == "started":
+            self.played_s = t_s
+        elif report.kind == "underrun":
+            self.underruns += 1
+        else:
+            self.stopped_s = t_s
 
     def add_text(self, part: int, delta: str, *, spoken: bool) -> None:
         """Takes more text of a content part: of what is spoken, or of what is written."""

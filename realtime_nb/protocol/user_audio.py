@@ -91,6 +91,12 @@ class UserAudio:
         self.connection_ms = self.committed_ms = self._floor_ms = self.sent_ms
         self._count_is_lost = False
 
+    def broken_off(self, t_s: float) -> None:
+        """Ends speech that goes on while the connection is lost: no server will tell its end."""
+        if self.speech and self.speech[-1].audio_end_ms is None:
+            self.speech[-1].audio_end_ms = self.sent_ms
+            self.speech[-1].stopped_s = t_s
+
     def committed(self) -> None:
         """Takes whatever was sent so far for no part of a turn to come: it was committed or
         cleared."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +17,7 @@ from realtime_nb.protocol.conversation import FunctionCall, ToolReport
 from realtime_nb.protocol.records import RunOutcome
 from realtime_nb.tools import Tool, ToolCall, failure
 
-__all__ = ["Answer", "CallRunner", "CallState"]
+__all__ = ["Answer", "CallRunner", "CallState", "unknown_function"]
 
 logger = logging.getLogger(__name__)
 
@@ -199,3 +199,9 @@ class CallRunner:
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Exception):
             self._failed(error)
+
+
+def unknown_function(name: str, tools: Iterable[str]) -> str:
+    """Returns what a model is told that calls a function which there isn't."""
+    there = ", ".join(sorted(tools)) or "none"
+    return f"There is no function {name!r}. Functions that can be called: {there}."

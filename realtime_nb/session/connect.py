@@ -9,6 +9,7 @@ import shutil
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,8 @@ from realtime_nb.protocol.config import SESSION_OPTIONS, refuse_unknown, session
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session.endpoints import Endpoint, local, resolve
 from realtime_nb.session.greeting import Greeting, greeting_response
+from realtime_nb.session.reconnecting import Reconnect
+from realtime_nb.session.returning import Dial
 from realtime_nb.session.served_recording import ServedRecording, recorded_endpoint, recorded_server
 from realtime_nb.session.session import Session
 from realtime_nb.session.transport import Transport, open_websocket
@@ -55,7 +58,11 @@ class connect:
         speed: the former name of ``pace``, in place of which it still counts. The speed of a voice
             is a setting of the session: ``session.update(speed=…)``.
         speaker: what plays the agent's voice; None: a simulated one that plays by the clock.
-        transport: an open transport, instead of connecting to ``endpoint``.
+        transport: an open transport, or a function that opens one, instead of connecting to
+            ``endpoint``.
+        reconnect: what happens when the connection is lost: True: it is regained, and the
+            conversation goes on; an ``rt.Reconnect`` says how; False: the session ends. A session
+            on an open ``transport``, or on a recording, ends.
         typing: what a typed message does while the agent speaks: it ``"interrupts"``, or it
             ``"waits"`` and is answered then.
         greeting: what the agent says first: a text, word for word, or a dict with
@@ -87,7 +94,8 @@ class connect:
         pace: float = 1.0,
         speed: float | None = None,
         speaker: Callable[[Session], Speaker] | None = None,
-        transport: Transport | None = None,
+        transport: Transport | Dial | None = None,
+        reconnect: bool | Reconnect = True,
         typing: Typing = "interrupts",
         greeting: Greeting | None = None,
         main_loop: AbstractEventLoop | None = None,
@@ -115,8 +123,9 @@ class connect:
         self._record = record
         self._pace = pace
         self._speaker = speaker
-        self._transport = transport
-        self.transport: Transport | None = transport
+        self._given = transport
+        self.transport: Transport | None = None if callable(transport) else transport
+        self._reconnect = _policy(reconnect)
         self._main_loop = main_loop
         if typing not in TYPING:
             allowed = " or ".join(f'"{name}"' for name in TYPING)
@@ -151,7 +160,8 @@ class connect:
         pace = self._pace if self._pace < math.inf else 1.0
         folder_is_new = self._record is not None and not os.path.exists(self._record)
         async with AsyncExitStack() as opened:
-            transport, endpoint = await self._transport_and_endpoint(opened)
+            dial, endpoint = await self._way(opened)
+            transport = await dial()
             self.transport = transport
             opened.push_async_callback(transport.close)
             recorder = None
@@ -169,6 +179,8 @@ class connect:
                 main_loop=self._main_loop,
                 owned=owned,
                 typing=self._typing,
+                reconnect=self._reconnect,
+                dial=dial if self._comes_back else None,
             )
             owned.push_async_exit(opened.pop_all())
         try:
@@ -182,19 +194,46 @@ class connect:
             raise
         return session
 
-    async def _transport_and_endpoint(self, opened: AsyncExitStack) -> tuple[Transport, Endpoint]:
-        endpoint = self._endpoint
-        if self._transport is not None:
-            return self._transport, endpoint or Endpoint("ws://memory", kind="local")
-        if self._recording is not None:
+    @property
+    def _comes_back(self) -> bool:
+        """Whether the same server can be reached again."""
+        return self._recording is None and (self._given is None or callable(self._given))
+
+    async def _way(self, opened: AsyncExitStack) -> tuple[Dial, Endpoint]:
+        """Returns what opens a transport, and what is at its other end."""
+        endpoint, given, recording = self._endpoint, self._given, self._recording
+        if callable(given):
+            return given, endpoint or Endpoint("ws://memory", kind="local")
+        if given is not None:
+            return _at_once(given), endpoint or Endpoint("ws://memory", kind="local")
+        if recording is not None:
             assert endpoint is not None
-            return recorded_server(self._recording, self._pace), endpoint
+            return _at_once(recorded_server(recording, self._pace)), endpoint
         if endpoint is None:
             from realtime_nb.local.server import serve
 
             server = await opened.enter_async_context(serve(speed=self._pace))
             endpoint = local(server.url, server.token, self._model)
-        return await open_websocket(endpoint), endpoint
+        return partial(open_websocket, endpoint), endpoint
+
+
+def _at_once(transport: Transport) -> Dial:
+    """Returns a dial that gives an open transport."""
+
+    async def dial() -> Transport:
+        return transport
+
+    return dial
+
+
+def _policy(reconnect: object) -> Reconnect | None:
+    if isinstance(reconnect, Reconnect):
+        return reconnect
+    if isinstance(reconnect, bool):
+        return Reconnect() if reconnect else None
+    raise ConfigurationError(
+        f"reconnect is {reconnect!r}; give True, False or an rt.Reconnect(first_s=…, budget_s=…)."
+    )
 
 
 def _arguments() -> list[str]:

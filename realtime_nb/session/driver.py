@@ -1,10 +1,12 @@
 """What keeps a session going: the client protocol, driven over a transport.
 
-One task reads: it stamps the time, records, folds and hands on. One writes. Whatever the protocol
-wants done (a tool run, audio played, playback stopped) is started here, as tasks where it can take
-time. A failure in any of them ends the session, so that nobody waits for what won't come. All of it
-happens on one loop, and between two awaits nothing else does: what an event leads to is queued
-before the next one is read, so that the server gets it in the order in which it was decided.
+A connection reads and writes (:mod:`realtime_nb.session.open_connection`): what it reads is stamped
+with the time, recorded, folded and handed on. One that is lost is replaced, and the next one told
+what the conversation was (:mod:`realtime_nb.session.returning`). Whatever the protocol wants done
+(a tool run, audio played, playback stopped) is started here, as tasks where it can take time. A
+failure in any of them ends the session, so that nobody waits for what won't come. All of it happens
+on one loop, and between two awaits nothing else does: what an event leads to is queued before the
+next one is read, so that the server gets it in the order in which it was decided.
 """
 
 from __future__ import annotations
@@ -24,11 +26,10 @@ from realtime_nb.devices.simulated import Speaker
 from realtime_nb.errors import (
     ConnectionFailedError,
     RealtimeError,
-    RecordingError,
-    ServerError,
     SessionClosedError,
 )
 from realtime_nb.protocol import client as core
+from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import (
     Conversation,
     FunctionCall,
@@ -36,13 +37,18 @@ from realtime_nb.protocol.conversation import (
     ToolReport,
 )
 from realtime_nb.protocol.events import ErrorEvent, JsonObject
-from realtime_nb.protocol.turn_detection import closing_silence_ms
 from realtime_nb.protocol.wire import WireEvent
-from realtime_nb.session.calls import CallRunner
+from realtime_nb.session.calls import CallRunner, unknown_function
 from realtime_nb.session.endpoints import Endpoint
-from realtime_nb.session.observers import Observers
-from realtime_nb.session.queues import Inbox, Outbox, Received
+from realtime_nb.session.greeting import greeting_response
+from realtime_nb.session.observers import Observers, show_connection
+from realtime_nb.session.open_connection import OpenConnection
+from realtime_nb.session.queues import Inbox, Received
+from realtime_nb.session.reconnecting import Reconnect
+from realtime_nb.session.returning import Dial, Returning
 from realtime_nb.session.transport import Transport
+from realtime_nb.session.updates import UPDATE_TIMEOUT_S, Updates
+from realtime_nb.session.writing import Writing
 from realtime_nb.tools import Definition, Tool
 
 __all__ = ["Driver"]
@@ -53,32 +59,18 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 GREETING_TIMEOUT_S = 15.0
-UPDATE_TIMEOUT_S = 15.0
 _DRAIN_TIMEOUT_S = 2.0
-_EVENTS_AT_ONCE = 16
-"""Events taken without letting other tasks run, however many are there."""
 
 _ANSWER_DUE_S = 5.0
 """How long a turn that the server answers by itself counts as busy without its response."""
 
-_HEARD_MARGIN_MS = 1_000
-_HEARD_MARGIN_S = 0.3
-"""Silence after a clip (in session time, and on the wall clock) by which the server would have
-said that it hears speech: detection and the way there and back take a part of it."""
+
+def _new_id(prefix: str) -> str:
+    return f"{prefix}_{secrets.token_hex(8)}"
 
 
 def _is_greeting(event: Received) -> bool:
     return event.type in ("session.created", "error")
-
-
-def _unknown(name: str, tools: Mapping[str, Tool | Definition]) -> str:
-    """Returns what a model is told that calls a function which there isn't."""
-    there = ", ".join(sorted(tools)) or "none"
-    return f"There is no function {name!r}. Functions that can be called: {there}."
-
-
-def _new_id(prefix: str) -> str:
-    return f"{prefix}_{secrets.token_hex(8)}"
 
 
 class Driver:
@@ -93,12 +85,16 @@ class Driver:
         main_loop: where tools of ``main_thread=True`` run; None: on the session's loop.
         owned: what else ends with the session.
         typing: what a typed message does to the answer that is being spoken.
+        reconnect: how a lost connection is regained; None: it ends the session.
+        dial: opens another transport to the same server; None: it can't be regained.
 
     Attributes:
         speaker: plays the agent's voice; to be set before :meth:`start`.
         calls: runs the functions that the model calls; its ``session`` is to be set before, too.
-        recorder: what writes the session down, None when nothing does.
+        writing: writes the session down.
         ended: how the connection ended, None while it is open.
+        hearing: whether a server gets the user's audio; what it does not get while a lost
+            connection is being regained is folded and recorded all the same.
         observers: are shown every event and report, after the recorder and the fold.
     """
 
@@ -115,14 +111,15 @@ class Driver:
         main_loop: asyncio.AbstractEventLoop | None,
         owned: AsyncExitStack,
         typing: core.Typing = "interrupts",
+        reconnect: Reconnect | None = None,
+        dial: Dial | None = None,
     ) -> None:
         self._protocol = core.ClientProtocol(_new_id, endpoint.dialect, typing=typing)
         self._inbox = Inbox()
-        self._outbox = Outbox(transport.send, self._inbox.changed)
         self._audio = WireAudio()
         self._input_held = False  # while the server changes the input format
         self.observers = Observers()
-        self.recorder = recorder
+        self.writing = Writing(recorder, self._fail)
         self.tools = tools
         self.calls = CallRunner(
             self.clock,
@@ -137,9 +134,14 @@ class Driver:
         self._owned = owned
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
-        self._updates: dict[str, asyncio.Future[None]] = {}
+        self._updates = Updates(lambda: self.hearing)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._wire_tasks: list[asyncio.Task[None]] = []
+        self._connection: OpenConnection | None = None
+        self._returning: Returning | None = None
+        if reconnect is not None and dial is not None:
+            self._returning = Returning(self, reconnect, dial)
+        self.hearing = True
+        self._flushes = 0  # playback that is being stopped; what was heard is still to be told
         self._closing: asyncio.Task[None] | None = None
         self.ended: SessionClosedError | None = None
         self._failure: RealtimeError | None = None
@@ -188,7 +190,21 @@ class Driver:
         Raises:
             ConnectionFailedError: the server refused the session, or said nothing of the kind.
         """
-        self._wire_tasks = [asyncio.create_task(work) for work in (self._read(), self._write())]
+        self.attach(self._transport)
+        await self.greeted()
+
+    def attach(self, transport: Transport) -> None:
+        """Reads and writes a transport from now on."""
+        self._connection = OpenConnection(
+            transport,
+            received=lambda raw: self._received(raw, self.clock()),
+            ended=self._connection_ended,
+            changed=self._inbox.changed,
+            sent_ms=self.conversation.input_ms,
+        )
+
+    async def greeted(self) -> None:
+        """Waits for the server's greeting; raises as `start`."""
         where = self._endpoint.shown_url
         try:
             first = await self._inbox.wait_for(_is_greeting, GREETING_TIMEOUT_S)
@@ -233,7 +249,7 @@ class Driver:
             steps.push_async_callback(self._owned.aclose)
             steps.push_async_callback(self._close_recorder, complete)
             steps.push_async_callback(self._end_tasks)
-            steps.push_async_callback(self._transport.close)
+            steps.push_async_callback(self._end_connection)
             steps.push_async_callback(self._drain)
             steps.push_async_callback(self.speaker.close)
             steps.push_async_callback(first)
@@ -243,29 +259,28 @@ class Driver:
         self.calls.drop()
         for task in self._tasks:
             task.cancel()
-        await self._inbox.until(lambda: self._outbox.empty, _DRAIN_TIMEOUT_S)
+        await self._inbox.until(self._all_left, _DRAIN_TIMEOUT_S)
+
+    def _all_left(self) -> bool:
+        return self._connection is None or self._connection.outbox.empty
+
+    async def _end_connection(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
 
     async def _end_tasks(self) -> None:
-        tasks = [*self._tasks, *self._wire_tasks]
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.calls.close()
-        self._end(SessionClosedError("The session was closed here.", 1000))
+        self.end(SessionClosedError("The session was closed here.", 1000))
 
     async def _close_recorder(self, complete: bool) -> None:
-        if self.recorder is None:
-            return
         ended = self.ended or SessionClosedError("")
-        await asyncio.to_thread(
-            self.recorder.close,
-            complete,
-            duration_s=self.clock(),
-            close_code=ended.close_code,
-            close_reason=ended.reason,
-        )
+        await self.writing.close(complete, self.clock(), ended)
 
-    def _end(self, ended: SessionClosedError) -> None:
+    def end(self, ended: SessionClosedError) -> None:
         """Ends what depends on the connection: everybody who waits learns that it is over."""
         if self.ended is not None:
             return
@@ -274,32 +289,70 @@ class Driver:
         error = self._failure or ended
         expected = self._closing is not None or ended.close_code == 1000
         self._inbox.end(error, expected=expected and self._failure is None)
-        for future in self._updates.values():
-            if not future.done():
-                future.set_exception(error)
+        self._updates.end(error)
 
     def _fail(self, failure: RealtimeError) -> None:
         """Ends the session, because something here can't go on."""
         if self.ended is None:
             self._failure = failure
-            self._end(SessionClosedError(str(failure)))
-            self._start(self._transport.close())
+            self.end(SessionClosedError(str(failure)))
+            self.start_work(self._end_connection())
+
+    def _connection_ended(self, connection: OpenConnection, error: Exception) -> None:
+        """Ends the session with its connection, unless it comes back."""
+        if connection is not self._connection:
+            return
+        if not isinstance(error, SessionClosedError):
+            self._broken(error)
+        elif not self._comes_back(connection, error):
+            self.end(error)
+
+    def _comes_back(self, connection: OpenConnection, error: SessionClosedError) -> bool:
+        if self._returning is None or self._closing is not None or self.ended is not None:
+            return False
+        return self._returning.lost(connection, error)
+
+    async def restore_settings(self, summary: str) -> None:
+        """Has the settings of a new session be those that were asked for, with a summary added to
+        the instructions.
+
+        Raises:
+            ServerError: it refuses them.
+            ConnectionFailedError: it does not answer.
+        """
+        event = self._protocol.restored_settings(summary)
+        waiting = self._updates.confirmed(str(event["event_id"]), lambda: self._send(event))
+        try:
+            async with asyncio.timeout(UPDATE_TIMEOUT_S):
+                await waiting
+        except TimeoutError:
+            where = self._endpoint.shown_url
+            raise ConnectionFailedError(f"{where} does not confirm the settings.") from None
+
+    def resume(self, items: list[JsonObject], spoken: str | None) -> None:
+        """Tells a new session what was said, and lets it hear the user.
+
+        Args:
+            items: of the conversation.
+            spoken: what the agent says first, word for word.
+        """
+        self.hearing = True
+        self.tell(ConnectionReport("resumed", self.clock()))
+        if spoken is not None:
+            self._protocol.create_response(greeting_response(spoken))
+        self._protocol.resume(items)
+        self._proceed()
+
+    def stop_playback(self) -> None:
+        """Stops the agent's voice."""
+        self._flushes += 1
+        self.start_work(self._flushed(self.speaker.flush()))
+
+    async def until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Waits for a condition, in seconds of the wall clock; False after ``timeout_s``."""
+        return await self._inbox.until(condition, timeout_s)
 
     # --- in ---
-
-    async def _read(self) -> None:
-        taken = 0
-        try:
-            while True:
-                raw = await self._transport.receive()
-                self._received(raw, self.clock())
-                taken += 1
-                if taken % _EVENTS_AT_ONCE == 0:
-                    await asyncio.sleep(0)
-        except SessionClosedError as ended:
-            self._end(ended)
-        except Exception as error:
-            self._broken(error)
 
     def _broken(self, error: Exception) -> None:
         logger.exception("The session ends", exc_info=error)
@@ -311,7 +364,7 @@ class Driver:
             return
         pcm = self._audio.decode_delta(raw)
         crossed = WireEvent("received", raw, t_s, pcm)
-        self._recording(lambda recorder: recorder.event(crossed))
+        self.writing.write(lambda recorder: recorder.event(crossed))
         events = self._protocol.receive(raw, t_s, pcm)
         self._audio.follow(self._protocol.conversation.session)
         self.observers.show(lambda observer: observer.event(crossed))
@@ -336,6 +389,23 @@ class Driver:
     def interrupt(self) -> None:
         """Stops the agent's response and its voice."""
         self._ask(self._protocol.interrupt)
+
+    def detach(self) -> OpenConnection | None:
+        """Goes on without a connection; returns the one that there was."""
+        connection, self._connection = self._connection, None
+        return connection
+
+    def tell(self, report: ConnectionReport) -> None:
+        """Folds in, records and shows what becomes of the connection."""
+        if report.kind == "lost":
+            self.hearing = False
+            self._protocol.lost(report)
+        else:
+            self.conversation.apply_connection(report)
+        self.writing.write(lambda recorder: recorder.connection(report))
+        self.observers.show(lambda observer: show_connection(observer, report))
+        self._inbox.put(report)
+        self._act()
 
     def _ask(self, verb: Callable[P, T], *values: P.args, **named: P.kwargs) -> T:
         self.check_open()
@@ -374,7 +444,7 @@ class Driver:
 
     def takes_audio(self) -> bool:
         """Tells whether there is room for audio, and its format settled."""
-        return not (self._input_held or self._outbox.full)
+        return not (self._input_held or (self._connection and self._connection.outbox.full))
 
     def _proceed(self) -> None:
         """Does what the protocol wants done, then sends what it wants sent.
@@ -396,17 +466,12 @@ class Driver:
             self._sent(WireEvent("sent", raw, t_s, pcm, captured_s))
 
     def _sent(self, crossed: WireEvent) -> None:
-        self._recording(lambda recorder: recorder.event(crossed))
+        self.writing.write(lambda recorder: recorder.event(crossed))
         self.observers.show(lambda observer: observer.event(crossed))
-        self._outbox.put(crossed.raw)
-
-    async def _write(self) -> None:
-        try:
-            await self._outbox.run()
-        except SessionClosedError:
-            pass  # the reader tells everybody
-        except Exception as error:
-            self._broken(error)
+        if self._connection is None or (crossed.pcm is not None and not self.hearing):
+            return  # no server gets it; what that was is told when one does again
+        end_ms = None if crossed.pcm is None else self.conversation.input_ms
+        self._connection.outbox.put(crossed.raw, end_ms)
 
     async def update(
         self, patch: JsonObject, tools: Mapping[str, Tool | Definition] | None = None
@@ -422,7 +487,7 @@ class Driver:
         self.tools = {**before, **after}
         self._input_held = "format" in patch.get("audio", {}).get("input", {})
         try:
-            await self._confirmed(patch)
+            await self._updates.confirmed(self._protocol.update(patch), self._proceed)
         except BaseException:
             self.tools = before
             raise
@@ -430,22 +495,6 @@ class Driver:
             self._input_held = False
             self._inbox.changed()
         self.tools = after
-
-    async def _confirmed(self, patch: JsonObject) -> None:
-        event_id = self._protocol.update(patch)
-        done = self._loop.create_future()
-        self._updates[event_id] = done
-        self._proceed()
-        try:
-            async with asyncio.timeout(UPDATE_TIMEOUT_S):
-                await done
-        except TimeoutError:
-            raise ServerError(
-                "The server did not confirm the session's settings in "
-                f"{UPDATE_TIMEOUT_S:g} s. Check the connection and try again."
-            ) from None
-        finally:
-            self._updates.pop(event_id, None)
 
     # --- who waits ---
 
@@ -460,38 +509,20 @@ class Driver:
 
     async def settled(self, timeout_s: float) -> bool:
         """Waits until nothing is left to be answered, run or heard; False after ``timeout_s``."""
-        return await self._until(
+        return await self.passed(
             lambda: (
-                not (self.busy or self.speaker.playing or self.user_speaking or self._answer_due())
+                self.hearing
+                and not (self.busy or self.speaker.playing or self._flushes)
+                and not (self.user_speaking or self._answer_due())
             ),
             timeout_s,
         )
-
-    async def heard(self, end_ms: float) -> None:
-        """Waits until the server heard the end of a clip that ended at that position.
-
-        That is when it reports the end of speech at or after it. A clip may also end in silence,
-        or be nothing but silence: then nobody speaks a while after it.
-        """
-        window_ms = closing_silence_ms(self.conversation.turn_detection)
-        end_s = self._loop.time()
-
-        def heard() -> bool:
-            if self.user_speaking:
-                return False
-            speech = self.conversation.speech
-            if speech and (speech[-1].audio_end_ms or 0) >= end_ms:
-                return True
-            waited = self._loop.time() - end_s >= _HEARD_MARGIN_S
-            return waited and self.conversation.input_ms >= end_ms + _HEARD_MARGIN_MS
-
-        await self._until(heard, (window_ms + 5 * _HEARD_MARGIN_MS) / 1000)
 
     def _answer_due(self) -> bool:
         ended_s = self.conversation.turn_ended_s
         return ended_s is not None and self.clock() - ended_s < _ANSWER_DUE_S * self._pace
 
-    async def _until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+    async def passed(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Waits for a condition in session time; the session's end ends the wait."""
         met = await self._inbox.until(condition, timeout_s / self._pace)
         if not met:
@@ -508,28 +539,20 @@ class Driver:
                 case core.EndAudio(item_id):
                     self.speaker.end(item_id)
                 case core.FlushPlayback():
-                    self._start(self._flushed(self.speaker.flush()))
+                    self.stop_playback()
                 case core.CallTool(call):
                     self._call(call)
                 case core.UpdateAccepted(event_id):
-                    self._settle_update(event_id, None)
+                    self._updates.settle(event_id)
                 case core.UpdateRefused(event_id, error):
-                    self._settle_update(event_id, error)
-
-    def _settle_update(self, event_id: str, error: ErrorEvent | None) -> None:
-        future = self._updates.get(event_id)
-        if future is None or future.done():
-            return
-        if error is None:
-            future.set_result(None)
-            return
-        param = error.error.get("param")
-        message = f"The server refused the settings: {error.message}"
-        future.set_exception(ServerError(message, error.code, param, event_id))
+                    self._updates.settle(event_id, error)
 
     async def _flushed(self, flush: Awaitable[list[tuple[str, float]]]) -> None:
-        for item_id, played_ms in await flush:
-            self._protocol.receive_flushed(item_id, played_ms)
+        try:
+            for item_id, played_ms in await flush:
+                self._protocol.receive_flushed(item_id, played_ms)
+        finally:
+            self._flushes -= 1
         self._proceed()
 
     def _call(self, call: FunctionCall) -> None:
@@ -537,7 +560,7 @@ class Driver:
         if isinstance(tool, Tool):
             self.calls.run(tool, call)
         else:
-            self.calls.refuse(call, _unknown(call.name, self.tools))
+            self.calls.refuse(call, unknown_function(call.name, self.tools))
 
     def _answered(self) -> None:
         """Sends what functions came to; without a connection it stays where it is."""
@@ -547,10 +570,12 @@ class Driver:
             self._protocol.receive_tool_output(answer.call, answer.output)
         self._proceed()
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def start_work(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Starts what ends with the session; if it fails, the session does."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._task_ended)
+        return task
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -563,33 +588,12 @@ class Driver:
     def playback_report(self, report: PlaybackReport) -> None:
         """Takes a report of the speaker: folds it in and records it."""
         self._protocol.receive_playback(report)
-        self._recording(lambda recorder: recorder.playback(report))
+        self.writing.write(lambda recorder: recorder.playback(report))
         self.observers.show(lambda observer: observer.playback(report))
         self._inbox.changed()
 
     def _tool_report(self, report: ToolReport) -> None:
         """Folds in and records when a function began to run, how far it is, or how it ended."""
         self._protocol.receive_tool_report(report)
-        self._recording(lambda recorder: recorder.tool(report))
+        self.writing.write(lambda recorder: recorder.tool(report))
         self.observers.show(lambda observer: observer.tool(report))
-
-    def audio_played(self, item_id: str, pcm: bytes, t_s: float) -> None:
-        """Takes audio that the speaker played from ``t_s`` on, for the recording."""
-        self._recording(lambda recorder: recorder.played(item_id, pcm, t_s))
-
-    def note(self, **facts: object) -> None:
-        """Adds facts to the recording's ``session.json``."""
-        self._recording(lambda recorder: recorder.note(**facts))
-
-    def label(self, t_s: float, text: str) -> None:
-        """Adds a person's mark to the recording."""
-        self._recording(lambda recorder: recorder.label(t_s, text))
-
-    def _recording(self, write: Callable[[Recorder], None]) -> None:
-        """Records; a recording that fails ends the session, rather than leaving a silent gap."""
-        if self.recorder is None or self._failure is not None:
-            return
-        try:
-            write(self.recorder)
-        except RecordingError as error:
-            self._fail(error)

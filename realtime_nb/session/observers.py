@@ -6,16 +6,20 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
+from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.wire import WireEvent
 
-__all__ = ["Observer", "Observers"]
+__all__ = ["Observer", "Observers", "show_connection"]
 
 logger = logging.getLogger(__name__)
 
 
 class Observer(Protocol):
     """Somebody who is shown what a session does, as its recorder is.
+
+    One that has a method ``connection`` is shown each
+    :class:`~realtime_nb.protocol.connections.ConnectionReport`, too.
 
     Calls come on the session's loop and must return at once.
     """
@@ -28,6 +32,13 @@ class Observer(Protocol):
 
     def tool(self, report: ToolReport) -> None:
         """Takes that a function began to run, or ended."""
+
+
+def show_connection(observer: Observer, report: ConnectionReport) -> None:
+    """Shows an observer what becomes of the connection, if it has a method ``connection``."""
+    take = getattr(observer, "connection", None)
+    if take is not None:
+        take(report)
 
 
 class Observers:

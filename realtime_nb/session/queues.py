@@ -15,11 +15,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from realtime_nb.errors import RealtimeError
+from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.events import JsonObject, ServerEvent, UnknownEvent
 
 __all__ = ["MAX_UNREAD_EVENTS", "MAX_UNSENT_APPENDS", "Inbox", "Outbox", "Received"]
 
-Received = ServerEvent | UnknownEvent
+Received = ServerEvent | UnknownEvent | ConnectionReport
 
 MAX_UNREAD_EVENTS = 4_000
 """Events kept for ``async for`` while nobody reads; older ones are dropped from it with a warning.
@@ -150,14 +151,23 @@ class Outbox:
     Args:
         send: sends one event.
         changed: called after each event that was sent.
+        sent_ms: how much of the user's audio had been sent before, on another connection.
+
+    Attributes:
+        sent_ms: position of the user's audio up to which the connection has taken it.
+        confirmed_ms: up to which the other end surely has it.
     """
 
     def __init__(
-        self, send: Callable[[JsonObject], Awaitable[None]], changed: Callable[[], None]
+        self,
+        send: Callable[[JsonObject], Awaitable[None]],
+        changed: Callable[[], None],
+        sent_ms: float = 0.0,
     ) -> None:
         self._send = send
         self._changed = changed
-        self._events: deque[JsonObject] = deque()
+        self._events: deque[tuple[JsonObject, float | None]] = deque()
+        self.sent_ms = self.confirmed_ms = sent_ms
         self._ready = asyncio.Event()
         self.unsent_appends = 0
 
@@ -171,9 +181,14 @@ class Outbox:
         """Whether more than ``MAX_UNSENT_APPENDS`` pieces of audio wait."""
         return self.unsent_appends > MAX_UNSENT_APPENDS
 
-    def put(self, event: JsonObject) -> None:
-        """Queues an event; :meth:`run` sends it."""
-        self._events.append(event)
+    def put(self, event: JsonObject, end_ms: float | None = None) -> None:
+        """Queues an event; :meth:`run` sends it.
+
+        Args:
+            event: as it is on the wire.
+            end_ms: of one with audio: the position of its end in all of the user's audio.
+        """
+        self._events.append((event, end_ms))
         self.unsent_appends += _is_append(event)
         self._ready.set()
 
@@ -183,9 +198,10 @@ class Outbox:
             await self._ready.wait()
             self._ready.clear()
             while self._events:
-                event = self._events[0]  # it counts as unsent until the connection has taken it
+                event, end_ms = self._events[0]  # unsent until the connection has taken it
                 await self._send(event)
                 self._events.popleft()
+                self.sent_ms = self.sent_ms if end_ms is None else end_ms
                 self.unsent_appends -= _is_append(event)
                 self._changed()
 

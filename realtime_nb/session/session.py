@@ -20,29 +20,32 @@ from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.files import read_audio
 from realtime_nb.audio.pcm import pcm_from_samples
 from realtime_nb.devices.simulated import SimulatedMicrophone, SimulatedSpeaker, Speaker
-from realtime_nb.errors import (
-    ConfigurationError,
-    RealtimeError,
-    RecordingError,
-    SessionClosedError,
-    at_call,
-)
+from realtime_nb.errors import ConfigurationError, RealtimeError, RecordingError, at_call
 from realtime_nb.protocol.client import Typing
 from realtime_nb.protocol.config import patient_options, session_config, waits_for_silence
+from realtime_nb.protocol.connections import Reconnection
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.fields import ServerVAD
+from realtime_nb.protocol.turn_detection import closing_silence_ms
 from realtime_nb.session.asked import Asked, InOrder, Turn
 from realtime_nb.session.driver import Driver
 from realtime_nb.session.endpoints import Endpoint
 from realtime_nb.session.observers import Observer
 from realtime_nb.session.queues import Received
+from realtime_nb.session.reconnecting import Reconnect
+from realtime_nb.session.returning import Dial
 from realtime_nb.session.transport import Transport
 
 __all__ = ["Session"]
 
 _COMMIT: JsonObject = {"type": "input_audio_buffer.commit"}
 _CLEAR: JsonObject = {"type": "input_audio_buffer.clear"}
+
+_HEARD_MARGIN_MS = 1_000
+_HEARD_MARGIN_S = 0.3
+"""Silence after a clip (in session time, and on the wall clock) by which the server would have
+said that it hears speech: detection and the way there and back take a part of it."""
 
 
 @at_call
@@ -77,6 +80,8 @@ class Session:
         main_loop: asyncio.AbstractEventLoop | None,
         owned: AsyncExitStack,
         typing: Typing = "interrupts",
+        reconnect: Reconnect | None = None,
+        dial: Dial | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.pace = pace
@@ -93,6 +98,8 @@ class Session:
             main_loop=main_loop,
             owned=owned,
             typing=typing,
+            reconnect=reconnect,
+            dial=dial,
         )
         self._driver.calls.session = self
         self._microphone: SimulatedMicrophone | None = None
@@ -106,7 +113,7 @@ class Session:
         )
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else "open"
+        state = "closed" if self.closed else "reconnecting" if self.reconnecting else "open"
         return f"<Session {self.endpoint.kind} {self.endpoint.shown_url} {state}>"
 
     # --- what is known ---
@@ -124,7 +131,7 @@ class Session:
     @property
     def recording(self) -> Path | None:
         """Where the recording is being written, None when nothing is recorded."""
-        recorder = self._driver.recorder
+        recorder = self._driver.writing.recorder
         return None if recorder is None else recorder.path
 
     @property
@@ -133,9 +140,14 @@ class Session:
         return self._driver.ended is not None
 
     @property
-    def ended(self) -> SessionClosedError | None:
-        """How the connection ended, None while it is open."""
-        return self._driver.ended
+    def reconnecting(self) -> bool:
+        """Whether its connection is lost and being regained: no server hears the user."""
+        return not self.closed and not self._driver.hearing
+
+    @property
+    def reconnections(self) -> list[Reconnection]:
+        """The gaps so far: where its connection was lost, and what that cost."""
+        return self.conversation.reconnections
 
     @property
     def speaker(self) -> Speaker:
@@ -216,7 +228,27 @@ class Session:
             detected = self.conversation.turn_detection is not None
             end_ms = await (self._spoken(pcm) if detected else self._push_to_talk(pcm))
         if detected:
-            await self._driver.heard(end_ms)
+            await self._heard(end_ms)
+
+    async def _heard(self, end_ms: float) -> None:
+        """Waits until the server heard the end of a clip that ended at that position.
+
+        That is when it reports the end of speech at or after it. A clip may also end in silence,
+        or be nothing but silence: then nobody speaks a while after it.
+        """
+        window_ms = closing_silence_ms(self.conversation.turn_detection)
+        end_s = self._loop.time()
+
+        def heard() -> bool:
+            if self.user_speaking:
+                return False
+            speech = self.conversation.speech
+            if speech and (speech[-1].audio_end_ms or 0) >= end_ms:
+                return True
+            waited = self._loop.time() - end_s >= _HEARD_MARGIN_S
+            return waited and self.conversation.input_ms >= end_ms + _HEARD_MARGIN_MS
+
+        await self._driver.passed(heard, (window_ms + 5 * _HEARD_MARGIN_MS) / 1000)
 
     # What speaking does is part of one verb. It takes no place among them: it would wait there for
     # those that were asked for since, which wait for it.
@@ -419,7 +451,7 @@ class Session:
             ConfigurationError: one of them is the recorder's own, such as ``format``.
         """
         if not self.closed:
-            self._driver.note(**facts)
+            self._driver.writing.note(**facts)
 
     def label(self, text: str, t_s: float | None = None) -> None:
         """Marks this moment in the recording, or ``t_s`` (by :meth:`clock`): ``rec.labels``.
@@ -440,7 +472,7 @@ class Session:
             )
         now_s = self.clock()
         line = label_line(now_s if t_s is None else t_s, text, now_s)
-        self._driver.label(line.t, line.text)
+        self._driver.writing.label(line.t, line.text)
 
     # --- beginning and end ---
 
@@ -483,4 +515,4 @@ class Session:
 
     def audio_played(self, item_id: str, pcm: bytes, t_s: float) -> None:
         """Takes audio that the speaker played from ``t_s`` on, for the recording."""
-        self._driver.audio_played(item_id, pcm, t_s)
+        self._driver.writing.played(item_id, pcm, t_s)

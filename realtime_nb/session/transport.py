@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import time
 from collections.abc import Iterable
+from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 import msgspec
@@ -92,6 +94,15 @@ class WebSocketTransport:
         """Implements :class:`Transport`."""
         await self._socket.close()
 
+    async def ping(self) -> None:
+        """Returns when the other end has answered a ping; SessionClosedError when it is over."""
+        try:
+            await (await self._socket.ping())
+            return
+        except ConnectionClosed as closed:
+            ended = self._ended(closed)
+        raise ended
+
     def _ended(self, closed: ConnectionClosed) -> SessionClosedError:
         frame = closed.rcvd or closed.sent
         if frame is None:
@@ -151,8 +162,7 @@ async def _upgraded(endpoint: Endpoint, timeout_s: float) -> ClientConnection:
         open_timeout=timeout_s,
         close_timeout=_CLOSE_TIMEOUT_S,
         logger=_websocket_logger,
-        # Realtime servers ping us; pinging them too would only add a way to fail.
-        ping_interval=None,
+        ping_interval=None,  # whoever keeps the session pings, and knows what was sent by then
         # A conversation must not wander off to a proxy or another host with the key.
         proxy=None if endpoint.kind == "local" or endpoint.is_loopback else True,
     )
@@ -169,6 +179,7 @@ def _failure(endpoint: Endpoint, error: Exception, timeout_s: float) -> Connecti
             f"{where} refused the connection with HTTP {status}{words}. "
             "Check the URL, the model and the key.",
             code=str(status),
+            retry_after_s=_retry_after_s(error.response.headers.get("Retry-After")),
         )
     if isinstance(error, TimeoutError):
         return ConnectionFailedError(
@@ -186,12 +197,30 @@ def _failure(endpoint: Endpoint, error: Exception, timeout_s: float) -> Connecti
             "Check the proxy, or unset it (ALL_PROXY, HTTPS_PROXY, …)."
         )
     if isinstance(error, ssl.SSLCertVerificationError):
-        remedy = "Its certificate is not trusted here; check the address and the certificates."
-    elif isinstance(error, ssl.SSLError) or (where.startswith("wss:") and _hung_up(error)):
+        return ConnectionFailedError(
+            f"Can't connect to {where}: {said.rstrip('.')}. "
+            "Its certificate is not trusted here; check the address and the certificates.",
+            code="certificate",
+        )
+    if isinstance(error, ssl.SSLError) or (where.startswith("wss:") and _hung_up(error)):
         remedy = "Does the server speak TLS there? If not, its URL begins with ws://."
     else:
         remedy = "Is the server running there?"
     return ConnectionFailedError(f"Can't connect to {where}: {said.rstrip('.')}. {remedy}")
+
+
+def _retry_after_s(header: str | None) -> float | None:
+    """Returns how long a server wants to be left alone: given in seconds, or as a date (RFC 9110,
+    10.2.3)."""
+    if header is None:
+        return None
+    if header.strip().isdigit():
+        return float(header)
+    try:
+        at = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return max(0.0, at.timestamp() - time.time())
 
 
 def _hung_up(error: Exception) -> bool:

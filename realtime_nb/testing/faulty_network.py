@@ -144,21 +144,19 @@ class FaultyNetwork:
 
     # --- one connection ---
 
-    def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
-        # A task of our own: the one that asyncio would make logs that it was cancelled.
-        task = asyncio.create_task(self._admit(Streams(reader, writer)))
+    async def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _admit(self, client: Streams) -> None:
         try:
-            await self._serve(client)
+            await self._serve(Streams(reader, writer))
         except _GONE:
             pass
         except Exception as error:
             self._failure = self._failure or error
         finally:
-            await abort(client.writer)
+            await abort(writer)
+            self._tasks.discard(task)
 
     async def _serve(self, client: Streams) -> None:
         async with asyncio.timeout(_HANDSHAKE_S):

@@ -63,7 +63,8 @@ def test_folder_holds_what_the_format_promises(tmp_path: Path) -> None:
     ]
     assert lines(recorder.path / "labels.jsonl") == [{"t": 1.0, "text": "not me ✓"}]
     assert {file.name for file in recorder.path.iterdir()} == {
-        *("session.json", "events.jsonl", "playback.jsonl", "tools.jsonl", "labels.jsonl"),
+        *("session.json", "events.jsonl", "playback.jsonl", "tools.jsonl"),
+        *("connections.jsonl", "labels.jsonl"),
         *("input.wav", "output.wav", "received.wav"),
     }
 

@@ -55,13 +55,15 @@ def test_what_is_asked_for_leaves_in_the_order_of_asking(steps: list[tuple[str, 
             session = await rt.connect(transport=server.transport, turn_detection=None)
             sent: list[str] = []
             tasks: list[asyncio.Task[object]] = []
-            put = session._driver._outbox.put
+            connection = session._driver._connection
+            assert connection is not None
+            put = connection.outbox.put
 
-            def noted(event: dict[str, Any]) -> None:
+            def noted(event: dict[str, Any], end_ms: float | None = None) -> None:
                 sent.append(event["type"])
-                put(event)
+                put(event, end_ms)
 
-            session._driver._outbox.put = noted  # type: ignore[method-assign]
+            connection.outbox.put = noted  # type: ignore[method-assign]
             for number, (verb, how) in enumerate(steps):
                 asked = ask(session, verb, number)
                 if how == "awaited":

@@ -198,7 +198,7 @@ async def test_a_recording_that_fails_ends_the_session(
         never: list[Awaitable[object]] = [session.wait_for("never"), session.settled(100)]
         waiting = [asyncio.ensure_future(work) for work in never]
         await asyncio.sleep(1)
-        monkeypatch.setattr(session._driver.recorder, "event", full)
+        monkeypatch.setattr(session._driver.writing.recorder, "event", full)
         for task in waiting:
             with pytest.raises(rt.RecordingError, match="Make room"):
                 await task

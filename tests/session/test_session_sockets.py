@@ -41,7 +41,9 @@ async def test_a_wrong_token_is_a_failed_connection() -> None:
 
 async def test_a_server_that_stops_ends_the_session(tmp_path: Path) -> None:
     async with fake_server() as server:
-        session = await rt.connect(server.url, api_key=server.token, record=tmp_path)
+        session = await rt.connect(
+            server.url, api_key=server.token, record=tmp_path, reconnect=False
+        )
         waiting = asyncio.create_task(session.wait_for("response.done"))
         await asyncio.sleep(0)
     with pytest.raises(rt.SessionClosedError) as ended:

@@ -19,7 +19,6 @@ from realtime_nb.analysis.columns.figure_tables import (
     FINDINGS,
     METRICS,
 )
-from realtime_nb.analysis.columns.session_tables import SESSIONS
 from realtime_nb.analysis.columns.turn_tables import LATENCIES, SPEECH_TABLE, TURNS
 
 __all__ = ["TABLES"]
@@ -29,7 +28,6 @@ TABLES: Mapping[str, Table] = {
     for table in (
         *(EVENTS, TURNS, CALLS, SPEECH_TABLE, USAGE, LATENCIES, LABELS, INTERRUPTIONS),
         *(METRICS, FINDINGS, COMPARISON, COMPARED_TURNS, COSTS, COST_TURNS, COST_VARIANTS),
-        SESSIONS,
     )
 }
 """All tables by name."""

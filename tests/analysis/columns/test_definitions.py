@@ -14,10 +14,7 @@ from tests.analysis.columns.made_tables import recordings, tables_of
 
 FLAGS = {"interrupted", "had_calls", "false"}
 OBJECTS = {"calls", "agent_items", "response_ids", "evidence"}
-COUNTS = {
-    *("turn", "turn_a", "turn_b", "seq", "n", "responses", "text_differences"),
-    *("user_messages", "function_calls", "running_calls", "errors", "reconnects"),
-}
+COUNTS = {"turn", "turn_a", "turn_b", "seq", "n", "responses", "text_differences"}
 NUMBERS = {
     *("threshold", "echo_score", "value", "p50", "p90", "p95", "min", "max", "usd"),
     *("a", "b", "delta", "low", "high", "usd_per_conversation", "usd_per_minute"),

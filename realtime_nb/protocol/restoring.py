@@ -1,0 +1,178 @@
+"""What a conversation can be restored from, when a new server session takes over from a lost one.
+
+A server can be told texts, calls and their outputs. It can't be given back audio of its own, so an
+answer becomes the text that was heard of it, and a user's turn its transcript. What has been
+restored that way is text to the server: it can't be truncated any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+from typing import Protocol
+
+from realtime_nb.protocol.records import FunctionCall, Item
+from realtime_nb.protocol.wire import JsonObject
+
+__all__ = [
+    "MAX_RESTORED_ITEMS",
+    "MAX_SUMMARY_CHARACTERS",
+    "History",
+    "history_items",
+    "remembered_text",
+    "summary_of",
+    "why_not_restored",
+]
+
+MAX_RESTORED_ITEMS = 200
+"""Items that are restored one by one; of a longer conversation, what came before is a summary."""
+
+MAX_SUMMARY_CHARACTERS = 12_000
+"""How long a summary may be; what is oldest is left out."""
+
+_UNHEARD = "unheard"
+
+
+class History(Protocol):
+    """A conversation, as far as it can be told again; see
+    :class:`realtime_nb.protocol.conversation.Conversation`."""
+
+    items: dict[str, Item]
+    order: list[str]
+    calls: dict[str, FunctionCall]
+
+
+def remembered_text(item: Item) -> str:
+    """Returns what the user heard of an agent's message, or will when it has been played.
+
+    Up to where it was cut, where its playback was dropped, or where its audio breaks off.
+    """
+    if item.audio_ms == 0:
+        if item.status != "incomplete":
+            return item.text
+        written = [text for part, text in item.parts.items() if part in item.delivery.written]
+        return " ".join(written).strip()  # words that were to be spoken have come, but no sound
+    ends_ms = [item.audio_ms]
+    if item.truncated_ms is not None:
+        ends_ms.append(item.truncated_ms)
+    if item.playback == "flushed" and item.played_ms is not None:
+        ends_ms.append(item.played_ms)
+    whole = len(ends_ms) == 1 and item.spoken_whole
+    return item.text if whole else item.text_until(min(ends_ms))
+
+
+def history_items(conversation: History, skip: Container[str] = ()) -> list[JsonObject]:
+    """Returns the conversation as items to create, in order, with the ids that they have.
+
+    Args:
+        conversation: as it was when its connection was lost.
+        skip: ids that are told otherwise.
+    """
+    told = (_told(item, conversation.calls) for item in _items(conversation) if item.id not in skip)
+    return [item for item in told if isinstance(item, dict)]
+
+
+def why_not_restored(item: Item, call: FunctionCall | None) -> str | None:
+    """Returns why an item can't be told to another session; None where it can, or need not."""
+    told = _told(item, {} if call is None else {call.call_id: call})
+    return told if isinstance(told, str) and told != _UNHEARD else None
+
+
+def _items(conversation: History) -> Iterable[Item]:
+    return (conversation.items[item_id] for item_id in conversation.order)
+
+
+def _told(item: Item, calls: Mapping[str, FunctionCall]) -> JsonObject | str:
+    """Returns an item as it is created, or why that can't be."""
+    match item.type:
+        case "message":
+            return _message(item)
+        case "function_call":
+            return _call(item, calls)
+        case "function_call_output":
+            return _output(item, calls)
+        case _:
+            return f"a server makes {item.type} itself"
+
+
+def _message(item: Item) -> JsonObject | str:
+    if any(part.get("type") == "input_image" for part in item.content):
+        return "images are not kept"
+    kind = "input_text"
+    text = item.text
+    if item.role == "assistant":
+        kind, text = "output_text", remembered_text(item)
+    if text:
+        content = [{"type": kind, "text": text}]
+        return {"id": item.id, "type": "message", "role": item.role or "user", "content": content}
+    if item.role == "assistant":
+        return _UNHEARD
+    return "audio without a transcript"
+
+
+def _is_whole(call: FunctionCall | None) -> bool:
+    # Servers without events for items never say that it is completed; that it ran does.
+    if call is None or not call.name:
+        return False
+    return call.status == "completed" or call.run_started_s is not None or call.output is not None
+
+
+def _call(item: Item, calls: Mapping[str, FunctionCall]) -> JsonObject | str:
+    call = calls.get(item.call_id or "")
+    if call is None or not _is_whole(call):
+        return "the call was never whole"
+    return {
+        "id": item.id,
+        "type": "function_call",
+        "call_id": call.call_id,
+        "name": call.name,
+        "arguments": call.arguments,
+    }
+
+
+def _output(item: Item, calls: Mapping[str, FunctionCall]) -> JsonObject | str:
+    call = calls.get(item.call_id or "")
+    if call is None or not _is_whole(call):
+        return "it answers a call that was never whole"
+    output = call.output if call.output is not None else item.output or ""
+    return {
+        "id": item.id,
+        "type": "function_call_output",
+        "call_id": call.call_id,
+        "output": output,
+    }
+
+
+# --- as a text ------------------------------------------------------------------------------------
+
+
+def summary_of(items: Iterable[JsonObject]) -> str:
+    """Returns items as lines of text, for a model's instructions; the newest that there is room
+    for. Empty without any."""
+    names: dict[str, str] = {}
+    lines = [line for item in items if (line := _line(item, names))]
+    kept: list[str] = []
+    room = MAX_SUMMARY_CHARACTERS
+    for line in reversed(lines):
+        room -= len(line) + 1
+        if room < 0:
+            kept.append("(What came before is left out.)")
+            break
+        kept.append(line)
+    if not kept:
+        return ""
+    head = "The conversation so far, which goes on now. Don't greet again:"
+    return "\n".join([head, *reversed(kept)])
+
+
+def _line(item: JsonObject, names: dict[str, str]) -> str:
+    match item["type"]:
+        case "message":
+            text = " ".join(str(part.get("text", "")) for part in item["content"])
+            return f"{item['role']}: {text}"
+        case "function_call":
+            names[item["call_id"]] = item["name"]
+            return f"(called {item['name']} with {item['arguments']})"
+        case "function_call_output":
+            return f"({names.get(item['call_id'], 'it')} returned {item['output']})"
+        case _:
+            return ""

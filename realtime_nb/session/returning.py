@@ -1,0 +1,195 @@
+"""How a session comes back: its connection is replaced, and the next one told what was said."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
+
+from realtime_nb.devices.simulated import Speaker
+from realtime_nb.errors import SessionClosedError
+from realtime_nb.protocol.connections import ConnectionReport
+from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.events import JsonObject
+from realtime_nb.session.open_connection import OpenConnection
+from realtime_nb.session.reconnecting import Attempts, Reconnect, restored_history, why_final
+from realtime_nb.session.transport import Transport
+
+__all__ = ["Dial", "Returning"]
+
+logger = logging.getLogger(__name__)
+
+Dial = Callable[[], Awaitable[Transport]]
+"""Opens another transport to the same server."""
+
+CONFIRMED_TIMEOUT_S = 10.0
+"""How long a new session may take to confirm the items that it was told."""
+
+_LAST_WORDS_S = 1.0
+"""An error this shortly before the end of the connection tells why it ended."""
+
+
+class Restored(Protocol):
+    """What is brought back: a driver of a session."""
+
+    speaker: Speaker
+
+    @property
+    def conversation(self) -> Conversation:
+        """What the events so far add up to."""
+
+    def clock(self) -> float:
+        """Seconds of session time."""
+
+    def attach(self, transport: Transport) -> None:
+        """Reads and writes a transport from now on."""
+
+    def detach(self) -> OpenConnection | None:
+        """Goes on without a connection; returns the one that there was."""
+
+    async def greeted(self) -> None:
+        """Waits for the server's greeting."""
+
+    async def restore_settings(self, summary: str) -> None:
+        """Has the new session's settings be those of the lost one."""
+
+    def resume(self, items: list[JsonObject], spoken: str | None) -> None:
+        """Tells the new session what was said, and lets it hear the user."""
+
+    def stop_playback(self) -> None:
+        """Stops the agent's voice."""
+
+    def tell(self, report: ConnectionReport) -> None:
+        """Folds in, records and shows what becomes of the connection."""
+
+    def end(self, ended: SessionClosedError) -> None:
+        """Ends the session."""
+
+    def start_work(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Starts what ends with the session; if it fails, the session does."""
+
+    async def until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Waits for a condition, in seconds of the wall clock."""
+
+
+class Returning:
+    """Brings one session back, as often as its connection is lost.
+
+    Args:
+        session: what is brought back.
+        policy: when, and with what.
+        dial: opens another transport to the same server.
+    """
+
+    def __init__(self, session: Restored, policy: Reconnect, dial: Dial) -> None:
+        self._session = session
+        self._policy = policy
+        self._dial = dial
+        self._task: asyncio.Task[None] | None = None
+        self._broken_off: asyncio.Future[SessionClosedError] | None = None
+
+    def lost(self, connection: OpenConnection, ended: SessionClosedError) -> bool:
+        """Takes note that a connection is lost; returns whether the session tries to come back."""
+        if self._broken_off is not None:  # while the next one was being told; it is tried again
+            if not self._broken_off.done():
+                self._broken_off.set_result(ended)
+            return True
+        if not self._session.conversation.sessions:
+            return False
+        if why_final(ended.close_code, self._last_error()) is not None:
+            return False
+        if self._task is not None:  # it waits for the last items to be confirmed
+            self._task.cancel()
+        self._leave(connection, ended)
+        self._task = self._session.start_work(self._come_back(connection, ended))
+        return True
+
+    def _last_error(self) -> str | None:
+        errors = self._session.conversation.errors
+        if not errors or errors[-1].t_s is None:
+            return None
+        recent = self._session.clock() - errors[-1].t_s <= _LAST_WORDS_S
+        return errors[-1].code if recent else None
+
+    def _leave(self, connection: OpenConnection, ended: SessionClosedError) -> None:
+        """Goes on without a server. All of it at once: nothing may be sent in between."""
+        session = self._session
+        session.detach()
+        unsent_ms = max(0.0, session.conversation.input_ms - connection.outbox.sent_ms)
+        logger.warning("%s The session tries to come back.", ended)
+        session.tell(
+            ConnectionReport(
+                "lost", session.clock(), ended.close_code, ended.reason, round(unsent_ms, 3)
+            )
+        )
+        if self._policy.playback == "stop" and session.speaker.playing:
+            session.stop_playback()
+
+    async def _come_back(self, connection: OpenConnection, ended: SessionClosedError) -> None:
+        await connection.close()
+        attempts = Attempts(
+            self._policy, self._regain, self._retrying, asyncio.get_running_loop().time
+        )
+        why = await attempts.run()
+        if why is not None:
+            self._session.tell(ConnectionReport("given_up", self._session.clock(), reason=why))
+            words = f"{ended} It was not regained: {why}."
+            self._session.end(SessionClosedError(words, ended.close_code, ended.reason))
+            return
+        pending = self._session.conversation.connections.pending
+        await self._session.until(lambda: not pending, CONFIRMED_TIMEOUT_S)
+        self._session.tell(ConnectionReport("reconnected", self._session.clock()))
+        logger.info("The session is back.")
+
+    def _retrying(self, attempt: int, wait_s: float, why: str) -> None:
+        self._session.tell(
+            ConnectionReport(
+                "retrying", self._session.clock(), reason=why, attempt=attempt, wait_s=wait_s
+            )
+        )
+        logger.warning("Attempt %d to come back, in %.1f s. %s", attempt, wait_s, why)
+
+    async def _regain(self) -> None:
+        """Makes a session of a new connection; raises what is in the way.
+
+        Raises:
+            ConnectionFailedError: there is no connection, or no session on it.
+            SessionClosedError: it was lost again.
+            ServerError: the server does not take the settings that it had.
+        """
+        transport = await self._dial()
+        broken_off = self._broken_off = asyncio.get_running_loop().create_future()
+        self._session.attach(transport)
+        work = asyncio.create_task(self._restore())
+        try:
+            await asyncio.wait([work, broken_off], return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise broken_off.result()
+            work.result()
+        except BaseException:
+            work.cancel()
+            connection = self._session.detach()
+            if connection is not None:
+                await connection.close()
+            raise
+        finally:
+            self._broken_off = None
+
+    async def _restore(self) -> None:
+        session = self._session
+        await session.greeted()
+        items, summary = self._history()
+        await session.restore_settings(summary)
+        self._broken_off = None  # lost from here on, it is lost once more
+        cut_off = session.conversation.reconnections[-1].user_cut_off
+        session.resume(items, self._policy.spoken if cut_off else None)
+
+    def _history(self) -> tuple[list[JsonObject], str]:
+        try:
+            return restored_history(self._session.conversation, self._policy.history)
+        except Exception:
+            if not callable(self._policy.history):
+                raise
+            logger.exception("history= failed, so that the session is restored by its items")
+            return restored_history(self._session.conversation, "items")

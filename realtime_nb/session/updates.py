@@ -1,0 +1,73 @@
+"""Settings that wait for the server's word, which the next connection may have to give."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from realtime_nb.errors import RealtimeError, ServerError
+from realtime_nb.protocol.events import ErrorEvent
+
+__all__ = ["UPDATE_TIMEOUT_S", "Updates"]
+
+UPDATE_TIMEOUT_S = 15.0
+"""How long a server may take to confirm settings; while there is none, it does not count."""
+
+
+class Updates:
+    """Those who wait until settings are in force.
+
+    Args:
+        hearing: tells whether there is a server.
+    """
+
+    def __init__(self, hearing: Callable[[], bool]) -> None:
+        self._hearing = hearing
+        self._waiting: dict[str, asyncio.Future[None]] = {}
+
+    async def confirmed(self, event_id: str, send: Callable[[], None]) -> None:
+        """Sends settings and waits until the server has confirmed them.
+
+        Args:
+            event_id: of the ``session.update``.
+            send: sends it; the answer may come in it.
+
+        Raises:
+            ServerError: it refused them, or does not answer.
+        """
+        loop = asyncio.get_running_loop()
+        done = self._waiting[event_id] = loop.create_future()
+        try:
+            send()
+            while True:
+                try:
+                    async with asyncio.timeout(UPDATE_TIMEOUT_S):
+                        await done
+                        return
+                except TimeoutError:
+                    if self._hearing():
+                        raise ServerError(
+                            "The server did not confirm the session's settings in "
+                            f"{UPDATE_TIMEOUT_S:g} s. Check the connection and try again."
+                        ) from None
+                    done = self._waiting[event_id] = loop.create_future()  # the next one is asked
+        finally:
+            self._waiting.pop(event_id, None)
+
+    def settle(self, event_id: str, error: ErrorEvent | None = None) -> None:
+        """Takes the server's word: they are in force, or refused with this error."""
+        future = self._waiting.get(event_id)
+        if future is None or future.done():
+            return
+        if error is None:
+            future.set_result(None)
+            return
+        param = error.error.get("param")
+        message = f"The server refused the settings: {error.message}"
+        future.set_exception(ServerError(message, error.code, param, event_id))
+
+    def end(self, error: RealtimeError) -> None:
+        """Tells whoever waits that no word will come any more."""
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(error)
