@@ -554,14 +554,6 @@ class ClientProtocol:
         declared = [tool.get("name") for tool in tools or () if isinstance(tool, dict)]
         return name in declared or name in self._declared_apart or bool(session.get("prompt"))
 
-    def adopt_calls(self, calls: Iterable[FunctionCall]) -> None:
-        """Takes over calls of an earlier connection whose functions still run, or whose output
-        nobody has been sent: they are not run again, and their outputs are spoken about once all
-        of the same response are there."""
-        for call in calls:
-            self._calls_seen.add(call.call_id)
-            self._open_calls.setdefault(call.response_id, set()).add(call.call_id)
-
     def _finish_calls(self, response_id: str) -> None:
         """Asks for the response that speaks about tool outputs, once all of them are posted."""
         response = self.conversation.responses.get(response_id)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from typing import Protocol
 
-from realtime_nb.protocol.records import FunctionCall, Item
+from realtime_nb.protocol.records import UNHEARD_MS, FunctionCall, Item
 from realtime_nb.protocol.wire import JsonObject
 
 __all__ = [
@@ -51,13 +51,13 @@ def remembered_text(item: Item) -> str:
             return item.text
         written = [text for part, text in item.parts.items() if part in item.delivery.written]
         return " ".join(written).strip()  # words that were to be spoken have come, but no sound
-    ends_ms = [item.audio_ms]
+    end_ms = item.audio_ms
     if item.truncated_ms is not None:
-        ends_ms.append(item.truncated_ms)
+        end_ms = min(end_ms, item.truncated_ms)
     if item.playback == "flushed" and item.played_ms is not None:
-        ends_ms.append(item.played_ms)
-    whole = len(ends_ms) == 1 and item.spoken_whole
-    return item.text if whole else item.text_until(min(ends_ms))
+        end_ms = min(end_ms, item.played_ms)
+    whole = item.spoken_whole and end_ms >= item.audio_ms - UNHEARD_MS
+    return item.text if whole else item.text_until(end_ms)
 
 
 def history_items(conversation: History, skip: Container[str] = ()) -> list[JsonObject]:

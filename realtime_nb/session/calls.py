@@ -90,12 +90,6 @@ class CallRunner:
         """The calls whose functions run, in the order in which they began."""
         return [call for call, _ in self._running.values()]
 
-    @property
-    def unanswered(self) -> list[FunctionCall]:
-        """The calls that the model still has to be told about: those that run, and answers that
-        nobody took."""
-        return [*(answer.call for answer in self._answers.values()), *self.running]
-
     def run(self, tool: Tool, call: FunctionCall) -> bool:
         """Runs a function; False, and nothing else, for a call that is known already."""
         if not self._begin(call):

@@ -12,9 +12,9 @@ next one is read, so that the server gets it in the order in which it was decide
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import logging
+import math
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
@@ -23,11 +23,7 @@ from typing import Any, ParamSpec, TypeVar
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.wire import WireAudio
 from realtime_nb.devices.simulated import Speaker
-from realtime_nb.errors import (
-    ConnectionFailedError,
-    RealtimeError,
-    SessionClosedError,
-)
+from realtime_nb.errors import ConnectionFailedError, RealtimeError, SessionClosedError
 from realtime_nb.protocol import client as core
 from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import (
@@ -38,6 +34,7 @@ from realtime_nb.protocol.conversation import (
 )
 from realtime_nb.protocol.events import ErrorEvent, JsonObject
 from realtime_nb.protocol.wire import WireEvent
+from realtime_nb.session.audio_in import AudioIn
 from realtime_nb.session.calls import CallRunner, unknown_function
 from realtime_nb.session.endpoints import Endpoint
 from realtime_nb.session.greeting import greeting_response
@@ -95,6 +92,7 @@ class Driver:
         ended: how the connection ended, None while it is open.
         hearing: whether a server gets the user's audio; what it does not get while a lost
             connection is being regained is folded and recorded all the same.
+        until: waits for a condition, in seconds of the wall clock.
         observers: are shown every event and report, after the recorder and the fold.
     """
 
@@ -116,8 +114,10 @@ class Driver:
     ) -> None:
         self._protocol = core.ClientProtocol(_new_id, endpoint.dialect, typing=typing)
         self._inbox = Inbox()
+        self.until = self._inbox.until
         self._audio = WireAudio()
-        self._input_held = False  # while the server changes the input format
+        self.audio_in = AudioIn(self._audio, self._append, self._has_room)
+        self.last_append_s = -math.inf
         self.observers = Observers()
         self.writing = Writing(recorder, self._fail)
         self.tools = tools
@@ -136,7 +136,7 @@ class Driver:
         self._began = self._loop.time()
         self._updates = Updates(lambda: self.hearing)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._connection: OpenConnection | None = None
+        self.connection: OpenConnection | None = None
         self._returning: Returning | None = None
         if reconnect is not None and dial is not None:
             self._returning = Returning(self, reconnect, dial)
@@ -162,6 +162,11 @@ class Driver:
     def user_speaking(self) -> bool:
         """Whether turn detection hears the user right now."""
         return self._protocol.user_speaking
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody speaks, and nothing is on its way, asked for, or still to be heard."""
+        return self._is_settled() and self.all_left() and not self._updates.waiting
 
     @property
     def tools(self) -> Mapping[str, Tool | Definition]:
@@ -192,10 +197,12 @@ class Driver:
         """
         self.attach(self._transport)
         await self.greeted()
+        if self._returning is not None:
+            self._returning.begun()
 
     def attach(self, transport: Transport) -> None:
         """Reads and writes a transport from now on."""
-        self._connection = OpenConnection(
+        self.connection = OpenConnection(
             transport,
             received=lambda raw: self._received(raw, self.clock()),
             ended=self._connection_ended,
@@ -259,14 +266,15 @@ class Driver:
         self.calls.drop()
         for task in self._tasks:
             task.cancel()
-        await self._inbox.until(self._all_left, _DRAIN_TIMEOUT_S)
+        await self._inbox.until(self.all_left, _DRAIN_TIMEOUT_S)
 
-    def _all_left(self) -> bool:
-        return self._connection is None or self._connection.outbox.empty
+    def all_left(self) -> bool:
+        """Tells whether nothing waits to be sent."""
+        return self.connection is None or self.connection.outbox.empty
 
     async def _end_connection(self) -> None:
-        if self._connection is not None:
-            await self._connection.close()
+        if self.connection is not None:
+            await self.connection.close()
 
     async def _end_tasks(self) -> None:
         tasks = list(self._tasks)
@@ -300,7 +308,7 @@ class Driver:
 
     def _connection_ended(self, connection: OpenConnection, error: Exception) -> None:
         """Ends the session with its connection, unless it comes back."""
-        if connection is not self._connection:
+        if connection is not self.connection:
             return
         if not isinstance(error, SessionClosedError):
             self._broken(error)
@@ -342,15 +350,13 @@ class Driver:
             self._protocol.create_response(greeting_response(spoken))
         self._protocol.resume(items)
         self._proceed()
+        self.audio_in.flows = True  # behind what was said before
+        self.audio_in.look_no_more()
 
     def stop_playback(self) -> None:
         """Stops the agent's voice."""
         self._flushes += 1
         self.start_work(self._flushed(self.speaker.flush()))
-
-    async def until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        """Waits for a condition, in seconds of the wall clock; False after ``timeout_s``."""
-        return await self._inbox.until(condition, timeout_s)
 
     # --- in ---
 
@@ -392,7 +398,7 @@ class Driver:
 
     def detach(self) -> OpenConnection | None:
         """Goes on without a connection; returns the one that there was."""
-        connection, self._connection = self._connection, None
+        connection, self.connection = self.connection, None
         return connection
 
     def tell(self, report: ConnectionReport) -> None:
@@ -414,37 +420,30 @@ class Driver:
         return result
 
     async def append(self, pcm: bytes, captured_s: float | None) -> None:
-        """Sends audio, once there is room for it and the server's input format is settled.
+        """Sends audio once there is room for it, and the server's input format is settled.
 
-        Audio goes out by itself, not through the protocol's own queue: no rule of the protocol
-        holds it back, and so PCM and time need not be matched to their event again.
-
-        Args:
-            pcm: 24 kHz mono PCM16.
-            captured_s: when its last sample was captured, by :meth:`clock`, where that is known.
-
-        Raises:
-            ConfigurationError: the server wants an audio format that can't be made here.
+        It goes out by itself, not through the protocol's own queue: no rule of the protocol holds
+        it back, and so PCM and time need not be matched to their event again.
         """
         self.check_open()
-        while not self.takes_audio():
-            await self._inbox.until(self.takes_audio)
+        while not self.audio_in.takes_audio():
+            await self._inbox.until(self.audio_in.takes_audio)
             self.check_open()
         self.append_now(pcm, captured_s)
 
     def append_now(self, pcm: bytes, captured_s: float | None) -> None:
-        """Does what :meth:`append` does where :meth:`takes_audio` says that it need not wait."""
+        """Sends audio that need not wait."""
         self.check_open()
-        payload = self._audio.encode(pcm)
-        if payload:
-            audio = base64.b64encode(payload).decode("ascii")
-            append = {"type": "input_audio_buffer.append", "audio": audio}
-            self._send({**append, "event_id": _new_id("event")}, pcm, captured_s)
-            self._inbox.changed()
+        self.audio_in.append(pcm, captured_s)
 
-    def takes_audio(self) -> bool:
-        """Tells whether there is room for audio, and its format settled."""
-        return not (self._input_held or (self._connection and self._connection.outbox.full))
+    def _append(self, payload: str, pcm: bytes, captured_s: float | None) -> None:
+        append = {"type": "input_audio_buffer.append", "audio": payload}
+        self.last_append_s = self._loop.time()
+        self._send({**append, "event_id": _new_id("event")}, pcm, captured_s)
+        self._inbox.changed()
+
+    def _has_room(self) -> bool:
+        return self.connection is None or not self.connection.outbox.full
 
     def _proceed(self) -> None:
         """Does what the protocol wants done, then sends what it wants sent.
@@ -468,10 +467,10 @@ class Driver:
     def _sent(self, crossed: WireEvent) -> None:
         self.writing.write(lambda recorder: recorder.event(crossed))
         self.observers.show(lambda observer: observer.event(crossed))
-        if self._connection is None or (crossed.pcm is not None and not self.hearing):
+        if self.connection is None or (crossed.pcm is not None and not self.hearing):
             return  # no server gets it; what that was is told when one does again
         end_ms = None if crossed.pcm is None else self.conversation.input_ms
-        self._connection.outbox.put(crossed.raw, end_ms)
+        self.connection.outbox.put(crossed.raw, end_ms)
 
     async def update(
         self, patch: JsonObject, tools: Mapping[str, Tool | Definition] | None = None
@@ -485,14 +484,14 @@ class Driver:
         before, after = self.tools, self.tools if tools is None else tools
         # Until the server has answered it may call functions of either list.
         self.tools = {**before, **after}
-        self._input_held = "format" in patch.get("audio", {}).get("input", {})
+        self.audio_in.format_is_settled = "format" not in patch.get("audio", {}).get("input", {})
         try:
             await self._updates.confirmed(self._protocol.update(patch), self._proceed)
         except BaseException:
             self.tools = before
             raise
         finally:
-            self._input_held = False
+            self.audio_in.format_is_settled = True
             self._inbox.changed()
         self.tools = after
 
@@ -509,13 +508,13 @@ class Driver:
 
     async def settled(self, timeout_s: float) -> bool:
         """Waits until nothing is left to be answered, run or heard; False after ``timeout_s``."""
-        return await self.passed(
-            lambda: (
-                self.hearing
-                and not (self.busy or self.speaker.playing or self._flushes)
-                and not (self.user_speaking or self._answer_due())
-            ),
-            timeout_s,
+        return await self.passed(self._is_settled, timeout_s)
+
+    def _is_settled(self) -> bool:
+        return (
+            self.hearing
+            and not (self.busy or self.speaker.playing or self._flushes)
+            and not (self.user_speaking or self._answer_due())
         )
 
     def _answer_due(self) -> bool:

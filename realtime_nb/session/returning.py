@@ -8,12 +8,18 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 from realtime_nb.devices.simulated import Speaker
-from realtime_nb.errors import SessionClosedError
+from realtime_nb.errors import (
+    ConnectionFailedError,
+    ServerError,
+    SessionClosedError,
+)
 from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.session.audio_in import AudioIn
 from realtime_nb.session.open_connection import OpenConnection
 from realtime_nb.session.reconnecting import Attempts, Reconnect, restored_history, why_final
+from realtime_nb.session.rollover import Rollover
 from realtime_nb.session.transport import Transport
 
 __all__ = ["Dial", "Returning"]
@@ -34,6 +40,15 @@ class Restored(Protocol):
     """What is brought back: a driver of a session."""
 
     speaker: Speaker
+    audio_in: AudioIn
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody speaks, and nothing is on its way, asked for, or still to be heard."""
+
+    @property
+    def last_append_s(self) -> float:
+        """When audio was last appended, by the loop's clock."""
 
     @property
     def conversation(self) -> Conversation:
@@ -41,6 +56,10 @@ class Restored(Protocol):
 
     def clock(self) -> float:
         """Seconds of session time."""
+
+    @property
+    def connection(self) -> OpenConnection | None:
+        """The one in force."""
 
     def attach(self, transport: Transport) -> None:
         """Reads and writes a transport from now on."""
@@ -74,7 +93,7 @@ class Restored(Protocol):
 
 
 class Returning:
-    """Brings one session back, as often as its connection is lost.
+    """Brings one session back, as often as its connection is lost, and moves it before it expires.
 
     Args:
         session: what is brought back.
@@ -87,7 +106,14 @@ class Returning:
         self._policy = policy
         self._dial = dial
         self._task: asyncio.Task[None] | None = None
+        self._rollover: asyncio.Task[None] | None = None
         self._broken_off: asyncio.Future[SessionClosedError] | None = None
+
+    def begun(self) -> None:
+        """Takes note that a session has begun, whose end the server may have told."""
+        before_s = self._policy.before_expiry_s
+        rollover = Rollover(self._session, before_s, self._dial, self._move)
+        self._rollover = self._session.start_work(rollover.run())
 
     def lost(self, connection: OpenConnection, ended: SessionClosedError) -> bool:
         """Takes note that a connection is lost; returns whether the session tries to come back."""
@@ -99,10 +125,12 @@ class Returning:
             return False
         if why_final(ended.close_code, self._last_error()) is not None:
             return False
-        if self._task is not None:  # it waits for the last items to be confirmed
-            self._task.cancel()
+        for task in (self._task, self._rollover):  # which confirms the last move, or plans the next
+            if task is not None:
+                task.cancel()
+        logger.warning("%s The session tries to come back.", ended)
         self._leave(connection, ended)
-        self._task = self._session.start_work(self._come_back(connection, ended))
+        self._task = self._session.start_work(self._come_back(ended))
         return True
 
     def _last_error(self) -> str | None:
@@ -112,22 +140,28 @@ class Returning:
         recent = self._session.clock() - errors[-1].t_s <= _LAST_WORDS_S
         return errors[-1].code if recent else None
 
-    def _leave(self, connection: OpenConnection, ended: SessionClosedError) -> None:
+    def _leave(
+        self, connection: OpenConnection, ended: SessionClosedError, *, planned: bool = False
+    ) -> None:
         """Goes on without a server. All of it at once: nothing may be sent in between."""
         session = self._session
         session.detach()
+        session.start_work(connection.close())
         unsent_ms = max(0.0, session.conversation.input_ms - connection.outbox.sent_ms)
-        logger.warning("%s The session tries to come back.", ended)
         session.tell(
             ConnectionReport(
-                "lost", session.clock(), ended.close_code, ended.reason, round(unsent_ms, 3)
+                "lost",
+                session.clock(),
+                ended.close_code,
+                ended.reason,
+                round(unsent_ms, 3),
+                planned,
             )
         )
         if self._policy.playback == "stop" and session.speaker.playing:
             session.stop_playback()
 
-    async def _come_back(self, connection: OpenConnection, ended: SessionClosedError) -> None:
-        await connection.close()
+    async def _come_back(self, ended: SessionClosedError) -> None:
         attempts = Attempts(
             self._policy, self._regain, self._retrying, asyncio.get_running_loop().time
         )
@@ -137,6 +171,11 @@ class Returning:
             words = f"{ended} It was not regained: {why}."
             self._session.end(SessionClosedError(words, ended.close_code, ended.reason))
             return
+        await self._confirmed()
+
+    async def _confirmed(self) -> None:
+        """Tells that all is restored that can be."""
+        self.begun()
         pending = self._session.conversation.connections.pending
         await self._session.until(lambda: not pending, CONFIRMED_TIMEOUT_S)
         self._session.tell(ConnectionReport("reconnected", self._session.clock()))
@@ -150,15 +189,38 @@ class Returning:
         )
         logger.warning("Attempt %d to come back, in %.1f s. %s", attempt, wait_s, why)
 
+    async def _move(self, transport: Transport) -> None:
+        """Moves the session to another server while nobody speaks; what is said waits for it."""
+        session = self._session
+        connection = session.connection
+        if connection is None:  # it has just been lost
+            await transport.close()
+            return
+        session.audio_in.flows = False
+        moved = SessionClosedError("The session moves before it expires.", None, "it would expire")
+        self._leave(connection, moved, planned=True)
+        try:
+            await self._settle_in(transport)
+        except (ConnectionFailedError, ServerError, SessionClosedError) as failed:
+            logger.warning("The session could not move before it expires: %s", failed)
+            session.audio_in.flows = True  # from here on, it is a gap like others
+            session.audio_in.look_no_more()
+            self._task = session.start_work(self._come_back(moved))
+        else:
+            self._task = session.start_work(self._confirmed())
+
     async def _regain(self) -> None:
-        """Makes a session of a new connection; raises what is in the way.
+        """Makes a session of a new connection; raises what is in the way, as `_settle_in`."""
+        await self._settle_in(await self._dial())
+
+    async def _settle_in(self, transport: Transport) -> None:
+        """Makes a session of an open transport.
 
         Raises:
-            ConnectionFailedError: there is no connection, or no session on it.
+            ConnectionFailedError: there is no session on it.
             SessionClosedError: it was lost again.
             ServerError: the server does not take the settings that it had.
         """
-        transport = await self._dial()
         broken_off = self._broken_off = asyncio.get_running_loop().create_future()
         self._session.attach(transport)
         work = asyncio.create_task(self._restore())

@@ -292,7 +292,7 @@ class Session:
             ConfigurationError: the server wants an audio format that can't be made here.
         """
         return self._order.aside(
-            self._driver.takes_audio,
+            self._driver.audio_in.takes_audio,
             lambda: self._driver.append_now(pcm, captured_s),
             lambda: self._driver.append(pcm, captured_s),
         )

@@ -23,7 +23,12 @@ class Updates:
 
     def __init__(self, hearing: Callable[[], bool]) -> None:
         self._hearing = hearing
-        self._waiting: dict[str, asyncio.Future[None]] = {}
+        self._futures: dict[str, asyncio.Future[None]] = {}
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._futures)
 
     async def confirmed(self, event_id: str, send: Callable[[], None]) -> None:
         """Sends settings and waits until the server has confirmed them.
@@ -36,7 +41,7 @@ class Updates:
             ServerError: it refused them, or does not answer.
         """
         loop = asyncio.get_running_loop()
-        done = self._waiting[event_id] = loop.create_future()
+        done = self._futures[event_id] = loop.create_future()
         try:
             send()
             while True:
@@ -45,18 +50,20 @@ class Updates:
                         await done
                         return
                 except TimeoutError:
+                    if done.done() and not done.cancelled():  # it came at the last moment
+                        return done.result()
                     if self._hearing():
                         raise ServerError(
                             "The server did not confirm the session's settings in "
                             f"{UPDATE_TIMEOUT_S:g} s. Check the connection and try again."
                         ) from None
-                    done = self._waiting[event_id] = loop.create_future()  # the next one is asked
+                    done = self._futures[event_id] = loop.create_future()  # the next one is asked
         finally:
-            self._waiting.pop(event_id, None)
+            self._futures.pop(event_id, None)
 
     def settle(self, event_id: str, error: ErrorEvent | None = None) -> None:
         """Takes the server's word: they are in force, or refused with this error."""
-        future = self._waiting.get(event_id)
+        future = self._futures.get(event_id)
         if future is None or future.done():
             return
         if error is None:
@@ -68,6 +75,6 @@ class Updates:
 
     def end(self, error: RealtimeError) -> None:
         """Tells whoever waits that no word will come any more."""
-        for future in self._waiting.values():
+        for future in self._futures.values():
             if not future.done():
                 future.set_exception(error)

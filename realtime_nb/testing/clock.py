@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
@@ -31,7 +32,8 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         return self._now_s
 
     def _skip(self, seconds: float) -> None:
-        self._now_s += seconds
+        # At least by the smallest step that there is: less would be no time at all, for ever.
+        self._now_s = max(self._now_s + seconds, math.nextafter(self._now_s, math.inf))
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Executor | None, func: Callable[..., T], *args: Any

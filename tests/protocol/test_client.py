@@ -15,7 +15,8 @@ from realtime_nb.protocol.client import (
     UpdateAccepted,
     UpdateRefused,
 )
-from realtime_nb.protocol.conversation import FunctionCall, PlaybackReport
+from realtime_nb.protocol.connections import ConnectionReport
+from realtime_nb.protocol.conversation import PlaybackReport
 from tests.protocol.client_side import SERVER_VAD, Client
 
 
@@ -243,20 +244,20 @@ def test_functions_that_nobody_has_are_answered_here(client: Client) -> None:
     assert client.sends_types() == ["conversation.item.create", "response.create"]
 
 
-def test_calls_of_an_earlier_connection_are_not_run_again_and_are_spoken_about(
-    client: Client,
-) -> None:
-    first = FunctionCall("call_1", "book", "{}", "i", "resp_before")
-    second = FunctionCall("call_2", "book", "{}", "j", "resp_before")
-    client.adopt_calls([first, second])
-    assert client.busy
+def test_calls_of_a_lost_connection_are_not_run_again_and_are_spoken_about(client: Client) -> None:
     client.response_begins("resp")
     client.call("resp", "call_1", "book")
-    client.response_ends("resp")
+    client.call("resp", "call_2", "book")
+    assert calls(client) == ["call_1", "call_2"]
+    output(client, "call_2", "two")
+    client.sends()
+    client.lost(ConnectionReport("lost", 1.0))
+    assert client.busy
+    client.resume([])
+    assert client.sends_types() == ["conversation.item.create"]  # nobody confirmed the first time
+    client.call("resp", "call_1", "book")
     assert calls(client) == []
-    client.receive_tool_output(second, "two")
-    assert client.sends_types() == ["conversation.item.create"]
-    client.receive_tool_output(first, "one")
+    output(client, "call_1", "one")
     assert client.sends_types() == ["conversation.item.create", "response.create"]
 
 

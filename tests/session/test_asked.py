@@ -55,7 +55,7 @@ def test_what_is_asked_for_leaves_in_the_order_of_asking(steps: list[tuple[str, 
             session = await rt.connect(transport=server.transport, turn_detection=None)
             sent: list[str] = []
             tasks: list[asyncio.Task[object]] = []
-            connection = session._driver._connection
+            connection = session._driver.connection
             assert connection is not None
             put = connection.outbox.put
 
@@ -142,14 +142,14 @@ async def test_audio_that_waits_for_room_is_not_overtaken_by_its_commit() -> Non
         MemoryServer(ScriptedLLM([])) as server,
         rt.connect(transport=server.transport, turn_detection=None) as session,
     ):
-        session._driver._input_held = True
+        session._driver.audio_in.format_is_settled = False
         session.append(silence(200))
         committed = asyncio.create_task(session.commit())
         session.interrupt()  # is not held up by audio
         await turns()
         assert session.conversation.input_ms == 0
         assert not committed.done()
-        session._driver._input_held = False
+        session._driver.audio_in.format_is_settled = True
         session._driver._inbox.changed()
         await committed
         assert session.conversation.input_ms == 200

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime_nb.protocol.client import CallTool, ClientProtocol
+from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import FunctionCall, ToolReport
 from realtime_nb.session.calls import CallRunner
 from realtime_nb.testing import CountingIds, run_on_virtual_clock
@@ -28,7 +29,8 @@ class Talk:
         self.reports: list[ToolReport] = []
         self.failures: list[Exception] = []
         self.ids = CountingIds()
-        self.protocol: ClientProtocol | None = None
+        self.protocol = ClientProtocol(self.ids, answers=["f"])
+        self.online = True
         self.running_response: str | None = None
         self.names = 0
         self.runner = CallRunner(
@@ -38,7 +40,6 @@ class Talk:
             answered=self.deliver,
             failed=self.failures.append,
         )
-        self.connect()
 
     def tool(self) -> Tool:
         async def f(name: str) -> str:
@@ -50,38 +51,41 @@ class Talk:
         return tool(timeout_s=None)(f)
 
     def connect(self) -> None:
-        if self.protocol is None:
-            self.protocol = ClientProtocol(self.ids, answers=["f"])
-            self.protocol.adopt_calls(self.runner.unanswered)
-            self.deliver()
+        if not self.online:
+            self.online = True
+            self.protocol.resume([])
+            self.flush()
 
     def drop(self) -> None:
-        self.protocol = self.running_response = None
+        if self.online:
+            self.online = False
+            self.running_response = None
+            self.protocol.lost(ConnectionReport("lost", 0.0))
+            self.flush()
 
     def deliver(self) -> None:
-        if self.protocol is None:
-            return
         for answer in self.runner.take():
             self.protocol.receive_tool_output(answer.call, answer.output)
         self.flush()
 
     def flush(self) -> None:
-        assert self.protocol is not None
         for action in self.protocol.actions_to_run():
             if isinstance(action, CallTool):
                 self.runner.run(self.tool(), action.call)
         for event in self.protocol.events_to_send():
             self.protocol.sent(event, 0.0)
             self.sent.append(event)
+            if "item" in event:
+                self.protocol.receive({"type": "conversation.item.added", "item": event["item"]}, 0)
 
     def hear(self, kind: str, **fields: Any) -> None:
-        if self.protocol is not None:
+        if self.online:
             self.protocol.receive({"type": kind, **fields}, 0.0)
             self.flush()
 
     def respond(self, calls: int) -> None:
         """The model answers with function calls; a response that was asked for begins with it."""
-        if self.protocol is None or self.running_response is not None:
+        if not self.online or self.running_response is not None:
             return
         self.running_response = self.ids("resp")
         self._response("created", "in_progress")
@@ -161,14 +165,12 @@ async def _talk(steps: list[tuple[str, int]], closes: bool) -> None:
         assert one in ended
     if not closes:
         assert sorted(outputs) == sorted(asked)
-        assert talk.protocol is not None
         if outputs:  # and of the last of them the model has been asked to speak, or will be
             assert _asked_after_outputs(talk)
 
 
 def _asked_after_outputs(talk: Talk) -> bool:
     kinds = [event["type"] for event in talk.sent]
-    assert talk.protocol is not None
     last = max(n for n, event in enumerate(talk.sent) if "item" in event)
     return "response.create" in kinds[last:] or talk.protocol._arbiter.busy
 

@@ -3,92 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import realtime_nb as rt
-from realtime_nb.local.llm import LLM, Call, Reply, Request, ScriptedLLM
-from realtime_nb.protocol.events import JsonObject
-from realtime_nb.session.transport import Transport
+from realtime_nb.local.llm import ScriptedLLM
 from realtime_nb.testing import (
     Drop,
-    FaultyTransport,
-    MemoryServer,
     run_on_virtual_clock,
     silence,
     tone,
 )
 from realtime_nb.testing.faults import Fault
+from tests.session.lost_connections import Servers, Thinking, text_of, users
 from tests.virtual import virtual
-
-
-class Servers:
-    """One server after the other, each with nothing in its head.
-
-    Args:
-        llm: of all of them.
-        faults: what goes wrong on each connection, one after the other.
-    """
-
-    def __init__(self, llm: LLM, *faults: list[Fault]) -> None:
-        self.transports: list[FaultyTransport] = []
-        self.refusals: list[Exception] = []
-        self._llm = llm
-        self._faults = list(faults)
-        self._stack = AsyncExitStack()
-        self._servers: list[MemoryServer] = []
-
-    async def __aenter__(self) -> Servers:
-        return self
-
-    async def __aexit__(self, *raised: object) -> None:
-        await self._stack.aclose()
-
-    async def dial(self) -> Transport:
-        if self.transports and self.refusals:
-            raise self.refusals.pop(0)
-        server = await self._stack.enter_async_context(MemoryServer(self._llm))
-        number = len(self.transports)
-        faults = self._faults[number] if number < len(self._faults) else []
-        self._servers.append(server)
-        self.transports.append(FaultyTransport(server.transport, faults))
-        return self.transports[-1]
-
-    async def vanish(self, code: int = 1006) -> None:
-        await self._servers[-1].vanish(code)
-
-
-class Thinking:
-    """A model that books once what it is asked to book, and remembers every request."""
-
-    name = "thinking"
-
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-
-    def reply(self, request: Request) -> Any:
-        self.requests.append(request)
-        return ScriptedLLM([self._answer(request)]).reply(request)
-
-    def _answer(self, request: Request) -> Reply:
-        last = [item for item in request.items if item.get("role") != "assistant"][-1]
-        if last["type"] == "function_call_output":
-            return f"It is {last['output'].strip(chr(34))}."
-        text = text_of(last)
-        if "book" in text:
-            return Call("book", '{"day": "Friday"}')
-        return f"You said {text}"
-
-
-def text_of(item: JsonObject) -> str:
-    return " ".join(part.get("text") or part.get("transcript") or "" for part in item["content"])
-
-
-def users(items: list[JsonObject]) -> list[str]:
-    return [text_of(item) for item in items if item.get("role") == "user"]
 
 
 async def booked(servers: Servers, bookings: list[str]) -> rt.Session:
@@ -168,7 +98,7 @@ async def test_what_the_user_says_in_the_gap_is_counted_and_not_replayed(tmp_pat
         ) as session,
     ):
         await session.append(silence(200))
-        await session._driver.until(lambda: session._driver._all_left(), 1)
+        await session._driver.until(lambda: session._driver.all_left(), 1)
         await servers.vanish()
         await session.wait_for("connection.retrying")
         for _ in range(10):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import threading
 import time
 
@@ -55,3 +57,22 @@ def test_other_threads_still_reach_the_loop() -> None:
         return await told
 
     assert run_on_virtual_clock(wait()) == "hi"
+
+
+def test_moments_that_differ_by_rounding_alone_are_reached() -> None:
+    """A timer a hair behind the clock: adding the difference must not leave the clock where it
+    is."""
+
+    async def wait() -> float:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(150)
+        reached = loop.create_future()
+        loop.call_at(math.nextafter(loop.time(), math.inf), reached.set_result, None)
+        await reached
+        for _ in range(10):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await loop.create_future()
+        return loop.time()
+
+    assert run_on_virtual_clock(wait()) == pytest.approx(151)
