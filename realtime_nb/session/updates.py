@@ -50,8 +50,10 @@ class Updates:
                         await done
                         return
                 except TimeoutError:
+                    done = self._futures[event_id]
                     if done.done() and not done.cancelled():  # it came at the last moment
-                        return done.result()
+                        done.result()
+                        return
                     if self._hearing():
                         raise ServerError(
                             "The server did not confirm the session's settings in "
@@ -64,8 +66,10 @@ class Updates:
     def settle(self, event_id: str, error: ErrorEvent | None = None) -> None:
         """Takes the server's word: they are in force, or refused with this error."""
         future = self._futures.get(event_id)
-        if future is None or future.done():
+        if future is None:
             return
+        if future.done():  # patience ended in the same moment, and who waits has not seen it yet
+            future = self._futures[event_id] = asyncio.get_running_loop().create_future()
         if error is None:
             future.set_result(None)
             return
