@@ -45,6 +45,7 @@ from realtime_nb.session.asked import InOrder, Turn
 from realtime_nb.session.connect import ToolSource
 from realtime_nb.session.endpoints import Endpoint
 from realtime_nb.session.greeting import Greeting
+from realtime_nb.session.reconnecting import Reconnect
 from realtime_nb.session.session import Session
 from realtime_nb.tools import notebook_loop
 
@@ -97,7 +98,7 @@ class Agent:
             ``turn_detection=rt.ServerVAD(silence_duration_ms=…)`` tells another.
         tools: as for :func:`realtime_nb.connect`; one function may be given alone.
         record: folder for recordings; None records nothing.
-        model, api_key, typing, greeting: as for :func:`realtime_nb.connect`.
+        model, api_key, typing, greeting, reconnect: as for :func:`realtime_nb.connect`.
         options: session settings (``instructions``, ``voice``, ``turn_detection``…). ``speed`` is
             that of the voice, 0.25 to 1.5: an agent itself talks at the pace of life.
 
@@ -119,6 +120,7 @@ class Agent:
         api_key: str | None = None,
         typing: Typing = "interrupts",
         greeting: Greeting | None = None,
+        reconnect: bool | Reconnect = True,
         **options: Any,
     ) -> None:
         # What can't be meant is refused before anything is made that would stay.
@@ -134,6 +136,7 @@ class Agent:
             arguments=[name for name in signature(Agent).parameters if name != "options"],
             typing=typing,
             greeting=greeting,
+            reconnect=reconnect,
         )
         source = audio_source(audio)
         self._closed = ""  # why

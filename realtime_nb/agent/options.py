@@ -28,6 +28,7 @@ from realtime_nb.protocol.turn_detection import SWITCHES
 from realtime_nb.session import connect as connecting
 from realtime_nb.session.endpoints import Endpoint, resolve
 from realtime_nb.session.greeting import Greeting
+from realtime_nb.session.reconnecting import Reconnect
 from realtime_nb.session.session import Session
 
 __all__ = [
@@ -130,7 +131,7 @@ class AgentOptions:
     """Where an agent connects to, and with what.
 
     Args:
-        endpoint, model, api_key, record, typing, greeting: as for :func:`realtime_nb.connect`.
+        endpoint, model, api_key, record, typing, greeting, reconnect: as for :func:`realtime_nb.connect`.
         push_to_talk: turns turn detection off.
         tools: one of them, or several.
         session: session settings.
@@ -160,6 +161,7 @@ class AgentOptions:
         arguments: Sequence[str] = (),
         typing: Typing = "interrupts",
         greeting: Greeting | None = None,
+        reconnect: bool | Reconnect = True,
     ) -> None:
         _refuse_audio_settings(session)
         refuse_unknown(session, SESSION_OPTIONS, arguments)
@@ -181,6 +183,7 @@ class AgentOptions:
             "record": record,
             "typing": typing,
             "greeting": greeting,
+            "reconnect": reconnect,
         }
         self.connecting(None)  # refuses what can't be meant
         found = resolve(endpoint, model, api_key)

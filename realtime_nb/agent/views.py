@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from realtime_nb.agent.audio import close_widget
+from realtime_nb.agent.connection_words import connection_words
 from realtime_nb.analysis.live_latency import LatencyMeter
 from realtime_nb.analysis.turn_moments import Moments
+from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.turn_detection import detection_code
@@ -62,7 +64,7 @@ class AgentViews:
         """Shows a session from its beginning, which is before it is open."""
         self._session = session
         self._latency = meter = LatencyMeter(session.conversation)
-        self.panel.set(latency_ms=None, call_count=0)
+        self.panel.set(latency_ms=None, call_count=0, note="")
         session.observe(self)  # before the views, which show what the meter has taken in
         self.transcript.follow(session, meter)
         self.timing.follow(session, meter)
@@ -89,6 +91,8 @@ class AgentViews:
         kind = event.raw.get("type")
         if self._session is not None and kind == "session.updated":
             self.show_settings(settings_in_force(self._session.conversation))
+        if kind == "response.done":  # the conversation goes on
+            self.panel.set(note="")
         if self._latency is not None:
             self._show_latency(self._latency.event(event))
         self._show_state()
@@ -101,6 +105,12 @@ class AgentViews:
 
     def tool(self, report: ToolReport) -> None:
         """Implements `session.driver.Observer`."""
+        self._show_state()
+
+    def connection(self, report: ConnectionReport) -> None:
+        """Implements `session.observers.Observer`."""
+        if self._session is not None:
+            self.panel.set(note=connection_words(report, self._session.reconnections))
         self._show_state()
 
     def _show_latency(self, answered: Moments | None) -> None:
@@ -118,6 +128,8 @@ class AgentViews:
 
 
 def _state_of(session: Session) -> str:
+    if session.reconnecting:
+        return "reconnecting"
     if session.user_speaking:
         return "hearing"
     if session.speaker.playing:

@@ -18,7 +18,15 @@ from typing import Any
 
 from realtime_nb.local.llm import Call, Request, Text, word_deltas
 from realtime_nb.local.offered import offered, with_choice
-from realtime_nb.local.small_talk import echo, greeting, offer, result_sentence, small_talk
+from realtime_nb.local.small_talk import (
+    about_the_user,
+    echo,
+    greeting,
+    name_in,
+    offer,
+    result_sentence,
+    small_talk,
+)
 from realtime_nb.local.threads import WorkThreads
 from realtime_nb.local.tool_arguments import (
     Parameter,
@@ -142,6 +150,7 @@ class _Dialogue:
     asked: tuple[str, ...] = ()
     misses: int = 0
     last_answer: str = ""
+    user_name: str = ""
     calls: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
     earlier: tuple[str, dict[str, Any]] = ("", {})
     failed: bool = False
@@ -197,7 +206,10 @@ class _Dialogue:
         matched = best_match(
             self.tools, text, lambda tool: len(fill(tool, [Utterance(text)], self.today))
         )
+        self.user_name = name_in(text) or self.user_name
         chat = small_talk(text, self.now, self.last_answer, self.offers)
+        if self.tool is None:  # else a name may be what was asked for
+            chat = about_the_user(text, self.user_name) or chat
         if not matched and _ABANDON.search(text) and (self.tool or self.refused[0]):
             self._start_over()
             self.refused, self.failed = ("", {}), False

@@ -10,7 +10,15 @@ from realtime_nb.local.entities import find_numbers
 from realtime_nb.local.spoken import clock_words, day_words, listed, number_words, speakable
 from realtime_nb.local.tool_arguments import LOOKING_UP, ToolSpec
 
-__all__ = ["echo", "greeting", "offer", "result_sentence", "small_talk"]
+__all__ = [
+    "about_the_user",
+    "echo",
+    "greeting",
+    "name_in",
+    "offer",
+    "result_sentence",
+    "small_talk",
+]
 
 LONGEST_COUNT = 30
 SHORT_ECHO, LONGEST_ECHO = 8, 12  # words
@@ -22,6 +30,11 @@ _VERB_FIRST = re.compile(
     r"|roll|tell|give|search|calculate|compute|order|schedule|reserve|move|convert|start|count"
     r"|return)\b",
     re.I,
+)
+_NAME_TOLD = re.compile(r"\b(?:my name is|i am called|call me) (?P<name>[^\W\d_]+)", re.I)
+_NAME_ONLY = re.compile(rf"^(?:(?:hello|hi|hey)\W+)?{_NAME_TOLD.pattern}(?: [^\W\d_]+)?\W*$", re.I)
+_NAME_ASKED = re.compile(
+    r"\bwhat(?:'s| is) my name\b|\bwho am i\b|\b(?:know|remember|recall) (?:what )?my name\b", re.I
 )
 _Responder = Callable[[re.Match[str], datetime.date, str, str], str]
 
@@ -41,6 +54,24 @@ def small_talk(text: str, today: datetime.date, last_answer: str, offers: str) -
         if match := pattern.search(plain):
             return respond(match, today, last_answer, offers)
     return None
+
+
+def name_in(text: str) -> str:
+    """Returns the name that somebody says is theirs; empty where nobody does."""
+    told = _NAME_TOLD.search(text)
+    return told["name"].capitalize() if told else ""
+
+
+def about_the_user(text: str, name: str) -> str | None:
+    """Returns the answer to who says their name and nothing else, or asks whether it is known.
+
+    Args:
+        text: what was said.
+        name: that they said, now or before; empty where they never did.
+    """
+    if _NAME_ASKED.search(text.replace("’", "'")):
+        return f"You are {name}." if name else "You have not told me your name."
+    return f"Nice to meet you, {name}." if _NAME_ONLY.search(text) else None
 
 
 def greeting(offers: str) -> str:

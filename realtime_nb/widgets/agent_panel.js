@@ -28,7 +28,7 @@ import { element, say } from "./view.js";
 const STATE_WORDS = {
   disconnected: "disconnected", connecting: "connecting", ready: "ready", listening: "listening",
   hearing: "hearing you", thinking: "thinking", speaking: "speaking", gone: "kernel gone",
-  waiting: "waiting",
+  waiting: "waiting", reconnecting: "reconnecting",
 };
 const KERNEL_GONE = "The kernel has ended or was restarted, and the agent with it. Run the cells again that make it and show it.";
 const TOO_OLD = "Run the cell again, with anywidget 0.11 or newer.";
@@ -149,10 +149,12 @@ function show({ model, el, signal, host }, commands) {
   const tell = (source, words, dismissed) => {
     if (!commands.gone) alerts.tell(source, words, dismissed);
   };
-  followTraits(model, ["error"], () => tell("python", model.get("error"), () => {
-    model.set("error", "");
-    model.save_changes();
-  }));
+  for (const name of ["error", "note"]) {
+    followTraits(model, [name], () => tell(name, model.get(name), () => {
+      model.set(name, "");
+      model.save_changes();
+    }));
+  }
 
   const references = model.get("children");
   /** @param {string} name @param {HTMLElement} into */

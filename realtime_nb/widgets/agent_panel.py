@@ -23,7 +23,10 @@ from realtime_nb.widgets.live import LiveWidget, PageMessage, module_text
 
 __all__ = ["AgentPanel"]
 
-_STATES = ["disconnected", "connecting", "listening", "hearing", "thinking", "speaking"]
+_STATES = [
+    *("disconnected", "connecting", "reconnecting"),
+    *("listening", "hearing", "thinking", "speaking"),
+]
 _SLIDERS = ("threshold", "silence_duration_ms", "prefix_padding_ms")
 _FOLDER = Path(__file__).parent
 _STYLES = ("theme.css", "views.css", "agent_panel.css")
@@ -48,6 +51,8 @@ class AgentPanel(LiveWidget):
     """What the agent does."""
     error = traitlets.Unicode().tag(sync=True)
     """What is wrong and what to do, in words; empty if nothing is."""
+    note = traitlets.Unicode().tag(sync=True)
+    """What has become of a connection that was lost, in words; empty if there is nothing to say."""
     connected = traitlets.Bool(False).tag(sync=True)
     talking = traitlets.Bool(False).tag(sync=True)
     muted = traitlets.Bool(False).tag(sync=True)

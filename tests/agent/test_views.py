@@ -41,7 +41,7 @@ class Session:
     def __init__(self) -> None:
         self.conversation = Conversation()
         self.speaker = Speaker()
-        self.user_speaking = self.busy = self.closed = False
+        self.user_speaking = self.busy = self.closed = self.reconnecting = False
         self.observers: list[Any] = []
 
     def observe(self, observer: Any) -> None:

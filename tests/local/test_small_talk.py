@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_nb.local.small_talk import echo, greeting, offer, result_sentence, small_talk
+from realtime_nb.local.small_talk import (
+    about_the_user,
+    echo,
+    greeting,
+    name_in,
+    offer,
+    result_sentence,
+    small_talk,
+)
 from realtime_nb.local.tool_arguments import ToolSpec
 
 EVENING = datetime.datetime(2026, 11, 22, 18, 5)
@@ -146,3 +154,26 @@ def test_a_long_echo_has_the_shorter_hint() -> None:
 )
 def test_a_result_becomes_a_sentence(value: object, name: str, sentence: str) -> None:
     assert result_sentence("…", value, name) == sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("My name is Ada.", "Ada"),
+        ("hello, my name is ada lovelace", "Ada"),
+        ("Book ten o'clock, my name is Grace.", "Grace"),
+        ("call me Zoë", "Zoë"),
+        ("The name is short.", ""),
+        ("my name is 7", ""),
+    ],
+)
+def test_a_name_that_somebody_says_is_theirs(text: str, name: str) -> None:
+    assert name_in(text) == name
+
+
+def test_who_says_their_name_is_greeted_by_it_and_known_by_it() -> None:
+    assert about_the_user("My name is Ada.", "Ada") == "Nice to meet you, Ada."
+    assert about_the_user("What’s my name?", "Ada") == "You are Ada."
+    assert about_the_user("Do you remember my name?", "") == "You have not told me your name."
+    assert about_the_user("Book ten o'clock, my name is Grace.", "Grace") is None
+    assert about_the_user("What's your name?", "Ada") is None

@@ -31,13 +31,18 @@ class Seen:
     def __init__(self, transport: MemoryTransport) -> None:
         self.received: list[JsonObject] = []
         self.ends: list[Exception] = []
+        self.over = asyncio.Event()
         self.connection = OpenConnection(
             transport,
             received=self.received.append,
-            ended=lambda connection, error: self.ends.append(error),
+            ended=self.end,
             changed=lambda: None,
             sent_ms=100.0,
         )
+
+    def end(self, connection: OpenConnection, error: Exception) -> None:
+        self.ends.append(error)
+        self.over.set()
 
 
 def pinged_pair() -> tuple[Pinged, MemoryTransport]:
@@ -103,8 +108,7 @@ async def test_who_vanishes_is_found_out_within_the_stated_bound() -> None:
     assert seen.ends == []
     client.vanished = True
     vanished_s = loop.time()
-    while not seen.ends:
-        await asyncio.sleep(0.5)
+    await asyncio.wait_for(seen.over.wait(), 60)
     assert loop.time() - vanished_s <= PING_INTERVAL_S + PING_TIMEOUT_S + 1
     error = seen.ends[0]
     assert isinstance(error, rt.SessionClosedError)
