@@ -131,7 +131,8 @@ class AgentOptions:
     """Where an agent connects to, and with what.
 
     Args:
-        endpoint, model, api_key, record, typing, greeting, reconnect: as for :func:`realtime_nb.connect`.
+        endpoint, model, api_key, record, typing, greeting, reconnect: as for
+            :func:`realtime_nb.connect`.
         push_to_talk: turns turn detection off.
         tools: one of them, or several.
         session: session settings.

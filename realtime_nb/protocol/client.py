@@ -39,6 +39,7 @@ from realtime_nb.protocol.conversation import (
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.unconfirmed import Unconfirmed
 from realtime_nb.protocol.unheard import Unheard
+from realtime_nb.protocol.voice_regained import VoiceRegained
 
 __all__ = [
     "TYPING",
@@ -138,6 +139,7 @@ class ClientProtocol:
         self._mute_next = False
         self._voiced: dict[str, dict[str, bool]] = {}  # response → item given out → ended
         self._unheard = Unheard(self.conversation, self.send)
+        self._voice = VoiceRegained(self.conversation, self.send, self.create_response)
         self._calls_seen: set[str] = set()
         self._declared_apart: set[str] = set()  # functions of single responses
         self._open_calls: dict[str, set[str]] = {}  # response → calls without an output
@@ -517,6 +519,7 @@ class ClientProtocol:
         known = self.conversation.responses.get(response_id)
         voiced = self._voiced.get(response_id, {})
         self._unheard.done(known, response_id in self._muted, voiced)
+        self._voice.done(known)
         self._voiced.pop(response_id, None)
         self._muted.discard(response_id)
         self._arbiter.done()
