@@ -67,7 +67,7 @@ def test_why_it_does_not_connect_is_said_and_raised(
 def test_when_the_server_ends_the_session_the_recording_is_whole(
     make: MakeAgent, server: Server
 ) -> None:
-    agent = make()
+    agent = make(reconnect=False)
     agent.say("Hello?").result(WAIT_S)
     assert agent.settled().result(WAIT_S)
     for socket in list(server.sockets):
@@ -169,7 +169,7 @@ def slow_ends(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 def test_the_end_of_one_session_leaves_the_next_alone(
     make: MakeAgent, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    agent = make()
+    agent = make(reconnect=False)
     agent.connect().result(WAIT_S)
     go = slow_ends(monkeypatch)
     for socket in list(server.sockets):
