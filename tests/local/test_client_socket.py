@@ -61,20 +61,24 @@ async def close_code_on(reader: asyncio.StreamReader) -> int | None:
 EMPTY = frame(Opcode.TEXT, b"", False) + frame(Opcode.CONT, b"", False) * 2_000
 
 
-@pytest.mark.parametrize(
-    ("flood", "code"),
-    [
-        (frame(Opcode.PING, b"x" * 125) * 2_000, 1008),
-        (frame(Opcode.PONG, b"") * 2_000, 1008),
-        (EMPTY, 1009),
-        (frame(Opcode.TEXT, b"x", False) + frame(Opcode.CONT, b"x", False) * 2_000, 1009),
-        (bytes((0x81, 0xFF)) + (2**40).to_bytes(8) + b"abcd", 1009),
-        (frame(Opcode.CONT, b"x"), 1002),
-        (b"\x81\x01x", 1002),  # not masked
-        (frame(Opcode.TEXT, b"\xff" * 10), 1007),
-        (frame(Opcode.CLOSE, b"\x03\xe8"), 1000),
-    ],
-)
+FLOODS = {
+    "pings": (frame(Opcode.PING, b"x" * 125) * 2_000, 1008),
+    "pongs": (frame(Opcode.PONG, b"") * 2_000, 1008),
+    "empty fragments": (EMPTY, 1009),
+    "short fragments": (
+        frame(Opcode.TEXT, b"x", False) + frame(Opcode.CONT, b"x", False) * 2_000,
+        1009,
+    ),
+    "a length without end": (bytes((0x81, 0xFF)) + (2**40).to_bytes(8) + b"abcd", 1009),
+    "a continuation of nothing": (frame(Opcode.CONT, b"x"), 1002),
+    "not masked": (b"\x81\x01x", 1002),
+    "no UTF-8": (frame(Opcode.TEXT, b"\xff" * 10), 1007),
+    "close": (frame(Opcode.CLOSE, b"\x03\xe8"), 1000),
+}
+
+
+# Masks are random, so the frames are no names: processes of one run have to agree on them.
+@pytest.mark.parametrize(("flood", "code"), FLOODS.values(), ids=FLOODS.keys())
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_floods_end_their_own_session(
     flood: bytes, code: int, at_once: bool, monkeypatch: pytest.MonkeyPatch
