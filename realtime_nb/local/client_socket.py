@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, aclosing
-from typing import Any
+from typing import Any, cast
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosedOK
@@ -33,8 +33,17 @@ LINGER_S = 1.0
 LONG_MESSAGE_S = 10.0
 """How long a long message may take, once it is its turn."""
 
+PING_S = 6.0
+MISSED_PINGS = 2
+"""A client that says nothing to so many pings is gone: it is noticed within 18 s, and has 12 s to
+answer. What else it sends counts as well."""
+
 _PIECES_PER_ROUND = 16
 _END_OF_REQUEST = b"\r\n\r\n"
+_TOO_MANY = (
+    b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 2\r\nConnection: close\r\n"
+    b"Content-Type: text/plain\r\nContent-Length: 24\r\n\r\nToo many new connections"
+)
 
 Received = str | bytes | LongAppend | Problem
 """A message, or what is wrong with it."""
@@ -57,17 +66,28 @@ class ClientSocket(ServerConnection):
         self._round: asyncio.Handle | None = None
         self._cut: asyncio.TimerHandle | None = None
         self._dropping = False
+        self._turned_away = False
+        self._wait_s = 0.0  # at the door
+        self._missed_pings = 0
 
     # --- bytes in ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Takes the connection; implements :class:`asyncio.Protocol`."""
+        address = str((transport.get_extra_info("peername") or [""])[0])
+        wait_s = self._sharing.door.wait_s(address, self.loop.time())
+        if wait_s is None:
+            self._turn_away(transport)
+            return
+        self._wait_s = wait_s
         super().connection_made(transport)
         self.recv_messages.pause = self.transport.pause_reading
         self.recv_messages.resume = self._go_on
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Takes the end of the connection; implements :class:`asyncio.Protocol`."""
+        if self._turned_away:
+            return
         self._received.clear()
         self._pieces = iter(())
         for handle in (self._round, self._cut):
@@ -77,14 +97,17 @@ class ClientSocket(ServerConnection):
 
     def data_received(self, data: bytes) -> None:
         """Takes bytes; implements :class:`asyncio.Protocol`."""
-        if self._cut is not None:
+        self._missed_pings = 0
+        if self._cut is not None or self._turned_away:
             return  # it only waits for the client to leave
         self._received.append(data)
         if self._round is None:
             self._parse()
 
     async def handshake(self, *args: Any, **kwargs: Any) -> None:
-        """Does the opening handshake; frames that came before its end wait for it."""
+        """Does the opening handshake when it is its turn; frames that came before its end wait."""
+        if self._wait_s:
+            await asyncio.sleep(self._wait_s)
         await super().handshake(*args, **kwargs)
         self._go_on()
 
@@ -142,7 +165,34 @@ class ClientSocket(ServerConnection):
             data = data[length:]
         yield from self._cutter.pieces(data, self.loop.time())
 
+    async def keepalive(self) -> None:
+        """Ends the connection once the client has vanished, whatever is still to be sent; the
+        library's own waits until its ping is taken, which may be never.
+
+        Pings are counted, not seconds: a server that stood still itself blames nobody.
+        """
+        assert self.ping_interval is not None
+        while True:
+            await asyncio.sleep(self.ping_interval)
+            if self.protocol.state is not State.OPEN:
+                return
+            if not self.transport.is_reading():
+                self._missed_pings = 0  # nothing is taken from it, so it can't be heard
+            elif self._missed_pings >= MISSED_PINGS:
+                self.transport.abort()
+                return
+            self._missed_pings += 1
+            self.protocol.send_ping(b"")
+            self.send_data()
+
     # --- the end ---
+
+    def _turn_away(self, transport: asyncio.BaseTransport) -> None:
+        """Answers and closes at the least cost: the server never gets to know of it."""
+        self._turned_away = True
+        self.protocol.state = State.CLOSED  # for who keeps a list of those at the door
+        cast("asyncio.Transport", transport).write(_TOO_MANY)
+        transport.close()
 
     def refuse(self, code: int, reason: str) -> None:
         """Closes without looking at anything else that the client sends."""

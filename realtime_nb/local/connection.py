@@ -36,7 +36,7 @@ MAX_UNSENT_BYTES = 64 * 1024 * 1024
 UNSENT_PAUSE_BYTES = 8 * 1024 * 1024
 """While more than this is unread, nothing more is taken from the client."""
 
-UNREAD_S = 30.0
+UNREAD_S = 15.0
 """A client that takes longer than this to read one event is closed."""
 
 MAX_KEPT_BYTES = 48 * 1024 * 1024

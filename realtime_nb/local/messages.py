@@ -32,7 +32,9 @@ LONG_CHARS = 2 * PIECE_CHARS
 _MAX_APPEND_CHARS = MAX_APPEND_BYTES * 4 // 3
 _HEAD_CHARS = 4_096
 _AUDIO = re.compile(r'"audio"\s*:\s*"')
-_TEXT = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_TEXT = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""One that is not closed goes to the end: nothing is looked at twice, whatever a client sends."""
+
 _ESCAPE_CHARS = 6
 
 

@@ -15,6 +15,7 @@ import http
 import logging
 import math
 import secrets
+import socket
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, Self, cast
@@ -29,7 +30,7 @@ from websockets.typing import Subprotocol
 
 from realtime_nb.audio.vad import FrameDetector
 from realtime_nb.errors import ConfigurationError, at_call
-from realtime_nb.local import admission
+from realtime_nb.local import admission, client_socket
 from realtime_nb.local.client_socket import CLOSE_S, ClientSocket
 from realtime_nb.local.connection import Connection, close_socket, cut, new_id
 from realtime_nb.local.engines import Engines
@@ -53,7 +54,9 @@ _wire_logger.setLevel(logging.CRITICAL)
 
 _PATH = "/v1/realtime"
 _MAX_WAITING_FRAMES = 4
-_MAX_HANDSHAKES = 64
+_MAX_HANDSHAKES = 256
+_ACCEPTED_PER_ROUND = 4
+_WAITING_CONNECTIONS = 128  # in the system's own queue
 _THREADS_S = 1.0  # what is left of the time for closing, once the sessions are over
 _KEY_PREFIX = "openai-insecure-api-key."
 
@@ -144,6 +147,7 @@ class LocalServer:
         self._knocking: deque[ClientSocket] = deque()
         self._connections: set[Connection] = set()
         self._server: ws.Server | None = None
+        self._entered = False
 
     def __repr__(self) -> str:
         state = self.url if self._server is not None else "not running"
@@ -160,6 +164,9 @@ class LocalServer:
         return len(self._connections)
 
     async def __aenter__(self) -> Self:
+        if self._entered:
+            raise ConfigurationError(self._why_not_again())
+        self._entered = True
         try:
             await self._warm_up()
             self._server = await self._listen()
@@ -169,23 +176,36 @@ class LocalServer:
         self.port = next(iter(self._server.sockets)).getsockname()[1]
         return self
 
+    def _why_not_again(self) -> str:
+        if self._server is None:
+            return (
+                "This server was entered before: it is starting, or has ended for good. "
+                "Make another one with rt.serve()."
+            )
+        return (
+            f"This server runs already, at {self.url}. Connect to it, or make another one with "
+            "rt.serve()."
+        )
+
     async def _listen(self) -> ws.Server:
         try:
-            return await ws.serve(
+            listening = socket.create_server(("127.0.0.1", self.port), backlog=_WAITING_CONNECTIONS)
+            server = await ws.serve(
                 self._handle,
-                "127.0.0.1",
-                self.port,
+                sock=listening,
+                backlog=_ACCEPTED_PER_ROUND,
                 process_request=self._check_request,
                 select_subprotocol=_chosen_subprotocol,
                 max_size=MAX_MESSAGE_BYTES,
                 max_queue=_MAX_WAITING_FRAMES,
-                ping_interval=20,
+                ping_interval=client_socket.PING_S,
                 close_timeout=CLOSE_S,
                 compression=None,
                 server_header=None,
                 logger=_wire_logger,
                 create_connection=cast("type[ws.ServerConnection]", self._new_socket),
             )
+            listening.listen(_WAITING_CONNECTIONS)  # asyncio has one number for both
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
@@ -193,6 +213,7 @@ class LocalServer:
                 f"Port {self.port} can't be used ({error.strerror}). "
                 "Choose another one, or 0 for any free port."
             ) from None
+        return server
 
     def _new_socket(self, *args: Any, **kwargs: Any) -> ClientSocket:
         """Returns the socket of whoever knocks; who has been at the door for longest makes room."""
@@ -200,9 +221,9 @@ class LocalServer:
             self._knocking.popleft()
         if len(self._knocking) >= _MAX_HANDSHAKES:
             cut(self._knocking.popleft())
-        socket = ClientSocket(*args, sharing=self._sharing, **kwargs)
-        self._knocking.append(socket)
-        return socket
+        client = ClientSocket(*args, sharing=self._sharing, **kwargs)
+        self._knocking.append(client)
+        return client
 
     async def __aexit__(self, *raised: object) -> None:
         server, self._server = self._server, None
@@ -211,16 +232,16 @@ class LocalServer:
         if server is not None:
             for connection in self._connections:
                 connection.finish(1001, "")
-            for socket in server.handlers:
-                cast("ClientSocket", socket).drop_input()
+            for client in server.handlers:
+                cast("ClientSocket", client).drop_input()
             server.close()  # 1001 for every client
             try:
                 async with asyncio.timeout(CLOSE_S):
                     await server.wait_closed()
             except TimeoutError:
                 # A client that doesn't read keeps its CLOSE, and everybody else, waiting.
-                for socket in [*server.handlers]:
-                    cut(socket)
+                for client in [*server.handlers]:
+                    cut(client)
                 await server.wait_closed()
         await self._stop_threads(until_s)
 
@@ -305,8 +326,8 @@ class LocalServer:
         return None
 
     async def _handle(self, accepted: ws.ServerConnection) -> None:
-        socket = cast("ClientSocket", accepted)
-        request = socket.request
+        client = cast("ClientSocket", accepted)
+        request = client.request
         assert request is not None
         query = parse_qs(request.path.partition("?")[2])
         model = query.get("model", [None])[0]
@@ -314,11 +335,11 @@ class LocalServer:
         subprotocols = _subprotocols(request)
         problem = self._problem(model, intent)
         if problem is not None:
-            await _turn_away(socket, problem)
+            await _turn_away(client, problem)
             return
         beta = is_beta_handshake(dict(request.headers.raw_items()), subprotocols)
         connection = Connection(
-            socket,
+            client,
             self.engines,
             self._pace,
             model=model or "local",
@@ -374,7 +395,7 @@ def _bytes(key: str) -> bytes:
     return key.encode("utf-8", "surrogateescape")
 
 
-async def _turn_away(socket: ClientSocket, problem: Problem) -> None:
+async def _turn_away(client: ClientSocket, problem: Problem) -> None:
     """Says what is wrong and closes, with the codes that the hosted server uses."""
     codes: dict[str | None, int] = {"session_limit_reached": 1013, "rate_limit_exceeded": 1013}
     error = {
@@ -387,5 +408,5 @@ async def _turn_away(socket: ClientSocket, problem: Problem) -> None:
     event = {"type": "error", "event_id": new_id("event"), "error": error}
     reason = f"{problem.type}.{problem.code}"
     with contextlib.suppress(ConnectionClosed):
-        await socket.send(msgspec.json.encode(event), text=True)
-    await close_socket(socket, codes.get(problem.code, 4000), reason)
+        await client.send(msgspec.json.encode(event), text=True)
+    await close_socket(client, codes.get(problem.code, 4000), reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Container
+from collections.abc import Callable, Set
 
 import msgspec
 
@@ -55,6 +55,7 @@ class ItemStore:
         self._too_long: set[str] = set()
         self.audio_bytes = 0
         self.heard: dict[str, str] = {}
+        self._heard_apart: set[str] = set()  # of them, those that the conversation does not hold
         self.announced: str | None = None
 
     @property
@@ -130,14 +131,20 @@ class ItemStore:
         self._wires.pop(item_id, None)
         self._too_long.discard(item_id)
         self._forget_audio(item_id)
+        if item_id in self.heard:
+            self._heard_apart.add(item_id)
 
-    def forget_unheard_of(self, kept: Container[str]) -> None:
+    def hear(self, item_id: str, text: str) -> None:
+        """Takes what was understood of a user item, which may be of one response only."""
+        self.heard[item_id] = text
+        if item_id not in self._wires:
+            self._heard_apart.add(item_id)
+
+    def forget_unheard_of(self, kept: Set[str]) -> None:
         """Drops texts of items that are neither in the conversation nor among ``kept``."""
-        self.heard = {
-            item_id: text
-            for item_id, text in self.heard.items()
-            if item_id in self._wires or item_id in kept
-        }
+        for item_id in self._heard_apart - kept:
+            self.heard.pop(item_id, None)
+        self._heard_apart &= kept
 
     # --- reading ---
 

@@ -120,7 +120,7 @@ class Transcripts:
             self._ahead = None
             return
         del self._attempts[item_id]
-        self._items.heard[item_id] = ""
+        self._items.hear(item_id, "")
         index = self._items.audio_part_index(item_id)
         if self.reported and index is not None:
             error = {
@@ -135,7 +135,7 @@ class Transcripts:
 
     def _settle(self, item_id: str, text: str) -> None:
         del self._attempts[item_id]
-        self._items.heard[item_id] = text
+        self._items.hear(item_id, text)
         index = self._items.audio_part_index(item_id)
         if self.reported and index is not None:
             ids = {"item_id": item_id, "content_index": index}

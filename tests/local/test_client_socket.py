@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from websockets.frames import Close, Frame, Opcode
 
-from realtime_nb.local import client_socket
+from realtime_nb.local import client_socket, door
+from realtime_nb.local import server as server_module
+from realtime_nb.local.connection import UNREAD_S
 from realtime_nb.local.server import LocalServer
 from realtime_nb.testing import silence, tone
 from tests.local.connections import connection_of
@@ -104,7 +107,8 @@ async def test_a_flood_without_a_token_is_not_looked_at() -> None:
         assert (await neighbour.ask())["status"] == "completed"
 
 
-async def test_who_knocks_and_waits_makes_room() -> None:
+async def test_who_knocks_and_waits_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "_MAX_HANDSHAKES", 64)
     async with fake_server() as server:
         knocking = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(80)]
         assert server._server is not None
@@ -115,7 +119,84 @@ async def test_who_knocks_and_waits_makes_room() -> None:
             writer.transport.abort()
 
 
+async def test_too_many_at_the_door_are_turned_away_in_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(door, "PER_ADDRESS_AT_ONCE", 5)
+    monkeypatch.setattr(door, "PER_ADDRESS_PER_S", 4.0)
+    monkeypatch.setattr(door, "MOST_WAIT_S", 0.5)
+    async with fake_server() as server, joined(server) as neighbour:
+
+        async def answer() -> bytes:
+            async with wire(server, key="wrong") as (reader, _):
+                return await reader.readline()
+
+        answers = await asyncio.gather(*(answer() for _ in range(40)))
+        served = [line for line in answers if line.startswith(b"HTTP/1.1 401")]
+        away = [line for line in answers if line.startswith(b"HTTP/1.1 429")]
+        assert len(served) >= 6  # two of them waited
+        assert away
+        assert len(served) + len(away) == 40
+        # Nothing is kept of any of them.
+        await become_true(lambda: len(server._server.handlers) == 1)  # type: ignore[union-attr]
+        assert (await neighbour.ask())["status"] == "completed"
+        await asyncio.sleep(0.5)
+        async with joined(server) as late:  # the door opens again
+            assert (await late.ask())["status"] == "completed"
+
+
+async def test_a_burst_of_sessions_comes_in() -> None:
+    async with fake_server() as server, AsyncExitStack() as clients:
+        opening = [clients.enter_async_context(joined(server)) for _ in range(100)]
+        await asyncio.gather(*opening)
+        assert server.connections == 100
+
+
 # --- the end of a session ---
+
+
+@pytest.mark.parametrize("what", ["nothing", "noise"])
+async def test_who_vanishes_without_a_word_is_gone(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its machine is switched off: nothing is closed, and no ping is answered any more."""
+    monkeypatch.setattr(client_socket, "PING_S", 0.1)
+    async with fake_server() as server, joined(server) as neighbour:
+        async with wire(server) as (_, writer):
+            if what == "noise":
+                writer.write(frame(Opcode.TEXT, b"{") * 3)
+            await become_true(lambda: server.connections == 2)
+            async with asyncio.timeout(5):
+                await become_true(lambda: server.connections == 1)
+        assert (await neighbour.ask())["status"] == "completed"
+
+
+def test_who_vanishes_is_noticed_within_20_s() -> None:
+    assert client_socket.PING_S * (client_socket.MISSED_PINGS + 1) <= 20
+    assert UNREAD_S + client_socket.CLOSE_S <= 20  # while nothing is taken from it
+
+
+@pytest.mark.parametrize("says", ["pongs", "audio"])
+async def test_who_says_anything_stays(says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_socket, "PING_S", 0.1)
+    async with fake_server() as server, wire(server) as (_, writer):
+        await become_true(lambda: server.connections == 1)
+        connection = connection_of(server)
+        for _ in range(30):
+            text = b'{"type":"input_audio_buffer.append","audio":""}'
+            writer.write(frame(Opcode.PONG, b"") if says == "pongs" else frame(Opcode.TEXT, text))
+            await asyncio.sleep(0.02)
+        assert connection in server._connections
+
+
+async def test_a_server_that_stood_still_blames_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cell in the server's own loop takes longer than all the time that a client has."""
+    monkeypatch.setattr(client_socket, "PING_S", 0.1)
+    async with fake_server() as server, joined(server) as client:
+        for _ in range(3):
+            time.sleep(0.5)  # noqa: ASYNC251
+            await asyncio.sleep(0.01)
+        assert (await client.ask())["status"] == "completed"
 
 
 async def fill_unread(client: RawClient, server: LocalServer) -> None:

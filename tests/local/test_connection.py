@@ -8,9 +8,12 @@ import json
 import threading
 import weakref
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from types import ModuleType
 
 import pytest
 
+from realtime_nb.local import connection, engines, speaking
 from realtime_nb.local.llm import Call, Request, ScriptedLLM, Text
 from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.protocol.server import ServerProtocol
@@ -153,9 +156,22 @@ async def test_a_failing_speech_engine(caplog: pytest.LogCaptureFixture) -> None
     assert "secret details" in caplog.text
 
 
-async def test_a_speech_engine_that_hangs() -> None:
+def impatient(monkeypatch: pytest.MonkeyPatch, room: ModuleType) -> list[float]:
+    """Gives engines that this module waits for the time in the list, for as long as one is there;
+    the others have theirs, however busy the machine is."""
+    limits_s = [0.05]
+
+    def patience(engine: str, seconds: float) -> AbstractAsyncContextManager[None]:
+        return engines.patience(engine, limits_s[0] if limits_s else seconds)
+
+    monkeypatch.setattr(room, "patience", patience)
+    return limits_s
+
+
+async def test_a_speech_engine_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     gate = threading.Event()
-    async with session(stt=WatchedSTT(gate=gate), timeout_s=0.05) as client:
+    impatient(monkeypatch, connection)
+    async with session(stt=WatchedSTT(gate=gate)) as client:
         await client.update(**TRANSCRIBED)
         await client.append(turn())
         done = await client.until("response.done")
@@ -166,8 +182,9 @@ async def test_a_speech_engine_that_hangs() -> None:
 
 
 @pytest.mark.parametrize("broken", ["model", "voice", "hanging voice", "hanging model"])
-async def test_a_failing_answer_fails_alone(broken: str) -> None:
+async def test_a_failing_answer_fails_alone(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     gate = threading.Event()
+    limits_s = impatient(monkeypatch, speaking) if "hanging" in broken else []
 
     class Model:
         name = "model"
@@ -183,8 +200,9 @@ async def test_a_failing_answer_fails_alone(broken: str) -> None:
 
     tts = WatchedTTS(error=OSError("secret") if broken == "voice" else None)
     tts.gate = gate if broken == "hanging voice" else None
-    async with session(llm=Model(), tts=tts, timeout_s=0.1) as client:
+    async with session(llm=Model(), tts=tts) as client:
         failed = await client.ask()
+        limits_s.clear()
         tts.error = tts.gate = None
         gate.set()
         completed = await client.ask()

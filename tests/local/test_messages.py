@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import time
 from typing import Any
 
 import pytest
@@ -110,3 +111,17 @@ def test_nothing_is_kept_of_what_is_refused() -> None:
     assert not message.long
     with pytest.raises(Refused):
         message.end()
+
+
+@pytest.mark.parametrize("begin", ['"', '{"x":"', '{"audio":"'])
+@pytest.mark.parametrize("more", ['\\"', '\\"[', '"\\"', '\\\\\\"'])
+def test_quotes_that_never_end_are_looked_at_once(begin: str, more: str) -> None:
+    """Where each of them was looked at up to the end, 100 kB took ten seconds."""
+
+    def seconds(count: int) -> float:
+        began_s = time.thread_time()
+        read("[" * 20_001 + begin + more * count)
+        return time.thread_time() - began_s
+
+    few = min(seconds(2_500) for _ in range(3))
+    assert seconds(20_000) < 24 * few

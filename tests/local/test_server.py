@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import threading
@@ -26,6 +27,54 @@ TOKEN = {"Authorization": "Bearer a-token"}
 def engine_threads() -> list[str]:
     names = [t.name for t in threading.enumerate() if t.name.startswith("realtime_nb-")]
     return [name for name in names if name != "realtime_nb-io"]  # which the process keeps
+
+
+# --- Entering ---
+
+
+async def test_a_server_is_entered_once_at_a_time() -> None:
+    server = fake_server()
+    async with server:
+        with pytest.raises(
+            ConfigurationError, match=f"runs already, at ws://127.0.0.1:{server.port}"
+        ):
+            await server.__aenter__()
+        async with joined(server) as client:  # the first one goes on
+            assert (await client.ask())["status"] == "completed"
+    assert server.connections == 0
+
+
+async def test_a_server_that_ended_is_not_entered_again() -> None:
+    server = fake_server()
+    for _ in range(3):
+        with (
+            pytest.raises(ConfigurationError, match=r"rt\.serve\(\)")
+            if server._entered
+            else (contextlib.nullcontext())
+        ):
+            async with server:
+                pass
+
+
+async def test_a_server_that_is_starting_is_not_entered_again() -> None:
+    server = fake_server()
+    both = await asyncio.gather(server.__aenter__(), server.__aenter__(), return_exceptions=True)
+    assert both[0] is server
+    assert isinstance(both[1], ConfigurationError)
+    async with joined(server) as client:
+        assert (await client.ask())["status"] == "completed"
+    await server.__aexit__(None, None, None)
+
+
+async def test_a_server_that_could_not_start_says_so_the_second_time() -> None:
+    async with fake_server() as first:
+        second = fake_server()
+        second.port = first.port
+        with pytest.raises(ConfigurationError, match="can't be used"):
+            await second.__aenter__()
+        with pytest.raises(ConfigurationError, match="entered before"):
+            await second.__aenter__()
+    assert engine_threads() == []
 
 
 # --- Who may come in ---
@@ -353,6 +402,6 @@ async def test_a_client_that_closes_gets_its_own_code_back() -> None:
 async def test_pings_are_answered_and_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     async with fake_server() as server, joined(server) as client:
         (connection,) = server._connections
-        assert (connection._socket.ping_interval, connection._socket.ping_timeout) == (20, 20)
+        assert connection._socket.ping_interval == client_socket.PING_S
         assert connection._socket.close_timeout == client_socket.CLOSE_S
         await asyncio.wait_for(await client.socket.ping(), 20)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_nb.local.sharing import BURST_S, LoopShare, Memory
+from realtime_nb.local.sharing import BURST_S, FIRST_S, ROUND_S, LoopLine, LoopShare, Memory
 
 
 class Clock:
@@ -22,7 +22,7 @@ class Clock:
 
 async def test_who_uses_too_much_stands_in_line() -> None:
     """Eight who flood take turns; who is modest is served in every round."""
-    line, clock, served = asyncio.Lock(), Clock(), list[str]()
+    line, clock, served = LoopLine(), Clock(), list[str]()
 
     async def flood(name: str) -> None:
         share = LoopShare(line, clock)
@@ -52,14 +52,69 @@ async def test_who_uses_too_much_stands_in_line() -> None:
 
 
 async def test_a_pause_is_paid_back() -> None:
-    share = LoopShare(asyncio.Lock(), clock := Clock())
+    share = LoopShare(LoopLine(), clock := Clock())
     async with share.turn():
         clock.now_s += 2 * BURST_S
-    assert share._credit_s < 0
+    assert share._saved_s < 0
     share._earned_s -= 3_600  # an hour passes
     async with share.turn():
         pass
-    assert share._credit_s == BURST_S
+    assert share._saved_s == BURST_S
+
+
+async def test_a_crowd_of_new_ones_does_not_fill_a_round() -> None:
+    """Each of them has saved something, and all come at once; who was there is served first."""
+    line, clock, rounds = LoopLine(), Clock(), [list[str]()]
+    piece_s = 0.8 * ROUND_S
+
+    async def client(name: str, share: LoopShare, pieces: int) -> None:
+        for _ in range(pieces):
+            async with share.turn():
+                clock.now_s += piece_s
+                rounds[-1].append(name)
+            await asyncio.sleep(0)
+
+    async def count_rounds() -> None:
+        while True:
+            await asyncio.sleep(0)
+            rounds.append([])
+
+    known = LoopShare(line, clock)
+    known._saved_s = BURST_S
+    counting = asyncio.create_task(count_rounds())
+    crowd = [
+        asyncio.create_task(client(str(number), LoopShare(line, clock), 3)) for number in range(24)
+    ]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    began = len(rounds)
+    await client("known", known, 1)
+    assert len(rounds) - began <= 4
+    await asyncio.gather(*crowd)
+    counting.cancel()
+    # Two begin before the round is full; after that it is one in each, and one more at its edge.
+    assert max(map(len, rounds)) <= 3
+    assert sum(map(len, rounds)) == 24 * 3 + 1
+
+
+async def test_who_gives_up_waiting_holds_up_nobody() -> None:
+    line, clock = LoopLine(), Clock()
+    shares = [LoopShare(line, clock) for _ in range(6)]
+    done = list[int]()
+
+    async def work(number: int) -> None:
+        async with shares[number].turn():
+            clock.now_s += FIRST_S
+            done.append(number)
+
+    tasks = [asyncio.create_task(work(number)) for number in range(6)]
+    await asyncio.sleep(0)
+    assert done == [0]  # which fills the round
+    for number in (2, 3):
+        tasks[number].cancel()
+    async with asyncio.timeout(5):
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert done == [0, 1, 4, 5]  # of those who have saved the same, who came first
 
 
 @given(

@@ -7,6 +7,7 @@ from typing import Any
 
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.items import ItemStore
 from realtime_nb.protocol.server import ServerProtocol
 from realtime_nb.testing import CountingIds, LoudnessDetector
 
@@ -72,3 +73,28 @@ def test_folding_and_serving_are_linear_in_items() -> None:
     for seconds in (fold_s, serve_s):
         few = min(seconds(FEW) for _ in range(3))
         assert seconds(MANY) < 24 * few
+
+
+def test_what_a_response_forgets_does_not_depend_on_what_was_heard() -> None:
+    """It looks at texts of items that the conversation does not hold, and at no others."""
+    conversation = Conversation()
+    store = ItemStore(conversation)
+    for number in range(MANY):
+        store.add({"id": f"i{number}", "type": "message"}, b"", 0.0)
+        store.hear(f"i{number}", "x")
+    store.hear("apart", "of one response")
+    store.hear("waiting", "of one that is to come")
+    before, looked = store.heard, list[str]()
+
+    class Watched(dict[str, object]):
+        def __contains__(self, key: object) -> bool:
+            looked.append(str(key))
+            return super().__contains__(key)
+
+    store._wires = Watched(store._wires)
+    store.forget_unheard_of({"waiting"})
+    assert store.heard is before
+    assert len(looked) <= 2
+    assert set(store.heard) == {*(f"i{number}" for number in range(MANY)), "waiting"}
+    store.forget_unheard_of(set())
+    assert "waiting" not in store.heard

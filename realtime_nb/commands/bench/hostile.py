@@ -1,7 +1,9 @@
 """A well-behaved session beside hostile clients of the local server: what it notices of them.
 
 The server, the hostile clients and the session have a process each. The server has no models, so
-that what is measured is what one client can do to the others by way of the wire.
+that what is measured is what one client can do to the others by way of the wire. On few processors
+they are also in each other's way: the same session with a second server, which nobody attacks, runs
+in the same seconds and shows how much of a delay is that.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ import math
 import multiprocessing
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
@@ -66,6 +69,8 @@ class HostileRow:
         memory_mb: the server's most, beyond that of the idle server; NaN where the system does
             not tell.
         stall_ms: the longest that its loop stood still.
+        work_ms: the most that its loop computed meanwhile; a longer stall waited for a processor.
+        elsewhere_ms: the largest delay of both kinds, of the session with the other server.
         alive: whether the session went on to the end.
     """
 
@@ -75,12 +80,19 @@ class HostileRow:
     round_trip_ms: float
     memory_mb: float
     stall_ms: float
+    work_ms: float
+    elsewhere_ms: float
     alive: bool
+
+    @property
+    def largest_ms(self) -> float:
+        """The largest delay of both kinds; NaN where nothing came."""
+        return self.vad_ms if math.isnan(self.vad_ms) else max(self.vad_ms, self.round_trip_ms)
 
     @property
     def reached(self) -> bool:
         """Whether all bounds held."""
-        in_time = self.vad_ms <= MOST_MS and self.round_trip_ms <= MOST_MS  # NaN is not
+        in_time = self.largest_ms <= MOST_MS  # NaN is not
         return self.alive and in_time and not self.memory_mb > MOST_MB
 
 
@@ -97,23 +109,11 @@ def run(
     for name in names:
         if name not in KINDS:
             raise ConfigurationError(f"Unknown client {name!r}. Choose from {', '.join(KINDS)}.")
-    spawn = multiprocessing.get_context("spawn")
-    server_end, far_server = spawn.Pipe()
-    client_end, far_client = spawn.Pipe()
-    processes = [
-        spawn.Process(target=_serve, args=(far_server,), daemon=True),
-        spawn.Process(target=_attack, args=(far_client,), daemon=True),
-    ]
-    for process in processes:
-        process.start()
-    try:
-        rows = asyncio.run(_rows(names, seconds, server_end, client_end))
-    finally:
-        for end in (server_end, client_end):
-            end.send(None)
-        for process in processes:
-            process.join(10)
-            process.kill()
+    with ExitStack() as processes:
+        server, other, clients = [
+            processes.enter_context(_process(work)) for work in (_serve, _serve, _attack)
+        ]
+        rows = asyncio.run(_rows(names, seconds, server, other, clients))
     _print(rows)
     return {"rows": rows, "reached": sum(row.reached for row in rows), "of": len(rows)}
 
@@ -121,12 +121,29 @@ def run(
 # --- the processes beside this one ----------------------------------------------------------------
 
 
+@contextmanager
+def _process(work: Callable[[Pipe], None]) -> Iterator[Pipe]:
+    """Gives this end of a pipe to a process; it ends when it is told None."""
+    spawn = multiprocessing.get_context("spawn")
+    near, far = spawn.Pipe()
+    process = spawn.Process(target=work, args=(far,), daemon=True)
+    process.start()
+    try:
+        yield near
+    finally:
+        with suppress(OSError):
+            near.send(None)
+        process.join(10)
+        process.kill()
+
+
 def _serve(pipe: Pipe) -> None:
     asyncio.run(_server(pipe))
 
 
 async def _server(pipe: Pipe) -> None:
-    """Serves until it is told to end; tells the longest stall and the most memory since asked."""
+    """Serves until it is told to end; tells the longest stall, the most work in one and the most
+    memory since it was asked."""
     engines = Engines(
         stt=FakeSTT(),
         llm=RuleLLM(),
@@ -138,17 +155,18 @@ async def _server(pipe: Pipe) -> None:
     )
     async with server:
         pipe.send((server.port, server.token, _memory_mb()))
-        stall_s = memory_mb = 0.0
+        stall_s = work_s = memory_mb = 0.0
         while True:
-            began_s = time.monotonic()
+            began_s, worked_s = time.monotonic(), time.thread_time()
             await asyncio.sleep(_LAG_S)
             stall_s = max(stall_s, time.monotonic() - began_s - _LAG_S)
+            work_s = max(work_s, time.thread_time() - worked_s - _LAG_S)
             memory_mb = max(memory_mb, _memory_mb())
             if pipe.poll():
                 if pipe.recv() is None:
                     return
-                pipe.send((stall_s * 1000, memory_mb))
-                stall_s = memory_mb = 0.0
+                pipe.send((stall_s * 1000, work_s * 1000, memory_mb))
+                stall_s = work_s = memory_mb = 0.0
 
 
 def _memory_mb() -> float:
@@ -173,39 +191,48 @@ def _attack(pipe: Pipe) -> None:
 
 
 async def _rows(
-    names: Sequence[str], seconds: float, server: Pipe, clients: Pipe
+    names: Sequence[str], seconds: float, server: Pipe, other: Pipe, clients: Pipe
 ) -> list[HostileRow]:
     port, token, idle_mb = await asyncio.to_thread(server.recv)
+    elsewhere, _, _ = await asyncio.to_thread(other.recv)
     rows = []
     for name in names:
         for key in ("", token):
-            async with connect(
-                f"ws://127.0.0.1:{port}/v1/realtime?model=m",
-                additional_headers={"Authorization": f"Bearer {token}"},
-                max_size=None,
-                proxy=None,
-            ) as socket:
-                neighbour = _Neighbour(socket)
-                await neighbour.begin()
+            async with _neighbour(port, token) as neighbour, _neighbour(elsewhere, token) as apart:
                 server.send("begin")
                 await asyncio.to_thread(server.recv)
                 clients.send((name, Address(port, key), seconds))
-                alive = await neighbour.live(seconds)
+                alive, _ = await asyncio.gather(neighbour.live(seconds), apart.live(seconds))
                 await asyncio.to_thread(clients.recv)
                 server.send("end")
-                stall_ms, memory_mb = await asyncio.to_thread(server.recv)
+                stall_ms, work_ms, memory_mb = await asyncio.to_thread(server.recv)
             rows.append(
                 HostileRow(
                     name,
                     bool(key),
-                    max(neighbour.vad_ms, default=math.nan),
-                    max(neighbour.round_trips_ms, default=math.nan),
-                    memory_mb - idle_mb,
-                    stall_ms,
-                    alive,
+                    vad_ms=max(neighbour.vad_ms, default=math.nan),
+                    round_trip_ms=max(neighbour.round_trips_ms, default=math.nan),
+                    memory_mb=memory_mb - idle_mb,
+                    stall_ms=stall_ms,
+                    work_ms=work_ms,
+                    elsewhere_ms=max([*apart.vad_ms, *apart.round_trips_ms], default=math.nan),
+                    alive=alive,
                 )
             )
     return rows
+
+
+@asynccontextmanager
+async def _neighbour(port: int, token: str) -> AsyncIterator[_Neighbour]:
+    async with connect(
+        f"ws://127.0.0.1:{port}/v1/realtime?model=m",
+        additional_headers={"Authorization": f"Bearer {token}"},
+        max_size=None,
+        proxy=None,
+    ) as socket:
+        neighbour = _Neighbour(socket)
+        await neighbour.begin()
+        yield neighbour
 
 
 class _Neighbour:
@@ -291,10 +318,21 @@ def _due(chunks: Sequence[str], rounds: int = 10) -> list[int]:
 
 def _print(rows: Sequence[HostileRow]) -> None:
     print("Beside hostile clients: the largest delays of a session, and what the server takes")
-    print(f"{'':38}{'VAD':>7}{'answer':>8}{'stall':>7}  ms {'memory':>8}  MB")
+    print(f"  {_load()}; elsewhere: the same session with a server that nobody attacks")
+    print(f"{'':44}{'VAD':>6}{'answer':>8}{'elsewhere':>11}{'ratio':>7}", end="")
+    print(f"{'stall':>7}{'work':>6}  ms{'memory':>8}  MB")
     for row in rows:
         who = f"{row.kind}{'' if row.token else ', no token'}"
-        print(f"  {who:<36}{row.vad_ms:>7.0f}{row.round_trip_ms:>8.0f}{row.stall_ms:>7.0f}", end="")
+        print(f"  {who:<42}{row.vad_ms:>6.0f}{row.round_trip_ms:>8.0f}", end="")
+        print(f"{row.elsewhere_ms:>11.0f}{row.largest_ms / row.elsewhere_ms:>7.1f}", end="")
+        print(f"{row.stall_ms:>7.0f}{row.work_ms:>6.0f}", end="")
         print(f"{row.memory_mb:>12.0f}  {'' if row.reached else '←'}")
     reached = sum(row.reached for row in rows)
     print(f"  at most {MOST_MS:.0f} ms and {MOST_MB:.0f} MB: {reached} of {len(rows)} rows")
+
+
+def _load() -> str:
+    """Returns how busy the machine is."""
+    if not hasattr(os, "getloadavg"):
+        return f"{os.cpu_count()} processors"
+    return f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}"

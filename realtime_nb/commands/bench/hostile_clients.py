@@ -181,8 +181,10 @@ async def _knock(address: Address) -> None:
 async def _hang_up(address: Address) -> None:
     """Comes and goes."""
     wire = await _open(address)
-    await wire.reader.readline()
-    wire.writer.transport.abort()
+    try:
+        await wire.reader.readline()
+    finally:
+        wire.writer.transport.abort()
 
 
 async def _slow_request(address: Address) -> None:

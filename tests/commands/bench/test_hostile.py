@@ -24,6 +24,8 @@ def test_measures_and_prints(capsys: pytest.CaptureFixture[str]) -> None:
         assert row.alive
         assert 0 < row.vad_ms < 5_000  # both ends of a turn were heard
         assert 0 < row.round_trip_ms < 5_000
+        assert 0 < row.elsewhere_ms < 5_000  # nobody attacks there, and it is busy all the same
+        assert row.work_ms <= row.stall_ms + 20  # what it computes is a part of how long it takes
     printed = capsys.readouterr().out
     assert "pings, no token" in printed
     assert f"{figures['reached']} of 4 rows" in printed
@@ -44,7 +46,17 @@ def test_measures_and_prints(capsys: pytest.CaptureFixture[str]) -> None:
 def test_bounds(
     vad_ms: float, round_trip_ms: float, memory_mb: float, alive: bool, reached: bool
 ) -> None:
-    row = HostileRow("x", True, vad_ms, round_trip_ms, memory_mb, 1.0, alive)
+    row = HostileRow(
+        "x",
+        True,
+        vad_ms=vad_ms,
+        round_trip_ms=round_trip_ms,
+        memory_mb=memory_mb,
+        stall_ms=1.0,
+        work_ms=1.0,
+        elsewhere_ms=5_000.0,  # of no account: the bounds are bounds on any machine
+        alive=alive,
+    )
     assert row.reached is reached
 
 
