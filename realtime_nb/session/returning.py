@@ -222,8 +222,9 @@ class Returning:
             ServerError: the server does not take the settings that it had.
         """
         broken_off = self._broken_off = asyncio.get_running_loop().create_future()
-        self._session.attach(transport)
+        # It waits for the greeting before anything is read: that may have come with the upgrade.
         work = asyncio.create_task(self._restore())
+        self._session.attach(transport)
         try:
             await asyncio.wait([work, broken_off], return_when=asyncio.FIRST_COMPLETED)
             if not work.done():

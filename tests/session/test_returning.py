@@ -10,6 +10,8 @@ import pytest
 
 import realtime_nb as rt
 from realtime_nb.local.llm import ScriptedLLM
+from realtime_nb.protocol.events import JsonObject
+from realtime_nb.session.transport import MemoryTransport, Transport
 from realtime_nb.testing import (
     Drop,
     run_on_virtual_clock,
@@ -219,6 +221,25 @@ async def test_a_gateway_that_asks_for_patience_gets_it() -> None:
     assert gap.attempts == 3
     assert gap.gap_s is not None
     assert gap.gap_s >= 7
+
+
+@virtual
+async def test_a_greeting_that_comes_with_the_upgrade_is_seen() -> None:
+    async with AsyncExitStack() as servers:
+        transports: list[MemoryTransport] = []
+
+        async def dial() -> Transport:
+            server = await servers.enter_async_context(MemoryServer(ScriptedLLM(["Yes."])))
+            await asyncio.sleep(1)  # by now its greeting is there
+            transports.append(server.transport)
+            return server.transport
+
+        async with rt.connect(transport=dial, reconnect=rt.Reconnect(jitter=False)) as session:
+            await transports[0].close(1006)
+            await session.wait_for("connection.reconnected")
+    (gap,) = session.reconnections
+    assert gap.attempts == 1
+    assert gap.gap_s == pytest.approx(1.5, abs=0.1)
 
 
 @virtual
