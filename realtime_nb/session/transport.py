@@ -107,6 +107,9 @@ class WebSocketTransport:
         frame = closed.rcvd or closed.sent
         if frame is None:
             return closed_with(1006, "")
+        if closed.sent and closed.sent.code == 1002 and not closed.rcvd_then_sent:
+            # Found here, whatever the server answers to it: what came was no WebSocket any more.
+            return closed_with(1006, f"broken on its way: {closed.sent.reason}")
         return closed_with(frame.code, without_shapes(without_known(frame.reason, self._secrets)))
 
 

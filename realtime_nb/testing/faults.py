@@ -212,7 +212,7 @@ class Corrupt:
     Attributes:
         at: when the first one does.
         what: ``"json"``: the text is no JSON; ``"utf8"``: no UTF-8; ``"frame"``: the frame is none
-            of a WebSocket, which ends the connection with 1002.
+            of a WebSocket, which ends the connection: with the server's 1002, or 1006 here.
         times: how many do; None: all that follow and are such as `at` says.
     """
 

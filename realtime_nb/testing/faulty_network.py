@@ -150,8 +150,8 @@ class FaultyNetwork:
         self._tasks.add(task)
         try:
             await self._serve(Streams(reader, writer))
-        except _GONE:
-            pass
+        except (*_GONE, asyncio.CancelledError):
+            pass  # asyncio asks a handler for its exception, which one that was cancelled raises
         except Exception as error:
             self._failure = self._failure or error
         finally:

@@ -150,7 +150,13 @@ class FaultyTransport:
         broken = crossing.corrupt
         if broken is not None and broken.what == "frame":
             crossing.copies = 0
-            crossing.strikes.append(Drop(code=1002, reason="reserved bits must be 0"))
+            there = direction == "sent"  # the server says so, or it is found here
+            words = "reserved bits must be 0"
+            crossing.strikes.append(
+                Drop(code=1002, reason=words)
+                if there
+                else Drop(reason=f"broken on its way: {words}")
+            )
         if crossing.cut is not None:
             crossing.copies = 0  # a part of an event is none
         if crossing.copies == 0:

@@ -17,6 +17,7 @@ from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.local.stt import STT
 from realtime_nb.local.tts import TTS
 from realtime_nb.protocol.config import merge_session
+from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session.transport import MemoryTransport, memory_pair
 from realtime_nb.testing.engines import fake_engines
@@ -58,9 +59,16 @@ class MemoryServer:
         self._session_s = session_s
         self._dialect: Literal["ga", "beta"] = dialect
         self._task: asyncio.Task[None] | None = None
+        self._connection: Connection | None = None
+
+    @property
+    def conversation(self) -> Conversation:
+        """What the server remembers, once it is entered."""
+        assert self._connection is not None
+        return self._connection.core.conversation
 
     async def __aenter__(self) -> Self:
-        connection = Connection(
+        self._connection = connection = Connection(
             cast("ClientSocket", _MemorySocket(self._end)),
             self._engines,
             self._pace,

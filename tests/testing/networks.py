@@ -37,7 +37,7 @@ async def through(*faults: Any, **options: Any) -> AsyncIterator[tuple[FaultyNet
 
 
 def client(url: str, **options: Any) -> rt.connect:
-    return rt.connect(url, model="m", api_key=TOKEN, **options)
+    return rt.connect(url, model="m", api_key=TOKEN, **{"reconnect": False, **options})
 
 
 async def ended(session: rt.Session) -> rt.SessionClosedError:

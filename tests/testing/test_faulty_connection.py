@@ -165,11 +165,13 @@ async def test_what_is_broken_on_its_way_to_the_server_is_refused_there(what: An
             assert refusal.code == "invalid_json"
 
 
-async def test_broken_frames_from_the_server_end_it_here() -> None:
+async def test_broken_frames_from_the_server_end_it_here_as_a_broken_connection() -> None:
     fault = Corrupt(received("input_audio_buffer.cleared"), "frame")
     async with through(fault) as (_, url), client(url) as session:
         await session.send({"type": "input_audio_buffer.clear"})
-        assert (await ended(session)).close_code == 1002
+        end = await ended(session)
+        assert end.close_code == 1006
+        assert end.reason.startswith("broken on its way: ")
 
 
 async def test_a_slow_connection_takes_its_time() -> None:

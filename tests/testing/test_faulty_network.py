@@ -182,3 +182,12 @@ async def test_it_leaves_nothing_behind(kind: str) -> None:
         async with asyncio.timeout(5):
             while (files(), len(asyncio.all_tasks())) != before:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
+
+
+async def test_its_end_says_nothing_of_what_was_open(caplog: pytest.LogCaptureFixture) -> None:
+    async with through() as (network, url):
+        session = await client(url)
+        assert len(network.open) == 1
+    await asyncio.sleep(0)
+    assert not [record for record in caplog.records if record.name == "asyncio"]
+    await session.close()

@@ -189,6 +189,14 @@ async def test_doubled_and_broken_events() -> None:
 async def test_a_broken_frame_ends_the_connection_as_websockets_do() -> None:
     faulty, server = pair(Corrupt(received(1), "frame"))
     await server.send(event(1))
+    assert [name for name, _ in await arriving(faulty)] == ["closed 1006"]
+    await faulty.close()
+
+
+@virtual
+async def test_a_broken_frame_to_the_server_is_refused_there() -> None:
+    faulty, _ = pair(Corrupt(sent(1), "frame"))
+    await faulty.send(event(1))
     assert [name for name, _ in await arriving(faulty)] == ["closed 1002"]
     await faulty.close()
 
