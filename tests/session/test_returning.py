@@ -10,7 +10,6 @@ import pytest
 
 import realtime_nb as rt
 from realtime_nb.local.llm import ScriptedLLM
-from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session.transport import MemoryTransport, Transport
 from realtime_nb.testing import (
     Drop,
