@@ -12,7 +12,8 @@ from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.said import Said, item_span, said
 from realtime_nb.analysis.user_speech import user_speech
 from realtime_nb.analysis.voices import TimeSpan
-from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
+from realtime_nb.audio.long_sound import LongSound, part_of
+from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.errors import ConfigurationError, RecordingError
 from realtime_nb.protocol.conversation import Conversation, Item, Response
 from realtime_nb.protocol.input_clock import InputClock
@@ -25,10 +26,14 @@ _MARGIN_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class PlacedAudio:
-    """Samples (24 kHz) and where they begin on the time axis, in seconds."""
+    """Samples (24 kHz) and where they begin on the time axis, in seconds.
+
+    Those of a recording are read where they are drawn or heard: two hours of three sounds would
+    take 2 GB.
+    """
 
     start_s: float
-    samples: Samples = field(repr=False)
+    samples: LongSound = field(repr=False)
 
     @property
     def end_s(self) -> float:
@@ -189,7 +194,7 @@ class TimelineData:
         return turn.start_s - _MARGIN_S, turn.end_s + _MARGIN_S
 
 
-def timeline_data(rec: Recorded, received: Mapping[str, Samples]) -> TimelineData:
+def timeline_data(rec: Recorded, received: Mapping[str, LongSound]) -> TimelineData:
     """Returns audio, speech, calls and errors on one time axis.
 
     Args:
@@ -206,16 +211,17 @@ def timeline_data(rec: Recorded, received: Mapping[str, Samples]) -> TimelineDat
         )
     conversation, clock = rec.conversation, rec.input_clock
     spoken = user_speech(rec) if conversation.events_applied else []
+    sent, played = rec.sound("input"), rec.sound("output")
     user = [
-        PlacedAudio(t_s, rec.input[_samples(start_ms) : _samples(end_ms)])
+        PlacedAudio(t_s, part_of(sent, _samples(start_ms), _samples(end_ms)))
         for t_s, start_ms, end_ms in clock.stretches()
     ]
     if not conversation.events_applied:
-        user = [PlacedAudio(0.0, rec.input)]
+        user = [PlacedAudio(0.0, sent)]
     return TimelineData(
         duration_s=rec.duration_s,
         user=user,
-        agent=[PlacedAudio(0.0, rec.output)] if len(rec.output) else [],
+        agent=[PlacedAudio(0.0, played)] if len(played) else [],
         unheard=[
             PlacedAudio(t_s, samples) for t_s, samples in _unheard_audio(conversation, received)
         ],
@@ -295,8 +301,8 @@ def _samples(ms: float) -> int:
 
 
 def _unheard_audio(
-    conversation: Conversation, received: Mapping[str, Samples]
-) -> Iterator[tuple[float, Samples]]:
+    conversation: Conversation, received: Mapping[str, LongSound]
+) -> Iterator[tuple[float, LongSound]]:
     """Yields the agent's audio that was never played, from when it would have been.
 
     Where nothing tells whether it was, it is left out.
@@ -311,17 +317,17 @@ def _unheard_audio(
         played_ms = 0.0 if item is None else item.played_ms or 0.0
         if item is None or math.isnan(played_ms):
             continue
-        rest = samples[_samples(played_ms) :]
+        rest = part_of(samples, _samples(played_ms), len(samples))
         begin_s = _silent_from_s(item, played_ms)
         if begin_s is not None and len(rest):
             following_s = (other for other in starts_s if other > begin_s)
             room_s = next(following_s, math.inf) - begin_s
-            yield begin_s, rest[: round(min(room_s, len(rest)) * SAMPLE_RATE)]
+            yield begin_s, part_of(rest, 0, round(min(room_s, len(rest)) * SAMPLE_RATE))
 
 
 def _unplaced_audio(
-    conversation: Conversation, received: Mapping[str, Samples]
-) -> Iterator[tuple[float, Samples]]:
+    conversation: Conversation, received: Mapping[str, LongSound]
+) -> Iterator[tuple[float, LongSound]]:
     """Yields the agent's audio where nothing tells what of it was played, each message from when it
     came to the next."""
     if conversation.playback_known:
@@ -334,7 +340,7 @@ def _unplaced_audio(
     for item_id, begin_s in begun_s.items():
         room_s = min((s for s in begun_s.values() if s > begin_s), default=math.inf) - begin_s
         samples = received[item_id]
-        yield begin_s, samples[: round(min(room_s, len(samples)) * SAMPLE_RATE)]
+        yield begin_s, part_of(samples, 0, round(min(room_s, len(samples)) * SAMPLE_RATE))
 
 
 def _silent_from_s(item: Item, played_ms: float) -> float | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, chain
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, Protocol
@@ -13,7 +14,7 @@ import numpy as np
 
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, samples_from_pcm
 
-__all__ = ["LongSound", "PcmFileSound", "blocks", "spooled"]
+__all__ = ["LongSound", "PcmFileSound", "blocks", "joined", "part_of", "spooled"]
 
 _BLOCK = 60 * SAMPLE_RATE
 _HELD = 600 * SAMPLE_RATE
@@ -58,6 +59,55 @@ class PcmFileSound:
             file.seek(self._start + 2 * first)
             pcm = file.read(2 * max(0, last - first))
         return samples_from_pcm(pcm[: len(pcm) // 2 * 2])
+
+
+def part_of(sound: LongSound, first: int, last: int) -> LongSound:
+    """Returns what ``sound[first:last]`` is, to be read where it is asked for."""
+    if isinstance(sound, np.ndarray):
+        return sound[first:last]
+    first, last, _ = slice(first, last).indices(len(sound))
+    return _Part(sound, first, max(first, last))
+
+
+def joined(sounds: Sequence[LongSound]) -> LongSound:
+    """Returns sounds one after the other, to be read where they are asked for."""
+    return sounds[0] if len(sounds) == 1 else _Joined(sounds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A stretch of a sound, by the numbers of its samples."""
+
+    whole: LongSound
+    first: int
+    last: int
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    def __getitem__(self, part: slice, /) -> Samples:
+        first, last, _ = part.indices(len(self))
+        return self.whole[self.first + first : self.first + max(first, last)]
+
+
+class _Joined:
+    """Sounds one after the other."""
+
+    def __init__(self, sounds: Sequence[LongSound]) -> None:
+        self._sounds = sounds
+        self._starts = [0, *accumulate(len(sound) for sound in sounds)]
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def __getitem__(self, part: slice, /) -> Samples:
+        first, last, _ = part.indices(len(self))
+        found = [
+            sound[max(0, first - start) : last - start]
+            for sound, start in zip(self._sounds, self._starts, strict=False)
+            if start < last and first < start + len(sound)
+        ]
+        return np.concatenate(found) if found else np.zeros(0, np.float32)
 
 
 def spooled(pieces: Iterable[Samples]) -> LongSound:

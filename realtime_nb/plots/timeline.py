@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from realtime_nb.analysis.timeline import PlacedAudio, TimelineData, TimelineTurn
 from realtime_nb.analysis.voices import TimeSpan
-from realtime_nb.audio.pcm import SAMPLE_RATE
+from realtime_nb.audio.long_sound import LongSound
+from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
 from realtime_nb.plots import style
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ _FOUND = "speech, found offline"
 MOST_CROWDED_CALLS = 12
 """With more calls, only those get their name that have the room until the next begins."""
 _LONGEST_LABEL = 28
+_READ_SAMPLES = 60 * SAMPLE_RATE
+"""Of a long session, so much is read at once."""
 _RESPONSE_KINDS = {
     "cancelled": "response, cut short",
     "incomplete": "response, cut short",
@@ -72,11 +75,22 @@ def envelope(
         edges, places = edges[inside], first + kept[inside]
         if len(edges) == 0:
             continue
-        end = min(len(clip.samples), round(last * bin_samples - offset))
-        samples = clip.samples[: max(end, int(edges[-1]) + 1)]
-        low[places] = np.fmin(low[places], np.minimum.reduceat(samples, edges))
-        high[places] = np.fmax(high[places], np.maximum.reduceat(samples, edges))
+        end = max(min(len(clip.samples), round(last * bin_samples - offset)), int(edges[-1]) + 1)
+        for some, samples in _pieces(clip.samples, np.append(edges, end)):
+            starts, at = edges[some] - edges[some.start], places[some]
+            low[at] = np.fmin(low[at], np.minimum.reduceat(samples, starts))
+            high[at] = np.fmax(high[at], np.maximum.reduceat(samples, starts))
     return low, high
+
+
+def _pieces(sound: LongSound, edges: npt.NDArray[np.int64]) -> Iterator[tuple[slice, Samples]]:
+    """Yields the parts between edges, so many at once as a minute holds, with their samples."""
+    first = 0
+    while first < len(edges) - 1:
+        last = int(np.searchsorted(edges, edges[first] + _READ_SAMPLES, "right")) - 1
+        some = slice(first, max(first + 1, last))
+        yield some, sound[int(edges[some.start]) : int(edges[some.stop])]
+        first = some.stop
 
 
 def quiet_scale(

@@ -23,7 +23,7 @@ from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.archive.lines import PlaybackLine, RecordedEvent, is_in_recording, label_line
 from realtime_nb.archive.logs import LOG_SUFFIXES, LogSource
 from realtime_nb.archive.sources import AudioFileSource, FolderSource, RecordingSource
-from realtime_nb.audio.long_sound import LongSound
+from realtime_nb.audio.long_sound import LongSound, joined, part_of
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
 from realtime_nb.errors import ConfigurationError, RecordingError, at_call
 from realtime_nb.protocol.conversation import Conversation
@@ -464,9 +464,10 @@ class Recording:
         Raises:
             RecordingError: It is a log without times.
         """
+        whole = self.sound("received")
         received = {
-            item_id: np.concatenate(
-                [self.received[one.start : one.start + one.samples] for one in references]
+            item_id: joined(
+                [part_of(whole, one.start, one.start + one.samples) for one in references]
             )
             for item_id, references in self._source.fold.received.items()
         }

@@ -9,8 +9,9 @@ from typing import Literal
 
 from realtime_nb.analysis.clips import cut, interleaved
 from realtime_nb.analysis.timeline import PlacedAudio, TimelineData
-from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
-from realtime_nb.widgets.waves import POINT_BYTES, POINT_SAMPLES, outline
+from realtime_nb.audio.long_sound import LongSound, part_of
+from realtime_nb.audio.pcm import SAMPLE_RATE
+from realtime_nb.widgets.waves import POINT_BYTES, POINT_SAMPLES, long_outline
 
 __all__ = ["MAX_BLOCK_S", "MAX_DETAIL_POINTS", "Sound", "VoiceLane", "Wave"]
 
@@ -96,16 +97,15 @@ class Sound:
         )
         for lane, heard_s, clips in layers:
             for clip in clips:
-                within = start_s - clip.start_s, end_s - clip.start_s
-                first, samples = _part(clip.samples, *within, step)
-                if len(samples):
-                    begin_s = clip.start_s + first / SAMPLE_RATE
-                    yield Wave(lane, begin_s, heard_s, outline(samples, step), step)
+                first, last = _places(clip.samples, start_s - clip.start_s, end_s - clip.start_s)
+                first = first // step * step  # from a whole step on: panning shifts no point
+                if first < last:
+                    points = long_outline(part_of(clip.samples, first, last), step)
+                    yield Wave(lane, clip.start_s + first / SAMPLE_RATE, heard_s, points, step)
 
 
-def _part(samples: Samples, start_s: float, end_s: float, step: int) -> tuple[int, Samples]:
-    """Returns the samples between two moments, from a whole step on, so that panning shifts no
-    point."""
-    first = round(max(0.0, start_s) * SAMPLE_RATE) // step * step
-    last = len(samples) if math.isinf(end_s) else round(max(0.0, end_s) * SAMPLE_RATE)
-    return first, samples[first:last]
+def _places(samples: LongSound, start_s: float, end_s: float) -> tuple[int, int]:
+    """Returns the numbers of the samples between two moments: the first, and that after the
+    last."""
+    last = math.inf if math.isinf(end_s) else round(max(0.0, end_s) * SAMPLE_RATE)
+    return round(max(0.0, start_s) * SAMPLE_RATE), int(min(len(samples), last))

@@ -5,15 +5,18 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from realtime_nb.audio.long_sound import LongSound, blocks
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
 
-__all__ = ["POINTS_PER_S", "POINT_BYTES", "POINT_SAMPLES", "Outline", "outline"]
+__all__ = ["POINTS_PER_S", "POINT_BYTES", "POINT_SAMPLES", "Outline", "long_outline", "outline"]
 
 POINTS_PER_S = 100
 POINT_BYTES = 4
 """Two int16: lowest, highest."""
 
 POINT_SAMPLES = SAMPLE_RATE // POINTS_PER_S
+
+_READ_SAMPLES = 60 * SAMPLE_RATE
 
 
 class Outline:
@@ -38,7 +41,7 @@ class Outline:
         samples = np.concatenate([self._rest, np.frombuffer(pcm[: len(pcm) & ~1], "<i2")])
         whole = len(samples) - len(samples) % POINT_SAMPLES
         self.points += _points(samples[:whole]).tobytes()
-        self._rest = samples[whole:]
+        self._rest = samples[whole:].copy()  # a view would keep the whole chunk
 
     def cut_off(self) -> tuple[Outline, float]:
         """Returns the outline that goes on where this one ends, and how much of it is there
@@ -67,6 +70,12 @@ def outline(samples: Samples, step: int = POINT_SAMPLES) -> bytes:
     points = np.rint(np.concatenate([np.stack(pair, axis=1) for pair in extremes]) * 32_768)
     pcm: npt.NDArray[np.int16] = np.clip(points, -32_768, 32_767).astype("<i2")
     return pcm.tobytes()
+
+
+def long_outline(sound: LongSound, step: int) -> bytes:
+    """Returns the same of a sound of any length, which is read in pieces."""
+    pieces = blocks(sound, step * max(1, _READ_SAMPLES // step))
+    return b"".join(outline(piece, step) for piece in pieces)
 
 
 def _points(samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:

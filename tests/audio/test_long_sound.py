@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_nb.audio import long_sound
-from realtime_nb.audio.long_sound import LongSound, PcmFileSound, blocks, spooled
+from realtime_nb.audio.long_sound import LongSound, PcmFileSound, blocks, joined, part_of, spooled
 from realtime_nb.audio.pcm import Samples, pcm_from_samples, samples_from_pcm
 
 SOUND = np.random.default_rng(0).uniform(-1, 1, 5_000).astype(np.float32)
@@ -79,3 +79,25 @@ def test_a_file_that_is_shorter_by_now(tmp_path: Path) -> None:
     path = tmp_path / "sound"
     path.write_bytes(PCM[:2_001])
     assert len(PcmFileSound(path, 0, 5_000)[900:1_200]) == 100
+
+
+@given(first=st.integers(0, 5_200), last=st.integers(0, 5_200), part=slices)
+def test_a_part_of_a_file_is_that_of_an_array(
+    in_file: PcmFileSound, first: int, last: int, part: slice
+) -> None:
+    of_file, of_array = part_of(in_file, first, last), samples_from_pcm(PCM)[first:last]
+    assert len(of_file) == len(of_array)
+    assert np.array_equal(of_file[part], of_array[part])
+
+
+@given(
+    cuts=st.lists(st.tuples(st.integers(0, 5_000), st.integers(0, 5_000)), max_size=5), part=slices
+)
+def test_joined_sounds_are_as_arrays_joined(
+    in_file: PcmFileSound, cuts: list[tuple[int, int]], part: slice
+) -> None:
+    whole = samples_from_pcm(PCM)
+    sound = joined([part_of(in_file, *cut) for cut in cuts])
+    array = np.concatenate([np.zeros(0, np.float32), *(whole[a:b] for a, b in cuts)])
+    assert len(sound) == len(array)
+    assert np.array_equal(sound[part], array[part])

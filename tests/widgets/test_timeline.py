@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from realtime_nb.analysis.timeline import PlacedAudio, TimelineData
 from realtime_nb.archive.recorder import Recorder
+from realtime_nb.commands.bench.long_session import write_session
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.plots import (
     AGENT_COLOUR,
@@ -17,14 +21,17 @@ from realtime_nb.plots import (
     ERROR_COLOUR,
     SPEECH_COLOUR,
     USER_COLOUR,
+    plot_timeline,
     style,
 )
+from realtime_nb.plots.still import timeline_svg
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.testing import silence, tone
 from realtime_nb.widgets import timeline as timeline_module
 from realtime_nb.widgets.live import LiveWidget, module_text
 from realtime_nb.widgets.timeline import Timeline
+from realtime_nb.widgets.timeline_sound import Sound
 from tests.scripted_session import LiveSession, three_turns
 from tests.widgets.pages import ListeningPage, ToldSession
 
@@ -488,3 +495,50 @@ def test_speech_is_matched_by_where_it_lies() -> None:
     ]
     assert "4 stretches of the user&#x27;s speech; 2 of them from" in timeline.picture()
     timeline.close()
+
+
+@pytest.fixture(scope="module")
+def long_one(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """Twelve minutes, of whose three sounds 57 MB would be in memory twice over."""
+    return load(write_session(tmp_path_factory.mktemp("long"), 12.0).path)
+
+
+def test_a_long_recording_is_shown_without_being_held(long_one: Recording) -> None:
+    _ = long_one.turns  # what is heard in it takes memory of its own
+
+    def peak_mb(show: Callable[[], object]) -> float:
+        tracemalloc.start()
+        show()
+        peak = tracemalloc.get_traced_memory()[1] / 1e6
+        tracemalloc.stop()
+        return peak
+
+    def shown() -> None:
+        timeline = Timeline(long_one)
+        assert timeline.picture()
+        timeline.close()
+
+    assert peak_mb(shown) < 30
+    assert peak_mb(lambda: plot_timeline(long_one.timeline_data)) < 30
+    plt.close()
+
+
+def test_a_long_recording_has_the_waves_of_its_samples(long_one: Recording) -> None:
+    from_disk = long_one.timeline_data
+    in_memory = replace(
+        from_disk, user=[PlacedAudio(clip.start_s, clip.samples[:]) for clip in from_disk.user]
+    )
+    waves = [Sound(data).overview() for data in (from_disk, in_memory)]
+    assert [wave.points for wave in waves[0]] == [wave.points for wave in waves[1]]
+    assert timeline_svg(from_disk) == timeline_svg(in_memory)
+
+
+def test_hours_of_a_live_session_cost_a_few_megabytes(timeline: Timeline) -> None:
+    tracemalloc.start()
+    second = bytes(48_000)
+    for t_s in range(2 * 3_600):
+        timeline.add_input(second, t_s)
+        timeline.add_output(f"item_{t_s // 20}", second)
+    held_mb = tracemalloc.get_traced_memory()[0] / 1e6
+    tracemalloc.stop()
+    assert held_mb < 8  # of each voice half an hour to an hour, 1.4 MB for an hour of one
