@@ -21,8 +21,15 @@ __all__ = [
     "check_file",
     "check_folder",
     "check_log",
-    "is_believable",
+    "longest_s",
 ]
+
+_MOST_S = 7 * 24 * 3600.0
+"""What lasts longer than `LONGEST_S` is believed up to this, as far as its files vouch for it."""
+_S_PER_EVENT_BYTE = 1.0
+"""A turn's events are tens of thousands of bytes: hours of silence between two are believed."""
+_SOUND_SHARE = 2.0
+"""The microphone may have been off for half of a session."""
 
 _MOST_WAV_BYTES = round(LONGEST_S * SAMPLE_RATE) * 2 + GROWING_HEADER_BYTES
 _MOST_LOG_BYTES = 2 << 30
@@ -31,14 +38,17 @@ _MOST_JSON_BYTES = 16 << 20
 KEPT_NAME = "voices.json"
 """What was heard in a recording's audio, see :mod:`realtime_nb.recordings.kept_voices`."""
 
+_SOUNDS = ("input.wav", "received.wav", "output.wav", "items.wav")
+
 RECORDING_FILES = {
     "session.json": _MOST_JSON_BYTES,
     **dict.fromkeys(("events.jsonl", "playback.jsonl"), _MOST_LOG_BYTES),
-    **dict.fromkeys(("tools.jsonl", "labels.jsonl"), _MOST_LOG_BYTES),
-    **dict.fromkeys(("input.wav", "received.wav", "output.wav", "items.wav"), _MOST_WAV_BYTES),
+    **dict.fromkeys(("tools.jsonl", "labels.jsonl", "connections.jsonl"), _MOST_LOG_BYTES),
+    **dict.fromkeys(_SOUNDS, _MOST_WAV_BYTES),
     KEPT_NAME: _MOST_JSON_BYTES,
 }
-"""The files of a recording, and how large one may be: twelve hours of audio, 2 GiB of events."""
+"""The files of a recording, and how large one may be: twelve hours of audio, 2 GiB of events. Audio
+that the disk really holds may be of a week."""
 
 
 def check_folder(folder: Path) -> None:
@@ -67,7 +77,16 @@ def check_file(path: Path) -> None:
             f"{path} is {what}, and a recording's files are files of their own. Put the file "
             "itself there, if you trust it, or take it away."
         )
-    _check_size(path, found, RECORDING_FILES[path.name])
+    most = RECORDING_FILES[path.name]
+    if path.name in _SOUNDS and _is_held(found):
+        most = round(_MOST_S * SAMPLE_RATE) * 2
+    _check_size(path, found, most)
+
+
+def _is_held(found: os.stat_result) -> bool:
+    """Tells whether most of a file is on the disk: it costs nothing to make a sparse one."""
+    blocks: int | None = getattr(found, "st_blocks", None)
+    return blocks is None or blocks * 512 > found.st_size / 2
 
 
 def check_log(path: Path) -> None:
@@ -96,7 +115,20 @@ def _check_size(path: Path, found: os.stat_result, most: int) -> None:
         )
 
 
-def is_believable(t_s: float) -> bool:
-    """Tells whether a session may have a moment so many seconds after, or before, it began; NaN is
-    one that is not known."""
-    return not abs(t_s) > LONGEST_S
+def longest_s(folder: Path) -> float:
+    """Returns how long the session in a folder may have been, by how much was written of it.
+
+    Up to twelve hours need no proof. Nothing that takes time or memory for each second shall be
+    done because of a number in a file.
+    """
+    sizes = {name: _size(folder / name) for name in ("events.jsonl", *_SOUNDS)}
+    sound_s = max(sizes[name] for name in _SOUNDS) / (2 * SAMPLE_RATE)
+    vouched_s = max(_SOUND_SHARE * sound_s, _S_PER_EVENT_BYTE * sizes["events.jsonl"])
+    return min(max(LONGEST_S, vouched_s), _MOST_S)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0

@@ -12,12 +12,19 @@ from typing import Any
 
 from realtime_nb.protocol.events import JsonObject
 
-__all__ = ["REMOVED", "may_hold_secrets", "without_known", "without_secrets", "without_shapes"]
+__all__ = [
+    "REMOVED",
+    "SECRET_CHARS",
+    "may_hold_secrets",
+    "without_known",
+    "without_secrets",
+    "without_shapes",
+]
 
 REMOVED = "[removed]"
 """What stands where a secret was."""
 
-_SECRET_CHARS = 6
+SECRET_CHARS = 6
 """A text of fewer characters is no key, and taking it out would only spoil what it is part of."""
 
 _DEEPEST = 200
@@ -101,7 +108,7 @@ def without_shapes(text: str) -> str:
 def without_known(value: Any, secrets: Iterable[str]) -> Any:
     """Returns JSON, or a text, without these secrets, which somebody may have repeated; what holds
     none is returned as it is."""
-    known = sorted({one for one in secrets if len(one) >= _SECRET_CHARS}, key=len, reverse=True)
+    known = sorted({one for one in secrets if len(one) >= SECRET_CHARS}, key=len, reverse=True)
     return _replaced(value, known, 0) if known else value
 
 

@@ -17,7 +17,7 @@ from typing import BinaryIO, Self, TypeVar
 import msgspec
 import numpy as np
 
-from realtime_nb.archive.checked_files import check_file, check_folder, is_believable
+from realtime_nb.archive.checked_files import check_file, check_folder, longest_s
 from realtime_nb.archive.fold import Fold, Gap
 from realtime_nb.archive.lines import (
     ConnectionLine,
@@ -114,6 +114,7 @@ class FolderSource(RecordingSource):
 
     def __init__(self, path: Path) -> None:
         check_folder(path)
+        self._longest_s = longest_s(path)
         super().__init__(path, read_header(path))
         self.complete = self.header.get("complete") is True
         self._last_s = 0.0
@@ -129,7 +130,7 @@ class FolderSource(RecordingSource):
     def events(self) -> Iterator[RecordedEvent]:
         """Reads the events from disk in order; lines that can't be read are left out."""
         for _, line in read_lines(self.path / "events.jsonl", RecordedEvent):
-            if line is not None and _is_believable(line):
+            if line is not None and self._is_believable(line):
                 yield self._timed(line)
 
     def labels(self) -> list[LabelLine]:
@@ -217,12 +218,17 @@ class FolderSource(RecordingSource):
 
     def _lines(self, name: str, kind: type[T], problems: list[str]) -> Iterator[T]:
         for number, line in read_lines(self.path / name, kind):
-            if line is not None and _is_believable(line):
+            if line is not None and self._is_believable(line):
                 yield line
             else:
                 problems.append(f"{name}: line {number} can't be read and is left out.")
                 if name == "events.jsonl":
                     self.unknown["usage"] = f"line {number} of {name} can't be read"
+
+    def _is_believable(self, line: object) -> bool:
+        """Tells whether the session may have been so long as a line's times tell; NaN may be."""
+        times_s = (getattr(line, name, None) for name in ("t_s", "t", "captured_s"))
+        return not any(abs(t_s) > self._longest_s for t_s in times_s if t_s is not None)
 
     def _timed(self, line: AnyLine) -> AnyLine:
         """Returns the line, without its time where the clock is not to be believed any more."""
@@ -246,7 +252,7 @@ class FolderSource(RecordingSource):
     def _measured_s(self) -> float:
         stated = self.header.get("duration_s")
         if isinstance(stated, int | float) and stated is not True and 0 <= stated < math.inf:
-            if is_believable(stated):
+            if stated <= self._longest_s:
                 return float(stated)
             raise RecordingError(
                 f"{self.path / 'session.json'} says that the session lasted {str(stated)[:20]} s, "
@@ -404,12 +410,6 @@ class _ReceivedAudio:
             return b""
         self._file.seek(GROWING_HEADER_BYTES + 2 * reference.start)
         return self._file.read(2 * reference.samples)
-
-
-def _is_believable(line: object) -> bool:
-    """Tells whether a session may have been so long as a line's times tell."""
-    times_s = (getattr(line, name, None) for name in ("t_s", "t", "captured_s"))
-    return all(is_believable(t_s) for t_s in times_s if t_s is not None)
 
 
 def _in_order(

@@ -22,7 +22,7 @@ import msgspec
 
 from realtime_nb.analysis import voices
 from realtime_nb.analysis.voices import Heard
-from realtime_nb.archive.checked_files import KEPT_NAME, check_file, is_believable
+from realtime_nb.archive.checked_files import KEPT_NAME, check_file, longest_s
 from realtime_nb.archive.recorder_files import open_private
 from realtime_nb.audio import long_sound, pcm, speech_ends, vad
 from realtime_nb.errors import RecordingError
@@ -100,7 +100,8 @@ def _read(path: Path) -> _Kept | None:
     except (OSError, ValueError, RecursionError, RecordingError):
         return None
     moments_s = [*chain(*kept.agent), *(ms / 1000 for ms in chain(*kept.user_ms))]
-    return kept if all(map(is_believable, moments_s)) else None
+    most_s = longest_s(path.parent)
+    return kept if all(abs(moment_s) <= most_s for moment_s in moments_s) else None
 
 
 def _fits(kept: _Kept, cuts_ms: list[float], folder: Path, files: dict[str, _File | None]) -> bool:

@@ -69,8 +69,10 @@ class CallRunner:
         report: Callable[[ToolReport], None],
         answered: Callable[[], None],
         failed: Callable[[Exception], None],
+        cleaned: Callable[[str], str] = str,
     ) -> None:
         self.session: object = None
+        self._cleaned = cleaned
         self._clock = clock
         self._main_loop = main_loop
         self._report = report
@@ -174,7 +176,7 @@ class CallRunner:
         if not self._step(call.call_id, "end"):
             return False
         self._running.pop(call.call_id, None)
-        self._answers[call.call_id] = Answer(call, output)
+        self._answers[call.call_id] = Answer(call, self._cleaned(output))
         self._reported(ToolReport(call.call_id, "ended", self._clock(), outcome))
         return True
 
@@ -186,7 +188,9 @@ class CallRunner:
 
     def _progressed(self, call_id: str, text: str) -> None:
         if self.state(call_id) == "running":
-            self._reported(ToolReport(call_id, "progress", self._clock(), progress=text))
+            self._reported(
+                ToolReport(call_id, "progress", self._clock(), progress=self._cleaned(text))
+            )
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -127,6 +127,7 @@ class Driver:
             report=self._tool_report,
             answered=self._answered,
             failed=self._broken,
+            cleaned=endpoint.without_own,
         )
         self._transport = transport
         self._endpoint = endpoint

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import os
 import re
 from dataclasses import dataclass, field
@@ -108,14 +110,27 @@ class Endpoint:
         for value in self.headers.values():
             scheme = next((one for one in _SCHEMES if value.lower().startswith(one)), "")
             found += [value, value[len(scheme) :].strip()]
-        return list(
-            dict.fromkeys(form for one in found for form in (one, quote(one, ""), repr(one)[1:-1]))
-        )
+        return list(dict.fromkeys(form for one in found for form in _forms(one)))
+
+    def without_own(self, text: str) -> str:
+        """Returns a text without the keys that we connect with; what else it holds is its own."""
+        return str(without_known(text, self.secrets))
 
     def without_secrets(self, text: str) -> str:
         """Returns what somebody else wrote, without the keys that we connect with and without what
         looks like one."""
-        return without_shapes(str(without_known(text, self.secrets)))
+        return without_shapes(self.without_own(text))
+
+
+def _forms(secret: str) -> tuple[str, ...]:
+    """Returns a key as it is, in an address, in Python, in JSON and in a page."""
+    return (
+        secret,
+        quote(secret, ""),
+        repr(secret)[1:-1],
+        json.dumps(secret)[1:-1],
+        html.escape(secret),
+    )
 
 
 def _sendable(name: object, value: object) -> str:

@@ -18,6 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidProxy, InvalidStatus, ProxyError
 
 from realtime_nb.archive.redaction import without_known, without_shapes
+from realtime_nb.archive.spelled import SpelledSecrets
 from realtime_nb.errors import ConnectionFailedError, SessionClosedError
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session.endpoints import Endpoint
@@ -67,6 +68,7 @@ class WebSocketTransport:
     def __init__(self, socket: ClientConnection, secrets: Iterable[str] = ()) -> None:
         self._socket = socket
         self._secrets = list(secrets)
+        self._spelled = SpelledSecrets(self._secrets)
 
     async def send(self, event: JsonObject) -> None:
         """Implements :class:`Transport`."""
@@ -87,8 +89,7 @@ class WebSocketTransport:
             ended = self._ended(closed)
         if ended is not None:
             raise ended
-        event: JsonObject = without_known(_decoded(frame), self._secrets)
-        return event
+        return self._spelled.cleaned(_decoded(frame))
 
     async def close(self) -> None:
         """Implements :class:`Transport`."""

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 import realtime_nb as rt
-from realtime_nb.archive.checked_files import KEPT_NAME, RECORDING_FILES, is_believable
+from realtime_nb.archive.checked_files import KEPT_NAME, RECORDING_FILES, check_file, longest_s
 from realtime_nb.errors import AudioError, RealtimeError, RecordingError
 from realtime_nb.recordings.recording import load
 
@@ -133,6 +133,36 @@ def test_durations_that_no_session_has(folder: Path, told: float) -> None:
         load(folder)
 
 
+def test_a_session_of_more_than_twelve_hours_is_opened(folder: Path) -> None:
+    events = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
+    late = json.loads(events[-1])
+    late["t"] = 13 * HOURS
+    line = json.dumps(late).encode() + b"\n"
+    (folder / "events.jsonl").write_bytes(b"".join(events[:-1]) + line * 500)
+    rewrite_header(folder, duration_s=13 * HOURS)
+    recording = load(folder)
+    assert recording.duration_s == 13 * HOURS
+    assert max(one.t_s for one in recording.raw_events()) == 13 * HOURS
+    assert not [problem for problem in recording.problems if "can't be read" in problem]
+
+
+def test_the_sound_of_thirteen_hours_vouches_for_as_many(folder: Path) -> None:
+    size = round(13 * HOURS * 48_000)
+    with (folder / "output.wav").open("wb") as file:
+        file.truncate(size)
+    assert longest_s(folder) == pytest.approx(26 * HOURS, rel=0.01)
+    with pytest.raises(RecordingError, match="no session gives more"):
+        check_file(folder / "output.wav")  # the disk holds nothing of it
+    os.truncate(folder / "output.wav", round(11 * HOURS * 48_000))
+    check_file(folder / "output.wav")
+
+
+def test_a_week_is_the_longest_whatever_vouches_for_it(folder: Path) -> None:
+    with (folder / "events.jsonl").open("ab") as file:
+        file.truncate(1 << 30)
+    assert longest_s(folder) == 7 * 24 * HOURS
+
+
 @pytest.mark.parametrize("told", [-1, -1e9, "long", None, True, [], {}])
 def test_durations_that_are_none_are_measured(folder: Path, told: Any) -> None:
     rewrite_header(folder, duration_s=told)
@@ -168,7 +198,7 @@ def test_moments_that_no_session_has_are_left_out(
 
     assert recording.duration_s < 60
     assert any(name in problem for problem in recording.problems)
-    assert all(is_believable(line.t_s) for line in recording.raw_events())
+    assert all(abs(line.t_s) < 12 * HOURS for line in recording.raw_events())
     recording.plot_timeline()
     plt.close("all")
 

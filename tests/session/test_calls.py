@@ -45,6 +45,34 @@ def call(call_id: str, arguments: str = "{}", name: str = "f") -> FunctionCall:
     return FunctionCall(call_id, name, arguments, response_id="resp_1")
 
 
+@virtual
+async def test_what_a_function_tells_is_cleaned_before_anybody_gets_it() -> None:
+    told: list[str | None] = []
+    runner = CallRunner(
+        asyncio.get_running_loop().time,
+        None,
+        report=lambda report: told.append(report.progress),
+        answered=lambda: None,
+        failed=lambda _: None,
+        cleaned=lambda text: text.replace("secret", "[removed]"),
+    )
+
+    async def f() -> Any:
+        yield "a secret step"
+        yield {"the secret": ["secret"]}
+
+    async def fails() -> str:
+        raise ValueError("no secret here")
+
+    runner.run(tool(f), call("a"))
+    runner.run(tool(fails), call("b"))
+    runner.refuse(call("c"), "of secret")
+    await turns(50)
+    outputs = [answer.output for answer in runner.take()]
+    assert len(outputs) == 3 and "a [removed] step" in told
+    assert not any("secret" in str(one) for one in [*outputs, *told])
+
+
 def gated(gate: asyncio.Event) -> Tool:
     async def f() -> str:
         await gate.wait()
