@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from realtime_nb.agent.audio import AgentAudio, BrowserAudio, FileAudio, HostAudio
 from realtime_nb.agent.connection import AgentConnection
+from realtime_nb.agent.forgetting import put_away_with, weakly
 from realtime_nb.agent.io_thread import Pending, io_thread
 from realtime_nb.agent.options import (
     AgentOptions,
@@ -147,7 +148,7 @@ class Agent:
         self._ending_turn: asyncio.Task[None] | None = None
         self._audio = self._audio_of(source)
         self._views = AgentViews(
-            self._command,
+            weakly(self._command),
             microphone=getattr(self._audio, "microphone", None),
             speaker=getattr(self._audio, "page_speaker", None),
             endpoint=self._options.label,
@@ -173,6 +174,8 @@ class Agent:
         for earlier in replaced_by(self):
             earlier._replace()
         register(self)
+        self._views.belong_to(self)
+        put_away_with(self, self._thread, self._audio, self._views)
 
     def __repr__(self) -> str:
         return f"<Agent {self.panel.endpoint}, {'closed' if self._closed else self.status}>"
@@ -188,11 +191,12 @@ class Agent:
         self.panel._ipython_display_(**kwargs)
 
     def _audio_of(self, source: AudioChoice) -> AgentAudio:
+        problem, hushed = weakly(self._problem), weakly(self._hushed)
         if isinstance(source, BrowserAudioSettings):
-            return BrowserAudio(self._thread, self._problem, self._hushed, source)
+            return BrowserAudio(self._thread, problem, hushed, source)
         if isinstance(source, HostAudioSettings):
-            return HostAudio(self._thread, self._problem, source)
-        return FileAudio(source, self._problem, self._hushed)
+            return HostAudio(self._thread, problem, source)
+        return FileAudio(source, problem, hushed)
 
     # --- what is known ---
 

@@ -71,6 +71,11 @@ class AgentViews:
         for view in (self.events, self.timeline, self.calls):
             view.follow(session)
 
+    def belong_to(self, agent: object) -> None:
+        """Has each of them keep the agent from when a page shows it."""
+        for widget in (self.panel, *self._views):
+            widget.belong_to(agent)
+
     def show_settings(self, shown: JsonObject) -> None:
         """Shows settings in force, or those that the next session will be asked for."""
         self.panel.show_settings(shown)

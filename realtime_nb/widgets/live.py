@@ -22,6 +22,7 @@ import sys
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -171,6 +172,8 @@ class LiveWidget(anywidget.AnyWidget):
 
     def __init__(self, **settings: object) -> None:
         self._check_settings(settings)
+        self._owner: object = None
+        self._owner_there: weakref.ref[object] | None = None
         self._page: str | None = None
         self._page_heard_s = 0.0
         self._claims: dict[str, float] = {}
@@ -203,6 +206,14 @@ class LiveWidget(anywidget.AnyWidget):
 
         Runs on the comm's thread, which the page's next message waits for: hand over, don't work.
         """
+
+    def belong_to(self, owner: object) -> None:
+        """Keeps what the widget is a part of, from when a page shows it until it is closed."""
+        self._owner_there = weakref.ref(owner)
+
+    def _keep_owner(self) -> None:
+        if self._owner is None and self._owner_there is not None and self.comm is not None:
+            self._owner = self._owner_there()
 
     def on_page(self) -> None:
         """Takes note that another page speaks for this widget: what the old one had is gone."""
@@ -264,6 +275,7 @@ class LiveWidget(anywidget.AnyWidget):
 
     def _receive(self, message: PageMessage, buffers: list[memoryview]) -> None:
         self._handled_on = threading.current_thread()
+        self._keep_owner()
         page = message.get("page")
         # Any message counts, not only answers: an owner that is busy talking need not be asked.
         if page is not None and page == self._page:
@@ -378,6 +390,7 @@ class LiveWidget(anywidget.AnyWidget):
         """Ends the widget and its views; its summary stays."""
         if "_stand_in" in self.__dict__:  # not in one that was never made whole
             self._stand_in.close()
+            self._owner = None
         super().close()
 
     def _as_saved(self) -> tuple[str, str]:
@@ -405,6 +418,7 @@ class LiveWidget(anywidget.AnyWidget):
         """Returns what shows the widget; empty once it is closed."""
         if self.comm is None:
             return {}, {}
+        self._keep_owner()
         return cast(
             "tuple[dict[str, object], dict[str, object]] | None",
             super()._repr_mimebundle_(**kwargs),
