@@ -19,6 +19,7 @@ from realtime_nb.analysis.cost.summary import Cost
 from realtime_nb.analysis.event_table import events_table
 from realtime_nb.analysis.interruptions import interruptions
 from realtime_nb.analysis.metrics.metrics import metrics
+from realtime_nb.analysis.reconnections import reconnections
 from realtime_nb.analysis.voices import Voices
 from realtime_nb.archive.lines import PlaybackLine, RecordedEvent
 from realtime_nb.audio.pcm import Samples
@@ -150,6 +151,10 @@ class MadeRecording:
 
     def cost(self, prices: PriceTable | None = None, model: str | None = None) -> Cost:
         return cost_summary(self, prices, model)
+
+    @property
+    def reconnections(self) -> pd.DataFrame:
+        return reconnections(self.conversation, self._offline)
 
     @property
     def labels(self) -> pd.DataFrame:

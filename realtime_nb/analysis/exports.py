@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from realtime_nb.analysis.columns import definitions
 from realtime_nb.analysis.columns.frames import of_recording, records
 from realtime_nb.analysis.columns.shared import RECORDING
+from realtime_nb.analysis.connection_gaps import gap_words
 from realtime_nb.analysis.findings.findings import findings
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS
@@ -43,7 +44,7 @@ __all__ = [
     "write_tables",
 ]
 
-MarkedLane = Literal["user", "agent", "tools", "responses", "errors", "labels"]
+MarkedLane = Literal["user", "agent", "tools", "responses", "connection", "errors", "labels"]
 
 TABLES: Mapping[str, Callable[[Recorded], pd.DataFrame]] = {
     "events": lambda rec: rec.events,
@@ -52,6 +53,7 @@ TABLES: Mapping[str, Callable[[Recorded], pd.DataFrame]] = {
     "speech": lambda rec: rec.speech,
     "usage": lambda rec: rec.usage,
     "latency": lambda rec: rec.latency,
+    "reconnections": lambda rec: rec.reconnections,
     "labels": lambda rec: rec.labels,
     "interruptions": lambda rec: rec.interruptions(),
     "metrics": lambda rec: rec.metrics().reset_index(),
@@ -215,6 +217,9 @@ def _other_marks(rec: Recorded) -> Iterator[Marked]:
         if call.done_s is not None:
             end_s = rec.duration_s if call.output_s is None else call.output_s
             yield Marked("tools", call.done_s, end_s, f"{call.name}({call.arguments})")
+    for gap in conversation.reconnections:
+        until_s = rec.duration_s if gap.resumed_s is None else gap.resumed_s
+        yield Marked("connection", gap.lost_s, until_s, gap_words(conversation, gap))
     for error in conversation.errors:
         if error.t_s is not None:
             yield Marked(
@@ -257,10 +262,14 @@ def write_rttm(rec: Recorded, path: str | os.PathLike[str]) -> int:
 def write_chrome_trace(rec: Recorded, path: str | os.PathLike[str]) -> int:
     """Writes a trace that Perfetto and ``chrome://tracing`` open; returns its number of events.
 
-    A row each for user, agent, tools, responses and the parts of each turn's latency; errors and
-    labels are instants. Times are microseconds, as the Trace Event Format has them.
+    A row each for user, agent, tools, responses, the parts of each turn's latency and gaps in the
+    connection; errors and labels are instants. Times are microseconds, as the Trace Event Format
+    has them.
     """
-    lanes = ("user", "agent", "tools", "responses", "latency", "errors", "labels")
+    lanes = (
+        *("user", "agent", "tools", "responses", "latency", "connection"),
+        *("errors", "labels"),
+    )
     row = {lane: number for number, lane in enumerate(lanes, start=1)}
     events: list[dict[str, object]] = [
         {"ph": "M", "name": "thread_name", "pid": 1, "tid": number, "args": {"name": lane}}
@@ -285,7 +294,7 @@ def _latency_spans(rec: Recorded) -> Iterator[tuple[float, float, str]]:
     for turn in records(rec.latency):
         moments_s = [float(turn[name]) for name in _LATENCY_MOMENTS]
         for part, (start_s, end_s) in zip(LATENCY_PARTS, pairwise(moments_s), strict=True):
-            if not math.isnan(start_s + end_s):
+            if not math.isnan(start_s + end_s + turn[part]):
                 yield start_s, end_s, part.removesuffix("_ms").replace("_", " ")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from realtime_nb.analysis.columns.frames import frame
+from realtime_nb.analysis.connection_gaps import across, gap_spans, is_broken_off, lost_at_s
 from realtime_nb.analysis.echo import echo_score
 from realtime_nb.analysis.table_cells import between_ms, or_nan, rest_ms
 from realtime_nb.analysis.turn_moments import Boundaries, boundaries_of
@@ -93,7 +94,8 @@ def interruptions(
     playback was not reported, each response that turn detection cancelled is one, with or without
     a message. A missed barge-in is speech over the agent's playback, of at least 300 ms by the
     offline detector and not its echo, of which the server reported nothing; a late one is such
-    speech that it reported after more than 500 ms.
+    speech that it reported after more than 500 ms. What a lost connection cut off, or kept from the
+    server, is neither.
 
     A log without times tells who interrupted by the order of its events.
 
@@ -145,6 +147,7 @@ class _Scene:
         self.turns = find_user_turns(self.conversation)
         self.numbers = {item.id: turn.number for turn in self.turns for item in turn.items}
         self.numbers |= {each.id: turn.number for turn in self.turns for each in turn.responses}
+        self.gaps = gap_spans(self.conversation)
         self.timed = "times" not in self.conversation.gaps
         self.speech = sorted(
             (heard for heard in self.conversation.speech if heard.started_s is not None),
@@ -178,12 +181,21 @@ class _Scene:
     def _was_cut(self, item: Item, playback_known: bool) -> bool:
         if playback_known and item.played_s is None:
             return False  # nobody heard any of it
+        if is_broken_off(self.conversation, item) and not self._was_heard_since(item):
+            return False  # a lost connection is no interruption
         if item.playback_dropped or item.remembered_ms < item.audio_ms - UNHEARD_MS:
             return True
         response = self.conversation.responses.get(item.response_id or "")
         if response is None or not response.interrupted:
             return False
         return not playback_known or self._heard_over(item) is not None
+
+    def _was_heard_since(self, item: Item) -> bool:
+        """Tells whether the user spoke over what was left of an answer after its connection was
+        lost."""
+        heard = self._heard_over(item)
+        lost_s = lost_at_s(self.conversation, item)
+        return heard is not None and or_nan(heard.started_s) > lost_s
 
     def _span_s(self, item: Item) -> TimeSpan:
         """Returns when it was played; without reports of that, when it may have been."""
@@ -310,6 +322,8 @@ class _Scene:
                 over_ms = round((over[1] - over[0]) * 1000, 3)
                 if over_ms < _MISSED_MS or self._was_reported(over[0]):
                     continue
+                if across(*over, self.gaps):
+                    continue  # no server had it
                 offset_ms = start_ms + (over[0] - start_s) * 1000
                 source = self.voices.source
                 found = Boundaries(offset_ms, source, end_ms, source)

@@ -8,14 +8,19 @@ from itertools import pairwise
 from typing import Any
 
 from realtime_nb.analysis.table_cells import between_ms, or_nan
-from realtime_nb.analysis.turn_moments import AUDIO_LOST, LATENCY_PARTS, Moments
+from realtime_nb.analysis.turn_moments import (
+    AUDIO_LOST,
+    CONNECTION_LOST,
+    LATENCY_PARTS,
+    Moments,
+)
 from realtime_nb.analysis.user_turns import UserTurn
 
 __all__ = ["latency_row", "part_reasons"]
 
 _EDGES = ("speech_end_s", "sent_s", "stop_s", "response_s", "first_audio_s", "played_s")
 """The moments between which the parts lie."""
-_OF_THE_ANSWER = (AUDIO_LOST, "no spoken answer", "playback was not reported")
+_OF_THE_ANSWER = (AUDIO_LOST, "no spoken answer", "playback was not reported", CONNECTION_LOST)
 """Notes that say nothing of where speech ended."""
 _AWAITED = "it has not come yet"
 

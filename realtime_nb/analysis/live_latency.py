@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import math
 
-from realtime_nb.analysis.turn_moments import Moments, earliest, moments_of, unknown_moments
+from realtime_nb.analysis.connection_gaps import gap_spans
+from realtime_nb.analysis.turn_moments import (
+    Moments,
+    across_gaps,
+    earliest,
+    moments_of,
+    unknown_moments,
+)
 from realtime_nb.analysis.user_turns import TurnFinder, UserTurn
 from realtime_nb.analysis.voices import Voices
 from realtime_nb.audio.speech_ends import SpeechListener
@@ -132,7 +139,10 @@ class LatencyMeter:
         if self._was_said_before(turn):
             return unknown_moments(_CAME_LATE)
         began_s = self._turns.began_s(turn.number - 1)
-        return moments_of(turn, self._conversation.audio.clock, self._voices, began_s)
+        last = turn.number >= self._turns.count
+        until_s = math.inf if last else self._turns.began_s(turn.number + 1)
+        moments = moments_of(turn, self._conversation.audio.clock, self._voices, began_s)
+        return across_gaps(turn, moments, gap_spans(self._conversation), until_s)
 
     def _was_said_before(self, turn: UserTurn) -> bool:
         """Tells whether a turn began before anybody listened."""

@@ -104,6 +104,10 @@ class Recorded(Protocol):
         """One row per user turn."""
 
     @property
+    def reconnections(self) -> pd.DataFrame:
+        """One row per loss of the connection."""
+
+    @property
     def labels(self) -> pd.DataFrame:
         """One row per mark made by a person."""
 

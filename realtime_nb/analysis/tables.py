@@ -28,6 +28,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from realtime_nb.analysis.columns.frames import frame
+from realtime_nb.analysis.connection_gaps import gap_spans
 from realtime_nb.analysis.function_calls import calls
 from realtime_nb.analysis.latency_rows import latency_row
 from realtime_nb.analysis.table_cells import or_nan, rest_ms
@@ -102,7 +103,8 @@ def turns(
             of the user's speech in the turn that it belongs to.
     """
     found = find_user_turns(conversation)
-    moments = find_moments(found, clock, voices, _speech_ends(labels))
+    gaps = gap_spans(conversation)
+    moments = find_moments(found, clock, voices, _speech_ends(labels), gaps)
     rows = [_turn_row(conversation, *both) for both in zip(found, moments, strict=True)]
     return frame("turns", rows)
 
@@ -181,7 +183,8 @@ def latency(
         conversation, clock, voices, labels: as for :func:`turns`.
     """
     found = find_user_turns(conversation)
-    moments = find_moments(found, clock, voices, _speech_ends(labels))
+    gaps = gap_spans(conversation)
+    moments = find_moments(found, clock, voices, _speech_ends(labels), gaps)
     return frame("latency", list(map(latency_row, found, moments)))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from realtime_nb.analysis.columns.frames import records
+from realtime_nb.analysis.connection_gaps import gap_spans, gap_words
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.said import Said, item_span, said
 from realtime_nb.analysis.user_speech import user_speech
@@ -81,6 +82,7 @@ class TimelineData:
         begin_s: the beginning of the axis: 0, or when the first of what was said before the session
             began was captured.
         settings: (when, what): settings that were changed while the session went on.
+        gaps: (from, until, what): when there was no connection.
     """
 
     duration_s: float
@@ -100,6 +102,7 @@ class TimelineData:
     simulated: bool = False
     begin_s: float = 0.0
     settings: Sequence[tuple[float, str]] = ()
+    gaps: Sequence[tuple[float, float, str]] = ()
 
     @property
     def unreported(self) -> list[TimeSpan]:
@@ -151,6 +154,7 @@ class TimelineData:
             responses=[one for one in self.responses if reaches(*one[:2])],
             labels=[one for one in self.labels if reaches(one[0], one[0])],
             settings=[one for one in self.settings if reaches(one[0], one[0])],
+            gaps=[gap for gap in self.gaps if reaches(*gap[:2])],
             turns=[turn for turn in self.turns if reaches(turn.start_s, turn.end_s)],
             said=[one for one in self.said if reaches(one.start_s, one.end_s)],
         )
@@ -253,6 +257,12 @@ def timeline_data(rec: Recorded, received: Mapping[str, LongSound]) -> TimelineD
             (change.t_s, change.words)
             for change in conversation.settings.all
             if change.t_s is not None
+        ],
+        gaps=[
+            (lost_s, min(until_s, rec.duration_s), gap_words(conversation, gap))
+            for gap, (lost_s, until_s) in zip(
+                conversation.reconnections, gap_spans(conversation), strict=True
+            )
         ],
     )
 

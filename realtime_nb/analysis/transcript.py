@@ -5,10 +5,11 @@ from __future__ import annotations
 import html
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from realtime_nb.analysis.connection_gaps import gap_words, is_broken_off, was_lost
 from realtime_nb.analysis.function_calls import decoded
 from realtime_nb.protocol.conversation import Conversation, FunctionCall, Item, Speech
 from realtime_nb.protocol.words import clock
@@ -72,6 +73,8 @@ def transcript_rows(conversation: Conversation) -> list[TranscriptRow]:
     items = conversation.items.copy()
     order = conversation.order[-MAX_ROWS:]
     noted = _notes_by_item(conversation, items)
+    for place, row in _gap_rows(conversation, items, order):
+        noted.setdefault(place, []).append(row)
     transcribed = _is_transcribed(conversation)
     written = noted.pop("", [])
     for item_id in order:
@@ -144,7 +147,18 @@ def transcript_text(conversation: Conversation) -> TranscriptText:
         _entry(conversation, item, item.added_s if item.played_s is None else item.played_s)
         for item in conversation.in_order()
     )
-    return TranscriptText.of([entry for entry in entries if entry is not None])
+    said = [entry for entry in entries if entry is not None]
+    for gap in conversation.reconnections:
+        words = f"[{gap_words(conversation, gap)}]"
+        place = next(
+            (at for at, entry in enumerate(said) if _is_after(entry, gap.lost_s)), len(said)
+        )
+        said.insert(place, TranscriptEntry(gap.lost_s, "", words))
+    return TranscriptText.of(said)
+
+
+def _is_after(entry: TranscriptEntry, t_s: float) -> bool:
+    return entry.t_s is not None and entry.t_s > t_s
 
 
 def item_line(
@@ -200,7 +214,7 @@ def _unheard_text(item: Item) -> str:
 def _item_row(conversation: Conversation, item: Item, *, transcribed: bool) -> TranscriptRow | None:
     match item.type:
         case "message" if item.role == "assistant":
-            return _agent_row(item)
+            return _agent_row(item, lost=is_broken_off(conversation, item))
         case "message" if item.role == "user":
             return _user_row(item, transcribed=transcribed)
         case "message":
@@ -239,9 +253,11 @@ def _user_row(item: Item, *, transcribed: bool) -> TranscriptRow:
     )
 
 
-def _agent_row(item: Item) -> TranscriptRow:
+def _agent_row(item: Item, *, lost: bool) -> TranscriptRow:
     note = "cut short" if item.status == "incomplete" else ""
-    if item.truncated_ms is not None:
+    if lost and item.cut_short:
+        note = f"connection lost after {(item.played_ms or 0.0) / 1000:.1f} s"
+    elif item.truncated_ms is not None:
         note = f"interrupted after {item.truncated_ms / 1000:.1f} s"
     return TranscriptRow(
         item.id,
@@ -299,8 +315,8 @@ def _notes_by_item(
     """
     noted: dict[str, list[TranscriptRow]] = {}
     for response in list(conversation.responses.values())[-MAX_ROWS:]:
-        if response.status not in ("failed", "incomplete"):
-            continue
+        if response.status not in ("failed", "incomplete") or was_lost(response):
+            continue  # of what a lost connection cut off, the loss is told
         words = (
             "The response failed" if response.status == "failed" else "The response is cut short"
         )
@@ -318,6 +334,24 @@ def _notes_by_item(
         )
         noted.setdefault(place, []).append(row)
     return noted
+
+
+def _gap_rows(
+    conversation: Conversation, items: dict[str, Item], order: Sequence[str]
+) -> Iterator[tuple[str, TranscriptRow]]:
+    """Yields what to say of lost connections, and after which item."""
+    for number, gap in enumerate(conversation.reconnections[-MAX_ROWS:]):
+        before = [one for one in order if one in items and _is_before(items[one], gap.lost_s)]
+        words = gap_words(conversation, gap)
+        row = TranscriptRow(
+            f"gap {number}",
+            "note",
+            _capped(f"{words[0].upper()}{words[1:]}."),
+            pending=gap.resumed_s is None and gap.gave_up is None,
+            t_s=gap.lost_s,
+            failed=gap.gave_up is not None,
+        )
+        yield before[-1] if before else "", row
 
 
 def _is_before(item: Item, t_s: float) -> bool:

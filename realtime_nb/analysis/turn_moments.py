@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
+from realtime_nb.analysis.connection_gaps import across, was_lost
 from realtime_nb.analysis.table_cells import or_nan
 from realtime_nb.analysis.user_turns import UserTurn
 from realtime_nb.analysis.voices import TimeSpan, Voices
@@ -18,10 +19,12 @@ from realtime_nb.protocol.turns import FRAME_MS
 
 __all__ = [
     "AUDIO_LOST",
+    "CONNECTION_LOST",
     "LATENCY_PARTS",
     "SPEECH_END_LABEL",
     "Boundaries",
     "Moments",
+    "across_gaps",
     "boundaries_of",
     "doubt_of",
     "earliest",
@@ -89,6 +92,7 @@ class Moments:
         played_s: when the first sample was played (``P1``).
         note: why the latency is unknown.
         stop_source: ``speech_stopped`` or ``committed``; None where neither came.
+        gaps: when the connection was lost meanwhile; what lies across one is no duration.
     """
 
     boundaries: Boundaries
@@ -102,16 +106,22 @@ class Moments:
     played_s: float
     note: str | None
     stop_source: str | None
+    gaps: tuple[TimeSpan, ...] = ()
 
     @property
     def latency_ms(self) -> float:
         """Voice to voice: from the end of the user's speech to the first sample of the answer."""
-        return _duration_ms(self.speech_end_s, self.played_s)
+        return self._duration_ms(self.speech_end_s, self.played_s)
+
+    def _duration_ms(self, earlier_s: float, later_s: float) -> float:
+        if across(earlier_s, later_s, self.gaps):
+            return math.nan
+        return _duration_ms(earlier_s, later_s)
 
     def parts_ms(self) -> dict[str, float]:
         """Returns ``latency_ms`` and the parts that add up to it; NaN for those that
         :meth:`parts_note` tells of."""
-        parts = (_duration_ms(earlier, later) for earlier, later in pairwise(self._edges_s))
+        parts = (self._duration_ms(*edges) for edges in pairwise(self._edges_s))
         return {
             "latency_ms": self.latency_ms,
             **dict(zip(LATENCY_PARTS, parts, strict=True)),
@@ -127,6 +137,8 @@ class Moments:
         for part, ((before, earlier_s), (after, later_s)) in edges:
             if later_s < earlier_s - _CLOCK_SLACK_S:
                 notes.append(f"{part}: {after} came before {before}")
+            elif across(earlier_s, later_s, self.gaps):
+                notes.append(f"{part}: the connection was lost meanwhile")
         return "; ".join(notes) or None
 
     @property
@@ -287,6 +299,7 @@ def find_moments(
     clock: InputClock,
     voices: Voices | None = None,
     labelled_s: Sequence[float] = (),
+    gaps: Sequence[TimeSpan] = (),
 ) -> Iterator[Moments]:
     """Yields the moments of each turn.
 
@@ -295,6 +308,7 @@ def find_moments(
         clock: when their audio was captured and sent.
         voices: needed for turns whose end of speech no server reported.
         labelled_s: where a person marked the end of the user's speech.
+        gaps: when the connection was lost.
     """
     began_s = [turn.began_s for turn in turns]
     marks_s = sorted(labelled_s)
@@ -302,7 +316,7 @@ def find_moments(
         after_s = began_s[index - 1] if index else -math.inf
         following_s = began_s[index + 1] if index + 1 < len(turns) else math.inf
         mark_s = _mark(marks_s, turn, after_s, following_s)
-        yield moments_of(turn, clock, voices, after_s, mark_s)
+        yield across_gaps(turn, moments_of(turn, clock, voices, after_s, mark_s), gaps, following_s)
 
 
 def _mark(marks_s: Sequence[float], turn: UserTurn, after_s: float, following_s: float) -> float:
@@ -355,7 +369,7 @@ def moments_of(
             speech_end_s, source, note = by_report_s, "server_report", None
     if note is None and math.isnan(first_audio_s) and math.isnan(played_s):
         lost = any(math.isnan(item.audio_ms) for item in turn.items)
-        note = AUDIO_LOST if lost else "no spoken answer"
+        note = AUDIO_LOST if lost else _NO_ANSWER
     elif note is None and math.isnan(played_s):
         note = "playback was not reported"
     elif note is None and played_s < speech_end_s - _CLOCK_SLACK_S:
@@ -376,7 +390,31 @@ def moments_of(
     )
 
 
+def across_gaps(
+    turn: UserTurn, moments: Moments, gaps: Sequence[TimeSpan], until_s: float = math.inf
+) -> Moments:
+    """Returns the moments of a turn with the gaps that lie between them.
+
+    Args:
+        turn: whose they are.
+        moments: as :func:`moments_of` returns them.
+        gaps: when the connection was lost.
+        until_s: when the turn after it began.
+    """
+    if not gaps:
+        return moments
+    found = replace(moments, gaps=tuple(gaps))
+    between = across(moments.speech_end_s, moments.played_s, gaps)
+    unanswered = moments.note == _NO_ANSWER and (
+        any(map(was_lost, turn.responses))
+        or (not turn.responses and across(turn.began_s, until_s, gaps))
+    )
+    return replace(found, note=CONNECTION_LOST) if between or unanswered else found
+
+
 AUDIO_LOST = "the events of its audio can't be understood"
+CONNECTION_LOST = "the connection was lost before the answer was heard"
+_NO_ANSWER = "no spoken answer"
 _PUSHED = "input was not sent in real time"
 _COUNT_LOST = "the server began to count anew, so that its positions are unknown"
 _REPEATED = "its id, or that of its answer, came a second time"

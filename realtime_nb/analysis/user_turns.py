@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal
 
+from realtime_nb.analysis.connection_gaps import was_lost
 from realtime_nb.analysis.table_cells import or_nan
 from realtime_nb.protocol.conversation import (
     Conversation,
@@ -62,9 +63,13 @@ class UserTurn:
 
     @property
     def interrupted(self) -> bool:
-        """Whether its answer was cancelled by the user's voice, or cut short by anybody."""
+        """Whether its answer was cancelled by the user's voice, or cut short by anybody.
+
+        What a lost connection cut off, nobody interrupted.
+        """
+        lost = {response.id for response in self.responses if was_lost(response)}
         return any(response.interrupted for response in self.responses) or any(
-            item.cut_short for item in self.items
+            item.cut_short for item in self.items if item.response_id not in lost
         )
 
 

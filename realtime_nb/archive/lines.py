@@ -242,7 +242,10 @@ def is_in_recording(file: Path) -> bool:
         read_header(file.parent)
     except RecordingError:
         return False
-    logs = ("events.jsonl", "playback.jsonl", "tools.jsonl", "labels.jsonl")
+    logs = (
+        *("events.jsonl", "playback.jsonl", "tools.jsonl"),
+        *("connections.jsonl", "labels.jsonl"),
+    )
     return file.name in ("session.json", *logs)
 
 

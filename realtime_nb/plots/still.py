@@ -97,6 +97,7 @@ def _description(data: TimelineData) -> str:
         f"{counted(len(data.calls), 'function call')} ({shown})" if data.calls else "",
         counted(len(data.errors), "error") if data.errors else "",
         counted(len(data.labels), "label") if data.labels else "",
+        *(f"{words} at {start_s:.1f} s" for start_s, _, words in data.gaps[:3]),
     ]
     return "; ".join(fact for fact in facts if fact) + "."
 
@@ -143,6 +144,7 @@ class _Still:
             yield from self._calls()
             yield self._errors()
         yield self._label_lines(top_px)
+        yield self._gaps(top_px)
         yield from self._time_axis()
 
     def _x(self, t_s: float) -> float:
@@ -247,6 +249,12 @@ class _Still:
 
     def _labels(self) -> Iterator[str]:
         yield from self._names(self.data.labels, self.middle_px + 4)
+
+    def _gaps(self, top_px: float) -> str:
+        """Returns a shade over all lanes where there was no connection."""
+        self.middle_px = (top_px + self.bottom_px) / 2
+        spans = [(start_s, end_s) for start_s, end_s, _ in self.data.gaps]
+        return self._spans(spans, self.bottom_px - top_px, style.ERROR_COLOUR, style.GAP_ALPHA)
 
     def _label_lines(self, top_px: float) -> str:
         lines = "".join(

@@ -31,6 +31,7 @@ __all__ = [
     "AGENT_COLOUR",
     "CALL_COLOUR",
     "ERROR_COLOUR",
+    "GAP_ALPHA",
     "MUTED",
     "NEUTRAL_COLOUR",
     "SIMULATED",
@@ -69,6 +70,7 @@ NEUTRAL_COLOUR = "#878787"
 USER_SHARE = 0.6
 """How much of the user's wave is its own colour, the rest is the text's."""
 
+GAP_ALPHA = 0.16
 SPEECH_ALPHA = 0.15
 """Opacity of speech behind the user's wave; where it is detected and padded, it lies twice."""
 

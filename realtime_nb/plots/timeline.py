@@ -181,7 +181,7 @@ def plot_timeline(data: TimelineData, ax: Axes | None = None) -> Axes:
     in a dashed frame what only the offline detector tells, as of push-to-talk; the one below is the
     agent as it was played, with what was never heard faded (of a log, as it came); then the
     model's responses; bars are function calls, crosses are errors, dotted lines marks made by
-    people. Turns have their numbers where they begin, and above each answer its latency.
+    people. Where there was no connection, all of them are shaded. Turns have their numbers where they begin, and above each answer its latency.
 
     However long the session, each pixel shows the lowest and the highest sample under it.
 
@@ -200,6 +200,7 @@ def plot_timeline(data: TimelineData, ax: Axes | None = None) -> Axes:
     letter_s = style.letter_px(ax) * length_s / style.size_px(ax)[0]
     bins = int(max(200, style.size_px(ax)[0] * 2))  # two per pixel, for dense screens
     ax.set_ylim(lanes.bottom, lanes.top)
+    _draw_gaps(ax, lanes, data.gaps, length_s / bins)
     _draw_speech(ax, lanes.user, data)
     wave_colour = style.user_wave_colour(style.ink())
     _draw_wave(ax, lanes.user, wave_colour, [(data.user, 1.0, "")], axis_s, bins)
@@ -231,6 +232,24 @@ def _fitted(ax: Axes, data: TimelineData) -> _Lanes:
     # Of the axes' height, a line takes its share of the height that includes all lines.
     share = min(style.line_px(ax) / style.size_px(ax)[1], _MOST_ROWS_SHARE / max(rows, 1.0))
     return _Lanes.of(data, share * bare / (1 - rows * share))
+
+
+def _draw_gaps(
+    ax: Axes, lanes: _Lanes, gaps: Sequence[tuple[float, float, str]], least_s: float
+) -> None:
+    """Shades all lanes where there was no connection."""
+    if gaps:
+        edges = np.array([gap[:2] for gap in gaps])
+        style.bars(
+            ax,
+            edges[:, 0],
+            np.fmax(edges[:, 1], edges[:, 0] + least_s),
+            lanes.bottom,
+            lanes.user + _HALF_HEIGHT,
+            facecolors=style.ERROR_COLOUR,
+            alpha=style.GAP_ALPHA,
+            label="no connection",
+        )
 
 
 def _draw_speech(ax: Axes, middle: float, data: TimelineData) -> None:

@@ -276,6 +276,11 @@ class Recordings(Sequence[Recording]):
         return self.table("latency")
 
     @property
+    def reconnections(self) -> pd.DataFrame:
+        """One row per loss of the connection in any of the recordings."""
+        return self.table("reconnections")
+
+    @property
     def labels(self) -> pd.DataFrame:
         """One row per mark made by a person in any of the recordings."""
         return self.table("labels")

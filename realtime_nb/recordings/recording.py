@@ -18,7 +18,7 @@ from realtime_nb.analysis.pace import at_pace
 from realtime_nb.analysis.recorded import SoundName
 from realtime_nb.analysis.timeline import timeline_data
 from realtime_nb.analysis.transcript import TranscriptText, transcript_text
-from realtime_nb.analysis.turn_moments import AUDIO_LOST
+from realtime_nb.analysis.turn_moments import AUDIO_LOST, CONNECTION_LOST
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.archive.lines import PlaybackLine, RecordedEvent, is_in_recording, label_line
 from realtime_nb.archive.logs import LOG_SUFFIXES, LogSource
@@ -329,6 +329,19 @@ class Recording:
         return at_pace(table, self.header)
 
     @property
+    def reconnections(self) -> pd.DataFrame:
+        """One row per loss of the connection; see
+        :func:`realtime_nb.analysis.reconnections.reconnections`."""
+        return copied(self._reconnections)
+
+    @cached_property
+    def _reconnections(self) -> pd.DataFrame:
+        from realtime_nb.analysis.reconnections import reconnections
+
+        heard = self.conversation.reconnections and len(self.sound("input"))
+        return reconnections(self.conversation, self.voices if heard else None)
+
+    @property
     def labels(self) -> pd.DataFrame:
         """One row per mark made by a person, in order of time."""
         return copied(self._labels)
@@ -558,11 +571,11 @@ _KEPT_S = 60.0
 
 _WITHOUT_LABELS = {
     *("_source", "_sounds", "input", "output", "received", "voices"),
-    *("_events", "_calls", "_speech", "_usage", "_cost"),
+    *("_events", "_calls", "_speech", "_usage", "_cost", "_reconnections"),
 }
 """What stays as it is when a label is made; all else is computed anew."""
 
-_OWN_REASONS = ("typed", "no spoken answer", "playback was not reported")
+_OWN_REASONS = ("typed", "no spoken answer", "playback was not reported", CONNECTION_LOST)
 """Why a latency is not known, whatever else the recording does not tell."""
 
 

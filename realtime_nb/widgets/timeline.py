@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from realtime_nb.analysis.clips import RecordingClip
+from realtime_nb.analysis.connection_gaps import gap_words
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.said import Said, said
 from realtime_nb.analysis.timeline import TimelineData
@@ -38,7 +39,7 @@ MAX_POINTS = 3600 * POINTS_PER_S * 2
 MAX_MARKS = 1_000
 """Marks of each kind that are kept in sight: the last."""
 
-_KINDS = 8
+_KINDS = 9
 _LONGEST_TEXT = 600
 _LONGEST_CLIP_S = 60.0
 
@@ -256,6 +257,8 @@ class Timeline(View):
         facts = [f"{self._now_s:.1f} s"]
         for kind, noun, plural in _COUNTED:
             facts.append(counted(kinds.count(kind), noun, plural))
+        if "gap" in kinds:
+            facts.append(counted(kinds.count("gap"), "lost connection"))
         return "Timeline: " + ", ".join(facts) + (f". {self._note}" if self._note else "")
 
     def picture(self) -> str:
@@ -312,6 +315,8 @@ class Timeline(View):
         self._mark_words(data.said)
         for index, (t_s, words) in enumerate(data.settings):
             self._mark("setting", index, t_s, t_s, name=words)
+        for index, (start_s, end_s, words) in enumerate(data.gaps):
+            self._mark("gap", index, start_s, end_s, name=words[:_LONGEST_TEXT])
 
     def _mark_words(self, said: Iterable[Said]) -> None:
         for index, (start_s, end_s, who, text) in enumerate(said):
@@ -356,6 +361,9 @@ class Timeline(View):
             self._mark("error", index, error.t_s, name=error.message[:_LONGEST_TEXT])
         for index, change in _last(conversation.settings.all):
             self._mark("setting", index, change.t_s, change.t_s, name=change.words)
+        for index, gap in _last(conversation.reconnections):
+            words = gap_words(conversation, gap)[:_LONGEST_TEXT]
+            self._mark("gap", index, gap.lost_s, gap.resumed_s, name=words)
         for index, response in _last(list(conversation.responses.values())):
             times_s = response.created_s, response.done_s
             self._mark("response", index, *times_s, name=response.status)

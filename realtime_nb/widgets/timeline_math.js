@@ -14,7 +14,7 @@
  *
  * @typedef {object} Mark
  * @property {string} id
- * @property {"speech" | "call" | "error" | "response" | "label" | "turn" | "words" | "setting"} kind
+ * @property {"speech" | "call" | "error" | "response" | "label" | "turn" | "words" | "setting" | "gap"} kind
  * @property {number} t_s
  * @property {number | null} end_s
  * @property {number | null} [onset_s]

@@ -16,6 +16,7 @@ const COLOURS = {
   neutral: "#878787",
 };
 const SPEECH_ALPHA = 0.15;
+const GAP_ALPHA = 0.16;
 // How much of the user's wave is its own colour, the rest is the text's: it stands out from the
 // speech behind it, on a light page and on a dark one.
 const USER_SHARE = 0.6;
@@ -75,6 +76,7 @@ export class Picture {
     context.beginPath();
     context.rect(GUTTER, 0, this.plotWidth, height);
     context.clip();
+    for (const mark of store.marks.values()) if (mark.kind === "gap") this._drawGap(mark);
     for (const mark of store.marks.values()) if (mark.kind === "speech") this._drawSpeech(mark);
     const waves = store.waves(shown);
     for (const lane of /** @type {const} */ (["user", "agent"])) {
@@ -111,6 +113,14 @@ export class Picture {
     for (const [name, lane] of Object.entries({ labels, turns, you: user, agent, responses, tools })) {
       if (lane) this._write(name, 2, lane.top + lane.height / 2, colour, 0.8);
     }
+  }
+
+  /** No connection: a shade through all lanes. @param {Mark} mark */
+  _drawGap(mark) {
+    const { user, axisTop } = this.lanes;
+    const x = this.xOf(mark.t_s);
+    const width = Math.max(1, this.xOf(mark.end_s ?? this._store.now) - x);
+    this._fill(x, user.top, width, axisTop - user.top, COLOURS.error, GAP_ALPHA);
   }
 
   /** @param {Mark} mark */
@@ -333,6 +343,7 @@ export class Picture {
     const marks = [...this._store.marks.values()].reverse();
     const changed = marks.filter(({ kind, t_s }) => kind === "setting" && Math.abs(t - t_s) <= reach);
     if (changed.length > 0) return `${where} · ${changed.reverse().map(({ name }) => name).join(", ")}`;
+    const gaps = marks.filter(({ kind, t_s, end_s }) => kind === "gap" && t >= t_s - reach && t <= (end_s ?? this._store.now) + reach);
     const kinds = this._kindsAt(y);
     /** @type {{kind: Mark["kind"], words: string}[]} */
     const facts = [];
@@ -345,7 +356,7 @@ export class Picture {
       facts.push({ kind: mark.kind, words: markText(mark, end) });
     }
     facts.sort((one, other) => kinds.indexOf(one.kind) - kinds.indexOf(other.kind));
-    return [where, ...facts.map(({ words }) => words)].join(" · ");
+    return [where, ...gaps.map(({ name }) => name), ...facts.map(({ words }) => words)].join(" · ");
   }
 
   /** What there is to tell of at a height, the most telling first. @param {number} y @returns {Mark["kind"][]} */
@@ -361,15 +372,14 @@ export class Picture {
 
   /** All of it in a sentence. */
   inWords() {
-    const counts = { speech: 0, call: 0, error: 0, setting: 0 };
-    for (const { kind } of this._store.marks.values()) {
-      if (kind === "speech" || kind === "call" || kind === "error" || kind === "setting") counts[kind] += 1;
-    }
+    const counts = { speech: 0, call: 0, error: 0, setting: 0, gap: 0 };
+    for (const { kind } of this._store.marks.values()) if (kind in counts) counts[/** @type {keyof counts} */ (kind)] += 1;
     const [start, end] = [this.shown.start, this.shown.end].map((t) => clockText(t));
     const speech = counted(counts.speech, "stretch of speech", "stretches of speech");
     const calls = counted(counts.call, "function call", "function calls");
     const changes = counts.setting ? `, ${counted(counts.setting, "changed setting", "changed settings")}` : "";
-    return `Timeline, ${start} to ${end}: ${speech}, ${calls}, ${counted(counts.error, "error", "errors")}${changes}.`;
+    const gaps = counts.gap ? `, ${counted(counts.gap, "lost connection", "lost connections")}` : "";
+    return `Timeline, ${start} to ${end}: ${speech}, ${calls}, ${counted(counts.error, "error", "errors")}${changes}${gaps}.`;
   }
 }
 

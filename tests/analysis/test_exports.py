@@ -27,6 +27,7 @@ from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.files import load_audio
 from realtime_nb.errors import ConfigurationError, MissingExtraError
 from realtime_nb.recordings.recording import Recording, load
+from tests.lost_connection import answered, lost
 from tests.made_recording import MadeRecording
 from tests.paths import DATA
 from tests.scripted_session import LiveSession, three_turns
@@ -54,6 +55,8 @@ def test_every_table_has_the_same_types_when_it_is_empty(
     pyarrow = pytest.importorskip("pyarrow.parquet")
 
     full, empty = tmp_path / "full.parquet", tmp_path / "empty.parquet"
+    if name == "reconnections":
+        recording = lost(tmp_path, answered)
     rows = write_parquet(recording, name, full)
     write_parquet(audio_only, name, empty)
 

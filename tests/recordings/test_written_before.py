@@ -23,6 +23,9 @@ The interrupted answer, "I heard you. You said: Seven of clubs." cut after 1.3 s
 pauses), not only to "You"; ``heard_source`` says how that is known, and ``speech_rate_wpm`` counts
 those words: 238 a minute in the median, as the answers that were heard whole.
 
+Figures of the connection came after ``reconnects`` (2026-11-29): ``connections_lost``,
+``reconnect_gap_ms``, ``gap_audio_ms``, ``gap_speech_ms``; it was never lost.
+
 The report's pictures of the session (2026-11-29) have turn numbers, latencies and colours that hold
 on any page; nothing else of the page changed.
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from realtime_nb.analysis.columns.column import Table
+from realtime_nb.analysis.columns.connection_tables import RECONNECTIONS
 from realtime_nb.analysis.columns.event_tables import CALLS, EVENTS, INTERRUPTIONS, LABELS, USAGE
 from realtime_nb.analysis.columns.figure_tables import (
     COMPARED_TURNS,
@@ -26,7 +27,8 @@ __all__ = ["TABLES"]
 TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
-        *(EVENTS, TURNS, CALLS, SPEECH_TABLE, USAGE, LATENCIES, LABELS, INTERRUPTIONS),
+        *(EVENTS, TURNS, CALLS, SPEECH_TABLE, USAGE, LATENCIES, RECONNECTIONS),
+        *(LABELS, INTERRUPTIONS),
         *(METRICS, FINDINGS, COMPARISON, COMPARED_TURNS, COSTS, COST_TURNS, COST_VARIANTS),
     )
 }

@@ -17,6 +17,7 @@ from realtime_nb.analysis.columns.frames import copied, frame
 from realtime_nb.analysis.cost.prices import PriceTable
 from realtime_nb.analysis.findings.audio import AUDIO_RULES
 from realtime_nb.analysis.findings.caching import CACHING_RULES
+from realtime_nb.analysis.findings.connection import CONNECTION_RULES
 from realtime_nb.analysis.findings.evidence import SEVERITIES, Evidence, Finding, Rule
 from realtime_nb.analysis.findings.session import SESSION_RULES
 from realtime_nb.analysis.findings.timing import TIMING_RULES
@@ -37,7 +38,7 @@ FINDING_IDS = tuple(KINDS)
 """All kinds of findings."""
 
 RULES: tuple[Rule, ...] = (
-    *(*SESSION_RULES, *CACHING_RULES),
+    *(*SESSION_RULES, *CONNECTION_RULES, *CACHING_RULES),
     *(*TURN_RULES, *TIMING_RULES, *AUDIO_RULES),
 )
 """Findings of one severity at one moment stay in this order: sorting keeps it."""

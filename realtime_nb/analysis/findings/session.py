@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from realtime_nb.analysis.connection_gaps import was_lost
 from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, Severity
 from realtime_nb.protocol.conversation import Response
 from realtime_nb.protocol.words import counted
@@ -94,7 +95,7 @@ def failed_responses(evidence: Evidence) -> Iterator[Finding]:
     for response in evidence.conversation.responses.values():
         if response.status == "failed":
             yield _response_finding(evidence, response, "response-failed", "error")
-        elif response.status == "incomplete":
+        elif response.status == "incomplete" and not was_lost(response):
             yield _response_finding(evidence, response, "response-incomplete", "warning")
 
 

@@ -9,6 +9,7 @@ from itertools import zip_longest
 
 from realtime_nb.analysis import turn_faults
 from realtime_nb.analysis.columns.frames import table_rows
+from realtime_nb.analysis.connection_gaps import across, gap_spans, lost_spans_ms
 from realtime_nb.analysis.findings.evidence import (
     AT_THE_END_S,
     Evidence,
@@ -291,6 +292,7 @@ def unheard_speech(evidence: Evidence) -> Iterator[Finding]:
         (one.audio_start_ms, math.inf if one.audio_end_ms is None else one.audio_end_ms)
         for one in evidence.conversation.speech
     ]
+    reported += lost_spans_ms(evidence.conversation)  # which is a finding of its own
     voices, clock = evidence.rec.voices, evidence.rec.input_clock
     for start, end in voices.user_ms:
         begin_s, until_s = clock.wall(start), clock.wall(end)
@@ -319,6 +321,8 @@ def unanswered_turns(evidence: Evidence) -> Iterator[Finding]:
         until_s = evidence.rec.duration_s if following is None else following.began_s
         if until_s - turn.began_s < turn_faults.WENT_ON_WITHIN_S:
             continue  # the user went on at once
+        if across(turn.began_s, until_s, gap_spans(evidence.conversation)):
+            continue  # nobody could
         yield evidence.finding(
             "unanswered-turn",
             "warning" if creates and evidence.turn_detection else "note",

@@ -253,6 +253,7 @@ KINDS: Mapping[str, Kind] = {
     "rate-limit-low": Kind("error", _rate_limits),
     "recording-damaged": Kind("warning", _never),
     "session-ended-early": Kind("warning", _ending),
+    "connection-lost": Kind("error", _metric("connections_lost")),
     "context-growth": Kind("warning", _token_counts("input_tokens")),
     "nothing-cached": Kind("warning", _token_counts("cached_tokens")),
     "transcription-failed": Kind(

@@ -486,10 +486,38 @@ _METRICS = (
             "errors_benign",
             "Of these, those that a race brings about and that change nothing.",
         ),
+    ),
+    *_group(
+        "Connection",
+        "client",
+        "there are no events",
         (
             "reconnects",
-            "session.created events after the first.",
+            "How often a lost connection was regained, or replaced before its server ended it; "
+            "where a log has no reports of that, session.created events after the first.",
             "the beginning of the session was not recorded",
+        ),
+        (
+            "connections_lost",
+            "How often the connection was lost, without those that were replaced on purpose.",
+            "the beginning of the session was not recorded",
+        ),
+        (
+            "reconnect_gap_ms",
+            "How long no server heard the user, of connections that were regained.",
+            "the connection was never lost, never regained, or nothing tells when it was lost",
+        ),
+        (
+            "gap_audio_ms",
+            "The user's audio that no server ever had as there was no connection, silence "
+            "included.",
+            "nothing tells what was not sent",
+        ),
+        (
+            "gap_speech_ms",
+            "How much of that is speech.",
+            "nothing tells what was not sent, or there is no input audio",
+            "offline detector",
         ),
     ),
 )

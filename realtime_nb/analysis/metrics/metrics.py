@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from realtime_nb.analysis.columns.frames import frame
 from realtime_nb.analysis.metrics import figures
+from realtime_nb.analysis.metrics.connection import connection_figures
 from realtime_nb.analysis.metrics.definitions import DEFINITIONS, ERROR_PREFIX
 from realtime_nb.analysis.metrics.figures import Figure
 from realtime_nb.analysis.metrics.latency import latency_figures
@@ -39,6 +40,7 @@ def metrics(rec: Recorded) -> pd.DataFrame:
     found |= talk_figures(rec)
     found |= _server_figures(rec)
     found |= session_figures(rec)
+    found |= connection_figures(rec)
     note = pace_note(rec.header)
     if note is not None:
         found |= {name: figures.unknown("ms", note) for name in ENGINE_METRICS}
@@ -54,17 +56,8 @@ def metrics(rec: Recorded) -> pd.DataFrame:
 
 def _server_figures(rec: Recorded) -> dict[str, Figure]:
     if not rec.conversation.events_applied:
-        return figures.all_unknown({"errors": "count", "reconnects": "count"}, figures.NO_EVENTS)
-    sessions = rec.conversation.sessions
-    reconnects = (
-        figures.count(sessions - 1, "server")
-        if sessions
-        else figures.unknown("count", "the beginning of the session was not recorded")
-    )
-    return {
-        "errors": figures.count(len(rec.conversation.errors), "server"),
-        "reconnects": reconnects,
-    }
+        return {"errors": figures.unknown("count", figures.NO_EVENTS)}
+    return {"errors": figures.count(len(rec.conversation.errors), "server")}
 
 
 def _interruption_figures(rec: Recorded) -> dict[str, Figure]:

@@ -15,6 +15,7 @@ from realtime_nb.analysis.cost.comparison import compare_costs
 from realtime_nb.analysis.exports import TABLES
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.archive.recorder import Recorder
+from realtime_nb.protocol.connections import ConnectionReport
 from tests.made_recording import MadeRecording
 from tests.paths import DATA
 from tests.scripted_session import LiveSession, three_turns
@@ -31,7 +32,8 @@ def tables_of(rec: Recorded) -> dict[str, pd.DataFrame]:
 
 def recordings(folder: Path) -> Iterator[Recorded]:
     """A recorded session of all sorts of turns; one of an earlier version; a log without playback,
-    one without times, half of a session; an audio file; nothing at all."""
+    one without times, half of a session; an audio file; a connection
+    that is lost twice; nothing at all."""
     recorder = Recorder(folder / "recordings", {"dialect": "ga"})
     live = LiveSession(recorder)
     three_turns(live)
@@ -46,6 +48,7 @@ def recordings(folder: Path) -> Iterator[Recorded]:
     yield rt.load(_log(folder / "untimed.jsonl", untimed))
     yield rt.load(DATA / "cards_001.wav")
     yield _odd()
+    yield _dropped()
     yield MadeRecording()
 
 
@@ -66,4 +69,20 @@ def _odd() -> MadeRecording:
     rec.user(3.5, "user_1", "half \ud800 a sign")
     rec.answer(3.6, "resp_1", 1_000, "One two.", usage={"input_tokens": "many", "output_tokens": 3})
     rec.got(8.0, "response.created", response={"id": "resp_2", "status": "in_progress"})
+    return rec
+
+
+def _dropped() -> MadeRecording:
+    """A connection that is lost and regained, and lost for good, without audio."""
+    rec = begun()
+    spoken(rec, "user_1", 1_000, 2_000, stopped_s=3.5)
+    for report in (
+        ConnectionReport("lost", 4.0, 1006, unsent_ms=100.0),
+        ConnectionReport("retrying", 4.0, attempt=1, wait_s=1.0),
+        ConnectionReport("resumed", 5.0),
+        ConnectionReport("reconnected", 5.1),
+        ConnectionReport("lost", 6.0, unsent_ms=50.0),
+        ConnectionReport("given_up", 7.0, reason="nobody there"),
+    ):
+        rec.conversation.apply_connection(report)
     return rec

@@ -12,9 +12,15 @@ from realtime_nb.analysis.columns.definitions import TABLES
 from realtime_nb.analysis.exports import TABLES as OF_A_RECORDING
 from tests.analysis.columns.made_tables import recordings, tables_of
 
-FLAGS = {"interrupted", "had_calls", "false"}
-OBJECTS = {"calls", "agent_items", "response_ids", "evidence"}
-COUNTS = {"turn", "turn_a", "turn_b", "seq", "n", "responses", "text_differences"}
+FLAGS = {"interrupted", "had_calls", "false", "user_cut_off"}
+OBJECTS = {
+    *("calls", "agent_items", "response_ids", "evidence"),
+    *("cut_response_ids", "not_restored"),
+}
+COUNTS = {
+    *("turn", "turn_a", "turn_b", "seq", "n", "responses", "text_differences"),
+    *("gap", "items_restored", "items_not_restored", "attempts", "close_code"),
+}
 NUMBERS = {
     *("threshold", "echo_score", "value", "p50", "p90", "p95", "min", "max", "usd"),
     *("a", "b", "delta", "low", "high", "usd_per_conversation", "usd_per_minute"),

@@ -134,7 +134,7 @@ EXPECTED: dict[str, float] = {
     "errors": 1,
     "errors_benign": 0,
     "errors.some_code": 1,
-    "reconnects": 0,
+    **dict.fromkeys(("reconnects", "connections_lost", "gap_audio_ms", "gap_speech_ms"), 0),
 }
 
 
