@@ -270,7 +270,11 @@ class Agent:
         return self._beside(lambda: self._mute(muted))
 
     def say(self, text: str) -> Pending[None]:
-        """Sends a typed message and asks for an answer (connecting first, where needed)."""
+        """Sends a typed message and asks for an answer (connecting first, where needed).
+
+        After a session that was lost for good it raises a SessionClosedError: a new one, which
+        knows nothing of what was said, is opened by :meth:`connect` only.
+        """
         return self._in_order(lambda turn: self._say(turn, text))
 
     def interrupt(self) -> Pending[None]:
@@ -412,6 +416,7 @@ class Agent:
 
         It is asked for first: what is withdrawn before it is open withdraws all of them.
         """
+        await self._connection.goes_on()
         await self._connection.open()
         await turn.come()
         if self._session is None:

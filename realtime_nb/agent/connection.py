@@ -21,6 +21,10 @@ from realtime_nb.session.session import Session
 __all__ = ["STEPS", "AgentConnection", "ConnectionState", "Step", "session_facts"]
 
 _ON_PURPOSE = 1000
+_NO_MEMORY = (
+    "A new one would know nothing of what was said: agent.connect(), or Connect in the panel, "
+    "opens it."
+)
 
 ConnectionState = Literal["disconnected", "connecting", "connected", "ending", "closed"]
 Step = Literal["open", "opened", "end", "ended", "close"]
@@ -85,6 +89,7 @@ class AgentConnection:
         self._no_ending = asyncio.Event()
         self._no_ending.set()
         self._over = ""
+        self._lost = ""
 
     @property
     def connected(self) -> bool:
@@ -123,6 +128,18 @@ class AgentConnection:
             )
         opening.result()
 
+    async def goes_on(self) -> None:
+        """Refuses to go on after a session that was lost for good: a new one knows nothing of it.
+
+        Raises:
+            SessionClosedError: it was lost, and nobody asked for a new one since.
+        """
+        if self._is_lost and self._watching is not None:
+            await asyncio.wait([self._watching])
+        opening = self._opening is not None and not self._opening.done()
+        if self._lost and not opening:
+            raise SessionClosedError(self._lost)
+
     async def opened(self) -> None:
         """Waits while a session is being opened."""
         while self._opening is not None and not self._opening.done():
@@ -141,6 +158,7 @@ class AgentConnection:
             RecordingError: the recording could not be completed; everything else is ended.
         """
         opening, self._opening = self._opening, None
+        self._lost = ""
         if opening is not None:
             opening.cancel()
         self._views.panel.set(error="")
@@ -182,6 +200,7 @@ class AgentConnection:
                 await self._end()
                 raise
             self._step("opened")
+            self._lost = ""
             self._watching = asyncio.create_task(self._watch(session))
             self._views.panel.set(state="listening", connected=True, latency_ms=None)
             self._views.panel.tell_of_session(session_facts(session, over=False))
@@ -189,6 +208,7 @@ class AgentConnection:
     async def _watch(self, session: Session) -> None:
         """Notices when the session ends by itself."""
         words = "The server ended the session. Press Connect for a new one."
+        lost = ""
         try:
             async for _ in session:
                 pass
@@ -196,17 +216,23 @@ class AgentConnection:
                 words = "The agent hung up. Press Connect for a new session."
         except RealtimeError as error:
             words = f"The session ended: {error} Press Connect for a new one."
+            lost = f"The session was lost: {error} {_NO_MEMORY}"
         async with self._changing:
             if self.session is session:
                 self._watching = None
+                self._lost = lost
                 try:
-                    await self._end()
+                    await self._end(complete=not lost)
                 except RealtimeError as error:
                     words = f"{words} {error}"
                 self._views.panel.set(error=words)
 
-    async def _end(self) -> None:
-        """Ends whatever there is, every part of it, also where another part fails."""
+    async def _end(self, *, complete: bool = True) -> None:
+        """Ends whatever there is, every part of it, also where another part fails.
+
+        Args:
+            complete: False where the session was lost, so that its recording breaks off.
+        """
         self._step("end")
         session, self.session = self.session, None
         watching, self._watching = self._watching, None
@@ -215,7 +241,7 @@ class AgentConnection:
         async with AsyncExitStack() as ending:  # the last one first
             ending.callback(self._ended, session)
             if session is not None:
-                ending.push_async_callback(session.close)
+                ending.push_async_callback(session.close, complete=complete)
             ending.push_async_callback(self._audio.stop)
             ending.push_async_callback(self._turns.end)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from realtime_nb.analysis.columns.frames import records
+from realtime_nb.analysis.connection_gaps import gap_words
 from realtime_nb.analysis.function_calls import decoded
 from realtime_nb.analysis.headline import Headline, headline
 from realtime_nb.analysis.table_cells import or_nan
@@ -26,9 +27,11 @@ from realtime_nb.audio.files import read_audio
 from realtime_nb.audio.pcm import SAMPLE_RATE, pcm_from_samples
 from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.protocol import events as ev
+from realtime_nb.protocol.connections import ConnectionReport
+from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.plain_json import json_text
 from realtime_nb.protocol.records import FunctionCall, Speech
-from realtime_nb.protocol.words import shortened
+from realtime_nb.protocol.words import counted, shortened
 from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.session.connect import ToolSource, connect
 from realtime_nb.session.endpoints import Endpoint
@@ -394,6 +397,9 @@ def _line(session: Session, event: Received) -> tuple[str, str] | None:
             return ("tool", _call_line(call)) if call else None
         case ev.ErrorEvent():
             return "error", event.message
+        case ConnectionReport():
+            words = _connection_words(conversation, event)
+            return None if words is None else ("note", words)
         case _:
             return None
 
@@ -409,6 +415,23 @@ def _words(session: Session, event: Received) -> tuple[str, str] | None:
             return None
     item = session.conversation.items.get(item_id)
     return (who, item.text.strip()) if item is not None and item.text.strip() else None
+
+
+def _connection_words(conversation: Conversation, report: ConnectionReport) -> str | None:
+    """Returns what there is to say of the connection; nothing where the next line says it."""
+    gaps = conversation.reconnections
+    match report.kind:
+        case "lost":
+            code = "" if report.code is None else f" ({report.code})"
+            return f"connection lost{code}: {report.reason.rstrip('.') or 'no reason given'}"
+        case "retrying":
+            return f"attempt {report.attempt} to come back, in {report.wait_s:.1f} s"
+        case "reconnected" if gaps:
+            told = counted(len(gaps[-1].restored), "item")
+            return f"back again, {told} restored ({gap_words(conversation, gaps[-1])})"
+        case "given_up":
+            return f"given up: {report.reason.rstrip('.')}"
+    return None
 
 
 def _call_line(call: FunctionCall) -> str:

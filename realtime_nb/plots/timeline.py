@@ -181,7 +181,8 @@ def plot_timeline(data: TimelineData, ax: Axes | None = None) -> Axes:
     in a dashed frame what only the offline detector tells, as of push-to-talk; the one below is the
     agent as it was played, with what was never heard faded (of a log, as it came); then the
     model's responses; bars are function calls, crosses are errors, dotted lines marks made by
-    people. Where there was no connection, all of them are shaded. Turns have their numbers where they begin, and above each answer its latency.
+    people. Where there was no connection, all of them are shaded. Turns have their numbers where
+    they begin, and above each answer its latency.
 
     However long the session, each pixel shows the lowest and the highest sample under it.
 

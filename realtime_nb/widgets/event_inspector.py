@@ -9,12 +9,14 @@ import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from itertools import islice
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
 from realtime_nb.errors import at_call
+from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.widgets.event_summaries import KeptEvent, summary_of, without_audio
@@ -31,6 +33,8 @@ session. The oldest go first."""
 _EVENT_BYTES = 240
 """What an event takes beside its JSON."""
 
+_OF_THE_ROW = ("kind", "t_s")
+"""What of a report of the connection is in its row already."""
 _ROWS_PER_MESSAGE = 2_500
 _MAX_PAYLOADS = 200
 _MAX_PAYLOADS_COPIED = 10_000
@@ -177,6 +181,15 @@ class EventInspector(View):
     def event(self, event: WireEvent) -> None:
         """Implements `View`."""
         self.add(event.direction, event.raw, event.t_s)
+
+    def connection(self, report: ConnectionReport) -> None:
+        """Implements `View`: what the session says of its connection is a row, too."""
+        told = {
+            name: value
+            for name, value in asdict(report).items()
+            if value and name not in _OF_THE_ROW
+        }
+        self.add("received", {"type": report.type, **told}, report.t_s)
 
     def _changes(self, afresh: bool) -> Iterator[Outgoing]:
         if afresh:

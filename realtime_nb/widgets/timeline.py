@@ -21,6 +21,7 @@ from realtime_nb.analysis.voices import TimeSpan
 from realtime_nb.errors import ConfigurationError, RealtimeError, at_call
 from realtime_nb.plots.still import timeline_svg
 from realtime_nb.protocol.audio_formats import BYTES_PER_MS
+from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.wire import WireEvent
@@ -390,6 +391,10 @@ class Timeline(View):
         self._go_on(event.t_s)
 
     def playback(self, report: PlaybackReport) -> None:
+        """Implements `View`."""
+        self._go_on(report.t_s)
+
+    def connection(self, report: ConnectionReport) -> None:
         """Implements `View`."""
         self._go_on(report.t_s)
 

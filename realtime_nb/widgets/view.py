@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.widgets.feed import Feed
@@ -100,6 +101,10 @@ class View(LiveWidget):
 
     def tool(self, report: ToolReport) -> None:
         """Takes when a function of the session that is followed began to run, or how it ended."""
+
+    def connection(self, report: ConnectionReport) -> None:
+        """Takes what becomes of the connection of the session that is followed."""
+        self._feed.changed()
 
     def session_over(self) -> None:
         """Takes note that the session that is followed is over: nothing more is to come."""

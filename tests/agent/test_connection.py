@@ -71,7 +71,7 @@ def test_when_the_server_ends_the_session_the_recording_is_whole(
     agent.say("Hello?").result(WAIT_S)
     assert agent.settled().result(WAIT_S)
     for socket in list(server.sockets):
-        io_thread().run(socket.close(1001, "Enough.")).result(WAIT_S)
+        io_thread().run(socket.close(1000, "Enough.")).result(WAIT_S)
     until(lambda: not agent.connected and "Press Connect" in agent.panel.error)
     until(lambda: agent.status == "disconnected")
     assert agent.recording is not None
@@ -173,7 +173,7 @@ def test_the_end_of_one_session_leaves_the_next_alone(
     agent.connect().result(WAIT_S)
     go = slow_ends(monkeypatch)
     for socket in list(server.sockets):
-        io_thread().run(socket.close(1001, "Enough.")).result(WAIT_S)
+        io_thread().run(socket.close(1000, "Enough.")).result(WAIT_S)
     until(lambda: agent._session is None)
     saying = agent.say("Hello?")
     assert not saying.done()
@@ -434,7 +434,7 @@ class BriefSession:
     def clock(self) -> float:
         return 1.0
 
-    async def close(self) -> None:
+    async def close(self, *, complete: bool = True) -> None:
         await asyncio.sleep(0)
         self.over.set()
         self.closings += 1
