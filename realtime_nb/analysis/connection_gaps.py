@@ -9,10 +9,12 @@ from realtime_nb.analysis.table_cells import or_nan
 from realtime_nb.analysis.voices import TimeSpan
 from realtime_nb.protocol.connections import LOST_REASON, Reconnection
 from realtime_nb.protocol.conversation import Conversation, Item, Response
+from realtime_nb.protocol.records import known_moment
 
 __all__ = [
     "across",
     "audio_lost_ms",
+    "ended_s",
     "gap_spans",
     "gap_words",
     "heard_ms",
@@ -61,10 +63,17 @@ def is_broken_off(conversation: Conversation, item: Item) -> bool:
     return was_lost(conversation.responses.get(item.response_id or ""))
 
 
-def lost_at_s(conversation: Conversation, item: Item) -> float:
-    """Returns when the connection of a message was lost that was cut off; NaN of any other."""
+def lost_at_s(conversation: Conversation, response_id: str | None) -> float:
+    """Returns when the connection was lost that cut a response off; NaN of any other."""
     gaps = conversation.reconnections
-    return next((gap.lost_s for gap in gaps if item.response_id in gap.cut_response_ids), math.nan)
+    return next((gap.lost_s for gap in gaps if response_id in gap.cut_response_ids), math.nan)
+
+
+def ended_s(conversation: Conversation, response: Response) -> float | None:
+    """Returns when a response was over: done, or cut off; None while it goes on."""
+    if response.done_s is not None or not was_lost(response):
+        return response.done_s
+    return known_moment(lost_at_s(conversation, response.id))
 
 
 def heard_ms(conversation: Conversation, gap: Reconnection) -> float:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from realtime_nb.analysis.columns import definitions
 from realtime_nb.analysis.columns.frames import of_recording, records
 from realtime_nb.analysis.columns.shared import RECORDING
-from realtime_nb.analysis.connection_gaps import gap_words
+from realtime_nb.analysis.connection_gaps import ended_s, gap_words
 from realtime_nb.analysis.findings.findings import findings
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS
@@ -211,7 +211,8 @@ def _other_marks(rec: Recorded) -> Iterator[Marked]:
     conversation = rec.conversation
     for response in conversation.responses.values():
         if response.created_s is not None:
-            end_s = rec.duration_s if response.done_s is None else response.done_s
+            known_s = ended_s(conversation, response)
+            end_s = rec.duration_s if known_s is None else known_s
             yield Marked("responses", response.created_s, end_s, f"response, {response.status}")
     for call in conversation.calls.values():
         if call.done_s is not None:

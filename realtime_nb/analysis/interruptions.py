@@ -194,7 +194,7 @@ class _Scene:
         """Tells whether the user spoke over what was left of an answer after its connection was
         lost."""
         heard = self._heard_over(item)
-        lost_s = lost_at_s(self.conversation, item)
+        lost_s = lost_at_s(self.conversation, item.response_id)
         return heard is not None and or_nan(heard.started_s) > lost_s
 
     def _span_s(self, item: Item) -> TimeSpan:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from realtime_nb.analysis.columns.frames import records
-from realtime_nb.analysis.connection_gaps import gap_spans, gap_words
+from realtime_nb.analysis.connection_gaps import ended_s, gap_spans, gap_words
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.said import Said, item_span, said
 from realtime_nb.analysis.user_speech import user_speech
@@ -244,7 +244,7 @@ def timeline_data(rec: Recorded, received: Mapping[str, LongSound]) -> TimelineD
         ],
         errors=[error.t_s for error in conversation.errors if error.t_s is not None],
         responses=[
-            (response.created_s, _ended_s(response, rec.duration_s), response.status)
+            (response.created_s, _end_of(conversation, response, rec.duration_s), response.status)
             for response in conversation.responses.values()
             if response.created_s is not None
         ],
@@ -291,9 +291,10 @@ def _turns(rec: Recorded) -> Iterator[TimelineTurn]:
         )
 
 
-def _ended_s(response: Response, end_s: float) -> float:
-    """Returns when it was done; one that never was went on until the session ended."""
-    return end_s if response.done_s is None else response.done_s
+def _end_of(conversation: Conversation, response: Response, end_s: float) -> float:
+    """Returns when it was over; one that never was went on until the session ended."""
+    known_s = ended_s(conversation, response)
+    return end_s if known_s is None else known_s
 
 
 def _placed(clock: InputClock, stretches: Iterable[tuple[float, float | None]]) -> list[TimeSpan]:

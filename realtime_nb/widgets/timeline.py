@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from realtime_nb.analysis.clips import RecordingClip
-from realtime_nb.analysis.connection_gaps import gap_words
+from realtime_nb.analysis.connection_gaps import ended_s, gap_words
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.said import Said, said
 from realtime_nb.analysis.timeline import TimelineData
@@ -366,7 +366,7 @@ class Timeline(View):
             words = gap_words(conversation, gap)[:_LONGEST_TEXT]
             self._mark("gap", index, gap.lost_s, gap.resumed_s, name=words)
         for index, response in _last(list(conversation.responses.values())):
-            times_s = response.created_s, response.done_s
+            times_s = response.created_s, ended_s(conversation, response)
             self._mark("response", index, *times_s, name=response.status)
         self._mark_words(said(conversation, self._clock))
         for item_id, stretch in self._by_item.items():

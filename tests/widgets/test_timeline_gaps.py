@@ -34,6 +34,15 @@ def test_a_recording_has_its_gap(recording: rt.Recording) -> None:
     assert "1 lost connection" in timeline.summary()
 
 
+def test_an_answer_that_was_cut_off_ends_with_the_connection(recording: rt.Recording) -> None:
+    (row,) = recording.reconnections.to_dict("records")
+    first = recording.timeline_data.responses[0]
+
+    assert first[1:] == (row["lost_s"], "incomplete")
+    marks = [mark for mark in rt.Timeline(recording)._marks.values() if mark["kind"] == "response"]
+    assert marks[0]["end_s"] == round(row["lost_s"], 4)
+
+
 def test_a_gap_that_goes_on_has_no_end_yet() -> None:
     conversation, timeline = Conversation(), rt.Timeline()
     conversation.apply_connection(ConnectionReport("lost", 3.0, 1006))
