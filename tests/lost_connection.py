@@ -14,7 +14,7 @@ from realtime_nb.local.llm import Reply, ScriptedLLM
 from realtime_nb.testing import run_on_virtual_clock, silence
 from realtime_nb.testing.faults import Fault
 from tests.paths import DATA
-from tests.session.test_returning import Servers
+from tests.session.lost_connections import Servers
 
 ANSWER = " ".join(["word"] * 60)  # 15 s of the scripted voice
 PAUSE = silence(700)

@@ -21,6 +21,7 @@ __all__ = [
     "is_broken_off",
     "lost_at_s",
     "lost_spans_ms",
+    "told_gaps",
     "was_lost",
 ]
 
@@ -87,6 +88,16 @@ def heard_ms(conversation: Conversation, gap: Reconnection) -> float:
     if spoken and not conversation.playback_known:
         return math.nan
     return math.fsum(or_nan(item.played_ms) for item in spoken if item.played_ms is not None)
+
+
+def told_gaps(conversation: Conversation) -> list[Reconnection]:
+    """Returns the gaps that anybody could notice: not those of connections that were replaced
+    between two turns, with nothing lost."""
+    return [
+        gap
+        for gap in conversation.reconnections
+        if not gap.planned or gap.resumed_s is None or audio_lost_ms(conversation, gap) >= 0.5
+    ]
 
 
 def gap_words(conversation: Conversation, gap: Reconnection) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from realtime_nb.analysis.connection_gaps import gap_words, is_broken_off, was_lost
+from realtime_nb.analysis.connection_gaps import gap_words, is_broken_off, told_gaps, was_lost
 from realtime_nb.analysis.function_calls import decoded
 from realtime_nb.protocol.conversation import Conversation, FunctionCall, Item, Speech
 from realtime_nb.protocol.words import clock
@@ -73,8 +73,8 @@ def transcript_rows(conversation: Conversation) -> list[TranscriptRow]:
     items = conversation.items.copy()
     order = conversation.order[-MAX_ROWS:]
     noted = _notes_by_item(conversation, items)
-    for place, row in _gap_rows(conversation, items, order):
-        noted.setdefault(place, []).append(row)
+    for place, told in _gap_rows(conversation, items, order):
+        noted.setdefault(place, []).append(told)
     transcribed = _is_transcribed(conversation)
     written = noted.pop("", [])
     for item_id in order:
@@ -148,7 +148,7 @@ def transcript_text(conversation: Conversation) -> TranscriptText:
         for item in conversation.in_order()
     )
     said = [entry for entry in entries if entry is not None]
-    for gap in conversation.reconnections:
+    for gap in told_gaps(conversation):
         words = f"[{gap_words(conversation, gap)}]"
         place = next(
             (at for at, entry in enumerate(said) if _is_after(entry, gap.lost_s)), len(said)
@@ -340,7 +340,7 @@ def _gap_rows(
     conversation: Conversation, items: dict[str, Item], order: Sequence[str]
 ) -> Iterator[tuple[str, TranscriptRow]]:
     """Yields what to say of lost connections, and after which item."""
-    for number, gap in enumerate(conversation.reconnections[-MAX_ROWS:]):
+    for number, gap in enumerate(told_gaps(conversation)[-MAX_ROWS:]):
         before = [one for one in order if one in items and _is_before(items[one], gap.lost_s)]
         words = gap_words(conversation, gap)
         row = TranscriptRow(

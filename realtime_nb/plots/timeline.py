@@ -239,8 +239,8 @@ def _draw_gaps(
     ax: Axes, lanes: _Lanes, gaps: Sequence[tuple[float, float, str]], least_s: float
 ) -> None:
     """Shades all lanes where there was no connection."""
-    if gaps:
-        edges = np.array([gap[:2] for gap in gaps])
+    edges = np.array([gap[:2] for gap in gaps if gap[1] > gap[0]])
+    if len(edges):
         style.bars(
             ax,
             edges[:, 0],

@@ -5,10 +5,17 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import matplotlib
 import pytest
 
 import realtime_nb as rt
+from realtime_nb.local.llm import ScriptedLLM
 from tests.lost_connection import WAIT_S, answered, lost, says_it_again, speaking, voice
+from tests.made_recording import MadeRecording
+from tests.session.lost_connections import Servers
+from tests.virtual import virtual
+
+matplotlib.use("Agg")
 
 VOICE_MS = len(voice()) / 48
 SPOKEN_MS = 720  # "seven of clubs" lasts from 0.22 s to 0.94 s of its file
@@ -64,7 +71,26 @@ def test_a_connection_that_was_given_up(tmp_path: Path) -> None:
     assert row["audio_lost_ms"] == len(recording.input) / 24 - row["lost_from_ms"]
 
 
-def test_without_a_loss_there_is_no_row() -> None:
-    from tests.made_recording import MadeRecording
+@virtual
+async def test_a_session_that_moves_before_it_expires_lost_nothing(tmp_path: Path) -> None:
+    servers = Servers(ScriptedLLM(["Yes."] * 9), session_s=60.0)
+    async with servers, rt.connect(transport=servers.dial, record=tmp_path) as session:
+        await session.say("My name is Ada.")
+        assert await session.settled()
+        await session.wait_for("connection.reconnected", timeout_s=59)
+    assert session.recording is not None
+    recording = rt.load(session.recording)
 
+    (row,) = recording.reconnections.to_dict("records")
+    assert (row["outcome"], row["audio_lost_ms"], row["cut_response_ids"]) == ("replaced", 0, [])
+    values = recording.metrics().value
+    assert (values["reconnects"], values["connections_lost"]) == (1, 0)
+    assert len(recording.findings().of("connection-lost")) == 0
+    assert "connection" not in str(recording.transcript())
+    legend = recording.plot_timeline().get_legend()
+    names = [] if legend is None else [text.get_text() for text in legend.get_texts()]
+    assert "no connection" not in names
+
+
+def test_without_a_loss_there_is_no_row() -> None:
     assert MadeRecording().reconnections.empty

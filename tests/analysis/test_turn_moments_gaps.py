@@ -14,7 +14,7 @@ from realtime_nb.analysis.turn_moments import CONNECTION_LOST
 from realtime_nb.local.llm import Call
 from realtime_nb.testing import Drop, received
 from tests.lost_connection import ANSWER, answered, asked, lost, voice
-from tests.session.test_returning import Servers
+from tests.session.lost_connections import Servers
 
 PARTS = ["endpoint_wait_ms", "commit_wait_ms", "model_first_audio_ms", "playout_ms"]
 

@@ -56,10 +56,11 @@ def test_a_gap_that_goes_on_has_no_end_yet() -> None:
 
 
 def test_the_pictures_shade_it(recording: rt.Recording) -> None:
-    ax = recording.plot_timeline()
+    legend = recording.plot_timeline().get_legend()
+    assert legend is not None
     data = recording.timeline_data
 
-    assert "no connection" in [text.get_text() for text in ax.get_legend().get_texts()]
+    assert "no connection" in [text.get_text() for text in legend.get_texts()]
     assert "connection lost: 2.0 s gap" in timeline_svg(data)
     before = data.between(0.0, data.gaps[0][0] - 0.1)
     assert before.gaps == []
