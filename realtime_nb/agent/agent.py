@@ -281,6 +281,11 @@ class Agent:
         """Stops the agent's answer."""
         return self._in_order(self._interrupt)
 
+    def cancel_call(self, call_id: str) -> Pending[bool]:
+        """Ends a function that runs, as :meth:`realtime_nb.session.session.Session.cancel_call`
+        does; False where no such function runs."""
+        return self._beside(lambda: self._cancel_call(call_id))
+
     def update(self, **options: Any) -> Pending[None]:
         """Changes session settings, now and for later sessions."""
         return self._in_order(lambda turn: self._update(turn, options))
@@ -452,6 +457,9 @@ class Agent:
         await turn.come()
         if self._session is not None and self.connected:
             await self._session.interrupt()
+
+    async def _cancel_call(self, call_id: str) -> bool:
+        return self._session is not None and self._session.cancel_call(call_id)
 
     async def _mute(self, muted: bool) -> None:
         self._audio.mute(muted)

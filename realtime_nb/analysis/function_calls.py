@@ -22,6 +22,11 @@ __all__ = ["calls", "decoded", "failure"]
 
 _TIMED_OUT = re.compile(r"\S+ took over \S+ s\.")
 """What a tool that took too long tells the model."""
+_CANCELLED = re.compile(
+    r"\S+ was cancelled before it was done\. It may have had an effect: check before you call it "
+    r"again\."
+)
+"""What one that was cancelled does."""
 
 
 def calls(conversation: Conversation) -> pd.DataFrame:
@@ -45,6 +50,8 @@ class _CallContext:
         self._answers: dict[int | None, list[Response]] = {}
         for response in conversation.responses.values():
             if response.in_conversation and response.created_s is not None:
+                if response.is_filler:  # it may begin when the output is on its way already
+                    continue
                 self._answers.setdefault(turn_of.get(response.id), []).append(response)
         self._last_output_s: dict[float, float] = {}
         for call in conversation.calls.values():
@@ -69,7 +76,9 @@ class _CallContext:
         """Returns when the last output was sent of the calls that the same audio followed."""
         return self._last_output_s.get(self.resumed_s(call), math.nan)
 
-    def outcome(self, call: FunctionCall) -> Literal["ok", "error", "timeout", "late", "orphan"]:
+    def outcome(
+        self, call: FunctionCall
+    ) -> Literal["ok", "error", "timeout", "cancelled", "late", "orphan"]:
         if call.output is None:
             return "orphan"
         failed = failure(call)
@@ -80,16 +89,22 @@ class _CallContext:
         return "late" if begun < ended else "ok"
 
 
-def failure(call: FunctionCall) -> Literal["error", "timeout"] | None:
+def failure(call: FunctionCall) -> Literal["error", "timeout", "cancelled"] | None:
     """Returns how it failed, as was reported or else by its output; None if it did not."""
     if call.run_outcome is None:
         complaint = _complaint(call.output or "")
         if complaint is None:
             return None
+        if _CANCELLED.fullmatch(complaint):
+            return "cancelled"
         return "timeout" if _TIMED_OUT.fullmatch(complaint) else "error"
-    if call.run_outcome == "ok":
-        return None
-    return "timeout" if call.run_outcome == "timeout" else "error"
+    match call.run_outcome:
+        case "ok":
+            return None
+        case "timeout" | "cancelled" as ended:
+            return ended
+        case _:
+            return "error"
 
 
 def _complaint(output: str) -> str | None:

@@ -43,7 +43,7 @@ class TranscriptRow:
         text: What was said, as far as it was heard; of a call, its arguments.
         unheard: The rest of it, after an interruption.
         pending: Whether there is more to come; without a text, what is awaited is in ``note``.
-        note: A remark.
+        note: A remark; of a call that runs, how far it is.
         t_s: When it began, in seconds since the session began.
         name: The function's.
         output: What the function returned; None while it runs.
@@ -95,7 +95,8 @@ def transcript_rows(conversation: Conversation) -> list[TranscriptRow]:
 def row_text(row: TranscriptRow) -> str:
     """Returns the row as plain text, in one line."""
     if row.kind == "call":
-        return TranscriptEntry(row.t_s, "tool", call_text(row.name, row.text, row.output)).line
+        output = f"{row.note} …" if row.output is None and row.note else row.output
+        return TranscriptEntry(row.t_s, "tool", call_text(row.name, row.text, output)).line
     unheard = f" [not heard: {row.unheard}]" if row.unheard else ""
     note = f" ({row.note})" if row.note else ""
     who = {"user": "you", "note": ""}.get(row.kind, row.kind)
@@ -280,6 +281,7 @@ def _tool_row(item: Item, call: FunctionCall | None) -> TranscriptRow:
         "call",
         _capped(_arguments(call.arguments or item.arguments)),
         pending=call.output is None,
+        note=call.progress or "" if call.output is None and call.run_outcome is None else "",
         t_s=item.added_s if call.started_s is None else call.started_s,
         name=call.name or item.name or "",
         output=None if call.output is None else _capped(_plain(call.output)),

@@ -30,7 +30,8 @@ from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.plain_json import json_text
-from realtime_nb.protocol.records import FunctionCall, Speech
+from realtime_nb.protocol.records import FunctionCall, PlaybackReport, Speech, ToolReport
+from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.protocol.words import counted, shortened
 from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.session.connect import ToolSource, connect
@@ -173,7 +174,8 @@ async def talk(
             here are of the session.
         timeout_s: how long one answer may take, its being heard and its function calls included.
         on_line: takes each line of the transcript when it is known.
-        on_words: takes what is known of a line each time that words of it have come.
+        on_words: takes what is known of a line each time that words of it have come, or a function
+            told how far it is.
         options: what else ``rt.connect`` takes: ``model``, ``api_key``, ``instructions``,
             ``voice``, ``turn_detection`` (None: push-to-talk)…
 
@@ -197,6 +199,7 @@ async def talk(
         for note in notes:
             (on_line or _nobody_listens)(TalkLine(session.clock(), "note", note))
         listeners = on_line or _nobody_listens, on_words or _nobody_listens
+        session.observe(_Progress(session, listeners[1]))
         listener = asyncio.create_task(_tell(session, *listeners))
         try:
             problems = await _converse(session, clips, barge_in_s, timeout_s)
@@ -332,6 +335,27 @@ def _failed_responses(session: Session) -> list[str]:
 # --- telling ---
 
 
+class _Progress:
+    """Tells how far functions are; an observer of their session."""
+
+    def __init__(self, session: Session, on_words: Callable[[TalkLine], None]) -> None:
+        self._session = session
+        self._on_words = on_words
+
+    def event(self, event: WireEvent) -> None:
+        """Takes nothing of it: the session's reader tells."""
+
+    def playback(self, report: PlaybackReport) -> None:
+        """Takes nothing of it."""
+
+    def tool(self, report: ToolReport) -> None:
+        """Takes how far a function is."""
+        call = self._session.conversation.calls.get(report.call_id)
+        if report.kind == "progress" and call is not None and report.progress:
+            line = f"{_called(call)} … {shortened(report.progress, _OUTPUT_CHARS)}"
+            self._on_words(TalkLine(report.t_s, "tool", line))
+
+
 def _nobody_listens(line: TalkLine) -> None:
     pass
 
@@ -437,9 +461,11 @@ def _connection_words(conversation: Conversation, report: ConnectionReport) -> s
 def _call_line(call: FunctionCall) -> str:
     """Returns a call as one would write it, and what came of it."""
     output = "no output" if call.output is None else _plain(decoded(call.output), ": ")
-    return (
-        f"{call.name}({_plain(decoded(call.arguments), '=')}) → {shortened(output, _OUTPUT_CHARS)}"
-    )
+    return f"{_called(call)} → {shortened(output, _OUTPUT_CHARS)}"
+
+
+def _called(call: FunctionCall) -> str:
+    return f"{call.name}({_plain(decoded(call.arguments), '=')})"
 
 
 def _plain(value: object, between: str) -> str:

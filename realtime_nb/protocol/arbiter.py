@@ -5,7 +5,8 @@ itself when a turn ends. So a request waits for the running response, and one th
 against the server's own is sent again after it, as is the server's own when it lost against ours.
 While the user speaks, nothing is asked for: the agent would talk over them. Requests that want
 nothing particular and wait at the same time are one: a response answers all that was said before
-it, and a second one would answer nobody.
+it, and a second one would answer nobody. A filler, said while a function runs, is asked for only
+where nothing else is going on, and never twice.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from collections.abc import Callable
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import ErrorEvent, JsonObject
 
-__all__ = ["ResponseArbiter", "is_apart", "lost_race"]
+__all__ = ["FILLER", "ResponseArbiter", "declared_in", "is_apart", "lost_race"]
+
+FILLER: JsonObject = {"realtime_nb": "filler"}
+"""The metadata of a response that is said while a function runs, and is no answer."""
 
 _LOST_RACE = "conversation_already_has_active_response"
 _LOST_RACE_WORDS = "already has an active response"
@@ -51,6 +55,9 @@ class ResponseArbiter:
         self._repeat = True  # whether the request is still wanted if it loses a race
         self._held = False
         self._offline = False
+        self._filled = ""  # the response whose functions need no filler any more
+        self._filling = False  # what is in flight is one
+        self._withdrawn = False  # and the user began to speak before it did
 
     @property
     def busy(self) -> bool:
@@ -68,6 +75,12 @@ class ResponseArbiter:
         functions."""
         return self.unanswered and self._results_sent
 
+    @property
+    def withdrawn(self) -> bool:
+        """Whether the request that was sent, and not answered yet, is a filler into which the user
+        has begun to speak."""
+        return self.unanswered and self._withdrawn
+
     def ask(self, event: JsonObject, results: bool = False) -> None:
         """Sends a ``response.create`` now, or as soon as the running response is done and the user
         is silent; ``results``: it is to tell results of functions."""
@@ -76,11 +89,34 @@ class ResponseArbiter:
             self._waiting.append(event)
         self._next()
 
+    def may_fill(self, response_id: str) -> bool:
+        """Tells whether a filler may be asked for now, for functions that a response called.
+
+        Nothing else may be said or be about to, by whomever, and nothing may have been since.
+        """
+        conversation = self._conversation
+        quiet = conversation.turn == "silent" and conversation.active_response is None
+        speaks_by_hand = conversation.turn_detection is None and conversation.uncommitted_ms > 0
+        if self.busy or self._held or self._offline or speaks_by_hand or not quiet:
+            return False
+        return self._last_response() == response_id != self._filled
+
+    def fill(self, response_id: str, response: JsonObject) -> None:
+        """Asks for a filler, once: where the request is lost, nobody misses it."""
+        self._filled = response_id
+        self._send({"type": "response.create", "response": {**response, "metadata": FILLER}})
+        self._filling, self._repeat = True, False
+
+    def _last_response(self) -> str:
+        responses = reversed(self._conversation.responses.values())
+        return next((one.id for one in responses if one.in_conversation), "")
+
     def hold(self) -> None:
         """Has requests wait, because the user speaks."""
         # For ever is impossible: whatever ends the user's speech, and detection being turned off,
         # calls release().
         self._held = True
+        self._withdrawn |= self._filling and self.unanswered
 
     def release(self, answered: bool) -> None:
         """Lets requests go, because the user is silent.
@@ -102,6 +138,7 @@ class ResponseArbiter:
         self._in_flight = event
         self._results_sent = False
         self._answered = self._answered_a_turn = False
+        self._filling = self._withdrawn = False
         self._repeat = True
 
     def drop(self) -> None:
@@ -109,6 +146,7 @@ class ResponseArbiter:
         self._waiting.clear()
         self._results_wait = False
         self._repeat = False
+        self._filled = self._last_response()  # whoever was hushed is silent
 
     def created(self, answers_turn: bool) -> bool:
         """Notes that a response began; ``answers_turn``: the server owed it to a turn.
@@ -191,3 +229,10 @@ def is_apart(event: JsonObject) -> bool:
 def lost_race(error: ErrorEvent) -> bool:
     """Tells whether the server refused a response because another one runs."""
     return error.code == _LOST_RACE or _LOST_RACE_WORDS in error.message
+
+
+def declared_in(response: object) -> set[str]:
+    """Returns the names of the functions that one response may call."""
+    tools = response.get("tools") if isinstance(response, dict) else None
+    named = tools if isinstance(tools, list) else []
+    return {str(tool.get("name")) for tool in named if isinstance(tool, dict)}

@@ -28,14 +28,9 @@ import msgspec
 
 from realtime_nb.protocol import dialect as dialects
 from realtime_nb.protocol import events as ev
-from realtime_nb.protocol.arbiter import ResponseArbiter, is_apart, lost_race
+from realtime_nb.protocol.arbiter import ResponseArbiter, declared_in, is_apart, lost_race
 from realtime_nb.protocol.connections import ConnectionReport
-from realtime_nb.protocol.conversation import (
-    Conversation,
-    FunctionCall,
-    PlaybackReport,
-    ToolReport,
-)
+from realtime_nb.protocol.conversation import Conversation, FunctionCall, PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.unconfirmed import Unconfirmed
 from realtime_nb.protocol.unheard import Unheard
@@ -187,7 +182,7 @@ class ClientProtocol:
         raw = dict(event)
         event_id = str(raw.setdefault("event_id", self._new_id("event")))
         if raw.get("type") == "response.create":
-            self._declared_apart.update(_declared(raw.get("response")))
+            self._declared_apart.update(declared_in(raw.get("response")))
             if not is_apart(raw):
                 if not self._online:
                     self._arbiter.ask(raw)
@@ -242,6 +237,14 @@ class ClientProtocol:
             self.send(event)
         else:
             self._arbiter.ask(event, results)
+
+    def may_fill(self, response_id: str) -> bool:
+        """Tells whether functions of that response run and a filler may be asked for now."""
+        return response_id in self._open_calls and self._arbiter.may_fill(response_id)
+
+    def fill(self, response_id: str, response: JsonObject) -> None:
+        """Asks for a filler, where `may_fill` says that it may be."""
+        self._arbiter.fill(response_id, response)
 
     def interrupt(self) -> None:
         """Stops the agent: cancels its response, drops those that wait, and flushes playback."""
@@ -488,9 +491,12 @@ class ClientProtocol:
         if response.get("conversation_id", "") is None:
             return
         response_id = str(response.get("id", ""))
+        withdrawn = self._arbiter.withdrawn and not owed
         if self._arbiter.created(answers_turn=owed):
             self._telling.add(response_id)
-        if self._mute_next:
+        if withdrawn:
+            self.send({"type": "response.cancel", "response_id": response_id})
+        if self._mute_next or withdrawn:
             self._muted.add(response_id)
             self._mute_next = False
 
@@ -585,10 +591,3 @@ class ClientProtocol:
             cause = next(iter(updates))
         if cause is not None and self._unconfirmed.refused(cause):
             self._actions.append(UpdateRefused(cause, error))
-
-
-def _declared(response: object) -> set[str]:
-    """Returns the names of the functions that one response may call."""
-    tools = response.get("tools") if isinstance(response, dict) else None
-    named = tools if isinstance(tools, list) else []
-    return {str(tool.get("name")) for tool in named if isinstance(tool, dict)}

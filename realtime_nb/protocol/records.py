@@ -336,6 +336,11 @@ class Response:
         return self.status == "in_progress"
 
     @property
+    def is_filler(self) -> bool:
+        """Whether it was said while a function ran, and tells nothing of the result."""
+        return (self.metadata or {}).get("realtime_nb") == "filler"
+
+    @property
     def interrupted(self) -> bool:
         """Whether the server cancelled it because the user spoke."""
         return (self.status, self.reason) == ("cancelled", "turn_detected")

@@ -26,17 +26,13 @@ from realtime_nb.devices.simulated import Speaker
 from realtime_nb.errors import ConnectionFailedError, RealtimeError, SessionClosedError
 from realtime_nb.protocol import client as core
 from realtime_nb.protocol.connections import ConnectionReport
-from realtime_nb.protocol.conversation import (
-    Conversation,
-    FunctionCall,
-    PlaybackReport,
-    ToolReport,
-)
+from realtime_nb.protocol.conversation import Conversation, FunctionCall, PlaybackReport, ToolReport
 from realtime_nb.protocol.events import ErrorEvent, JsonObject
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.session.audio_in import AudioIn
-from realtime_nb.session.calls import CallRunner, unknown_function
+from realtime_nb.session.calls import CallRunner
 from realtime_nb.session.endpoints import Endpoint
+from realtime_nb.session.fillers import run_or_refuse
 from realtime_nb.session.greeting import greeting_response
 from realtime_nb.session.observers import Observers, show_connection
 from realtime_nb.session.open_connection import OpenConnection
@@ -541,7 +537,7 @@ class Driver:
                 case core.FlushPlayback():
                     self.stop_playback()
                 case core.CallTool(call):
-                    self._call(call)
+                    run_or_refuse(self, call)
                 case core.UpdateAccepted(event_id):
                     self._updates.settle(event_id)
                 case core.UpdateRefused(event_id, error):
@@ -555,12 +551,14 @@ class Driver:
             self._flushes -= 1
         self._proceed()
 
-    def _call(self, call: FunctionCall) -> None:
-        tool = self.tools.get(call.name)
-        if isinstance(tool, Tool):
-            self.calls.run(tool, call)
-        else:
-            self.calls.refuse(call, unknown_function(call.name, self.tools))
+    def may_fill(self, call: FunctionCall) -> bool:
+        """Tells whether a filler may be said now, and would be heard at once."""
+        heard = self.speaker.playing or self._flushes
+        return not heard and self._protocol.may_fill(call.response_id)
+
+    def fill(self, call: FunctionCall, response: JsonObject) -> None:
+        """Asks for a filler, where `may_fill` says that it may be."""
+        self._ask(self._protocol.fill, call.response_id, response)
 
     def _answered(self) -> None:
         """Sends what functions came to; without a connection it stays where it is."""

@@ -31,7 +31,7 @@ class Observer(Protocol):
         """Takes what the speaker reported."""
 
     def tool(self, report: ToolReport) -> None:
-        """Takes that a function began to run, or ended."""
+        """Takes that a function began to run, how far it is, or how it ended."""
 
 
 def show_connection(observer: Observer, report: ConnectionReport) -> None:

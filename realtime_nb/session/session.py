@@ -313,7 +313,7 @@ class Session:
         return self._order.at_once(self._driver.interrupt)
 
     def cancel_call(self, call_id: str) -> bool:
-        """Ends a function that runs; the model is told so. False where no such
+        """Ends a function that runs, from any thread; the model is told so. False where no such
         function runs.
 
         An async function gets ``asyncio.CancelledError``; a plain one, which runs in a thread, is

@@ -4,6 +4,7 @@ It knows neither protocol nor sessions. Functions come in, and the arguments tha
 JSON schemas and outputs, which are texts, go out. What other rooms need is in ``tool``.
 """
 
+from realtime_nb.tools.filler import Filler
 from realtime_nb.tools.running import ToolOutcome, ToolResult, failure
 from realtime_nb.tools.tool import (
     DEFAULT_TIMEOUT_S,
@@ -19,6 +20,7 @@ from realtime_nb.tools.tool_call import ToolCall
 __all__ = [
     "DEFAULT_TIMEOUT_S",
     "Definition",
+    "Filler",
     "Tool",
     "ToolCall",
     "ToolOutcome",

@@ -24,6 +24,7 @@ from realtime_nb.tools.outputs import as_text, quick, readable
 from realtime_nb.tools.tool_call import StopReason, ToolCall
 
 __all__ = [
+    "MAX_THREADS_LEFT",
     "ToolOutcome",
     "ToolResult",
     "bounded",
@@ -46,9 +47,15 @@ Ended = tuple[object, BaseException | None]
 _GRACE_S: dict[StopReason, float] = {"timeout": 0.05, "cancelled": 0.05, "closed": 2.0}
 """How long a function that was stopped is waited for, before it is left alone."""
 
+MAX_THREADS_LEFT = 64
+"""Threads of functions that were stopped and go on nevertheless; with so many, nothing more is run
+in a thread."""
+
 _MAX_ERROR_CHARS = 2_000
 _LEFT_ALONE: set[asyncio.Task[Any]] = set()
 """What was stopped and goes on nevertheless: the loop alone would not keep it."""
+_THREADS_LEFT: set[object] = set()
+"""The threads among it, of all loops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,10 @@ class _OwnThread(concurrent.futures.Executor):
     """A daemon thread for each function: one that hangs takes no place in a pool and doesn't hold
     up the interpreter's exit."""
 
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ended = False
+
     def submit(  # type: ignore[override]
         self, function: Callable[[], T], /
     ) -> concurrent.futures.Future[T]:
@@ -131,15 +142,39 @@ class _OwnThread(concurrent.futures.Executor):
                 future.set_result(function())
             except BaseException as error:
                 future.set_exception(error)
+            finally:
+                with self._lock:
+                    self._ended = True
+                    _THREADS_LEFT.discard(self)
 
         threading.Thread(target=work, name="realtime_nb-tool", daemon=True).start()
         return future
 
+    def left(self) -> None:
+        """Takes note that nobody waits for the function any more."""
+        with self._lock:
+            if not self._ended:
+                _THREADS_LEFT.add(self)
+
 
 async def separately(function: Callable[[], T]) -> T:
-    """Runs something that never raises in a thread of its own, in the context of the caller."""
+    """Runs something that never raises in a thread of its own, in the context of the caller.
+
+    Raises:
+        ToolError: Too many threads are left over.
+    """
+    if len(_THREADS_LEFT) >= MAX_THREADS_LEFT:
+        raise ToolError(
+            f"No function can be run now: {MAX_THREADS_LEFT} that were stopped go on nevertheless. "
+            "Don't call again; say that this does not work at the moment."
+        )
     run = functools.partial(contextvars.copy_context().run, function)
-    return await asyncio.get_running_loop().run_in_executor(_OwnThread(), run)
+    thread = _OwnThread()
+    try:
+        return await asyncio.get_running_loop().run_in_executor(thread, run)
+    except asyncio.CancelledError:
+        thread.left()
+        raise
 
 
 async def on_loop(

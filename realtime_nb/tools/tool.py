@@ -33,6 +33,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from realtime_nb.errors import ToolError, at_call
 from realtime_nb.tools import docstrings, running
+from realtime_nb.tools.filler import DEFAULT_FILLER_AFTER_S, filler_of
 from realtime_nb.tools.running import ToolResult
 from realtime_nb.tools.tool_call import ToolCall
 
@@ -61,6 +62,7 @@ class Tool:
         parameters: JSON schema of the arguments.
         timeout_s: How long a call may take; None: as long as it likes.
         main_thread: Whether it runs on the notebook's own loop; without an agent, on the session's.
+        filler: What the agent says when a call takes long; None: nothing.
     """
 
     def __init__(
@@ -71,6 +73,8 @@ class Tool:
         description: str | None = None,
         timeout_s: float | None = DEFAULT_TIMEOUT_S,
         main_thread: bool = False,
+        filler: str | Mapping[str, str] | None = None,
+        filler_after_s: float = DEFAULT_FILLER_AFTER_S,
     ) -> None:
         self.function = function = _callable(function)
         self._plain = _plain_function(function)
@@ -86,6 +90,7 @@ class Tool:
         self.description = description if description is not None else described.text
         self.timeout_s = timeout_s
         self.main_thread = main_thread
+        self.filler = filler_of(self.name, filler, filler_after_s)
         whole = _signature(self.name, function, self._plain)
         free = [p for p in whole.parameters.values() if not _is_given(p.annotation)]
         self._given = {
@@ -218,6 +223,8 @@ def tool(
     name: str | None = None,
     timeout_s: float | None = DEFAULT_TIMEOUT_S,
     main_thread: bool = False,
+    filler: str | Mapping[str, str] | None = None,
+    filler_after_s: float = DEFAULT_FILLER_AFTER_S,
 ) -> Callable[[Callable[..., object]], Tool]: ...
 
 
@@ -230,6 +237,8 @@ def tool(
     name: str | None = None,
     timeout_s: float | None = DEFAULT_TIMEOUT_S,
     main_thread: bool = False,
+    filler: str | Mapping[str, str] | None = None,
+    filler_after_s: float = DEFAULT_FILLER_AFTER_S,
 ) -> Tool | Callable[[Callable[..., object]], Tool]:
     """Makes a function a :class:`Tool`; use it bare or with arguments, as a decorator or a call.
 
@@ -251,6 +260,13 @@ def tool(
         main_thread: Run on the notebook's own loop, plain functions too (for code that touches its
             widgets): a cell that holds that loop up holds up the function, not the session. With
             ``rt.connect``, it runs on the loop of the session.
+        filler: What the agent says, once, when a call takes long: a text, word for word, or
+            ``{"instructions": …}``. It is said while nobody speaks, and not at all where the
+            function ends first or something else was said meanwhile; the result comes after it.
+        filler_after_s: How long a call has been running by then.
+
+    Functions that hang in threads, although they were told to stop, keep them: at most 64 in this
+    process. Then calls are answered with an error instead of being run, until some of them end.
 
     Raises:
         ToolError: The function can't be described; the message names the argument.
@@ -263,6 +279,8 @@ def tool(
             description=description,
             timeout_s=timeout_s,
             main_thread=main_thread,
+            filler=filler,
+            filler_after_s=filler_after_s,
         )
 
     return make if function is None else make(function)
@@ -457,8 +475,8 @@ def _has_code(schema: object) -> bool:
     """Tells whether checking arguments runs code of the function's author, which may take long."""
     if isinstance(schema, Mapping):
         kind = str(schema.get("type"))
-        own = kind.startswith("function-") or schema.keys() & _OWN_CODE
-        return bool(own) or any(map(_has_code, schema.values()))
+        own = kind.startswith("function-") or any(map(schema.get, _OWN_CODE))  # False: has none
+        return own or any(map(_has_code, schema.values()))
     return isinstance(schema, list | tuple) and any(map(_has_code, schema))
 
 

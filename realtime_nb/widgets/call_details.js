@@ -43,12 +43,17 @@ export function createBar() {
 }
 
 /**
- * @param {(text: string) => void} run
+ * @param {{run: (text: string) => void, cancel: () => void, leave: () => void}} asks `leave`: the focus goes elsewhere.
  * @param {AbortSignal} signal
  */
-export function createDetails(run, signal) {
+export function createDetails({ run, cancel, leave }, signal) {
   const title = element("span", { class: "rtnb-event-title" });
   const facts = element("span", { class: "rtnb-note" });
+  const cancelButton = element("button", {
+    type: "button", class: "rtnb-button", text: "Cancel", "aria-label": "Cancel this call",
+    title: "End this function; the model is told so", hidden: true,
+  });
+  const progress = element("div", { class: "rtnb-note rtnb-calls-progress", hidden: true });
   const bar = createBar();
   const times = PART_NAMES.map((name) => element("span", { class: `rtnb-key rtnb-key-${name}` }));
   const ran = element("div", { class: "rtnb-note rtnb-calls-ran" });
@@ -67,7 +72,8 @@ export function createDetails(run, signal) {
   const raisedText = element("pre", { class: "rtnb-json" });
   raised.append(element("summary", { text: "Traceback" }), raisedText);
   const root = element("section", { class: "rtnb-event rtnb-call", "aria-label": "Call details", hidden: true },
-    element("div", { class: "rtnb-toolbar" }, title, facts),
+    element("div", { class: "rtnb-toolbar" }, title, facts, cancelButton),
+    progress,
     element("div", { class: "rtnb-calls-times" }, bar.root, ...times),
     ran, schema, broken,
     element("div", { class: "rtnb-calls-sides" },
@@ -94,6 +100,10 @@ export function createDetails(run, signal) {
   }
 
   runButton.addEventListener("click", start, { signal });
+  cancelButton.addEventListener("click", () => {
+    say(cancelButton, "Cancelling…");
+    cancel();
+  }, { signal });
   resetButton.addEventListener("click", reset, { signal });
   editor.addEventListener("input", () => { touched = true; }, { signal });
   editor.addEventListener("keydown", (event) => {
@@ -108,6 +118,13 @@ export function createDetails(run, signal) {
     say(title, call.name);
     const turn = call.turn === null ? "" : ` · turn ${call.turn}`;
     say(facts, `${call.outcome} · ${clockText(call.t_s, 1)}${turn} · ${call.id}`);
+    say(progress, call.progress ?? "");
+    progress.hidden = !call.progress;
+    if (!call.cancels) {
+      if (cancelButton.matches(":focus")) leave();
+      say(cancelButton, "Cancel");
+    }
+    cancelButton.hidden = !call.cancels;
     bar.show(shares(call, totalMs(call)));
     partTexts(call).forEach((text, n) => say(times[n], text));
     say(ran, runText(call));
@@ -159,7 +176,10 @@ export function createDetails(run, signal) {
         shown = "";
         return;
       }
-      if (call.id !== shown) touched = false;
+      if (call.id !== shown) {
+        touched = false;
+        say(cancelButton, "Cancel");
+      }
       shown = call.id;
       showTimes(call);
       showRecorded(call, details);

@@ -9,7 +9,7 @@
  */
 import { clockText } from "./texts.js";
 import { element, view } from "./view.js";
-import { PART_NAMES, failed, fits, forgetOldest, msText, partTexts, shares, totalMs } from "./call_text.js";
+import { PART_NAMES, failed, fits, forgetOldest, msText, outcomeText, partTexts, shares, totalMs } from "./call_text.js";
 import { createBar, createDetails } from "./call_details.js";
 
 const CALL_ROW_HEIGHT = 24;
@@ -37,6 +37,8 @@ function createStore(send) {
     open: (id) => send({ kind: "open", call_id: id }),
     /** @param {string} id @param {string} text */
     run: (id, text) => send({ kind: "run", call_id: id, arguments: text }),
+    /** @param {string} id */
+    cancel: (id) => send({ kind: "cancel", call_id: id }),
     /** @param {any} message */
     onMessage(message) {
       if (message.kind === "calls") {
@@ -77,7 +79,11 @@ function createView(store, el, signal) {
     class: "rtnb-events-grid", role: "grid", tabindex: "0", "aria-label": "Function calls", id: gridId,
     "aria-readonly": "true",
   }, header, scroller, empty);
-  const details = createDetails((text) => { if (chosen) store.run(chosen, text); }, signal);
+  const details = createDetails({
+    run: (text) => { if (chosen) store.run(chosen, text); },
+    cancel: () => { if (chosen) store.cancel(chosen); },
+    leave: () => grid.focus(),
+  }, signal);
   const root = element("div", { class: "rtnb rtnb-events rtnb-calls" },
     element("div", { class: "rtnb-toolbar" }, search, count), grid, details.root);
   el.replaceChildren(root);
@@ -142,7 +148,7 @@ function createView(store, el, signal) {
     cells[0].textContent = clockText(call.t_s, 1);
     cells[1].textContent = call.turn === null ? "" : String(call.turn);
     cells[2].textContent = call.name;
-    cells[3].textContent = call.broken ? `${call.outcome} · ${call.broken} off schema` : call.outcome;
+    cells[3].textContent = cells[3].title = outcomeText(call);
     bar.show(shares(call, longest));
     const times = partTexts(call).join(", ");
     cells[4].setAttribute("aria-label", times);

@@ -45,7 +45,7 @@ class CallInspector(View):
 
     ::
 
-        rt.CallInspector(session)                               # live
+        rt.CallInspector(session)                               # live: cancel calls that run
         inspector = rt.CallInspector()                          # of sessions to come
         inspector.follow(session)
         inspector = rt.CallInspector(rec, tools=[book])         # a recording
@@ -104,10 +104,15 @@ class CallInspector(View):
 
     @property
     def _tools(self) -> dict[str, Tool]:
-        """The functions that may be run again, as of now: a session can change its own."""
+        """The functions that may be run again."""
+        given = {name: one for name, one in self._given.items() if isinstance(one, Tool)}
+        return self._session_tools | given
+
+    @property
+    def _session_tools(self) -> dict[str, Tool]:
+        """The functions that the session runs, as of now: it can change them."""
         own = getattr(self._owner, "tools", None)
         known: dict[str, Tool | Definition] = dict(own) if isinstance(own, Mapping) else {}
-        known |= self._given
         return {name: one for name, one in known.items() if isinstance(one, Tool)}
 
     def rerun(self, call_id: str, arguments: str | Mapping[str, Any] | None = None) -> Rerun:
@@ -217,6 +222,8 @@ class CallInspector(View):
             "t_s": _known(values["started_s"]),
             "outcome": outcome,
             "broken": len(broken),
+            "progress": call.progress if outcome == "running" else None,
+            "cancels": outcome == "running" and call.name in self._session_tools,
             **_times(values),
             **{name: values[name] for name in ("run_outcome", "run_note", "queue_note")},
         }
@@ -314,6 +321,10 @@ class CallInspector(View):
             self._open, self._told_open = call_id, None
         elif request["kind"] == "run" and isinstance(request.get("arguments"), str):
             self._run_from_page(call_id, request["arguments"])
+        elif request["kind"] == "cancel" and (
+            cancel := getattr(self._session, "cancel_call", None)
+        ):
+            cancel(call_id)
         yield from ()
 
     def _changes(self, afresh: bool) -> Iterator[Outgoing]:

@@ -8,6 +8,8 @@
  * @property {number | null} turn
  * @property {number | null} t_s When the call began.
  * @property {string} outcome
+ * @property {string | null} progress How far it is, of one that runs and told.
+ * @property {boolean} cancels Whether it can be cancelled.
  * @property {number} broken How many things in its arguments break the schema.
  * @property {number | null} decide_ms
  * @property {number | null} queue_ms
@@ -67,6 +69,12 @@ export function pretty(text) {
 /** How long it took; a dash where that is not known. @param {number | null} ms */
 export function msText(ms) {
   return durationText(ms) || "–";
+}
+
+/** How it ended or how far it is, and whether its arguments fit. @param {Call} call */
+export function outcomeText(call) {
+  const broken = call.broken ? `${call.broken} off schema` : "";
+  return [call.outcome, call.progress, broken].filter(Boolean).join(" · ");
 }
 
 /** Each part of a call's time as a share of the longest call. @param {Call} call

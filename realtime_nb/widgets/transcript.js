@@ -222,7 +222,8 @@ function createCall(opened) {
     paint(row) {
       setText(name, row.name ?? "");
       args.show(row.text ?? "", call);
-      output.show(row.output ?? (row.pending ? "" : "no output"), result);
+      output.show(row.output ?? (row.pending ? row.note ?? "" : "no output"), result);
+      output.text.classList.toggle("rtnb-note", row.output === undefined);
       dots.hidden = !row.pending;
       setText(duration, durationText(row.duration_ms));
     },

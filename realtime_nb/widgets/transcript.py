@@ -9,7 +9,7 @@ from realtime_nb.analysis.live_latency import LatencyMeter
 from realtime_nb.analysis.transcript import TranscriptRow, row_text, transcript_rows
 from realtime_nb.analysis.transcript_latencies import with_latencies
 from realtime_nb.errors import at_call
-from realtime_nb.protocol.conversation import Conversation, PlaybackReport
+from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.widgets.live import module_text
 from realtime_nb.widgets.measuring import MeasuringView
@@ -95,6 +95,10 @@ class Transcript(MeasuringView):
         self._feed.changed()
 
     def playback(self, report: PlaybackReport) -> None:
+        """Implements `View`."""
+        self._feed.changed()
+
+    def tool(self, report: ToolReport) -> None:
         """Implements `View`."""
         self._feed.changed()
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -309,3 +310,27 @@ def test_what_is_shown_and_saved_holds_neither_key_nor_words(make: MakeAgent) ->
         assert secret not in str(bundle)
         assert secret not in state
     assert KEY not in repr(agent)
+
+
+def test_a_function_that_runs_is_cancelled_on_request(make: MakeAgent) -> None:
+    begun = threading.Event()
+
+    async def add(a: int, b: int) -> int:
+        """Add."""
+        begun.set()
+        await asyncio.Event().wait()
+        return a + b
+
+    agent = make(tools=[add])
+    assert agent.cancel_call("call_1").result(WAIT_S) is False
+    agent.say("Hello?").result(WAIT_S)
+    assert agent.settled().result(WAIT_S)
+    agent.say("Add two and three.")
+    waiting = agent.settled()
+    assert begun.wait(WAIT_S)
+    [call_id] = agent.conversation.calls
+    assert agent.cancel_call("another").result(WAIT_S) is False
+    assert agent.cancel_call(call_id).result(WAIT_S) is True
+    assert waiting.result(WAIT_S)
+    assert agent.conversation.calls[call_id].run_outcome == "cancelled"
+    assert said(agent)[-1] == ("assistant", "It is five.")

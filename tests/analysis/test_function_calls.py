@@ -13,6 +13,10 @@ from realtime_nb.protocol.records import RunOutcome
 from tests.scripted_session import LiveSession, three_turns
 
 SILENCE = np.zeros(24_000, np.float32)
+CANCELLED = (
+    '{"error": "book was cancelled before it was done. It may have had an effect: check before you '
+    'call it again."}'
+)
 UNKNOWN = pytest.approx(math.nan, nan_ok=True)
 
 
@@ -67,6 +71,8 @@ def test_outcomes_of_calls() -> None:
         "not_json": '{"error": ',
         "failed": '{"error": "ValueError: no such day"}',
         "slow": '{"error": "book took over 0.5 s."}',
+        "cancelled": CANCELLED,
+        "about_it": '{"error": "The booking was cancelled before it was done. Ask again."}',
     }
     live = LiveSession()
     live.user_item(1.0, "user_1", "Book it.")
@@ -92,6 +98,8 @@ def test_outcomes_of_calls() -> None:
         "not_json": "ok",
         "failed": "error",
         "slow": "timeout",
+        "cancelled": "cancelled",
+        "about_it": "error",
         "spoken_over": "late",
         "failed_late": "error",
         "typed_over": "late",
@@ -162,6 +170,7 @@ def test_times_of_a_reported_run() -> None:
         ("error", "done", "error"),
         ("timeout", '{"error": "ValueError"}', "timeout"),
         ("invalid", "{}", "error"),
+        ("cancelled", '{"error": "book took over 3 s."}', "cancelled"),
     ],
 )
 def test_a_reported_outcome_is_not_guessed(reported: RunOutcome, output: str, outcome: str) -> None:
@@ -196,3 +205,27 @@ def test_a_call_that_was_not_run() -> None:
     assert call["queue_note"] == "it was not run: its arguments don't fit"
     assert math.isnan(call["run_ms"])
     assert call["run_note"] == "it was not run: its arguments don't fit"
+
+
+def test_a_filler_is_not_what_the_agent_says_to_the_output() -> None:
+    live = LiveSession()
+    live.user_item(1.0, "user_1", "Book it.")
+    live.response_begins(1.1, "resp_1")
+    called(live, "call_1", 1.2)
+    returned(live, "call_1", 2.2, "done")
+    for response_id, began_s, metadata in (
+        ("filler", 2.25, {"realtime_nb": "filler"}),
+        ("answer", 3.0, {"of": "somebody"}),
+    ):
+        response = {"id": response_id, "status": "in_progress", "conversation_id": "c"}
+        live.received(began_s, "response.created", response={**response, "metadata": metadata})
+        item = {"id": f"item_{response_id}", "type": "message", "role": "assistant"}
+        ids = {"response_id": response_id, "output_index": 0}
+        live.received(began_s, "response.output_item.added", item={**item, "content": []}, **ids)
+        audio = {"item_id": item["id"], "content_index": 0, "delta": "AAAA", **ids}
+        live.received(began_s + 0.1, "response.output_audio.delta", **audio)
+        live.response_ends(began_s + 0.5, response_id)
+
+    (call,) = tables.calls(live.conversation).round(6).to_dict("records")
+
+    assert call["resume_ms"] == 900

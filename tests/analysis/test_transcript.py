@@ -12,7 +12,7 @@ from realtime_nb.analysis.transcript import (
     transcript_rows,
     transcript_text,
 )
-from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.conversation import Conversation, ToolReport
 from tests.scripted_session import LiveSession, session, three_turns
 
 
@@ -130,11 +130,16 @@ def test_a_call_while_it_runs_and_when_it_failed(live: LiveSession) -> None:
     live.received(1.1, "response.output_item.done", item=item, **place)
     [row] = transcript_rows(live.conversation)
     assert (row.kind, row.text, row.output, row.pending) == ("call", "", None, True)
+    live.tool(ToolReport("x", "started", 1.1))
+    assert transcript_rows(live.conversation)[0].note == ""
+    live.tool(ToolReport("x", "progress", 1.15, progress="half of it"))
+    assert transcript_rows(live.conversation)[0].note == "half of it"
     output = {"type": "function_call_output", "call_id": "x", "output": '{"error": "Full."}'}
     live.sent(1.2, "conversation.item.create", item=output)
     live.received(1.3, "conversation.item.added", item={**output, "id": "o"})
     [row] = transcript_rows(live.conversation)
     assert (row.output, row.pending, row.failed) == ('{"error": "Full."}', False, True)
+    assert row.note == ""
 
 
 @pytest.mark.parametrize(
@@ -199,6 +204,7 @@ def test_nothing_said() -> None:
             "agent: Yes [not heard: and no] (interrupted)",
         ),
         (TranscriptRow("a", "call", "x=1", name="f"), "tool: f(x=1) → no output"),
+        (TranscriptRow("a", "call", "x=1", name="f", note="half"), "tool: f(x=1) → half …"),
         (TranscriptRow("a", "note", "The response failed."), "The response failed."),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import wave
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,69 @@ async def test_a_function_that_the_end_of_the_session_cuts_short_is_recorded(
     (call,) = rt.load(session.recording).calls.round(6).to_dict("records")
 
     assert (call["run_outcome"], call["outcome"], call["run_ms"]) == ("cancelled", "orphan", 3_000)
+
+
+@virtual
+async def test_how_far_a_function_was_is_recorded_and_read_back(tmp_path: Path) -> None:
+    @rt.tool
+    async def search() -> AsyncIterator[str]:
+        """Searches."""
+        for page in ("page 1", "page 2\n<b>", "page 3"):
+            yield page
+            await asyncio.sleep(0.5)
+
+    async with (
+        MemoryServer(ScriptedLLM([Call("search", "{}", "call_1"), "Found."])) as server,
+        rt.connect(transport=server.transport, tools=[search], record=tmp_path) as session,
+    ):
+        await session.say("Do it")
+        assert await session.settled()
+    assert session.recording is not None
+
+    lines = [
+        json.loads(line) for line in (session.recording / "tools.jsonl").read_text().splitlines()
+    ]
+    told = [(line["kind"], line.get("progress")) for line in lines]
+    assert told == [
+        ("started", None),
+        *[("progress", page) for page in ("page 1", "page 2\n<b>", "page 3")],
+        ("ended", None),
+    ]
+    assert lines[2]["t"] - lines[1]["t"] == pytest.approx(0.5)
+    call = rt.load(session.recording).conversation.calls["call_1"]
+    assert (call.progress, call.output) == ("page 3", "page 3")
+    assert call.progress == session.conversation.calls["call_1"].progress
+
+
+@virtual
+async def test_calls_that_the_end_of_the_session_drops_are_told_to_nobody(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+
+    @rt.tool(filler="One moment.", filler_after_s=2.0)
+    async def hang(call: rt.ToolCall) -> str:
+        """Hang."""
+        call.progress("waiting")
+        gate.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    async with (
+        MemoryServer(ScriptedLLM([[Call("hang", "{}", f"call_{n}") for n in (1, 2)]])) as server,
+        rt.connect(transport=server.transport, tools=[hang], record=tmp_path) as session,
+    ):
+        await session.say("Do it")
+        await gate.wait()
+        await asyncio.sleep(1)
+    assert session.recording is not None
+
+    rec = rt.load(session.recording)
+    assert rec.complete
+    assert list(rec.calls.outcome) == ["orphan", "orphan"]
+    assert list(rec.calls.run_outcome) == ["cancelled", "cancelled"]
+    assert [call.progress for call in rec.conversation.calls.values()] == ["waiting", "waiting"]
+    lines = (session.recording / "events.jsonl").read_text().splitlines()
+    assert not [line for line in lines if '"function_call_output"' in line]
+    assert "orphan-call" in {finding.id for finding in rec.findings()}
 
 
 # --- notes ---

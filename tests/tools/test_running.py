@@ -18,7 +18,7 @@ import pydantic
 import pytest
 
 from realtime_nb.errors import ToolError
-from realtime_nb.tools import Tool, ToolCall, ToolResult, tool
+from realtime_nb.tools import Tool, ToolCall, ToolResult, running, tool
 from realtime_nb.tools.outputs import MAX_OUTPUT_CHARS, brief
 
 TIMEOUT_S = 0.4
@@ -305,6 +305,54 @@ async def test_cancelling_is_answered_and_says_that_the_effect_is_unknown() -> N
     result = await f.call("{}", call=call)
     assert result.outcome == "cancelled"
     assert "may have had an effect" in json.loads(result.output)["error"]
+
+
+async def test_threads_that_are_left_over_have_a_cap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "_THREADS_LEFT", set())
+    monkeypatch.setattr(running, "MAX_THREADS_LEFT", 3)
+    gate, runs = threading.Event(), []
+
+    @tool(timeout_s=0.05)
+    def hang() -> None:
+        runs.append(threading.current_thread())
+        gate.wait(30)
+
+    @tool
+    def quick() -> str:
+        return "done"
+
+    @tool
+    async def elsewhere() -> str:
+        return "done"
+
+    results = await asyncio.gather(*(hang.call("{}") for _ in range(2)))
+    results += [await hang.call("{}")]
+    assert [result.outcome for result in results] == ["timeout"] * 3
+    for made in (hang, quick):
+        refused = await made.call("{}")
+        assert refused.outcome == "error"
+        assert "3 that were stopped go on" in json.loads(refused.output)["error"]
+    assert len(runs) == 3
+    assert (await elsewhere.call("{}")).outcome == "ok"  # it needs no thread
+    gate.set()
+    for thread in runs:
+        await asyncio.to_thread(thread.join, PATIENCE_S)
+    assert (await quick.call("{}")).output == "done"
+    assert not running._THREADS_LEFT
+
+
+async def test_functions_that_stop_when_they_are_told_leave_no_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(running, "_THREADS_LEFT", set())
+    monkeypatch.setattr(running, "MAX_THREADS_LEFT", 3)
+
+    @tool(timeout_s=0.05)
+    def heed(call: ToolCall) -> None:
+        call.wait(30)
+
+    for _ in range(5):
+        assert (await heed.call("{}")).outcome == "timeout"
 
 
 async def test_one_that_was_done_when_it_was_cancelled_is_done() -> None:

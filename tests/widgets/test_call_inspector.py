@@ -84,6 +84,8 @@ def test_the_calls_of_a_recording(inspector: CallInspector) -> None:
         "t_s": 7.4,
         "outcome": "ok",
         "broken": 0,
+        "progress": None,
+        "cancels": False,
         "decide_ms": 400.0,
         "queue_ms": None,
         "run_ms": 800.0,
@@ -94,6 +96,54 @@ def test_the_calls_of_a_recording(inspector: CallInspector) -> None:
         "run_note": "from whole arguments to the output",
         "queue_note": "when the function began to run is not recorded",
     }
+
+
+class RunningSession(ToldSession):
+    """A session that runs functions and cancels them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tools = {"book": book}
+        self.cancelled: list[str] = []
+
+    def cancel_call(self, call_id: str) -> bool:
+        self.cancelled.append(call_id)
+        return True
+
+
+def test_a_call_that_runs_tells_how_far_it_is_and_can_be_cancelled() -> None:
+    session = RunningSession()
+    widget = CallInspector(session)
+    page = ListeningPage(widget)
+    shown(page)
+    call(session, 1, '{"time": "10:00"}', None)
+    session.tool(ToolReport("call_1", "started", 1.2))
+    session.tool(ToolReport("call_1", "progress", 1.3, progress=EVIL))
+    [row] = page.take()[0]["rows"]
+    assert (row["outcome"], row["progress"], row["cancels"]) == ("running", EVIL, True)
+    page.say("cancel", call_id="call_1")
+    page.say("cancel", call_id="call_2")
+    page.say("cancel", call_id=1)
+    page.take()
+    assert session.cancelled == ["call_1"]
+    session.tool(ToolReport("call_1", "ended", 1.4, "cancelled"))
+    answer(session, 1, '{"error": "book was cancelled before it was done."}')
+    [row] = page.take()[0]["rows"]
+    assert (row["outcome"], row["progress"], row["cancels"]) == ("cancelled", None, False)
+    widget.close()
+
+
+def test_a_call_that_somebody_else_answers_cant_be_cancelled() -> None:
+    session = ToldSession()
+    widget = CallInspector(session, tools=[book])
+    page = ListeningPage(widget)
+    shown(page)
+    call(session, 1, '{"time": "10:00"}', None)
+    [row] = page.take()[0]["rows"]
+    assert (row["outcome"], row["cancels"]) == ("running", False)
+    page.say("cancel", call_id="call_1")
+    assert page.take() == []
+    widget.close()
 
 
 def test_details_come_for_the_call_that_is_opened(inspector: CallInspector) -> None:

@@ -62,9 +62,9 @@ CALLS = Table(
         ),
         Column(
             *("outcome", "text"),
-            "`ok`; `error` or `timeout`, as the session reports or, where it does not, as our "
-            'tools tell the model (`{"error": …}`); `late` when the user took the floor before the '
-            "output was sent; `orphan` when none ever was.",
+            "`ok`; `error`, `timeout` or `cancelled` (on request), as the session reports or, "
+            'where it does not, as our tools tell the model (`{"error": …}`); `late` when the user '
+            "took the floor before the output was sent; `orphan` when none ever was.",
             "the client and the server",
         ),
         Column(
@@ -117,7 +117,7 @@ CALLS = Table(
         Column(
             *("run_outcome", "text"),
             "How it ended: `ok`, `error`, `timeout`, `invalid` (its arguments don't fit, it was "
-            "not run) or `cancelled` (the session ended first).",
+            "not run) or `cancelled` (on request, or because the session ended first).",
             CLIENT,
             missing="that is not recorded",
         ),
