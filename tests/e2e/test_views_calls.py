@@ -10,9 +10,11 @@ import pytest
 from realtime_nb.protocol.conversation import Conversation, ToolReport
 from realtime_nb.tools import tool
 from realtime_nb.widgets.call_inspector import CallInspector
+from realtime_nb.widgets.transcript import Transcript
 from tests.e2e import view_pages
 from tests.e2e.view_pages import EVIL, HARMLESS, Show, themed
 from tests.scripted_session import LiveSession
+from tests.widgets.pages import ToldSession
 
 browser, show = view_pages.browser, view_pages.show
 
@@ -32,12 +34,13 @@ class Held:
         self.conversation: Conversation = live.conversation
 
 
-def call(live: LiveSession, n: int, arguments: str, output: str | None) -> None:
+def call(live: LiveSession | ToldSession, n: int, arguments: str, output: str | None) -> None:
     """A whole call, at n seconds."""
     name = "book_appointment"
     item = {"id": f"i{n}", "type": "function_call", "name": name, "call_id": f"call_{n}"}
     ids: dict[str, Any] = {"response_id": f"r{n}", "output_index": 0}
-    live.response_begins(n, f"r{n}")
+    response = {"id": f"r{n}", "status": "in_progress", "conversation_id": "c"}
+    live.received(n, "response.created", response=response)
     begun = {**item, "arguments": "", "status": "in_progress"}
     live.received(n + 0.1, "response.output_item.added", item=begun, **ids)
     done = {**item, "arguments": arguments, "status": "completed"}
@@ -242,3 +245,88 @@ def test_without_calls_it_says_so_where_it_can_be_read(show: Show) -> None:
           return grid.height > 0 && words.bottom <= grid.bottom;
         }"""
     )
+
+
+class Running(ToldSession):
+    """A session whose function goes on, whatever it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tools = {"book_appointment": book_appointment}
+        self.cancelled: list[str] = []
+        self.received(0.0, "session.created", session={"tools": [book_appointment.definition()]})
+        call(self, 1, '{"date":"2026-11-24","time":"10:00"}', '{"booked":"2026-11-24 10:00"}')
+        call(self, 2, '{"date":"2026-11-24","time":"10:30"}', None)
+        for n in (1, 2):
+            item = {"id": f"i{n}", "type": "function_call", "name": "book_appointment"}
+            self.received(n + 0.2, "conversation.item.added", item=item | {"call_id": f"call_{n}"})
+        self.tool(ToolReport("call_2", "started", 2.25))
+
+    def cancel_call(self, call_id: str) -> bool:
+        self.cancelled.append(call_id)
+        return True
+
+    def tells(self, words: str) -> None:
+        self.tool(ToolReport("call_2", "progress", 2.3, progress=words))
+
+
+def test_a_call_that_runs_is_cancelled_by_keys_alone(show: Show) -> None:
+    session = Running()
+    view = show(CallInspector(session))
+    view.until("document.querySelectorAll('.rtnb-calls-row').length === 2")
+    grid = view.page.get_by_role("grid", name="Function calls")
+    grid.focus()
+    view.page.keyboard.press("Home")
+    until_text(view, "[aria-label='Recorded output']", "booked")
+    cancel = view.page.get_by_role("button", name="Cancel this call")
+    assert cancel.is_hidden()  # it has ended
+    view.page.keyboard.press("End")
+    session.tells(f"asking 3 of 12 {EVIL}")
+    until_text(view, ".rtnb-calls-progress", "asking 3 of 12 <img")
+    until_text(view, "[role=row][aria-selected=true]", "running · asking 3 of 12")
+    view.page.keyboard.press("Tab")
+    assert cancel.evaluate("(one) => one === document.activeElement")
+    view.page.keyboard.press("Enter")
+    until_text(view, ".rtnb-call .rtnb-toolbar", "Cancelling…")
+    session.tells("undoing it")
+    until_text(view, ".rtnb-calls-progress", "undoing it")
+    assert session.cancelled == ["call_2"]
+    session.tool(ToolReport("call_2", "ended", 2.6, "cancelled"))
+    output = {"type": "function_call_output", "call_id": "call_2", "output": '{"error": "…"}'}
+    session.sent(2.6, "conversation.item.create", item=output)
+    until_text(view, "[role=row][aria-selected=true]", "cancelled")
+    assert cancel.is_hidden()
+    assert grid.evaluate("(one) => one === document.activeElement"), "the focus stays in the view"
+    assert view.page.locator(".rtnb-calls-progress").is_hidden()
+    assert view.page.evaluate(HARMLESS)
+
+
+def test_how_far_a_call_is_stands_in_the_transcript(show: Show) -> None:
+    session = Running()
+    view = show(Transcript(session))
+    session.tells(f"asking 3 of 12 {EVIL}")
+    until_text(view, ".rtnb-pending .rtnb-call-output", "asking 3 of 12 <img")
+    assert view.page.evaluate(HARMLESS)
+    output = {"type": "function_call_output", "call_id": "call_2", "output": "done"}
+    session.sent(2.6, "conversation.item.create", item=output)
+    view.until("document.querySelectorAll('.rtnb-call-output')[1]?.textContent === 'done'")
+    assert view.page.locator(".rtnb-pending").count() == 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [860, 400])
+def test_pictures_of_calls_that_run(show: Show, screenshots: Path, theme: str, width: int) -> None:
+    for kind in (CallInspector, Transcript):
+        session = Running()
+        view = show(kind(session), width=width, height=520, head=themed(theme))
+        session.tells("asked 3 of 12 calendars; the next one is that of Doctor Pfeiffer-Reinhold")
+        if kind is CallInspector:
+            view.until("document.querySelectorAll('.rtnb-calls-row').length === 2")
+            view.page.locator(".rtnb-calls-row").nth(1).click()
+            until_text(view, ".rtnb-calls-progress", "Doctor")
+            view.page.get_by_role("button", name="Cancel this call").focus()
+        else:
+            until_text(view, ".rtnb-pending .rtnb-call-output", "Doctor")
+        assert view.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        name = kind.__name__.lower()
+        view.page.screenshot(path=screenshots / f"{name}-running-{theme}-{width}.png")
