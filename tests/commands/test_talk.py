@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import io
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,12 @@ import realtime_nb as rt
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, samples_from_pcm
 from realtime_nb.audio.vad import find_speech
 from realtime_nb.commands.appointments import AppointmentBook
+from realtime_nb.commands.live_lines import LiveLines
 from realtime_nb.commands.talk import TalkLine, talk
 from realtime_nb.errors import AudioError, ConfigurationError, RealtimeError, SessionClosedError
+from realtime_nb.local.llm import Call, ScriptedLLM
 from realtime_nb.local.tts import load_tts
+from realtime_nb.testing import MemoryServer, tone
 from tests.paths import DATA
 
 REQUEST = "I'd like to book an appointment for next Tuesday at ten in the morning"
@@ -125,6 +129,37 @@ async def test_a_second_file_interrupts_the_answer(tmp_path: Path, spoken: Speak
     # A chunk of the microphone is 40 ms, a frame of the detector 32.
     onset_s = recording.speech["onset_s"][1]
     assert answer.played_s + 0.8 + words_s == pytest.approx(onset_s, abs=0.15)
+
+
+async def test_how_far_a_function_is_is_told_while_it_runs(tmp_path: Path) -> None:
+    async def search(word: str) -> AsyncIterator[str]:
+        """Searches."""
+        for page in ("page 1", "page 2\x1b[2J", "page 3"):
+            yield page
+            await asyncio.sleep(0.3)
+
+    soundfile.write(tmp_path / "voice.wav", samples_from_pcm(tone(600)), SAMPLE_RATE)
+    words: list[TalkLine] = []
+    lines: list[TalkLine] = []
+    answers = [Call("search", '{"word": "tea"}'), "Found."]
+    async with MemoryServer(ScriptedLLM(answers)) as server:
+        await talk(
+            [tmp_path / "voice.wav"],
+            out=tmp_path / "kept",
+            tools=[search],
+            transport=server.transport,
+            on_words=words.append,
+            on_line=lines.append,
+        )
+
+    told = [line.text for line in words if line.who == "tool"]
+    called = 'search(word="tea")'
+    assert told == [f"{called} … {page}" for page in ("page 1", "page 2\x1b[2J", "page 3")]
+    assert [line.text for line in lines if line.who == "tool"] == [f"{called} → page 3"]
+    shown = io.StringIO()
+    for line in words:
+        LiveLines(shown).grow(line)
+    assert shown.getvalue() == ""  # a file has whole lines alone
 
 
 async def test_push_to_talk_and_headerless_audio(tmp_path: Path) -> None:
