@@ -26,6 +26,7 @@ function createStore(send) {
   const runs = new Map();
   /** @type {Details | null} */
   let details = null;
+  let over = false;
   /** @type {Set<() => void>} */
   const watchers = new Set();
   return {
@@ -33,6 +34,8 @@ function createStore(send) {
     runs,
     watchers,
     get details() { return details; },
+    /** Whether nothing more comes; that is read from its beginning. */
+    get over() { return over; },
     /** @param {string} id */
     open: (id) => send({ kind: "open", call_id: id }),
     /** @param {string} id @param {string} text */
@@ -42,6 +45,7 @@ function createStore(send) {
     /** @param {any} message */
     onMessage(message) {
       if (message.kind === "calls") {
+        over = message.over;
         if (message.afresh) {
           calls.clear();
           runs.clear();
@@ -93,6 +97,7 @@ function createView(store, el, signal) {
   /** @type {Call[]} */
   let shown = [];
   let chosen = "";
+  let following = true;
   let painting = 0;
 
   function schedule() {
@@ -110,6 +115,7 @@ function createView(store, el, signal) {
     const rows = Math.min(MOST_ROWS, shown.length);
     scroller.style.height = `${(rows || EMPTY_ROWS) * CALL_ROW_HEIGHT}px`;
     spacer.style.height = `${shown.length * CALL_ROW_HEIGHT}px`;
+    if (following && !store.over) scroller.scrollTop = scroller.scrollHeight;
     grid.setAttribute("aria-rowcount", String(shown.length + 1));
     const longest = all.reduce((most, call) => Math.max(most, totalMs(call)), 0);
     while (pool.length < Math.min(MOST_ROWS + 2, shown.length)) pool.push(newRow());
@@ -165,6 +171,7 @@ function createView(store, el, signal) {
     else if (top + CALL_ROW_HEIGHT > scroller.scrollTop + scroller.clientHeight) {
       scroller.scrollTop = top + CALL_ROW_HEIGHT - scroller.clientHeight;
     }
+    following = at === shown.length - 1;
     if (shown[at].id !== chosen) {
       chosen = shown[at].id;
       store.open(chosen);
@@ -207,15 +214,21 @@ function createView(store, el, signal) {
     event.stopPropagation();
   }, { signal });
   search.addEventListener("input", schedule, { signal });
-  scroller.addEventListener("scroll", schedule, { signal, passive: true });
+  scroller.addEventListener("scroll", () => {
+    following = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < CALL_ROW_HEIGHT;
+    schedule();
+  }, { signal, passive: true });
   spacer.addEventListener("click", (event) => {
     const row = event.target instanceof Element ? event.target.closest(".rtnb-calls-row") : null;
     const slot = pool.find((one) => one.row === row);
     if (slot) select(shown.findIndex(({ id }) => id === slot.id));
   }, { signal });
+  const sizes = new ResizeObserver(schedule); // of a tab that is opened again
+  sizes.observe(scroller);
   store.watchers.add(schedule);
   signal.addEventListener("abort", () => {
     store.watchers.delete(schedule);
+    sizes.disconnect();
     cancelAnimationFrame(painting);
   });
   schedule();

@@ -78,6 +78,7 @@ class CallInspector(View):
         self._given = collect(tools)
         self._owner: object = source  # of more tools
         self._session: LiveSession | None = None
+        self._live = source is None or (found is not None and found.session is not None)
         self._loop = notebook_loop()
         self._running = threading.Lock()
         self._runs: dict[str, Rerun | Future[Rerun]] = {}
@@ -94,6 +95,7 @@ class CallInspector(View):
     def follow(self, session: LiveSession) -> None:
         """Shows the calls of a session, and of no other before it. Its tools can be run again."""
         self._open = ""
+        self._live = True
         self._conversation, self._session = session.conversation, session
         self._owner = session
         with self._running:
@@ -334,8 +336,16 @@ class CallInspector(View):
         changed = [row for row in rows if self._told.get(row["id"]) != row]
         self._told = {row["id"]: row for row in rows}
         if afresh or changed:
-            most = {"kind": "calls", "afresh": afresh, "rows": changed, "most": MAX_CALLS}
-            yield most, ()
+            yield (
+                {
+                    "kind": "calls",
+                    "afresh": afresh,
+                    "over": not self._live,
+                    "rows": changed,
+                    "most": MAX_CALLS,
+                },
+                (),
+            )
         details = self._details()
         if details is not None and details != self._told_open:
             self._told_open = details

@@ -34,10 +34,12 @@ export function createStore(send) {
   const counting = new Set();
   let requests = 0;
   let lost = 0;
+  let over = false;
 
   /** @param {any} message */
   function onMessage(message) {
     if (message.kind === "reset") {
+      over = message.over ?? false;
       const { filter, folded } = list;
       list = new EventList();
       Object.assign(list, { filter, folded });
@@ -69,6 +71,8 @@ export function createStore(send) {
     },
     get list() { return list; },
     get lost() { return lost + list.dropped; },
+    /** Whether nothing more comes; that is read from its beginning. */
+    get over() { return over; },
     watchers,
     /**
      * Without a note, the answer is whole.
@@ -166,6 +170,7 @@ function createView(store, el, signal) {
   let counted = "";
 
   const list = () => frozen ?? store.list;
+  const follows = () => following && !store.over;
 
   // --- painting ---
 
@@ -178,7 +183,7 @@ function createView(store, el, signal) {
     if (height === 0) return;  // in a tab that is not open
     const { entries } = list();
     rows.stretch(entries.length);
-    if (following) scroller.scrollTop = entries.length * ROW_HEIGHT;
+    if (follows()) scroller.scrollTop = entries.length * ROW_HEIGHT;
     rows.paint(list(), selected, scroller.scrollTop, height);
     paintCount();
   }
@@ -283,7 +288,7 @@ function createView(store, el, signal) {
       Object.assign(store.list, { filter, folded });
     }
     const place = selectedPlace();
-    if (place >= 0 && !following) scroller.scrollTop = Math.max(0, place - 3) * ROW_HEIGHT;
+    if (place >= 0 && !follows()) scroller.scrollTop = Math.max(0, place - 3) * ROW_HEIGHT;
     schedule();
   }
 
@@ -352,7 +357,8 @@ function createView(store, el, signal) {
   }
 
   scroller.addEventListener("scroll", () => {
-    following = list().entries.length * ROW_HEIGHT - scroller.scrollTop - height < ROW_HEIGHT;
+    // Of what was painted: of events that have come since, nobody has scrolled away.
+    following = scroller.scrollHeight - scroller.scrollTop - height < ROW_HEIGHT;
     schedule();
   }, { signal, passive: true });
 

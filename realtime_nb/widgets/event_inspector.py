@@ -123,6 +123,7 @@ class EventInspector(View):
         self._adding = threading.Lock()
         self._next_seq = 0
         self._sent_seq = 0
+        self._live = source is None or (found is not None and found.session is not None)
         super().__init__(**settings)
         if found is not None and found.session is not None:
             self.follow(found.session)
@@ -167,6 +168,7 @@ class EventInspector(View):
 
     def follow(self, session: LiveSession) -> None:
         """Shows the events of a session from now on."""
+        self._live = True
         self.clear()
         super().follow(session)
 
@@ -194,7 +196,7 @@ class EventInspector(View):
     def _changes(self, afresh: bool) -> Iterator[Outgoing]:
         if afresh:
             self._sent_seq = 0
-            yield {"kind": "reset"}, ()
+            yield {"kind": "reset"} if self._live else {"kind": "reset", "over": True}, ()
         while True:
             with self._adding:
                 first = self.dropped

@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * A box that shows its newest line, unless somebody has scrolled up in it to read.
+ * A box that shows its newest line, unless somebody has scrolled up in it to read or nothing more
+ * comes.
  *
  * @typedef {{scrollHeight: number, scrollTop: number, clientHeight: number}} Place
  */
@@ -36,6 +37,7 @@ export class Follower {
   constructor(box, signal) {
     this._box = box;
     this._follows = true;
+    this._rests = false;
     this._before = placeOf(box);
     this.button = element("button", {
       type: "button", class: "rtnb-button rtnb-jump", hidden: true, text: "Latest ↓",
@@ -61,9 +63,18 @@ export class Follower {
     this._before = now;
   }
 
+  /** Stays where it is: what is shown is over, and read from its beginning. */
+  rest() {
+    this._follows = false;
+    this._rests = true;
+  }
+
   /** Shows what has come, or that something has. */
   grown() {
-    if (isScrolledUp(this._before, placeOf(this._box))) this._follows = false;
+    if (this._rests) { // what goes on has taken the place of what was over
+      this._rests = false;
+      this._follows = true;
+    } else if (isScrolledUp(this._before, placeOf(this._box))) this._follows = false;
     if (this._follows) this._showEnd();
     else this.button.hidden = false;
   }

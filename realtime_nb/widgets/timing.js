@@ -13,7 +13,7 @@
  * @property {boolean} calls
  * @property {boolean} interrupted
  *
- * @typedef {{afresh: boolean, rows: Turn[], first: number, count: number, parts: string[]}} Turns
+ * @typedef {{afresh: boolean, over: boolean, rows: Turn[], first: number, count: number, parts: string[]}} Turns
  */
 import { element, say, view } from "./view.js";
 import { Follower } from "./following.js";
@@ -68,6 +68,8 @@ function createStore(_send) {
     turns,
     watchers,
     count: 0,
+    /** Whether nothing more comes; that is read from its beginning. */
+    over: false,
     /** @type {string[]} */
     parts: [],
     /** @param {any} message */
@@ -75,6 +77,7 @@ function createStore(_send) {
       if (message.kind !== "turns") return;
       applyTurns(turns, message);
       store.count = message.count;
+      store.over = message.over;
       store.parts = message.parts;
       for (const watcher of watchers) watcher();
     },
@@ -189,7 +192,8 @@ function createView(store, el, signal) {
     empty.hidden = turns.length > 0;
     grid.hidden = legend.hidden = turns.length === 0;
     facts.show(store.turns.get(chosen), store.parts);
-    follower.grown();
+    if (store.over) follower.rest();
+    else follower.grown();
   }
 
   /** @param {number} number */

@@ -177,6 +177,7 @@ class Timing(MeasuringView):
                 {
                     "kind": "turns",
                     "afresh": afresh,
+                    "over": self._session is None,
                     "rows": changed,
                     "first": rows[0]["turn"] if rows else 1,
                     "count": self._count,

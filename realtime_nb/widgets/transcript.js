@@ -50,16 +50,20 @@ function createStore(_send) {
   const rows = new Map();
   /** @type {string[]} */
   let order = [];
+  let over = false;
   /** @type {Set<(changed: Row[]) => void>} */
   const watchers = new Set();
   return {
     rows,
     get order() { return order; },
+    /** Whether nothing more comes; that is read from its beginning. */
+    get over() { return over; },
     watchers,
     /** @param {any} message */
     onMessage(message) {
       if (message.kind !== "rows") return;
       order = applyRows(rows, order, message);
+      over = message.over ?? false;
       for (const watcher of watchers) watcher(message.changed);
     },
   };
@@ -103,7 +107,8 @@ function createView(store, el, signal) {
       else log.insertBefore(node, at);
     }
     empty.hidden = store.order.length > 0;
-    follower.grown();
+    if (store.over) follower.rest();
+    else follower.grown();
   }
 
   store.watchers.add(onRows);

@@ -53,6 +53,7 @@ class Transcript(MeasuringView):
         self._conversation = Conversation()
         self._shown: dict[str, TranscriptRow] = {}
         self._order: list[str] = []
+        self._over = found is not None and found.session is None
         super().__init__(**settings)
         if isinstance(source, Conversation):
             self.update(source)
@@ -79,6 +80,7 @@ class Transcript(MeasuringView):
         Args:
             session, meter: As for `MeasuringView`.
         """
+        self._over = False
         self.update(session.conversation)
         super().follow(session, meter)
 
@@ -115,6 +117,8 @@ class Transcript(MeasuringView):
         message: dict[str, object] = {"kind": "rows", "changed": [_compact(row) for row in changed]}
         if afresh or order != self._order:
             message["order"] = order
+        if self._over:
+            message["over"] = True
         self._shown, self._order = current, order
         yield message, ()
 

@@ -75,7 +75,7 @@ def test_the_calls_of_a_recording(inspector: CallInspector) -> None:
     page = ListeningPage(inspector)
     page.say("show")
     [message] = page.take()
-    assert (message["kind"], message["afresh"]) == ("calls", True)
+    assert (message["kind"], message["afresh"], message["over"]) == ("calls", True, True)
     [row] = message["rows"]
     assert row == {
         "id": "call_1",
@@ -440,7 +440,7 @@ def test_one_inspector_follows_one_session_after_the_other() -> None:
     page.take()
     inspector.follow(second)
     [message] = page.take()
-    assert (message["afresh"], message["rows"]) == (True, [])
+    assert (message["afresh"], message["over"], message["rows"]) == (True, False, [])
     call(second, 2, '{"time": "11:00"}', "{}")
     [message] = page.take()
     assert [row["id"] for row in message["rows"]] == ["call_2"]

@@ -235,3 +235,24 @@ def test_what_it_keeps_of_a_long_session_has_a_bound(monkeypatch: pytest.MonkeyP
     assert inspector.dropped == 20_000 - len(inspector)
     assert inspector._find([19_999])[0]["n"] == 19_999
     inspector.close()
+
+
+def test_the_page_is_told_whether_more_can_come(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, {})
+    three_turns(LiveSession(recorder))
+    recorder.close()
+    recording = load(recorder.path)
+    for source, over in (
+        (None, False),
+        (ToldSession(), False),
+        (recording, True),
+        (recording.path, True),
+        (recording.raw_events(), True),
+        ([], True),
+    ):
+        page = ListeningPage(inspector := EventInspector(source))
+        page.say("show")
+        assert page.take()[0].get("over", False) is over
+        inspector.follow(ToldSession())
+        assert page.take()[0] == {"kind": "reset"}
+        inspector.close()

@@ -34,6 +34,7 @@ def test_the_turns_of_a_recording_are_those_of_its_table(recording: Recording) -
     page.say("show")
     [message] = page.take()
     assert (message["kind"], message["afresh"], message["count"]) == ("turns", True, 3)
+    assert message["over"] is True
     assert message["parts"][0] == "uplink"
     table = recording.latency
     assert [row["turn"] for row in message["rows"]] == table.turn.tolist()
@@ -61,7 +62,8 @@ def test_only_what_changed_is_sent_and_the_last_turns_are_kept() -> None:
     timing.follow(session)
     page = ListeningPage(timing)
     page.say("show")
-    assert page.take()[0]["rows"] == []
+    [message] = page.take()
+    assert (message["rows"], message["over"]) == ([], False)
     typed(session, 1)
     [message] = page.take()
     [row] = message["rows"]

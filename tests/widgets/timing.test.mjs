@@ -33,9 +33,9 @@ test("a part that is not known says why", () => {
 
 test("turns come, change and go", () => {
   const turns = new Map();
-  applyTurns(turns, { afresh: true, rows: [turn({ turn: 1 }), turn({ turn: 2 })], first: 1, count: 2, parts: [] });
-  applyTurns(turns, { afresh: false, rows: [turn({ turn: 3 })], first: 2, count: 3, parts: [] });
+  applyTurns(turns, { afresh: true, over: false, rows: [turn({ turn: 1 }), turn({ turn: 2 })], first: 1, count: 2, parts: [] });
+  applyTurns(turns, { afresh: false, over: false, rows: [turn({ turn: 3 })], first: 2, count: 3, parts: [] });
   assert.deepEqual([...turns.keys()], [2, 3]);
-  applyTurns(turns, { afresh: true, rows: [], first: 1, count: 0, parts: [] });
+  applyTurns(turns, { afresh: true, over: false, rows: [], first: 1, count: 0, parts: [] });
   assert.equal(turns.size, 0);
 });
