@@ -555,6 +555,7 @@ class Agent:
             "mute": lambda: self.mute(bool(value)),
             "interrupt": self.interrupt,
             "say": lambda: self.say(str(value)),
+            "report": lambda: self._run(self._views.last_session.report()),
             "update": lambda: self._in_order(
                 lambda turn: self._update_from_panel(turn, dict(value))
             ),

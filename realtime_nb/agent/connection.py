@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Literal
 
 from realtime_nb.agent.audio import AgentAudio
+from realtime_nb.agent.last_session import load_code, session_in_numbers, short_path
 from realtime_nb.agent.talking import UserTurns
 from realtime_nb.agent.views import AgentViews
-from realtime_nb.analysis.user_turns import find_user_turns
 from realtime_nb.errors import RealtimeError, SessionClosedError
 from realtime_nb.protocol.conversation import Conversation
-from realtime_nb.protocol.words import counted
 from realtime_nb.session.session import Session
 
 __all__ = ["STEPS", "AgentConnection", "ConnectionState", "Step", "session_facts"]
@@ -251,8 +249,8 @@ class AgentConnection:
             self._step("close")
         self._show_settings()
         self._views.panel.set(state="disconnected", connected=False, talking=False, answering=False)
+        self._views.session_over(session, self.recording)
         if session is not None:
-            self._views.session_over()
             self._views.panel.tell_of_session(session_facts(session, over=True))
 
 
@@ -265,17 +263,7 @@ def session_facts(session: Session, *, over: bool) -> str:
     """
     facts = "a session was going on when this was saved."
     if over:
-        turns = counted(len(find_user_turns(session.conversation)), "turn")
-        calls = counted(len(session.conversation.calls), "function call")
-        facts = f"a session of {_length(session.clock())}, {turns}, {calls}."
+        facts = f"{session_in_numbers(session)}."
     if session.recording is None:
         return f"{facts} It was not recorded."
-    folder = json.dumps(str(session.recording), ensure_ascii=False)
-    return f"{facts}\nOpen its recording: rt.load({folder})"
-
-
-def _length(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest_s = divmod(round(seconds), 60)
-    return f"{minutes} min {rest_s:02d} s"
+    return f"{facts}\nOpen its recording: {load_code(short_path(session.recording))}"

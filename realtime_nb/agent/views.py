@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from realtime_nb.agent.audio import close_widget
 from realtime_nb.agent.connection_words import connection_words
+from realtime_nb.agent.last_session import LastSession
 from realtime_nb.analysis.live_latency import LatencyMeter
 from realtime_nb.analysis.turn_moments import Moments
 from realtime_nb.protocol.connections import ConnectionReport
@@ -57,6 +59,7 @@ class AgentViews:
             timing=self.timing,
             **panel,
         )
+        self.last_session = LastSession(self.panel)
         self._session: Session | None = None
         self._latency: LatencyMeter | None = None
 
@@ -81,10 +84,13 @@ class AgentViews:
         self.panel.show_settings(shown)
         self.panel.set(push_to_talk=shown["turn_detection"] is None)
 
-    def session_over(self) -> None:
-        """Takes note that the session is over."""
+    def session_over(self, session: Session | None, recording: Path | None) -> None:
+        """Shows all of a session that has ended, and where its recording is; None: it did not
+        come to one."""
         for view in self._views:
             view.session_over()
+        if session is not None:
+            self.last_session.show(session, recording)
 
     def close(self) -> None:
         """Takes the widgets out of the page, and forgets them."""

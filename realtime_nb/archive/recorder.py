@@ -121,7 +121,7 @@ class Recorder:
         secrets: Texts that never get there either, wherever they occur.
 
     Attributes:
-        path: The new folder.
+        path: The new folder, wherever the current folder is later.
 
     Raises:
         RecordingError: The folder can't be written to.
@@ -467,7 +467,7 @@ def _undone_if_impossible(folder: str | Path) -> Iterator[Path]:
     path = above / name
     try:
         new_folder(path)
-        yield path
+        yield path.absolute()
     except (OSError, ValueError) as error:  # a ValueError is of a name that no folder can have
         shutil.rmtree(path, ignore_errors=True)
         if is_new:

@@ -19,6 +19,7 @@ import { TalkKey, talkButton, talkKeys } from "./agent_talk.js";
 import { Alerts } from "./alerts.js";
 import { Commands, followTraits } from "./commands.js";
 import { keepKeys } from "./keys.js";
+import { lastSession } from "./last_session.js";
 import { OWN_KEYS, levelMeter, waitingWords } from "./microphone_controls.js";
 import { insteadWords } from "./microphone_trouble.js";
 import { SettingsState } from "./settings_state.js";
@@ -196,7 +197,7 @@ function show({ model, el, signal, host }, commands) {
 
   const root = element("section", {
     class: "rtnb rtnb-panel", tabindex: 0, "aria-label": "Voice agent",
-  }, bar.node, element("div", { class: "rtnb-panel-top" }, timeline, alerts.node), pages.list, transcript, events, calls, timing, settings, compose(commands, signal));
+  }, bar.node, element("div", { class: "rtnb-panel-top" }, timeline, alerts.node), pages.list, transcript, events, calls, timing, settings, lastSession(model, commands, signal), compose(commands, signal));
   talkKeys(root, key, commands, signal);
   el.append(root);
   fill("timeline", timeline);

@@ -37,8 +37,8 @@ class AgentPanel(LiveWidget):
 
     Args:
         on_command: called with the name of what the person wants (``connect``, ``disconnect``,
-            ``talk``, ``stop``, ``mute``, ``interrupt``, ``say``, ``update``) and its value, on the
-            comm's thread; it must only hand over.
+            ``talk``, ``stop``, ``mute``, ``interrupt``, ``say``, ``update``, ``report``) and its
+            value, on the comm's thread; it must only hand over.
         transcript, events, timeline, calls, timing: the views in the panel.
         microphone, speaker: the page's audio, None where the agent's audio is elsewhere.
         settings: ``endpoint`` (a label), ``push_to_talk``, ``voices`` and ``settings``.
@@ -76,6 +76,11 @@ class AgentPanel(LiveWidget):
     pending = traitlets.Dict().tag(sync=True)
     """What the server has been asked for and has neither confirmed nor refused; of turn detection,
     the fields."""
+    last_session = traitlets.Dict().tag(sync=True)
+    """Of the session that ended last, shown while none is open: ``words``, the ``path`` of its
+    recording, the ``code`` that opens it, or ``advice`` where there is none; ``report``: its
+    ``state`` (writing, done, failed), its ``path`` and ``link`` (from the notebook's folder on), or
+    ``words`` of what went wrong and ``code`` that helps."""
     children = traitlets.Dict().tag(sync=True)
     """References to the views and the audio, by name, as anywidget's ``host.getWidget`` takes."""
 

@@ -4,6 +4,11 @@ import { element } from "./view.js";
 
 const CODE = /`([^`]+)`/; // what may be pasted
 
+/** The words, what may be pasted set off. @param {string} words @returns {(Node | string)[]} */
+export function withCode(words) {
+  return words.split(CODE).map((part, index) => (index % 2 ? element("code", { text: part }) : part));
+}
+
 export class Alerts {
   /** @param {AbortSignal} signal */
   constructor(signal) {
@@ -37,8 +42,7 @@ export class Alerts {
   _line(words) {
     const away = element("button", { type: "button", class: "rtnb-dismiss", "aria-label": "Dismiss", title: "Dismiss" });
     away.addEventListener("click", () => this._dismiss(words), { signal: this._signal });
-    const said = element("span", { class: "rtnb-problem", role: "alert", dir: "auto" },
-      ...words.split(CODE).map((part, index) => (index % 2 ? element("code", { text: part }) : part)));
+    const said = element("span", { class: "rtnb-problem", role: "alert", dir: "auto" }, ...withCode(words));
     return element("div", { class: "rtnb-problem-line" }, said, away);
   }
 

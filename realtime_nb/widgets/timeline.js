@@ -70,6 +70,7 @@ function createView(store, el, signal) {
   let drawnAt = -Infinity;
   let described = "";
   let outcome = ""; // of copying
+  let wasLive = store.live;
 
   /** @returns {Range} */
   function range() {
@@ -82,6 +83,16 @@ function createView(store, el, signal) {
   function atLeast(length) {
     const { start, end } = store.whole;
     return { start, end: Math.max(end, start + length) };
+  }
+
+  /** What has ended is shown whole, what begins at its end. */
+  function onChange() {
+    if (store.live !== wasLive) {
+      wasLive = store.live;
+      chosen = null;
+      span = LIVE_WINDOW_S;
+    }
+    schedule();
   }
 
   // --- painting ---
@@ -359,9 +370,9 @@ function createView(store, el, signal) {
   const themes = new MutationObserver(schedule);
   themes.observe(document.body, { attributes: true });
   themes.observe(document.documentElement, { attributes: true });
-  store.watchers.add(schedule);
+  store.watchers.add(onChange);
   signal.addEventListener("abort", () => {
-    store.watchers.delete(schedule);
+    store.watchers.delete(onChange);
     if (store.watchers.size === 0) player.stop();
     sizes.disconnect();
     themes.disconnect();

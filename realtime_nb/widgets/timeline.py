@@ -131,7 +131,9 @@ class Timeline(View):
         found = None
         if source is not None and not isinstance(source, TimelineData):
             found = find_source(source, "Timeline", "timeline_data", ", or TimelineData")
-        self._live = source is None or (found is not None and found.session is not None)
+        self._told_live = True
+        self._over = source is not None and (found is None or found.session is None)
+        self._session: LiveSession | None = None
         self._conversation: Conversation | None = None
         self._marks: dict[str, TimelineMark] = {}
         self._told_marks: dict[str, TimelineMark] = {}
@@ -246,7 +248,8 @@ class Timeline(View):
     def follow(self, session: LiveSession) -> None:
         """Shows a session from now on."""
         self.clear()
-        self._conversation = session.conversation
+        self._over = False
+        self._session, self._conversation = session, session.conversation
         self._clock = session.conversation.audio.clock  # the session adds to it, nobody here
         super().follow(session)
 
@@ -403,6 +406,11 @@ class Timeline(View):
         """When what is shown begins: with the session, or with what was said before that."""
         return self._clock.begins_s if self._data is None else self._data.begin_s
 
+    @property
+    def _live(self) -> bool:
+        """Whether more may come: neither of what was over, nor of a session that has ended."""
+        return not self._over and not getattr(self._session, "closed", False)
+
     def _go_on(self, t_s: float) -> None:
         self._now_s = max(self._now_s, t_s)
         self._feed.changed()
@@ -421,13 +429,15 @@ class Timeline(View):
             self._told_marks = dict(self._marks)
             parts = [part for stretch in self._stretches if (part := _part(stretch)) is not None]
             now_s, begin_s = self._now_s, self._begin_s
-        if not (afresh or marks or parts or self._live):
+            live, told_live = self._live, self._told_live
+            self._told_live = live
+        if not (afresh or marks or parts or live or told_live):
             return
         message: PageMessage = {
             "kind": "reset" if afresh else "more",
             "begin_s": round(begin_s, 4),
             "now_s": round(now_s, 4),
-            "live": self._live,
+            "live": live,
             "audible": self._sound is not None,
             "clips": self._recording is not None,
             "marks": marks,

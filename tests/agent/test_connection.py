@@ -508,7 +508,7 @@ class Nothing:
     def tell_of_session(self, facts: str) -> None:
         pass
 
-    def session_over(self) -> None:
+    def session_over(self, session: object, recording: object) -> None:
         pass
 
     async def wait(self, *args: object) -> None:

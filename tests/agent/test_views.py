@@ -235,7 +235,7 @@ def test_the_tab_of_tools_counts_the_calls_of_this_session(shown: Shown) -> None
     assert shown.views.panel.call_count == 1
     assert shown.views.calls.summary() == "Call inspector: 1 function call: 1 running"
     shown.session.closed = True
-    shown.views.session_over()
+    shown.views.session_over(None, None)
     assert shown.views.calls.summary() == "Call inspector: 1 function call: 1 orphan"
     shown.views.follow(Session())  # type: ignore[arg-type]
     assert shown.views.panel.call_count == 0

@@ -19,6 +19,7 @@ from realtime_nb.widgets.timeline import Timeline
 from tests.e2e import view_pages
 from tests.e2e.view_pages import EVIL, HARMLESS, Show, label, labelled, themed
 from tests.scripted_session import LiveSession
+from tests.widgets.pages import ToldSession
 
 browser, recording, show = view_pages.browser, view_pages.recording, view_pages.show
 
@@ -332,3 +333,30 @@ def test_a_selection_can_be_copied_and_saved(
     view.until("document.querySelector('.rtnb-timeline-range').textContent.includes('(2).wav')")
     first, _ = sorted(tmp_path.glob("*.wav"), key=lambda path: len(path.name))
     assert first.read_bytes() == recording.clip(12.2004, recording.duration_s).wav
+
+
+@pytest.mark.parametrize("zoomed", [False, True], ids=["at its end", "zoomed into"])
+def test_a_session_that_ends_is_shown_whole_and_the_next_one_at_its_end(
+    show: Show, zoomed: bool
+) -> None:
+    session = ToldSession()
+    timeline = Timeline(session)
+    for n in range(70):
+        session.sent(n + 1.0, "input_audio_buffer.append", tone(1000), audio="AAAA")
+    view = show(timeline)
+    labelled(view, "0:50 to 1:10")
+    if zoomed:
+        view.page.get_by_role("button", name="Zoom in").click()
+        view.page.locator("canvas").press("Home")
+        labelled(view, "0:00 to 0:10")
+    session.closed = True  # type: ignore[attr-defined]
+    timeline.session_over()
+    labelled(view, "0:00 to 1:10")
+    assert view.page.get_by_role("button", name="Live").is_hidden()
+    view.page.get_by_role("button", name="Zoom in").click()
+    labelled(view, "0:17 to 0:52")
+    following = ToldSession()
+    timeline.follow(following)
+    for n in range(40):
+        following.sent(n + 1.0, "input_audio_buffer.append", tone(1000), audio="AAAA")
+    labelled(view, "0:20 to 0:40")

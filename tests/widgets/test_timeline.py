@@ -542,3 +542,23 @@ def test_hours_of_a_live_session_cost_a_few_megabytes(timeline: Timeline) -> Non
     held_mb = tracemalloc.get_traced_memory()[0] / 1e6
     tracemalloc.stop()
     assert held_mb < 8  # of each voice half an hour to an hour, 1.4 MB for an hour of one
+
+
+def test_a_session_that_ends_is_whole_until_another_begins() -> None:
+    session = ToldSession()
+    timeline = Timeline(session)
+    page = ListeningPage(timeline)
+    page.say("show")
+    session.sent(1.1, "input_audio_buffer.append", tone(100), audio="AAAA")
+    assert taken(page)["live"] is True
+    session.closed = True  # type: ignore[attr-defined]
+    timeline.session_over()
+    message = taken(page)
+    assert (message["kind"], message["live"], message["now_s"]) == ("more", False, 1.1)
+    assert page.take() == []  # it is known
+    page.say("show")
+    assert taken(page)["live"] is False  # to a page that comes back, too
+    timeline.follow(ToldSession())
+    message = taken(page)
+    assert (message["kind"], message["live"], message["now_s"]) == ("reset", True, 0.0)
+    timeline.close()
