@@ -21,12 +21,16 @@ __all__ = ["LastSession", "load_code", "session_in_numbers", "short_path"]
 _NOT_RECORDED = (
     'Make the agent with `record="recordings"`, and the next session can be opened afterwards.'
 )
-_WRITE = (
-    "import sys; sys.path[:] = sys.argv[3:]; "
-    "from realtime_nb.commands.cli import main; "
-    "sys.exit(main(['report', sys.argv[1], '--out', sys.argv[2]]))"
-)
-_PROGRAM = "realtime-nb: "  # with which the command line begins what it complains of
+_WRITE = """
+import sys
+_, folder, file, complaint, *sys.path[:] = sys.argv
+import realtime_nb as rt
+try:
+    rt.load(folder).report(file)
+except (rt.RealtimeError, OSError) as error:
+    sys.exit(complaint + " ".join(str(error).split()))
+"""
+_COMPLAINT = "realtime_nb: "  # with which the process begins what it has to say
 _FILE = "report.html"
 _REPORT_DUE_S = 600.0
 
@@ -101,7 +105,7 @@ def _write_report(folder: Path) -> str:
     """Returns what went wrong, in words; nothing: the report is there."""
     try:
         done = subprocess.run(
-            [sys.executable, "-c", _WRITE, folder, folder / _FILE, *sys.path],
+            [sys.executable, "-c", _WRITE, folder, folder / _FILE, _COMPLAINT, *sys.path],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             env={**os.environ, "MPLBACKEND": "agg", "PYTHONUTF8": "1"},
@@ -116,9 +120,9 @@ def _write_report(folder: Path) -> str:
     if done.returncode == 0:
         return ""
     lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-    said = next((line for line in reversed(lines) if line.startswith(_PROGRAM)), "")
+    said = next((line for line in reversed(lines) if line.startswith(_COMPLAINT)), "")
     if said:
-        return said.removeprefix(_PROGRAM)
+        return said.removeprefix(_COMPLAINT)
     why = lines[-1] if lines else f"exit code {done.returncode}"
     return f"The report failed: {why:.300}."
 

@@ -132,8 +132,17 @@ def test_the_current_folder_may_be_another_one_by_then(
 
 
 def server_closes(agent: rt.Agent, server: Server) -> None:
-    for socket in list(server.local._sockets):
-        io_thread().run(socket.close(1001, "Enough.")).result(WAIT_S)
+    for socket in server.sockets:
+        io_thread().run(socket.close(1000, "Enough.")).result(WAIT_S)  # for good
+
+
+def disconnects_while_it_comes_back(agent: rt.Agent, server: Server) -> None:
+    session = agent.session
+    assert session is not None
+    for socket in server.sockets:
+        io_thread().run(socket.close(1001, "A moment.")).result(WAIT_S)
+    until(lambda: session.reconnecting or session.reconnections != [])
+    press(agent, "disconnect")
 
 
 def hangs_up(agent: rt.Agent, server: Server) -> None:
@@ -145,7 +154,9 @@ def disconnects(agent: rt.Agent, server: Server) -> None:
     press(agent, "disconnect")
 
 
-@pytest.mark.parametrize("ends", [disconnects, server_closes, hangs_up])
+@pytest.mark.parametrize(
+    "ends", [disconnects, disconnects_while_it_comes_back, server_closes, hangs_up]
+)
 def test_however_it_ends_it_is_shown_until_the_next_one(
     make: MakeAgent, server: Server, ends: Callable[[rt.Agent, Server], None]
 ) -> None:
@@ -158,6 +169,7 @@ def test_however_it_ends_it_is_shown_until_the_next_one(
     first = left(agent)
     assert first["words"].startswith("Recorded: a session of ")
     assert "1 turn, 0 function calls" in first["words"]
+    assert agent.panel.note == ""  # nor anything else about a connection
     assert not is_live(agent)
     assert run(first["code"]).complete
     agent.connect().result(WAIT_S)

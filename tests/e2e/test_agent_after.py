@@ -105,7 +105,7 @@ def test_a_session_that_ends_by_itself_shows_it_too(open_page: OpenPage, how: st
         "from realtime_nb.agent.io_thread import io_thread\n"
         "server = io_thread().run(rt.serve().__aenter__()).result(20)"
     )
-    talk(page, "server.url, api_key=server.token, record='by itself'")
+    talk(page, "server.url, api_key=server.token, record='by itself', reconnect=False")
     if how == "server":
         page.run("io_thread().run(server.__aexit__(None, None, None)).result(20)")
     else:
