@@ -89,6 +89,7 @@ class AgentViews:
         come to one."""
         for view in self._views:
             view.session_over()
+        self.panel.set(note="")  # what a connection cost is of no use to a session that is over
         if session is not None:
             self.last_session.show(session, recording)
 

@@ -169,7 +169,7 @@ def test_however_it_ends_it_is_shown_until_the_next_one(
     first = left(agent)
     assert first["words"].startswith("Recorded: a session of ")
     assert "1 turn, 0 function calls" in first["words"]
-    assert agent.panel.note == ""  # nor anything else about a connection
+    assert agent.panel.note == ""  # no attempt to come back is announced any more
     assert not is_live(agent)
     assert run(first["code"]).complete
     agent.connect().result(WAIT_S)
