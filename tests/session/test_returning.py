@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from realtime_nb.local.llm import ScriptedLLM
 from realtime_nb.session.transport import MemoryTransport, Transport
 from realtime_nb.testing import (
     Drop,
+    MemoryServer,
     run_on_virtual_clock,
     silence,
     tone,
