@@ -6,6 +6,7 @@ import pytest
 
 from realtime_nb.commands.bench.hostile_clients import KINDS
 from realtime_nb.local import client_socket, connection, door, frames, messages, server, sharing
+from realtime_nb.protocol import checking
 from tests.paths import ROOT
 
 PAGE = (ROOT / "docs" / "local-server.md").read_text("utf-8")
@@ -24,7 +25,7 @@ BOUNDS = {
     "a message that is no append": (
         f"{messages.MAX_MESSAGE_CHARS // MIB} MiB, {messages.MAX_VALUES:,} values"
     ),
-    "an append": f"{messages.MAX_APPEND_BYTES // MIB} MiB of audio",
+    "an append": f"{checking.MAX_APPEND_BYTES // MIB} MiB of audio",
     "long messages under way, of all clients": (
         f"{sharing.LONG_MESSAGES}, each for {client_socket.LONG_MESSAGE_S:g} s"
     ),

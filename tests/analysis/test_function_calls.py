@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -220,9 +221,9 @@ def test_a_filler_is_not_what_the_agent_says_to_the_output() -> None:
         response = {"id": response_id, "status": "in_progress", "conversation_id": "c"}
         live.received(began_s, "response.created", response={**response, "metadata": metadata})
         item = {"id": f"item_{response_id}", "type": "message", "role": "assistant"}
-        ids = {"response_id": response_id, "output_index": 0}
+        ids: dict[str, Any] = {"response_id": response_id, "output_index": 0}
         live.received(began_s, "response.output_item.added", item={**item, "content": []}, **ids)
-        audio = {"item_id": item["id"], "content_index": 0, "delta": "AAAA", **ids}
+        audio: dict[str, Any] = {"item_id": item["id"], "content_index": 0, "delta": "AAAA", **ids}
         live.received(began_s + 0.1, "response.output_audio.delta", **audio)
         live.response_ends(began_s + 0.5, response_id)
 

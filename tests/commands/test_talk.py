@@ -16,7 +16,7 @@ from realtime_nb.commands.appointments import AppointmentBook
 from realtime_nb.commands.live_lines import LiveLines
 from realtime_nb.commands.talk import TalkLine, talk
 from realtime_nb.errors import AudioError, ConfigurationError, RealtimeError, SessionClosedError
-from realtime_nb.local.llm import Call, ScriptedLLM
+from realtime_nb.local.llm import Call, Reply, ScriptedLLM
 from realtime_nb.local.tts import load_tts
 from realtime_nb.testing import MemoryServer, tone
 from tests.paths import DATA
@@ -141,7 +141,7 @@ async def test_how_far_a_function_is_is_told_while_it_runs(tmp_path: Path) -> No
     soundfile.write(tmp_path / "voice.wav", samples_from_pcm(tone(600)), SAMPLE_RATE)
     words: list[TalkLine] = []
     lines: list[TalkLine] = []
-    answers = [Call("search", '{"word": "tea"}'), "Found."]
+    answers: list[Reply] = [Call("search", '{"word": "tea"}'), "Found."]
     async with MemoryServer(ScriptedLLM(answers)) as server:
         await talk(
             [tmp_path / "voice.wav"],

@@ -86,7 +86,7 @@ def test_what_a_response_forgets_does_not_depend_on_what_was_heard() -> None:
     store.hear("waiting", "of one that is to come")
     before, looked = store.heard, list[str]()
 
-    class Watched(dict[str, object]):
+    class Watched(dict[str, dict[str, Any]]):
         def __contains__(self, key: object) -> bool:
             looked.append(str(key))
             return super().__contains__(key)

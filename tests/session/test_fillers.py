@@ -16,7 +16,7 @@ from realtime_nb.protocol.serving import WORD_FOR_WORD
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.testing import run_on_virtual_clock, tone
 from realtime_nb.tools import Tool
-from tests.session.test_returning import Servers
+from tests.session.lost_connections import Servers
 from tests.virtual import virtual
 
 WORDS = "One moment please."
