@@ -56,6 +56,7 @@ _HOMES = {
     "compare_costs": "analysis.cost.comparison",
     "doctor": "commands.doctor",
     "Agent": "agent.agent",
+    "SessionManager": "agent.session_manager",
     "BrowserAudioSettings": "agent.options",
     "HostAudioSettings": "agent.options",
     "CallInspector": "widgets.call_inspector",
@@ -95,6 +96,7 @@ __all__ = [
     "ServerVAD",
     "Session",
     "SessionClosedError",
+    "SessionManager",
     "Timeline",
     "Timing",
     "ToolCall",
@@ -117,6 +119,7 @@ if TYPE_CHECKING:
     from realtime_nb import testing
     from realtime_nb.agent.agent import Agent
     from realtime_nb.agent.options import BrowserAudioSettings, HostAudioSettings
+    from realtime_nb.agent.session_manager import SessionManager
     from realtime_nb.analysis.comparison import compare
     from realtime_nb.analysis.cost.comparison import compare_costs
     from realtime_nb.analysis.cost.prices import DurationPrice, Price

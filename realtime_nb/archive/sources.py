@@ -433,7 +433,7 @@ def _played_until_s(reports: Iterable[PlaybackLine]) -> float:
     for report in reports:
         if report.kind == "started":
             begun_s[report.item_id] = report.t
-        elif report.kind in _ENDED and report.item_id in begun_s:
+        elif report.kind in _ENDED and report.item_id in begun_s and report.played_ms > 0:
             end_s = begun_s[report.item_id] + report.played_ms / 1000
             until_s = max(until_s, min(end_s, report.t))  # nor is NaN
     return until_s

@@ -20,7 +20,13 @@ from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.files import read_audio
 from realtime_nb.audio.pcm import pcm_from_samples
 from realtime_nb.devices.simulated import SimulatedMicrophone, SimulatedSpeaker, Speaker
-from realtime_nb.errors import ConfigurationError, RealtimeError, RecordingError, at_call
+from realtime_nb.errors import (
+    ConfigurationError,
+    RealtimeError,
+    RecordingError,
+    SessionClosedError,
+    at_call,
+)
 from realtime_nb.protocol.client import Typing
 from realtime_nb.protocol.config import patient_options, session_config, waits_for_silence
 from realtime_nb.protocol.connections import Reconnection
@@ -138,6 +144,11 @@ class Session:
     def closed(self) -> bool:
         """Whether the connection is over."""
         return self._driver.ended is not None
+
+    @property
+    def ended(self) -> SessionClosedError | None:
+        """How the session ended, None while it is open or comes back."""
+        return self._driver.ended
 
     @property
     def reconnecting(self) -> bool:

@@ -144,19 +144,21 @@ class FaultyNetwork:
 
     # --- one connection ---
 
-    async def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
+        # A task of our own: the one that asyncio would make logs that it was cancelled.
+        task = asyncio.create_task(self._admit(Streams(reader, writer)))
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _admit(self, client: Streams) -> None:
         try:
-            await self._serve(Streams(reader, writer))
-        except (*_GONE, asyncio.CancelledError):
-            pass  # asyncio asks a handler for its exception, which one that was cancelled raises
+            await self._serve(client)
+        except _GONE:
+            pass
         except Exception as error:
             self._failure = self._failure or error
         finally:
-            await abort(writer)
-            self._tasks.discard(task)
+            await abort(client.writer)
 
     async def _serve(self, client: Streams) -> None:
         async with asyncio.timeout(_HANDSHAKE_S):

@@ -211,6 +211,19 @@ async def test_session_that_was_left_while_the_agent_spoke(tmp_path: Path) -> No
     assert bar[1] <= recording.duration_s
 
 
+def test_a_message_that_was_flushed_as_it_began_needs_no_sound(folder: Path) -> None:
+    *reports, last = reports_of(folder)
+    flushed = {**last, "t": 12.00005, "played_ms": 0, "kind": "flushed"}
+    rewrite_reports(folder, [*reports, flushed])
+    sound, rate = soundfile.read(folder / "output.wav", dtype="int16")
+    soundfile.write(folder / "output.wav", sound[: 11 * rate], rate, subtype="PCM_16")
+
+    recording = load(folder)
+
+    assert recording.problems == []
+    assert recording.conversation.items["agent_3"].played_ms == 0
+
+
 def test_silence_after_an_underrun_was_not_played(folder: Path) -> None:
     *reports, _ = reports_of(folder)
     sound = bytearray((folder / "output.wav").read_bytes())

@@ -156,7 +156,7 @@ def files() -> int:
 
 
 @pytest.mark.parametrize("kind", ["drop", "half open", "slow", "rst", "running", "never"])
-async def test_it_leaves_nothing_behind(kind: str) -> None:
+async def test_it_leaves_nothing_behind(kind: str, caplog: pytest.LogCaptureFixture) -> None:
     faults: dict[str, Fault] = {
         "drop": Drop(0.1),
         "half open": HalfOpen(0.1),
@@ -182,6 +182,7 @@ async def test_it_leaves_nothing_behind(kind: str) -> None:
         async with asyncio.timeout(5):
             while (files(), len(asyncio.all_tasks())) != before:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
+    assert not [record for record in caplog.records if record.name == "asyncio"]
 
 
 async def test_its_end_says_nothing_of_what_was_open(caplog: pytest.LogCaptureFixture) -> None:

@@ -20,6 +20,7 @@ from realtime_nb.analysis.columns.figure_tables import (
     FINDINGS,
     METRICS,
 )
+from realtime_nb.analysis.columns.session_tables import SESSIONS
 from realtime_nb.analysis.columns.turn_tables import LATENCIES, SPEECH_TABLE, TURNS
 
 __all__ = ["TABLES"]
@@ -30,6 +31,7 @@ TABLES: Mapping[str, Table] = {
         *(EVENTS, TURNS, CALLS, SPEECH_TABLE, USAGE, LATENCIES, RECONNECTIONS),
         *(LABELS, INTERRUPTIONS),
         *(METRICS, FINDINGS, COMPARISON, COMPARED_TURNS, COSTS, COST_TURNS, COST_VARIANTS),
+        SESSIONS,
     )
 }
 """All tables by name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from realtime_nb.analysis.exports import TABLES
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.protocol.connections import ConnectionReport
+from realtime_nb.protocol.events import JsonObject
+from realtime_nb.session.transport import closed_with
+from realtime_nb.testing import MemoryServer, run_on_virtual_clock
 from tests.made_recording import MadeRecording
 from tests.paths import DATA
 from tests.scripted_session import LiveSession, three_turns
@@ -27,7 +31,33 @@ def tables_of(rec: Recorded) -> dict[str, pd.DataFrame]:
     cost, both = rec.cost(), compare(rec, rec)
     found |= {"costs": cost.table, "cost_turns": cost.by_turn}
     found |= {"comparison": both.table, "comparison_turns": both.turns}
-    return {**found, "cost_variants": compare_costs(2.0, models=["unheard-of"])}
+    found |= {"cost_variants": compare_costs(2.0, models=["unheard-of"])}
+    return {**found, "sessions": run_on_virtual_clock(_sessions())}
+
+
+async def _sessions() -> pd.DataFrame:
+    """One that is open, one that could not be opened."""
+    async with (
+        MemoryServer() as server,
+        rt.SessionManager("ws://127.0.0.1:9") as manager,
+    ):
+        await manager.create("open", transport=server.transport)
+        with contextlib.suppress(rt.ConnectionFailedError):
+            await manager.create("failed", transport=_Closed())
+        return manager.table()
+
+
+class _Closed:
+    """A transport that is over already."""
+
+    async def send(self, event: JsonObject) -> None:
+        raise closed_with(1011, "")
+
+    async def receive(self) -> JsonObject:
+        raise closed_with(1011, "")
+
+    async def close(self) -> None:
+        pass
 
 
 def recordings(folder: Path) -> Iterator[Recorded]:

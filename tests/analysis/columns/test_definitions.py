@@ -20,6 +20,7 @@ OBJECTS = {
 COUNTS = {
     *("turn", "turn_a", "turn_b", "seq", "n", "responses", "text_differences"),
     *("gap", "items_restored", "items_not_restored", "attempts", "close_code"),
+    *("user_messages", "function_calls", "running_calls", "errors", "reconnects"),
 }
 NUMBERS = {
     *("threshold", "echo_score", "value", "p50", "p90", "p95", "min", "max", "usd"),
