@@ -427,17 +427,25 @@ async def many(seconds: float, sessions: int, record: Path) -> rt.SessionManager
                 *(url,), api_key=TOKEN, model="m", record=record, max_sessions=sessions, idle_s=600
             ) as manager,
         ):
-            opened = await asyncio.gather(*(manager.create(f"s{n}") for n in range(sessions)))
+            opened: list[rt.Session] = []
+            for begin in range(0, sessions, 20):
+                names = [f"s{n}" for n in range(begin, min(begin + 20, sessions))]
+                opened += await asyncio.gather(*map(manager.create, names))
+            assert len(manager) == sessions
             chance = random.Random(7)
             talks = [asyncio.create_task(talk(session, chance.random())) for session in opened]
             await asyncio.sleep(seconds)
-            assert len(manager) >= sessions // 2
+            async with asyncio.timeout(60):  # a busy machine has them talk later
+                while dropped(network) < sessions // 4:  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
             for task in talks:
                 task.cancel()
             await asyncio.gather(*talks, return_exceptions=True)
-        struck = sum(bool(connection.struck) for connection in network.connections)
-        assert struck >= sessions // 4
     return manager
+
+
+def dropped(network: FaultyNetwork) -> int:
+    return sum(bool(connection.struck) for connection in network.connections)
 
 
 async def talk(session: rt.Session, pause_s: float) -> None:
@@ -452,7 +460,7 @@ async def talk(session: rt.Session, pause_s: float) -> None:
 @pytest.mark.parametrize(
     ("seconds", "sessions"),
     [
-        pytest.param(4, 100, marks=pytest.mark.timeout(120)),
+        pytest.param(4, 100, marks=pytest.mark.timeout(200)),
         pytest.param(60, 100, marks=[pytest.mark.live, pytest.mark.timeout(240)]),
     ],
 )
