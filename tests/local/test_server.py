@@ -77,6 +77,13 @@ async def test_a_server_that_could_not_start_says_so_the_second_time() -> None:
     assert engine_threads() == []
 
 
+async def test_small_events_are_sent_at_once() -> None:
+    async with fake_server() as server, joined(server):
+        (connection,) = server._connections
+        wire = connection._socket.transport.get_extra_info("socket")
+        assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 # --- Who may come in ---
 
 
