@@ -242,7 +242,7 @@ def timeline_data(rec: Recorded, received: Mapping[str, LongSound]) -> TimelineD
             for call in conversation.calls.values()
             if call.done_s is not None
         ],
-        errors=[error.t_s for error in conversation.errors if error.t_s is not None],
+        errors=[error.t_s for error in conversation.refused if error.t_s is not None],
         responses=[
             (response.created_s, _end_of(conversation, response, rec.duration_s), response.status)
             for response in conversation.responses.values()

@@ -3,7 +3,8 @@
 A server refuses a second response in the default conversation while one runs, and starts some by
 itself when a turn ends. So a request waits for the running response, and one that lost the race
 against the server's own is sent again after it, as is the server's own when it lost against ours.
-While the user speaks, nothing is asked for: the agent would talk over them. Requests that want
+While the user speaks, nothing is asked for: the agent would talk over them; a request that is under
+way as they begin is withdrawn, and waits with the others. Requests that want
 nothing particular and wait at the same time are one: a response answers all that was said before
 it, and a second one would answer nobody. A filler, said while a function runs, is asked for only
 where nothing else is going on, and never twice.
@@ -16,6 +17,7 @@ from collections.abc import Callable
 
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import ErrorEvent, JsonObject
+from realtime_nb.protocol.races import RACES
 
 __all__ = ["FILLER", "ResponseArbiter", "declared_in", "is_apart", "lost_race"]
 
@@ -77,8 +79,8 @@ class ResponseArbiter:
 
     @property
     def withdrawn(self) -> bool:
-        """Whether the request that was sent, and not answered yet, is a filler into which the user
-        has begun to speak."""
+        """Whether the request that was sent, and not answered yet, is one into which the user has
+        begun to speak: it waits again, or was a filler."""
         return self.unanswered and self._withdrawn
 
     def ask(self, event: JsonObject, results: bool = False) -> None:
@@ -160,6 +162,26 @@ class ResponseArbiter:
             return told
         return self._in_flight is not None and self._results_sent
 
+    def withdraw(self) -> None:
+        """Has the request that is under way wait with the others, as the user speaks.
+
+        It is cancelled once it is answered, and not before: a cancel without an id could strike the
+        server's own answer to what the user says.
+        """
+        if self._in_flight is not None and self.unanswered and self._repeat:
+            self._wait_again(self._in_flight)
+            self._withdrawn, self._repeat = True, False
+
+    def _wait_again(self, event: JsonObject) -> None:
+        """Puts a request before those that wait, with an id of its own; it stands for those like it
+        that came since."""
+        again = {key: value for key, value in event.items() if key != "event_id"}
+        if not again.get("response"):
+            self._waiting = deque(waits for waits in self._waiting if waits.get("response"))
+        self._results_wait |= self._results_sent
+        self._results_sent = False
+        self._waiting.appendleft(again)
+
     def lost(self) -> None:
         """Keeps what is still wanted, now that the connection is lost, until `resumed`."""
         event, self._in_flight = self._in_flight, None
@@ -190,6 +212,8 @@ class ResponseArbiter:
         if self._in_flight is None:
             return False
         lost = lost_race(error)
+        if error.caused_by is None and error.code in RACES and not lost:
+            return False  # another request lost a race
         if error.caused_by is None:
             # Some servers don't name the event. A response that answered no turn was ours, so
             # the error is about something else. One that did may have come in the way of ours:
@@ -203,12 +227,11 @@ class ResponseArbiter:
         if lost and self._repeat:
             # It waits for the end of the response that won, whose done() is still to come. With an
             # id of its own, a late error about the first attempt is not taken for the second's.
-            again = {key: value for key, value in event.items() if key != "event_id"}
-            if not again.get("response"):  # it stands for those like it that came since
-                self._waiting = deque(waits for waits in self._waiting if waits.get("response"))
-            self._results_wait |= self._results_sent
-            self._waiting.appendleft(again)
-        else:
+            self._wait_again(event)
+        elif not (lost and self._withdrawn):
+            if self._withdrawn:  # it would be refused again
+                again = {key: value for key, value in event.items() if key != "event_id"}
+                self._waiting = deque(waits for waits in self._waiting if waits != again)
             self._next()
         return True
 
@@ -226,13 +249,13 @@ def is_apart(event: JsonObject) -> bool:
     return (event.get("response") or {}).get("conversation") == "none"
 
 
-def lost_race(error: ErrorEvent) -> bool:
-    """Tells whether the server refused a response because another one runs."""
-    return error.code == _LOST_RACE or _LOST_RACE_WORDS in error.message
-
-
 def declared_in(response: object) -> set[str]:
     """Returns the names of the functions that one response may call."""
     tools = response.get("tools") if isinstance(response, dict) else None
     named = tools if isinstance(tools, list) else []
     return {str(tool.get("name")) for tool in named if isinstance(tool, dict)}
+
+
+def lost_race(error: ErrorEvent) -> bool:
+    """Tells whether the server refused a response because another one runs."""
+    return error.code == _LOST_RACE or _LOST_RACE_WORDS in error.message

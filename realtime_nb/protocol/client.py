@@ -390,9 +390,12 @@ class ClientProtocol:
             pcm: its audio as the device takes it, of an event that has some.
         """
         events = [ev.parse_server(ga) for ga in dialects.server_to_ga(raw)]
-        for event in events:
+        for at, event in enumerate(events):
             owed = self.conversation.turn == "due"  # before this event settles it
             self.conversation.apply(event, t_s, pcm=pcm)
+            if isinstance(event, ev.ErrorEvent):
+                benign = self.conversation.errors[-1].benign
+                event = events[at] = msgspec.structs.replace(event, benign=benign)
             if isinstance(event, ev.ServerEvent):
                 self._listen(event)  # first, so that no reaction asks for a response into speech
                 self._react(event, pcm or b"", owed)
@@ -454,6 +457,7 @@ class ClientProtocol:
                 detection = self.conversation.turn_detection or {}
                 if detection.get("interrupt_response") is not False:
                     self._stop_playback()
+                    self._arbiter.withdraw()
             case ev.SessionUpdated():
                 accepted = self._unconfirmed.accepted()
                 if accepted is not None:

@@ -215,7 +215,15 @@ class Connections:
 
 
 def _is_alike(raw: JsonObject, told: JsonObject) -> bool:
-    return all(raw.get(name) == told.get(name) for name in ("type", "role", "call_id"))
+    """Tells whether an item says what was told; one that a server makes meanwhile doesn't."""
+    same = all(raw.get(name) == told.get(name) for name in ("type", "role", "call_id"))
+    return same and _texts(raw) == _texts(told)
+
+
+def _texts(item: JsonObject) -> list[object]:
+    content = item.get("content")
+    parts = content if isinstance(content, list) else []
+    return [part.get("text") for part in parts if isinstance(part, dict)]
 
 
 class _Folded(Protocol):

@@ -26,6 +26,7 @@ from realtime_nb.protocol.connections import (
     take_report,
 )
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.races import Races
 from realtime_nb.protocol.records import (
     TURN_STEPS,
     ErrorRecord,
@@ -95,6 +96,7 @@ class Conversation:
         spoken: the agent's messages in the order in which they began to come.
         settings: what of the session's settings was changed while it went on.
         connections: one after the other, where they were lost and the session came back.
+        races: what was asked for and may lose a race: then its error is no error to anybody.
     """
 
     session: JsonObject = field(default_factory=dict)
@@ -124,6 +126,7 @@ class Conversation:
     spoken: list[Item] = field(default_factory=list, repr=False)
     settings: SettingChanges = field(default_factory=SettingChanges)
     connections: Connections = field(default_factory=Connections)
+    races: Races = field(default_factory=Races, repr=False)
 
     def __repr__(self) -> str:
         said = f"{len(self.items)} items, {len(self.responses)} responses, {len(self.calls)} calls"
@@ -196,6 +199,11 @@ class Conversation:
         """Token counts of all responses added up: input, cached (part of input) and output."""
         return added_up(response.usage or {} for response in self.responses.values())
 
+    @property
+    def refused(self) -> list[ErrorRecord]:
+        """The errors that matter: without lost races, which changed nothing."""
+        return [error for error in self.errors if not error.benign]
+
     def transcript(self) -> list[tuple[str, str]]:
         """Returns who said what: (role, text) of every message that has text, in order."""
         return [
@@ -232,6 +240,7 @@ class Conversation:
                 if event.problem is not None:
                     self._count_malformed(event.type)
             case ev.ClientEvent():
+                self.races.sent(event)
                 self._sent(self.connections.in_our_ids(event), t_s)
             case _:
                 self._received(self.connections.in_our_ids(event), t_s)
@@ -319,16 +328,7 @@ class Conversation:
             case ev.ErrorEvent():
                 if event.caused_by is None:
                     self._turn_goes("settled")
-                param = event.error.get("param")
-                self.errors.append(
-                    ErrorRecord(
-                        event.message,
-                        event.code,
-                        None if param is None else str(param),
-                        event.caused_by,
-                        t_s,
-                    )
-                )
+                self.errors.append(self.races.record(event, t_s))
             case _:
                 self._received_late(event, t_s)
 

@@ -433,9 +433,14 @@ class RateLimitsUpdated(ServerEvent, frozen=True, kw_only=True, tag="rate_limits
 
 
 class ErrorEvent(ServerEvent, frozen=True, kw_only=True, tag="error"):
-    """A client event was refused; fatal only when a CLOSE follows."""
+    """A client event was refused; fatal only when a CLOSE follows.
+
+    ``benign``: it lost a race and nothing was changed, as the session sees it, which knows what was
+    asked for; servers don't tell.
+    """
 
     error: JsonObject
+    benign: bool = False
 
     @property
     def message(self) -> str:

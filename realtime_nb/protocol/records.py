@@ -451,10 +451,11 @@ class FunctionCall:
 
 @dataclass(frozen=True, slots=True)
 class ErrorRecord:
-    """An ``error`` event."""
+    """An ``error`` event; ``benign``: a lost race, which changed nothing."""
 
     message: str
     code: str | None
     param: str | None
     caused_by: str | None
     t_s: float | None
+    benign: bool = False

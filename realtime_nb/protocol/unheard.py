@@ -71,7 +71,9 @@ class Unheard:
         others = [one for one in order if one != item.id]
         told = history_items(self._conversation, skip=others)
         if told:
-            previous = order[place - 1] if place else "root"
+            unknown = self._conversation.connections.unknown
+            known = [one for one in order[:place] if one not in unknown]
+            previous = known[-1] if known else "root"
             self._send(
                 {
                     "type": "conversation.item.create",

@@ -127,7 +127,7 @@ class Recording:
             "server": server_of(self.header),
             "turns": _some(len(self.turns), "turn"),
             "function calls": _some(len(self.calls), "call"),
-            "errors": _some(len(self.conversation.errors), "error"),
+            "errors": _some(len(self.conversation.refused), "error"),
             "state": "" if self.complete else "not closed",
         }
         return {name: value for name, value in facts.items() if value}

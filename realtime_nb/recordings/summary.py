@@ -47,8 +47,8 @@ def key_figures(rec: Recorded) -> Iterator[tuple[str, str]]:
         yield "answers cut short", str(int(turns["interrupted"].sum()))
     if len(rec.calls):
         yield "function calls", str(len(rec.calls))
-    if rec.conversation.errors:
-        yield "errors", str(len(rec.conversation.errors))
+    if rec.conversation.refused:
+        yield "errors", str(len(rec.conversation.refused))
     cost = rec.cost()
     if len(rec.usage) and not math.isnan(cost.priced_usd):
         yield "cost", cost.amount

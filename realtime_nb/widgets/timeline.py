@@ -361,7 +361,7 @@ class Timeline(View):
         for index, call in _last(list(conversation.calls.values())):
             begin_s = call.started_s if call.done_s is None else call.done_s
             self._mark("call", index, begin_s, call.output_s, name=call.name)
-        for index, error in _last(conversation.errors):
+        for index, error in _last(conversation.refused):
             self._mark("error", index, error.t_s, name=error.message[:_LONGEST_TEXT])
         for index, change in _last(conversation.settings.all):
             self._mark("setting", index, change.t_s, change.t_s, name=change.words)

@@ -242,3 +242,47 @@ def test_an_interruption_by_hand_drops_what_waits_for_the_user(client: Client) -
     client.interrupt()
     client.user_stops()
     assert client.sends() == []
+
+
+@pytest.mark.parametrize("particular", [True, False])
+def test_a_request_under_way_as_the_user_begins_to_speak_is_withdrawn(
+    client: Client, particular: bool
+) -> None:
+    request = asked(client, "mine") if particular else CREATE
+    if not particular:
+        client.create_response()
+    assert client.sends() == [request]
+    client.user_starts()
+    assert client.sends() == []  # nothing runs that a cancel could mean
+    client.response_begins("resp_1")
+    assert client.sends() == [{"type": "response.cancel", "response_id": "resp_1"}]
+    client.does()
+    client.item_begins("resp_1", "item_1")
+    client.audio("resp_1", "item_1", 100)
+    assert client.does() == []  # nobody hears it
+    client.response_ends("resp_1", "cancelled")
+    assert [event for event in client.sends() if event["type"] == "response.create"] == []
+    client.user_stops()  # the server answers what they said, and with it what wanted no more
+    assert client.sends() == ([request] if particular else [])
+
+
+def test_a_request_that_is_withdrawn_and_refused_for_good_is_not_sent_again(client: Client) -> None:
+    asked(client, "mine")
+    [sent] = client.events_to_send()
+    client.user_starts()
+    client.refuses("invalid_value", sent["event_id"], "No.")
+    client.user_stops()
+    client.response_begins("resp_1")
+    client.response_ends("resp_1")
+    assert client.sends() == []
+    assert not client.busy
+
+
+def test_a_cancel_that_came_too_late_is_no_refusal_of_the_request(client: Client) -> None:
+    asked(client, "mine")
+    client.sends()
+    client.refuses("response_cancel_not_active", None, "no active response found")
+    assert client.busy
+    client.response_begins("resp_1")
+    client.response_ends("resp_1")
+    assert not client.busy

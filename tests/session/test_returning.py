@@ -352,3 +352,30 @@ def test_of_a_barge_in_after_the_drop_the_server_remembers_what_was_heard() -> N
         assert session.conversation.order.index(answer.id) == 1
 
     run_on_virtual_clock(check())
+
+
+def test_what_is_told_again_is_not_taken_for_what_the_server_says_meanwhile() -> None:
+    """A barge-in into a restored answer, while the server adds an answer of its own."""
+
+    async def check() -> None:
+        llm = Thinking()
+        async with Servers(llm) as servers, rt.connect(transport=servers.dial) as session:
+            await session.say("one two three four five six seven eight nine ten")
+            await session.wait_for("response.done")
+            await servers.vanish()
+            await session.wait_for("connection.reconnected")
+            await session.say("Stop.")  # what it tells again is not confirmed as the answer comes
+            assert await session.settled()
+        told = [item["id"] for item in llm.requests[-1].items]
+        assert len(set(told)) == len(told)
+        assert session.conversation.connections.aliases == {}
+        assert session.conversation.set_apart == []
+        assert session.conversation.errors == []
+        assert [role for role, _ in session.conversation.transcript()] == [
+            "user",
+            "assistant",
+            "user",
+            "assistant",
+        ]
+
+    run_on_virtual_clock(check())

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from realtime_nb.analysis.connection_gaps import was_lost
 from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, Severity
 from realtime_nb.protocol.conversation import Response
+from realtime_nb.protocol.races import is_race
 from realtime_nb.protocol.words import counted
 
-__all__ = ["SESSION_RULES", "is_benign"]
+__all__ = ["SESSION_RULES"]
 
 
 BENIGN = {
@@ -19,10 +20,7 @@ BENIGN = {
     "input_audio_buffer_commit_empty": "the key was pressed for less than 100 ms",
     "item_truncate_invalid_item_id": "the item was gone",
 }
-"""Error codes that races between client and server bring about, and what they mean. Known from
-the hosted service; where it gives no code of its own, :data:`BENIGN_WORDS` tells."""
-
-BENIGN_WORDS = ("already shorter than", "Only model output audio messages can be truncated")
+"""What errors mean that races between client and server bring about."""
 
 REMEDIES = {
     "response_cancel_not_active": "send response.cancel only while a response runs; harmless",
@@ -50,11 +48,6 @@ GROWTH = 4.0
 GROWN_TOKENS = 4_000
 
 
-def is_benign(code: str | None, message: str) -> bool:
-    """Tells whether an error is of the kind that a race brings about and that changes nothing."""
-    return code in BENIGN or any(words in message for words in BENIGN_WORDS)
-
-
 def rejected_requests(evidence: Evidence) -> Iterator[Finding]:
     """Yields errors that the server answered with, grouped by code and by what was asked."""
     groups: dict[tuple[str, str], list[tuple[int, float, str]]] = {}
@@ -68,7 +61,7 @@ def rejected_requests(evidence: Evidence) -> Iterator[Finding]:
     for (code, asked), found in groups.items():
         seqs = [seq for seq, _, _ in found]
         message = found[0][2]
-        benign = is_benign(code, message)
+        benign = is_race(code, message, asked)
         what = f"{len(found)} {asked}" if asked else counted(len(found), "request")
         what += " was rejected" if len(found) == 1 else " were rejected"
         where = f"event{'s' * (len(seqs) > 1)} {', '.join(map(str, seqs[:8]))}"

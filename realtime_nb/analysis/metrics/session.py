@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from realtime_nb.analysis.cost.summary import Cost
-from realtime_nb.analysis.findings.session import is_benign
 from realtime_nb.analysis.metrics import figures
 from realtime_nb.analysis.metrics.definitions import ERROR_PREFIX
 from realtime_nb.analysis.metrics.figures import Figure
@@ -109,7 +108,7 @@ def _errors(rec: Recorded) -> dict[str, Figure]:
     if not conversation.events_applied:
         return {"errors_benign": figures.unknown("count", figures.NO_EVENTS)}
     codes = Counter(error.code or "no code" for error in conversation.errors)
-    benign = sum(is_benign(error.code, error.message) for error in conversation.errors)
+    benign = sum(error.benign for error in conversation.errors)
     return {
         "errors_benign": figures.count(benign, "server"),
         **{

@@ -195,7 +195,7 @@ def errors(what: Conversation) -> str:
     entries = "".join(
         f"<li>{_moment(error.t_s)} <b>{html.escape(error.code or 'error')}</b> "
         f"{html.escape(error.message)}</li>"
-        for error in what.errors
+        for error in what.refused
     )
     return f"<ul>{entries}</ul>" if entries else ""
 

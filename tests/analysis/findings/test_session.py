@@ -11,7 +11,6 @@ from realtime_nb.analysis.findings.session import (
     ended_early,
     failed_responses,
     failed_transcriptions,
-    is_benign,
     rate_limits,
     rejected_requests,
 )
@@ -42,20 +41,6 @@ def test_rejections_are_grouped_by_code_and_by_what_was_asked() -> None:
     assert broken.text == (
         "1 request was rejected: Unknown parameter: 'x' (unknown_parameter, event 4)."
     )
-
-
-@pytest.mark.parametrize(
-    ("code", "message", "benign"),
-    [
-        ("response_cancel_not_active", "", True),
-        ("invalid_value", "Audio content of 900ms is already shorter than 1200ms", True),
-        (None, "Only model output audio messages can be truncated", True),
-        ("invalid_value", "Invalid value: 'x'.", False),
-        (None, "", False),
-    ],
-)
-def test_which_errors_are_benign(code: str | None, message: str, benign: bool) -> None:
-    assert is_benign(code, message) is benign
 
 
 def test_errors_without_any_detail_are_still_told() -> None:
