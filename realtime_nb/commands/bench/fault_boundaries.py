@@ -69,7 +69,7 @@ async def _outcome(faults: list[Fault]) -> tuple[Outcome, FaultyTransport]:
             transport=dial, tools=[talk.book], instructions=talk.name, reconnect=policy
         ) as session:
             problem = await talk.hold(session)
-            await session._driver.until(session._driver._all_left, 5)
+            await session._driver.until(session._driver.all_left, 5)
         outcome = talk.outcome(session, llm, problem)
     appended_ms = session.conversation.input_ms
     outcome.true_ms = appended_ms - sum(one.passed.sent_audio_ms for one in transports)

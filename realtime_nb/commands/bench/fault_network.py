@@ -151,7 +151,7 @@ async def outcome(
         )
         try:
             problem = await talk.hold(session)
-            await session._driver.until(session._driver._all_left, 5)
+            await session._driver.until(session._driver.all_left, 5)
             result = talk.outcome(session, llm, problem)
             result.true_ms = await _lost_ms(network, session.conversation.input_ms, result)
         finally:
