@@ -19,6 +19,7 @@ from realtime_nb.errors import (
     ConnectionFailedError,
     RealtimeError,
     SessionClosedError,
+    at_call,
 )
 from realtime_nb.session.connect import connect
 from realtime_nb.session.endpoints import Endpoint, local
@@ -42,6 +43,7 @@ _SHOWN_COLUMNS = (
 )
 
 
+@at_call
 class SessionManager:
     """Opens sessions by name, closes those in which nothing happens any more, and ends them all.
 

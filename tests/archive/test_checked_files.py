@@ -126,7 +126,7 @@ def test_a_line_without_end_is_one_line(folder: Path) -> None:
     assert [p for p in load(folder).problems if "can't be read" in p] != []
 
 
-@pytest.mark.parametrize("told", [1e9, 1e300, 10**400, HOURS * 12.5])
+@pytest.mark.parametrize("told", [1e9, 1e300, 10**400, HOURS * 24 * 8])
 def test_durations_that_no_session_has(folder: Path, told: float) -> None:
     rewrite_header(folder, duration_s=told)
     with pytest.raises(RecordingError, match="which none does"):
@@ -150,7 +150,8 @@ def test_the_sound_of_thirteen_hours_vouches_for_as_many(folder: Path) -> None:
     size = round(13 * HOURS * 48_000)
     with (folder / "output.wav").open("wb") as file:
         file.truncate(size)
-    assert longest_s(folder) == pytest.approx(26 * HOURS, rel=0.01)
+    events = (folder / "events.jsonl").stat().st_size  # a second for each byte
+    assert longest_s(folder) == pytest.approx(max(26 * HOURS, events), rel=0.01)
     with pytest.raises(RecordingError, match="no session gives more"):
         check_file(folder / "output.wav")  # the disk holds nothing of it
     os.truncate(folder / "output.wav", round(11 * HOURS * 48_000))

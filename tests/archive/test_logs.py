@@ -70,9 +70,7 @@ def test_bare_events_without_times(kept: Kept, tmp_path: Path) -> None:
     assert said(recording) == kept.conversation.transcript()
     assert recording.problems == ["The log has no times: what is measured in time is not known."]
     assert math.isnan(recording.duration_s)
-    assert repr(recording) == (
-        "<Recording dump.jsonl: no times, event log, 3 turns, 1 call, 1 error>"
-    )
+    assert repr(recording) == ("<Recording dump.jsonl: no times, event log, 3 turns, 1 call>")
     assert recording.events.t_s.isna().all()
     assert recording.conversation.input_ms == 15_000
     assert list(recording.turns.audio_ms) == [2_000, 5_500, 0]

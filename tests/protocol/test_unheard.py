@@ -57,9 +57,10 @@ def test_what_was_heard_to_its_end_is_left_alone() -> None:
 def restored() -> tuple[Conversation, Unheard, list[dict[str, Any]]]:
     conversation, unheard, sent = answered()
     conversation.apply_connection(ConnectionReport("lost", 0.5))
-    told = {"id": "a", "type": "message", "role": "assistant", "content": []}
-    conversation.apply(ev.ItemCreate(item=told), 0.6)
-    conversation.apply(ev.ItemAdded(item=told), 0.6)
+    for item_id, role in (("q", "user"), ("a", "assistant")):
+        told = {"id": item_id, "type": "message", "role": role, "content": []}
+        conversation.apply(ev.ItemCreate(item=told), 0.6)
+        conversation.apply(ev.ItemAdded(item=told), 0.6)
     return conversation, unheard, sent
 
 

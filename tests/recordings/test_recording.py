@@ -211,7 +211,7 @@ def test_transcript(folder: Path) -> None:
 
 
 def test_shows_itself_in_a_line(folder: Path) -> None:
-    assert repr(load(folder)) == "<Recording copy: 16.2 s, local <echo>, 3 turns, 1 call, 1 error>"
+    assert repr(load(folder)) == "<Recording copy: 16.2 s, local <echo>, 3 turns, 1 call>"
 
 
 @pytest.mark.parametrize(

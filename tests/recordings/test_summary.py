@@ -32,8 +32,7 @@ def test_what_is_asked_first(local: Recording) -> None:
         "slowest answer of all": "842 ms",
         "answers cut short": str(int(local.turns["interrupted"].sum())),
         "function calls": "1",
-        "errors": "1",
-    }
+    }  # and a lost race, which is no error
 
 
 def test_a_hosted_session_has_a_price(tmp_path: Path) -> None:

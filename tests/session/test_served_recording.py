@@ -32,7 +32,7 @@ LONG_ANSWER = " ".join(["word"] * 20)  # 5 s of humming
 # A client that speaks no audio leaves the input-sample clock at 0; ids of its events are its own.
 SENT = ("floor_ms", "changed_ms")
 
-CLIENT_SIDE = {"input_ms", "events_applied", "first_ids", "updated_s"}
+CLIENT_SIDE = {"input_ms", "events_applied", "first_ids", "updated_s", "races"}
 
 
 def look_up(word: str) -> str:

@@ -165,6 +165,7 @@ def test_every_metric_by_hand(rec: MadeRecording) -> None:
         **dict.fromkeys(("turn_usd", "minute_usd", "talk_minute_usd"), UNPRICED),
         "input_lost_ms": "no microphone reported what it lost",
         "barge_in_success_share": "nobody interrupted the agent",
+        "reconnect_gap_ms": "the connection was never lost",
     }
     assert table.source.notna().equals(table.value.notna())
 
@@ -362,7 +363,11 @@ async def test_a_recorded_session_by_the_clock(tmp_path: Path) -> None:
     """Chunks of 40 ms and frames of 32; nothing else takes any time."""
     async with (
         MemoryServer() as server,
-        rt.connect(transport=server.transport, record=tmp_path) as session,
+        rt.connect(
+            transport=server.transport,
+            record=tmp_path,
+            turn_detection=rt.ServerVAD(silence_duration_ms=200),
+        ) as session,
     ):
         await session.speak(tone(1_000))  # heard up to 1024, sent at 1040; 224 more end at 1280
         await session.wait_for("response.output_audio.delta")
