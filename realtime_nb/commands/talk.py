@@ -25,7 +25,7 @@ from realtime_nb.analysis.table_cells import or_nan
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.audio.files import read_audio
 from realtime_nb.audio.pcm import SAMPLE_RATE, pcm_from_samples
-from realtime_nb.errors import ConfigurationError, RealtimeError
+from realtime_nb.errors import ConfigurationError, RealtimeError, SessionClosedError
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import Conversation
@@ -246,6 +246,11 @@ async def _converse(
             else:
                 await speech
                 answered = await session.settled(timeout_s)
+            if session.reconnecting:
+                raise SessionClosedError(
+                    "The connection was lost and was not regained in time. Is the server there?",
+                    1006,
+                )
             if _turns_taken(session) == turns:
                 problems.append(f"No speech was heard in {clip.path}.")
             elif len(session.conversation.responses) == answers:

@@ -245,11 +245,12 @@ async def test_a_server_that_goes_away_leaves_an_incomplete_recording(tmp_path: 
                 server.url,
                 api_key=server.token,
                 out=tmp_path,
+                timeout_s=3.0,
                 on_line=lambda line: heard.set(),
             )
         )
         await heard.wait()
-    with pytest.raises(SessionClosedError) as caught:
+    with pytest.raises(SessionClosedError, match="not regained in time") as caught:
         await talking
 
     (recording,) = tmp_path.iterdir()

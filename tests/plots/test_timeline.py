@@ -83,7 +83,7 @@ def test_timeline_of_a_session(tmp_path: Path) -> None:
 
     ax = load(recorder.path).plot_timeline()
 
-    assert {"speech, padded", "speech, detected", "not heard", "error"} <= set(labels(ax))
+    assert {"speech, padded", "speech, detected", "not heard"} <= set(labels(ax))
     lanes = {tick.get_text() for tick in ax.get_yticklabels()}
     assert lanes >= {"you", "agent", "tools"}
     latency = load(recorder.path).latency

@@ -110,7 +110,10 @@ class Talk:
         self.hear(f"response.{kind}", response=response)
 
     def outputs(self) -> list[str]:
-        items = [event["item"] for event in self.sent if "item" in event]
+        """What was sent, and what waits for a connection."""
+        waiting = [] if self.online else self.protocol._unconfirmed.items.values()
+        events = [*self.sent, *waiting]
+        items = [event["item"] for event in events if "item" in event]
         return [item["call_id"] for item in items if item["type"] == "function_call_output"]
 
 

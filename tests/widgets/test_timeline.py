@@ -263,11 +263,11 @@ def test_a_recording_is_drawn_as_its_plot_is(tmp_path: Path) -> None:
     assert set(lanes) == {("user", None), ("agent", None), ("agent", 0.0)}
     kinds = [mark["kind"] for mark in message["marks"]]
     table = {
-        **{"speech": 2, "call": 1, "error": 1, "turn": len(recording.turns)},
+        **{"speech": 2, "call": 1, "turn": len(recording.turns)},
         **{"response": len(recording.usage), "words": len(recording.timeline_data.said)},
     }
     assert {kind: kinds.count(kind) for kind in kinds} == table
-    assert timeline.summary().endswith("2 stretches of speech, 1 function call, 1 error")
+    assert timeline.summary().endswith("2 stretches of speech, 1 function call")
     timeline.close()
 
 
