@@ -38,6 +38,9 @@ MISSED_PINGS = 2
 """A client that says nothing to so many pings is gone: it is noticed within 18 s, and has 12 s to
 answer. What else it sends counts as well."""
 
+_MOST_EARLY = 4
+"""Pieces, as they come from the network, that are kept of what comes before the handshake is over."""
+
 _PIECES_PER_ROUND = 16
 _END_OF_REQUEST = b"\r\n\r\n"
 _TOO_MANY = (
@@ -145,8 +148,12 @@ class ClientSocket(ServerConnection):
         self._go_on()
 
     def _waits(self) -> bool:
-        early = self._request_end is None and self.protocol.state is State.CONNECTING
-        if early or (self.recv_messages.paused and not self._dropping):
+        if self._request_end is None and self.protocol.state is State.CONNECTING:
+            # Not paused at once: who is refused and goes is only noticed by reading.
+            if len(self._received) > _MOST_EARLY:
+                self.transport.pause_reading()
+            return True
+        if self.recv_messages.paused and not self._dropping:
             self.transport.pause_reading()
             return True
         return False

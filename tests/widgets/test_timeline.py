@@ -267,7 +267,7 @@ def test_a_recording_is_drawn_as_its_plot_is(tmp_path: Path) -> None:
         **{"response": len(recording.usage), "words": len(recording.timeline_data.said)},
     }
     assert {kind: kinds.count(kind) for kind in kinds} == table
-    assert timeline.summary().endswith("2 stretches of speech, 1 function call")
+    assert timeline.summary().endswith("2 stretches of speech, 1 function call, 0 errors")
     timeline.close()
 
 
