@@ -14,11 +14,11 @@ lab: $(VENV)/.lab
 talk: $(VENV)/.lab
 	$(BIN)/realtime-nb talk realtime_nb/samples/austen_0880.wav
 
-## the tests, but for pytest -m kernels and -m firefox; installs a browser and PortAudio
+## the tests, but for pytest -m kernels, -m firefox and -m long; installs a browser and PortAudio
 test: $(VENV)/.dev
 	scripts/system-packages.sh
-	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not (live or kernels)'
-	$(BIN)/python -m pytest -m 'live and not (kernels or firefox)'
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not (live or kernels or long)'
+	$(BIN)/python -m pytest -m 'live and not (kernels or firefox or long)'
 
 ## format, lint and types, without changing anything
 check: $(VENV)/.dev

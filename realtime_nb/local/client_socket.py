@@ -39,7 +39,7 @@ MISSED_PINGS = 2
 answer. What else it sends counts as well."""
 
 _MOST_EARLY = 4
-"""Pieces, as they come from the network, that are kept of what comes before the handshake is over."""
+"""Pieces, as they come from the network, kept of what comes before the handshake is over."""
 
 _PIECES_PER_ROUND = 16
 _END_OF_REQUEST = b"\r\n\r\n"

@@ -461,7 +461,7 @@ async def talk(session: rt.Session, pause_s: float) -> None:
     ("seconds", "sessions"),
     [
         pytest.param(4, 100, marks=pytest.mark.timeout(200)),
-        pytest.param(60, 100, marks=[pytest.mark.live, pytest.mark.timeout(240)]),
+        pytest.param(60, 100, marks=[pytest.mark.long, pytest.mark.timeout(240)]),
     ],
 )
 async def test_a_hundred_sessions_leave_nothing_behind(

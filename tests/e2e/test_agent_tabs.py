@@ -144,7 +144,7 @@ def test_the_transcript_follows_unless_somebody_scrolled_up(
         field.fill(f"Message number {n}. " + "It has a few words more. " * 3)
         field.press("Enter")
     log = page.page.get_by_role("log")
-    log.get_by_text("Message number 13").wait_for()
+    log.get_by_text("Message number 13").first.wait_for()
     page.wait_for("agent.settled().result(30)", timeout_s=40)
     page.wait_in_page(AT_END)
     log.hover()

@@ -172,7 +172,8 @@ async def _knock(address: Address) -> None:
         while True:
             wires.append(await _dial(address))
             if len(wires) > 300:
-                wires.pop(0).writer.transport.abort()
+                first = wires.pop(0)  # named, as a writer that nobody holds tells that it is open
+                first.writer.transport.abort()
     finally:
         for wire in wires:
             wire.writer.transport.abort()
