@@ -12,6 +12,7 @@ import datetime
 import json
 import re
 import time
+import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,7 +69,7 @@ class RuleLLM:
     def __init__(self, clock: Callable[[], datetime.date] = datetime.datetime.now) -> None:
         self.name = "rules"
         self.clock = clock
-        self._threads = WorkThreads(1, "thinking")  # more would only wait for each other
+        self._threads = self._new_threads()
 
     def reply(self, request: Request) -> AsyncIterator[Text | Call]:
         """Streams the answer: the text word by word, or one function call."""
@@ -77,7 +78,12 @@ class RuleLLM:
     def close(self) -> None:
         """Ends the thread that thinks; another one begins if it is asked again."""
         self._threads.shutdown(wait=False)
-        self._threads = WorkThreads(1, "thinking")
+        self._threads = self._new_threads()
+
+    def _new_threads(self) -> WorkThreads:
+        threads = WorkThreads(1, "thinking")  # more would only wait for each other
+        weakref.finalize(self, threads.shutdown, wait=False)  # for who doesn't close it
+        return threads
 
     async def _stream(self, request: Request) -> AsyncIterator[Text | Call]:
         loop = asyncio.get_running_loop()

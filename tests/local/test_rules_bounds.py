@@ -77,3 +77,13 @@ async def test_the_loop_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     gate.set()  # which the loop could not, if it thought itself
     assert [piece.delta for piece in await answering] == ["Well."]
     assert threads[0].startswith("realtime_nb-thinking")
+
+
+async def test_a_thread_ends_with_who_thinks_in_it() -> None:
+    before = {*threading.enumerate()}
+    llm = RuleLLM()
+    assert [piece async for piece in llm.reply(Request(items=[]))]
+    (begun,) = {*threading.enumerate()} - before
+    assert begun.is_alive()
+    del llm  # which nobody closed
+    await become_true(lambda: not begun.is_alive())
