@@ -58,7 +58,7 @@ async def test_it_moves_while_nobody_has_a_microphone() -> None:
 @virtual
 async def test_where_no_other_server_answers_it_comes_back_after_its_end() -> None:
     servers = Servers(Thinking(), session_s=60.0)
-    servers.refusals = [rt.ConnectionFailedError("nobody there") for _ in range(12)]
+    servers.refusals = [rt.ConnectionFailedError("nobody there") for _ in range(5)]
     async with servers, rt.connect(transport=servers.dial) as session:
         await session.wait_for("connection.reconnected", timeout_s=120)
         (gap,) = session.reconnections
