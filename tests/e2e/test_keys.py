@@ -136,6 +136,7 @@ def test_no_keys_reach_jupyterlab(open_page: OpenPage, shown: str) -> None:
     } == set()
 
 
+@pytest.mark.long  # the same keys as in JupyterLab, whose shortcuts are found the same way
 def test_no_keys_reach_notebook_7(lab: Lab, playwright: Playwright, shown: str) -> None:
     name = lab.notebook("keys_in_seven.ipynb")
     content = json.loads((lab.folder / name).read_text())
