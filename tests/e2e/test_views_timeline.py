@@ -106,7 +106,7 @@ def assert_same(heard: Samples, wanted: Samples) -> None:
 def test_a_recordings_timeline(show: Show, recording: Recording) -> None:
     clicks: list[float] = []
     view = show(Timeline(recording, on_click=clicks.append))
-    labelled(view, "0:00 to 0:16: 2 stretches of speech, 1 function call, 2 errors")
+    labelled(view, "0:00 to 0:16: 2 stretches of speech, 1 function call, 1 error")
     assert view.page.evaluate(PIXELS, [*AGENT, 0, 1]) > 500
     assert view.page.evaluate(PIXELS, [*CALL, 0.45, 0.6]) > 50
     assert view.page.evaluate(PIXELS, [*CALL, 0.7, 1]) == 0
