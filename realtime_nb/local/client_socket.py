@@ -20,7 +20,7 @@ from websockets.protocol import Event, State
 from realtime_nb.local.frames import Flood, FrameCutter
 from realtime_nb.local.messages import LongAppend, MessageReader
 from realtime_nb.local.sharing import Sharing
-from realtime_nb.protocol.problems import Problem, Refused
+from realtime_nb.protocol.problems import Refused
 
 __all__ = ["CLOSE_S", "ClientSocket", "Received"]
 
@@ -48,7 +48,7 @@ _TOO_MANY = (
     b"Content-Type: text/plain\r\nContent-Length: 24\r\n\r\nToo many new connections"
 )
 
-Received = str | bytes | LongAppend | Problem
+Received = str | bytes | LongAppend | Refused
 """A message, or what is wrong with it."""
 
 
@@ -255,4 +255,4 @@ class ClientSocket(ServerConnection):
         try:
             return message.end()
         except Refused as refused:
-            return refused.problem
+            return refused

@@ -23,7 +23,7 @@ from realtime_nb.local.messages import LongAppend
 from realtime_nb.local.sharing import LoopShare, Sharing
 from realtime_nb.local.speaking import SpeechPace, respond
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.protocol.problems import Problem
+from realtime_nb.protocol.problems import Refused
 from realtime_nb.protocol.server import CancelResponse, Job, Respond, ServerProtocol, Transcribe
 
 __all__ = ["Connection", "close_socket", "cut", "new_id"]
@@ -167,7 +167,7 @@ class Connection:
         for piece in _pieces(message):
             async with self._share.turn():
                 match piece:
-                    case Problem():
+                    case Refused():
                         self.core.refuse(piece)
                     case dict():
                         self.core.receive(piece)
@@ -287,7 +287,7 @@ class Connection:
             self._responses.pop(job.response_id, None)
 
 
-def _pieces(message: Received) -> Iterator[str | bytes | JsonObject | Problem]:
+def _pieces(message: Received) -> Iterator[str | bytes | JsonObject | Refused]:
     """Yields a message, or a long append as several: what is heard doesn't depend on the cuts."""
     if not isinstance(message, LongAppend):
         yield message

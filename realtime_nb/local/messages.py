@@ -63,7 +63,8 @@ class MessageReader:
     @property
     def long(self) -> bool:
         """Whether it is kept beyond what every client may send at any time."""
-        return self._problem is None and self._chars > LONG_CHARS
+        refused = self._problem or (self._append and self._append.problem)
+        return refused is None and self._chars > LONG_CHARS
 
     def push(self, text: str) -> None:
         """Takes the next of it; what is wrong with it is told in the end."""
@@ -112,9 +113,15 @@ class MessageReader:
 
 
 class _AppendReader:
-    """A long append after the quote that opens its audio."""
+    """A long append after the quote that opens its audio.
+
+    Attributes:
+        problem: what is wrong with its audio; what comes of that then is only passed over, for the
+            ``event_id`` that may stand behind.
+    """
 
     def __init__(self, head: str) -> None:
+        self.problem: Problem | None = None
         self._head = head
         self._tail: str | None = None
         self._carried = ""
@@ -127,11 +134,20 @@ class _AppendReader:
             audio, quote, tail = text.partition('"')
             if quote:
                 self._tail, text = "", tail
-            self._take(audio, last=bool(quote))
+            if self.problem is None:
+                self._try(audio, last=bool(quote))
         if self._tail is not None:
             self._tail += text
             if len(self._tail) > _HEAD_CHARS:
                 raise Refused(_no_append())
+
+    def _try(self, audio: str, *, last: bool) -> None:
+        try:
+            self._take(audio, last=last)
+        except Refused as refused:
+            self.problem = refused.problem
+            self._audio.clear()
+            self._carried = ""
 
     def _take(self, audio: str, *, last: bool) -> None:
         if "\\" in audio:
@@ -156,10 +172,13 @@ class _AppendReader:
             event = msgspec.json.decode(text)
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             message = f"Invalid event: failed to parse JSON value. {str(error)[:200]}"
-            raise Refused(Problem("invalid_json", message)) from None
+            raise Refused(self.problem or Problem("invalid_json", message)) from None
+        cause = event.get("event_id") if isinstance(event, dict) else None
+        if self.problem is not None:
+            raise Refused(self.problem, cause if isinstance(cause, str) else None)
         shape = isinstance(event, dict) and set(event) - {"event_id"} == {"type", "audio"}
         if not shape or event["type"] != "input_audio_buffer.append" or event["audio"] != "":
-            raise Refused(_no_append())
+            raise Refused(_no_append(), cause if isinstance(cause, str) else None)
         del event["audio"]
         return LongAppend(event, self._audio)
 

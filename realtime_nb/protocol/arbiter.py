@@ -17,15 +17,12 @@ from collections.abc import Callable
 
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import ErrorEvent, JsonObject
-from realtime_nb.protocol.races import RACES
+from realtime_nb.protocol.races import RACES, is_race
 
 __all__ = ["FILLER", "ResponseArbiter", "declared_in", "is_apart", "lost_race"]
 
 FILLER: JsonObject = {"realtime_nb": "filler"}
 """The metadata of a response that is said while a function runs, and is no answer."""
-
-_LOST_RACE = "conversation_already_has_active_response"
-_LOST_RACE_WORDS = "already has an active response"
 
 
 class ResponseArbiter:
@@ -258,4 +255,4 @@ def declared_in(response: object) -> set[str]:
 
 def lost_race(error: ErrorEvent) -> bool:
     """Tells whether the server refused a response because another one runs."""
-    return error.code == _LOST_RACE or _LOST_RACE_WORDS in error.message
+    return is_race(error.code, error.message, "response.create")

@@ -27,11 +27,15 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class Refused(Exception):
-    """Inside the server's core: the event at hand can't be obeyed; nothing was changed."""
+    """Inside the server's core: the event at hand can't be obeyed; nothing was changed.
 
-    def __init__(self, problem: Problem) -> None:
+    ``cause`` is the ``event_id`` of that event, where it is not at hand itself.
+    """
+
+    def __init__(self, problem: Problem, cause: str | None = None) -> None:
         super().__init__(problem.message)
         self.problem = problem
+        self.cause = cause
 
 
 _MISSING = re.compile(r"^Object missing required field `(?P<field>.*?)`")

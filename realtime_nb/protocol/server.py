@@ -152,9 +152,9 @@ class ServerProtocol:
             return
         self.receive(raw, len(frame))
 
-    def refuse(self, problem: Problem) -> None:
+    def refuse(self, refused: Refused) -> None:
         """Answers a message that its reader refused already."""
-        self._refuse(problem, None)
+        self._refuse(refused.problem, refused.cause)
 
     @property
     def audio_bytes(self) -> int:

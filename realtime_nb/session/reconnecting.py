@@ -133,6 +133,11 @@ class Reconnect:
                 f"history is {self.history!r}; give 'items', 'summary', 'none' or a function of "
                 "the conversation."
             )
+        if not isinstance(self.jitter, bool):
+            raise ConfigurationError(f"jitter is {self.jitter!r}; give True or False.")
+        spoken = self.spoken
+        if spoken is not None and not (isinstance(spoken, str) and spoken.strip()):
+            raise ConfigurationError(f"spoken is {spoken!r}; give a text, or None for nothing.")
         if self.playback not in ("finish", "stop"):
             raise ConfigurationError(f"playback is {self.playback!r}; give 'finish' or 'stop'.")
 

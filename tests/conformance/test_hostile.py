@@ -224,8 +224,24 @@ async def test_an_append_beyond_the_limit_is_refused() -> None:
     async with fake_server() as server, joined(server) as client:
         await client.send("input_audio_buffer.append", audio=payload, event_id="too-long")
         error = (await client.until("error"))["error"]
-        assert error["event_id"] is None  # it stands behind what is not looked at any more
+        assert error["event_id"] == "too-long"
         assert "15 MiB" in error["message"]
+        await client.send("input_audio_buffer.commit")
+        assert "0.00ms" in (await client.until("error"))["error"]["message"]
+
+
+@pytest.mark.parametrize("first", ["audio", "event_id"])
+@pytest.mark.parametrize("audio", [base64.b64encode(bytes(15 * MIB + 3)).decode(), "?" * MIB])
+async def test_a_long_append_is_refused_by_its_id_wherever_that_stands(
+    first: str, audio: str
+) -> None:
+    fields = {"event_id": "mine", "audio": audio}
+    order = sorted(fields, key=lambda name: name != first)
+    event = {"type": "input_audio_buffer.append", **{name: fields[name] for name in order}}
+    async with fake_server() as server, joined(server) as client:
+        await client.socket.send(json.dumps(event))
+        error = (await client.until("error"))["error"]
+        assert error["event_id"] == "mine"
         await client.send("input_audio_buffer.commit")
         assert "0.00ms" in (await client.until("error"))["error"]["message"]
 

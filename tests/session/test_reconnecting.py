@@ -81,6 +81,9 @@ def test_without_jitter_it_waits_as_long_as_it_may() -> None:
         ({"before_expiry_s": True}, "before_expiry_s"),
         ({"history": "everything"}, "history"),
         ({"playback": "pause"}, "playback"),
+        ({"jitter": "no"}, "jitter"),
+        ({"spoken": 3}, "spoken"),
+        ({"spoken": " "}, "spoken"),
     ],
 )
 def test_impossible_policies_are_refused_by_name(options: dict[str, Any], name: str) -> None:
