@@ -231,9 +231,12 @@ class LocalServer:
         loop = asyncio.get_running_loop()
         until_s = loop.time() + CLOSE_S + _THREADS_S
         if server is not None:
+            await _stop_accepting(server)
             for connection in self._connections:
                 connection.finish(1001, "")
-            for client in server.handlers:
+            for client in [*server.handlers]:
+                if client.protocol.state is State.CONNECTING:
+                    cut(client)  # it may say nothing for long, and has nothing to lose
                 cast("ClientSocket", client).drop_input()
             server.close()  # 1001 for every client
             try:
@@ -371,6 +374,22 @@ def _bound(port: int) -> socket.socket:
         bound.close()
         raise
     return bound
+
+
+async def _stop_accepting(server: ws.Server) -> None:
+    """Returns when nobody new comes, and who came is known to the server.
+
+    asyncio loses the socket of a client that it accepts in the round in which a server is closed
+    (it asserts that the server still listens), so that round must be over.
+    """
+    loop = asyncio.get_running_loop()
+    for listening in server.sockets:
+        with contextlib.suppress(
+            NotImplementedError
+        ):  # Windows: nothing is accepted in rounds there
+            loop.remove_reader(listening.fileno())
+    for _ in range(3):  # its task is made, then its transport, then its connection
+        await asyncio.sleep(0)
 
 
 def _is_this_machine(hosts: Sequence[str]) -> bool:

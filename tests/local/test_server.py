@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import socket
 import threading
@@ -382,6 +383,34 @@ async def test_closing_waits_for_no_client_that_does_not_read(
         assert (await other.close_code())[0] == 1001
         deaf.socket.transport.abort()
     assert server.connections == 0
+
+
+@pytest.mark.parametrize("rounds", range(8))
+def test_closing_loses_no_client_that_comes_at_that_moment(
+    rounds: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def knock_and_close() -> list[bytes]:
+        async with contextlib.AsyncExitStack() as clients:
+            async with fake_server() as server:
+                coming = [socket.socket() for _ in range(30)]
+                for client in coming:
+                    clients.callback(client.close)
+                    client.setblocking(False)
+                    client.connect_ex(("127.0.0.1", server.port))
+                for _ in range(rounds):
+                    await asyncio.sleep(0)
+            loop = asyncio.get_running_loop()
+            async with asyncio.timeout(5):
+                return [await said_to(client, loop) for client in coming]
+
+    async def said_to(client: socket.socket, loop: asyncio.AbstractEventLoop) -> bytes:
+        with contextlib.suppress(ConnectionError):
+            return await loop.sock_recv(client, 1_000)
+        return b""
+
+    assert set(asyncio.run(knock_and_close())) == {b""}  # nobody is left waiting
+    assert caplog.text == ""
+    gc.collect()  # an unclosed socket warns, which fails the test
 
 
 async def test_closing_does_not_wait_for_ever_for_an_engine(
