@@ -22,7 +22,7 @@ from onnx import numpy_helper
 
 MD5 = "302cb198a7bb0400c62b73db2942737f"
 MODELS = Path(__file__).parents[1] / "realtime_nb" / "audio" / "models"
-# Name in the graph → name in the .npz. Arrays are kept as they are; vad.py arranges them.
+# Name in the graph → name in the .npz. Arrays are kept as they are; silero.py arranges them.
 TENSORS = {
     "stft.forward_basis_buffer": "stft",
     "decoder.decoder.2.weight": "output_weight",

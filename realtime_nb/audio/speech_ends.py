@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
+from realtime_nb.audio.frame_detector import FrameDetector
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, samples_from_pcm
-from realtime_nb.audio.vad import FrameDetector
 from realtime_nb.protocol.turns import FRAME_MS, SpeechStart, SpeechStop, TurnDetector, TurnSettings
 
 __all__ = ["REFERENCE_SETTINGS", "SpeechListener"]

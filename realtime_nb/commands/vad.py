@@ -13,7 +13,8 @@ import numpy as np
 from realtime_nb.audio.files import AudioFile, read_audio
 from realtime_nb.audio.levels import QUIET_PEAK_DBFS
 from realtime_nb.audio.pcm import SAMPLE_RATE
-from realtime_nb.audio.vad import speech_as_heard, speech_engine
+from realtime_nb.audio.speech_engines import speech_engine
+from realtime_nb.audio.vad import speech_as_heard
 from realtime_nb.protocol.turns import SpeechSpan, TurnSettings
 from realtime_nb.recordings.progress import progress_bar
 

@@ -29,7 +29,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.typing import Subprotocol
 
-from realtime_nb.audio.vad import FrameDetector
+from realtime_nb.audio.frame_detector import FrameDetector
 from realtime_nb.errors import ConfigurationError, at_call
 from realtime_nb.local import admission, client_socket
 from realtime_nb.local.client_socket import CLOSE_S, ClientSocket

@@ -11,7 +11,7 @@ import binascii
 from collections.abc import Callable
 from typing import Protocol
 
-from realtime_nb.audio.vad import FrameDetector
+from realtime_nb.audio.frame_detector import FrameDetector
 from realtime_nb.protocol.audio_formats import format_of, session_format
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.protocol.dialect import ga_name

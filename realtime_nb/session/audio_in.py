@@ -6,8 +6,8 @@ import base64
 from collections import deque
 from collections.abc import Callable
 
+from realtime_nb.audio.frame_detector import FrameDetector
 from realtime_nb.audio.pcm import SAMPLE_RATE
-from realtime_nb.audio.vad import FrameDetector
 from realtime_nb.audio.wire import WireAudio
 from realtime_nb.protocol.turns import FRAME_MS
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.frame_detector import FrameDetector, speech_probabilities
 from realtime_nb.audio.pcm import pcm_from_samples, samples_from_pcm, ulaw_decode, ulaw_encode
-from realtime_nb.audio.vad import FrameDetector, speech_probabilities
 from realtime_nb.protocol.server import ServerProtocol
 from realtime_nb.protocol.turns import TurnSettings, find_speech_spans
 from realtime_nb.testing import CountingIds, silence

@@ -16,7 +16,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from realtime_nb.audio.vad import FrameDetector
+from realtime_nb.audio.frame_detector import FrameDetector
 from realtime_nb.local.llm import Call, Reply, Request, ScriptedLLM
 from realtime_nb.local.server import LocalServer
 from realtime_nb.protocol.server import CancelResponse, Job, Respond, ServerProtocol, Transcribe

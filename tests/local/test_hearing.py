@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.frame_detector import FrameDetector
 from realtime_nb.audio.pcm import alaw_encode, pcm_from_samples, ulaw_encode
-from realtime_nb.audio.vad import FrameDetector
 from realtime_nb.local.hearing import MIN_SPEECH_MS, hear
 from realtime_nb.local.stt import load_stt
 from realtime_nb.local.tts import load_tts

@@ -12,8 +12,8 @@ import pytest
 
 import realtime_nb as rt
 from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.frame_detector import FrameDetector
 from realtime_nb.audio.pcm import pcm_from_samples
-from realtime_nb.audio.vad import FrameDetector
 from realtime_nb.local.llm import ScriptedLLM
 from realtime_nb.recordings.recording import Recording
 from realtime_nb.recordings.replay import replay

@@ -26,8 +26,8 @@ import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 
 from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.frame_detector import FrameDetector
 from realtime_nb.audio.pcm import SAMPLE_RATE, pcm_from_samples
-from realtime_nb.audio.vad import FrameDetector
 from realtime_nb.commands.bench.hostile_clients import KINDS, Address, attack
 from realtime_nb.commands.samples import AUSTEN
 from realtime_nb.errors import ConfigurationError

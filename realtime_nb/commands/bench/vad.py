@@ -12,16 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.frame_detector import FrameDetector
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, pcm_from_samples
+from realtime_nb.audio.silero import SileroVAD
 from realtime_nb.audio.speech_ends import SpeechListener
-from realtime_nb.audio.vad import (
-    FRAME_SAMPLES,
-    VAD_SAMPLE_RATE,
-    FrameDetector,
-    SileroVAD,
-    SpeechEngine,
-    sweep_turns,
-)
+from realtime_nb.audio.speech_engines import FRAME_SAMPLES, VAD_SAMPLE_RATE, SpeechEngine
+from realtime_nb.audio.vad import sweep_turns
 from realtime_nb.commands.bench.scenes import Scene, cut_words, scene
 from realtime_nb.commands.samples import SAMPLES
 from realtime_nb.errors import ConfigurationError
@@ -67,7 +63,7 @@ class OnnxSilero:
         self._input = np.zeros((1, 64 + FRAME_SAMPLES), np.float32)
 
     def probabilities(self, samples: Samples) -> Samples:
-        """Implements :class:`~realtime_nb.audio.vad.SpeechEngine`."""
+        """Implements :class:`~realtime_nb.audio.speech_engines.SpeechEngine`."""
         frames = samples.reshape(-1, FRAME_SAMPLES)
         result = np.empty(len(frames), np.float32)
         feed = {"input": self._input, "state": self._state, "sr": self._sample_rate}

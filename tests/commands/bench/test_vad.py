@@ -6,7 +6,7 @@ import pytest
 
 from realtime_nb.commands.bench import vad
 from realtime_nb.errors import AudioError, ConfigurationError
-from tests.audio.test_vad import original_silero
+from tests.audio.test_silero import original_silero
 from tests.paths import DATA
 
 
