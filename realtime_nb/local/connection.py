@@ -136,13 +136,15 @@ class Connection:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             expiry.cancel()
-            self._memory.forget(self._hold_less)
             closing = self._end.result() if self._end.done() else None
             self.finish(1000, "")
             tasks = [*self._tasks]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self.core.forget()  # now: to close takes as long as the client likes
+            self._outgoing = asyncio.Queue()
+            self._memory.forget(self._hold_less)
         if closing is not None:
             await close_socket(self._socket, *closing)
 

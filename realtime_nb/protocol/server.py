@@ -166,6 +166,14 @@ class ServerProtocol:
         """About what all items, responses and settings take, those of the past included."""
         return self._said_bytes + _STEP_BYTES * (self._changes + len(self.conversation.history))
 
+    def forget(self) -> None:
+        """Forgets the conversation, once it is over.
+
+        Its parts know it, and it knows its parts: without this they would stay until Python looks
+        for such circles, which in a quiet server is late.
+        """
+        vars(self).clear()
+
     def receive(self, raw: object, size: int = 0) -> None:
         """Takes one decoded event, which had so many characters."""
         if not isinstance(raw, dict):

@@ -300,10 +300,25 @@ async def test_after_its_end_a_session_starts_nothing() -> None:
     async with fake_server(llm=llm) as server:
         async with joined(server):
             connection = connection_of(server)
+            connection.finish(1000, "")
+            connection.core.receive({"type": "response.create"})
+            assert connection._pump() == []
         await become_true(lambda: server.connections == 0)
-        connection.core.receive({"type": "response.create"})
-        assert connection._pump() == []
         assert connection._tasks == set()
+
+
+async def test_a_session_that_is_over_holds_nothing_while_its_client_stays(
+    request: pytest.FixtureRequest,
+) -> None:
+    gc.disable()  # what goes only when circles are looked for may stay for long
+    request.addfinalizer(gc.enable)
+    async with fake_server() as server, joined(server) as client:
+        held = weakref.ref(connection_of(server).core._items)
+        client.socket.transport.pause_reading()  # so it never answers the CLOSE
+        connection_of(server).finish(1013, "")
+        await become_true(lambda: held() is None)
+        assert server.connections == 1
+        client.socket.transport.abort()
 
 
 async def test_a_session_expires() -> None:
