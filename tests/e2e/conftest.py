@@ -1,8 +1,8 @@
 """A real JupyterLab and a real Chromium whose microphone plays a file.
 
-``lab`` is one server for the whole run, cut off from the user's own Jupyter. ``open_page`` starts a
-browser with a given microphone and opens a new notebook; `LabPage` runs cells in it. All of it is
-marked ``e2e`` and ``live``; a test that needs another ipykernel is marked ``kernels`` besides.
+``lab`` is one server for the whole run, cut off from the user's own Jupyter. ``open_page`` opens a
+new notebook in a browser with a given microphone; `LabPage` runs cells in it. All of it is marked
+``e2e`` and ``live``; a test that needs another ipykernel is marked ``kernels`` besides.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import venv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -21,6 +21,7 @@ import pytest
 
 from realtime_nb.commands.bench.browser import chromium, open_browser, start_playwright
 from realtime_nb.commands.bench.lab_page import Lab, LabPage, open_notebook, running_lab
+from tests.e2e.shared_pages import SharedPages
 
 if TYPE_CHECKING:
     from playwright.sync_api import Playwright
@@ -54,7 +55,9 @@ def playwright() -> Iterator[Playwright]:
 
 
 class OpenPage(Protocol):
-    """Opens a new notebook in a new browser; the arguments are those of `open_browser`."""
+    """Opens a new notebook. It is in a browser of its own for the test that says so (``own``) as it
+    changes the page itself, and where a browser of another kind is asked for; else in the one that
+    the module's tests share. The other arguments are those of `open_browser`."""
 
     def __call__(
         self,
@@ -64,14 +67,37 @@ class OpenPage(Protocol):
         flags: Sequence[str] = (),
         host: str = "127.0.0.1",
         size: tuple[int, int] = (1100, 800),
+        own: bool = False,
     ) -> LabPage: ...
+
+
+PASSED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
+
+
+@pytest.fixture(scope="module")
+def shared_pages(
+    lab: Lab, playwright: Playwright, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SharedPages]:
+    pages = SharedPages(playwright, lab, tmp_path_factory.mktemp("microphone"))
+    yield pages
+    pages.close()
 
 
 @pytest.fixture
 def open_page(
-    lab: Lab, playwright: Playwright, request: pytest.FixtureRequest
+    lab: Lab, playwright: Playwright, shared_pages: SharedPages, request: pytest.FixtureRequest
 ) -> Iterator[OpenPage]:
-    """Pages of this test; their kernels and browsers end with it."""
+    """Pages of this test; their kernels end with it, and browsers that are its own."""
     opened: list[LabPage] = []
     browsers = ExitStack()
     stem = "".join(c if c.isalnum() else "_" for c in request.node.name)
@@ -83,9 +109,12 @@ def open_page(
         flags: Sequence[str] = (),
         host: str = "127.0.0.1",
         size: tuple[int, int] = (1100, 800),
+        own: bool = False,
     ) -> LabPage:
-        browser = browsers.enter_context(open_browser(playwright, microphone, allow, flags))
         name = lab.notebook(f"{stem}_{len(opened)}.ipynb", kernel)
+        if allow and not (own or flags or host != "127.0.0.1"):
+            return shared_pages.open(name, microphone, size)
+        browser = browsers.enter_context(open_browser(playwright, microphone, allow, flags))
         opened.append(open_notebook(browser, lab, name, host, size))
         return opened[-1]
 
@@ -94,6 +123,7 @@ def open_page(
         for page in opened:
             if not page.page.is_closed():
                 page.shut_down_kernel()
+    shared_pages.tidy(keep=request.node.stash.get(PASSED, False))
 
 
 @pytest.fixture(scope="session")

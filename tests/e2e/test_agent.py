@@ -130,7 +130,7 @@ def words_of(text: str) -> list[str]:
 def test_a_voice_goes_in_and_an_answer_comes_out(
     open_page: OpenPage, says: Callable[..., Path]
 ) -> None:
-    page = open_page(says(YOUNG_MAN))
+    page = open_page(says(YOUNG_MAN), own=True)
     page.page.evaluate(TAP)
     show_agent(page)
     connect(page)
@@ -161,7 +161,7 @@ def test_a_voice_goes_in_and_an_answer_comes_out(
     ids=["idle", "while a cell sleeps", "while a cell computes"],
 )
 def test_speech_stops_the_answer(open_page: OpenPage, says: Callable[..., Path], cell: str) -> None:
-    page = open_page(says(YOUNG_MAN, 3.0, AMIABLE))
+    page = open_page(says(YOUNG_MAN, 3.0, AMIABLE), own=True)
     page.page.evaluate(TAP)
     show_agent(page)
     connect(page)
@@ -341,7 +341,7 @@ COUNT_PLAYED = """
 def test_a_page_reloaded_in_the_middle_of_an_answer(
     open_page: OpenPage, says: Callable[..., Path]
 ) -> None:
-    page = open_page(says(YOUNG_MAN))
+    page = open_page(says(YOUNG_MAN), own=True)
     page.page.evaluate(TAP)
     page.page.evaluate(COUNT_PLAYED)
     show_agent(page)

@@ -97,7 +97,7 @@ def fetch_servers_copy(page: LabPage, folder: Path) -> bytes:
 @pytest.mark.long
 def test_a_minute_arrives_at_the_server_to_the_sample(open_page: OpenPage, tmp_path: Path) -> None:
     wav = microphone_wav(tmp_path, 66)
-    page = open_page(wav)
+    page = open_page(wav, own=True)
     tap_capture(page.page)
     page.run(AGENT)
     page.show("agent")

@@ -117,7 +117,7 @@ def keys_beside_controls(page: Page) -> None:
 
 
 def test_no_keys_reach_jupyterlab(open_page: OpenPage, shown: str) -> None:
-    page = open_page()
+    page = open_page(own=True)
     page.show(shown)
     page.page.evaluate(
         """() => {
