@@ -24,7 +24,7 @@ from realtime_nb.local.stt import load_stt
 from tests.devices.jack import Jack, why_no_jack
 from tests.paths import DATA
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.alone]
 
 PERSON_CLIENT = "PortAudio-01"  # the first one is this process's, which names the devices
 AGENT_CLIENTS = r"PortAudio-0[2-9]"

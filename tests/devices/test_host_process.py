@@ -196,6 +196,7 @@ def source(jack: Jack) -> Iterator[Callable[[], None]]:
     process.communicate(b"\n", timeout=10)
 
 
+@pytest.mark.alone
 async def test_nothing_is_lost_beside_a_busy_kernel(jack: Jack, source: Callable[[], None]) -> None:
     heard, problems = bytearray(), list[str]()
     microphone = HostMicrophone(

@@ -127,6 +127,7 @@ def words_of(text: str) -> list[str]:
     return re.findall(r"[a-z']+", text.lower())
 
 
+@pytest.mark.alone
 def test_a_voice_goes_in_and_an_answer_comes_out(
     open_page: OpenPage, says: Callable[..., Path]
 ) -> None:
@@ -151,6 +152,7 @@ def test_a_voice_goes_in_and_an_answer_comes_out(
     page.wait_in_page("() => opened.tracks.every((track) => track.readyState === 'ended')")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "cell",
     [

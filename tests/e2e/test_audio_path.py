@@ -65,6 +65,7 @@ def show_widgets(page: LabPage) -> None:
     page.page.get_by_text("Speaker", exact=True).wait_for()
 
 
+@pytest.mark.alone
 def test_what_is_played_is_counted_and_a_flush_tells_where_it_stopped(open_page: OpenPage) -> None:
     page = open_page()
     show_widgets(page)
@@ -98,6 +99,7 @@ def test_what_is_played_is_counted_and_a_flush_tells_where_it_stopped(open_page:
     assert [(r["item_id"], r["unplayed_samples"]) for r in lost] == [("two", 24000)]
 
 
+@pytest.mark.alone
 def test_playback_goes_on_while_a_cell_computes(open_page: OpenPage) -> None:
     page = open_page()
     show_widgets(page)

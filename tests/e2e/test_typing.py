@@ -55,13 +55,13 @@ def test_typing_while_the_agent_speaks(open_page: OpenPage, screenshots: Path, t
     field = shown_agent(page, "" if typing == "interrupts" else ", typing='waits'")
     type_in(field, COUNT)
     page.page.locator(".rtnb-panel [data-state=speaking]").first.wait_for()
-    page.wait_for(
-        "any(item.role == 'assistant' and item.heard_text"
+    page.wait_for(  # a word or two were heard; their text comes before them
+        "any(item.role == 'assistant' and item.played_ms and item.played_ms >= 1_500"
         " for item in agent.conversation.in_order())"
     )
     type_in(field, "What can you do?")
     log = page.page.get_by_role("log")
-    log.get_by_text("What can you do?").wait_for()
+    log.get_by_text("What can you do?").first.wait_for()  # answers say it, too
     told = facts(page)
     assert told["errors"] == []
     assert [text for role, text in told["said"] if role == "user"] == [COUNT, "What can you do?"]

@@ -24,6 +24,13 @@ def add():
 adding = threading.Thread(target=add)
 adding.start()
 """
+# Runs until the test has seen what it waits for.
+BUSY = """
+from pathlib import Path
+while not Path({seen!r}).exists():
+    time.sleep(0.01)
+print("seen")
+"""
 CELLS = "jupyterapp.shell.currentWidget.content.model.sharedModel.cells.length"
 
 
@@ -91,18 +98,20 @@ def test_keys_are_the_tables_own_while_it_has_the_focus(
     assert page.page.evaluate(CELLS) == cells
 
 
-def test_events_and_payloads_come_while_a_cell_runs(open_page: OpenPage) -> None:
+def test_events_and_payloads_come_while_a_cell_runs(open_page: OpenPage, tmp_path: Path) -> None:
     page = open_page()
     page.run(INSPECTOR)
     page.show("inspector")
     page.wait_in_page("document.querySelector('.rtnb-events-count')?.textContent === '0 events'")
     page.run(ADDING)
-    running = page.start("time.sleep(6); print('slept')")
+    seen = tmp_path / "seen"
+    running = page.start(BUSY.format(seen=str(seen)))
     page.wait_in_page("document.querySelector('.rtnb-events-count').textContent === '200 events'")
     page.page.get_by_text("number 199").click()
     page.wait_in_page("document.querySelector('pre.rtnb-json')?.textContent.includes('\"n\": 199')")
     assert page.outputs(running) == []
-    assert page.result(running) == "slept\n"
+    seen.touch()
+    assert page.result(running) == "seen\n"
 
 
 def test_a_saved_notebook_holds_the_summary_and_no_event(
@@ -121,7 +130,7 @@ def test_a_saved_notebook_holds_the_summary_and_no_event(
 
 
 def test_listening_and_running_a_tool_again_in_a_notebook(
-    open_page: OpenPage, recorded: Path
+    open_page: OpenPage, recorded: Path, tmp_path: Path
 ) -> None:
     """Audio blocks, the selection and a re-run cross a real comm, while a cell runs."""
     page = open_page()
@@ -139,7 +148,8 @@ calls = CallInspector(load({str(recorded)!r}), tools=[book])
     page.show("calls")
     page.wait_in_page("document.querySelector('canvas')?.ariaLabel?.includes('2 stretches')")
     page.wait_in_page("document.querySelectorAll('.rtnb-calls-row').length === 1")
-    running = page.start("time.sleep(8); print('slept')")
+    seen = tmp_path / "seen"
+    running = page.start(BUSY.format(seen=str(seen)))
     page.page.locator("canvas").focus()
     for _ in range(3):
         page.page.keyboard.press("Shift+ArrowRight")
@@ -152,6 +162,7 @@ calls = CallInspector(load({str(recorded)!r}), tools=[book])
     page.page.get_by_role("button", name="Run", exact=True).click()
     page.wait_in_page("/booked for 10:00/.test(document.querySelector('.rtnb-call').textContent)")
     assert page.outputs(running) == []
-    assert page.result(running) == "slept\n"
+    seen.touch()
+    assert page.result(running) == "seen\n"
     length_s = page.run("print(round(timeline.clip().duration_s, 2))")
     assert float(length_s) == pytest.approx(0.48, abs=0.02)

@@ -161,6 +161,7 @@ def test_a_drag_selects(show: Show, recording: Recording) -> None:
     assert not bool(timeline.selection)
 
 
+@pytest.mark.alone
 def test_a_click_is_heard_the_user_left_and_the_agent_right(
     show: Show, recording: Recording
 ) -> None:
@@ -187,6 +188,7 @@ def test_a_click_is_heard_the_user_left_and_the_agent_right(
     assert np.abs(left).max() > 0.01
 
 
+@pytest.mark.alone
 def test_a_selection_is_heard_and_ends(show: Show, recording: Recording) -> None:
     timeline = Timeline(recording)
     timeline.on_message({"kind": "select", "range": [3.8, 4.3]}, [])
