@@ -212,6 +212,9 @@ export function turnSettings(model, state, signal) {
     for (const { row } of sliders) row.hidden = chosen !== "server_vad";
     eagerness.row.hidden = chosen !== "semantic_vad";
     for (const { row } of switches) row.hidden = chosen === "none";
+    // Whoever used what is gone now must not type into the notebook.
+    const left = [...sliders, eagerness, ...switches].some(({ row }) => row.hidden && row.contains(document.activeElement));
+    if (left) kind.row.querySelector("select")?.focus();
     for (const control of [kind, eagerness, ...sliders, ...switches]) if (!control.row.hidden) control.paint();
   });
   return element("fieldset", {}, element("legend", { text: "Turn detection" }), kind.row,

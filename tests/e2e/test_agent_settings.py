@@ -18,6 +18,15 @@ UPDATES = (
     " if line.event['type'] == 'session.update'"
     " and 'turn_detection' in line.event['session'].get('audio', {}).get('input', {})]))"
 )
+CHANGE_LATER = """
+import threading, time
+from pathlib import Path
+def change():
+    while not Path({go!r}).exists():
+        time.sleep(0.01)
+    agent.update(turn_detection=rt.ServerVAD())
+threading.Thread(target=change, daemon=True).start()
+"""
 
 
 def open_settings(page: LabPage) -> None:
@@ -28,7 +37,19 @@ def open_settings(page: LabPage) -> None:
     page.page.get_by_role("tab", name="Settings", exact=True).click()
 
 
-def test_settings_are_in_force_pending_or_refused(open_page: OpenPage, screenshots: Path) -> None:
+def a_setting_that_goes_hands_its_focus_on(page: LabPage, go: Path) -> None:
+    """Code changes the kind while somebody types; the next keys are not the notebook's."""
+    page.run(CHANGE_LATER.format(go=str(go)))
+    page.page.get_by_label("Eagerness").focus()
+    go.touch()
+    page.page.get_by_label("Eagerness").wait_for(state="hidden")
+    focused = page.page.evaluate("document.activeElement.ariaLabel")
+    assert focused == "Turns end by"
+
+
+def test_settings_are_in_force_pending_or_refused(
+    open_page: OpenPage, screenshots: Path, tmp_path: Path
+) -> None:
     page = open_page(size=(1100, 1100))
     open_settings(page)
     status = page.page.locator(".rtnb-settings-status")
@@ -47,6 +68,7 @@ def test_settings_are_in_force_pending_or_refused(open_page: OpenPage, screensho
     page.wait_for("agent.conversation.turn_detection['eagerness'] == 'low'")
     page.page.get_by_text("rt.SemanticVAD(eagerness='low')").wait_for()
     page.page.screenshot(path=screenshots / "settings_semantic.png")
+    a_setting_that_goes_hands_its_focus_on(page, tmp_path / "go")
     page.page.get_by_label("Turns end by").select_option(label="Push-to-talk")
     page.wait_for("agent.conversation.turn_detection is None and agent.panel.push_to_talk")
     field = page.page.get_by_role("textbox", name="Message")
@@ -63,5 +85,5 @@ def test_settings_are_in_force_pending_or_refused(open_page: OpenPage, screensho
     page.page.get_by_role("button", name="Connect", exact=True).wait_for()
     asked = json.loads(page.run(UPDATES))
     assert [one and one["type"] for one in asked[1:]] == [
-        *("server_vad", "semantic_vad", "semantic_vad", None)
+        *("server_vad", "semantic_vad", "semantic_vad", "server_vad", None)
     ]  # six presses of a key are one update

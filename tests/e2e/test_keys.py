@@ -36,6 +36,7 @@ display(rt.EventInspector(recording), rt.Timeline(recording), CallInspector(reco
 rt.doctor()
 """
 HARMLESS = """() => {
+  globalThis.typedInto = new WeakSet();
   for (const type of ["click", "submit"]) {
     addEventListener(type, (event) => {
       event.preventDefault();
@@ -53,10 +54,14 @@ FOCUSABLE = """() => {
   });
   return focusable.map((node) => `${node.tagName} ${node.ariaLabel ?? node.textContent}`);
 }"""
+# Whether an element has the focus now and was not typed into before: other tabs show it, too.
 FOCUS = """(index) => {
-  focusable[index].focus();
-  focusable[index].scrollIntoView();
-  return document.activeElement === focusable[index];
+  const node = focusable[index];
+  node.focus();
+  node.scrollIntoView();
+  const isNew = document.activeElement === node && !typedInto.has(node);
+  if (isNew) typedInto.add(node);
+  return isNew;
 }"""
 NOTEBOOK = """() => JSON.stringify([
   [...document.querySelectorAll(".jp-Notebook .jp-Cell")].map((cell) =>

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,14 +43,16 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         [DATA / "austen_0890.wav", DATA / "cards_001.wav", "--barge-in", "1.0"],
         [DATA / "austen_0880.wav", "--tools", "appointments"],
     ]
-    made = []
-    for number, arguments in enumerate(talks):
-        out = command("talk", *arguments, "--out", folder / str(number), "--json")
+
+    def made(number: int) -> Path:
+        out = command("talk", *talks[number], "--out", folder / str(number), "--json")
         recording = json.loads(out.splitlines()[-1])["recording"]
         page = folder / f"{number}.html"
         assert command("report", recording, "-o", page).strip() == str(page)
-        made.append(page)
-    return made
+        return page
+
+    with ThreadPoolExecutor() as both:  # most of their time they wait for what is said
+        return list(both.map(made, range(len(talks))))
 
 
 def opened(browser: Browser, file: Path, problems: list[str], **options: Any) -> Page:
