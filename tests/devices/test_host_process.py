@@ -129,6 +129,11 @@ def test_a_player_lives_tells_and_ends(jack: Jack) -> None:
     assert process_of(player).returncode == 0
 
 
+def gone(problems: list[str]) -> list[str]:
+    """Those that tell of a device that is gone; a busy machine loses audio besides."""
+    return [problem for problem in problems if "busy" not in problem]
+
+
 async def test_a_process_that_is_killed_is_a_device_that_is_gone(jack: Jack) -> None:
     problems: list[str] = []
     loop = asyncio.get_running_loop()
@@ -139,12 +144,12 @@ async def test_a_process_that_is_killed_is_a_device_that_is_gone(jack: Jack) -> 
     for device in (microphone._listener, speaker._player):
         process_of(device).kill()
     async with asyncio.timeout(10):
-        while len(problems) < 2 or speaker.playing:  # noqa: ASYNC110 (nothing tells of it)
+        while len(gone(problems)) < 2 or speaker.playing:  # noqa: ASYNC110 (nothing tells of it)
             await asyncio.sleep(0.01)
     await speaker.close()
     microphone.stop()
 
-    assert sorted(problems) == [
+    assert sorted(gone(problems)) == [
         "The microphone delivers nothing any more. Is it still plugged in?",
         "The speaker takes no audio any more. Is it still plugged in?",
     ]

@@ -55,8 +55,9 @@ def test_typing_while_the_agent_speaks(open_page: OpenPage, screenshots: Path, t
     field = shown_agent(page, "" if typing == "interrupts" else ", typing='waits'")
     type_in(field, COUNT)
     page.page.locator(".rtnb-panel [data-state=speaking]").first.wait_for()
-    page.wait_for(  # a word or two were heard; their text comes before them
-        "any(item.role == 'assistant' and item.played_ms and item.played_ms >= 1_500"
+    page.wait_for(  # all of its text has come, which runs ahead, and a word or two were heard
+        "any(item.role == 'assistant' and 'twenty' in item.text.lower()"
+        " and item.played_ms and item.played_ms >= 1_500"
         " for item in agent.conversation.in_order())"
     )
     type_in(field, "What can you do?")
