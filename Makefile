@@ -18,7 +18,7 @@ talk: $(VENV)/.lab
 test: $(VENV)/.dev
 	scripts/system-packages.sh
 	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not (live or kernels or long)'
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'live and not (alone or kernels or firefox or long)'
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'live and not (alone or kernels or firefox or long)'
 	$(BIN)/python -m pytest -m 'alone and not (kernels or firefox or long)'
 
 ## format, lint and types, without changing anything
