@@ -14,7 +14,7 @@ from realtime_nb.commands.bench.browser import open_browser
 from realtime_nb.commands.bench.lab_page import Lab, LabPage, open_notebook
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Playwright
+    from playwright.sync_api import Page, Playwright
 
 __all__ = ["SharedPages"]
 
@@ -77,11 +77,19 @@ class SharedPages:
     def tidy(self, keep: bool) -> None:
         """Closes what the test opened; a page that is not to be kept, or can't be tidied, too."""
         for speaks, (shown, stack) in list(self._pages.items()):
-            tidy = not shown.page.is_closed() and shown.page.evaluate(_CLOSE)
-            if not (tidy and keep):
+            if not (_is_tidied(shown.page) and keep):
                 stack.close()
                 del self._pages[speaks]
 
     def close(self) -> None:
         """Ends the browsers."""
         self.tidy(keep=False)
+
+
+def _is_tidied(page: Page) -> bool:
+    from playwright.sync_api import Error
+
+    try:
+        return bool(page.evaluate(_CLOSE))
+    except Error:  # a test that failed may leave it closed, or on its way to elsewhere
+        return False
