@@ -278,6 +278,8 @@ class Driver:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._returning is not None:
+            await self._returning.over()
         await self.calls.close()
         self.end(SessionClosedError("The session was closed here.", 1000))
 
