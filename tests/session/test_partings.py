@@ -13,7 +13,7 @@ import realtime_nb as rt
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session.partings import Partings
 from realtime_nb.session.transport import Transport
-from realtime_nb.testing import Drop, run_on_virtual_clock
+from realtime_nb.testing import Drop, Fault, run_on_virtual_clock
 from tests.session.lost_connections import Servers, Thinking
 from tests.virtual import virtual
 
@@ -42,7 +42,7 @@ async def ends_nothing_left(seed: int) -> None:
     chance = random.Random(seed)
     before = asyncio.all_tasks()
     transports: list[SlowToEnd] = []
-    faults = [
+    faults: list[list[Fault]] = [
         [Drop(chance.choice([rt.testing.sent, rt.testing.received])(chance.randint(2, 40)))]
         for _ in range(chance.randint(1, 3))
     ]
