@@ -6,13 +6,18 @@ import difflib
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
 from realtime_nb.errors import ConfigurationError, shown_at_call
 
 __all__ = ["NamedOptions", "refuse_unknown", "takes_names"]
+
+if TYPE_CHECKING:
+    from msgspec import StructMeta
+else:
+    StructMeta = type(msgspec.Struct)  # which releases before 0.20 do not name
 
 C = TypeVar("C")
 
@@ -71,7 +76,7 @@ def _checked(takes: Callable[..., Any], name: str) -> Callable[..., Any]:
     return checked
 
 
-class NamedOptions(type(msgspec.Struct)):  # type: ignore[misc]
+class NamedOptions(StructMeta):
     """What makes a struct that refuses names as `takes_names` does; decoding goes by itself."""
 
     def __call__(cls, *args: Any, **options: Any) -> Any:

@@ -72,7 +72,7 @@ def test_classes_of_options_name_the_nearest(made: Any, given: str, meant: str |
 def test_what_is_not_named_or_is_missing_is_ours_too() -> None:
     for made in (rt.Reconnect, rt.ServerVAD, rt.BrowserAudioSettings):
         with pytest.raises(ConfigurationError, match=made.__name__):
-            made(1)  # type: ignore[call-arg]
+            made(1)  # type: ignore[call-arg, arg-type]
     with pytest.raises(ConfigurationError, match="url"):
         rt.Endpoint()  # type: ignore[call-arg]
 
