@@ -19,11 +19,11 @@ from realtime_nb.protocol.config import (
     SESSION_OPTIONS,
     patient,
     patient_options,
-    refuse_unknown,
     session_config,
 )
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.fields import SemanticVAD, ServerVAD, TurnDetection
+from realtime_nb.protocol.option_names import refuse_unknown, takes_names
 from realtime_nb.protocol.turn_detection import SWITCHES
 from realtime_nb.session import connect as connecting
 from realtime_nb.session.endpoints import Endpoint, resolve
@@ -48,6 +48,7 @@ _DETECTIONS: dict[object, type[ServerVAD | SemanticVAD]] = {
 
 
 @at_call
+@takes_names
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrowserAudioSettings:
     """The page's microphone, as an agent begins with it; its panel can change the switches.
@@ -71,6 +72,7 @@ class BrowserAudioSettings:
 
 
 @at_call
+@takes_names
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostAudioSettings:
     """The sound card of the computer that the kernel runs on.

@@ -34,7 +34,7 @@ def _event_row(line: RecordedEvent) -> tuple[object, ...]:
     item, response, error = (_object(event.get(key)) for key in ("item", "response", "error"))
     texts = (event[key] for key in _TEXTS if key in event)
     return (
-        line.seq,
+        None if line.seq < 0 else line.seq,  # no event of the wire
         line.t_s,
         line.direction,
         event.get("type"),

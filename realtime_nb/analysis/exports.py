@@ -221,7 +221,7 @@ def _other_marks(rec: Recorded) -> Iterator[Marked]:
     for gap in conversation.reconnections:
         until_s = rec.duration_s if gap.resumed_s is None else gap.resumed_s
         yield Marked("connection", gap.lost_s, until_s, gap_words(conversation, gap))
-    for error in conversation.errors:
+    for error in conversation.refused:
         if error.t_s is not None:
             yield Marked(
                 "errors", error.t_s, error.t_s, f"{error.code or 'error'}: {error.message}"

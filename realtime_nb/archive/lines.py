@@ -123,6 +123,10 @@ class ConnectionLine(msgspec.Struct, frozen=True):
             self.wait_s,
         )
 
+    def as_event(self) -> RecordedEvent:
+        """Returns it as a row among the events, of which it is none and has no number: -1."""
+        return RecordedEvent(-1, self.t, "received", self.report().as_event())
+
 
 class LabelLine(msgspec.Struct, frozen=True):
     """One line of ``labels.jsonl``."""

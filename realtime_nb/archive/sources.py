@@ -68,6 +68,7 @@ class RecordingSource(ABC):
         unknown: what it does not tell throughout, and why.
         fold: what its lines say together.
         playback: what the playing device reported, in order.
+        connections: what the session told of its connection, likewise.
     """
 
     content = ""
@@ -81,6 +82,16 @@ class RecordingSource(ABC):
         self.unknown: dict[Gap, str] = {}
         self.fold = Fold(header.get("dialect"))
         self.playback: list[PlaybackLine] = []
+        self.connections: list[ConnectionLine] = []
+
+    def rows(self) -> Iterator[RecordedEvent]:
+        """Yields the events, and among them what the session told of its connection."""
+        told = deque(self.connections)
+        for event in self.events():
+            while told and told[0].after < event.seq:
+                yield told.popleft().as_event()
+            yield event
+        yield from (line.as_event() for line in told)
 
     def events(self) -> Iterator[RecordedEvent]:
         """Yields all events in order; ``t_s`` is NaN where it is not known."""
@@ -205,6 +216,7 @@ class FolderSource(RecordingSource):
             )
         self.problems += [*fold.problems(), *later]
         self.playback = [self._timed(report) for report in reports]
+        self.connections = [self._timed(gap) for gap in gaps]
         self._check_audio(fold.ends)
         self.duration_s = self._measured_s()
         reports_of_all: list[PlaybackLine | ToolLine | ConnectionLine] = [

@@ -42,7 +42,17 @@ if TYPE_CHECKING:
 __all__ = ["main", "run"]
 
 PROGRAM = "realtime-nb"
-BENCHMARKS = ("faults", "heard", "hostile", "inspector", "notebook", "recording", "vad", "voice")
+BENCHMARKS = (
+    "faults",
+    "heard",
+    "hostile",
+    "hour",
+    "inspector",
+    "notebook",
+    "recording",
+    "vad",
+    "voice",
+)
 TOKEN_VARIABLE = "REALTIME_NB_TOKEN"
 _UNAUTHORISED = ("401", "403", "invalid_api_key")
 _KEY_REMEDY = (

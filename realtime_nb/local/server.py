@@ -43,6 +43,7 @@ from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.local.stt import STT, load_stt
 from realtime_nb.local.tts import TTS, load_tts
 from realtime_nb.protocol.dialect import is_beta_handshake
+from realtime_nb.protocol.option_names import takes_names
 from realtime_nb.protocol.problems import Problem
 
 __all__ = ["LocalServer", "serve"]
@@ -63,6 +64,7 @@ _KEY_PREFIX = "openai-insecure-api-key."
 
 
 @at_call
+@takes_names
 def serve(
     port: int = 0,
     token: str | None = None,

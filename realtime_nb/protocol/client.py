@@ -356,12 +356,11 @@ class ClientProtocol:
 
     def _is_still_meant(self, event: JsonObject) -> bool:
         """Tells whether a new session can do something with an event that waited for it."""
-        # Settings and items are told again anyway; there is nothing to cancel, truncate or commit.
+        # Settings, items and responses apart are told again anyway; there is nothing to cancel,
+        # truncate or commit.
         match event.get("type"):
             case "conversation.item.delete" | "conversation.item.retrieve":
                 return event.get("item_id") in self.conversation.order
-            case "response.create":  # apart from the conversation
-                return True
             case _:
                 return False
 
@@ -492,9 +491,10 @@ class ClientProtocol:
         self._actions.append(FlushPlayback())
 
     def _response_created(self, response: JsonObject, owed: bool) -> None:
-        if response.get("conversation_id", "") is None:
-            return
         response_id = str(response.get("id", ""))
+        if response.get("conversation_id", "") is None:
+            self._unconfirmed.begun(response_id)
+            return
         withdrawn = self._arbiter.withdrawn and not owed
         if self._arbiter.created(answers_turn=owed):
             self._telling.add(response_id)
@@ -506,6 +506,7 @@ class ClientProtocol:
 
     def _output_item_done(self, item: JsonObject, response_id: str) -> None:
         if item.get("type") == "function_call":
+            self._unconfirmed.done(response_id)  # asked for again, it would be called twice
             self._call(item, response_id)
         else:
             self._end_audio(response_id, str(item.get("id", "")))
@@ -518,6 +519,7 @@ class ClientProtocol:
 
     def _response_done(self, response: JsonObject) -> None:
         response_id = str(response.get("id", ""))
+        self._unconfirmed.done(response_id)
         # Some servers have no output_item events; then this is where everything is.
         output = response.get("output")
         for item in output if isinstance(output, list) else []:

@@ -8,7 +8,6 @@ activity detection off), so defaults stay with the server.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, cast
 
@@ -18,6 +17,7 @@ from msgspec import UNSET
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.audio_formats import WIRE_FORMATS
 from realtime_nb.protocol.fields import ServerVAD, check_session
+from realtime_nb.protocol.option_names import refuse_unknown
 from realtime_nb.protocol.turn_detection import CLIENT_SILENCE_MS, SERVER_VAD
 from realtime_nb.protocol.wire import JsonObject, object_of
 
@@ -28,7 +28,6 @@ __all__ = [
     "merge_session",
     "patient",
     "patient_options",
-    "refuse_unknown",
     "session_config",
     "waits_for_silence",
 ]
@@ -145,34 +144,6 @@ def waits_for_silence(session: JsonObject) -> bool:
     audio = object_of(session, "audio") or {}
     detection = (object_of(audio, "input") or {}).get("turn_detection", {})
     return isinstance(detection, dict) and detection.get("type", "server_vad") == "server_vad"
-
-
-def refuse_unknown(
-    options: Mapping[str, object], known: Sequence[str], besides: Sequence[str] = ()
-) -> None:
-    """Raises a ConfigurationError for the first unknown option, which lists what there is.
-
-    Args:
-        options: what was given.
-        known: the names that are options.
-        besides: what else could have been meant: the caller's named arguments.
-    """
-    for name in options:
-        if name in known:
-            continue
-        there = sorted({*known, *besides}, key=lambda one: (-_likeness(name, one), one))
-        near = _likeness(name, there[0]) >= _ALIKE
-        hint = f"Did you mean {there[0]!r}? " if near else ""
-        raise ConfigurationError(f"Unknown option {name!r}. {hint}There are {', '.join(there)}.")
-
-
-_ALIKE = 0.6
-
-
-def _likeness(name: str, other: str) -> float:
-    """Returns how alike two names are, 0 to 1; underscores and case make no difference."""
-    first, second = (one.replace("_", "").lower() for one in (name, other))
-    return difflib.SequenceMatcher(None, first, second).ratio()
 
 
 def _take(options: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal, Protocol, TypeVar
 
 import msgspec
@@ -65,6 +65,11 @@ class ConnectionReport:
     def type(self) -> str:
         """The name by which it stands among the events of a session."""
         return f"connection.{self.kind}"
+
+    def as_event(self) -> JsonObject:
+        """Returns it as a row among events, whose time tells when."""
+        told = {name: value for name, value in asdict(self).items() if value}
+        return {"type": self.type, **{k: v for k, v in told.items() if k not in ("kind", "t_s")}}
 
 
 @dataclass(slots=True)

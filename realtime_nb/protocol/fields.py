@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from realtime_nb.errors import ConfigurationError, at_call
+from realtime_nb.protocol.option_names import NamedOptions
 from realtime_nb.protocol.turn_detection import SERVER_VAD
 from realtime_nb.protocol.wire import JsonObject
 
@@ -35,7 +36,9 @@ class ConfigStruct(
     """Base of all parts of a session: unset fields vanish, unknown ones are refused."""
 
 
-class _TurnDetection(ConfigStruct, frozen=True, kw_only=True, tag_field="type"):
+class _TurnDetection(
+    ConfigStruct, frozen=True, kw_only=True, tag_field="type", metaclass=NamedOptions
+):
     create_response: bool | UnsetType = UNSET
     interrupt_response: bool | UnsetType = UNSET
 

@@ -60,21 +60,29 @@ class Races:
 
     def sent(self, event: ev.ClientEvent) -> None:
         """Takes note of a request."""
-        if event.event_id is None or isinstance(event, ev.AudioBufferAppend):
+        if not isinstance(event, ev.AudioBufferAppend):
+            self.asks(event.event_id, str(event.__struct_config__.tag))
+
+    def asks(self, event_id: str | None, kind: str) -> None:
+        """Takes note of what an event asks for."""
+        if event_id is None:
             return
-        self.asked[event.event_id] = str(event.__struct_config__.tag)
+        self.asked[event_id] = kind
         if len(self.asked) > _MOST_REQUESTS:
             del self.asked[next(iter(self.asked))]
 
     def record(self, event: ev.ErrorEvent, t_s: float | None) -> ErrorRecord:
         """Returns what a conversation keeps of an error."""
         param = event.error.get("param")
-        asked = self.asked.get(event.caused_by or "", "")
         return ErrorRecord(
             event.message,
             event.code,
             None if param is None else str(param),
             event.caused_by,
             t_s,
-            is_race(event.code, event.message, asked),
+            self.lost(event.code, event.message, event.caused_by),
         )
+
+    def lost(self, code: str | None, message: str, caused_by: str | None) -> bool:
+        """Tells whether an error is of a request that lost a race."""
+        return is_race(code, message, self.asked.get(caused_by or "", ""))

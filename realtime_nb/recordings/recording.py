@@ -182,6 +182,10 @@ class Recording:
         """
         return self._source.events()
 
+    def rows(self) -> Iterator[RecordedEvent]:
+        """Yields the same, and what the session told of its connection, whose ``seq`` is -1."""
+        return self._source.rows()
+
     @property
     def playback(self) -> list[PlaybackLine]:
         """What the playing device reported, in order."""
@@ -254,12 +258,12 @@ class Recording:
 
     @property
     def events(self) -> pd.DataFrame:
-        """One row per event."""
+        """One row per event, and per ``connection.…`` that the session told."""
         return copied(self._events)
 
     @cached_property
     def _events(self) -> pd.DataFrame:
-        return events_table(self.raw_events())
+        return events_table(self.rows())
 
     @property
     def turns(self) -> pd.DataFrame:

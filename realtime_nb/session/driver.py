@@ -31,6 +31,7 @@ from realtime_nb.protocol.events import ErrorEvent, JsonObject
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.session.audio_in import AudioIn
 from realtime_nb.session.calls import CallRunner
+from realtime_nb.session.cleaning import Cleaning
 from realtime_nb.session.endpoints import Endpoint
 from realtime_nb.session.fillers import run_or_refuse
 from realtime_nb.session.greeting import greeting_response
@@ -115,6 +116,7 @@ class Driver:
         self.audio_in = AudioIn(self._audio, self._append, self._has_room)
         self.last_append_s = -math.inf
         self.observers = Observers()
+        self._cleaning = Cleaning(endpoint.secrets)
         self.writing = Writing(recorder, self._fail)
         self.tools = tools
         self.calls = CallRunner(
@@ -134,9 +136,7 @@ class Driver:
         self._updates = Updates(lambda: self.hearing)
         self._tasks: set[asyncio.Task[None]] = set()
         self.connection: OpenConnection | None = None
-        self._returning: Returning | None = None
-        if reconnect is not None and dial is not None:
-            self._returning = Returning(self, reconnect, dial)
+        self._returning = Returning(self, reconnect, dial) if reconnect and dial else None
         self.hearing = True
         self._flushes = 0  # playback that is being stopped; what was heard is still to be told
         self._closing: asyncio.Task[None] | None = None
@@ -278,6 +278,8 @@ class Driver:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._returning is not None:
+            await self._returning.over()
         await self.calls.close()
         self.end(SessionClosedError("The session was closed here.", 1000))
 
@@ -370,7 +372,7 @@ class Driver:
         self.writing.write(lambda recorder: recorder.event(crossed))
         events = self._protocol.receive(raw, t_s, pcm)
         self._audio.follow(self._protocol.conversation.session)
-        self.observers.show(lambda observer: observer.event(crossed))
+        self.observers.show_event(crossed, self._cleaning.shown)
         for event in events:
             self._inbox.put(event)
         self._proceed()
@@ -457,13 +459,13 @@ class Driver:
     ) -> None:
         """Stamps and folds what goes out; records, shows and queues it as it is on the wire."""
         t_s = self.clock()
-        self._protocol.sent(event, t_s, captured_s)
+        self._protocol.sent(self._cleaning.remembered(event), t_s, captured_s)
         for raw in self._protocol.on_wire(event):
             self._sent(WireEvent("sent", raw, t_s, pcm, captured_s))
 
     def _sent(self, crossed: WireEvent) -> None:
         self.writing.write(lambda recorder: recorder.event(crossed))
-        self.observers.show(lambda observer: observer.event(crossed))
+        self.observers.show_event(crossed, self._cleaning.shown)
         if self.connection is None or (crossed.pcm is not None and not self.hearing):
             return  # no server gets it; what that was is told when one does again
         end_ms = None if crossed.pcm is None else self.conversation.input_ms

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsp
 
 from realtime_nb.archive.redaction import without_known, without_shapes
 from realtime_nb.errors import ConfigurationError, at_call
+from realtime_nb.protocol.option_names import takes_names
 
 __all__ = ["DEFAULT_MODEL", "Endpoint", "azure", "local", "openai", "resolve"]
 
@@ -24,6 +25,7 @@ _LOOPBACK = ("localhost", "ip6-localhost", "ip6-loopback")
 
 
 @at_call
+@takes_names
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A Realtime server.

@@ -51,6 +51,12 @@ class Observers:
         """Shows an observer everything from now on."""
         self._observers.append(observer)
 
+    def show_event(self, event: WireEvent, shown: Callable[[WireEvent], WireEvent]) -> None:
+        """Shows an event, as ``shown`` makes it; nothing is made where nobody looks."""
+        if self._observers:
+            seen = shown(event)
+            self.show(lambda observer: observer.event(seen))
+
     def show(self, show: Callable[[Observer], None]) -> None:
         """Shows something to all of them."""
         for observer in list(self._observers):

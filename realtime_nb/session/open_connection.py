@@ -67,8 +67,10 @@ class OpenConnection:
 
     async def close(self) -> None:
         """Ends it: the transport first, then those that read, write and watch."""
-        await self._transport.close()
-        await self.abandon()
+        try:
+            await self._transport.close()
+        finally:
+            await self.abandon()
 
     async def abandon(self) -> None:
         """Ends those that read, write and watch, and leaves the transport to its fate."""

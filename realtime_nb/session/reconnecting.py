@@ -14,9 +14,11 @@ from realtime_nb.errors import (
     ConnectionFailedError,
     ServerError,
     SessionClosedError,
+    at_call,
 )
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.option_names import takes_names
 from realtime_nb.protocol.restoring import MAX_RESTORED_ITEMS, history_items, summary_of
 
 __all__ = ["ENDINGS", "Attempts", "HistoryKind", "Reconnect", "restored_history", "why_final"]
@@ -86,6 +88,8 @@ def why_final(code: object, error_code: str | None = None) -> str | None:
     return None if number < 3000 else f"the server refuses the session ({number})"
 
 
+@at_call
+@takes_names
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconnect:
     """How a session comes back when its connection is lost.

@@ -18,6 +18,7 @@ from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session.audio_in import AudioIn
 from realtime_nb.session.open_connection import OpenConnection
+from realtime_nb.session.partings import Partings
 from realtime_nb.session.reconnecting import Attempts, Reconnect, restored_history, why_final
 from realtime_nb.session.rollover import Rollover
 from realtime_nb.session.transport import Transport
@@ -108,11 +109,17 @@ class Returning:
         self._task: asyncio.Task[None] | None = None
         self._rollover: asyncio.Task[None] | None = None
         self._broken_off: asyncio.Future[SessionClosedError] | None = None
+        self._partings = Partings()
+
+    async def over(self) -> None:
+        """Returns when the connections that were given up have ended."""
+        await self._partings.over()
 
     def begun(self) -> None:
         """Takes note that a session has begun, whose end the server may have told."""
         before_s = self._policy.before_expiry_s
-        rollover = Rollover(self._session, before_s, self._dial, self._move)
+        part = self._partings.part
+        rollover = Rollover(self._session, before_s, self._dial, self._move, part)
         self._rollover = self._session.start_work(rollover.run())
 
     def lost(self, connection: OpenConnection, ended: SessionClosedError) -> bool:
@@ -146,7 +153,7 @@ class Returning:
         """Goes on without a server. All of it at once: nothing may be sent in between."""
         session = self._session
         session.detach()
-        session.start_work(connection.close())
+        self._partings.part(connection)
         unsent_ms = max(0.0, session.conversation.input_ms - connection.outbox.sent_ms)
         session.tell(
             ConnectionReport(
@@ -194,7 +201,7 @@ class Returning:
         session = self._session
         connection = session.connection
         if connection is None:  # it has just been lost
-            await transport.close()
+            self._partings.part(transport)
             return
         session.audio_in.flows = False
         moved = SessionClosedError("The session moves before it expires.", None, "it would expire")
@@ -231,10 +238,11 @@ class Returning:
                 raise broken_off.result()
             work.result()
         except BaseException:
-            work.cancel()
             connection = self._session.detach()
             if connection is not None:
-                await connection.close()
+                self._partings.part(connection)
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
             raise
         finally:
             self._broken_off = None

@@ -66,6 +66,7 @@ class Rollover:
         before_s: how long before its end it begins to look for a pause.
         dial: opens another connection to the same server.
         move: has the session go on there.
+        part: ends a connection that is not needed after all.
     """
 
     def __init__(
@@ -74,11 +75,13 @@ class Rollover:
         before_s: float,
         dial: Callable[[], Awaitable[Transport]],
         move: Callable[[Transport], Awaitable[None]],
+        part: Callable[[Transport], None],
     ) -> None:
         self._session = session
         self._before_s = before_s
         self._dial = dial
         self._move = move
+        self._part = part
 
     async def run(self) -> None:
         """Waits for the time to move, and moves; returns at once where the server tells no end."""
@@ -94,7 +97,7 @@ class Rollover:
         try:
             await self._pause(end_s)
         except BaseException:
-            await transport.close()
+            self._part(transport)
             raise
         await self._move(transport)
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.option_names import takes_names
 
 __all__ = [
     "EXPIRED",
@@ -47,6 +48,7 @@ EXPIRED = "Your session hit the maximum duration of {minutes:g} minutes."
 # --- when ---
 
 
+@takes_names
 @dataclass(frozen=True, slots=True)
 class Moment:
     """When a fault strikes. Made by :func:`sent`, :func:`received`, :func:`sent_bytes`,
@@ -138,6 +140,7 @@ def _moment(at: When) -> Moment:
 # --- what ---
 
 
+@takes_names
 @dataclass(frozen=True, slots=True)
 class Drop:
     """The connection ends.
@@ -162,6 +165,7 @@ def expiry(at: When, minutes: float = 60) -> Drop:
     return Drop(at, 1001, EXPIRED.format(minutes=minutes))
 
 
+@takes_names
 @dataclass(frozen=True, slots=True)
 class HalfOpen:
     """Nothing passes any more, and nobody is told: sends vanish, nothing comes, pings neither.
@@ -177,6 +181,7 @@ class HalfOpen:
     passes: bool = False
 
 
+@takes_names
 @dataclass(frozen=True, slots=True)
 class Delay:
     """Events come late; those behind them wait, as their order stays.
@@ -192,6 +197,7 @@ class Delay:
     times: int | None = None
 
 
+@takes_names
 @dataclass(frozen=True, slots=True)
 class Duplicate:
     """Events come twice.
@@ -205,6 +211,7 @@ class Duplicate:
     times: int | None = 1
 
 
+@takes_names
 @dataclass(frozen=True, slots=True)
 class Corrupt:
     """Events come broken.
@@ -221,6 +228,7 @@ class Corrupt:
     times: int | None = 1
 
 
+@takes_names
 @dataclass(frozen=True, slots=True)
 class Throttle:
     """The connection is slow.
@@ -236,6 +244,7 @@ class Throttle:
     direction: Direction | None = None
 
 
+@takes_names
 @dataclass(frozen=True, slots=True)
 class Refuse:
     """Handshakes are refused, and the one after them is let through.
@@ -253,6 +262,7 @@ class Refuse:
     body: str = ""
 
 
+@takes_names
 @dataclass(frozen=True, slots=True)
 class SlowHandshake:
     """The answer to the handshake comes late; with ``math.inf``, never."""

@@ -262,7 +262,8 @@ class CallInspector(View):
     ) -> Future[Rerun]:
         recorded = self._conversation.calls[call_id].arguments
         text = recorded if arguments is None else as_json(arguments)
-        run = start_run(tool, call_id, text, self._loop)
+        own_keys = getattr(getattr(self._session, "endpoint", None), "without_own", str)
+        run = start_run(tool, call_id, text, self._loop, own_keys)
         with self._running:
             self._runs.pop(call_id, None)
             self._runs[call_id] = run
@@ -397,7 +398,7 @@ def _run_message(call_id: str, run: Rerun | Future[Rerun]) -> PageMessage:
         "call_id": call_id,
         "running": False,
         "arguments": _cut(run.arguments),
-        "output": _cut(run.output),
+        "output": _cut(run.shown_output),
         "outcome": run.outcome,
         "traceback": _cut(run.traceback),
         "run_ms": run.run_ms,

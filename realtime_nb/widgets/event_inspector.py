@@ -9,7 +9,6 @@ import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
 from itertools import islice
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -18,6 +17,7 @@ import msgspec
 from realtime_nb.errors import at_call
 from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.races import Races
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.widgets.event_summaries import KeptEvent, summary_of, without_audio
 from realtime_nb.widgets.live import PageMessage, module_text
@@ -33,8 +33,6 @@ session. The oldest go first."""
 _EVENT_BYTES = 240
 """What an event takes beside its JSON."""
 
-_OF_THE_ROW = ("kind", "t_s")
-"""What of a report of the connection is in its row already."""
 _ROWS_PER_MESSAGE = 2_500
 _MAX_PAYLOADS = 200
 _MAX_PAYLOADS_COPIED = 10_000
@@ -53,6 +51,7 @@ class _PackedEvent(NamedTuple):
     type: str
     content: bytes
     audio_bytes: int
+    benign: bool
 
     @property
     def size(self) -> int:
@@ -60,7 +59,7 @@ class _PackedEvent(NamedTuple):
 
     def unpacked(self) -> KeptEvent:
         event = json.loads(self.content)
-        return KeptEvent(self.seq, self.t_s, self.sent, event, self.audio_bytes)
+        return KeptEvent(self.seq, self.t_s, self.sent, event, self.audio_bytes, self.benign)
 
 
 def _packed(event: JsonObject) -> bytes:
@@ -123,12 +122,13 @@ class EventInspector(View):
         self._adding = threading.Lock()
         self._next_seq = 0
         self._sent_seq = 0
+        self._races = Races()
         self._live = source is None or (found is not None and found.session is not None)
         super().__init__(**settings)
         if found is not None and found.session is not None:
             self.follow(found.session)
         elif found is not None and found.recording is not None:
-            lines = found.recording.raw_events()
+            lines = getattr(found.recording, "rows", found.recording.raw_events)()
         elif found is not None:
             self._note_that(found.note)
         for line in lines:
@@ -150,7 +150,8 @@ class EventInspector(View):
         content = _packed(kept)
         with self._adding:
             sent = direction == "sent"
-            added = _PackedEvent(self._next_seq, t_s, sent, name, content, audio_bytes)
+            benign = self._lost_race(sent, name, kept)
+            added = _PackedEvent(self._next_seq, t_s, sent, name, content, audio_bytes, benign)
             self._events.append(added)
             self._bytes += added.size
             self._next_seq += 1
@@ -158,12 +159,29 @@ class EventInspector(View):
                 self._bytes -= self._events.popleft().size
         self._feed.changed()
 
+    def _lost_race(self, sent: bool, name: str, event: JsonObject) -> bool:
+        """Tells whether an event is the error of a lost race; notes what it may be an error of."""
+        if sent:
+            event_id = event.get("event_id")
+            if isinstance(event_id, str) and name != "input_audio_buffer.append":
+                self._races.asks(event_id, name)
+        error = event.get("error")
+        if sent or name != "error" or not isinstance(error, dict):
+            return False
+        code, message, cause = (error.get(one) for one in ("code", "message", "event_id"))
+        return self._races.lost(
+            code if isinstance(code, str) else None,
+            message if isinstance(message, str) else "",
+            cause if isinstance(cause, str) else None,
+        )
+
     def clear(self) -> None:
         """Forgets all events; the next begins anew."""
         with self._adding:
             self._events.clear()
             self._bytes = 0
             self._next_seq = self._sent_seq = 0
+            self._races = Races()
         self._start_afresh()
 
     def follow(self, session: LiveSession) -> None:
@@ -186,12 +204,7 @@ class EventInspector(View):
 
     def connection(self, report: ConnectionReport) -> None:
         """Implements `View`: what the session says of its connection is a row, too."""
-        told = {
-            name: value
-            for name, value in asdict(report).items()
-            if value and name not in _OF_THE_ROW
-        }
-        self.add("received", {"type": report.type, **told}, report.t_s)
+        self.add("received", report.as_event(), report.t_s)
 
     def _changes(self, afresh: bool) -> Iterator[Outgoing]:
         if afresh:
@@ -254,7 +267,7 @@ class EventInspector(View):
             return f"Event inspector: {self._note or 'no events yet'}"
         times_s = [event.t_s for event in events if not math.isnan(event.t_s)] or [0.0]
         sent = sum(event.sent for event in events)
-        errors = sum(event.type == "error" for event in events)
+        errors = sum(event.type == "error" and not event.benign for event in events)
         return (
             f"Event inspector: {len(events):,} events in {times_s[-1] - times_s[0]:.1f} s, "
             f"{sent:,} sent, {len(events) - sent:,} received"

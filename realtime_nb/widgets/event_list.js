@@ -14,6 +14,7 @@
  * @property {string} cause The event_id of the client event that an error is about.
  * @property {number} bytes
  * @property {string} text
+ * @property {boolean} benign Whether it is the error of a lost race, which changed nothing.
  *
  * @typedef {object} Entry One row: an event, or several of a kind folded into one.
  * @property {Summary} first
@@ -41,7 +42,7 @@ const TEXT_CHARACTERS = 160;
  * @returns {Summary}
  */
 export function decodeSummary(row, known) {
-  const [seq, t, sent, type, eventId, item, response, call, cause, bytes, text] = row;
+  const [seq, t, sent, type, eventId, item, response, call, cause, bytes, text, benign] = row;
   const once = (/** @type {string} */ value) => {
     const held = known.get(value);
     if (held === undefined) known.set(value, value);
@@ -50,6 +51,7 @@ export function decodeSummary(row, known) {
   return {
     seq, t, sent: sent === 1, type: once(type), eventId,
     item: once(item), response: once(response), call: once(call), cause, bytes, text,
+    benign: benign === 1,
   };
 }
 
@@ -123,7 +125,7 @@ export class EventList {
       this.events.push(event);
       this.types.set(event.type, (this.types.get(event.type) ?? 0) + 1);
       if (event.sent && event.eventId) this.sentById.set(event.eventId, event);
-      if (event.cause) this.refused.add(event.cause);
+      if (event.cause && !event.benign) this.refused.add(event.cause);
       this._show(event);
     }
     if (this.events.length > MAX_EVENTS) this._drop(this.events.length - 0.9 * MAX_EVENTS);

@@ -113,7 +113,7 @@ export class EventRows {
 function classes({ first, members, child }, refused) {
   return [
     "rtnb-events-row", first.sent ? "rtnb-sent" : "rtnb-received",
-    first.type === "error" ? "rtnb-error" : "", refused ? "rtnb-refused" : "",
+    first.type === "error" && !first.benign ? "rtnb-error" : "", refused ? "rtnb-refused" : "",
     child ? "rtnb-child" : "", members ? "rtnb-folded" : "",
   ].filter(Boolean).join(" ");
 }

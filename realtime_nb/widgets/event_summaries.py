@@ -25,6 +25,7 @@ class KeptEvent(NamedTuple):
         sent: Whether the client sent it.
         event: What is kept of it.
         audio_bytes: How much audio it carried.
+        benign: Whether it is the error of a lost race, which changed nothing.
     """
 
     seq: int
@@ -32,6 +33,7 @@ class KeptEvent(NamedTuple):
     sent: bool
     event: JsonObject
     audio_bytes: int
+    benign: bool = False
 
 
 def without_audio(event: Mapping[str, Any]) -> tuple[JsonObject, int]:
@@ -81,7 +83,8 @@ def summary_of(kept: KeptEvent) -> list[object]:
     """Returns what the page is told of an event: the fields of ``Summary`` in event_list.js, in
     order.
 
-    ``[seq, t_ms, sent, type, event_id, item_id, response_id, call_id, caused_by, bytes, text]``
+    ``[seq, t_ms, sent, type, event_id, item_id, response_id, call_id, caused_by, bytes, text,
+    benign]``
     """
     event = kept.event
     item, response, error = (_object(event, key) for key in ("item", "response", "error"))
@@ -97,6 +100,7 @@ def summary_of(kept: KeptEvent) -> list[object]:
         _text(error.get("event_id")),
         kept.audio_bytes or len(_text(event.get("delta")).encode()),
         "" if kept.audio_bytes else _said(event, item, response, error)[:_TEXT_CHARACTERS],
+        int(kept.benign),
     ]
 
 

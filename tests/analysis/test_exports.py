@@ -196,4 +196,6 @@ def test_chrome_trace(recording: Recording, tmp_path: Path) -> None:
     known_ms = recording.latency[list(LATENCY_PARTS)].sum().sum()
     assert sum(event["dur"] for event in parts) / 1000 == pytest.approx(known_ms, abs=0.1)
     assert all(not math.isnan(event["ts"]) for event in spans)
-    assert {event["ph"] for event in events if event["tid"] == rows["errors"]} == {"M", "i"}
+    assert {event["ph"] for event in events if event["tid"] == rows["labels"]} == {"M", "i"}
+    # The only error of the session is that of a lost race.
+    assert {event["ph"] for event in events if event["tid"] == rows["errors"]} == {"M"}

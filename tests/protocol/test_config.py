@@ -11,7 +11,6 @@ from realtime_nb.protocol.config import (
     merge_session,
     patient,
     patient_options,
-    refuse_unknown,
     session_config,
     waits_for_silence,
 )
@@ -120,33 +119,6 @@ def test_a_merge_replaces_whole_objects_inside_a_side() -> None:
         "interrupt_response": True,
     }
     assert session["audio"]["input"]["turn_detection"]["threshold"] == 0.9  # not changed in place
-
-
-def test_unknown_options_name_the_nearest() -> None:
-    refuse_unknown({"voice": 1}, SESSION_OPTIONS)
-    with pytest.raises(ConfigurationError, match="Did you mean 'voice'"):
-        refuse_unknown({"voise": 1}, SESSION_OPTIONS)
-
-
-@pytest.mark.parametrize(
-    ("given", "meant"),
-    [
-        ("voise", "voice"),
-        ("turndetection", "turn_detection"),
-        ("turnDetection", "turn_detection"),
-        ("Instructions", "instructions"),
-        ("reasonning", "reasoning"),
-        ("recrod", "record"),
-    ],
-)
-def test_all_that_there_is_is_listed_the_closest_first(given: str, meant: str) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        refuse_unknown({given: 1}, SESSION_OPTIONS, ["record", "pace"])
-    words, _, listed = str(caught.value).rstrip(".").partition("There are ")
-    assert f"Did you mean {meant!r}?" in words
-    names = listed.split(", ")
-    assert names[0] == meant
-    assert sorted(names) == sorted([*SESSION_OPTIONS, "record", "pace"])
 
 
 @pytest.mark.parametrize(

@@ -140,3 +140,11 @@ test("numbers for people", () => {
   assert.equal(secondsText(null), "");
   assert.equal(secondsText(12_345.6), "12.346");
 });
+
+test("what lost a race is not refused", () => {
+  const made = new EventList();
+  const row = (benign, cause) => decodeSummary([0, 1, 0, "error", "", "", "", "", cause, 0, "", benign], new Map());
+  made.append([row(1, "a"), row(0, "b")]);
+  assert.deepEqual(made.events.map((one) => one.benign), [true, false]);
+  assert.deepEqual([...made.refused], ["b"]);
+});

@@ -24,7 +24,11 @@ EVENTS = Table(
     "events",
     "One row per event, `rec.events`.",
     (
-        Column("seq", "count", "Its number.", WIRE, said_unit="number"),
+        Column(
+            *("seq", "count", "Its number.", WIRE),
+            said_unit="number",
+            missing="it is what the session told of its connection",
+        ),
         moment("t_s", "When it was sent or received.", SESSION, "a log does not tell"),
         Column("direction", "text", "`sent` or `received`.", WIRE),
         Column("type", "text", "Its type.", WIRE, missing="it names none"),

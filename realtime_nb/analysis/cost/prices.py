@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from realtime_nb.errors import at_call
+from realtime_nb.protocol.option_names import takes_names
+
 __all__ = [
     "PRICES",
     "PRICES_DATE",
@@ -29,6 +32,8 @@ day."""
 _PAGE = "OpenAI's page of the model"
 
 
+@at_call
+@takes_names
 @dataclass(frozen=True, slots=True)
 class Price:
     """USD per million tokens; NaN where the source states none.
@@ -59,6 +64,8 @@ class Price:
         return all(map(math.isnan, others))
 
 
+@at_call
+@takes_names
 @dataclass(frozen=True, slots=True)
 class DurationPrice:
     """USD per minute of audio, for models that are not billed by tokens.
