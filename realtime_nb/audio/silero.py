@@ -5,10 +5,14 @@ that file: probabilities within 1e-5, every decision the same.
 
 The probabilities do not depend on how the audio is cut: one frame at a time and an hour at once
 give the same bits. So what a sweep says about a recording is what the server did.
+
+Frames follow each other in one loop: a recording is not cut into stretches that run side by side,
+because the cells of this LSTM remember for minutes (CONTRIBUTING, "Decisions").
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +29,7 @@ WEIGHTS_PATH = Path(__file__).parent / "models" / "silero_vad.npz"
 _CONTEXT = 64  # samples of the previous frame that Silero sees before the present one
 _UNITS = 128  # of the LSTM
 _BLOCK_FRAMES = 128  # worked on together; small enough that everything stays in the cache
+_TOGETHER = 4  # rows in one product
 
 
 class _SileroWeights:
@@ -33,9 +38,13 @@ class _SileroWeights:
     def __init__(self, path: Path) -> None:
         with np.load(path) as stored:
             w: dict[str, Samples] = {name: stored[name] for name in stored.files}
-        # Rows: the real parts of 129 bins, then the imaginary parts. Those of the first and the
-        # last bin are zero; without them 256 columns remain.
-        self.stft = _transposed(np.delete(w["stft"][:, 0], [129, 257], axis=0))
+        # Rows: the real parts of 129 bins, then the imaginary parts. Along its 256 samples each
+        # real part is its own mirror image about sample 128, each imaginary one its negative, and
+        # sample 0 counts for nothing. So sums and differences of mirrored samples are enough.
+        real, imaginary = np.split(w["stft"][:, 0, 1:129], 2)
+        self.cosines = _transposed(real)
+        self.cosines[-1] /= 2  # sample 128 is its own partner, and so in its sum twice
+        self.sines = _transposed(imaginary[:128])  # those of the last bin are zero
         self.conv = [_convolution_matrix(w[f"conv{i}_weight"]) for i in range(4)]
         self.conv_bias = [w[f"conv{i}_bias"] for i in range(4)]
         # The third layer's input has two columns after a zero one, the fourth's a single column
@@ -53,6 +62,16 @@ class _SileroWeights:
         self.gate_bias = (w["lstm_bias_ih"] + w["lstm_bias_hh"])[order] * scale
         self.output = w["output_weight"].reshape(_UNITS, 1)
         self.output_bias = w["output_bias"]
+        self.together = _together([*self.conv[1:], self.input])
+
+    def product(self, rows: Samples, matrix: Samples) -> Samples:
+        """Returns rows times one of the matrices, each row's result whatever lies beside it."""
+        n, k = rows.shape
+        padded = np.zeros((-n % self.together, k), np.float32)
+        stack = np.concatenate([rows, padded]) if len(padded) else rows
+        products = np.matmul(stack.reshape(-1, self.together, k), matrix)
+        result: Samples = products.reshape(-1, matrix.shape[1])[:n]
+        return result
 
 
 def _transposed(matrix: Samples) -> Samples:
@@ -62,6 +81,27 @@ def _transposed(matrix: Samples) -> Samples:
 def _convolution_matrix(weight: Samples) -> Samples:
     """Lays (outputs, inputs, taps) out as (taps·inputs, outputs), for rows of taps side by side."""
     return np.ascontiguousarray(weight.transpose(2, 1, 0).reshape(-1, weight.shape[0]))
+
+
+def _together(
+    matrices: list[Samples], times: Callable[[Samples, Samples], Samples] = np.matmul
+) -> int:
+    """Returns how many rows may be multiplied at once: four at half the cost, or one.
+
+    No standard says that BLAS sums a row in the same order wherever it lies among others. If it
+    does not here, rows are multiplied one by one.
+    """
+    draw = np.random.default_rng(0)
+    for matrix in matrices:
+        rows = draw.standard_normal((_TOGETHER, len(matrix)), np.float32)
+        there = times(rows, matrix)
+        for shift in range(1, _TOGETHER):
+            for others in (1, 0):
+                moved = np.roll(rows, shift, axis=0)
+                moved[:shift] *= others
+                if np.any(times(moved, matrix)[shift:] != there[:-shift]):
+                    return 1
+    return _TOGETHER
 
 
 @cache
@@ -104,31 +144,39 @@ class SileroVAD:
             result[start:stop] = self._recur(self._encode(frames[start:stop]))
         return result
 
-    # Products below are stacks of small ones, one per frame, and never one over all frames: BLAS
-    # may sum in another order for another shape, and then the cut of the audio would show.
+    # Products below are stacks of small ones of one size, and never one over all frames: BLAS may
+    # sum in another order for another shape, and then the cut of the audio would show.
 
     def _encode(self, frames: Samples) -> Samples:
         """Frames (n, 512) → what the LSTM adds to its gates, (n, 512)."""
         w, n = self._weights, len(frames)
-        spectra = np.matmul(self._windows(frames), w.stft)
-        np.square(spectra, out=spectra)
         padded = np.zeros((n, 6, 129), np.float32)
-        magnitudes = padded[:, 1:5]
-        magnitudes[...] = spectra[:, :, :129]
-        magnitudes[:, :, 1:128] += spectra[:, :, 129:]
-        np.sqrt(magnitudes, out=magnitudes)
-        first = np.zeros((n, 5, 128), np.float32)
-        first[:, 1:] = self._layer(0, _columns(padded, count=4, step=1))
-        second = self._layer(1, _columns(first, count=2, step=2))
-        third = self._layer(2, second.reshape(n, 1, 128))
-        features = self._layer(3, third)
-        inputs: Samples = np.matmul(features, w.input)[:, 0] + w.gate_bias
+        self._magnitudes(frames, padded[:, 1:5])
+        first = _activate(np.matmul(_columns(padded), w.conv[0]), w.conv_bias[0])
+        rows = np.zeros((n, 2, 384), np.float32)  # before the first of four lies a zero one
+        rows[:, 0, 128:] = first[:, :2].reshape(n, 256)
+        rows[:, 1] = first[:, 1:].reshape(n, 384)
+        for i in range(1, 4):
+            rows = _activate(w.product(rows.reshape(-1, len(w.conv[i])), w.conv[i]), w.conv_bias[i])
+        inputs = w.product(rows, w.input)
+        inputs += w.gate_bias
         return inputs
 
-    def _windows(self, frames: Samples) -> Samples:
-        """Frames (n, 512) → the four windows of each, (n, 4, 256), 128 samples apart.
+    def _magnitudes(self, frames: Samples, magnitudes: Samples) -> None:
+        """Frames (n, 512) → the spectra of four windows of each, (n, 4, 129)."""
+        sums, differences = self._folded(frames)
+        real = np.matmul(sums, self._weights.cosines)
+        imaginary = np.matmul(differences, self._weights.sines)
+        np.multiply(real, real, magnitudes)
+        np.multiply(imaginary, imaginary, imaginary)
+        magnitudes[:, :, :128] += imaginary
+        np.sqrt(magnitudes, magnitudes)
 
-        They lie on 64 samples from before the frame, the frame, and its end mirrored.
+    def _folded(self, frames: Samples) -> tuple[Samples, Samples]:
+        """Frames (n, 512) → sums and differences of mirrored samples, (n, 4, 128) each.
+
+        Four windows of 256 samples, 128 apart, lie on 64 samples from before the frame, the frame,
+        and its end mirrored. Samples 1 to 128 of a window are paired with 255 to 128.
         """
         extended = np.empty((len(frames), _CONTEXT + FRAME_SAMPLES + 64), np.float32)
         extended[0, :_CONTEXT] = self._context
@@ -136,15 +184,15 @@ class SileroVAD:
         extended[:, _CONTEXT:-64] = frames
         extended[:, -64:] = frames[:, -2:-66:-1]
         self._context = frames[-1, -_CONTEXT:].copy()
-        windows = np.empty((len(frames), 4, 256), np.float32)
+        reversed_ = np.ascontiguousarray(extended[:, ::-1])
+        sums = np.empty((len(frames), 4, 128), np.float32)
+        differences = np.empty_like(sums)
         for i in range(4):
-            windows[:, i] = extended[:, 128 * i : 128 * i + 256]
-        return windows
-
-    def _layer(self, i: int, columns: Samples) -> Samples:
-        result: Samples = np.matmul(columns, self._weights.conv[i])
-        result += self._weights.conv_bias[i]
-        return np.maximum(result, 0, out=result)
+            there = extended[:, 128 * i + 1 :][:, :128]
+            mirrored = reversed_[:, 384 - 128 * i :][:, :128]
+            np.add(there, mirrored, sums[:, i])
+            np.subtract(there, mirrored, differences[:, i])
+        return sums, differences
 
     def _recur(self, inputs: Samples) -> Samples:
         """Gates inputs (n, 512) of consecutive frames → probabilities (n,)."""
@@ -159,16 +207,16 @@ class SileroVAD:
         half = np.float32(0.5)
         dot, add, multiply, tanh = np.dot, np.add, np.multiply, np.tanh
         hidden = self._hidden
-        for row, state in zip(inputs, states, strict=True):
-            dot(hidden, recurrent, out=gates)
-            add(gates, row, out=gates)
-            tanh(gates, out=gates)
-            multiply(sigmoids, half, out=sigmoids)
-            add(sigmoids, half, out=sigmoids)
-            multiply(weights, weighted, out=products)
-            add(new, kept, out=cell)
-            tanh(cell, out=squashed)
-            multiply(output, squashed, out=state)
+        for row, state in zip(inputs, states, strict=True):  # a µs more here is a tenth of it all
+            dot(hidden, recurrent, gates)
+            add(gates, row, gates)
+            tanh(gates, gates)
+            multiply(sigmoids, half, sigmoids)
+            add(sigmoids, half, sigmoids)
+            multiply(weights, weighted, products)
+            add(new, kept, cell)
+            tanh(cell, squashed)
+            multiply(output, squashed, state)
             hidden = state
         self._hidden = hidden.copy()
         active = np.maximum(states, 0)[:, None]
@@ -177,11 +225,16 @@ class SileroVAD:
         return probabilities
 
 
-def _columns(rows: Samples, count: int, step: int) -> Samples:
-    """Lays three neighbours side by side: (n, r, k) → (n, count, 3k), ``step`` rows apart."""
+def _activate(sums: Samples, bias: Samples) -> Samples:
+    sums += bias
+    return np.maximum(sums, 0, out=sums)
+
+
+def _columns(rows: Samples) -> Samples:
+    """Lays each row's neighbours beside it: (n, 6, k) → (n, 4, 3k)."""
     n, _, k = rows.shape
     flat = rows.reshape(n, -1)
-    columns = np.empty((n, count, 3 * k), np.float32)
-    for i in range(count):
-        columns[:, i] = flat[:, i * step * k : (i * step + 3) * k]
+    columns = np.empty((n, 4, 3 * k), np.float32)
+    for i in range(4):
+        columns[:, i] = flat[:, i * k : (i + 3) * k]
     return columns

@@ -406,7 +406,12 @@ def vad(
     prefix_ms: Annotated[
         int, typer.Option(help="Audio kept from before the speech.")
     ] = _TURNS.prefix_padding_ms,
-    engine: Annotated[str, typer.Option(help="silero, or energy for contrast.")] = "silero",
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="silero; earshot or webrtc (extra 'vad'); energy for contrast; or of a plug-in."
+        ),
+    ] = "silero",
     raw_rate: RawRate = None,
     channel: Channel = None,
     as_json: AsJson = False,

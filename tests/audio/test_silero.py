@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime_nb.audio import frame_detector
+from realtime_nb.audio import frame_detector, silero
 from realtime_nb.audio.pcm import Samples
 from realtime_nb.audio.silero import SileroVAD
 from realtime_nb.audio.speech_engines import FRAME_SAMPLES
@@ -79,3 +79,42 @@ def test_more_frames_than_a_block_holds() -> None:
     engine, other = SileroVAD(), SileroVAD()
     pieces = [other.probabilities(samples[:FRAME_SAMPLES]), other.probabilities(samples[512:])]
     assert engine.probabilities(samples).tolist() == np.concatenate(pieces).tolist()
+
+
+def test_rows_one_by_one_are_the_way_where_blas_sums_by_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    samples = whole_frames(load(CLIPS[0], 16_000))
+    usual = SileroVAD().probabilities(samples)
+    monkeypatch.setattr(SileroVAD()._weights, "together", 1)
+    engine = SileroVAD()
+    alone = [engine.probability(frame) for frame in samples.reshape(-1, FRAME_SAMPLES)]
+    assert SileroVAD().probabilities(samples).tolist() == alone
+    np.testing.assert_allclose(usual, alone, atol=2e-6)
+
+
+def test_whether_blas_sums_by_place_is_found_out() -> None:
+    def by_place(rows: Samples, matrix: Samples) -> Samples:
+        result: Samples = rows @ matrix
+        result[-1] = np.nextafter(result[-1], np.float32(np.inf))  # the last row's very last bit
+        return result
+
+    def by_others(rows: Samples, matrix: Samples) -> Samples:
+        result: Samples = rows @ matrix + np.float32(rows[0, 0] == 0)
+        return result
+
+    matrix = np.eye(8, dtype=np.float32)  # sums of one summand are exact in any order
+    assert silero._together([matrix]) == 4
+    assert silero._together([matrix], by_place) == 1
+    assert silero._together([matrix], by_others) == 1
+
+
+def test_the_state_remembers_for_minutes() -> None:
+    """Why a recording is not cut into stretches, each begun with a short warm-up."""
+    clip = whole_frames(load(CLIPS[0], 16_000))
+    begun, warmed = SileroVAD(), SileroVAD()
+    begun.probabilities(noise(0.1, 100 * FRAME_SAMPLES))
+    both = np.resize(clip, 300 * FRAME_SAMPLES)
+    begun.probabilities(both)
+    warmed.probabilities(both)
+    assert np.abs(begun._hidden - warmed._hidden).max() > 0.01

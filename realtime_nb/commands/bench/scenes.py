@@ -1,8 +1,8 @@
-"""Scenes in which it is known when each word ends, to measure what finds that.
+"""Scenes in which it is known when each word begins and ends, to measure what finds that.
 
 Words are cut out of recorded speech and laid at known places into silence; noise is added
 afterwards. A word ends, by the clean recording alone, with the last sample around which the power
-of 10 ms is above -30 dB of the word's loudest 10 ms.
+of 10 ms is above -30 dB of the word's loudest 10 ms; so it begins with the first.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from realtime_nb.audio.files import load_audio
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
 from realtime_nb.commands.samples import SAMPLES
 
-__all__ = ["Scene", "cut_words", "pink_noise", "scene"]
+__all__ = ["NOISES", "Scene", "babble", "cut_words", "pink_noise", "scene", "white_noise"]
 
 _CUTS_MS = (
     # "he was not an ill disposed young man"
@@ -36,14 +36,21 @@ _ENDS_DB = -30.0
 _ACTIVE_DB = -35.0
 _PAUSE_S = (0.7, 1.4)
 _LOUDNESS = (0.025, 0.1)
+_TALKERS = 6
+_TEMPOS = (0.8, 1.25)
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Audio, and when each word in it begins and ends, in ms."""
+    """Audio, and when each word in it lies and ends, in ms.
+
+    Attributes:
+        onsets_ms: when each word begins to sound; it lies there a little longer.
+    """
 
     samples: Samples
     words_ms: list[tuple[float, float]]
+    onsets_ms: list[float]
 
 
 def cut_words() -> list[Samples]:
@@ -65,8 +72,12 @@ def _faded(word: Samples) -> Samples:
 
 
 def _end(word: Samples) -> int:
+    return int(_sounding(word)[-1]) + 1
+
+
+def _sounding(word: Samples) -> npt.NDArray[np.intp]:
     powers = _smoothed_powers(word)
-    return int(np.flatnonzero(powers > powers.max() * 10 ** (_ENDS_DB / 10))[-1]) + 1
+    return np.flatnonzero(powers > powers.max() * 10 ** (_ENDS_DB / 10))
 
 
 def _smoothed_powers(samples: Samples) -> npt.NDArray[np.float64]:
@@ -87,28 +98,62 @@ def pink_noise(count: int, rng: np.random.Generator) -> Samples:
     return noise
 
 
-def scene(words: Sequence[Samples], rng: np.random.Generator, snr_db: float | None = None) -> Scene:
+def white_noise(count: int, rng: np.random.Generator) -> Samples:
+    """Returns noise as loud at all frequencies, of power 1."""
+    return rng.standard_normal(count, np.float32)
+
+
+def babble(count: int, rng: np.random.Generator) -> Samples:
+    """Returns six people who talk at once and without a pause, of power 1.
+
+    Each says words of the package's recordings in an order and at a pitch of their own.
+    """
+    words = cut_words()
+    mixed = np.zeros(count, np.float32)
+    for tempo in np.linspace(*_TEMPOS, _TALKERS):
+        said: list[Samples] = []
+        while sum(map(len, said)) < count * tempo + SAMPLE_RATE:
+            word = words[rng.integers(len(words))]
+            said.append(word / np.sqrt(np.mean(np.square(word))))
+        voice = np.concatenate(said)
+        mixed += np.interp(np.arange(count) * tempo, np.arange(len(voice)), voice)
+    noise: Samples = mixed / np.sqrt(np.mean(np.square(mixed)))
+    return noise
+
+
+NOISES = {"white": white_noise, "pink": pink_noise, "babble": babble}
+"""What may be heard behind the words."""
+
+
+def scene(
+    words: Sequence[Samples],
+    rng: np.random.Generator,
+    snr_db: float | None = None,
+    noise: str = "pink",
+) -> Scene:
     """Lays words into silence, each as loud as it happens.
 
     Args:
         words: in some order.
         rng: for pauses, loudness and noise.
-        snr_db: of pink noise that is added; by the mean power of the words where that is less than
+        snr_db: of noise that is added; by the mean power of the words where that is less than
             35 dB below their loudest.
+        noise: which, of ``NOISES``.
     """
     parts: list[Samples] = [np.zeros(SAMPLE_RATE, np.float32)]
-    words_ms, powers = [], []
+    words_ms, onsets_ms, powers = [], [], []
     at = SAMPLE_RATE
     for word in words:
         loudness = rng.uniform(*_LOUDNESS) / np.sqrt(np.mean(np.square(word)))
         pause = np.zeros(int(rng.uniform(*_PAUSE_S) * SAMPLE_RATE), np.float32)
         parts += [word * np.float32(loudness), pause]
         words_ms.append((at * 1000 / SAMPLE_RATE, (at + len(word)) * 1000 / SAMPLE_RATE))
+        onsets_ms.append((at + int(_sounding(word)[0])) * 1000 / SAMPLE_RATE)
         at += len(word) + len(pause)
         smoothed = _smoothed_powers(parts[-2])
         powers.append(float(smoothed[smoothed > smoothed.max() * 10 ** (_ACTIVE_DB / 10)].mean()))
     samples = np.concatenate(parts)
     if snr_db is not None:
-        noise = pink_noise(len(samples), rng)
-        samples = samples + noise * np.float32(np.sqrt(np.mean(powers) / 10 ** (snr_db / 10)))
-    return Scene(np.clip(samples, -1, 1).astype(np.float32), words_ms)
+        added = NOISES[noise](len(samples), rng)
+        samples = samples + added * np.float32(np.sqrt(np.mean(powers) / 10 ** (snr_db / 10)))
+    return Scene(np.clip(samples, -1, 1).astype(np.float32), words_ms, onsets_ms)

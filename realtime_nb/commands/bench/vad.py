@@ -1,4 +1,6 @@
-"""Silero in numpy beside the ONNX file that its weights come from, and how well ends are found."""
+"""Silero in numpy beside the ONNX file that its weights come from, other engines beside their own
+packages, and how well beginnings and ends of words are found.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +20,8 @@ from realtime_nb.audio.silero import SileroVAD
 from realtime_nb.audio.speech_ends import SpeechListener
 from realtime_nb.audio.speech_engines import FRAME_SAMPLES, VAD_SAMPLE_RATE, SpeechEngine
 from realtime_nb.audio.vad import sweep_turns
+from realtime_nb.commands.bench.engine_accuracy import measure_accuracy, print_accuracy
+from realtime_nb.commands.bench.engine_speed import measure_speed, print_speed
 from realtime_nb.commands.bench.scenes import Scene, cut_words, scene
 from realtime_nb.commands.samples import SAMPLES
 from realtime_nb.errors import ConfigurationError
@@ -33,6 +37,7 @@ _DECISIONS = (0.5, 0.35)  # where a turn opens and where it closes, by default
 _LIVE_FRAMES = 300
 _SCENES = {"clean": None, "noise": 10.0}
 _SCENE_COUNT = 4
+_SWEPT_S = 3600
 
 
 def onnx_model() -> Path | None:
@@ -75,19 +80,25 @@ class OnnxSilero:
         return result
 
 
-def run(minutes: float = 10, audio: Sequence[Path] | None = None) -> dict[str, float | None]:
+def run(
+    minutes: float = 10, audio: Sequence[Path] | None = None, scenes: int = _SCENE_COUNT
+) -> dict[str, float | None]:
     """Measures, prints a table and returns the figures.
 
     Args:
         minutes: Length of audio; the files are repeated to fill it.
         audio: Files to use instead of the two that come with the package.
+        scenes: Of how many scenes, half a minute each, the accuracy is taken per kind of noise;
+            0 for none.
 
     Returns:
         Times in seconds and µs, ``ratio`` (ONNX time ÷ numpy time), ``differing_decisions`` and
         ``max_difference`` of the probabilities. What needs the ONNX original is None without it.
         Of words in labelled scenes, ``clean_…`` and ``noise_…`` (pink, 10 dB): ``…end_p50_ms`` and
         ``…end_p95_ms`` of the distance between where they end and where they are heard to end,
-        ``…ends`` of how many, ``…missed`` how many of them were not heard.
+        ``…ends`` of how many, ``…missed`` how many of them were not heard. Per engine
+        ``…_times_real_time`` (audio seconds per CPU second), ``…_package_times_real_time``, and
+        what `measure_accuracy` says.
     """
     if not 0 < minutes < math.inf:
         raise ConfigurationError(f"minutes is {minutes}; give a length of audio above 0")
@@ -100,7 +111,9 @@ def run(minutes: float = 10, audio: Sequence[Path] | None = None) -> dict[str, f
         for threshold in range(5, 15)
         for silence in range(100, 1_100, 100)
     ]
-    sweep_s = _seconds(lambda: sweep_turns(probabilities[0], settings))
+    hour = np.resize(probabilities[0], _SWEPT_S * VAD_SAMPLE_RATE // FRAME_SAMPLES)
+    sweep_s = _seconds(lambda: sweep_turns(hour, settings))
+    pass_s = seconds[0] * len(hour) / len(probabilities[0])
     figures: dict[str, float | None] = {
         "audio_s": len(samples) / VAD_SAMPLE_RATE,
         "numpy_s": seconds[0],
@@ -108,7 +121,7 @@ def run(minutes: float = 10, audio: Sequence[Path] | None = None) -> dict[str, f
         "live_frame_us": _live_frame_us(samples),
         "sweep_s": sweep_s,
         "sweep_settings": len(settings),
-        "sweep_share": sweep_s / seconds[0],
+        "sweep_share": sweep_s / pass_s,
         "onnx_s": None,
         "ratio": None,
         "max_difference": None,
@@ -123,7 +136,11 @@ def run(minutes: float = 10, audio: Sequence[Path] | None = None) -> dict[str, f
             int(np.count_nonzero((ours >= t) != (original >= t))) for t in _DECISIONS
         )
     figures |= _ends()
+    figures |= (speed := measure_speed(samples))
+    figures |= (accuracy := measure_accuracy(scenes) if scenes else {})
     _print_table(figures)
+    print_speed(speed)
+    print_accuracy(accuracy)
     return figures
 
 
@@ -210,7 +227,7 @@ def _print_table(figures: dict[str, float | None]) -> None:
         print(f"{figures['max_difference']:.1e}")
     print(f"  one live frame     {figures['live_frame_us']:8.0f} µs")
     print(f"  sweep, {figures['sweep_settings']} settings{figures['sweep_s']:8.3f} s", end="")
-    print(f"   {figures['sweep_share']:.1%} of the probability pass")
+    print(f"   {figures['sweep_share']:.1%} of the probability pass, for 60 min of both")
     for name, words in (("clean", "in silence"), ("noise", "in pink noise, 10 dB")):
         p50, p95 = (figures[f"{name}_end_p{p}_ms"] for p in (50, 95))
         print(f"  |end - truth| of {figures[f'{name}_ends']} words {words:<21}", end="")
