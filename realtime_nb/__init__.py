@@ -50,6 +50,7 @@ _HOMES = {
     "Recordings": "recordings.collection",
     "load": "recordings.recording",
     "replay": "recordings.replay",
+    "plot_vad": "plots.vad",
     "compare": "analysis.comparison",
     "DurationPrice": "analysis.cost.prices",
     "Price": "analysis.cost.prices",
@@ -109,6 +110,7 @@ __all__ = [
     "connect",
     "doctor",
     "load",
+    "plot_vad",
     "replay",
     "serve",
     "testing",
@@ -136,6 +138,7 @@ if TYPE_CHECKING:
         ToolError,
     )
     from realtime_nb.local.server import LocalServer, serve
+    from realtime_nb.plots.vad import plot_vad
     from realtime_nb.protocol.conversation import Conversation
     from realtime_nb.protocol.fields import SemanticVAD, ServerVAD
     from realtime_nb.recordings.collection import Recordings
