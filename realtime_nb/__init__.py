@@ -50,6 +50,7 @@ _HOMES = {
     "Recordings": "recordings.collection",
     "load": "recordings.recording",
     "replay": "recordings.replay",
+    "verify": "recordings.verify",
     "plot_vad": "plots.vad",
     "compare": "analysis.comparison",
     "DurationPrice": "analysis.cost.prices",
@@ -115,6 +116,7 @@ __all__ = [
     "serve",
     "testing",
     "tool",
+    "verify",
 ]
 
 if TYPE_CHECKING:
@@ -144,6 +146,7 @@ if TYPE_CHECKING:
     from realtime_nb.recordings.collection import Recordings
     from realtime_nb.recordings.recording import Recording, load
     from realtime_nb.recordings.replay import replay
+    from realtime_nb.recordings.verify import verify
     from realtime_nb.session.connect import connect
     from realtime_nb.session.endpoints import Endpoint, azure
     from realtime_nb.session.reconnecting import Reconnect
