@@ -50,6 +50,8 @@ _HOMES = {
     "Recordings": "recordings.collection",
     "load": "recordings.recording",
     "replay": "recordings.replay",
+    "verify": "recordings.verify",
+    "plot_vad": "plots.vad",
     "compare": "analysis.comparison",
     "DurationPrice": "analysis.cost.prices",
     "Price": "analysis.cost.prices",
@@ -109,10 +111,12 @@ __all__ = [
     "connect",
     "doctor",
     "load",
+    "plot_vad",
     "replay",
     "serve",
     "testing",
     "tool",
+    "verify",
 ]
 
 if TYPE_CHECKING:
@@ -136,11 +140,13 @@ if TYPE_CHECKING:
         ToolError,
     )
     from realtime_nb.local.server import LocalServer, serve
+    from realtime_nb.plots.vad import plot_vad
     from realtime_nb.protocol.conversation import Conversation
     from realtime_nb.protocol.fields import SemanticVAD, ServerVAD
     from realtime_nb.recordings.collection import Recordings
     from realtime_nb.recordings.recording import Recording, load
     from realtime_nb.recordings.replay import replay
+    from realtime_nb.recordings.verify import verify
     from realtime_nb.session.connect import connect
     from realtime_nb.session.endpoints import Endpoint, azure
     from realtime_nb.session.reconnecting import Reconnect

@@ -53,7 +53,7 @@ UNAWARE = {
     "widgets": {"session"},
 }
 """Which rooms of its own layer, or below it, a room must not know."""
-REPLAY = "realtime_nb.recordings.replay"
+REPLAYS = ("realtime_nb.recordings.replay", "realtime_nb.recordings.verify")
 """What replays a recording opens sessions; nothing else of ``recordings`` does."""
 
 TESTED_WITH: dict[str, str] = {}
@@ -119,7 +119,7 @@ def test_the_protocol_is_pure(module: str) -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_rooms_do_not_know_what_is_beside_them(module: str) -> None:
     unknown = UNAWARE.get(room(module), set()) - (
-        {"session"} if module.startswith(REPLAY) else set()
+        {"session"} if module.startswith(REPLAYS) else set()
     )
     assert [name for name in OURS[module] if room(name) in unknown] == []
 

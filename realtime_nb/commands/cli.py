@@ -414,6 +414,9 @@ def vad(
     ] = "silero",
     raw_rate: RawRate = None,
     channel: Channel = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw it, too: a .png, .svg or .pdf to write.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Shows where speech starts and stops in a file, as the local server hears it in a session
@@ -422,16 +425,24 @@ def vad(
     Start and end are the speech as detected; audio start and audio end are the positions that the
     protocol reports, with the padding and the closing silence.
     """
-    from realtime_nb.commands.vad import speech_in_file
+    from realtime_nb.commands.vad import check_picture, speech_in_file, write_picture
 
     settings = TurnSettings(
         threshold=threshold, silence_duration_ms=silence_ms, prefix_padding_ms=prefix_ms
     )
+    if plot is not None:
+        check_picture(plot)
     if as_json:
-        _print_json(speech_in_file(audio, settings, engine, raw_rate, channel).to_dict())
-        return
-    rows = _SpanRows()
-    _print_speech(speech_in_file(audio, settings, engine, raw_rate, channel, rows.add), rows)
+        found = speech_in_file(audio, settings, engine, raw_rate, channel).to_dict()
+    else:
+        rows = _SpanRows()
+        _print_speech(speech_in_file(audio, settings, engine, raw_rate, channel, rows.add), rows)
+    if plot is not None:
+        write_picture(plot, audio, settings, engine, raw_rate, channel)
+    if as_json:
+        _print_json(found if plot is None else {**found, "plot": str(plot)})
+    elif plot is not None:
+        print(plot)
 
 
 class _SpanRows:

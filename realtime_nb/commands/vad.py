@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,13 @@ from realtime_nb.audio.levels import QUIET_PEAK_DBFS
 from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.audio.speech_engines import speech_engine
 from realtime_nb.audio.vad import speech_as_heard
+from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.turns import SpeechSpan, TurnSettings
 from realtime_nb.recordings.progress import progress_bar
 
-__all__ = ["FoundSpeech", "speech_in_file"]
+__all__ = ["FoundSpeech", "check_picture", "speech_in_file", "write_picture"]
+
+PICTURES = (".png", ".svg", ".pdf")
 
 _READ_MS = 60_000
 _BAR = "{percentage:3.0f}% |{bar:40}| {elapsed}, about {remaining} to go"
@@ -120,6 +124,71 @@ def speech_in_file(
                 count += len(heard)
     level = 10 * math.log10(energy / count) if energy else -math.inf if count else math.nan
     return FoundSpeech(audio, spans, level)
+
+
+def check_picture(path: Path) -> None:
+    """Refuses a path that no picture can be written to, before a long file is listened to.
+
+    Raises:
+        ConfigurationError: another ending than those of pictures, or a place that can't be written.
+    """
+    if path.suffix.lower() not in PICTURES:
+        ending = f"ends in {path.suffix!r}" if path.suffix else "has no ending"
+        known = f"{', '.join(PICTURES[:-1])} or {PICTURES[-1]}"
+        raise ConfigurationError(f"--plot {path} {ending}; give a path that ends in {known}.")
+    if path.is_dir():
+        why = "it is a folder"
+    elif not path.parent.is_dir():
+        why = f"there is no folder {path.parent}"
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        why = "permission denied"
+    else:
+        return
+    raise _unwritable(path, why)
+
+
+def write_picture(
+    path: Path,
+    audio: Path,
+    settings: TurnSettings,
+    engine: str = "silero",
+    raw_sample_rate: int | None = None,
+    channel: int | str | None = None,
+) -> None:
+    """Draws what :func:`speech_in_file` finds, as :func:`realtime_nb.plots.vad.plot_vad` does.
+
+    Raises:
+        ConfigurationError: the picture can't be written.
+    """
+    import matplotlib as mpl
+
+    mpl.use("agg")  # no window is opened
+    import matplotlib.pyplot as plt
+
+    from realtime_nb.plots.vad import plot_vad
+
+    ax = plot_vad(
+        audio,
+        settings.threshold,
+        settings.silence_duration_ms,
+        settings.prefix_padding_ms,
+        engine,
+        sample_rate=raw_sample_rate,
+        channel=channel,
+    )
+    ax.set_title(audio.name, fontsize="small", loc="left", pad=18, parse_math=False)
+    try:
+        plt.savefig(path, dpi=150)
+    except OSError as error:
+        raise _unwritable(path, error.strerror or str(error)) from error
+    finally:
+        plt.close(ax.figure.canvas.figure)
+
+
+def _unwritable(path: Path, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The picture {path} can't be written: {why}. Give --plot another path."
+    )
 
 
 def _known(value: float, digits: int | None = None) -> float | None:

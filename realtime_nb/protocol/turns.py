@@ -21,6 +21,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from numbers import Real
 from typing import Literal
 
 from realtime_nb.errors import ConfigurationError
@@ -28,6 +29,7 @@ from realtime_nb.protocol.turn_detection import SERVER_VAD
 
 __all__ = [
     "FRAME_MS",
+    "LONGEST_MS",
     "SPEECH_STEPS",
     "Runs",
     "SpeechSpan",
@@ -58,6 +60,9 @@ SPEECH_STEPS: dict[tuple[SpeechState, SpeechStep], SpeechState] = {
 
 _LOWEST_EXIT_THRESHOLD = 0.01
 
+LONGEST_MS = round(SERVER_VAD["silence_duration_ms"].high)
+"""No padding, silence or least speech is longer: what servers take, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class TurnSettings:
@@ -84,12 +89,14 @@ class TurnSettings:
     def __post_init__(self) -> None:
         for name in ("threshold", "hysteresis"):
             value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise ConfigurationError(f"{name} is {value}; give a number from 0 to 1")
+            if not _is_number(value) or not 0 <= value <= 1:
+                raise ConfigurationError(f"{name} is {value!r}; give a number from 0 to 1")
         for name in ("prefix_padding_ms", "silence_duration_ms", "min_speech_ms"):
             value = getattr(self, name)
-            if not 0 <= value < float("inf"):
-                raise ConfigurationError(f"{name} is {value}; give milliseconds, 0 or more")
+            if not _is_number(value) or not 0 <= value <= LONGEST_MS:
+                raise ConfigurationError(
+                    f"{name} is {value!r}; give milliseconds from 0 to {LONGEST_MS}"
+                )
 
     @property
     def exit_threshold(self) -> float:
@@ -105,6 +112,11 @@ class TurnSettings:
     def min_speech_frames(self) -> int:
         """Consecutive speech frames that open a turn."""
         return max(1, frame_count(self.min_speech_ms))
+
+
+def _is_number(value: object) -> bool:
+    """Returns whether it is a number: of Python or numpy, and no flag."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def frame_count(duration_ms: float) -> int:

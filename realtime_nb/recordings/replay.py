@@ -43,7 +43,7 @@ from realtime_nb.session.session import Session
 from realtime_nb.session.transport import Transport
 from realtime_nb.tools import Tool, collect
 
-__all__ = ["replay"]
+__all__ = ["as_recorded", "replay"]
 
 _MARGIN_MS = 300
 _VAD_SILENCE_MS = 500
@@ -118,7 +118,7 @@ async def replay(
     if not isinstance(recording, Recording):
         recording = await asyncio.to_thread(load, recording)
     script = await asyncio.to_thread(read_script, recording)
-    settings: JsonObject = {**_as_recorded(script.options), **options}
+    settings: JsonObject = {**as_recorded(script.options), **options}
     voice_speed = settings.pop(_SESSION_SPEED, 1.0)
     lookup: Literal["same_arguments", "in_order"] = (
         "in_order" if tool_outputs == "recorded" else "same_arguments"
@@ -160,7 +160,7 @@ async def replay(
     return await asyncio.to_thread(load, session.recording)
 
 
-def _as_recorded(settings: JsonObject) -> JsonObject:
+def as_recorded(settings: JsonObject) -> JsonObject:
     """Returns recorded settings, of which nothing is to be filled in for somebody who asks anew.
 
     Where neither client nor server told how long a silence ends a turn, it is what servers take.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -118,3 +119,58 @@ def test_vad_says_what_ails_the_file(
     if keys.get("cut_off"):
         whole_ms = 1000 * len(samples) / rate
         assert found["duration_ms"] + found["missing_ms"] == pytest.approx(whole_ms, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("ending", "begins"),
+    [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF"), ("PNG", b"\x89PNG")],
+)
+def test_vad_draws_a_picture(capsys: Capture, ending: str, begins: bytes) -> None:
+    assert cli.main(["vad", CLUBS, "--plot", f"out.{ending}"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"out.{ending}"
+    assert Path(f"out.{ending}").read_bytes().startswith(begins)
+
+
+def test_vad_tells_other_programs_where_the_picture_is(capsys: Capture) -> None:
+    assert cli.main(["vad", CLUBS, "--json", "--plot", "out.svg"]) == 0
+    assert json.loads(capsys.readouterr().out)["plot"] == "out.svg"
+    svg = Path("out.svg").read_text()
+    assert "1 turn at threshold 0.5, silence 500 ms, padding 300 ms." in svg
+    assert "cards_001.wav" in svg
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("out.gif", "--plot out.gif ends in '.gif'; give a path that ends in .png, .svg or .pdf."),
+        ("out", "--plot out has no ending; give a path that ends in .png, .svg or .pdf."),
+        ("none/out.png", "there is no folder none. Give --plot another path."),
+        ("folder.png", "it is a folder. Give --plot another path."),
+        pytest.param(
+            *("/proc/out.png", "The picture /proc/out.png can't be written: "),
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc"),
+        ),
+    ],
+)
+def test_vad_says_why_a_picture_can_not_be_written(capsys: Capture, path: str, words: str) -> None:
+    Path("folder.png").mkdir()
+    assert cli.main(["vad", CLUBS, "--plot", path]) == 2
+    printed = capsys.readouterr()
+    assert words in printed.err and printed.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--threshold", "1.5", "threshold is 1.5; give a number from 0 to 1"),
+        ("--threshold", "nan", "threshold is nan; give a number from 0 to 1"),
+        ("--silence-ms", "-1", "silence_duration_ms is -1; give milliseconds from 0 to 60000"),
+        ("--prefix-ms", "9999999", "prefix_padding_ms is 9999999; give milliseconds from 0 to"),
+    ],
+)
+def test_vad_says_what_a_setting_may_be(
+    capsys: Capture, option: str, value: str, words: str
+) -> None:
+    assert cli.main(["vad", CLUBS, option, value, "--plot", "out.png"]) == 2
+    assert words in capsys.readouterr().err
+    assert not Path("out.png").exists()

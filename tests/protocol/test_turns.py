@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -276,11 +277,19 @@ def test_speech_does_not_depend_on_the_silence_that_follows(
         {"prefix_padding_ms": -1},
         {"silence_duration_ms": -1},
         {"min_speech_ms": -1},
+        {"threshold": "0.5"},
+        {"threshold": True},
+        {"threshold": None},
+        {"silence_duration_ms": 60_001},
+        {"silence_duration_ms": float("inf")},
+        {"prefix_padding_ms": "long"},
     ],
 )
-def test_settings_out_of_range_are_refused(change: dict[str, float]) -> None:
-    with pytest.raises(ConfigurationError, match=next(iter(change))):
-        TurnSettings(**change)  # type: ignore[arg-type]
+def test_settings_out_of_range_are_refused(change: dict[str, Any]) -> None:
+    ((name, value),) = change.items()
+    legal = "from 0 to 60000" if name.endswith("_ms") else "from 0 to 1"
+    with pytest.raises(ConfigurationError, match=f"^{name} is {value!r}; give .* {legal}$"):
+        TurnSettings(**change)
 
 
 class Followed(TurnDetector):

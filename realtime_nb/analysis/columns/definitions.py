@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from realtime_nb.analysis.columns.agreement_tables import AGREEMENT
 from realtime_nb.analysis.columns.column import Table
 from realtime_nb.analysis.columns.connection_tables import RECONNECTIONS
 from realtime_nb.analysis.columns.event_tables import CALLS, EVENTS, INTERRUPTIONS, LABELS, USAGE
@@ -32,6 +33,7 @@ TABLES: Mapping[str, Table] = {
         *(LABELS, INTERRUPTIONS),
         *(METRICS, FINDINGS, COMPARISON, COMPARED_TURNS, COSTS, COST_TURNS, COST_VARIANTS),
         SESSIONS,
+        AGREEMENT,
     )
 }
 """All tables by name."""

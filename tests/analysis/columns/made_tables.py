@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 import realtime_nb as rt
+from realtime_nb.analysis.agreement import agreement
 from realtime_nb.analysis.comparison import compare
 from realtime_nb.analysis.cost.comparison import compare_costs
 from realtime_nb.analysis.exports import TABLES
@@ -32,6 +34,8 @@ def tables_of(rec: Recorded) -> dict[str, pd.DataFrame]:
     found |= {"costs": cost.table, "cost_turns": cost.by_turn}
     found |= {"comparison": both.table, "comparison_turns": both.turns}
     found |= {"cost_variants": compare_costs(2.0, models=["unheard-of"])}
+    spans = [(0.0, 500.0)] if len(rec.input) else []
+    found["agreement"] = agreement(spans, [*spans, (900.0, math.nan)][: 2 * len(spans)]).table
     return {**found, "sessions": run_on_virtual_clock(_sessions())}
 
 

@@ -12,7 +12,7 @@ from realtime_nb.analysis.columns.definitions import TABLES
 from realtime_nb.analysis.exports import TABLES as OF_A_RECORDING
 from tests.analysis.columns.made_tables import recordings, tables_of
 
-FLAGS = {"interrupted", "had_calls", "false", "user_cut_off"}
+FLAGS = {"agrees", "interrupted", "had_calls", "false", "user_cut_off"}
 OBJECTS = {
     *("calls", "agent_items", "response_ids", "evidence"),
     *("cut_response_ids", "not_restored"),
