@@ -148,7 +148,7 @@ class Ghosts:
             run.advance()
 
     def rewind(self, index: int, frame: int) -> None:
-        """Has all of them forget what they did from a step of the track on, by its index and frame."""
+        """Has all of them forget what they did from a step on, by its index and frame."""
         for run in self._runs.values():
             run.rewind(index, frame)
 

@@ -66,6 +66,8 @@ class Run:
         self._first = _State(0, 0, None, settings, 0.0, 0, None)
         self._states: deque[_State] = deque(maxlen=_REMEMBERED)
         self._done: list[RunSpan] = []
+        self._started: SpeechStart | None = None
+        self._steps = self._frame = 0
         self._return_to(self._first)
 
     def advance(self) -> None:

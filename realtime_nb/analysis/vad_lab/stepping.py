@@ -34,7 +34,7 @@ class Stepping:
         conversation: everything is folded into it before it is told here.
         track: of the session's audio.
         settings: are told what is asked for, and what takes force.
-        rewind: called with the index and the frame of a step from which on the track is another one.
+        rewind: called with the index and the frame of a step from which on the track is another.
 
     Attributes:
         in_force: from which position on which turn detection, None for off.

@@ -112,7 +112,7 @@ class Track:
     @property
     def position_ms(self) -> int:
         """How much of the connection's audio was sent, in whole ms, as its server counts it."""
-        return self._base_ms + self._bytes // self._format.bytes_per_ms
+        return self._base_ms + max(0, self._bytes) // self._format.bytes_per_ms
 
     @property
     def now_ms(self) -> float:
