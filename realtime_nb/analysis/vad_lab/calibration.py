@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from realtime_nb.analysis.input_health import InputHealth, input_health
 from realtime_nb.analysis.voices import TimeSpan, frame_levels_dbfs
+from realtime_nb.audio.frame_detector import speech_probabilities
 from realtime_nb.audio.levels import DIGITAL_SILENCE_DBFS, QUIET_PEAK_DBFS, PeakMeter
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, samples_from_pcm
-from realtime_nb.audio.vad import speech_probabilities
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.turns import FRAME_MS
 

@@ -10,13 +10,14 @@ import binascii
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
 from realtime_nb.analysis.vad_lab.agreed import LabAgreement, agreed
 from realtime_nb.analysis.vad_lab.deafness import Deafness, deaf_stretches
+from realtime_nb.analysis.vad_lab.evidence import change_sentence
 from realtime_nb.analysis.vad_lab.ghosts import CANDIDATE, Ghost, Ghosts
 from realtime_nb.analysis.vad_lab.labels import (
     Label,
@@ -25,11 +26,13 @@ from realtime_nb.analysis.vad_lab.labels import (
     label_lines,
     true_spans,
 )
+from realtime_nb.analysis.vad_lab.pauses import Completion, Pauses
 from realtime_nb.analysis.vad_lab.run import Run, RunSpan
 from realtime_nb.analysis.vad_lab.scores import Score, ScoredTurn, score, scores_frame
 from realtime_nb.analysis.vad_lab.settings import (
     SettingsLog,
     SettingsMark,
+    change_words,
     promoted,
 )
 from realtime_nb.analysis.vad_lab.stepping import Stepping
@@ -37,11 +40,12 @@ from realtime_nb.analysis.vad_lab.track import Frames, Track
 from realtime_nb.analysis.vad_lab.voice import ReferenceVoice
 from realtime_nb.analysis.voices import TimeSpan
 from realtime_nb.archive.lines import LabelLine
-from realtime_nb.audio.vad import FrameDetector, speech_engine
+from realtime_nb.audio.frame_detector import FrameDetector
+from realtime_nb.audio.speech_engines import speech_engine
 from realtime_nb.protocol.audio_formats import PCM, format_of, session_format
 from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import Conversation
-from realtime_nb.protocol.input_buffer import SpeechDetector
+from realtime_nb.protocol.input_buffer import SpeechDetector, turn_settings
 from realtime_nb.protocol.records import Speech
 from realtime_nb.protocol.turn_detection import detection_code
 from realtime_nb.protocol.wire import JsonObject, WireEvent
@@ -76,6 +80,8 @@ class Lab:
         engine: by name, what makes the speech probabilities.
         detector_for: instead of an engine: makes a detector for a session's ``format`` object.
         voiced_ms: where in the audio there is a voice, where that is known already.
+        completeness: a turn model, where there is one: takes bytes as they are on the wire and the
+            name of their format, and returns how likely it is that who speaks has finished.
 
     Attributes:
         muted: whether nobody can be heard: then the server is not deaf.
@@ -88,6 +94,7 @@ class Lab:
         engine: str = "silero",
         detector_for: Callable[[JsonObject], SpeechDetector] | None = None,
         voiced_ms: Sequence[TimeSpan] | None = None,
+        completeness: Callable[[bytes, str], float] | None = None,
     ) -> None:
         speech_engine(engine)
         self._conversation = conversation
@@ -104,6 +111,7 @@ class Lab:
         self._settings = SettingsLog()
         self._stepping = Stepping(conversation, self._track, self._settings, self._rewind)
         self._voice = ReferenceVoice(conversation, self._from_ms, voiced_ms)
+        self._pauses = None if completeness is None else Pauses(self._track, completeness)
         self._labels = Labels()
         self.muted = False
 
@@ -123,7 +131,7 @@ class Lab:
 
     def audio(self, pcm: bytes) -> None:
         """Takes the user's audio where there are no events: PCM16 mono at 24 kHz."""
-        self._track.push(pcm)
+        self._hear(pcm)
         self._voice.push(pcm)
 
     def session_over(self) -> None:
@@ -156,15 +164,24 @@ class Lab:
         return self._voice.spans(since_ms)
 
     def _append(self, event: WireEvent) -> None:
-        if self._track.audio_format is PCM and event.pcm is not None:
-            self._track.push(event.pcm)
-        else:
+        payload = event.pcm
+        if self._track.audio_format is not PCM or payload is None:
             try:
-                self._track.push(base64.b64decode(event.raw.get("audio", ""), validate=True))
+                payload = base64.b64decode(event.raw.get("audio", ""), validate=True)
             except (ValueError, TypeError, binascii.Error):
                 return
+        self._hear(payload)
         if event.pcm is not None:
             self._voice.push(event.pcm)
+
+    def _hear(self, payload: bytes) -> None:
+        self._track.push(payload)
+        if self._pauses is not None:
+            self._pauses.push(payload)
+
+    def completions(self, since_ms: float = 0.0) -> list[Completion]:
+        """Returns how finished turns sounded at their pauses; nothing without a turn model."""
+        return [] if self._pauses is None else self._pauses.since(since_ms)
 
     # --- the server ---
 
@@ -299,6 +316,29 @@ class Lab:
             row = {"position_ms": at_ms, "t_s": t_s, "change": words}
             rows.append(row | {"turn_detection": detection, "turns": turns})
         return rows
+
+    def diff(self) -> str:
+        """Returns the change from the first settings to those in force, and its evidence."""
+        first, now = self._settings.first, self._settings.detection
+        if not self._conversation.session:
+            return "There is no session, and so no settings in force to compare with."
+        if first == now:
+            return f"No change: {self.code} is what was in force first."
+        both = [self._run_alone(detection) for detection in (first, now)]
+        return change_sentence(change_words(first, now), self.now_ms - self._from_ms, *both)
+
+    def _run_alone(self, detection: JsonObject | None) -> Score:
+        """Returns how settings do on all that was heard; without turns where silence alone does not
+        end them."""
+        true_ms = self.true_spans() if self._labels.all else None
+        known = detection is not None and detection["type"] == "server_vad"
+        turns = []
+        if detection is not None and known:
+            run = Run(self._track, turn_settings(detection))
+            run.advance()
+            turns = [_judged(one) for one in run.spans()]
+        found = score("", detection_code(detection), turns, self.voiced_ms(), true_ms)
+        return found if known else replace(found, turns=math.nan)
 
     # --- ghosts ---
 
