@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from realtime_nb.analysis.vad_lab.track import Track
+from realtime_nb.analysis.vad_lab.track import SpeechTrack
 from realtime_nb.analysis.voices import TimeSpan, common_spans
 from realtime_nb.protocol.turns import FRAME_MS
 
@@ -46,7 +46,7 @@ class Deafness:
 
 
 def deaf_stretches(
-    track: Track,
+    track: SpeechTrack,
     voiced_ms: Sequence[TimeSpan],
     heard_ms: Sequence[TimeSpan],
     listening_ms: Sequence[TimeSpan],
@@ -70,7 +70,7 @@ def deaf_stretches(
     return found
 
 
-def _probabilities(track: Track, span: TimeSpan) -> Iterator[float]:
+def _probabilities(track: SpeechTrack, span: TimeSpan) -> Iterator[float]:
     for frame in range(track.frame_of(span[0]), track.frame_of(span[1])):
         probability = track.probability(frame)
         if probability >= _SPEECH_PROBABILITY:

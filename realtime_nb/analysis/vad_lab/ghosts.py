@@ -10,7 +10,7 @@ import msgspec
 
 from realtime_nb.analysis.vad_lab.run import Run, RunSpan
 from realtime_nb.analysis.vad_lab.settings import whole_detection
-from realtime_nb.analysis.vad_lab.track import Track
+from realtime_nb.analysis.vad_lab.track import SpeechTrack
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.config import patient
 from realtime_nb.protocol.fields import SemanticVAD, ServerVAD
@@ -59,7 +59,7 @@ class Ghosts:
         track: what they run over.
     """
 
-    def __init__(self, track: Track) -> None:
+    def __init__(self, track: SpeechTrack) -> None:
         self._track = track
         self._ghosts: dict[str, Ghost] = {}
         self._runs: dict[str, Run] = {}

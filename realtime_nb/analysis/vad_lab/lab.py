@@ -36,7 +36,7 @@ from realtime_nb.analysis.vad_lab.settings import (
     promoted,
 )
 from realtime_nb.analysis.vad_lab.stepping import Stepping
-from realtime_nb.analysis.vad_lab.track import Frames, Track
+from realtime_nb.analysis.vad_lab.track import Frames, SpeechTrack
 from realtime_nb.analysis.vad_lab.voice import ReferenceVoice
 from realtime_nb.analysis.voices import TimeSpan
 from realtime_nb.archive.lines import LabelLine
@@ -50,7 +50,10 @@ from realtime_nb.protocol.records import Speech
 from realtime_nb.protocol.turn_detection import detection_code
 from realtime_nb.protocol.wire import JsonObject, WireEvent
 
-__all__ = ["CANDIDATE", "Lab", "ServerSpan"]
+__all__ = ["CANDIDATE", "ServerSpan", "TurnLab"]
+
+_ON_ITS_WAY_MS = 5_000.0
+"""What began so recently may be a turn that the server has not told of yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class ServerSpan:
     open: bool
 
 
-class Lab:
+class TurnLab:
     """Settings of turn detection, live and as ghosts, over the audio and events of a session.
 
     Args:
@@ -100,7 +103,7 @@ class Lab:
         self._conversation = conversation
         audio = conversation.audio
         self._from_ms = conversation.input_ms
-        self._track = Track(
+        self._track = SpeechTrack(
             detector_for or (lambda fields: FrameDetector(fields["type"], speech_engine(engine))),
             format_of(session_format(conversation.session, "input")),
             audio.connection_ms,
@@ -221,11 +224,16 @@ class Lab:
             for one in self.server_spans()
             if one.start_ms >= self._from_ms
         ]
-        emulated = [
+        emulated = self.live_spans()
+        # The emulator is ahead of what the server says of its last turn.
+        last_ms = server[-1][0] if server else -math.inf
+        recent_ms = max(last_ms + _ON_ITS_WAY_MS / 10, self.now_ms - _ON_ITS_WAY_MS)
+        compared = [
             (one.start_ms, one.end_ms if one.how == "stopped" else math.nan)
-            for one in self.live_spans()
+            for one in emulated
+            if one.start_ms <= recent_ms
         ]
-        return agreed(server, emulated)
+        return agreed(server, compared)
 
     def deafness(self) -> Deafness | None:
         """Returns what the server does not hear now; None where it hears, or need not."""
@@ -430,3 +438,6 @@ def _scored(span: ServerSpan) -> ScoredTurn:
     onset_ms = span.start_ms if span.onset_ms is None else span.onset_ms
     offset_ms = end_ms if span.offset_ms is None else span.offset_ms
     return ScoredTurn(onset_ms, offset_ms, math.nan if span.end_ms is None else span.end_ms)
+
+
+Lab = TurnLab

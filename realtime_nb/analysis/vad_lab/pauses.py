@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from realtime_nb.analysis.vad_lab.track import Track
+from realtime_nb.analysis.vad_lab.track import SpeechTrack
 from realtime_nb.protocol.turns import FRAME_MS, TurnDetector, TurnSettings
 
 __all__ = ["Completion", "Pauses"]
@@ -46,7 +46,7 @@ class Pauses:
         completeness: the model, which blocks while it thinks.
     """
 
-    def __init__(self, track: Track, completeness: Completeness) -> None:
+    def __init__(self, track: SpeechTrack, completeness: Completeness) -> None:
         self._track = track
         self._completeness = completeness
         self._all: list[Completion] = []

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
-from realtime_nb.analysis.vad_lab.track import Step, Track
+from realtime_nb.analysis.vad_lab.track import SpeechTrack, Step
 from realtime_nb.protocol.input_buffer import turn_settings
 from realtime_nb.protocol.turns import SpeechStart, SpeechStop, TurnDetector, TurnSettings
 
@@ -60,7 +60,7 @@ class Run:
         settings: of a ghost. None: those in force, which the track's steps tell.
     """
 
-    def __init__(self, track: Track, settings: TurnSettings | None = None) -> None:
+    def __init__(self, track: SpeechTrack, settings: TurnSettings | None = None) -> None:
         self._track = track
         self._follows = settings is None
         self._first = _State(0, 0, None, settings, 0.0, 0, None)

@@ -16,7 +16,7 @@ from realtime_nb.protocol.turn_detection import SERVER_VAD, SWITCHES, detection_
 from realtime_nb.protocol.wire import JsonObject, object_of
 
 __all__ = [
-    "Asked",
+    "AskedSettings",
     "SettingsLog",
     "SettingsMark",
     "asked_detection",
@@ -30,7 +30,7 @@ _WINDOWS = ("threshold", "prefix_padding_ms", "silence_duration_ms")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedSettings:
     """A ``session.update`` that was sent.
 
     Attributes:
@@ -83,7 +83,7 @@ class SettingsLog:
         self.detection: JsonObject | None = None
         self.first: JsonObject | None = None
         self.marks: list[SettingsMark] = []
-        self._asked: deque[Asked] = deque()
+        self._asked: deque[AskedSettings] = deque()
         self._began = False
         self._states: list[JsonObject | None] = []
         self._at = -1
@@ -100,7 +100,7 @@ class SettingsLog:
         told = [one for one in self._asked if one.tells]
         return told[-1].detection if told else self.detection
 
-    def asks(self, asked: Asked) -> None:
+    def asks(self, asked: AskedSettings) -> None:
         """Takes an update that is sent."""
         self._asked.append(asked)
 
@@ -124,7 +124,7 @@ class SettingsLog:
         if not self._began:
             self.first = detection
 
-    def confirmed(self, detection: JsonObject | None) -> Asked | None:
+    def confirmed(self, detection: JsonObject | None) -> AskedSettings | None:
         """Takes a ``session.updated``; returns what was asked for by it, None where nobody did."""
         asked = self._asked.popleft() if self._asked else None
         self.detection = detection

@@ -10,8 +10,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from realtime_nb.analysis.vad_lab.settings import Asked, SettingsLog, asked_detection, filled
-from realtime_nb.analysis.vad_lab.track import Step, StepKind, Track
+from realtime_nb.analysis.vad_lab.settings import (
+    AskedSettings,
+    SettingsLog,
+    asked_detection,
+    filled,
+)
+from realtime_nb.analysis.vad_lab.track import SpeechTrack, Step, StepKind
 from realtime_nb.protocol.audio_formats import WireFormat, format_of, session_format
 from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import Conversation
@@ -43,7 +48,7 @@ class Stepping:
     def __init__(
         self,
         conversation: Conversation,
-        track: Track,
+        track: SpeechTrack,
         settings: SettingsLog,
         rewind: Callable[[int, int], None],
     ) -> None:
@@ -111,7 +116,7 @@ class Stepping:
             self._seq += 1
             here = self._here("settings", filled(detection))
         self._settings.asks(
-            Asked(
+            AskedSettings(
                 _text(raw.get("event_id")),
                 here.frame,
                 here.seq,

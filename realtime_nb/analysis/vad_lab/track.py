@@ -22,7 +22,7 @@ from realtime_nb.protocol.input_buffer import SpeechDetector
 from realtime_nb.protocol.turns import FRAME_MS
 from realtime_nb.protocol.wire import JsonObject
 
-__all__ = ["Frames", "Step", "Stretch", "Track"]
+__all__ = ["FrameStretch", "Frames", "SpeechTrack", "Step"]
 
 StepKind = Literal["restart", "cut", "settings", "stop"]
 
@@ -56,7 +56,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class FrameStretch:
     """Frames in a row: from frame ``first`` on, which begins ``start_ms`` into the input."""
 
     first: int
@@ -77,7 +77,7 @@ class Frames:
     probabilities: npt.NDArray[np.float32]
 
 
-class Track:
+class SpeechTrack:
     """Probabilities of the frames so far, and the steps between them.
 
     Args:
@@ -97,7 +97,7 @@ class Track:
         self._detector_for = detector_for
         self._probabilities = array("f")
         self.steps: list[Step] = []
-        self.stretches: list[Stretch] = []
+        self.stretches: list[FrameStretch] = []
         # Frames lie where those of somebody lie who heard the connection from its beginning.
         first_ms = math.ceil(before_ms / FRAME_MS) * FRAME_MS
         self._listen(audio_format, origin_ms, first_ms, 0)
@@ -187,5 +187,5 @@ class Track:
         self._origin_ms, self._base_ms = origin_ms, base_ms
         self._bytes = self._early = 0
         self._detector = self._detector_for(audio_format.fields)
-        self.stretches.append(Stretch(self.count, origin_ms + base_ms))
+        self.stretches.append(FrameStretch(self.count, origin_ms + base_ms))
         self.steps.append(Step(self.count, seq, "restart", base_ms, origin_ms))

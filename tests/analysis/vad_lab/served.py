@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from realtime_nb.analysis.vad_lab.lab import Lab
+from realtime_nb.analysis.vad_lab.lab import TurnLab
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
@@ -47,9 +47,9 @@ class Served:
         self.server.start()
         self.receive()
 
-    def new_lab(self) -> Lab:
+    def new_lab(self) -> TurnLab:
         """One that hears from now on."""
-        return Lab(self.conversation, detector_for=self.detector_for, voiced_ms=self.voiced_ms)
+        return TurnLab(self.conversation, detector_for=self.detector_for, voiced_ms=self.voiced_ms)
 
     def receive(self, count: int | None = None) -> None:
         """Lets the session have what the server has said, or the first of it."""

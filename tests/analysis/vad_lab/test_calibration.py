@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from realtime_nb.analysis.vad_lab.calibration import Calibration, Fires, calibrate
+from realtime_nb.analysis.vad_lab.calibration import Fires, calibrate
 from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.pcm import pcm_from_samples, samples_from_pcm
 from realtime_nb.errors import ConfigurationError
 from tests.paths import DATA
 
@@ -81,7 +82,9 @@ def test_what_is_wrong_is_said(voice: Samples) -> None:
         assert math.isnan(found.threshold)
         return found.sentence
 
-    assert "digital silence" in problem(np.zeros(3 * RATE, np.float32), np.zeros(5 * RATE))
+    assert "digital silence" in problem(
+        np.zeros(3 * RATE, np.float32), np.zeros(5 * RATE, np.float32)
+    )
     assert "hardly any voice" in problem(noise(3, -60), noise(5, -40))
     assert "silence are a voice" in problem(voice[: 3 * RATE], voice)
     assert "above the noise" in problem(noise(3, -24), voice + noise(5, -24, 2))
@@ -113,7 +116,5 @@ def test_too_little_audio_is_refused() -> None:
 
 
 def test_pcm_and_samples_are_the_same(voice: Samples) -> None:
-    rounded = np.round(voice * 32768).astype("<i2")
-    quiet = np.round(noise(3, -50) * 32768).astype("<i2")
-    by_bytes: Calibration = calibrate(quiet.tobytes(), rounded.tobytes())
-    assert by_bytes == calibrate(quiet / np.float32(32768), rounded / np.float32(32768))
+    quiet, spoken = pcm_from_samples(noise(3, -50)), pcm_from_samples(voice)
+    assert calibrate(quiet, spoken) == calibrate(samples_from_pcm(quiet), samples_from_pcm(spoken))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from realtime_nb.analysis.vad_lab.ghosts import CANDIDATE, MOST_GHOSTS, Ghosts
-from realtime_nb.analysis.vad_lab.track import Track
+from realtime_nb.analysis.vad_lab.track import SpeechTrack
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.fields import SemanticVAD, ServerVAD
 from realtime_nb.protocol.turns import TurnSettings
@@ -26,7 +26,7 @@ LIVE = {
 
 @pytest.fixture
 def ghosts() -> Ghosts:
-    track = Track(LoudnessDetector)
+    track = SpeechTrack(LoudnessDetector)
     track.push(talk(320, 640, 320, 320, 960))
     return Ghosts(track)
 

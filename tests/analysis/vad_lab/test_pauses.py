@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from realtime_nb.analysis.vad_lab.pauses import Pauses
-from realtime_nb.analysis.vad_lab.track import Track
+from realtime_nb.analysis.vad_lab.track import SpeechTrack
 from realtime_nb.protocol.audio_formats import PCM
 from realtime_nb.testing import LoudnessDetector
 from tests.analysis.vad_lab.served import PCM_PER_MS, Served, talk
@@ -26,7 +26,7 @@ class Model:
 @pytest.mark.parametrize("chunk_ms", [7, 20, 100, 5_000])
 def test_it_is_asked_with_the_turn_so_far(chunk_ms: int) -> None:
     model = Model(0.2, 0.9)
-    track = Track(LoudnessDetector)
+    track = SpeechTrack(LoudnessDetector)
     pauses = Pauses(track, model)
     pcm = talk(700, 900, 500, 400, 1_000)
     for start in range(0, len(pcm), chunk_ms * PCM_PER_MS):
@@ -45,7 +45,7 @@ def test_it_is_asked_with_the_turn_so_far(chunk_ms: int) -> None:
 
 def test_it_hears_eight_seconds_at_most() -> None:
     model = Model(0.9)
-    track = Track(LoudnessDetector)
+    track = SpeechTrack(LoudnessDetector)
     pauses = Pauses(track, model)
     pcm = talk(0, 12_000, 500)
     for start in range(0, len(pcm), 960):
@@ -57,7 +57,7 @@ def test_it_hears_eight_seconds_at_most() -> None:
 
 def test_a_connection_that_comes_back_is_another_stretch() -> None:
     model = Model(0.9, 0.9)
-    track = Track(LoudnessDetector)
+    track = SpeechTrack(LoudnessDetector)
     pauses = Pauses(track, model)
     for origin_ms in (0.0, 2_000.0):
         if origin_ms:

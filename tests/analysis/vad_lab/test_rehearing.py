@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime_nb.analysis.vad_lab.lab import Lab
+from realtime_nb.analysis.vad_lab.lab import TurnLab
 from realtime_nb.analysis.vad_lab.rehearing import lab_of
 from realtime_nb.audio.vad import find_speech
 from realtime_nb.protocol.turns import TurnSettings
@@ -16,11 +16,11 @@ from tests.paths import DATA
 
 
 @pytest.fixture(scope="module")
-def lab() -> Lab:
+def lab() -> TurnLab:
     return lab_of(load(DATA / "written_before"))
 
 
-def test_its_server_and_the_emulator_agree_wholly(lab: Lab) -> None:
+def test_its_server_and_the_emulator_agree_wholly(lab: TurnLab) -> None:
     agreement = lab.agreement()
     assert (agreement.share, agreement.offset_ms, agreement.spread_ms) == (1, 0, 0)
     reported = [(one.start_ms, one.end_ms) for one in lab.server_spans()]
@@ -29,7 +29,7 @@ def test_its_server_and_the_emulator_agree_wholly(lab: Lab) -> None:
     assert not lab.is_pending
 
 
-def test_marks_lie_where_the_server_took_them(lab: Lab) -> None:
+def test_marks_lie_where_the_server_took_them(lab: TurnLab) -> None:
     (mark,) = lab.marks
     assert mark.words == "threshold 0.5 → 0.6, silence_duration_ms 200 → 300"
     # The second turn begins before the change, the end of the first is by the first window.
@@ -49,7 +49,8 @@ def test_bare_audio_has_ghosts_and_no_server() -> None:
         for one in find_speech(path, settings)
     ]
     assert [one.name for one in lab.scores()] == ["a"]
-    assert lab.server_spans() == lab.live_spans() == []
+    assert not lab.server_spans()
+    assert not lab.live_spans()
     assert lab.deafness() is None
 
 

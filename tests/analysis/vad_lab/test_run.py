@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime_nb.analysis.vad_lab.run import Run
-from realtime_nb.analysis.vad_lab.track import Step, Track
+from realtime_nb.analysis.vad_lab.track import SpeechTrack, Step
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.turns import TurnSettings, find_speech_spans
 
@@ -39,7 +39,7 @@ SETTINGS = st.builds(
 def test_a_ghost_is_the_whole_form_of_the_state_machine(
     heard: list[int], setting: TurnSettings, looks: list[int]
 ) -> None:
-    track = Track(Given)
+    track = SpeechTrack(Given)
     run = Run(track, setting)
     done = 0
     for place in [*sorted(looks), len(heard)]:
@@ -63,7 +63,7 @@ def test_a_step_that_is_known_late_is_as_if_it_had_been_known(
     filled = [
         one and {"prefix_padding_ms": 300, "silence_duration_ms": 64} | one for one in detections
     ]
-    late, early = Track(Given), Track(Given)
+    late, early = SpeechTrack(Given), SpeechTrack(Given)
     run = Run(late)
     late.push(bytes(heard))
     run.advance()
@@ -80,7 +80,7 @@ def test_a_step_that_is_known_late_is_as_if_it_had_been_known(
 
 
 def test_hours_are_gone_back_in_by_no_more_than_a_state() -> None:
-    track = Track(Given)
+    track = SpeechTrack(Given)
     run = Run(track, TurnSettings())
     track.push(bytes([0, 9, 9, 0, 0, 0, 0, 0, 0, 0]) * 1_000)
     run.advance()
@@ -93,7 +93,7 @@ def test_hours_are_gone_back_in_by_no_more_than_a_state() -> None:
 
 
 def test_only_what_ends_later_is_asked_for() -> None:
-    track = Track(Given)
+    track = SpeechTrack(Given)
     run = Run(track, TurnSettings(silence_duration_ms=64))
     track.push(bytes([9, 0, 0, 0] * 3 + [9]))
     run.advance()

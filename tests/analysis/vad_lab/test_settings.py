@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from realtime_nb.analysis.vad_lab.settings import (
-    Asked,
+    AskedSettings,
     SettingsLog,
     asked_detection,
     change_words,
@@ -27,8 +27,10 @@ VAD = {
 }
 
 
-def asked(detection: JsonObject | None, event_id: str | None = None, tells: bool = True) -> Asked:
-    return Asked(event_id, 0, 0, 0, 0.0, detection, tells)
+def asked(
+    detection: JsonObject | None, event_id: str | None = None, tells: bool = True
+) -> AskedSettings:
+    return AskedSettings(event_id, 0, 0, 0, 0.0, detection, tells)
 
 
 def in_force(*detections: JsonObject | None) -> SettingsLog:

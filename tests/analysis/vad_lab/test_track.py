@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from realtime_nb.analysis.vad_lab.track import Step, Track
+from realtime_nb.analysis.vad_lab.track import SpeechTrack, Step
 from realtime_nb.protocol.audio_formats import PCM
 from realtime_nb.testing import LoudnessDetector
 from tests.analysis.vad_lab.served import talk
 
 
 def test_frames_are_told_from_any_of_them_on() -> None:
-    track = Track(LoudnessDetector)
+    track = SpeechTrack(LoudnessDetector)
     track.push(talk(64, 64, 10))
     assert track.count == 4
     assert (track.position_ms, track.now_ms) == (138, 138)
@@ -25,7 +25,7 @@ def test_frames_are_told_from_any_of_them_on() -> None:
 
 
 def test_frames_begin_anew_with_a_connection_and_with_a_format() -> None:
-    track = Track(LoudnessDetector)
+    track = SpeechTrack(LoudnessDetector)
     track.push(talk(70))
     track.restart(1, PCM)
     track.push(talk(0, 40))
@@ -38,7 +38,7 @@ def test_frames_begin_anew_with_a_connection_and_with_a_format() -> None:
 
 
 def test_a_position_tells_the_frame() -> None:
-    track = Track(LoudnessDetector)
+    track = SpeechTrack(LoudnessDetector)
     track.push(talk(70))
     track.restart(1, PCM)
     track.push(talk(100))
@@ -53,7 +53,7 @@ def test_a_position_tells_the_frame() -> None:
 
 
 def test_steps_stand_by_frame_then_by_order() -> None:
-    track = Track(LoudnessDetector)
+    track = SpeechTrack(LoudnessDetector)
     track.push(talk(320))
     late = Step(8, 5, "cut", 256)
     assert track.place(late) == 1
@@ -64,7 +64,7 @@ def test_steps_stand_by_frame_then_by_order() -> None:
 
 
 def test_an_hour_takes_four_bytes_a_frame() -> None:
-    track = Track(LoudnessDetector)
+    track = SpeechTrack(LoudnessDetector)
     track.push(talk(60_000))
     held = track.frames().probabilities.nbytes
     assert held == 4 * 1875
