@@ -105,11 +105,11 @@ class Run:
         if self._detector is None:
             self._frame = max(self._frame, until)
             return
-        step, probability = self._detector.step, self._track.probability
+        step = self._detector.step
         while self._frame < until:
             pause = min(until, self._frame + _FRAMES_BETWEEN)
-            for frame in range(self._frame, pause):
-                heard = step(probability(frame))
+            for probability in self._track.between(self._frame, pause):
+                heard = step(probability)
                 if heard is not None:
                     self._note(heard)
             self._frame = pause

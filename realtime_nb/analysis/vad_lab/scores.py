@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from statistics import fmean, median
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from realtime_nb.analysis.voices import TimeSpan
 
 __all__ = ["Score", "ScoredTurn", "score", "scores_frame"]
+
+Numbers = npt.NDArray[np.float64]
 
 _BY_LABELS = ("split_turns", "false_starts", "missed_speech", "precision", "recall")
 _NO_LABELS = "nobody has said yet where turns really are: label one"
@@ -88,19 +90,20 @@ def score(
         true_ms: where the user really spoke, turn by turn; None where nobody said.
     """
     reasons: dict[str, str] = {}
-    waits_ms = _waits(turns, voiced_ms, true_ms)
-    if not waits_ms:
+    found = _Turns.of(turns)
+    truth = None if true_ms is None else _Truth(found, _bounds(true_ms))
+    waits_ms = _waits(found, _bounds(voiced_ms), truth)
+    if not len(waits_ms):
         why = _NO_ENDS if turns else _NO_TURNS
         reasons |= dict.fromkeys(("wait_mean_ms", "wait_p50_ms"), why)
-    if true_ms is None:
-        counts = (math.nan, math.nan, math.nan)
-        precision = recall = math.nan
+    counts = (math.nan, math.nan, math.nan)
+    precision = recall = math.nan
+    if truth is None or true_ms is None:
         reasons |= dict.fromkeys(_BY_LABELS, _NO_LABELS)
     else:
-        counts = _counts(turns, true_ms)
-        whole = _whole(turns, true_ms)
-        precision = whole / len(turns) if turns else math.nan
-        recall = whole / len(true_ms) if true_ms else math.nan
+        counts = float(truth.split.sum()), float((truth.of == 0).sum()), float(truth.missed.sum())
+        precision = truth.whole / len(turns) if turns else math.nan
+        recall = truth.whole / len(true_ms) if true_ms else math.nan
         if not turns:
             reasons["precision"] = _NO_TURNS
         if not true_ms:
@@ -110,11 +113,11 @@ def score(
         settings,
         float(len(turns)),
         *counts,
-        fmean(waits_ms) if waits_ms else math.nan,
-        median(waits_ms) if waits_ms else math.nan,
+        float(np.mean(waits_ms)) if len(waits_ms) else math.nan,
+        float(np.median(waits_ms)) if len(waits_ms) else math.nan,
         precision,
         recall,
-        "detector" if true_ms is None else "label",
+        "detector" if truth is None else "label",
         reasons,
         grey,
     )
@@ -130,56 +133,66 @@ def scores_frame(scores: Sequence[Score]) -> pd.DataFrame:
     return table
 
 
-def _counts(turns: Sequence[ScoredTurn], true_ms: Sequence[TimeSpan]) -> tuple[float, float, float]:
-    """Returns how many true turns are split, turns of none, and true turns missed."""
-    split = sum(any(t.stop_ms < span[1] for t in _overlapping(turns, span)) for span in true_ms)
-    false = sum(not _within(true_ms, turn) for turn in turns)
-    missed = sum(not _overlapping(turns, span) for span in true_ms)
-    return float(split), float(false), float(missed)
+@dataclass(frozen=True, slots=True)
+class _Turns:
+    """Turns in arrays, in order."""
+
+    onset_ms: Numbers
+    end_ms: Numbers
+    stop_ms: Numbers
+
+    @classmethod
+    def of(cls, turns: Sequence[ScoredTurn]) -> _Turns:
+        rows = np.array(
+            [(one.onset_ms, one.offset_ms, one.stop_ms) for one in turns], np.float64
+        ).reshape(-1, 3)
+        onset_ms, offset_ms, stop_ms = rows.T
+        return cls(onset_ms, np.maximum(offset_ms, onset_ms + 1), stop_ms)
 
 
-def _whole(turns: Sequence[ScoredTurn], true_ms: Sequence[TimeSpan]) -> int:
-    """Counts the turns that are one true turn each, and all of it."""
-    whole = 0
-    for span in true_ms:
-        found = _overlapping(turns, span)
-        alone = len(found) == 1 and len(_within(true_ms, found[0])) == 1
-        whole += alone and not found[0].stop_ms < span[1]
-    return whole
+class _Truth:
+    """What turns are to true ones.
+
+    A turn is of a true one where its speech has something in common with it.
+
+    Attributes:
+        missed, split: of each true turn: whether no turn is of it; whether one ended in it.
+        of: of how many true ones each turn is.
+        too_soon: of each turn, whether it was ended before a true one was over.
+        whole: how many turns are one true turn each, and all of it.
+    """
+
+    def __init__(self, turns: _Turns, true_ms: Numbers) -> None:
+        starts_ms, ends_ms = true_ms.T
+        first = np.searchsorted(turns.end_ms, starts_ms, "right")
+        count = np.searchsorted(turns.onset_ms, ends_ms, "left") - first
+        self.missed = count <= 0
+        last_of = np.searchsorted(starts_ms, turns.end_ms, "left")
+        self.of = np.maximum(last_of - np.searchsorted(ends_ms, turns.onset_ms, "right"), 0)
+        padded_ms = np.append(ends_ms, math.nan)  # its last place stands for none
+        self.too_soon = (self.of > 0) & (turns.stop_ms < padded_ms[last_of - 1])
+        begin = np.where(self.missed, len(turns.stop_ms), first)
+        self.split = np.append(turns.stop_ms, math.nan)[begin] < ends_ms
+        alone = (count == 1) & (np.append(self.of, 0)[begin] == 1) & ~self.split
+        self.whole = int(alone.sum())
 
 
-def _waits(
-    turns: Sequence[ScoredTurn], voiced_ms: Sequence[TimeSpan], true_ms: Sequence[TimeSpan] | None
-) -> list[float]:
+def _bounds(spans: Sequence[TimeSpan]) -> Numbers:
+    return np.array(spans, np.float64).reshape(-1, 2)
+
+
+def _waits(turns: _Turns, voiced_ms: Numbers, truth: _Truth | None) -> Numbers:
     """Returns how long after its last voice each turn was known to be over.
 
     Where labels tell, only what ended no turn too soon has waited.
     """
-    waits_ms = []
-    for turn in turns:
-        if math.isnan(turn.stop_ms):
-            continue
-        if true_ms is not None and any(turn.stop_ms < span[1] for span in _within(true_ms, turn)):
-            continue
-        index = bisect_left(voiced_ms, turn.stop_ms, key=lambda span: span[0]) - 1
-        if index >= 0 and turn.onset_ms < voiced_ms[index][1] <= turn.stop_ms:
-            waits_ms.append(turn.stop_ms - voiced_ms[index][1])
+    if not len(voiced_ms):
+        return np.zeros(0)
+    starts_ms, ends_ms = voiced_ms.T
+    index = np.searchsorted(starts_ms, turns.stop_ms, "left") - 1
+    voice_ms = ends_ms[np.maximum(index, 0)]
+    known = (index >= 0) & (turns.onset_ms < voice_ms) & (voice_ms <= turns.stop_ms)
+    if truth is not None:
+        known &= ~truth.too_soon
+    waits_ms: Numbers = (turns.stop_ms - voice_ms)[known]
     return waits_ms
-
-
-def _overlapping(turns: Sequence[ScoredTurn], span: TimeSpan) -> Sequence[ScoredTurn]:
-    """Returns the turns whose speech has something in common with a span."""
-    first = bisect_right(turns, span[0], key=_end)
-    last = bisect_left(turns, span[1], key=lambda turn: turn.onset_ms)
-    return turns[first:last]
-
-
-def _within(spans: Sequence[TimeSpan], turn: ScoredTurn) -> Sequence[TimeSpan]:
-    """Returns the spans that have something in common with the speech of a turn."""
-    first = bisect_right(spans, turn.onset_ms, key=lambda span: span[1])
-    last = bisect_left(spans, _end(turn), key=lambda span: span[0])
-    return spans[first:last]
-
-
-def _end(turn: ScoredTurn) -> float:
-    return max(turn.offset_ms, turn.onset_ms + 1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -171,6 +171,10 @@ class SpeechTrack:
     def probability(self, frame: int) -> float:
         """Returns the speech probability of one frame."""
         return self._probabilities[frame]
+
+    def between(self, first: int, end: int) -> Sequence[float]:
+        """Returns the speech probabilities of frames in a row."""
+        return self._probabilities[first:end]
 
     def frames(self, since: int = 0) -> Frames:
         """Returns the frames from one on."""

@@ -93,3 +93,16 @@ def test_undo_asks_for_what_was_in_force_before() -> None:
     redone = served.lab.redo()
     assert redone is not None
     assert redone["threshold"] == 0.7
+
+
+def test_a_turn_that_the_server_has_not_told_of_yet_is_no_disagreement() -> None:
+    served = Served()
+    served.say(talk(700, 900, 500))
+    for _ in range(20):  # what the server says of these stays on its way
+        served.append(talk(0, 40))
+    assert len(served.lab.live_spans()) == 2
+    assert served.lab.agreement().share == 1.0
+    served.append(talk(0, 6_000))
+    assert served.lab.agreement().share == 0.5
+    served.receive()
+    assert served.lab.agreement().share == 1.0
