@@ -9,6 +9,7 @@ from typing import Any
 
 from realtime_nb.analysis.vad_lab.lab import TurnLab
 from realtime_nb.protocol import events as ev
+from realtime_nb.protocol.connections import ConnectionKind, ConnectionReport
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.input_buffer import SpeechDetector
@@ -43,6 +44,7 @@ class Served:
         self.voiced_ms = voiced_ms
         self.t_s = 0.0
         self.held: list[JsonObject] = []
+        self.log: list[WireEvent | ConnectionReport] = []
         self.lab = self.new_lab()
         self.server.start()
         self.receive()
@@ -58,7 +60,19 @@ class Served:
         arrived, self.held = self.held[:count], self.held[count:]
         for raw in arrived:
             self.conversation.apply(ev.parse_server(raw), self.t_s)
-            self.lab.event(WireEvent("received", raw, self.t_s))
+            self.tell(WireEvent("received", raw, self.t_s))
+
+    def tell(self, event: WireEvent) -> None:
+        """Lets the lab have an event that was folded, and keeps it in ``log``."""
+        self.log.append(event)
+        self.lab.event(event)
+
+    def report(self, kind: ConnectionKind) -> None:
+        """Says something of the connection."""
+        report = ConnectionReport(kind, self.t_s)
+        self.log.append(report)
+        self.conversation.apply_connection(report)
+        self.lab.connection(report)
 
     def collect(self) -> None:
         """Puts what the server says on the line."""
@@ -69,7 +83,7 @@ class Served:
         """Sends an event; the server has it at once."""
         raw = {"type": kind, **fields}
         self.conversation.apply(ev.parse_client(raw), self.t_s)
-        self.lab.event(WireEvent("sent", raw, self.t_s, pcm))
+        self.tell(WireEvent("sent", raw, self.t_s, pcm))
         self.server.receive_frame(json.dumps(raw))
         self.collect()
 

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.testing import LoudnessDetector
 from tests.analysis.vad_lab.served import PCM_PER_MS, Served, talk
 
@@ -125,16 +124,11 @@ def test_a_connection_that_comes_back_counts_from_its_beginning() -> None:
     served.lab.set_ghost("same", {})
     served.say(talk(300, 500, 500))
     first = served.lab.live_spans()
-    lost = ConnectionReport("lost", served.t_s)
-    served.conversation.apply_connection(lost)
-    served.lab.connection(lost)
-    again = Served()
-    served.server = again.server
+    served.report("lost")
+    served.server = Served().server
     served.server.start()
     served.receive()
-    back = ConnectionReport("resumed", served.t_s)
-    served.conversation.apply_connection(back)
-    served.lab.connection(back)
+    served.report("resumed")
     served.say(talk(300, 500, 500))
     second = served.lab.live_spans()[len(first) :]
     assert [(one.start_ms, one.end_ms) for one in second] == [
