@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
 import time
 from collections.abc import Coroutine, Iterator
@@ -15,6 +16,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
+from realtime_nb.audio.turn_model import NO_TURN_MODEL
 from realtime_nb.errors import RealtimeError
 from realtime_nb.local.client_socket import CLOSE_S, ClientSocket, Received
 from realtime_nb.local.engines import Backlog, Engines, patience
@@ -24,7 +26,14 @@ from realtime_nb.local.sharing import LoopShare, Sharing
 from realtime_nb.local.speaking import SpeechPace, respond
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.problems import Refused
-from realtime_nb.protocol.server import CancelResponse, Job, Respond, ServerProtocol, Transcribe
+from realtime_nb.protocol.server import (
+    CancelResponse,
+    Job,
+    JudgeTurn,
+    Respond,
+    ServerProtocol,
+    Transcribe,
+)
 
 __all__ = ["Connection", "close_socket", "cut", "new_id"]
 
@@ -42,8 +51,12 @@ UNREAD_S = 15.0
 MAX_KEPT_BYTES = 48 * 1024 * 1024
 """Of items, responses and settings, those of the past included; a session with more is closed."""
 
+JUDGING_S = 5.0
+"""A turn model that takes longer than this has failed: the speaker is taken not to have finished.
+The client isn't listened to meanwhile."""
+
 _UNHEARD_PAUSE_BYTES = 16 * 1024 * 1024
-_TRANSCRIPTION_BYTES = 64 * 1024  # what a waiting transcription counts beyond its audio
+_JOB_BYTES = 64 * 1024  # what work that waits counts beyond its audio
 
 
 def new_id(prefix: str) -> str:
@@ -103,7 +116,10 @@ class Connection:
         self._outgoing: asyncio.Queue[bytes] = asyncio.Queue()  # bounded by its bytes
         self._unsent = Backlog(UNSENT_PAUSE_BYTES)
         self._unheard = Backlog(_UNHEARD_PAUSE_BYTES)
+        self._told_no_turn_model = False
         self._hearing = asyncio.Lock()  # one transcription at a time: the threads are for everybody
+        self._judging = asyncio.Lock()  # one question at a time, likewise
+        self._judged: asyncio.Task[None] | None = None  # the last one
         sharing = sharing or Sharing()
         self._share = LoopShare(sharing.line)
         self._memory = sharing.memory
@@ -117,6 +133,7 @@ class Connection:
             expires_at=int(time.time() + session_s),
             dialect=dialect,
             session_type=session_type,
+            turn_model=engines.turn_model is not None,
         )
 
     async def serve(self) -> None:
@@ -178,8 +195,15 @@ class Connection:
                 refused = self._pump()
                 self._note_memory()
             await asyncio.sleep(0)
+            await self._decided()
             if "input_audio_buffer_full" in refused:
                 break  # once for the whole append
+
+    async def _decided(self) -> None:
+        """Waits for the turn model where audio is held back for it: the client's next word may be
+        about what comes of it."""
+        while self.core.waits_for_turn_model and self._judged and not self._judged.done():
+            await asyncio.wait({self._judged})
 
     def _note_memory(self) -> None:
         """Counts what the session holds now that it took something."""
@@ -203,6 +227,7 @@ class Connection:
         if self._end.done():
             return []
         for event in events:
+            self._note_detection(event)
             frame = msgspec.json.encode(event)
             self._unsent.add(len(frame))
             self._outgoing.put_nowait(frame)
@@ -211,6 +236,19 @@ class Connection:
         for job in jobs:
             self._run(job)
         return [event["error"]["code"] for event in events if event["type"] == "error"]
+
+    def _note_detection(self, event: JsonObject) -> None:
+        """Says once in the log what ``semantic_vad`` is without its model."""
+        if (
+            event["type"] != "session.updated"
+            or self._told_no_turn_model
+            or self._engines.turn_model
+        ):
+            return
+        detection = self.core.session["audio"]["input"]["turn_detection"] or {}
+        if detection.get("type") == "semantic_vad":
+            self._told_no_turn_model = True
+            logger.warning(NO_TURN_MODEL)
 
     async def _write(self) -> None:
         try:
@@ -230,6 +268,8 @@ class Connection:
         match job:
             case Transcribe():
                 self._start_transcription(job)
+            case JudgeTurn():
+                self._start_judging(job)
             case Respond():
                 self._responses[job.response_id] = self._start(self._respond(job))
             case CancelResponse():
@@ -251,7 +291,7 @@ class Connection:
             self.finish(1011, "The server failed; its log says why.")
 
     def _start_transcription(self, job: Transcribe) -> None:
-        size = len(job.audio) + _TRANSCRIPTION_BYTES
+        size = len(job.audio) + _JOB_BYTES
         self._unheard.add(size)
         self._attempts[job.item_id] = job.attempt
         task = self._start(self._transcribe(job))
@@ -277,6 +317,34 @@ class Connection:
         if self._attempts.get(job.item_id) == job.attempt:
             del self._attempts[job.item_id]
         self._pump()
+
+    def _start_judging(self, job: JudgeTurn) -> None:
+        size = len(job.audio) + _JOB_BYTES
+        self._unheard.add(size)
+        self._judged = self._start(self._judge(job))
+        self._judged.add_done_callback(lambda _: self._unheard.remove(size))
+
+    async def _judge(self, job: JudgeTurn) -> None:
+        async with self._judging:
+            if self.core.question != job.question:
+                return  # speech went on meanwhile
+            try:
+                probability = await self._completeness(job)
+            except Exception:  # as above; the longest wait ends the turn
+                logger.exception("The turn model failed")
+                probability = math.nan
+        self.core.receive_completeness(job.question, probability)
+        self._pump()
+
+    async def _completeness(self, job: JudgeTurn) -> float:
+        engines, model = self._engines, self._engines.turn_model
+        assert model is not None
+        loop = asyncio.get_running_loop()
+        format_type = job.audio_format["type"]
+        async with patience("turn model", JUDGING_S):
+            return await loop.run_in_executor(
+                engines.judging, model.completeness_of, job.audio, format_type
+            )
 
     async def _respond(self, job: Respond) -> None:
         try:

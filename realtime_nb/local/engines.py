@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from realtime_nb.errors import RealtimeError
 from realtime_nb.local.llm import LLM
@@ -15,7 +16,15 @@ from realtime_nb.local.tts import TTS
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.input_buffer import SpeechDetector
 
-__all__ = ["Backlog", "Engines", "patience"]
+__all__ = ["Backlog", "Engines", "TurnModel", "patience"]
+
+
+class TurnModel(Protocol):
+    """What says, at a pause, whether the speaker has finished."""
+
+    def completeness_of(self, audio: bytes, format_type: str) -> float:
+        """Returns the probability that a turn, of bytes as they were appended, is over. Blocks."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,8 @@ class Engines:
         detector_for: makes a fresh speech detector for a session's audio format.
         hearing: the threads of ``stt``; their number bounds how much is heard at once.
         voicing: the threads of ``tts``.
+        turn_model: asked at pauses under ``semantic_vad``; None: that goes by the words.
+        judging: the threads of ``turn_model``.
         timeout_s: an engine that gives nothing for so long has failed.
     """
 
@@ -35,6 +46,8 @@ class Engines:
     detector_for: Callable[[JsonObject], SpeechDetector]
     hearing: WorkThreads = field(default_factory=lambda: WorkThreads(2, "hearing"), repr=False)
     voicing: WorkThreads = field(default_factory=lambda: WorkThreads(2, "voicing"), repr=False)
+    turn_model: TurnModel | None = None
+    judging: WorkThreads = field(default_factory=lambda: WorkThreads(2, "judging"), repr=False)
     timeout_s: float = 90.0
 
 

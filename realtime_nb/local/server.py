@@ -30,6 +30,7 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 
 from realtime_nb.audio.frame_detector import FrameDetector
+from realtime_nb.audio.turn_model import turn_model
 from realtime_nb.errors import ConfigurationError, at_call
 from realtime_nb.local import admission, client_socket
 from realtime_nb.local.client_socket import CLOSE_S, ClientSocket
@@ -109,6 +110,7 @@ def serve(
         llm=llm or RuleLLM(),
         tts=tts or load_tts(),
         detector_for=lambda audio_format: FrameDetector(audio_format["type"]),
+        turn_model=turn_model(),
     )
     return LocalServer(
         engines,
@@ -253,7 +255,7 @@ class LocalServer:
 
     async def _stop_threads(self, until_s: float) -> None:
         """Ends the engines' threads, but waits no longer than until then for one that hangs."""
-        pools = (self.engines.hearing, self.engines.voicing)
+        pools = (self.engines.hearing, self.engines.judging, self.engines.voicing)
         for pool in pools:
             pool.shutdown(wait=False, cancel_futures=True)
         if isinstance(self.engines.llm, RuleLLM):
@@ -273,6 +275,7 @@ class LocalServer:
             loop.run_in_executor(executor, engine.warm_up)
             for executor, engine in (
                 (engines.hearing, engines.stt),
+                (engines.judging, engines.turn_model),
                 (engines.voicing, engines.tts),
             )
             if hasattr(engine, "warm_up")
@@ -322,7 +325,10 @@ class LocalServer:
                 "server started. Close one and try again, or give serve() max_connections."
             )
             return Problem("rate_limit_exceeded", message)
-        waiting_s = max(self.engines.hearing.waiting_s, self.engines.voicing.waiting_s)
+        engines = self.engines
+        waiting_s = max(
+            pool.waiting_s for pool in (engines.hearing, engines.judging, engines.voicing)
+        )
         if waiting_s > admission.MAX_WAIT_S:
             message = (
                 f"Answers wait {waiting_s:.1f} s for this machine's engines by now. Close a "

@@ -7,12 +7,13 @@ turn's audio is cut out by position.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from realtime_nb.protocol.audio_formats import format_of
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.protocol.turn_detection import EAGERNESS
+from realtime_nb.protocol.semantic_turns import PauseJudge, semantic_settings
 from realtime_nb.protocol.turns import (
     FRAME_MS,
     SpeechStart,
@@ -40,8 +41,7 @@ class SpeechDetector(Protocol):
 def turn_settings(turn_detection: JsonObject) -> TurnSettings:
     """Returns the state machine's settings for a ``turn_detection`` object (defaults filled in)."""
     if turn_detection["type"] == "semantic_vad":
-        longest_ms = EAGERNESS[turn_detection["eagerness"]].longest_ms
-        return TurnSettings(silence_duration_ms=longest_ms)
+        return semantic_settings(turn_detection["eagerness"]).turns
     return TurnSettings(
         threshold=turn_detection["threshold"],
         prefix_padding_ms=turn_detection["prefix_padding_ms"],
@@ -56,6 +56,11 @@ class InputBuffer:
         audio_format: the session's input format.
         detector_for: makes a speech detector for a format; called when detection is turned on.
         base_ms: audio appended before this buffer began (the format was changed).
+        turn_model: whether there is one to be asked at pauses, under ``semantic_vad``.
+
+    Attributes:
+        turns: the state machine; None while detection is off.
+        judge: says when the turn model is asked, where it is.
     """
 
     def __init__(
@@ -63,6 +68,8 @@ class InputBuffer:
         audio_format: JsonObject,
         detector_for: Callable[[JsonObject], SpeechDetector],
         base_ms: int = 0,
+        *,
+        turn_model: bool = False,
     ) -> None:
         self._format = audio_format
         self._detector_for = detector_for
@@ -73,7 +80,10 @@ class InputBuffer:
         self._base_ms = base_ms
         self._detector: SpeechDetector | None = None
         self._skip = 0
+        self._turn_model = turn_model
+        self._unheard: deque[float] = deque()  # probabilities of frames behind an open decision
         self.turns: TurnDetector | None = None
+        self.judge: PauseJudge | None = None
 
     @property
     def now_ms(self) -> int:
@@ -108,16 +118,29 @@ class InputBuffer:
         """Turns detection on or off, or changes its settings and keeps its state."""
         if turn_detection is None:
             self.turns = None
+            self.judge = None
+            self._unheard.clear()
             self._detector = None
             return
         settings = turn_settings(turn_detection)
         if self.turns is not None:
             self.turns.configure(settings)
+            self._configure_judge(turn_detection, self.turns)
             return
         self._detector = self._detector_for(self._format)
         # A frame must not begin in the middle of a sample.
         self._skip = (self._start + len(self._audio)) % self._sample_bytes
         self.turns = TurnDetector(settings, base_ms=self.now_ms)
+        self._configure_judge(turn_detection, self.turns)
+
+    def _configure_judge(self, turn_detection: JsonObject, turns: TurnDetector) -> None:
+        if not self._turn_model or turn_detection["type"] != "semantic_vad":
+            self.judge = None
+            return
+        complete_at = semantic_settings(turn_detection["eagerness"]).complete_at
+        if self.judge is None:
+            self.judge = PauseJudge(turns, complete_at)
+        self.judge.complete_at = complete_at
 
     def append(self, payload: bytes) -> Iterator[SpeechStart | SpeechStop | None]:
         """Adds audio; yields, for each frame that it completes, the turn event or None.
@@ -129,11 +152,20 @@ class InputBuffer:
             return
         heard = payload[self._skip :]
         self._skip = max(0, self._skip - len(payload))
-        for probability in self._detector.push(heard):
-            if self.turns is None:
-                return
-            yield self.turns.step(probability)
+        self._unheard += self._detector.push(heard)
+        yield from self.go_on()
+
+    def go_on(self) -> Iterator[SpeechStart | SpeechStop | None]:
+        """Yields what :meth:`append` does for the frames that were held back behind a decision."""
+        while self._unheard and not self.waits:
+            assert self.turns is not None
+            yield self.turns.step(self._unheard.popleft())
         self._forget_old()
+
+    @property
+    def waits(self) -> bool:
+        """Whether frames are held back until the turn model has answered."""
+        return self.judge is not None and self.judge.waits
 
     def cut(self, start_ms: int, end_ms: int) -> bytes:
         """Returns the kept audio between two positions."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from realtime_nb.protocol.audio_formats import format_of
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.input_buffer import InputBuffer, SpeechDetector
 from realtime_nb.protocol.items import ItemStore
 from realtime_nb.protocol.problems import Problem, Refused
+from realtime_nb.protocol.semantic_turns import TurnQuestion
 from realtime_nb.protocol.transcripts import Transcripts
 from realtime_nb.protocol.turn_detection import EAGERNESS
 from realtime_nb.protocol.turns import SpeechStart, SpeechStop
 
-__all__ = ["Listening"]
+__all__ = ["JudgeTurn", "Listening"]
 
 MAX_HELD_MS = 15 * 60_000
 """Audio that a client may append without ever committing it."""
@@ -23,6 +26,15 @@ MIN_COMMIT_MS = 100
 
 _LISTEN_AHEAD_MS = 96
 """Silence after which a turn is transcribed ahead of its end, for a sooner answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeTurn:
+    """Ask the turn model whether the turn is over; answer with ``receive_completeness``."""
+
+    question: TurnQuestion
+    audio: bytes
+    audio_format: JsonObject
 
 
 class Listening:
@@ -39,6 +51,7 @@ class Listening:
         emit: takes the events for the client.
         speech_began: called after ``speech_started`` was emitted.
         turn_ended: called after a turn became an item.
+        judge_turn: takes the questions for the turn model; None: there is no such model.
     """
 
     def __init__(
@@ -52,6 +65,7 @@ class Listening:
         emit: Callable[[JsonObject], None],
         speech_began: Callable[[], None],
         turn_ended: Callable[[], None],
+        judge_turn: Callable[[JudgeTurn], None] | None = None,
     ) -> None:
         self._items = items
         self._transcripts = transcripts
@@ -60,12 +74,17 @@ class Listening:
         self._emit = emit
         self._speech_began = speech_began
         self._turn_ended = turn_ended
+        self._judge_turn = judge_turn
         self._format: JsonObject = audio_input["format"]
         self._detection: JsonObject | None = audio_input["turn_detection"]
-        self._buffer = InputBuffer(self._format, detector_for)
+        self._buffer = self._new_buffer()
         self._buffer.configure(self._detection)
         self._turn_start_ms = 0
         self._idle_from_ms: int | None = None
+
+    def _new_buffer(self, base_ms: int = 0) -> InputBuffer:
+        has_model = self._judge_turn is not None
+        return InputBuffer(self._format, self._detector_for, base_ms, turn_model=has_model)
 
     @property
     def now_ms(self) -> int:
@@ -79,11 +98,12 @@ class Listening:
 
     def configure(self, audio_input: JsonObject) -> None:
         """Takes the changed ``audio.input`` of the session; an open turn goes on if it can."""
+        self._settle()
         if audio_input["format"] != self._format:
             # Positions go on; audio in the old format that nobody committed can't be mixed in.
             self._drop_turn()
             self._format = audio_input["format"]
-            self._buffer = InputBuffer(self._format, self._detector_for, self.now_ms)
+            self._buffer = self._new_buffer(self.now_ms)
         before, self._detection = self._detection, audio_input["turn_detection"]
         if self._detection is None:
             self._drop_turn()
@@ -101,7 +121,10 @@ class Listening:
                 "never committed. Commit or clear it; this append was not added."
             )
             raise Refused(Problem("input_audio_buffer_full", message))
-        for turn_event in self._buffer.append(audio):
+        self._hear(self._buffer.append(audio))
+
+    def _hear(self, turn_events: Iterable[SpeechStart | SpeechStop | None]) -> None:
+        for turn_event in turn_events:
             match turn_event:
                 case SpeechStart():
                     self._speech_started(turn_event)
@@ -109,9 +132,12 @@ class Listening:
                     self._speech_stopped(turn_event)
                 case None:
                     self._watch_frame()
+            self._ask_at_pause()
+            self._decide_at_pause()
 
     def commit(self) -> None:
         """Makes an item of the open turn, or of everything held where there is none."""
+        self._settle()
         turn_ms = self._buffer.turn_ms
         if turn_ms < MIN_COMMIT_MS:
             message = (
@@ -126,6 +152,7 @@ class Listening:
 
     def clear(self) -> None:
         """Drops what was not committed, and the open turn with it."""
+        self._settle()
         self._drop_turn()
         self._buffer.take_all()
         self.restart_idle()
@@ -218,12 +245,50 @@ class Listening:
         self._transcripts.request_ahead(self._items.announced, audio, self._format)
 
     def _sounds_finished(self, silence_ms: int) -> bool:
-        """Tells whether ``semantic_vad`` may end the turn before its longest wait."""
+        """Tells whether ``semantic_vad`` may end the turn, where no turn model is to say so."""
         detection = self._detection
-        if detection is None or detection["type"] != "semantic_vad":
+        if detection is None or detection["type"] != "semantic_vad" or self._buffer.judge:
             return False
         enough_ms = EAGERNESS[detection["eagerness"]].whole_ms
         return silence_ms >= enough_ms and _is_whole(self._transcripts.ahead_text)
+
+    # --- the turn model ---
+
+    @property
+    def question(self) -> TurnQuestion | None:
+        """What the turn model was asked and is still to answer."""
+        return None if self._buffer.judge is None else self._buffer.judge.question
+
+    @property
+    def waits(self) -> bool:
+        """Whether audio is held back until the turn model has answered."""
+        return self._buffer.waits
+
+    def receive_completeness(self, question: TurnQuestion, probability: float) -> None:
+        """Takes the turn model's answer, NaN where it failed; a superseded one changes nothing."""
+        if self._buffer.judge is None:
+            return
+        self._buffer.judge.answer(question, probability)
+        self._decide_at_pause()
+        self._hear(self._buffer.go_on())
+
+    def _settle(self) -> None:
+        """Goes on without the answers that are still to come, as the client does."""
+        while self.waits and self.question is not None:
+            self.receive_completeness(self.question, math.nan)
+
+    def _ask_at_pause(self) -> None:
+        judge = self._buffer.judge
+        question = None if judge is None else judge.after_frame()
+        if question is not None and self._judge_turn is not None:
+            audio = self._buffer.cut(question.start_ms, question.end_ms)
+            self._judge_turn(JudgeTurn(question, audio, self._format))
+
+    def _decide_at_pause(self) -> None:
+        judge, turns = self._buffer.judge, self._buffer.turns
+        decision = None if judge is None else judge.decide()
+        if decision is not None and decision.complete and turns is not None:
+            self._speech_stopped(turns.stop_now())
 
     def _drop_turn(self) -> None:
         self._transcripts.drop_turn(self._items.announced)

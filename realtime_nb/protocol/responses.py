@@ -9,7 +9,7 @@ from realtime_nb.protocol.audio_formats import format_of, whole_samples
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.items import ItemStore
-from realtime_nb.protocol.listening import Listening
+from realtime_nb.protocol.listening import JudgeTurn, Listening
 from realtime_nb.protocol.problems import Problem, Refused
 from realtime_nb.protocol.response import ResponseRun, ResponseSettings, RunStep
 from realtime_nb.protocol.sessions import response_settings
@@ -39,7 +39,7 @@ class CancelResponse:
     response_id: str
 
 
-Job = Transcribe | Respond | CancelResponse
+Job = Transcribe | Respond | CancelResponse | JudgeTurn
 
 
 class Responses:

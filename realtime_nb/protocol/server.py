@@ -4,7 +4,7 @@ Pure like its client twin: it owns no socket, clock or model. Whoever drives it
 
 1. hands in what the client sent (:meth:`ServerProtocol.receive_frame`) and what the engines made
    (``receive_transcript``, ``receive_text``, ``receive_speech``, ``receive_call``,
-   ``receive_response_end``, ``receive_response_failure``),
+   ``receive_response_end``, ``receive_response_failure``, ``receive_completeness``),
 2. sends :meth:`~ServerProtocol.events_to_send` and runs :meth:`~ServerProtocol.jobs_to_run`.
 
 Time is audio time: milliseconds of appended audio. Results of jobs that are superseded (a cancelled
@@ -28,9 +28,10 @@ from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.input_buffer import SpeechDetector
 from realtime_nb.protocol.items import ItemStore
-from realtime_nb.protocol.listening import Listening
+from realtime_nb.protocol.listening import JudgeTurn, Listening
 from realtime_nb.protocol.problems import Problem, Refused
 from realtime_nb.protocol.responses import CancelResponse, Job, Respond, Responses
+from realtime_nb.protocol.semantic_turns import TurnQuestion
 from realtime_nb.protocol.serving import LOCAL_SESSION
 from realtime_nb.protocol.sessions import (
     check_response_create,
@@ -42,6 +43,7 @@ from realtime_nb.protocol.transcripts import Transcribe, Transcripts
 __all__ = [
     "CancelResponse",
     "Job",
+    "JudgeTurn",
     "Respond",
     "ServerProtocol",
     "Transcribe",
@@ -65,6 +67,8 @@ class ServerProtocol:
         dialect: what the connection speaks; a flat ``session.update`` as first sign of a beta
             client switches it.
         session_type: ``realtime`` or ``transcription``.
+        turn_model: whether the driver has one that answers :class:`JudgeTurn`; without it
+            ``semantic_vad`` goes by the words.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class ServerProtocol:
         expires_at: int,
         dialect: Literal["ga", "beta"] = "ga",
         session_type: Literal["realtime", "transcription"] = "realtime",
+        turn_model: bool = False,
     ) -> None:
         self.dialect: Literal["ga", "beta"] = dialect
         self._dialect_settled = dialect == "beta"
@@ -98,6 +103,7 @@ class ServerProtocol:
             emit=self._emit,
             speech_began=self._speech_began,
             turn_ended=self._turn_ended,
+            judge_turn=self._add_job if turn_model else None,
         )
         self._responses = Responses(
             self.conversation,
@@ -302,6 +308,24 @@ class ServerProtocol:
     def receive_transcript_failure(self, item_id: str, attempt: int, message: str) -> None:
         """Takes the failure of a :class:`Transcribe` job; the response goes on without the text."""
         self._transcripts.receive_failure(item_id, attempt, message)
+
+    @property
+    def question(self) -> TurnQuestion | None:
+        """The last question to the turn model, while its answer matters."""
+        return self._listening.question
+
+    @property
+    def waits_for_turn_model(self) -> bool:
+        """Whether appended audio is held back until the turn model has answered.
+
+        What the client sends next is best taken after that. If it isn't, whatever is about the
+        audio buffer or the session goes on as if the speaker had not finished.
+        """
+        return self._listening.waits
+
+    def receive_completeness(self, question: TurnQuestion, probability: float) -> None:
+        """Takes the answer to a :class:`JudgeTurn` job: that the turn is over; NaN: it failed."""
+        self._listening.receive_completeness(question, probability)
 
     def receive_text(self, response_id: str, delta: str) -> None:
         """Takes a piece of a text answer."""

@@ -123,19 +123,21 @@ class Eagerness:
     """How long ``semantic_vad`` waits.
 
     Attributes:
-        whole_ms: after what reads like a finished sentence.
+        whole_ms: after what reads like a finished sentence, where there is no turn model.
         longest_ms: after anything.
+        complete_at: a turn model's probability from which a pause ends the turn.
     """
 
     whole_ms: int
     longest_ms: int
+    complete_at: float = 0.5
 
 
 EAGERNESS = {
-    "low": Eagerness(1_500, 8_000),
-    "medium": Eagerness(600, 4_000),
-    "high": Eagerness(224, 2_000),
-    "auto": Eagerness(600, 4_000),
+    "low": Eagerness(1_500, 8_000, 0.7),
+    "medium": Eagerness(600, 4_000, 0.5),
+    "high": Eagerness(224, 2_000, 0.35),
+    "auto": Eagerness(600, 4_000, 0.5),
 }
 
 

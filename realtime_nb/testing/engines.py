@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from realtime_nb.audio.pcm import SAMPLE_RATE
-from realtime_nb.local.engines import Engines
+from realtime_nb.local.engines import Engines, TurnModel
 from realtime_nb.local.llm import LLM, ScriptedLLM
 from realtime_nb.local.stt import STT
 from realtime_nb.local.tts import TTS
@@ -46,6 +46,7 @@ def fake_engines(
     *,
     stt: STT | None = None,
     tts: TTS | None = None,
+    turn_model: TurnModel | None = None,
     timeout_s: float = 90.0,
 ) -> Engines:
     """Returns engines for a :class:`~realtime_nb.local.server.LocalServer` that need no models."""
@@ -54,5 +55,6 @@ def fake_engines(
         llm=llm or ScriptedLLM([]),
         tts=tts or FakeTTS(),
         detector_for=LoudnessDetector,
+        turn_model=turn_model,
         timeout_s=timeout_s,
     )

@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable
 
 from realtime_nb import testing
-from realtime_nb.local.engines import Engines
+from realtime_nb.local.engines import Engines, TurnModel
 from realtime_nb.local.llm import LLM
 from realtime_nb.local.server import LocalServer
 from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.local.stt import STT
 from realtime_nb.local.tts import TTS
 
-__all__ = ["WatchedSTT", "WatchedTTS", "fake_engines", "fake_server"]
+__all__ = ["WatchedSTT", "WatchedTTS", "WatchedTurnModel", "fake_engines", "fake_server"]
 
 
 class WatchedSTT:
@@ -81,14 +81,45 @@ class WatchedTTS:
         return testing.tone(self.audio_ms * self.sample_rate / 24_000)
 
 
+class WatchedTurnModel:
+    """Says the same of every pause.
+
+    Args:
+        says: the probability, or what makes it from the audio; may raise.
+        gate: what every call waits for.
+    """
+
+    def __init__(
+        self, says: float | Callable[[bytes], float] = 0.9, gate: threading.Event | None = None
+    ) -> None:
+        self.says = says
+        self.gate = gate
+        self.calls: list[int] = []  # bytes
+        self.threads: set[str] = set()
+        self.called = threading.Event()
+
+    def completeness_of(self, audio: bytes, format_type: str) -> float:
+        self.calls.append(len(audio))
+        self.threads.add(threading.current_thread().name)
+        self.called.set()
+        if self.gate is not None:
+            assert self.gate.wait(20)
+        return self.says(audio) if callable(self.says) else self.says
+
+
 def fake_engines(
     stt: STT | None = None,
     llm: LLM | None = None,
     tts: TTS | None = None,
     timeout_s: float = 30.0,
+    turn_model: TurnModel | None = None,
 ) -> Engines:
     return testing.fake_engines(
-        llm, stt=stt or WatchedSTT(), tts=tts or WatchedTTS(), timeout_s=timeout_s
+        llm,
+        stt=stt or WatchedSTT(),
+        tts=tts or WatchedTTS(),
+        turn_model=turn_model,
+        timeout_s=timeout_s,
     )
 
 
@@ -97,6 +128,7 @@ def fake_server(
     llm: LLM | None = None,
     tts: TTS | None = None,
     *,
+    turn_model: TurnModel | None = None,
     timeout_s: float = 30.0,
     pace: SpeechPace | None = None,
     session_s: float = 3_600.0,
@@ -104,7 +136,7 @@ def fake_server(
 ) -> LocalServer:
     """A server without models; its conversations run a hundred times faster than life."""
     return LocalServer(
-        fake_engines(stt, llm, tts, timeout_s),
+        fake_engines(stt, llm, tts, timeout_s, turn_model),
         port=0,
         token="a-token",
         pace=pace or SpeechPace(speed=100.0),

@@ -7,7 +7,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from realtime_nb.protocol.server import CancelResponse, Job, Respond, ServerProtocol, Transcribe
+from realtime_nb.protocol.server import (
+    CancelResponse,
+    Job,
+    JudgeTurn,
+    Respond,
+    ServerProtocol,
+    Transcribe,
+)
 from realtime_nb.testing import CountingIds, LoudnessDetector, appends, silence, tone
 from tests.conformance.ledger import Ledger
 from tests.conformance.validate import validate
@@ -29,6 +36,8 @@ class Peer:
         self,
         dialect: Literal["ga", "beta"] = "ga",
         session_type: Literal["realtime", "transcription"] = "realtime",
+        *,
+        turn_model: bool = False,
     ) -> None:
         self.core = ServerProtocol(
             model="local",
@@ -37,6 +46,7 @@ class Peer:
             expires_at=1_800_000_000,
             dialect=dialect,
             session_type=session_type,
+            turn_model=turn_model,
         )
         self.session_type = session_type
         self.ledger = Ledger()
@@ -138,6 +148,12 @@ class Peer:
         """Answers all open transcription jobs."""
         for job in self.take(Transcribe):
             self.core.receive_transcript(job.item_id, job.attempt, text)
+        return self.collect()
+
+    def judge(self, probability: float) -> list[Event]:
+        """Answers all open questions to the turn model."""
+        for job in self.take(JudgeTurn):
+            self.core.receive_completeness(job.question, probability)
         return self.collect()
 
     def responding(self) -> Respond:
