@@ -49,7 +49,9 @@ _HOMES = {
     "Recording": "recordings.recording",
     "Recordings": "recordings.collection",
     "load": "recordings.recording",
+    "read_labels": "recordings.label_files",
     "replay": "recordings.replay",
+    "sweep": "recordings.sweeping",
     "compare": "analysis.comparison",
     "DurationPrice": "analysis.cost.prices",
     "Price": "analysis.cost.prices",
@@ -109,8 +111,10 @@ __all__ = [
     "connect",
     "doctor",
     "load",
+    "read_labels",
     "replay",
     "serve",
+    "sweep",
     "testing",
     "tool",
 ]
@@ -139,8 +143,10 @@ if TYPE_CHECKING:
     from realtime_nb.protocol.conversation import Conversation
     from realtime_nb.protocol.fields import SemanticVAD, ServerVAD
     from realtime_nb.recordings.collection import Recordings
+    from realtime_nb.recordings.label_files import read_labels
     from realtime_nb.recordings.recording import Recording, load
     from realtime_nb.recordings.replay import replay
+    from realtime_nb.recordings.sweeping import sweep
     from realtime_nb.session.connect import connect
     from realtime_nb.session.endpoints import Endpoint, azure
     from realtime_nb.session.reconnecting import Reconnect

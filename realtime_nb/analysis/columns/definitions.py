@@ -21,6 +21,7 @@ from realtime_nb.analysis.columns.figure_tables import (
     METRICS,
 )
 from realtime_nb.analysis.columns.session_tables import SESSIONS
+from realtime_nb.analysis.columns.sweep_tables import SWEEP
 from realtime_nb.analysis.columns.turn_tables import LATENCIES, SPEECH_TABLE, TURNS
 
 __all__ = ["TABLES"]
@@ -32,6 +33,7 @@ TABLES: Mapping[str, Table] = {
         *(LABELS, INTERRUPTIONS),
         *(METRICS, FINDINGS, COMPARISON, COMPARED_TURNS, COSTS, COST_TURNS, COST_VARIANTS),
         SESSIONS,
+        SWEEP,
     )
 }
 """All tables by name."""

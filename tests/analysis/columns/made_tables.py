@@ -32,6 +32,7 @@ def tables_of(rec: Recorded) -> dict[str, pd.DataFrame]:
     found |= {"costs": cost.table, "cost_turns": cost.by_turn}
     found |= {"comparison": both.table, "comparison_turns": both.turns}
     found |= {"cost_variants": compare_costs(2.0, models=["unheard-of"])}
+    found |= {"sweep": rt.sweep(DATA / "cards_001.wav", threshold=[0.5, 1.0]).table}
     return {**found, "sessions": run_on_virtual_clock(_sessions())}
 
 
