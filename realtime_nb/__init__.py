@@ -49,9 +49,11 @@ _HOMES = {
     "Recording": "recordings.recording",
     "Recordings": "recordings.collection",
     "load": "recordings.recording",
+    "read_labels": "recordings.label_files",
     "replay": "recordings.replay",
     "verify": "recordings.verify",
     "plot_vad": "plots.vad",
+    "sweep": "recordings.sweeping",
     "compare": "analysis.comparison",
     "DurationPrice": "analysis.cost.prices",
     "Price": "analysis.cost.prices",
@@ -112,8 +114,10 @@ __all__ = [
     "doctor",
     "load",
     "plot_vad",
+    "read_labels",
     "replay",
     "serve",
+    "sweep",
     "testing",
     "tool",
     "verify",
@@ -144,8 +148,10 @@ if TYPE_CHECKING:
     from realtime_nb.protocol.conversation import Conversation
     from realtime_nb.protocol.fields import SemanticVAD, ServerVAD
     from realtime_nb.recordings.collection import Recordings
+    from realtime_nb.recordings.label_files import read_labels
     from realtime_nb.recordings.recording import Recording, load
     from realtime_nb.recordings.replay import replay
+    from realtime_nb.recordings.sweeping import sweep
     from realtime_nb.recordings.verify import verify
     from realtime_nb.session.connect import connect
     from realtime_nb.session.endpoints import Endpoint, azure

@@ -18,7 +18,7 @@ from realtime_nb.audio.pcm import SAMPLE_RATE, Resampler, Samples
 from realtime_nb.audio.wav import check_is_file
 from realtime_nb.errors import AudioError, ConfigurationError
 
-__all__ = ["LONGEST_S", "AudioFile", "load_audio", "read_audio"]
+__all__ = ["LONGEST_S", "AudioFile", "level_notes", "load_audio", "read_audio"]
 
 LONGEST_S = 12 * 3600.0
 """What is longer is no recording of one conversation, and rather damaged or made to do harm."""
@@ -74,19 +74,22 @@ class AudioFile:
     @property
     def level_notes(self) -> list[str]:
         """What there is to say of its loudness, in sentences."""
-        notes = []
-        if self.peak_dbfs <= DIGITAL_SILENCE_DBFS:
-            notes.append("It is digital silence: check that the right file or channel was taken.")
-        elif self.peak_dbfs < QUIET_PEAK_DBFS:
-            notes.append(f"It is very quiet: its loudest sample is {self.peak_dbfs:.0f} dBFS.")
-        if self.peak_dbfs > _UNSCALED_DBFS:
-            notes.append(
-                f"It is not scaled to −1..1: its loudest sample is {self.peak_dbfs:+.0f} dBFS."
-            )
-        if self.clipping_share >= _CLIPPING_SHARE:
-            share = 100 * self.clipping_share
-            notes.append(f"It is clipped: {share:.2g} % of its samples are flat at the largest.")
-        return notes
+        return level_notes(self.peak_dbfs, self.clipping_share)
+
+
+def level_notes(peak_dbfs: float, clipping_share: float) -> list[str]:
+    """Returns what there is to say of the loudness of a sound, in sentences; see `AudioFile`."""
+    notes = []
+    if peak_dbfs <= DIGITAL_SILENCE_DBFS:
+        notes.append("It is digital silence: check that the right file or channel was taken.")
+    elif peak_dbfs < QUIET_PEAK_DBFS:
+        notes.append(f"It is very quiet: its loudest sample is {peak_dbfs:.0f} dBFS.")
+    if peak_dbfs > _UNSCALED_DBFS:
+        notes.append(f"It is not scaled to −1..1: its loudest sample is {peak_dbfs:+.0f} dBFS.")
+    if clipping_share >= _CLIPPING_SHARE:
+        share = 100 * clipping_share
+        notes.append(f"It is clipped: {share:.2g} % of its samples are flat at the largest.")
+    return notes
 
 
 def load_audio(

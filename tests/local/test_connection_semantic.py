@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.frame_detector import FrameDetector, speech_probabilities
 from realtime_nb.audio.pcm import SAMPLE_RATE, pcm_from_samples
 from realtime_nb.audio.turn_model import NO_TURN_MODEL, SpokenAudio, turn_model
-from realtime_nb.audio.vad import FrameDetector, speech_probabilities
 from realtime_nb.local import connection
 from realtime_nb.local.engines import Engines
 from realtime_nb.local.llm import ScriptedLLM

@@ -22,6 +22,7 @@ from realtime_nb.analysis.columns.figure_tables import (
     METRICS,
 )
 from realtime_nb.analysis.columns.session_tables import SESSIONS
+from realtime_nb.analysis.columns.sweep_tables import SWEEP
 from realtime_nb.analysis.columns.turn_tables import LATENCIES, SPEECH_TABLE, TURNS
 
 __all__ = ["TABLES"]
@@ -34,6 +35,7 @@ TABLES: Mapping[str, Table] = {
         *(METRICS, FINDINGS, COMPARISON, COMPARED_TURNS, COSTS, COST_TURNS, COST_VARIANTS),
         SESSIONS,
         AGREEMENT,
+        SWEEP,
     )
 }
 """All tables by name."""

@@ -36,6 +36,7 @@ def tables_of(rec: Recorded) -> dict[str, pd.DataFrame]:
     found |= {"cost_variants": compare_costs(2.0, models=["unheard-of"])}
     spans = [(0.0, 500.0)] if len(rec.input) else []
     found["agreement"] = agreement(spans, [*spans, (900.0, math.nan)][: 2 * len(spans)]).table
+    found |= {"sweep": rt.sweep(DATA / "cards_001.wav", threshold=[0.5, 1.0]).table}
     return {**found, "sessions": run_on_virtual_clock(_sessions())}
 
 
