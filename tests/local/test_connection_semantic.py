@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.frame_detector import FrameDetector, speech_probabilities
 from realtime_nb.audio.pcm import SAMPLE_RATE, pcm_from_samples
 from realtime_nb.audio.turn_model import NO_TURN_MODEL, SpokenAudio, turn_model
-from realtime_nb.audio.vad import FrameDetector, speech_probabilities
 from realtime_nb.local import connection
 from realtime_nb.local.engines import Engines
 from realtime_nb.local.llm import ScriptedLLM
@@ -171,7 +171,7 @@ async def test_a_breath_in_a_sentence_splits_it_for_server_vad_and_not_for_the_m
             await client.update(**semantic())
             assert await talk(client, audio, 1_700) == found["auto"]
     assert len(found["auto"]) == 1
-    samples = np.frombuffer(audio, "<i2").astype(np.float32) / 32_768
+    samples = (np.frombuffer(audio, "<i2") / 32_768).astype(np.float32)
     spoken = SpokenAudio(samples, turn_model())  # type: ignore[arg-type]
     probabilities = speech_probabilities(samples).tolist()
     for eagerness, turns in found.items():
