@@ -43,6 +43,7 @@ __all__ = ["main", "run"]
 
 PROGRAM = "realtime-nb"
 BENCHMARKS = (
+    "endpoint",
     "faults",
     "heard",
     "hostile",

@@ -24,7 +24,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from realtime_nb.commands.samples import AUSTEN
+from realtime_nb.commands.samples import AUSTEN, CARDS
 from realtime_nb.errors import RealtimeError
 
 if TYPE_CHECKING:
@@ -191,6 +191,7 @@ def _checks() -> Iterator[Check]:
     voice = _Voice()
     yield _tried("text to speech", voice.speak, _LOCAL_EXTRA)
     yield _tried("speech to text", lambda: _speech_to_text(voice), _LOCAL_EXTRA)
+    yield _tried("turn model", _turn_model, needed=False)
     yield _tried("loopback", _loopback, "allow connections to 127.0.0.1")
     yield _tried("local server", _local_server, "the lines above say what it lacks")
     yield _notebook()
@@ -288,6 +289,24 @@ def _speech_to_text(voice: _Voice) -> _Found:
     if _likeness(heard, SENTENCE) < 0.8:
         return "warning", f"{words}, as {heard!r}", "try --stt whisper"
     return "ok", words, ""
+
+
+def _turn_model() -> _Found:
+    from realtime_nb.audio.files import load_audio
+    from realtime_nb.audio.pcm import pcm_from_samples
+    from realtime_nb.audio.turn_model import NO_TURN_MODEL, turn_model
+
+    began = time.perf_counter()
+    model = turn_model()
+    if model is None:
+        words, _, remedy = NO_TURN_MODEL.partition(". ")
+        return "missing", words, remedy
+    words = f"{model.name} for semantic_vad, loaded in {_since(began)}"
+    audio = pcm_from_samples(load_audio(CARDS))
+    began = time.perf_counter()
+    if not model.completeness_of(audio) > 0.5:
+        return "missing", f"{words}, took a whole sentence for half a one", "report this, please"
+    return "ok", f"{words}, a pause judged in {_since(began)}", ""
 
 
 def _likeness(heard: str, said: str) -> float:

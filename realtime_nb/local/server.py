@@ -278,7 +278,7 @@ class LocalServer:
                 (engines.judging, engines.turn_model),
                 (engines.voicing, engines.tts),
             )
-            if hasattr(engine, "warm_up")
+            if engine is not None and hasattr(engine, "warm_up")
         ]
         await asyncio.gather(*warm)
         if self._max_connections is None:

@@ -171,7 +171,7 @@ async def test_a_breath_in_a_sentence_splits_it_for_server_vad_and_not_for_the_m
             await client.update(**semantic())
             assert await talk(client, audio, 1_700) == found["auto"]
     assert len(found["auto"]) == 1
-    samples = np.frombuffer(audio, "<i2").astype(np.float32) / 32_768
+    samples = (np.frombuffer(audio, "<i2") / 32_768).astype(np.float32)
     spoken = SpokenAudio(samples, turn_model())  # type: ignore[arg-type]
     probabilities = speech_probabilities(samples).tolist()
     for eagerness, turns in found.items():

@@ -22,6 +22,11 @@ def semantic(eagerness: str = "auto") -> Event:
     return {"turn_detection": {"type": "semantic_vad", "eagerness": eagerness}}
 
 
+def waits(peer: Peer) -> bool:
+    """Whether it holds back audio."""
+    return peer.core.waits_for_turn_model
+
+
 @pytest.fixture
 def peer() -> Peer:
     made = Peer(turn_model=True)
@@ -75,14 +80,14 @@ def test_words_don_t_matter_where_there_is_a_model(peer: Peer) -> None:
 def test_audio_behind_a_decision_waits_for_it(peer: Peer) -> None:
     started = peer.append(tone(640) + silence(320) + tone(640), piece_bytes=100_000)
     assert types(started) == TURN[:1]
-    assert peer.core.waits_for_turn_model
+    assert waits(peer)
     said = peer.judge(0.9)
     assert types(said)[:4] == TURN[1:]
     assert said[0]["audio_end_ms"] == 640 + 224
     began = next(e for e in said if e["type"].endswith("speech_started"))
     assert began["audio_start_ms"] == 864
     assert "response.created" in types(said)
-    assert not peer.core.waits_for_turn_model
+    assert not waits(peer)
 
 
 def test_speech_supersedes_a_question(peer: Peer) -> None:
@@ -102,7 +107,7 @@ def test_speech_supersedes_a_question(peer: Peer) -> None:
 @pytest.mark.parametrize("what", ["commit", "clear", "off", "server_vad", "format"])
 def test_a_client_that_doesn_t_wait_goes_on_as_if_the_speaker_did(peer: Peer, what: str) -> None:
     peer.append(tone(640) + silence(320))
-    assert peer.core.waits_for_turn_model
+    assert waits(peer)
     (job,) = peer.take(JudgeTurn)
     match what:
         case "commit":
@@ -115,7 +120,7 @@ def test_a_client_that_doesn_t_wait_goes_on_as_if_the_speaker_did(peer: Peer, wh
             peer.update_input(**vad(silence_duration_ms=500))
         case "format":
             peer.update_input(format={"type": "audio/pcmu"})
-    assert not peer.core.waits_for_turn_model
+    assert not waits(peer)
     peer.core.receive_completeness(job.question, 1.0)
     assert peer.collect() == []
     if what == "server_vad":  # the open turn goes on under the new settings
