@@ -480,6 +480,7 @@ class Driver:
             patch: what changes.
             tools: the tools that are in it; None: they stay as they are.
         """
+        self.check_open()
         before, after = self.tools, self.tools if tools is None else tools
         # Until the server has answered it may call functions of either list.
         self.tools = {**before, **after}

@@ -21,6 +21,7 @@ from realtime_nb.archive.redaction import without_known, without_shapes
 from realtime_nb.archive.spelled import SpelledSecrets
 from realtime_nb.errors import ConnectionFailedError, SessionClosedError
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.session.client_frames import BoundedConnection
 from realtime_nb.session.endpoints import Endpoint
 
 __all__ = [
@@ -166,6 +167,7 @@ async def _upgraded(endpoint: Endpoint, timeout_s: float) -> ClientConnection:
         open_timeout=timeout_s,
         close_timeout=_CLOSE_TIMEOUT_S,
         logger=_websocket_logger,
+        create_connection=BoundedConnection,
         ping_interval=None,  # whoever keeps the session pings, and knows what was sent by then
         # A conversation must not wander off to a proxy or another host with the key.
         proxy=None if endpoint.kind == "local" or endpoint.is_loopback else True,

@@ -81,7 +81,7 @@ def test_whenever_it_is_dropped_each_is_whole_once(part: int) -> None:
         where = (way, number, passes)
         assert len(session.reconnections) == 1, where
         whole = [
-            one.metadata.get("n")
+            str((one.metadata or {}).get("n"))
             for one in session.conversation.responses.values()
             if not one.in_conversation and one.status == "completed"
         ]
