@@ -97,6 +97,8 @@ class Stepping:
         """Begins anew where another connection has begun to count."""
         origin_ms = self._conversation.audio.connection_ms
         if origin_ms != self._track.origin_ms:
+            self._settings.forget_asked()  # of a server that is gone
+            self._cuts.clear()
             self._track.restart(self._seq, self._format(), origin_ms)
 
     def _created(self) -> None:
@@ -136,7 +138,7 @@ class Stepping:
                 self._track.restart(self._seq, self._track.audio_format)
                 self._seq += 1
             step, at_ms = self._here("settings", detection), self._track.now_ms
-            if asked is not None and asked.frame >= self._track.stretches[-1].first:
+            if asked is not None:
                 step = Step(asked.frame, asked.seq, "settings", asked.position_ms, 0.0, detection)
                 at_ms = asked.at_ms
             self._put_in_force(step, at_ms)

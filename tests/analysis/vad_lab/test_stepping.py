@@ -92,6 +92,17 @@ def test_in_any_order_the_emulator_is_the_server(moves: list[tuple[Any, ...]]) -
         assert served.lab.ghost_spans(name) == before
 
 
+def test_off_and_on_again_before_either_is_confirmed() -> None:
+    served = Served()
+    served.append(talk(0, 1))
+    served.set(None)  # within the first frame, which nobody hears any more
+    served.append(talk(31))
+    served.set({"type": "server_vad"})
+    served.append(talk(0, 64))
+    served.receive()
+    assert emulated(served.lab.live_spans()) == server_spans(served) == [(32, None)]
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.one_of(AUDIO, st.sampled_from([("commit",), ("clear",)])), max_size=12))
 def test_a_ghost_set_alike_is_the_server_whenever_it_is_added(moves: list[Any]) -> None:
