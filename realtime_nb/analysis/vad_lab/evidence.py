@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from realtime_nb.analysis.vad_lab.scores import Score
+from realtime_nb.analysis.vad_lab.scores import LabScore
 from realtime_nb.protocol.words import counted
 
 __all__ = ["change_sentence"]
@@ -16,7 +16,7 @@ _BY_LABELS = (
 )
 
 
-def change_sentence(change: str, heard_ms: float, before: Score, after: Score) -> str:
+def change_sentence(change: str, heard_ms: float, before: LabScore, after: LabScore) -> str:
     """Returns what a change did to the audio that was heard, by what both settings make of it.
 
     Args:

@@ -28,7 +28,7 @@ from realtime_nb.analysis.vad_lab.labels import (
 )
 from realtime_nb.analysis.vad_lab.pauses import Completion, Pauses
 from realtime_nb.analysis.vad_lab.run import Run, RunSpan
-from realtime_nb.analysis.vad_lab.scores import Score, ScoredTurn, score, scores_frame
+from realtime_nb.analysis.vad_lab.scores import LabScore, ScoredTurn, score, scores_frame
 from realtime_nb.analysis.vad_lab.settings import (
     SettingsLog,
     SettingsMark,
@@ -335,7 +335,7 @@ class TurnLab:
         both = [self._run_alone(detection) for detection in (first, now)]
         return change_sentence(change_words(first, now), self.now_ms - self._from_ms, *both)
 
-    def _run_alone(self, detection: JsonObject | None) -> Score:
+    def _run_alone(self, detection: JsonObject | None) -> LabScore:
         """Returns how settings do on all that was heard; without turns where silence alone does not
         end them."""
         true_ms = self.true_spans() if self._labels.all else None
@@ -408,7 +408,7 @@ class TurnLab:
         """Returns where the user really spoke, turn by turn, as far as labels tell."""
         return true_spans(self._labels, self._conversation.speech, self.voiced_ms())
 
-    def scores(self) -> list[Score]:
+    def scores(self) -> list[LabScore]:
         """Returns how the server's turns and those of each ghost did."""
         voiced_ms = self.voiced_ms()
         true_ms = self.true_spans() if self._labels.all else None
@@ -438,6 +438,3 @@ def _scored(span: ServerSpan) -> ScoredTurn:
     onset_ms = span.start_ms if span.onset_ms is None else span.onset_ms
     offset_ms = end_ms if span.offset_ms is None else span.offset_ms
     return ScoredTurn(onset_ms, offset_ms, math.nan if span.end_ms is None else span.end_ms)
-
-
-Lab = TurnLab

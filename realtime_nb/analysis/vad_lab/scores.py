@@ -13,7 +13,7 @@ import pandas as pd
 
 from realtime_nb.analysis.voices import TimeSpan
 
-__all__ = ["Score", "ScoredTurn", "score", "scores_frame"]
+__all__ = ["LabScore", "ScoredTurn", "score", "scores_frame"]
 
 Numbers = npt.NDArray[np.float64]
 
@@ -39,7 +39,7 @@ class ScoredTurn:
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class LabScore:
     """How a setting did; NaN where that can't be known, with the reason.
 
     Attributes:
@@ -80,7 +80,7 @@ def score(
     voiced_ms: Sequence[TimeSpan],
     true_ms: Sequence[TimeSpan] | None = None,
     grey: bool = False,
-) -> Score:
+) -> LabScore:
     """Judges turns.
 
     Args:
@@ -108,7 +108,7 @@ def score(
             reasons["precision"] = _NO_TURNS
         if not true_ms:
             reasons["recall"] = "by the labels nobody has spoken yet"
-    return Score(
+    return LabScore(
         name,
         settings,
         float(len(turns)),
@@ -123,9 +123,9 @@ def score(
     )
 
 
-def scores_frame(scores: Sequence[Score]) -> pd.DataFrame:
+def scores_frame(scores: Sequence[LabScore]) -> pd.DataFrame:
     """Returns scores as a table, a row each; the reasons in ``attrs``, by name and column."""
-    names = [one.name for one in fields(Score) if one.name != "reasons"]
+    names = [one.name for one in fields(LabScore) if one.name != "reasons"]
     table = pd.DataFrame(
         {name: [getattr(score, name) for score in scores] for name in names}, columns=names
     )

@@ -6,13 +6,13 @@ import math
 from dataclasses import replace
 
 from realtime_nb.analysis.vad_lab.evidence import change_sentence
-from realtime_nb.analysis.vad_lab.scores import Score, ScoredTurn, score
+from realtime_nb.analysis.vad_lab.scores import LabScore, ScoredTurn, score
 from tests.analysis.vad_lab.served import Served, talk
 
 CHANGE = "silence_duration_ms 200 → 700"
 
 
-def scored(*turns: ScoredTurn, true_ms: list[tuple[float, float]] | None = None) -> Score:
+def scored(*turns: ScoredTurn, true_ms: list[tuple[float, float]] | None = None) -> LabScore:
     return score("", "", turns, [(1_000, 1_500), (2_000, 2_500)], true_ms)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_nb.analysis.vad_lab.scores import Score, ScoredTurn, score, scores_frame
+from realtime_nb.analysis.vad_lab.scores import LabScore, ScoredTurn, score, scores_frame
 
 TRUE = [(1_000.0, 3_000.0), (5_000.0, 6_000.0), (8_000.0, 9_000.0), (12_000.0, 13_000.0)]
 
@@ -18,7 +18,7 @@ def turn(onset_ms: float, offset_ms: float, window_ms: float = 224) -> ScoredTur
     return ScoredTurn(onset_ms, offset_ms, offset_ms + window_ms)
 
 
-def judged(*turns: ScoredTurn, true_ms: list[tuple[float, float]] | None = None) -> Score:
+def judged(*turns: ScoredTurn, true_ms: list[tuple[float, float]] | None = None) -> LabScore:
     return score("x", "code", turns, TRUE, true_ms)
 
 
@@ -74,7 +74,7 @@ def test_of_no_turns_is_said_why(true_ms: list[tuple[float, float]] | None) -> N
     found = judged(true_ms=true_ms)
     assert found.turns == 0
     assert set(found.reasons) >= {"wait_mean_ms", "precision"}
-    missing = [f.name for f in fields(Score) if isinstance(getattr(found, f.name), float)]
+    missing = [f.name for f in fields(LabScore) if isinstance(getattr(found, f.name), float)]
     missing = [name for name in missing if math.isnan(getattr(found, name))]
     assert set(missing) == set(found.reasons)
 
@@ -105,7 +105,7 @@ def test_counts_are_those_of_looking_at_every_pair(
 
 def test_a_table_has_a_row_each_and_keeps_the_reasons() -> None:
     table = scores_frame([judged(turn(1_000, 3_000)), judged(true_ms=TRUE)])
-    assert list(table.columns) == [f.name for f in fields(Score) if f.name != "reasons"]
+    assert list(table.columns) == [f.name for f in fields(LabScore) if f.name != "reasons"]
     assert table.turns.tolist() == [1, 0]
     assert "precision" in table.attrs["reasons"]["x"]
     assert list(scores_frame([]).columns) == list(table.columns)
