@@ -190,10 +190,10 @@ def heard(
     return events, core.conversation.order
 
 
-def test_hundreds_of_cuttings_and_delays_are_heard_as_the_machine_alone_hears() -> None:
+def test_a_hundred_cuttings_and_delays_are_heard_as_the_machine_alone_hears() -> None:
     chance = random.Random(11)
     for eagerness in ("low", "high"):
-        for _ in range(4):
+        for _ in range(3):
             parts = [
                 (chance.choice([70, 300, 900]), chance.choice([90, 190, 230, 500, 2_100]))
                 for _ in range(6)
@@ -216,7 +216,7 @@ def test_hundreds_of_cuttings_and_delays_are_heard_as_the_machine_alone_hears() 
                     *([] if span.cut else [("stopped", span.audio_end_ms)]),
                 )
             ]
-            for _ in range(25):
+            for _ in range(17):
                 cuts = sorted(
                     chance.randrange(len(audio) + 1) for _ in range(chance.choice([1, 9, 60]))
                 )

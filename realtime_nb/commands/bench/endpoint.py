@@ -20,7 +20,7 @@ from realtime_nb.audio.frame_detector import speech_probabilities
 from realtime_nb.audio.turn_model import NO_TURN_MODEL, SmartTurn, SpokenAudio, turn_model
 from realtime_nb.commands.bench.endpoint_speech import (
     PROMPTS_VARIABLE,
-    Said,
+    PausedSentence,
     Sentence,
     prompts_folder,
     reported,
@@ -48,7 +48,7 @@ _NO_PROMPTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class EndedTurn:
     """What a setting made of a sentence.
 
     Attributes:
@@ -94,7 +94,7 @@ def run(seed: int = 1) -> dict[str, object]:
 def _rows(
     sentences: Sequence[Sentence], model: SmartTurn | None, rng: np.random.Generator
 ) -> dict[str, Row]:
-    outcomes: dict[str, list[Outcome]] = {}
+    outcomes: dict[str, list[EndedTurn]] = {}
     for sentence in sentences:
         for pause_ms in _pauses(rng):
             said = with_pause(sentence, pause_ms, rng)
@@ -102,7 +102,7 @@ def _rows(
                 ended_ms = [turn.audio_end_ms for turn in turns if not turn.cut]
                 cut_off = bool(ended_ms) and ended_ms[0] < said.voice_end_ms
                 wait_ms = ended_ms[-1] - said.voice_end_ms if ended_ms else math.nan
-                outcome = Outcome(sentence.name, sentence.whole, cut_off, wait_ms)
+                outcome = EndedTurn(sentence.name, sentence.whole, cut_off, wait_ms)
                 outcomes.setdefault(name, []).append(outcome)
     return {name: _row(of_setting, rng) for name, of_setting in outcomes.items()}
 
@@ -112,7 +112,7 @@ def _pauses(rng: np.random.Generator) -> list[float]:
     return [float(pause_ms) for pause_ms in np.clip(drawn, *_PAUSE_MS)]
 
 
-def _turns(said: Said, model: SmartTurn | None) -> dict[str, list[SpeechSpan]]:
+def _turns(said: PausedSentence, model: SmartTurn | None) -> dict[str, list[SpeechSpan]]:
     """Returns the turns that each setting hears."""
     probabilities = speech_probabilities(said.samples).tolist()
     found = {
@@ -131,7 +131,7 @@ def _turns(said: Said, model: SmartTurn | None) -> dict[str, list[SpeechSpan]]:
     return found
 
 
-def _row(outcomes: Sequence[Outcome], rng: np.random.Generator) -> Row:
+def _row(outcomes: Sequence[EndedTurn], rng: np.random.Generator) -> Row:
     cut_off = np.array([one.cut_off for one in outcomes], float)
     wait_ms = np.array([one.wait_ms for one in outcomes])
     is_open = np.array([not one.whole for one in outcomes])

@@ -19,7 +19,7 @@ from realtime_nb.commands.samples import SAMPLES
 
 __all__ = [
     "PROMPTS_VARIABLE",
-    "Said",
+    "PausedSentence",
     "Sentence",
     "prompts_folder",
     "reported",
@@ -151,14 +151,14 @@ def _read(path: Path, places: Places) -> Iterator[Sentence]:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class PausedSentence:
     """A sentence with a pause in it, and where its voice ends."""
 
     samples: Samples
     voice_end_ms: float
 
 
-def with_pause(sentence: Sentence, pause_ms: float, rng: np.random.Generator) -> Said:
+def with_pause(sentence: Sentence, pause_ms: float, rng: np.random.Generator) -> PausedSentence:
     """Returns the sentence with a pause at its place, in the noise of its recording."""
     place = _count(sentence.place_ms)
     floor = _floor(sentence.samples)
@@ -169,7 +169,7 @@ def with_pause(sentence: Sentence, pause_ms: float, rng: np.random.Generator) ->
     ]
     laid = [silences[0], parts[0], silences[1], parts[1], silences[2]]
     ends = sum(len(part) for part in laid[:-1])
-    return Said(np.concatenate(laid), ends * 1000 / SAMPLE_RATE)
+    return PausedSentence(np.concatenate(laid), ends * 1000 / SAMPLE_RATE)
 
 
 def _count(ms: float) -> int:

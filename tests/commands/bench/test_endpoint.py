@@ -8,7 +8,7 @@ import pytest
 
 from realtime_nb.audio.turn_model import NO_TURN_MODEL
 from realtime_nb.commands.bench import endpoint
-from realtime_nb.commands.bench.endpoint import Outcome
+from realtime_nb.commands.bench.endpoint import EndedTurn
 
 
 @pytest.fixture(autouse=True)
@@ -41,11 +41,11 @@ def test_a_longer_silence_cuts_off_less_and_waits_longer(
 
 
 def test_intervals_resample_recordings_not_pauses() -> None:
-    one = [Outcome("a", True, True, 300.0)] * 50
+    one = [EndedTurn("a", True, True, 300.0)] * 50
     row = endpoint._row(one, np.random.default_rng(0))
     assert (row.cut_off, row.cut_off_interval, row.wait_p50_ms) == (1.0, (1.0, 1.0), 300.0)
     assert math.isnan(row.cut_off_open)
-    two = one + [Outcome("b", False, False, 500.0)] * 50
+    two = one + [EndedTurn("b", False, False, 500.0)] * 50
     row = endpoint._row(two, np.random.default_rng(0))
     assert (row.cut_off, row.cut_off_interval, row.cut_off_open) == (0.5, (0.0, 1.0), 0.0)
     assert row.wait_interval_ms == (300.0, 500.0)
