@@ -9,8 +9,9 @@ import pytest
 from realtime_nb.analysis.columns.frames import records
 from realtime_nb.analysis.cost.prices import DurationPrice, Price
 from realtime_nb.analysis.what_if.candidates import Candidate, candidates
-from realtime_nb.analysis.what_if.outcomes import Bounds, Taken, judge
+from realtime_nb.analysis.what_if.outcomes import Bounds, judge
 from realtime_nb.analysis.what_if.scores import AudioPrice, Run, audio_price, scores_table
+from realtime_nb.analysis.what_if.taken_turns import Taken
 from realtime_nb.analysis.what_if.true_turns import TrueTurn
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.turns import SpeechSpan
