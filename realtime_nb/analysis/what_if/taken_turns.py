@@ -58,8 +58,10 @@ class Taken:
         """Returns the same, one by one."""
         rows = np.stack([self.start_ms, self.onset_ms, self.offset_ms, self.end_ms], axis=1)
         return [
-            SpeechSpan(*map(int, row), cut=bool(cut))
-            for row, cut in zip(rows.tolist(), self.cut.tolist(), strict=True)
+            SpeechSpan(start, onset, offset, end, cut)
+            for (start, onset, offset, end), cut in zip(
+                rows.astype(int).tolist(), self.cut.tolist(), strict=True
+            )
         ]
 
 
@@ -115,7 +117,9 @@ def _between_silences(
     floor = np.concatenate([[0], end[:-1]])[: len(onset)]
     start_ms = np.maximum(onset * FRAME_MS - settings.prefix_padding_ms, floor * FRAME_MS)
     return Taken(
-        *(one.astype(np.float64) for one in (start_ms, onset * FRAME_MS)),
-        *((one * FRAME_MS).astype(np.float64) for one in (offset, end)),
-        cut,
+        start_ms=start_ms.astype(np.float64),
+        onset_ms=(onset * FRAME_MS).astype(np.float64),
+        offset_ms=(offset * FRAME_MS).astype(np.float64),
+        end_ms=(end * FRAME_MS).astype(np.float64),
+        cut=cut,
     )
