@@ -46,7 +46,7 @@ from realtime_nb.analysis.what_if.scores import (
     NO_LABELS,
     OPEN_LOOP,
     AudioPrice,
-    Run,
+    SweptRun,
     audio_price,
     scores_table,
 )
@@ -160,14 +160,14 @@ class Sweep:
         return [found[index] for index in range(len(self.settings))]
 
     def _scored(self, pieces: Iterable[int]) -> pd.DataFrame:
-        runs: list[list[Run]] = [[] for _ in self.settings]
+        runs: list[list[SweptRun]] = [[] for _ in self.settings]
         for index in pieces:
             piece = self._sources[index]
             truth = Bounds.of(piece.truth) if self._labelled and piece.truth is not None else None
             ends_ms = np.zeros(0) if truth is not None else voice_ends_of(piece.sound)
             for own, taken in zip(runs, self._taken[index], strict=True):
                 outcomes = None if truth is None else judge(taken, truth)
-                own.append(Run(taken, outcomes, ends_ms, piece.duration_ms))
+                own.append(SweptRun(taken, outcomes, ends_ms, piece.duration_ms))
         return scores_table(self.settings, runs, self._price)
 
     # --- tables -----------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from realtime_nb.protocol.words import counted
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NO_LABELS", "OPEN_LOOP", "AudioPrice", "Run", "audio_price", "scores_table"]
+__all__ = ["NO_LABELS", "OPEN_LOOP", "AudioPrice", "SweptRun", "audio_price", "scores_table"]
 
 OPEN_LOOP = (
     "What-if, open loop: had a turn ended elsewhere, the agent would have answered otherwise, and "
@@ -38,7 +38,7 @@ _MS_PER_TOKEN = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class SweptRun:
     """What one recording became under one setting.
 
     Attributes:
@@ -83,7 +83,7 @@ def audio_price(model: str, prices: PriceTable | None = None) -> AudioPrice:
 
 
 def scores_table(
-    candidates: Sequence[Candidate], runs: Sequence[Sequence[Run]], price: AudioPrice
+    candidates: Sequence[Candidate], runs: Sequence[Sequence[SweptRun]], price: AudioPrice
 ) -> pd.DataFrame:
     """Returns one row for each of the settings.
 
@@ -109,7 +109,7 @@ def _settings(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def _sent(runs: Sequence[Run], price: AudioPrice) -> dict[str, Any]:
+def _sent(runs: Sequence[SweptRun], price: AudioPrice) -> dict[str, Any]:
     sent_s = sum(float((run.taken.end_ms - run.taken.start_ms).sum()) for run in runs) / 1000
     whole_s = sum(run.duration_ms for run in runs) / 1000
     share = sent_s / whole_s if whole_s else math.nan
@@ -122,7 +122,7 @@ def _sent(runs: Sequence[Run], price: AudioPrice) -> dict[str, Any]:
     }
 
 
-def _judged(runs: Sequence[Run]) -> dict[str, Any]:
+def _judged(runs: Sequence[SweptRun]) -> dict[str, Any]:
     outcomes = [run.outcomes for run in runs if run.outcomes is not None]
     if len(outcomes) < len(runs):
         waits = [waits_after_voice(run.taken, run.voice_ends_ms) for run in runs]
