@@ -41,21 +41,20 @@ from realtime_nb.analysis.what_if.choosing import (
     share_words,
 )
 from realtime_nb.analysis.what_if.explaining import explain_labelled, explain_taken
-from realtime_nb.analysis.what_if.outcomes import Bounds, Taken, judge
+from realtime_nb.analysis.what_if.outcomes import Bounds, judge
 from realtime_nb.analysis.what_if.scores import (
     NO_LABELS,
     OPEN_LOOP,
     AudioPrice,
-    Run,
+    SweptRun,
     audio_price,
     scores_table,
 )
+from realtime_nb.analysis.what_if.taken_turns import Taken, taken_turns
 from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.audio.speech_engines import speech_engine
-from realtime_nb.audio.vad import sweep_turns
 from realtime_nb.errors import ConfigurationError, at_call
 from realtime_nb.protocol.fields import ServerVAD
-from realtime_nb.protocol.turns import SpeechSpan
 from realtime_nb.protocol.words import counted, lasting
 from realtime_nb.recordings.heard_probabilities import probabilities_of, voice_ends_of
 from realtime_nb.recordings.swept_sources import Source, Swept, swept_sources
@@ -145,31 +144,30 @@ class Sweep:
         self.settings = list(tried)
         self._price = price
         self._labelled = all(piece.truth is not None for piece in self._sources)
-        self._spans = [self._found(piece) for piece in self._sources]
+        self._taken = [self._found(piece) for piece in self._sources]
         self._table = self._scored(range(len(self._sources)))
 
-    def _found(self, piece: Swept) -> list[list[SpeechSpan]]:
+    def _found(self, piece: Swept) -> list[Taken]:
         """Returns the turns that each of the settings takes of a piece of audio."""
         by_engine: dict[str, list[int]] = {}
         for index, one in enumerate(self.settings):
             by_engine.setdefault(one.engine, []).append(index)
-        found: dict[int, list[SpeechSpan]] = {}
+        found: dict[int, Taken] = {}
         for engine, indices in by_engine.items():
             heard = probabilities_of(piece.sound, engine)
-            own = sweep_turns(heard, [self.settings[index].settings for index in indices])
+            own = taken_turns(heard, [self.settings[index].settings for index in indices])
             found |= dict(zip(indices, own, strict=True))
         return [found[index] for index in range(len(self.settings))]
 
     def _scored(self, pieces: Iterable[int]) -> pd.DataFrame:
-        runs: list[list[Run]] = [[] for _ in self.settings]
+        runs: list[list[SweptRun]] = [[] for _ in self.settings]
         for index in pieces:
             piece = self._sources[index]
             truth = Bounds.of(piece.truth) if self._labelled and piece.truth is not None else None
             ends_ms = np.zeros(0) if truth is not None else voice_ends_of(piece.sound)
-            for own, spans in zip(runs, self._spans[index], strict=True):
-                taken = Taken.of(spans)
+            for own, taken in zip(runs, self._taken[index], strict=True):
                 outcomes = None if truth is None else judge(taken, truth)
-                own.append(Run(taken, outcomes, ends_ms, piece.duration_ms))
+                own.append(SweptRun(taken, outcomes, ends_ms, piece.duration_ms))
         return scores_table(self.settings, runs, self._price)
 
     # --- tables -----------------------------------------------------------------------------------
@@ -326,8 +324,8 @@ class Sweep:
         index = self._index_of(settings, engine)
         one = self.settings[index]
         counts = [
-            len(piece.truth or ()) if self._labelled else len(spans[index])
-            for piece, spans in zip(self._sources, self._spans, strict=True)
+            len(piece.truth or ()) if self._labelled else len(taken[index])
+            for piece, taken in zip(self._sources, self._taken, strict=True)
         ]
         if isinstance(turn, bool) or not isinstance(turn, int) or not 1 <= turn <= sum(counts):
             which = "labelled turn" if self._labelled else "turn taken"
@@ -337,14 +335,14 @@ class Sweep:
         while own > counts[place]:
             own -= counts[place]
             place += 1
-        piece, spans = self._sources[place], self._spans[place][index]
+        piece, taken = self._sources[place], self._taken[place][index]
         heard = probabilities_of(piece.sound, one.engine)
         of = f" of {piece.name}" if len(self._sources) > 1 else ""
         if self._labelled:
             assert piece.truth is not None
-            why = _why_labelled(heard, one, piece, own - 1, spans)
+            why = _why_labelled(heard, one, piece, own - 1, taken)
         else:
-            why = explain_taken(heard, one.settings, spans[own - 1])
+            why = explain_taken(heard, one.settings, taken.spans()[own - 1])
         return f"Turn {own}{of} ({one.words}): {why}."
 
     def _index_of(self, settings: ServerVAD | None, engine: str | None) -> int:
@@ -409,10 +407,10 @@ def _why_labelled(
     one: Candidate,
     piece: Swept,
     number: int,
-    spans: list[SpeechSpan],
+    taken: Taken,
 ) -> str:
     assert piece.truth is not None
-    outcomes = judge(Taken.of(spans), Bounds.of(piece.truth))
+    outcomes = judge(taken, Bounds.of(piece.truth))
     first = int(outcomes.first[number])
-    own = spans[first : first + int(outcomes.count[number])]
+    own = taken.spans()[first : first + int(outcomes.count[number])]
     return explain_labelled(heard, one.settings, piece.truth[number], own)

@@ -140,7 +140,7 @@ def test_engines_beside_each_other() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"engine": "webrtc"}, "Unknown engine 'webrtc'.*silero"),
+        ({"engine": "no-such"}, "engine.*'no-such'.*silero"),
         ({"threshold": 1.5}, "threshold is 1.5; give a number from 0 to 1"),
         ({"silence_duration_ms": -1}, "silence_duration_ms is -1; give a number from 0 to 60,000"),
         ({"prefix_padding_ms": 1e9}, "prefix_padding_ms is 1000000000"),

@@ -22,48 +22,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
 
+from realtime_nb.analysis.what_if.taken_turns import Flags, Numbers, Taken
 from realtime_nb.analysis.what_if.true_turns import TrueTurn
-from realtime_nb.protocol.turns import SpeechSpan
 
-__all__ = ["Bounds", "Outcomes", "Taken", "judge", "waits_after_voice"]
+__all__ = ["Bounds", "Outcomes", "judge", "waits_after_voice"]
 
-Numbers = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.intp]
-
-_FIELDS = attrgetter("audio_start_ms", "onset_ms", "offset_ms", "audio_end_ms", "cut")
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """The turns that settings took, in order, a place in each array for every one.
-
-    Attributes:
-        start_ms, end_ms: of their audio; at the end it was decided that they are over.
-        onset_ms, offset_ms: of their speech.
-        cut: whether the audio ended before that was decided.
-    """
-
-    start_ms: Numbers
-    onset_ms: Numbers
-    offset_ms: Numbers
-    end_ms: Numbers
-    cut: Flags
-
-    @classmethod
-    def of(cls, spans: Sequence[SpeechSpan]) -> Taken:
-        """Returns what the state machine found, as arrays."""
-        rows = np.array([_FIELDS(span) for span in spans], np.float64).reshape(-1, 5)
-        start, onset, offset, end, cut = rows.T
-        return cls(start, onset, offset, end, cut > 0)
-
-    def __len__(self) -> int:
-        return len(self.onset_ms)
 
 
 @dataclass(frozen=True, slots=True)

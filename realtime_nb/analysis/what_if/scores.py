@@ -13,14 +13,15 @@ from realtime_nb.analysis.columns.frames import frame
 from realtime_nb.analysis.cost.prices import TOKENS_PRICED, DurationPrice, PriceTable, find_price
 from realtime_nb.analysis.what_if.candidates import Candidate
 from realtime_nb.analysis.what_if.intervals import share_interval
-from realtime_nb.analysis.what_if.outcomes import Numbers, Outcomes, Taken, waits_after_voice
+from realtime_nb.analysis.what_if.outcomes import Outcomes, waits_after_voice
+from realtime_nb.analysis.what_if.taken_turns import Numbers, Taken
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NO_LABELS", "OPEN_LOOP", "AudioPrice", "Run", "audio_price", "scores_table"]
+__all__ = ["NO_LABELS", "OPEN_LOOP", "AudioPrice", "SweptRun", "audio_price", "scores_table"]
 
 OPEN_LOOP = (
     "What-if, open loop: had a turn ended elsewhere, the agent would have answered otherwise, and "
@@ -37,7 +38,7 @@ _MS_PER_TOKEN = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class SweptRun:
     """What one recording became under one setting.
 
     Attributes:
@@ -82,7 +83,7 @@ def audio_price(model: str, prices: PriceTable | None = None) -> AudioPrice:
 
 
 def scores_table(
-    candidates: Sequence[Candidate], runs: Sequence[Sequence[Run]], price: AudioPrice
+    candidates: Sequence[Candidate], runs: Sequence[Sequence[SweptRun]], price: AudioPrice
 ) -> pd.DataFrame:
     """Returns one row for each of the settings.
 
@@ -108,7 +109,7 @@ def _settings(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def _sent(runs: Sequence[Run], price: AudioPrice) -> dict[str, Any]:
+def _sent(runs: Sequence[SweptRun], price: AudioPrice) -> dict[str, Any]:
     sent_s = sum(float((run.taken.end_ms - run.taken.start_ms).sum()) for run in runs) / 1000
     whole_s = sum(run.duration_ms for run in runs) / 1000
     share = sent_s / whole_s if whole_s else math.nan
@@ -121,7 +122,7 @@ def _sent(runs: Sequence[Run], price: AudioPrice) -> dict[str, Any]:
     }
 
 
-def _judged(runs: Sequence[Run]) -> dict[str, Any]:
+def _judged(runs: Sequence[SweptRun]) -> dict[str, Any]:
     outcomes = [run.outcomes for run in runs if run.outcomes is not None]
     if len(outcomes) < len(runs):
         waits = [waits_after_voice(run.taken, run.voice_ends_ms) for run in runs]
@@ -161,8 +162,8 @@ def _errors(name: str, known: Numbers) -> dict[str, float]:
     if not len(known):
         return {f"{name}_p50_ms": math.nan, f"{name}_p95_ms": math.nan}
     return {
-        f"{name}_p50_ms": float(np.median(known)),
-        f"{name}_p95_ms": float(np.percentile(np.abs(known), 95)),
+        f"{name}_p50_ms": _percentile(known, 50),
+        f"{name}_p95_ms": _percentile(np.abs(known), 95),
     }
 
 
@@ -170,13 +171,18 @@ def _waits(waits_ms: Numbers, source: str) -> dict[str, Any]:
     known = waits_ms[~np.isnan(waits_ms)]
     if not len(known):
         return {"waits": 0}
-    p50, p95 = np.percentile(known, [50, 95])
     return {
         "waits": len(known),
-        "endpoint_wait_p50_ms": float(p50),
-        "endpoint_wait_p95_ms": float(p95),
+        "endpoint_wait_p50_ms": _percentile(known, 50),
+        "endpoint_wait_p95_ms": _percentile(known, 95),
         "wait_source": source,
     }
+
+
+def _percentile(values: Numbers, percent: float) -> float:
+    """Returns what ``np.percentile`` does, in a tenth of its time for so few values."""
+    place = (len(values) - 1) * percent / 100
+    return float(np.interp(place, np.arange(len(values)), np.sort(values)))
 
 
 def _why(found: Mapping[str, Any]) -> dict[str, str]:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_nb.analysis.what_if.outcomes import Bounds, Outcomes, Taken, judge, waits_after_voice
+from realtime_nb.analysis.what_if.outcomes import Bounds, Outcomes, judge, waits_after_voice
+from realtime_nb.analysis.what_if.taken_turns import Taken
 from realtime_nb.analysis.what_if.true_turns import TrueTurn
 from realtime_nb.protocol.turns import SpeechSpan
 

@@ -9,8 +9,9 @@ import pytest
 from realtime_nb.analysis.columns.frames import records
 from realtime_nb.analysis.cost.prices import DurationPrice, Price
 from realtime_nb.analysis.what_if.candidates import Candidate, candidates
-from realtime_nb.analysis.what_if.outcomes import Bounds, Taken, judge
-from realtime_nb.analysis.what_if.scores import AudioPrice, Run, audio_price, scores_table
+from realtime_nb.analysis.what_if.outcomes import Bounds, judge
+from realtime_nb.analysis.what_if.scores import AudioPrice, SweptRun, audio_price, scores_table
+from realtime_nb.analysis.what_if.taken_turns import Taken
 from realtime_nb.analysis.what_if.true_turns import TrueTurn
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.turns import SpeechSpan
@@ -24,14 +25,14 @@ def run(
     turns: list[tuple[float, float]] | None,
     ends_ms: tuple[float, ...] = (),
     duration_ms: float = 10_000,
-) -> Run:
+) -> SweptRun:
     taken = Taken.of([SpeechSpan(on - 300, on, off, off + 224) for on, off in spans])
     truth = None if turns is None else Bounds.of([TrueTurn(*turn) for turn in turns])
     outcomes = None if truth is None else judge(taken, truth)
-    return Run(taken, outcomes, np.array(ends_ms), duration_ms)
+    return SweptRun(taken, outcomes, np.array(ends_ms), duration_ms)
 
 
-def row_of(*runs: Run, one: Candidate = ONE) -> dict[str, Any]:
+def row_of(*runs: SweptRun, one: Candidate = ONE) -> dict[str, Any]:
     (row,) = records(scores_table([one], [runs], PRICE))
     return row
 
