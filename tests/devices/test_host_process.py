@@ -131,7 +131,7 @@ def test_a_player_lives_tells_and_ends(jack: Jack) -> None:
 
 def gone(problems: list[str]) -> list[str]:
     """Those that tell of a device that is gone; a busy machine loses audio besides."""
-    return [problem for problem in problems if "busy" not in problem]
+    return [problem for problem in problems if "plugged in" in problem]
 
 
 async def test_a_process_that_is_killed_is_a_device_that_is_gone(jack: Jack) -> None:
