@@ -379,5 +379,13 @@ export function createTimelineView(store, el, signal, draws = (canvas, shown) =>
     themes.disconnect();
     cancelAnimationFrame(frame);
   });
-  return { canvas, picture, redraw: schedule };
+  return {
+    canvas,
+    picture,
+    redraw: schedule,
+    /** What is listened to, else what was clicked; null: neither. */
+    moment: () => (player.active ? player.position : cursor),
+    /** Shows a stretch. @param {Range} wanted */
+    show: choose,
+  };
 }
