@@ -63,6 +63,7 @@ _HOMES = {
     "SessionManager": "agent.session_manager",
     "BrowserAudioSettings": "agent.options",
     "HostAudioSettings": "agent.options",
+    "VADLab": "agent.vad_lab",
     "CallInspector": "widgets.call_inspector",
     "EventInspector": "widgets.event_inspector",
     "Timeline": "widgets.timeline",
@@ -106,6 +107,7 @@ __all__ = [
     "ToolCall",
     "ToolError",
     "Transcript",
+    "VADLab",
     "__version__",
     "azure",
     "compare",
@@ -128,6 +130,7 @@ if TYPE_CHECKING:
     from realtime_nb.agent.agent import Agent
     from realtime_nb.agent.options import BrowserAudioSettings, HostAudioSettings
     from realtime_nb.agent.session_manager import SessionManager
+    from realtime_nb.agent.vad_lab import VADLab
     from realtime_nb.analysis.comparison import compare
     from realtime_nb.analysis.cost.comparison import compare_costs
     from realtime_nb.analysis.cost.prices import DurationPrice, Price

@@ -49,6 +49,7 @@ from realtime_nb.session.greeting import Greeting
 from realtime_nb.session.reconnecting import Reconnect
 from realtime_nb.session.session import Session
 from realtime_nb.tools import notebook_loop
+from realtime_nb.widgets.microphone import Microphone
 
 __all__ = ["Agent"]
 
@@ -149,7 +150,7 @@ class Agent:
         self._audio = self._audio_of(source)
         self._views = AgentViews(
             weakly(self._command),
-            microphone=getattr(self._audio, "microphone", None),
+            microphone=self.microphone,
             speaker=getattr(self._audio, "page_speaker", None),
             endpoint=self._options.label,
             voices=list(VOICES),
@@ -242,8 +243,18 @@ class Agent:
         return self._connection.active
 
     @property
+    def microphone(self) -> Microphone | None:
+        """The page's microphone; None where the audio is elsewhere."""
+        return getattr(self._audio, "microphone", None)
+
+    @property
     def _session(self) -> Session | None:
         return self._connection.session
+
+    def when_opening(self, follow: Callable[[Session], None]) -> None:
+        """Calls a method with each session that is opened, before anything crosses the wire; its
+        object is not kept for that."""
+        self._views.when_following(weakly(follow))
 
     # --- verbs ---
 

@@ -62,6 +62,11 @@ class AgentViews:
         self.last_session = LastSession(self.panel)
         self._session: Session | None = None
         self._latency: LatencyMeter | None = None
+        self._others: list[Callable[[Session], None]] = []
+
+    def when_following(self, follow: Callable[[Session], None]) -> None:
+        """Calls with each session that is followed from now on."""
+        self._others.append(follow)
 
     def follow(self, session: Session) -> None:
         """Shows a session from its beginning, which is before it is open."""
@@ -73,6 +78,8 @@ class AgentViews:
         self.timing.follow(session, meter)
         for view in (self.events, self.timeline, self.calls):
             view.follow(session)
+        for follow in self._others:
+            follow(session)
 
     def belong_to(self, agent: object) -> None:
         """Has each of them keep the agent from when a page shows it."""

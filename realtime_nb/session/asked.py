@@ -37,6 +37,10 @@ class Asked(Coroutine[Any, Any, T], Generic[T]):
     def __repr__(self) -> str:
         return f"<Asked: {'done' if self._future.done() else 'under way; await it to wait for it'}>"
 
+    def then(self, callback: Callable[[Any], object]) -> None:
+        """Calls back with the finished future, on whichever thread finishes it."""
+        self._future.add_done_callback(callback)
+
     def send(self, value: Any) -> Any:
         """Implements a coroutine's."""
         if self._steps is None:

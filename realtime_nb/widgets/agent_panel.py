@@ -21,7 +21,7 @@ from realtime_nb.protocol.turn_detection import (
 )
 from realtime_nb.widgets.live import LiveWidget, PageMessage, module_text
 
-__all__ = ["AgentPanel"]
+__all__ = ["AgentPanel", "turn_table"]
 
 _STATES = [
     *("disconnected", "connecting", "reconnecting"),
@@ -116,7 +116,7 @@ class AgentPanel(LiveWidget):
             if widget is not None
         }
         self._asked: list[dict[str, Any]] = []
-        super().__init__(**settings, children=references, turn_table=_turn_table())
+        super().__init__(**settings, children=references, turn_table=turn_table())
 
     def set(self, **values: Any) -> None:
         """Sets traits, from any thread, one caller at a time; does nothing after `close`."""
@@ -169,8 +169,8 @@ class AgentPanel(LiveWidget):
         return f"Agent ({self.endpoint}): {self._session_facts}\n{next_step}"
 
 
-def _turn_table() -> dict[str, Any]:
-    """Returns what a person can choose of turn detection, as the page takes it."""
+def turn_table() -> dict[str, Any]:
+    """Returns what a person can choose of turn detection, as a page takes it."""
     waits = {
         name: Words(name, f"Waits {one.longest_ms / 1000:g} s at most before it takes the turn.")
         for name, one in EAGERNESS.items()

@@ -8,6 +8,7 @@
  * @property {Lane | null} labels Null: there is nothing to show in it.
  * @property {Lane | null} turns
  * @property {Lane} user
+ * @property {Lane | null} between Room for more about the user's voice.
  * @property {Lane | null} latencies
  * @property {Lane} agent
  * @property {Lane | null} responses
@@ -26,8 +27,9 @@ const RESPONSES = 8;
 const TOOLS = 12;
 const AXIS = 20;
 
-/** @param {Iterable<Mark>} marks @param {boolean} live @returns {Lanes} */
-export function lanesOf(marks, live) {
+/** @param {Iterable<Mark>} marks @param {boolean} live
+ * @param {number} room In px, between the user's voice and the rest. @returns {Lanes} */
+export function lanesOf(marks, live, room = 0) {
   const kinds = new Set();
   let answered = false;
   for (const mark of marks) {
@@ -44,13 +46,14 @@ export function lanesOf(marks, live) {
   const labels = kinds.has("label") ? lane(ROW, 0) : null;
   const turns = kinds.has("turn") ? lane(ROW, 0) : null;
   const user = lane(WAVE, answered ? 0 : GAP);
+  const between = room > 0 ? lane(room, GAP) : null;
   const latencies = answered ? lane(ROW, 0) : null;
   const agent = lane(WAVE, GAP);
   // While a session goes on, nothing moves when the first response comes.
   const responses = live || kinds.has("response") ? lane(RESPONSES, GAP) : null;
   const tools = lane(TOOLS, 0);
   const names = lane(ROW, GAP);
-  return { labels, turns, user, latencies, agent, responses, tools, names, axisTop: bottom, height: bottom + AXIS };
+  return { labels, turns, user, between, latencies, agent, responses, tools, names, axisTop: bottom, height: bottom + AXIS };
 }
 
 /** @param {number | null | undefined} value @returns {value is number} */

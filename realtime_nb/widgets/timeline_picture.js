@@ -22,13 +22,14 @@ const GAP_ALPHA = 0.16;
 const USER_SHARE = 0.6;
 const UNHEARD_ALPHA = 0.35;
 const LONGEST_LABEL = 28;
-export const GUTTER = 62;
+const GUTTER = 62;
 const FONT = "11px var(--jp-ui-font-family, system-ui, sans-serif)";
 
 export class Picture {
   /** @param {HTMLCanvasElement} canvas @param {Store} store */
   constructor(canvas, store) {
     this.width = 0;
+    this.gutter = GUTTER;
     /** @type {Range} */
     this.shown = { start: 0, end: 1 };
     this.lanes = lanesOf([], true);
@@ -37,7 +38,7 @@ export class Picture {
     this._context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   }
 
-  get plotWidth() { return Math.max(1, this.width - GUTTER); }
+  get plotWidth() { return Math.max(1, this.width - this.gutter); }
 
   /** Columns of real pixels. */
   get pixels() { return Math.round(this.plotWidth * (window.devicePixelRatio || 1)); }
@@ -45,20 +46,26 @@ export class Picture {
   /** @param {number} t */
   xOf(t) {
     const { start, end } = this.shown;
-    return GUTTER + ((t - start) / (end - start)) * this.plotWidth;
+    return this.gutter + ((t - start) / (end - start)) * this.plotWidth;
   }
 
   /** @param {number} x */
   timeAt(x) {
     const { start, end } = this.shown;
-    return start + ((x - GUTTER) / this.plotWidth) * (end - start);
+    return start + ((x - this.gutter) / this.plotWidth) * (end - start);
   }
+
+  /** Where its lanes lie. */
+  layOut() { return lanesOf(this._store.marks.values(), this._store.live); }
+
+  /** Draws what lies in the room between the two voices. @param {string} _ink */
+  drawBetween(_ink) {}
 
   /** @param {Range} shown @param {number | null} cursor @param {number | null} playhead */
   draw(shown, cursor, playhead) {
     const { _canvas: canvas, _context: context, _store: store, width } = this;
     const scale = window.devicePixelRatio || 1;
-    this.lanes = lanesOf(store.marks.values(), store.live);
+    this.lanes = this.layOut();
     const { height, axisTop } = this.lanes;
     const sizes = [Math.round(width * scale), Math.round(height * scale)];
     if (canvas.width !== sizes[0] || canvas.height !== sizes[1]) {
@@ -74,7 +81,7 @@ export class Picture {
     this._drawAxis(style.color);
     context.save();
     context.beginPath();
-    context.rect(GUTTER, 0, this.plotWidth, height);
+    context.rect(this.gutter, 0, this.plotWidth, height);
     context.clip();
     for (const mark of store.marks.values()) if (mark.kind === "gap") this._drawGap(mark);
     for (const mark of store.marks.values()) if (mark.kind === "speech") this._drawSpeech(mark);
@@ -82,6 +89,7 @@ export class Picture {
     for (const lane of /** @type {const} */ (["user", "agent"])) {
       this._drawLane(lane, waves.filter((wave) => wave.lane === lane), style.color);
     }
+    this.drawBetween(style.color);
     this._drawResponses();
     this._drawTools(style.color);
     this._drawLabels(style.color);
@@ -106,7 +114,7 @@ export class Picture {
       this._fill(x, lanes.axisTop - 3, 1, 3, colour, 0.5);
       const text = timeText(n * step, step);
       const half = context.measureText(text).width / 2;
-      if (x - half >= GUTTER - 14 && x + half <= this.width) this._write(text, x, lanes.axisTop + 11, colour, 0.7);
+      if (x - half >= this.gutter - 14 && x + half <= this.width) this._write(text, x, lanes.axisTop + 11, colour, 0.7);
     }
     context.textAlign = "left";
     const { labels, turns, user, agent, responses, tools } = lanes;
@@ -143,7 +151,7 @@ export class Picture {
     const colour = lane === "user" ? mixed(COLOURS.user, ink, USER_SHARE) : COLOURS[lane];
     const middle = top + height / 2;
     const gain = height / 2 / store.peaks[lane];
-    this._fill(GUTTER, middle, this.plotWidth, 1, colour, 0.25);
+    this._fill(this.gutter, middle, this.plotWidth, 1, colour, 0.25);
     const seen = waves.filter((wave) => wave.start < shown.end && wave.start + wave.count / wave.rate > shown.start);
     // What was not heard comes first, so that it covers nothing that was.
     for (const wanted of ["unheard", "heard"]) {
@@ -169,7 +177,7 @@ export class Picture {
     const width = this.pixels;
     const { low, high } = columns(wave, shown, width);
     joined(low, high);
-    const column = (/** @type {number} */ t) => Math.round((this.xOf(t) - GUTTER) * scale);
+    const column = (/** @type {number} */ t) => Math.round((this.xOf(t) - this.gutter) * scale);
     const first = Math.max(0, column(part.start));
     const last = Math.min(width, column(Math.min(part.end, shown.end)));
     context.globalAlpha = alpha;
@@ -178,7 +186,7 @@ export class Picture {
     for (let x = first; x < last; x++) {
       if (Number.isNaN(low[x])) continue;
       const y = middle - high[x] * gain;
-      context.rect(GUTTER + x / scale, y, 1 / scale, Math.max(1, (high[x] - low[x]) * gain));
+      context.rect(this.gutter + x / scale, y, 1 / scale, Math.max(1, (high[x] - low[x]) * gain));
     }
     context.fill();
     context.globalAlpha = 1;
@@ -211,7 +219,7 @@ export class Picture {
       const right = this.xOf(Math.max(mark.t_s, end));
       this._fill(x, middle - 4, Math.max(2, right - x), 8, COLOURS.call, mark.end_s === null ? 0.4 : 1);
       const text = `${mark.name}, ${mark.end_s === null ? "no output" : durationText(1000 * (end - mark.t_s))}`;
-      if (right >= GUTTER && x <= this.width) named.push({ x, text });
+      if (right >= this.gutter && x <= this.width) named.push({ x, text });
     }
     this._writeApart(named, names, colour);
   }
@@ -224,7 +232,7 @@ export class Picture {
     const named = [];
     for (const { kind, t_s, name = "" } of this._store.marks.values()) {
       const x = this.xOf(t_s);
-      if (kind !== "label" || x < GUTTER || x > this.width) continue;
+      if (kind !== "label" || x < this.gutter || x > this.width) continue;
       context.strokeStyle = colour;
       context.lineWidth = 1;
       context.setLineDash([1, 2]);
@@ -246,10 +254,10 @@ export class Picture {
     for (const mark of this._store.marks.values()) {
       if (mark.kind !== "turn") continue;
       const x = this.xOf(mark.t_s);
-      if (x <= this.width && this.xOf(mark.end_s ?? mark.t_s) >= GUTTER) numbers.push({ x, text: mark.name ?? "" });
+      if (x <= this.width && this.xOf(mark.end_s ?? mark.t_s) >= this.gutter) numbers.push({ x, text: mark.name ?? "" });
       if (!isKnown(mark.answer_s) || !isKnown(mark.latency_ms)) continue;
       const answer = this.xOf(mark.answer_s);
-      if (answer >= GUTTER && answer <= this.width) answers.push({ x: answer, text: durationText(mark.latency_ms) });
+      if (answer >= this.gutter && answer <= this.width) answers.push({ x: answer, text: durationText(mark.latency_ms) });
     }
     if (turns) this._writeApart(numbers, turns, colour);
     if (latencies) this._writeApart(answers, latencies, colour);
@@ -258,7 +266,7 @@ export class Picture {
   /** @param {{x: number, text: string}[]} texts @param {import("./timeline_layout.js").Lane} lane @param {string} colour */
   _writeApart(texts, lane, colour) {
     const widthOf = (/** @type {string} */ text) => this._context.measureText(text).width;
-    for (const { x, text } of apart(texts, widthOf, GUTTER, this.width)) {
+    for (const { x, text } of apart(texts, widthOf, this.gutter, this.width)) {
       this._write(text, x, lane.top + lane.height / 2, colour, 0.9);
     }
   }
@@ -336,7 +344,7 @@ export class Picture {
   /** What is under the pointer. @param {number} x @param {number} y */
   wordsAt(x, y) {
     const t = this.timeAt(x);
-    if (x < GUTTER || t < this._store.whole.start) return "";
+    if (x < this.gutter || t < this._store.whole.start) return "";
     const { start, end: last } = this.shown;
     const reach = (last - start) * (5 / this.plotWidth);
     const where = timeText(t, 0.05);

@@ -157,6 +157,8 @@ test("lanes are there when there is something in them, and none covers another",
     assert.equal(lanes.latencies !== null, marks.some(({ latency_ms }) => Boolean(latency_ms)));
   }
   assert.deepEqual(lanesOf([], true), lanesOf([mark("response")], true));
+  const { user, between, agent } = lanesOf([], true, 120);
+  assert.ok(between.height === 120 && between.top >= user.top + user.height && agent.top >= between.top + 120);
 });
 
 test("texts stay apart and inside", () => {

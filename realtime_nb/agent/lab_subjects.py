@@ -1,0 +1,281 @@
+"""What a VAD lab is about: an open session, whose settings are asked for, or a recording, on which
+they are tried."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from realtime_nb.agent.io_thread import Pending
+from realtime_nb.agent.lab_calibration import QUIET_MS, SPEECH_MS
+from realtime_nb.analysis.vad_lab.lab import CANDIDATE, TurnLab
+from realtime_nb.analysis.vad_lab.labels import Label
+from realtime_nb.analysis.vad_lab.rehearing import lab_of
+from realtime_nb.analysis.vad_lab.settings import SettingsLog, change_words, filled
+from realtime_nb.analysis.voices import TimeSpan
+from realtime_nb.audio.pcm import pcm_from_samples
+from realtime_nb.errors import ConfigurationError
+from realtime_nb.protocol.audio_formats import BYTES_PER_MS
+from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.turn_detection import CLIENT_SILENCE_MS, detection_code
+from realtime_nb.protocol.words import counted
+from realtime_nb.recordings.recording import Recording
+from realtime_nb.session.asked import Asked
+from realtime_nb.session.session import Session
+
+__all__ = ["LabSubject", "LiveSubject", "TriedSubject", "pending_of"]
+
+_FADE_MS = 200.0
+
+
+class LiveSubject:
+    """A session that goes on.
+
+    Args:
+        session: it, as it is before it is open, or later.
+        update: asks it, or its agent, for another turn detection.
+        lab: fed with its events.
+
+    Attributes:
+        shows: as the panel says it.
+        kinds: of turn detection, which can be chosen.
+        clock: where the lab's audio lies on the time axis.
+    """
+
+    shows = "session"
+    kinds = ("server_vad", "semantic_vad", "none")
+
+    def __init__(
+        self, session: Session, update: Callable[[JsonObject | None], Pending[None]], lab: TurnLab
+    ) -> None:
+        self.session = session
+        self.lab = lab
+        self.clock = session.conversation.audio.clock
+        self._update = update
+
+    @property
+    def detection(self) -> JsonObject | None:
+        """The settings in force; None for push-to-talk."""
+        return self.lab.detection
+
+    @property
+    def pending(self) -> JsonObject:
+        """What was asked for and is not confirmed, as the panel takes it."""
+        return {"turn_detection": self.lab.pending} if self.lab.is_pending else {}
+
+    @property
+    def status(self) -> str:
+        """Whether they are in force, in words."""
+        if self.session.closed:
+            return "The session is over: these were its settings."
+        if self.detection is None:
+            return "Push-to-talk: nothing decides when a turn ends, so there is nothing to tune."
+        confirmed_s = self.session.conversation.updated_s
+        if confirmed_s is None:
+            return "In force."
+        return f"In force, confirmed by the server at {confirmed_s:.1f} s."
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a way back."""
+        return self.lab.can_undo
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a way forth."""
+        return self.lab.can_redo
+
+    @property
+    def recording(self) -> Path | None:
+        """Where it is recorded."""
+        return self.session.recording
+
+    def ask(self, detection: JsonObject | None) -> Pending[None]:
+        """Asks for other settings, whole."""
+        return self._update(detection)
+
+    def undone(self) -> JsonObject | None:
+        """Returns the settings from before, to ask for."""
+        return self.lab.undo()
+
+    def redone(self) -> JsonObject | None:
+        """Returns the settings that were undone, to ask for."""
+        return self.lab.redo()
+
+    def history(self) -> list[dict[str, Any]]:
+        """Returns a row for each change."""
+        return self.lab.history()
+
+    def diff(self) -> str:
+        """Returns the change since the first settings, and what argues for it."""
+        return self.lab.diff()
+
+    def keep_label(self, label: Label) -> None:
+        """Writes a label into the recording; without one it is in the lab alone."""
+        if self.session.recording is None or self.session.closed:
+            return
+        for line in self.lab.label_lines(label):
+            self.session.label(line.text, min(line.t, self.session.clock()))
+
+
+class TriedSubject:
+    """A recording, or the audio of a file: what is tried runs as `CANDIDATE` on what was said.
+
+    Args:
+        rec: it.
+        engine: what makes the probabilities.
+    """
+
+    shows = "recording"
+    kinds = ("server_vad",)
+
+    def __init__(self, rec: Recording, engine: str) -> None:
+        self.rec = rec
+        self.lab = lab_of(rec, engine=engine)
+        self.clock = rec.input_clock
+        first = self.lab.detection
+        if first is None or first.get("type") != "server_vad":
+            first = {"type": "server_vad", "silence_duration_ms": CLIENT_SILENCE_MS}
+        self._log = SettingsLog()
+        self._rows: list[dict[str, Any]] = []
+        self._try(first)
+        self._first_turns = self._turns
+
+    @property
+    def detection(self) -> JsonObject | None:
+        """The settings that are tried."""
+        return self._log.detection
+
+    @property
+    def pending(self) -> JsonObject:
+        """Nothing: nobody has to confirm anything."""
+        return {}
+
+    @property
+    def status(self) -> str:
+        """What trying them means, in words."""
+        return (
+            "Tried on what was recorded, nothing is sent. Other settings would have had other "
+            "answers, and those other words: what comes later is only likely."
+        )
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a way back."""
+        return self._log.can_undo
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a way forth."""
+        return self._log.can_redo
+
+    @property
+    def recording(self) -> Path | None:
+        """Where it lies."""
+        return self.rec.path
+
+    @property
+    def _turns(self) -> int:
+        return len(self.lab.ghost_spans(CANDIDATE))
+
+    def ask(self, detection: JsonObject | None) -> Pending[None]:
+        """Tries other settings, whole."""
+        if detection is None:
+            raise ConfigurationError(
+                "Push-to-talk ends turns by a key, which nobody can try on a recording. "
+                "Choose Server VAD."
+            )
+        self._try(detection)
+        done: concurrent.futures.Future[None] = concurrent.futures.Future()
+        done.set_result(None)
+        return Pending(done)
+
+    def undone(self) -> JsonObject | None:
+        """Returns the settings from before, to ask for."""
+        return self._log.undo()
+
+    def redone(self) -> JsonObject | None:
+        """Returns the settings that were undone, to ask for."""
+        return self._log.redo()
+
+    def history(self) -> list[dict[str, Any]]:
+        """Returns a row for each change."""
+        return [dict(row) for row in self._rows]
+
+    def diff(self) -> str:
+        """Returns the change since the first settings, and what argues for it."""
+        words = change_words(self._log.first, self._log.detection)
+        if not words:
+            return ""
+        found, first = counted(self._turns, "turn"), self._first_turns
+        return f"{words}: {found} instead of {first}, on the same audio."
+
+    def keep_label(self, label: Label) -> None:
+        """Writes a label into the recording."""
+        for line in self.lab.label_lines(label):
+            self.rec.label(line.t, line.text)
+
+    def calibration_audio(self) -> tuple[bytes, bytes]:
+        """Returns three seconds between the voices, and five of voice, as far as there are any.
+
+        Raises:
+            ConfigurationError: There is too little of one of them.
+        """
+        voiced_ms = self.lab.voiced_ms()
+        quiet_ms = _between(voiced_ms, self.lab.now_ms)
+        return (
+            self._cut(quiet_ms, QUIET_MS, "silence"),
+            self._cut(voiced_ms, SPEECH_MS, "speech"),
+        )
+
+    def _cut(self, spans_ms: Sequence[TimeSpan], wanted_ms: int, what: str) -> bytes:
+        """Returns so much of the audio in these spans, from the first on."""
+        sound, found = self.rec.sound("input"), b""
+        for start_ms, end_ms in spans_ms:
+            found += pcm_from_samples(sound[round(start_ms * 24) : round(end_ms * 24)])
+            if len(found) >= wanted_ms * BYTES_PER_MS:
+                return found[: wanted_ms * BYTES_PER_MS]
+        raise ConfigurationError(
+            f"Calibrating takes {wanted_ms / 1000:g} s of {what}, and this recording has "
+            f"{len(found) / BYTES_PER_MS / 1000:.1f} s of it. Calibrate in a session instead."
+        )
+
+    def _try(self, detection: JsonObject) -> None:
+        """Runs settings as the candidate, and notes them."""
+        whole = filled(detection)
+        self.lab.set_ghost(CANDIDATE, whole)
+        before = self._log.detection
+        self._log.confirmed(whole)
+        self._log.note(0.0, 0.0, before)
+        words = change_words(before, whole) if self._rows else detection_code(whole)
+        self._rows.append({"change": words, "turn_detection": whole, "turns": self._turns})
+
+
+LabSubject: TypeAlias = LiveSubject | TriedSubject
+"""What a lab is about; both are asked for the same."""
+
+
+def pending_of(asked: Asked[None]) -> Pending[None]:
+    """Returns what a session was asked for, to be waited for on any thread."""
+    outcome: concurrent.futures.Future[None] = concurrent.futures.Future()
+
+    def take(done: Any) -> None:
+        if done.cancelled():
+            outcome.cancel()
+        elif (error := done.exception()) is not None:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(None)
+
+    asked.then(take)
+    return Pending(outcome)
+
+
+def _between(spans_ms: Sequence[TimeSpan], end_ms: float) -> list[TimeSpan]:
+    """Returns what lies between spans, a little away from each: a voice fades."""
+    edges = [0.0, *(edge for span in spans_ms for edge in span), end_ms]
+    pairs = zip(edges[::2], edges[1::2], strict=True)
+    found = [(start_ms + _FADE_MS, until_ms - _FADE_MS) for start_ms, until_ms in pairs]
+    return [span for span in found if span[0] < span[1]]

@@ -1,0 +1,96 @@
+"""The VAD lab in a real page: a voice at the microphone, settings dragged, counted, calibrated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+
+from realtime_nb.audio.files import load_audio
+from realtime_nb.commands.bench.lab_page import LabPage
+from tests.paths import DATA
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import OpenPage
+
+DEVICE_RATE = 44_100  # of Chromium's fake microphone
+MAKE = """
+import realtime_nb as rt
+agent = rt.Agent("local", instructions="Be brief.", audio=rt.BrowserAudioSettings(
+    echo_cancellation=False, noise_suppression=False, auto_gain_control=False))
+lab = rt.VADLab(agent, ghosts={
+    "eager": dict(silence_duration_ms=200), "patient": dict(silence_duration_ms=1500),
+    "deaf": dict(threshold=0.99), "open": dict(threshold=0.2), "short": dict(prefix_padding_ms=0),
+    "slow": dict(silence_duration_ms=800)})
+"""
+
+QUIET = "max(lab._subject.lab.frames(lab._subject.lab.frame_count - 20).probabilities) < 0.1"
+
+
+def spoken(path: Path) -> Path:
+    """Five seconds of a quiet room, then six of speech; Chromium plays it in a loop."""
+    room = np.random.default_rng(1).normal(0, 0.0006, 5 * DEVICE_RATE).astype(np.float32)
+    names = ("cards_001.wav", "austen_0880.wav", "cards_002.wav")
+    sound = np.concatenate([room, *(load_audio(DATA / name, DEVICE_RATE) for name in names)])
+    soundfile.write(path, sound, DEVICE_RATE, subtype="PCM_16")
+    return path
+
+
+def count(page: LabPage, name: str) -> int:
+    """How many turns a row of the scoreboard has."""
+    row = page.page.locator(".rtnb-lab-scores tbody tr").filter(
+        has=page.page.locator(".rtnb-lab-name", has_text=name)
+    )
+    return int(row.locator("td").first.inner_text())
+
+
+def drag(page: LabPage, to_share: float) -> None:
+    """Drags the threshold's line to a share of the curve's height, from below."""
+    handle = page.page.get_by_role("slider", name="Threshold line")
+    box = handle.bounding_box()
+    assert box is not None
+    value = float(handle.get_attribute("aria-valuenow") or "nan")
+    x, y = box["x"] + box["width"] - 40, box["y"] + box["height"] / 2
+    page.page.mouse.move(x, y)
+    page.page.mouse.down()
+    page.page.mouse.move(x, y + 72 * (value - to_share), steps=5)
+    page.page.mouse.up()
+
+
+@pytest.mark.timeout(240)
+def test_settings_are_dragged_counted_labelled_and_calibrated(
+    open_page: OpenPage, screenshots: Path, tmp_path: Path
+) -> None:
+    page = open_page(spoken(tmp_path / "voice.wav"), size=(1100, 1500))
+    page.run(MAKE)
+    page.show("agent")
+    page.show("lab")
+    page.page.locator(".rtnb-note").get_by_text("Press Connect, then Talk").wait_for()
+    page.page.get_by_role("button", name="Talk", exact=True).click()
+    page.wait_for("lab.scores()['turns'].min() >= 1", 60)
+
+    page.page.locator(".rtnb-lab canvas").focus()
+    page.page.keyboard.press("m")
+    page.page.locator(".rtnb-lab-scores th", has_text="false").wait_for()
+    page.wait_for("lab.scores()['false_starts'][0] == 1")
+    page.page.locator(".rtnb-lab").screenshot(path=screenshots / "lab_labelled.png")
+
+    drag(page, 1.0)
+    page.wait_for("agent.conversation.turn_detection['threshold'] == lab.config['threshold'] == 1")
+    page.page.get_by_text("In force, confirmed by the server at").wait_for()
+    heard, ghosts = count(page, "server"), count(page, "eager")
+    page.wait_for(f"lab.scores().set_index('name')['turns']['eager'] > {ghosts}", 40)
+    assert count(page, "eager") > ghosts
+    assert count(page, "server") <= heard + 1  # which was open when the threshold took force
+
+    page.wait_for(QUIET, 40)
+    page.page.get_by_role("button", name="Calibrate").click()
+    use = page.page.get_by_role("button", name="Use it")
+    use.wait_for(timeout=40_000)
+    page.page.locator(".rtnb-lab").screenshot(path=screenshots / "lab_calibrated.png")
+    use.click()
+    page.wait_for("0 < agent.conversation.turn_detection['threshold'] < 1")
+    page.run("agent.disconnect().result(20)")
