@@ -282,7 +282,7 @@ def test_a_report_of_what_is_no_recording(
         (("--threshold", "nan"), "threshold is nan"),
         (("--silence-ms", "-1"), "silence_duration_ms is -1"),
         (("--prefix-ms", "-1"), "prefix_padding_ms is -1"),
-        (("--engine", "ears"), "choose from silero, energy"),
+        (("--engine", "ears"), "Unknown engine 'ears'; choose from silero, "),
         (("--raw-rate", "0"), "--raw-rate"),
     ],
 )
