@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from realtime_nb.analysis.vad_lab.calibration import Calibration, calibrate
@@ -76,12 +76,28 @@ class Calibrating:
         try:
             found = self.result()
         except ConfigurationError as error:
-            return _told("done", 0.0, str(error))
+            return self._told("done", str(error))
         if found is None:
-            return _told(self.phase, self.left_s, "" if self._pcm else _NO_AUDIO)
+            return self._told(self.phase, "" if self._pcm else _NO_AUDIO)
         threshold = None if math.isnan(found.threshold) else found.threshold
         words = [found.sentence, *(() if threshold is None else found.problems)]
-        return _told("done", 0.0, " ".join(words), threshold, calibration_facts(found))
+        return self._told("done", " ".join(words), threshold, calibration_facts(found))
+
+    def _told(
+        self,
+        phase: str,
+        words: str,
+        threshold: float | None = None,
+        facts: Sequence[str] = (),
+    ) -> dict[str, Any]:
+        return {
+            "phase": phase,
+            "left_s": round(self.left_s, 1),
+            "words": words,
+            "threshold": threshold,
+            "current": self._threshold,
+            "facts": list(facts),
+        }
 
 
 def calibration_facts(found: Calibration) -> list[str]:
@@ -97,19 +113,3 @@ def calibration_facts(found: Calibration) -> list[str]:
         told.append(f"{found.clipping_share:.1%} of the samples clipped")
     applied = [name.replace("_", " ") for name, on in found.applied.items() if on is True]
     return [*told, f"the browser applies {', '.join(applied)}"] if applied else told
-
-
-def _told(
-    phase: str,
-    left_s: float,
-    words: str,
-    threshold: float | None = None,
-    facts: list[str] | None = None,
-) -> dict[str, Any]:
-    return {
-        "phase": phase,
-        "left_s": round(left_s, 1),
-        "words": words,
-        "threshold": threshold,
-        "facts": facts or [],
-    }

@@ -51,7 +51,14 @@ _NOT_CONNECTED = (
     "session of this agent from its beginning."
 )
 _DIFF_S = 2.0
-_NO_CALIBRATION = {"phase": "", "left_s": 0, "words": "", "threshold": None, "facts": []}
+_NO_CALIBRATION = {
+    "phase": "",
+    "left_s": 0,
+    "words": "",
+    "threshold": None,
+    "current": None,
+    "facts": [],
+}
 _FIELDS = ("type", *SERVER_VAD, "eagerness", *SWITCHES)
 
 

@@ -37,7 +37,7 @@ export function calibrationBox(store, signal) {
       say(said, calibrationText(calibration));
       say(facts, calibration.facts.join(" · "));
       facts.hidden = calibration.facts.length === 0;
-      use.hidden = calibration.threshold === null;
+      use.hidden = calibration.threshold === null || calibration.threshold === calibration.current;
       say(away, calibration.phase === "done" ? "Close" : "Cancel");
     },
   };

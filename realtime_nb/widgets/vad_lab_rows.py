@@ -74,7 +74,7 @@ def settings_words(detection: Mapping[str, Any] | None) -> str:
         detection.get(name, SERVER_VAD[name].usual)
         for name in ("threshold", "silence_duration_ms", "prefix_padding_ms")
     )
-    return f"{threshold:.2f} · {silence_ms} ms · padding {padding_ms} ms"
+    return f"{threshold:.2f} · {silence_ms} ms · pad {padding_ms}"
 
 
 def known_columns(scores: Sequence[Score]) -> list[tuple[str, str, str]]:

@@ -19,7 +19,7 @@
  * @property {Record<string, string>} notes Why a cell has no figure.
  *
  * @typedef {{phase: "" | "quiet" | "speech" | "done", words: string, left_s: number, threshold: number | null,
- *   facts: string[]}} LabCalibration
+ *   current: number | null, facts: string[]}} LabCalibration
  *
  * @typedef {object} LabFacts
  * @property {"session" | "recording" | "none"} shows
@@ -48,7 +48,7 @@ const MAX_FRAMES = 450_000; // four hours
 /** @returns {LabFacts} */
 const NOTHING = () => ({
   shows: "none", status: "", agreement: "", trusted: true, deafness: "", error: "", vad_only: false,
-  can_undo: false, can_redo: false, calibration: { phase: "", words: "", left_s: 0, threshold: null, facts: [] },
+  can_undo: false, can_redo: false, calibration: { phase: "", words: "", left_s: 0, threshold: null, current: null, facts: [] },
   columns: [], scored: "", labels: "", history: [], diff: "", hysteresis: 0.15,
 });
 

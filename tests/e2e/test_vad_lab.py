@@ -50,6 +50,7 @@ def count(page: LabPage, name: str) -> int:
 def drag(page: LabPage, to_share: float) -> None:
     """Drags the threshold's line to a share of the curve's height, from below."""
     handle = page.page.get_by_role("slider", name="Threshold line")
+    handle.scroll_into_view_if_needed()
     box = handle.bounding_box()
     assert box is not None
     value = float(handle.get_attribute("aria-valuenow") or "nan")
@@ -78,7 +79,7 @@ def test_settings_are_dragged_counted_labelled_and_calibrated(
     page.wait_for("lab.scores()['false_starts'][0] == 1")
     page.page.locator(".rtnb-lab").screenshot(path=screenshots / "lab_labelled.png")
 
-    drag(page, 1.0)
+    drag(page, 1.2)  # over its end
     page.wait_for("agent.conversation.turn_detection['threshold'] == lab.config['threshold'] == 1")
     page.page.get_by_text("In force, confirmed by the server at").wait_for()
     heard, ghosts = count(page, "server"), count(page, "eager")

@@ -79,7 +79,7 @@ def test_where_a_detector_began_anew_there_is_silence_and_nothing_twice() -> Non
 
 def test_settings_fit_below_a_name() -> None:
     assert settings_words({"threshold": 0.6, "silence_duration_ms": 250}) == (
-        "0.60 · 250 ms · padding 300 ms"
+        "0.60 · 250 ms · pad 300"
     )
     assert settings_words({"type": "semantic_vad", "eagerness": "low"}) == "semantic, low"
     assert settings_words(None) == "push-to-talk"
