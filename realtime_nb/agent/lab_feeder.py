@@ -23,14 +23,21 @@ class LabFeeder:
     """
 
     def __init__(self, lab: TurnLab, lock: LabLock, heard: Callable[[bytes], None]) -> None:
-        self._lab = lab
+        self._lab: TurnLab | None = lab
         self._lock = lock
         self._heard = heard
 
+    def stop(self) -> None:
+        """Feeds nobody from now on: sessions keep their observers."""
+        self._lab = None
+
     def event(self, event: WireEvent) -> None:
         """Implements `session.observers.Observer`."""
+        lab = self._lab
+        if lab is None:
+            return
         with self._lock:
-            self._lab.event(event)
+            lab.event(event)
         if event.pcm is not None and event.raw.get("type") == "input_audio_buffer.append":
             self._heard(event.pcm)
 
@@ -42,5 +49,7 @@ class LabFeeder:
 
     def connection(self, report: ConnectionReport) -> None:
         """Implements `session.observers.Observer`."""
-        with self._lock:
-            self._lab.connection(report)
+        lab = self._lab
+        if lab is not None:
+            with self._lock:
+                lab.connection(report)

@@ -106,6 +106,7 @@ class VADLab:
         self._calibrated: dict[str, Any] = {}
         self._earlier: dict[object, JsonObject] = {}
         self._subject: LabSubject | None = None
+        self._feeder: LabFeeder | None = None
         self._agent = source if isinstance(source, Agent) else None
         self._blank = TurnLab(Conversation(), engine=engine)  # refuses what can't be
         self.ghosts = LabGhosts(lambda: self._lab_now() or self._blank, self._lock, self._changed)
@@ -246,6 +247,8 @@ class VADLab:
 
     def close(self) -> None:
         """Takes the panel out of the page; the session goes on."""
+        if self._feeder is not None:
+            self._feeder.stop()
         self.panel.close()
 
     # --- what it is about ---
@@ -292,7 +295,11 @@ class VADLab:
         update = self._asker(session)
         self._calibrating, self._calibrated, self._error = None, {}, ""
         self._subject = LiveSubject(session, update, lab)
-        session.observe(LabFeeder(lab, self._lock, weakly(self._heard)))
+        if self._feeder is not None:
+            self._feeder.stop()
+        self._feeder = feeder = LabFeeder(lab, self._lock, weakly(self._heard))
+        session.observe(feeder)
+        weakref.finalize(self, feeder.stop).atexit = False
         self.panel.note_that("")
         self.panel.show_lab(lab, session.conversation.audio.clock)
         self.panel.follow(session)

@@ -340,6 +340,6 @@ def _scored_words(lab: TurnLab) -> str:
 
 def _label_words(lab: TurnLab) -> str:
     names = {"not_finished": "not finished", "not_me": "not me", "speech": "speech by hand"}
-    kinds = [label.kind for label in lab.labels]
+    kinds: list[str] = [label.kind for label in lab.labels]
     found = {name: kinds.count(kind) for kind, name in names.items()}
     return ", ".join(f"{count} × {name}" for name, count in found.items() if count)

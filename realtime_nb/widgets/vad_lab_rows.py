@@ -147,7 +147,7 @@ def probability_bytes(frames: Frames, expected: int | None) -> tuple[int, bytes]
 
 
 def _has_server(lab: TurnLab) -> bool:
-    return bool(lab.server_spans() or lab.detection is not None or lab.marks)
+    return bool(lab.detection is not None or lab.marks or lab.server_spans())
 
 
 def _row(row_id: str, name: str, kind: str, words: str, score: Score | None) -> dict[str, Any]:

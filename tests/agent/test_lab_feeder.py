@@ -33,3 +33,6 @@ def test_a_lab_hears_what_is_sent_under_its_lock() -> None:
         assert (waits.is_alive(), lab.frame_count) == (True, 10)
     waits.join(5)
     assert lab.frame_count == 20
+    feeder.stop()
+    feeder.event(WireEvent("sent", {"type": "input_audio_buffer.append"}, 0.9, pcm))
+    assert (lab.frame_count, len(heard)) == (20, 2)

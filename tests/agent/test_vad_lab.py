@@ -30,7 +30,7 @@ VOICE = DATA / "austen_0880.wav"
 @asynccontextmanager
 async def opened(folder: Path | None = None, **options: Any) -> AsyncIterator[Session]:
     async with (
-        MemoryServer(ScriptedLLM(["Well.", "Fine."]), stt=FakeSTT(["one", "two"])) as there,
+        MemoryServer(ScriptedLLM(["Well.", "Fine."]), stt=FakeSTT("one")) as there,
         rt.connect(transport=there.transport, record=folder, **options) as session,
     ):
         yield session
@@ -178,6 +178,12 @@ async def test_a_lab_that_nobody_has_is_forgotten_and_the_session_goes_on() -> N
         gone = weakref.ref(rt.VADLab(session))
         gc.collect()
         assert gone() is None
+        other = rt.VADLab(session)
+        await session.append(silence(320))
+        frames = other._lab_now().frame_count  # type: ignore[union-attr]
+        other.close()
+        await session.append(silence(320))
+        assert other._lab_now().frame_count == frames == 10  # type: ignore[union-attr]
         await session.update(instructions="Go on.")
 
 

@@ -81,7 +81,7 @@ def test_settings_are_dragged_counted_labelled_and_calibrated(
 
     drag(page, 1.2)  # over its end
     page.wait_for("agent.conversation.turn_detection['threshold'] == lab.config['threshold'] == 1")
-    page.page.get_by_text("In force, confirmed by the server at").wait_for()
+    page.page.locator(".rtnb-lab-state", has_text="In force, confirmed by the server").wait_for()
     heard, ghosts = count(page, "server"), count(page, "eager")
     page.wait_for(f"lab.scores().set_index('name')['turns']['eager'] > {ghosts}", 40)
     assert count(page, "eager") > ghosts

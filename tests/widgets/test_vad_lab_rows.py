@@ -34,7 +34,7 @@ def test_a_page_that_is_told_the_changes_knows_the_turns(
     before: list[tuple[int, int]], after: list[tuple[int, int]], kept: int
 ) -> None:
     def laid(lengths: list[tuple[int, int]], at: int) -> Turns:
-        found = []
+        found: Turns = []
         for pause, length in lengths:
             found.append((at + pause, at + pause, at + pause + length, at + pause + length))
             at += pause + length
