@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from realtime_nb.analysis.vad_lab.lab import TurnLab
-from realtime_nb.analysis.vad_lab.scores import Score
+from realtime_nb.analysis.vad_lab.scores import LabScore
 from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.turns import TurnSettings
 from realtime_nb.protocol.words import counted
@@ -125,7 +125,7 @@ class VADLabPanel(Timeline):
         self._stale = True
         self._scored_s = -_SCORED_S
         self._scored_frames = -1
-        self._scores: list[Score] = []
+        self._scores: list[LabScore] = []
         super().__init__(source, on_click=None, **settings)
 
     def show_lab(self, lab: TurnLab | None, clock: InputClock) -> None:
@@ -144,7 +144,7 @@ class VADLabPanel(Timeline):
         """Says in the page, and in the summary, what there is to do before there is a lab."""
         self._note_that(words)
 
-    def scores(self) -> list[Score]:
+    def scores(self) -> list[LabScore]:
         """Returns the scores as they are now."""
         with self._lab_lock:
             self._scored_s = -_SCORED_S
@@ -270,7 +270,7 @@ class VADLabPanel(Timeline):
             news["told"] = others
         return news
 
-    def _scored(self) -> list[Score]:
+    def _scored(self) -> list[LabScore]:
         """Returns scores that are at most a second old, while a session goes on."""
         lab, now_s = self._lab, time.monotonic()
         if lab is None:

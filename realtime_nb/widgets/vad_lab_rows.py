@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime_nb.analysis.vad_lab.lab import CANDIDATE, TurnLab
-from realtime_nb.analysis.vad_lab.scores import Score
+from realtime_nb.analysis.vad_lab.scores import LabScore
 from realtime_nb.analysis.vad_lab.track import Frames
 from realtime_nb.protocol.turn_detection import SERVER_VAD
 from realtime_nb.protocol.turns import FRAME_MS
@@ -43,7 +43,7 @@ COLUMNS = (
 _GHOST = "ghost "
 
 
-def lab_rows(lab: TurnLab, scores: Sequence[Score]) -> list[dict[str, Any]]:
+def lab_rows(lab: TurnLab, scores: Sequence[LabScore]) -> list[dict[str, Any]]:
     """Returns the rows of turns, from the top: the server, its emulator, the truth, the ghosts.
 
     Args:
@@ -77,7 +77,7 @@ def settings_words(detection: Mapping[str, Any] | None) -> str:
     return f"{threshold:.2f} · {silence_ms} ms · pad {padding_ms}"
 
 
-def known_columns(scores: Sequence[Score]) -> list[tuple[str, str, str]]:
+def known_columns(scores: Sequence[LabScore]) -> list[tuple[str, str, str]]:
     """Returns the columns in which there is a figure."""
     return [
         column
@@ -150,7 +150,7 @@ def _has_server(lab: TurnLab) -> bool:
     return bool(lab.detection is not None or lab.marks or lab.server_spans())
 
 
-def _row(row_id: str, name: str, kind: str, words: str, score: Score | None) -> dict[str, Any]:
+def _row(row_id: str, name: str, kind: str, words: str, score: LabScore | None) -> dict[str, Any]:
     shown = {"id": row_id, "name": name, "kind": kind, "words": words}
     if score is None:
         return {**shown, "grey": False, "cells": {}, "notes": {}}
