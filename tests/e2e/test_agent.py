@@ -108,7 +108,7 @@ def connect(page: LabPage) -> None:
 def wait_for_words(page: LabPage, *words: str) -> None:
     log = page.page.get_by_role("log")
     for word in words:
-        log.get_by_text(re.compile(word, re.IGNORECASE)).first.wait_for(timeout=20_000)
+        log.get_by_text(re.compile(word, re.IGNORECASE)).first.wait_for(timeout=40_000)
 
 
 def played(page: LabPage) -> Pcm:
@@ -465,7 +465,7 @@ def test_why_it_does_not_connect_is_said_in_the_panel(
     )
     show_agent(page, arguments)
     press(page, "Talk")
-    page.page.get_by_role("alert").filter(has_text=words).wait_for()
+    page.page.get_by_role("alert").filter(has_text=words).first.wait_for()
     page.page.get_by_text("disconnected", exact=True).wait_for()
     page.page.get_by_role("button", name="Talk", exact=True).wait_for()
     assert "sk-wrong" not in page.page.get_by_label("Voice agent").inner_text()

@@ -57,8 +57,8 @@ def test_typing_while_the_agent_speaks(open_page: OpenPage, screenshots: Path, t
     page.page.locator(".rtnb-panel [data-state=speaking]").first.wait_for()
     page.wait_for(  # all of its text has come, which runs ahead, and a word or two were heard
         "any(item.role == 'assistant' and 'twenty' in item.text.lower()"
-        " and item.played_ms and item.played_ms >= 1_500"
-        " for item in agent.conversation.in_order())",
+        " and agent._audio.page_speaker.played_ms(id) >= 1_500"
+        " for id, item in agent.conversation.items.items())",
         timeout_s=60,
     )
     type_in(field, "What can you do?")
