@@ -26,6 +26,7 @@ from realtime_nb.widgets.vad_lab_rows import (
     probability_bytes,
     row_turns,
 )
+from realtime_nb.widgets.vad_lab_still import StillRow, lab_svg
 from realtime_nb.widgets.view import Outgoing
 
 __all__ = ["LabSaid", "VADLabPanel"]
@@ -175,17 +176,19 @@ class VADLabPanel(Timeline):
         return "\n".join(lines)
 
     def picture(self) -> str:
-        """Returns the timeline and the scoreboard, for the saved notebook."""
+        """Returns the timeline, the rows and the scoreboard, for the saved notebook."""
         with self._lab_lock:
-            scores = self._scored()
-            rows = [] if self._lab is None else lab_rows(self._lab, scores)
+            lab, scores = self._lab, self._scored()
+            rows = [] if lab is None else lab_rows(lab, scores)
+            still = "" if lab is None else lab_svg(_still_rows(lab, rows), lab.now_ms)
         names = [label for label, _, _ in known_columns(scores)]
         lines = [
             (row["name"], row["words"], *(row["cells"][name] for name in names))
             for row in rows
             if row["cells"]
         ]
-        return super().picture() + (_html_table(("", "settings", *names), lines) if lines else "")
+        table = _html_table(("", "settings", *names), lines) if lines else ""
+        return super().picture() + still + table
 
     # --- what the page is told ---
 
@@ -304,6 +307,12 @@ class VADLabPanel(Timeline):
             "labels": "" if lab is None else _label_words(lab),
             "hysteresis": TurnSettings().hysteresis,
         }
+
+
+def _still_rows(lab: TurnLab, rows: Iterable[dict[str, Any]]) -> list[StillRow]:
+    return [
+        StillRow(row["name"], row["kind"], row["grey"], row_turns(lab, row["id"])) for row in rows
+    ]
 
 
 def _html_table(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
