@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -166,14 +167,11 @@ class VADLabPanel(Timeline):
                 return f"VAD lab: {self._note or 'nothing yet'}"
             said, scores = self._say(), self._scored()
             agreement = self._lab.agreement().words
-        lines = [f"VAD lab, {self._now_s:.1f} s: {said.code}"]
-        lines += [
-            f"{score.name}: {counted(int(score.turns), 'turn')}, {score.settings}"
-            for score in scores
-            if score.turns == score.turns  # not NaN
-        ]
-        lines += [words for words in (agreement, said.diff) if words]
-        return "\n".join(lines)
+        counts = ", ".join(
+            f"{score.name} {score.turns:.0f}" for score in scores if not math.isnan(score.turns)
+        )
+        lines = [f"VAD lab, {self._now_s:.1f} s: {said.code}", f"Turns: {counts or 'none yet'}"]
+        return "\n".join([*lines, *(words for words in (agreement, said.diff) if words)])
 
     def picture(self) -> str:
         """Returns the timeline, the rows and the scoreboard, for the saved notebook."""

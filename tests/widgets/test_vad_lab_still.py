@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
+from realtime_nb.widgets.vad_lab_rows import Turns
 from realtime_nb.widgets.vad_lab_still import StillRow, lab_svg
 
 COLUMNS = 620
@@ -30,7 +31,7 @@ def test_what_is_not_to_be_believed_is_grey_and_names_are_no_markup() -> None:
 
 
 def test_a_long_session_is_no_larger() -> None:
-    turns = [(n * 100, n * 100 + 10, n * 100 + 50, n * 100 + 90) for n in range(100_000)]
+    turns: Turns = [(n * 100, n * 100 + 10, n * 100 + 50, n * 100 + 90) for n in range(100_000)]
     rows = [StillRow(str(n), "ghost", False, turns) for n in range(10)]
     assert len(lab_svg(rows, 1e7)) < 200_000
     assert lab_svg([], 1e7) == lab_svg(rows, 0) == ""
