@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from realtime_nb.analysis.vad_lab.agreed import LabAgreement
 from realtime_nb.analysis.vad_lab.lab import TurnLab
 from realtime_nb.analysis.vad_lab.scores import LabScore
 from realtime_nb.protocol.input_clock import InputClock
@@ -128,12 +129,13 @@ class VADLabPanel(Timeline):
         self._scored_s = -_SCORED_S
         self._scored_frames = -1
         self._scores: list[LabScore] = []
+        self._agreement: LabAgreement | None = None
         super().__init__(source, on_click=None, **settings)
 
     def show_lab(self, lab: TurnLab | None, clock: InputClock) -> None:
         """Shows a lab, whose audio lies on the time axis where the clock says; None: none."""
         with self._lab_lock:
-            self._lab, self._lab_clock = lab, clock
+            self._lab, self._lab_clock, self._agreement = lab, clock, None
             self._stale = True
         self._start_afresh()
 
@@ -166,7 +168,7 @@ class VADLabPanel(Timeline):
             if self._lab is None:
                 return f"VAD lab: {self._note or 'nothing yet'}"
             said, scores = self._say(), self._scored()
-            agreement = self._lab.agreement().words
+            agreement = "" if self._agreement is None else self._agreement.words
         counts = ", ".join(
             f"{score.name} {score.turns:.0f}" for score in scores if not math.isnan(score.turns)
         )
@@ -278,7 +280,7 @@ class VADLabPanel(Timeline):
             return []
         due = now_s - self._scored_s >= _SCORED_S and lab.frame_count != self._scored_frames
         if due or self._stale or self._scored_s < 0:
-            self._scores = lab.scores()
+            self._scores, self._agreement = lab.scores(), lab.agreement()
             self._scored_s, self._scored_frames = now_s, lab.frame_count
         return self._scores
 
@@ -289,7 +291,7 @@ class VADLabPanel(Timeline):
             if name not in ("detection", "code", "pending", "refusals", "kinds")
         }
         lab = self._lab
-        agreement = None if lab is None else lab.agreement()
+        agreement = self._agreement  # made with the scores
         deaf = None if lab is None or said.shows != "session" else lab.deafness()
         detection = said.detection or {}
         return facts | {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -113,7 +115,7 @@ def changed_turns(told: Turns, fresh: Turns, since_ms: float) -> tuple[int, Turn
         fresh: The turns that end after ``since_ms`` now; those before it have not changed.
         since_ms: A position.
     """
-    kept = sum(1 for turn in told if turn[3] <= since_ms)
+    kept = bisect_right(told, since_ms, key=itemgetter(3))
     fresh = [turn for turn in fresh if turn[3] > since_ms]
     old = told[kept:]
     if old == fresh:
