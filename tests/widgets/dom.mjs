@@ -74,6 +74,10 @@ export class FakeElement {
     this.parent = null;
   }
 
+  contains(node) {
+    for (let one = node; one; one = one.parent) if (one === this) return true;
+    return false;
+  }
   closest(selector) {
     if (matches(this, selector)) return this;
     return this.parent?.closest(selector) ?? null;
