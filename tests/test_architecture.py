@@ -1,6 +1,8 @@
 """The layers of the package, read from its imports.
 
 Imports point down or stay in their layer, those inside functions and those for type checkers too.
+Each rule is one test over all modules, which names those that break it: hundreds of cases of a
+millisecond each would cost more to collect, to send to processes and to report than to run.
 """
 
 from __future__ import annotations
@@ -8,11 +10,10 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 from tests.paths import ROOT
 
@@ -70,6 +71,10 @@ MODULES = {
 }
 
 
+Broken = dict[str, list[str]]
+"""Modules that break a rule, each with what breaks it."""
+
+
 def layer(module: str) -> int:
     return LAYERS.get(room(module), TOP)
 
@@ -105,40 +110,75 @@ def starts_with(name: str, prefixes: set[str]) -> bool:
     return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_point_down(module: str) -> None:
-    too_high = [name for name in OURS[module] if layer(name) > layer(module)]
-    assert too_high == []
+def broken_by(faults: Callable[[str], list[str]], modules: Iterable[str] = MODULES) -> Broken:
+    """Returns the modules that break a rule, each with what breaks it."""
+    modules = list(modules)
+    assert modules
+    return {module: found for module in modules if (found := faults(module))}
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if ".protocol" in name])
-def test_the_protocol_is_pure(module: str) -> None:
-    assert [name for name in IMPORTS[module] if starts_with(name, PURE_FORBIDDEN)] == []
+def test_imports_point_down() -> None:
+    assert broken_by(lambda module: [n for n in OURS[module] if layer(n) > layer(module)]) == {}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_rooms_do_not_know_what_is_beside_them(module: str) -> None:
-    unknown = UNAWARE.get(room(module), set()) - (
-        {"session"} if module.startswith(REPLAYS) else set()
+def test_the_protocol_is_pure() -> None:
+    protocol = [module for module in MODULES if ".protocol" in module]
+    impure = broken_by(
+        lambda module: [n for n in IMPORTS[module] if starts_with(n, PURE_FORBIDDEN)], protocol
     )
-    assert [name for name in OURS[module] if room(name) in unknown] == []
+    assert impure == {}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_heavy_packages_are_imported_inside_functions(module: str) -> None:
-    not_run = [
-        node
-        for node in ast.walk(TREES[module])
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
-    ]
-    lazy = {id(inner) for node in not_run for inner in ast.walk(node)}
-    at_import = [
-        name
-        for name, node in imported(module, TREES[module])
-        if id(node) not in lazy and name.split(".")[0] in HEAVY
-    ]
-    assert at_import == []
+def test_rooms_do_not_know_what_is_beside_them() -> None:
+    def known(module: str) -> list[str]:
+        unknown = UNAWARE.get(room(module), set()) - (
+            {"session"} if module.startswith(REPLAYS) else set()
+        )
+        return [name for name in OURS[module] if room(name) in unknown]
+
+    assert broken_by(known) == {}
+
+
+def run_at_import(tree: ast.AST) -> Iterator[ast.AST]:
+    """What is not inside a function, nor for type checkers only."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        yield node
+        yield from run_at_import(node)
+
+
+def test_heavy_packages_are_imported_inside_functions() -> None:
+    def at_import(module: str) -> list[str]:
+        run = {id(node) for node in run_at_import(TREES[module])}
+        return [
+            name
+            for name, node in imported(module, TREES[module])
+            if id(node) in run and name.split(".")[0] in HEAVY
+        ]
+
+    assert broken_by(at_import) == {}
+
+
+def test_what_runs_at_import_is_found() -> None:
+    source = """
+import a
+if TYPE_CHECKING:
+    import b
+class C:
+    import d
+    def method(self):
+        import e
+try:
+    import f
+except ImportError:
+    async def function():
+        import g
+"""
+    imports = [node for node in run_at_import(ast.parse(source)) if isinstance(node, ast.Import)]
+    assert [node.names[0].name for node in imports] == ["a", "d", "f"]
 
 
 def test_there_are_no_cycles() -> None:
@@ -179,18 +219,24 @@ def test_the_root_is_small() -> None:
     assert len(entries) <= MAX_ROOT_ENTRIES, sorted(entries)
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if MODULES[name].stem == "__init__"])
-def test_rooms_say_what_they_hold(module: str) -> None:
-    words = ast.get_docstring(TREES[module]) or ""
-    depth = module.count(".")
-    assert len(re.findall(r"[.:](?:\s|$)", words)) >= (2 if depth == 1 else 1)
+def test_rooms_say_what_they_hold() -> None:
+    def said_too_little(module: str) -> list[str]:
+        words = ast.get_docstring(TREES[module]) or ""
+        enough = 2 if module.count(".") == 1 else 1
+        return [words or "nothing"] if len(re.findall(r"[.:](?:\s|$)", words)) < enough else []
+
+    rooms = [name for name in MODULES if MODULES[name].stem == "__init__"]
+    assert broken_by(said_too_little, rooms) == {}
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if name != "realtime_nb"])
-def test_modules_are_imported_from_where_they_are(module: str) -> None:
-    assert "realtime_nb" not in [
-        name for name in IMPORTS[module] if name == "realtime_nb" and not version_only(module)
-    ]
+def test_modules_are_imported_from_where_they_are() -> None:
+    from_the_package = broken_by(
+        lambda module: [
+            n for n in IMPORTS[module] if n == "realtime_nb" and not version_only(module)
+        ],
+        [name for name in MODULES if name != "realtime_nb"],
+    )
+    assert from_the_package == {}
 
 
 def version_only(module: str) -> bool:
@@ -207,32 +253,41 @@ def targets(node: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
     return node.targets if isinstance(node, ast.Assign) else [node.target]
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_every_module_says_what_is_public(module: str) -> None:
-    names = [
-        ast.literal_eval(node.value)
-        for node in TREES[module].body
-        if isinstance(node, ast.Assign | ast.AnnAssign)
-        and node.value is not None
-        and "__all__" in [ast.unparse(target) for target in targets(node)]
-    ]
-    if not names:
-        assert MODULES[module].name == "__init__.py", "no __all__"
-        return
-    assert len(names[0]) == len(set(names[0]))
+def test_every_module_says_what_is_public() -> None:
+    def unsaid(module: str) -> list[str]:
+        names = [
+            ast.literal_eval(node.value)
+            for node in TREES[module].body
+            if isinstance(node, ast.Assign | ast.AnnAssign)
+            and node.value is not None
+            and "__all__" in [ast.unparse(target) for target in targets(node)]
+        ]
+        if not names:
+            return [] if MODULES[module].name == "__init__.py" else ["no __all__"]
+        return [name for name, times in Counter(names[0]).items() if times > 1]
+
+    assert broken_by(unsaid) == {}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_files_stay_short(module: str) -> None:
-    assert len(MODULES[module].read_text().splitlines()) <= MAX_LINES
+def test_files_stay_short() -> None:
+    def length(path: Path) -> int:
+        return path.read_bytes().count(b"\n")
+
+    tests = sorted((ROOT / "tests").rglob("*.py"))
+    assert tests
+    files = [*MODULES.values(), *tests]
+    assert {str(file): length(file) for file in files if length(file) > MAX_LINES} == {}
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if MODULES[name].stem[0] != "_"])
-def test_every_module_has_its_tests(module: str) -> None:
-    inner = module.removeprefix("realtime_nb.")
-    whole = TESTED_WITH.get(inner, inner)
-    *folders, name = whole.split(".")
-    assert (ROOT / "tests").joinpath(*folders, f"test_{name}.py").exists()
+def test_every_module_has_its_tests() -> None:
+    def untested(module: str) -> list[str]:
+        inner = module.removeprefix("realtime_nb.")
+        whole = TESTED_WITH.get(inner, inner)
+        *folders, name = whole.split(".")
+        path = Path(*folders, f"test_{name}.py")
+        return [] if (ROOT / "tests" / path).exists() else [str(path)]
+
+    assert broken_by(untested, [name for name in MODULES if MODULES[name].stem[0] != "_"]) == {}
 
 
 def test_few_modules_are_tested_with_another() -> None:
@@ -244,16 +299,19 @@ def is_property(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return any(ast.unparse(mark).endswith(("property", ".setter")) for mark in node.decorator_list)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_docstrings_of_functions_are_in_the_third_person(module: str) -> None:
+def test_docstrings_of_functions_are_in_the_third_person() -> None:
     """ "Returns …", "Sends …": what a function does; a property's says what it is."""
-    other_moods = [
-        f"{node.name}: {words.splitlines()[0]}"
-        for node in ast.walk(TREES[module])
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not is_property(node)
-        if (words := ast.get_docstring(node)) and not re.match(r"[A-Z][a-z]+s\b(?<!This)", words)
-    ]
-    assert other_moods == []
+
+    def other_moods(module: str) -> list[str]:
+        return [
+            f"{node.name}: {words.splitlines()[0]}"
+            for node in ast.walk(TREES[module])
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not is_property(node)
+            if (words := ast.get_docstring(node))
+            and not re.match(r"[A-Z][a-z]+s\b(?<!This)", words)
+        ]
+
+    assert broken_by(other_moods) == {}
 
 
 def test_public_names_have_one_meaning() -> None:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime_nb.analysis.columns.frames import records
@@ -359,6 +359,7 @@ def test_what_was_reported_of_other_words_does_not_count() -> None:
 SAID = st.sampled_from(["mhm", "Yeah.", "Can I speak with a person?", "Um..."])
 
 
+@settings(max_examples=30)  # each writes a log and reads it
 @given(
     turns=st.lists(st.tuples(SAID, st.booleans()), min_size=1, max_size=8),
     silent=st.frozensets(st.integers(0, 7)),

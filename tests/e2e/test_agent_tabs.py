@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import test_agent as agents
+from tests.e2e import agent_page as agents
 from tests.e2e.conftest import OpenPage
 
 says = agents.says

@@ -67,20 +67,20 @@ def test_without_sound_what_was_heard_is_unknown() -> None:
     assert not known & set(told)
 
 
-@pytest.mark.parametrize(
-    "id", sorted(set(FINDING_IDS) - {"recording-damaged", "quiet-microphone", "clipping"})
-)
-def test_of_an_audio_file_no_event_is_known(id: str) -> None:
+def test_of_an_audio_file_no_event_is_known() -> None:
     """What is heard in it is known; a session was there none."""
     rec = MadeRecording(input=np.full(24_000, 0.1, np.float32))
+    ids = sorted(set(FINDING_IDS) - {"recording-damaged", "quiet-microphone", "clipping"})
 
     checks = Checks(rec)
-    checks.no(id)
+    checks.no(*ids)
 
-    assert len(checks.failures) == 1
-    assert checks.failures[0].startswith(f"whether there is a finding of {id} is not known: ")
+    assert len(ids) >= 30
+    assert [failure.split(" is not known: ")[0] for failure in checks.failures] == [
+        f"whether there is a finding of {id}" for id in ids
+    ]
     allowing = Checks(rec)
-    allowing.no(id, allow_unknown=True)
+    allowing.no(*ids, allow_unknown=True)
     assert allowing.failures == []
 
 
