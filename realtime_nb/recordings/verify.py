@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from realtime_nb.analysis.agreement import Agreement, Span, agreement
+from realtime_nb.analysis.agreement import Agreement, agreement, reported_spans
 from realtime_nb.analysis.emulation import emulated_spans, tells_ends
 from realtime_nb.audio.frame_detector import FrameDetector
 from realtime_nb.audio.long_sound import LongSound
@@ -177,7 +177,7 @@ async def verify(
         await _send(session, pieces, pace)
         if not await _all_heard(session, timeout_s):
             notes.append(f"The server did not say within {timeout_s:g} s that it had heard all.")
-        server = _reported(session)
+        server = reported_spans(session.conversation.speech)
         wire_format = session_format(session.conversation.session, "input")
         notes += _what_differs(session, in_force)
         address, recorded_at = session.endpoint.shown_url, session.recording
@@ -283,15 +283,6 @@ async def _all_heard(session: Session, timeout_s: float) -> bool:
     except TimeoutError:
         pass
     return False
-
-
-def _reported(session: Session) -> list[Span]:
-    """Returns the turns that the server told of."""
-    return [
-        (speech.audio_start_ms, math.nan if speech.audio_end_ms is None else speech.audio_end_ms)
-        for speech in session.conversation.speech
-        if not math.isnan(speech.audio_start_ms)
-    ]
 
 
 def _probabilities(pieces: _Pieces, format_type: str, engine: str) -> list[float]:

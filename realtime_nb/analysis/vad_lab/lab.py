@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from realtime_nb.analysis.agreement import reported_spans
 from realtime_nb.analysis.vad_lab.agreed import LabAgreement, agreed
 from realtime_nb.analysis.vad_lab.deafness import Deafness, deaf_stretches
 from realtime_nb.analysis.vad_lab.evidence import change_sentence
@@ -219,21 +220,15 @@ class TurnLab:
 
     def agreement(self) -> LabAgreement:
         """Returns how far server and emulator agree so far."""
-        server = [
-            (one.start_ms, math.nan if one.end_ms is None else one.end_ms)
-            for one in self.server_spans()
-            if one.start_ms >= self._from_ms
-        ]
-        emulated = self.live_spans()
+        server = reported_spans(self._conversation.speech, self._from_ms)
         # The emulator is ahead of what the server says of its last turn.
         last_ms = server[-1][0] if server else -math.inf
         recent_ms = max(last_ms + _ON_ITS_WAY_MS / 10, self.now_ms - _ON_ITS_WAY_MS)
-        compared = [
-            (one.start_ms, one.end_ms if one.how == "stopped" else math.nan)
-            for one in emulated
-            if one.start_ms <= recent_ms
+        compared = [one for one in self.live_spans() if one.start_ms <= recent_ms]
+        emulated = [
+            (one.start_ms, one.end_ms if one.how == "stopped" else math.nan) for one in compared
         ]
-        return agreed(server, compared)
+        return agreed(server, emulated, any(one.how == "told" for one in compared))
 
     def deafness(self) -> Deafness | None:
         """Returns what the server does not hear now; None where it hears, or need not."""

@@ -14,6 +14,8 @@ from realtime_nb.protocol.turns import SpeechStart, SpeechStop, TurnDetector, Tu
 
 __all__ = ["Run", "RunSpan"]
 
+Ending = Literal["stopped", "told", "open", "cut"]
+
 _REMEMBERED = 64
 _FRAMES_BETWEEN = 1_024
 """After so many a state is remembered, so that what is known late costs little."""
@@ -27,8 +29,9 @@ class RunSpan:
         start_ms, end_ms: of its audio, with padding and closing silence.
         onset_ms, offset_ms: of the speech in it, as detected.
         known_ms: where in the audio it was known to have begun.
-        how: ``stopped`` by silence; ``open``: it goes on, and ends so far; ``cut``: its audio was
-            committed or cleared, or nobody listened any more.
+        how: ``stopped`` by silence; ``told``: the server ended it by a judgement of its own;
+            ``open``: it goes on, and ends so far; ``cut``: its audio was committed or cleared, or
+            nobody listened any more.
     """
 
     start_ms: float
@@ -36,7 +39,7 @@ class RunSpan:
     offset_ms: float
     end_ms: float
     known_ms: float
-    how: Literal["stopped", "open", "cut"]
+    how: Ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +119,13 @@ class Run:
             if pause < until:
                 self._states.append(self._state())
 
-    def _note(self, heard: SpeechStart | SpeechStop) -> None:
+    def _note(self, heard: SpeechStart | SpeechStop, how: Ending = "stopped") -> None:
         if isinstance(heard, SpeechStart):
             self._started = heard
             return
-        self._close(heard.offset_ms, heard.audio_end_ms, "stopped")
+        self._close(heard.offset_ms, heard.audio_end_ms, how)
 
-    def _close(self, offset_ms: float, end_ms: float, how: Literal["stopped", "cut"]) -> None:
+    def _close(self, offset_ms: float, end_ms: float, how: Ending) -> None:
         if self._started is not None:
             self._done.append(self._span(self._started, offset_ms, end_ms, how))
             self._started = None
@@ -132,7 +135,7 @@ class Run:
         started: SpeechStart,
         offset_ms: float,
         end_ms: float,
-        how: Literal["stopped", "open", "cut"],
+        how: Ending,
     ) -> RunSpan:
         at = self._origin_ms
         return RunSpan(
@@ -166,7 +169,7 @@ class Run:
                 self._configure(step.position_ms)
             case "stop" if self._follows and self._detector is not None:
                 if self._detector.speaking:
-                    self._note(self._detector.stop_now())
+                    self._note(self._detector.stop_now(), "told")
 
     def _configure(self, position_ms: int) -> None:
         if self._settings is None:
