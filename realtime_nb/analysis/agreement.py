@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -18,11 +18,20 @@ import numpy as np
 
 from realtime_nb.analysis.columns.frames import frame
 from realtime_nb.errors import ConfigurationError
+from realtime_nb.protocol.records import Speech
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FEWEST_TO_CALIBRATE", "TOLERANCE_MS", "AgreedTurn", "Agreement", "Span", "agreement"]
+__all__ = [
+    "FEWEST_TO_CALIBRATE",
+    "TOLERANCE_MS",
+    "AgreedTurn",
+    "Agreement",
+    "Span",
+    "agreement",
+    "reported_spans",
+]
 
 Span = tuple[float, float]
 """Start and end in ms of appended audio; the end is NaN while it is open, or not known."""
@@ -97,6 +106,11 @@ class Agreement:
         return 100 * self.share
 
     @property
+    def matched(self) -> int:
+        """Turns that both heard."""
+        return sum(turn.heard_by == "both" for turn in self.turns)
+
+    @property
     def only_server(self) -> int:
         """Turns that only the server heard."""
         return sum(turn.heard_by == "server" for turn in self.turns)
@@ -109,25 +123,30 @@ class Agreement:
     @property
     def start_p50_ms(self) -> float:
         """The median of how far starts are apart; NaN where no turn is paired."""
-        return self._apart("start", 50)
+        return self._apart(50, "start")
 
     @property
     def start_p95_ms(self) -> float:
         """The 95th percentile of the same."""
-        return self._apart("start", 95)
+        return self._apart(95, "start")
 
     @property
     def end_p50_ms(self) -> float:
         """The median of how far ends are apart; NaN where no paired turn has both."""
-        return self._apart("end", 50)
+        return self._apart(50, "end")
 
     @property
     def end_p95_ms(self) -> float:
         """The 95th percentile of the same."""
-        return self._apart("end", 95)
+        return self._apart(95, "end")
 
-    def _apart(self, edge: str, percentile: float) -> float:
-        values = [getattr(turn, f"{edge}_difference_ms") for turn in self.turns]
+    @property
+    def spread_ms(self) -> float:
+        """The median of how far starts and ends are apart; NaN where no turn is paired."""
+        return self._apart(50, "start", "end")
+
+    def _apart(self, percentile: float, *edges: str) -> float:
+        values = [getattr(turn, f"{edge}_difference_ms") for turn in self.turns for edge in edges]
         known = [abs(value - self.offset_ms) for value in values if not math.isnan(value)]
         return float(np.percentile(known, percentile)) if known else math.nan
 
@@ -199,6 +218,18 @@ def agreement(
         _judged(number, *both, offset_ms, tolerance_ms) for number, both in enumerate(turns, 1)
     )
     return Agreement(tuple(judged), offset_ms, tolerance_ms)
+
+
+def reported_spans(speech: Iterable[Speech], since_ms: float = 0.0) -> list[Span]:
+    """Returns the turns that a server told of, those that begin at a position or after it. An end
+    before its beginning tells nothing."""
+    found = []
+    for heard in speech:
+        start_ms, end_ms = heard.audio_start_ms, heard.audio_end_ms
+        if start_ms >= since_ms:
+            known = end_ms is not None and end_ms >= start_ms
+            found.append((start_ms, end_ms if known and end_ms is not None else math.nan))
+    return found
 
 
 _NOBODY: Span = (math.nan, math.nan)

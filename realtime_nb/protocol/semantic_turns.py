@@ -13,6 +13,7 @@ alone; `find_semantic_spans` runs the same on a whole recording.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -121,6 +122,12 @@ class PauseJudge:
         self._asked = False
         self._question: TurnQuestion | None = None
         self._answer: float | None = None
+
+    def beside(self, turns: TurnDetector) -> PauseJudge:
+        """Returns a copy that follows a copy of the detector."""
+        found = copy.copy(self)
+        found._turns = turns
+        return found
 
     @property
     def question(self) -> TurnQuestion | None:

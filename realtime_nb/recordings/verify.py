@@ -11,21 +11,24 @@ import asyncio
 import html
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from realtime_nb.analysis.agreement import Agreement, Span, agreement
-from realtime_nb.analysis.emulation import emulated_spans, tells_ends
+from realtime_nb.analysis.agreement import Agreement, Span, agreement, reported_spans
+from realtime_nb.analysis.vad_lab.pause_answers import PauseAnswers
+from realtime_nb.analysis.vad_lab.run import Run
+from realtime_nb.analysis.vad_lab.track import SpeechTrack, Step
 from realtime_nb.audio.frame_detector import FrameDetector
 from realtime_nb.audio.long_sound import LongSound
 from realtime_nb.audio.pcm import SAMPLE_RATE, pcm_from_samples
 from realtime_nb.audio.speech_engines import speech_engine
+from realtime_nb.audio.turn_model import SmartTurn, turn_model
 from realtime_nb.audio.wire import WireEncoder
 from realtime_nb.errors import ConfigurationError, at_call
 from realtime_nb.protocol import events as ev
-from realtime_nb.protocol.audio_formats import PCM, SAMPLES_PER_MS, session_format
+from realtime_nb.protocol.audio_formats import SAMPLES_PER_MS, WireFormat, format_of, session_format
 from realtime_nb.protocol.config import merge_session, session_config
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.fields import SemanticVAD, ServerVAD
@@ -50,6 +53,10 @@ _NO_RESPONSES = {"create_response": False, "interrupt_response": False}
 _ENDS_UNKNOWN = (
     "semantic_vad ends turns by what was said, which its settings don't tell: beginnings are "
     "compared, ends are not."
+)
+_ENDS_JUDGED = (
+    "Under semantic_vad, turns end here by the turn model Smart Turn; a local server that has "
+    "none goes by the words."
 )
 
 
@@ -122,12 +129,14 @@ async def verify(
     Nothing is answered: the server is asked to make no responses, so that on a paid one it costs
     next to nothing. All audio is sent, one piece after the other, with enough silence to end the
     last turn; typed messages, calls and pauses in which nothing was sent are left out. On the local
-    server all turns agree, to the millisecond.
+    server all turns agree, to the millisecond; those of ``semantic_vad``, too, where its turn model
+    is installed here.
 
     Args:
         recording: of a session, or bare audio (``rt.load("x.wav")``); or the path of one.
         config: an ``rt.ServerVAD`` or an ``rt.SemanticVAD``; None: what was in force at the
-            recording's end. Of ``semantic_vad``, only beginnings can be compared.
+            recording's end. Of ``semantic_vad`` on other servers than the local one, only
+            beginnings can be compared.
         endpoint, model, api_key, transport: as for ``rt.connect``.
         record: folder that a recording of it goes into; None records nothing.
         engine: what the emulator hears with; thresholds mean something else to each.
@@ -177,16 +186,23 @@ async def verify(
         await _send(session, pieces, pace)
         if not await _all_heard(session, timeout_s):
             notes.append(f"The server did not say within {timeout_s:g} s that it had heard all.")
-        server = _reported(session)
-        wire_format = session_format(session.conversation.session, "input")
+        server = reported_spans(session.conversation.speech)
+        wire_format = format_of(session_format(session.conversation.session, "input"))
         notes += _what_differs(session, in_force)
         address, recorded_at = session.endpoint.shown_url, session.recording
-    sent_as = str(wire_format["type"]) if isinstance(wire_format, dict) else PCM.type
-    probabilities = await asyncio.to_thread(_probabilities, pieces, sent_as, engine)
-    emulator = emulated_spans(probabilities, in_force, server)
-    if not tells_ends(in_force):
+        same_model = session.endpoint.kind == "local"
+    semantic = in_force["type"] == "semantic_vad"
+    judge = turn_model() if semantic and same_model else None
+    track, run = await asyncio.to_thread(_heard, pieces, wire_format, engine, in_force, judge)
+    if semantic and judge is None:
         notes.append(_ENDS_UNKNOWN)
+        run = _ended_by(server, track)
+    emulator = [
+        (one.start_ms, one.end_ms if one.how == "stopped" else math.nan) for one in run.spans()
+    ]
     agreed = agreement(server, emulator, tolerance_ms=tolerance_ms)
+    if judge is not None and agreed.share < 1:
+        notes.append(_ENDS_JUDGED)
     name = recording.path.name
     return Verification(agreed, name, address, in_force, recorded_at, tuple(notes))
 
@@ -285,24 +301,46 @@ async def _all_heard(session: Session, timeout_s: float) -> bool:
     return False
 
 
-def _reported(session: Session) -> list[Span]:
-    """Returns the turns that the server told of."""
-    return [
-        (speech.audio_start_ms, math.nan if speech.audio_end_ms is None else speech.audio_end_ms)
-        for speech in session.conversation.speech
-        if not math.isnan(speech.audio_start_ms)
-    ]
+def _heard(
+    pieces: _Pieces,
+    audio_format: WireFormat,
+    engine: str,
+    in_force: JsonObject,
+    judge: SmartTurn | None,
+) -> tuple[SpeechTrack, Run]:
+    """Returns what the emulator hears in the very bytes that were sent, and what it makes of it."""
+    detector_engine = speech_engine(engine)
+    track = SpeechTrack(lambda fields: FrameDetector(fields["type"], detector_engine), audio_format)
+    track.place(Step(0, 1, "settings", 0, 0.0, in_force))
+    answers = None if judge is None else PauseAnswers(track, judge.completeness_of)
+    run = Run(track, answers=answers)
+    encoder = WireEncoder(audio_format.type)
+    for block in _blocks(encoder.encode(pcm) for pcm in pieces):
+        track.push(block)
+        if answers is not None:
+            answers.push(block)
+        run.advance()
+        if answers is not None:
+            answers.forget_old()
+    return track, run
 
 
-def _probabilities(pieces: _Pieces, format_type: str, engine: str) -> list[float]:
-    """Returns what the emulator hears in the very bytes that were sent."""
-    encoder = WireEncoder(format_type)
-    detector = FrameDetector(format_type, speech_engine(engine))
-    heard: list[float] = []
+def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yields the same in pieces that a network is quick with."""
     block = bytearray()
-    for pcm in pieces:
-        block += encoder.encode(pcm)
+    for piece in pieces:
+        block += piece
         if len(block) >= _BLOCK_BYTES:
-            heard += detector.push(bytes(block))
+            yield bytes(block)
             block.clear()
-    return heard + detector.push(bytes(block))
+    yield bytes(block)
+
+
+def _ended_by(server: Sequence[Span], track: SpeechTrack) -> Run:
+    """Returns what the emulator makes of it where the server says that turns end."""
+    for number, (_, end_ms) in enumerate(server, 2):
+        if not math.isnan(end_ms):
+            track.place(Step(track.frame_at(end_ms), number, "stop", int(end_ms)))
+    run = Run(track)
+    run.advance()
+    return run

@@ -35,7 +35,7 @@ COLUMNS = (
     ("turns", "turns", "Turns that the settings make of what was said"),
     ("split", "split_turns", "Turns that end within a sentence, so that one becomes two"),
     ("false", "false_starts", "Turns in which nobody spoke"),
-    ("missed", "missed_speech", "Speech that is in no turn"),
+    ("missed", "missed_turns", "Speech that is in no turn"),
     ("wait", "wait_p50_ms", "From the end of speech to the end of the turn, in ms: the median"),
     ("precision", "precision", "Of the turns, how many were speech"),
     ("recall", "recall", "Of the speech, how much was found"),

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_nb.analysis.agreement import AgreedTurn, Agreement, Span, agreement
+from realtime_nb.analysis.agreement import AgreedTurn, Agreement, Span, agreement, reported_spans
 from realtime_nb.errors import ConfigurationError
+from realtime_nb.protocol.records import Speech
 
 THREE: list[Span] = [(200, 1_500), (2_000, 4_000), (5_000, 5_800)]
 
@@ -169,3 +170,17 @@ def test_whatever_the_clock_equal_spans_agree(spans: list[Span], offset_ms: int)
     close = all(2 * abs(offset_ms) <= end - start for start, end in spans)
     if len(spans) >= 3 and close:
         assert (found.share, found.offset_ms) == (1, offset_ms)
+
+
+def test_what_a_server_reports_in_no_order_is_no_error() -> None:
+    speech = [
+        Speech("a", audio_start_ms=1_000.0, audio_end_ms=2_000.0),
+        Speech("b", audio_start_ms=math.nan, audio_end_ms=2_500.0),
+        Speech("c", audio_start_ms=3_000.0, audio_end_ms=2_900.0),
+        Speech("d", audio_start_ms=4_000.0),
+    ]
+    found = reported_spans(speech)
+    assert [start for start, _ in found] == [1_000, 3_000, 4_000]
+    assert [math.isnan(end) for _, end in found] == [False, True, True]
+    assert len(agreement(found, found).turns) == 3
+    assert reported_spans(speech, 3_500)[0][0] == 4_000

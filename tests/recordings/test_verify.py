@@ -15,6 +15,7 @@ import soundfile
 import realtime_nb as rt
 from realtime_nb.audio.files import load_audio
 from realtime_nb.audio.frame_detector import FrameDetector
+from realtime_nb.audio.turn_model import turn_model
 from realtime_nb.audio.vad import find_speech
 from realtime_nb.protocol.turns import TurnSettings
 from realtime_nb.recordings.verify import Verification, verify
@@ -30,15 +31,18 @@ def hearing_server() -> MemoryServer:
     """A server that hears words, and not only how loud they are."""
     server = MemoryServer()
     server._engines = replace(
-        server._engines, detector_for=lambda form: FrameDetector(form["type"])
+        server._engines,
+        detector_for=lambda form: FrameDetector(form["type"]),
+        turn_model=turn_model(),
     )
     return server
 
 
 async def verified(source: Any, config: Any = None, **options: Any) -> Verification:
     async with hearing_server() as server:
+        conversation = server.conversation
         found = await verify(source, config, transport=server.transport, **options)
-        assert server.conversation.responses == {}
+        assert conversation.responses == {}
         return found
 
 
@@ -100,11 +104,26 @@ async def test_the_emulator_hears_the_bytes_that_were_sent(tmp_path: Path, form:
     assert (found.percent, found.agreement.end_p95_ms) == (100, 0)
 
 
+@pytest.mark.parametrize("form", [None, "g711_ulaw"])
+@pytest.mark.parametrize("eagerness", ["high", "low"])
+async def test_where_the_same_model_runs_semantic_turns_agree_to_the_millisecond(
+    tmp_path: Path, eagerness: Any, form: str | None
+) -> None:
+    pytest.importorskip("onnxruntime")
+    path = joined(tmp_path, "cards_001", "cards_002", "cards_003")
+    found = await verified(path, rt.SemanticVAD(eagerness=eagerness), input_format=form)
+    agreed = found.agreement
+    assert (found.percent, agreed.start_p95_ms, agreed.end_p95_ms) == (100, 0, 0)
+    assert found.table.emulator_end_ms.notna().all()
+    assert found.notes == ()
+
+
 @pytest.mark.parametrize("eagerness", ["high", "low"])
 @virtual
-async def test_of_semantic_turns_the_beginnings_are_compared(
-    tmp_path: Path, eagerness: Any
+async def test_where_the_model_is_not_here_beginnings_are_compared(
+    tmp_path: Path, eagerness: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("realtime_nb.recordings.verify.turn_model", lambda: None)
     path = joined(tmp_path, "cards_001", "cards_002", "cards_003")
     found = await verified(path, rt.SemanticVAD(eagerness=eagerness))
     assert (found.percent, found.agreement.start_p95_ms) == (100, 0)

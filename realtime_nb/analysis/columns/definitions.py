@@ -21,6 +21,7 @@ from realtime_nb.analysis.columns.figure_tables import (
     FINDINGS,
     METRICS,
 )
+from realtime_nb.analysis.columns.lab_tables import LAB_SCORES
 from realtime_nb.analysis.columns.session_tables import SESSIONS
 from realtime_nb.analysis.columns.sweep_tables import SWEEP
 from realtime_nb.analysis.columns.turn_tables import LATENCIES, SPEECH_TABLE, TURNS
@@ -36,6 +37,7 @@ TABLES: Mapping[str, Table] = {
         SESSIONS,
         AGREEMENT,
         SWEEP,
+        LAB_SCORES,
     )
 }
 """All tables by name."""

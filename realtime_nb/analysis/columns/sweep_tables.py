@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from realtime_nb.analysis.columns.column import Column, Table
 
-__all__ = ["SWEEP"]
+__all__ = ["FALSE_STARTS", "MISSED_TURNS", "SPLIT_TURNS", "SWEEP"]
+
+SPLIT_TURNS = "Labelled turns whose end was decided before it had come: the user was cut off."
+FALSE_STARTS = "Turns taken that are of no labelled turn."
+MISSED_TURNS = "Labelled turns of which no turn was taken."
 
 _ASKED = "what was asked for"
 _MACHINE = "the state machine of the local server, over the engine's probabilities"
@@ -52,22 +56,19 @@ SWEEP = Table(
         ),
         _count("turns", "Turns that were taken.", _MACHINE, ""),
         _count("labelled_turns", "Turns that are labelled."),
-        _count(
-            "split_turns",
-            "Labelled turns whose end was decided before it had come: the user was cut off.",
-        ),
+        _count("split_turns", SPLIT_TURNS),
         *_share(
             "split",
             "The part of the labelled turns that was split.",
             f"{_UNLABELLED}, or no turn is labelled",
         ),
-        _count("false_starts", "Turns taken that are of no labelled turn."),
+        _count("false_starts", FALSE_STARTS),
         *_share(
             "false_start",
             "The part of the turns taken that are false starts.",
             f"{_UNLABELLED}, or no turn was taken",
         ),
-        _count("missed_turns", "Labelled turns of which no turn was taken."),
+        _count("missed_turns", MISSED_TURNS),
         *_share(
             "missed",
             "The part of the labelled turns that was missed.",

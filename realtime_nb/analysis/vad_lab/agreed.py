@@ -1,43 +1,28 @@
-"""How far the state machine here and the server's turn detection say the same."""
+"""Whether what ghosts say may be taken for what the server would do."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+
+from realtime_nb.analysis.agreement import Agreement, Span, agreement
 
 __all__ = ["TRUSTED_SHARE", "LabAgreement", "agreed"]
 
 TRUSTED_SHARE = 0.85
 """Ghosts are not to be trusted below."""
 
-_TOLERANCE_MS = 100.0
-_FEWEST_PAIRS = 3
 
-Span = tuple[float, float]
-"""Start and end in ms; NaN for an end that is not known."""
-
-
-@dataclass(frozen=True, slots=True)
-class LabAgreement:
+@dataclass(frozen=True, repr=False)
+class LabAgreement(Agreement):
     """How far emulator and server agree on where turns begin and end.
 
     Attributes:
-        share: turns of both sides on which they agree; NaN where there is none.
-        offset_ms: by how much the server is later, by the pairs; 0 where there are too few.
-        spread_ms: how far starts and ends are apart once that is taken off, in the median; NaN
-            where there is no pair.
-        matched: pairs.
-        server_turns, emulated_turns: of each side.
+        starts_only: whether turns were compared of which the server alone tells the end.
     """
 
-    share: float
-    offset_ms: float
-    spread_ms: float
-    matched: int
-    server_turns: int
-    emulated_turns: int
+    starts_only: bool = False
 
     @property
     def trusted(self) -> bool:
@@ -52,53 +37,20 @@ class LabAgreement:
         """The same in a sentence."""
         if math.isnan(self.share):
             return "Nothing to compare yet: neither the server nor the emulator has heard a turn."
-        agreement = f"{100 * self.share:.0f} % agreement with the server"
+        told = f"{self.percent:.0f} % agreement with the server"
         if not self.matched:
-            return f"{agreement}: no turn was heard by both."
+            return f"{told}: no turn was heard by both."
         offset = f", {self.offset_ms:+.0f} ms taken off" if self.offset_ms else ""
+        starts = " It is about beginnings: by semantic_vad, a model ends turns."
         return (
-            f"{agreement}, {self.spread_ms:.0f} ms apart in the median{offset} "
-            f"(calibrated on {self.matched} turns)."
+            f"{told}, {self.spread_ms:.0f} ms apart in the median{offset} (calibrated on "
+            f"{self.matched} turns).{starts if self.starts_only else ''}"
         )
 
 
-def agreed(server: Sequence[Span], emulated: Sequence[Span]) -> LabAgreement:
-    """Compares turns of both sides, each in order of time."""
-    pairs = _pairs(server, emulated)
-    starts = [one[0] - other[0] for one, other in pairs]
-    offset_ms = median(starts) if len(starts) >= _FEWEST_PAIRS else 0.0
-    apart = [
-        [abs(a - b - offset_ms) for a, b in zip(one, other, strict=True) if not math.isnan(a - b)]
-        for one, other in pairs
-    ]
-    agreeing = sum(max(each) <= _TOLERANCE_MS for each in apart)
-    rows = len(server) + len(emulated) - len(pairs)
-    every = [value for each in apart for value in each]
-    return LabAgreement(
-        agreeing / rows if rows else math.nan,
-        offset_ms,
-        median(every) if every else math.nan,
-        len(pairs),
-        len(server),
-        len(emulated),
-    )
-
-
-def _pairs(server: Sequence[Span], emulated: Sequence[Span]) -> list[tuple[Span, Span]]:
-    """Returns those that overlap, one to one."""
-    pairs = []
-    i = j = 0
-    while i < len(server) and j < len(emulated):
-        (a, b), (c, d) = (_closed(span) for span in (server[i], emulated[j]))
-        if b <= c:
-            i += 1
-        elif d <= a:
-            j += 1
-        else:
-            pairs.append((server[i], emulated[j]))
-            i, j = i + 1, j + 1
-    return pairs
-
-
-def _closed(span: Span) -> Span:
-    return span[0], math.inf if math.isnan(span[1]) else span[1]
+def agreed(
+    server: Sequence[Span], emulated: Sequence[Span], starts_only: bool = False
+) -> LabAgreement:
+    """Compares turns of both sides."""
+    found = agreement(server, emulated)
+    return LabAgreement(found.turns, found.offset_ms, found.tolerance_ms, starts_only)

@@ -12,7 +12,7 @@ __all__ = ["change_sentence"]
 _BY_LABELS = (
     ("split_turns", "split turns"),
     ("false_starts", "false starts"),
-    ("missed_speech", "missed"),
+    ("missed_turns", "missed"),
 )
 
 

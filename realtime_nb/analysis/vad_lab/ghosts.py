@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
-from realtime_nb.analysis.vad_lab.run import Run, RunSpan
+from realtime_nb.analysis.vad_lab.pause_answers import PauseAnswers
+from realtime_nb.analysis.vad_lab.run import Run, RunSpan, run_settings
 from realtime_nb.analysis.vad_lab.settings import whole_detection
 from realtime_nb.analysis.vad_lab.track import SpeechTrack
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.config import patient
 from realtime_nb.protocol.fields import SemanticVAD, ServerVAD
-from realtime_nb.protocol.input_buffer import turn_settings
+from realtime_nb.protocol.semantic_turns import SemanticSettings
 from realtime_nb.protocol.turn_detection import SWITCHES, detection_code
 from realtime_nb.protocol.turns import TurnSettings
 from realtime_nb.protocol.wire import JsonObject
@@ -39,17 +40,21 @@ class Ghost:
     Attributes:
         detection: what a session would be asked for.
         settings: what the state machine runs on.
+        since_ms: where in the input it begins: of ``semantic_vad``, audio is to be judged, and of a
+            session not all is kept.
     """
 
     name: str
     detection: JsonObject
-    settings: TurnSettings
+    settings: TurnSettings | SemanticSettings
+    since_ms: float = 0.0
 
     @property
     def code(self) -> str:
         """The settings as code."""
         shown = {name: value for name, value in self.detection.items() if name not in SWITCHES}
-        return detection_code(shown)
+        since = f", since {self.since_ms / 1000:.1f} s" if self.since_ms else ""
+        return f"{detection_code(shown)}{since}"
 
 
 class Ghosts:
@@ -57,10 +62,12 @@ class Ghosts:
 
     Args:
         track: what they run over.
+        answers: of a turn model, which ``semantic_vad`` takes.
     """
 
-    def __init__(self, track: SpeechTrack) -> None:
+    def __init__(self, track: SpeechTrack, answers: PauseAnswers | None = None) -> None:
         self._track = track
+        self._answers = answers
         self._ghosts: dict[str, Ghost] = {}
         self._runs: dict[str, Run] = {}
 
@@ -84,6 +91,18 @@ class Ghosts:
         """
         name = self._checked_name(name)
         ghost = _ghost(name, settings, live)
+        first_frame = 0
+        if isinstance(ghost.settings, SemanticSettings):
+            if self._answers is None:
+                raise ConfigurationError(
+                    f"Ghost {name!r} can't be semantic_vad: nobody judges its pauses, as there is "
+                    "no turn model. Run: pip install 'realtime_nb[local]'; or give rt.ServerVAD(…)."
+                )
+            first_frame = self._answers.first_frame
+            if first_frame:
+                since = self._track.frames(first_frame).start_ms[:1].tolist()
+                since_ms = since[0] if since else self._track.now_ms
+                ghost = replace(ghost, since_ms=since_ms)
         counted = [one for one in self._ghosts if one != CANDIDATE]
         if name not in self._ghosts and name != CANDIDATE and len(counted) >= MOST_GHOSTS:
             raise ConfigurationError(
@@ -91,7 +110,7 @@ class Ghosts:
                 f"most. Remove one of {', '.join(counted)}."
             )
         self._ghosts[name] = ghost
-        self._runs[name] = Run(self._track, ghost.settings)
+        self._runs[name] = Run(self._track, ghost.settings, self._answers, first_frame=first_frame)
 
     def rename(self, name: str, new: str) -> None:
         """Gives one another name; it keeps its place.
@@ -111,7 +130,7 @@ class Ghosts:
             )
         names = [new if one == name else one for one in self._ghosts]
         old = zip(names, self._ghosts.values(), self._runs.values(), strict=True)
-        kept = [(one, Ghost(one, ghost.detection, ghost.settings), run) for one, ghost, run in old]
+        kept = [(one, replace(ghost, name=one), run) for one, ghost, run in old]
         self._ghosts = {one: ghost for one, ghost, _ in kept}
         self._runs = {one: run for one, _, run in kept}
 
@@ -176,12 +195,10 @@ def _ghost(name: str, settings: Settings, live: JsonObject | None) -> Ghost:
             "{'threshold': 0.6}."
         )
     told: JsonObject = msgspec.to_builtins(settings)
-    if told.get("type", "server_vad") != "server_vad":
-        raise ConfigurationError(
-            f"Ghost {name!r} can't be semantic_vad: what it would have decided hangs on audio that "
-            "is not kept. Give rt.ServerVAD(…); on a recording, rt.sweep compares both."
-        )
-    by_live = isinstance(settings, Mapping) and live is not None and live["type"] == "server_vad"
-    base = live if by_live else patient({"type": "server_vad"})
+    kind = told.get("type", "server_vad")
+    by_live = isinstance(settings, Mapping) and live is not None and live["type"] == kind
+    base = live if by_live else patient({"type": kind})
     detection = whole_detection(base, **told)
-    return Ghost(name, detection, turn_settings(detection))
+    found = run_settings(detection, has_model=True)
+    assert found is not None
+    return Ghost(name, detection, found)

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from realtime_nb.analysis.agreement import reported_spans
 from realtime_nb.analysis.vad_lab.agreed import LabAgreement, agreed
 from realtime_nb.analysis.vad_lab.deafness import Deafness, deaf_stretches
 from realtime_nb.analysis.vad_lab.evidence import change_sentence
@@ -26,8 +27,13 @@ from realtime_nb.analysis.vad_lab.labels import (
     label_lines,
     true_spans,
 )
-from realtime_nb.analysis.vad_lab.pauses import Completion, Pauses
-from realtime_nb.analysis.vad_lab.run import Run, RunSpan
+from realtime_nb.analysis.vad_lab.pause_answers import (
+    Completeness,
+    HeardAudio,
+    PauseAnswers,
+    PauseQuestion,
+)
+from realtime_nb.analysis.vad_lab.run import Completion, Run, RunSpan, run_settings
 from realtime_nb.analysis.vad_lab.scores import LabScore, ScoredTurn, score, scores_frame
 from realtime_nb.analysis.vad_lab.settings import (
     SettingsLog,
@@ -45,9 +51,10 @@ from realtime_nb.audio.speech_engines import speech_engine
 from realtime_nb.protocol.audio_formats import PCM, format_of, session_format
 from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import Conversation
-from realtime_nb.protocol.input_buffer import SpeechDetector, turn_settings
+from realtime_nb.protocol.input_buffer import SpeechDetector
 from realtime_nb.protocol.records import Speech
 from realtime_nb.protocol.turn_detection import detection_code
+from realtime_nb.protocol.turns import TurnSettings
 from realtime_nb.protocol.wire import JsonObject, WireEvent
 
 __all__ = ["CANDIDATE", "ServerSpan", "TurnLab"]
@@ -83,8 +90,10 @@ class TurnLab:
         engine: by name, what makes the speech probabilities.
         detector_for: instead of an engine: makes a detector for a session's ``format`` object.
         voiced_ms: where in the audio there is a voice, where that is known already.
-        completeness: a turn model, where there is one: takes bytes as they are on the wire and the
-            name of their format, and returns how likely it is that who speaks has finished.
+        completeness: a turn model, where there is one; or `LATER`, where somebody takes its
+            questions from :meth:`take_question`.
+        same_model: whether it is the one by which the server ends turns under ``semantic_vad``.
+        sound: all of the audio, where it is kept; else what was heard long ago can't be judged.
 
     Attributes:
         muted: whether nobody can be heard: then the server is not deaf.
@@ -97,7 +106,9 @@ class TurnLab:
         engine: str = "silero",
         detector_for: Callable[[JsonObject], SpeechDetector] | None = None,
         voiced_ms: Sequence[TimeSpan] | None = None,
-        completeness: Callable[[bytes, str], float] | None = None,
+        completeness: Completeness | None = None,
+        same_model: bool = False,
+        sound: HeardAudio | None = None,
     ) -> None:
         speech_engine(engine)
         self._conversation = conversation
@@ -109,12 +120,15 @@ class TurnLab:
             audio.connection_ms,
             self._from_ms - audio.connection_ms,
         )
-        self._live = Run(self._track)
-        self._ghosts = Ghosts(self._track)
+        self._answers = None
+        if completeness is not None:
+            self._answers = PauseAnswers(self._track, completeness, sound)
+        self._live = Run(self._track, answers=self._answers if same_model else None)
+        self._pauses = Run(self._track, answers=self._answers, every_pause=True)
+        self._ghosts = Ghosts(self._track, self._answers)
         self._settings = SettingsLog()
         self._stepping = Stepping(conversation, self._track, self._settings, self._rewind)
         self._voice = ReferenceVoice(conversation, self._from_ms, voiced_ms)
-        self._pauses = None if completeness is None else Pauses(self._track, completeness)
         self._labels = Labels()
         self.muted = False
 
@@ -144,6 +158,7 @@ class TurnLab:
 
     def _rewind(self, index: int, frame: int) -> None:
         self._live.rewind(index, frame)
+        self._pauses.rewind(index, frame)
         self._ghosts.rewind(index, frame)
 
     # --- audio ---
@@ -179,12 +194,36 @@ class TurnLab:
 
     def _hear(self, payload: bytes) -> None:
         self._track.push(payload)
-        if self._pauses is not None:
-            self._pauses.push(payload)
+        if self._answers is not None:
+            self._answers.push(payload)
+            self._ask()
+            self._answers.forget_old()
+
+    def _ask(self) -> None:
+        """Has everything that asks a turn model hear what has come, while its audio is there."""
+        for run in (self._live, self._pauses, self._ghosts):
+            run.advance()
 
     def completions(self, since_ms: float = 0.0) -> list[Completion]:
-        """Returns how finished turns sounded at their pauses; nothing without a turn model."""
-        return [] if self._pauses is None else self._pauses.since(since_ms)
+        """Returns how finished turns sounded at their pauses, by the eagerness in force, or that of
+        ``auto``; nothing without a turn model."""
+        if self._answers is None:
+            return []
+        self._pauses.advance()
+        return self._pauses.completions(since_ms)
+
+    def take_question(self) -> PauseQuestion | None:
+        """Returns the next question for the turn model, if any; who takes it answers it."""
+        if self._answers is None:
+            return None
+        self._ask()
+        return self._answers.take()
+
+    def answer(self, question: PauseQuestion, probability: float) -> None:
+        """Takes the model's answer, NaN where it failed."""
+        if self._answers is not None:
+            self._answers.answer(question, probability)
+            self._ask()
 
     # --- the server ---
 
@@ -219,21 +258,15 @@ class TurnLab:
 
     def agreement(self) -> LabAgreement:
         """Returns how far server and emulator agree so far."""
-        server = [
-            (one.start_ms, math.nan if one.end_ms is None else one.end_ms)
-            for one in self.server_spans()
-            if one.start_ms >= self._from_ms
-        ]
-        emulated = self.live_spans()
+        server = reported_spans(self._conversation.speech, self._from_ms)
         # The emulator is ahead of what the server says of its last turn.
         last_ms = server[-1][0] if server else -math.inf
         recent_ms = max(last_ms + _ON_ITS_WAY_MS / 10, self.now_ms - _ON_ITS_WAY_MS)
-        compared = [
-            (one.start_ms, one.end_ms if one.how == "stopped" else math.nan)
-            for one in emulated
-            if one.start_ms <= recent_ms
+        compared = [one for one in self.live_spans() if one.start_ms <= recent_ms]
+        emulated = [
+            (one.start_ms, one.end_ms if one.how == "stopped" else math.nan) for one in compared
         ]
-        return agreed(server, compared)
+        return agreed(server, emulated, any(one.how == "told" for one in compared))
 
     def deafness(self) -> Deafness | None:
         """Returns what the server does not hear now; None where it hears, or need not."""
@@ -339,10 +372,11 @@ class TurnLab:
         """Returns how settings do on all that was heard; without turns where silence alone does not
         end them."""
         true_ms = self.true_spans() if self._labels.all else None
-        known = detection is not None and detection["type"] == "server_vad"
+        settings = run_settings(detection, self._answers is not None)
+        known = isinstance(settings, TurnSettings) and (detection or {})["type"] == "server_vad"
         turns = []
-        if detection is not None and known:
-            run = Run(self._track, turn_settings(detection))
+        if settings is not None and known:
+            run = Run(self._track, settings)
             run.advance()
             turns = [_judged(one) for one in run.spans()]
         found = score("", detection_code(detection), turns, self.voiced_ms(), true_ms)
@@ -428,7 +462,7 @@ class TurnLab:
 
 
 def _judged(span: RunSpan) -> ScoredTurn:
-    stop_ms = span.end_ms if span.how == "stopped" else math.nan
+    stop_ms = span.end_ms if span.how in ("stopped", "told") else math.nan
     return ScoredTurn(span.onset_ms, span.offset_ms, stop_ms)
 
 

@@ -115,6 +115,11 @@ class SpeechTrack:
         return self._base_ms + max(0, self._bytes) // self._format.bytes_per_ms
 
     @property
+    def stretch_bytes(self) -> int:
+        """How much audio has come since the newest stretch began, as it is on the wire."""
+        return self._bytes
+
+    @property
     def now_ms(self) -> float:
         """The same on the clock of the session."""
         return self._origin_ms + self.position_ms

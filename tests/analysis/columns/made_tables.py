@@ -17,6 +17,7 @@ from realtime_nb.analysis.comparison import compare
 from realtime_nb.analysis.cost.comparison import compare_costs
 from realtime_nb.analysis.exports import TABLES
 from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.analysis.vad_lab.scores import ScoredTurn, score, scores_frame
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.events import JsonObject
@@ -37,6 +38,9 @@ def tables_of(rec: Recorded) -> dict[str, pd.DataFrame]:
     spans = [(0.0, 500.0)] if len(rec.input) else []
     found["agreement"] = agreement(spans, [*spans, (900.0, math.nan)][: 2 * len(spans)]).table
     found |= {"sweep": rt.sweep(DATA / "cards_001.wav", threshold=[0.5, 1.0]).table}
+    lab = [ScoredTurn(100, 900, 1_124)] if len(rec.input) else []
+    judged = [score("x", "", lab, [], true_ms) for true_ms in (None, [(100, 900)])]
+    found["lab_scores"] = scores_frame(judged[: 2 * len(lab)])
     return {**found, "sessions": run_on_virtual_clock(_sessions())}
 
 

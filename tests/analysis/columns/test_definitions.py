@@ -12,7 +12,7 @@ from realtime_nb.analysis.columns.definitions import TABLES
 from realtime_nb.analysis.exports import TABLES as OF_A_RECORDING
 from tests.analysis.columns.made_tables import recordings, tables_of
 
-FLAGS = {"agrees", "interrupted", "had_calls", "false", "user_cut_off"}
+FLAGS = {"agrees", "grey", "interrupted", "had_calls", "false", "user_cut_off"}
 OBJECTS = {
     *("calls", "agent_items", "response_ids", "evidence"),
     *("cut_response_ids", "not_restored"),
@@ -27,6 +27,7 @@ COUNTS = {
 NUMBERS = {
     *("threshold", "echo_score", "value", "p50", "p90", "p95", "min", "max", "usd"),
     *("a", "b", "delta", "low", "high", "usd_per_conversation", "usd_per_minute"),
+    *("precision", "recall"),
 }
 
 

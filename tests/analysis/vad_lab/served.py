@@ -13,13 +13,33 @@ from realtime_nb.protocol.connections import ConnectionKind, ConnectionReport
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.input_buffer import SpeechDetector
+from realtime_nb.protocol.listening import JudgeTurn
 from realtime_nb.protocol.server import ServerProtocol
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.testing import CountingIds, LoudnessDetector, silence, tone
 
-__all__ = ["PCM_PER_MS", "Served", "talk"]
+__all__ = ["PCM_PER_MS", "Model", "Served", "talk"]
 
 PCM_PER_MS = 48
+
+
+class Model:
+    """Says what it is told to, question by question, and keeps what it was asked."""
+
+    def __init__(self, *answers: float) -> None:
+        self.answers = list(answers)
+        self.known: dict[bytes, float] = {}
+        self.asked: list[tuple[bytes, str]] = []
+
+    def of(self, audio: bytes) -> float:
+        """Returns the answer, the same each time."""
+        if audio not in self.known:
+            self.known[audio] = self.answers.pop(0)
+        return self.known[audio]
+
+    def __call__(self, audio: bytes, format_type: str) -> float:
+        self.asked.append((audio, format_type))
+        return self.of(audio)
 
 
 class Served:
@@ -32,12 +52,16 @@ class Served:
         self,
         detector_for: Callable[[JsonObject], SpeechDetector] = LoudnessDetector,
         voiced_ms: Sequence[tuple[float, float]] | None = (),
+        completeness: Callable[[bytes, str], float] | None = None,
+        same_model: bool = True,
     ) -> None:
+        self.completeness, self.same_model = completeness, same_model
         self.server = ServerProtocol(
             model="local",
             new_id=CountingIds(),
             detector_for=detector_for,
             expires_at=1_800_000_000,
+            turn_model=completeness is not None,
         )
         self.conversation = Conversation()
         self.detector_for = detector_for
@@ -51,7 +75,13 @@ class Served:
 
     def new_lab(self) -> TurnLab:
         """One that hears from now on."""
-        return TurnLab(self.conversation, detector_for=self.detector_for, voiced_ms=self.voiced_ms)
+        return TurnLab(
+            self.conversation,
+            detector_for=self.detector_for,
+            voiced_ms=self.voiced_ms,
+            completeness=self.completeness,
+            same_model=self.same_model,
+        )
 
     def receive(self, count: int | None = None) -> None:
         """Lets the session have what the server has said, or the first of it."""
@@ -76,8 +106,21 @@ class Served:
 
     def collect(self) -> None:
         """Puts what the server says on the line."""
+        jobs = self.server.jobs_to_run()
+        while jobs:
+            for job in jobs:
+                if isinstance(job, JudgeTurn) and self.completeness is not None:
+                    self.server.receive_completeness(job.question, self._said_of(job))
+            jobs = self.server.jobs_to_run()
         self.held += self.server.events_to_send()
-        self.server.jobs_to_run()
+
+    def _said_of(self, job: JudgeTurn) -> float:
+        """The server has an answer of the same model without asking for the lab's."""
+        model = self.completeness
+        assert model is not None
+        if isinstance(model, Model):
+            return model.of(job.audio)
+        return model(job.audio, job.audio_format["type"])
 
     def send(self, kind: str, pcm: bytes | None = None, **fields: Any) -> None:
         """Sends an event; the server has it at once."""

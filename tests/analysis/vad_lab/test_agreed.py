@@ -57,3 +57,11 @@ def test_of_nothing_nothing_is_said() -> None:
     assert found.trusted
     assert "Nothing to compare" in found.words
     assert agreed([], TURNS).words == "0 % agreement with the server: no turn was heard by both."
+
+
+def test_where_only_the_server_tells_ends_it_says_so() -> None:
+    told = [(start, math.nan) for start, _ in TURNS]
+    found = agreed(TURNS, told, starts_only=True)
+    assert (found.share, found.spread_ms) == (1, 0)
+    assert found.words.endswith("It is about beginnings: by semantic_vad, a model ends turns.")
+    assert "beginnings" not in agreed(TURNS, TURNS).words

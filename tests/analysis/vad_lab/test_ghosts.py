@@ -105,7 +105,7 @@ def test_settings_that_are_none_change_nothing(ghosts: Ghosts, settings: Any, wo
     ghosts.put("a", {"threshold": 0.8})
     with pytest.raises(ConfigurationError, match=words):
         ghosts.put("a", settings)
-    assert ghosts.get("a").settings.threshold == 0.8
+    assert ghosts.get("a").detection["threshold"] == 0.8
 
 
 def test_one_that_is_not_there_is_asked_for_in_vain(ghosts: Ghosts) -> None:

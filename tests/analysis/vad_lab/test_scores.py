@@ -24,7 +24,7 @@ def judged(*turns: ScoredTurn, true_ms: list[tuple[float, float]] | None = None)
 
 def test_each_true_turn_has_one_of_its_own() -> None:
     found = judged(*(turn(start, end + 50) for start, end in TRUE), true_ms=TRUE)
-    assert (found.turns, found.split_turns, found.false_starts, found.missed_speech) == (4, 0, 0, 0)
+    assert (found.turns, found.split_turns, found.false_starts, found.missed_turns) == (4, 0, 0, 0)
     assert (found.precision, found.recall) == (1, 1)
     assert found.wait_mean_ms == found.wait_p50_ms == 274
     assert (found.truth, found.reasons) == ("label", {})
@@ -37,7 +37,7 @@ def test_faults_are_counted() -> None:
         turn(5_000, 8_900),  # two in one
         true_ms=TRUE,  # the last is missed
     )
-    assert (found.turns, found.split_turns, found.false_starts, found.missed_speech) == (4, 1, 1, 1)
+    assert (found.turns, found.split_turns, found.false_starts, found.missed_turns) == (4, 1, 1, 1)
     assert (found.precision, found.recall) == (0, 0)
     # What ended too soon has not waited; that of two in one ends after the second, at 9124.
     assert found.wait_mean_ms == pytest.approx((224 + 124) / 2)
@@ -63,7 +63,7 @@ def test_a_turn_that_goes_on_has_not_waited_and_splits_nothing() -> None:
 
 def test_nothing_is_guessed_without_labels() -> None:
     found = judged(turn(1_000, 3_050))
-    unknown = ("split_turns", "false_starts", "missed_speech", "precision", "recall")
+    unknown = ("split_turns", "false_starts", "missed_turns", "precision", "recall")
     assert all(math.isnan(getattr(found, name)) for name in unknown)
     assert set(found.reasons) == set(unknown)
     assert (found.turns, found.wait_mean_ms, found.truth) == (1, 274, "detector")
@@ -98,7 +98,7 @@ def test_counts_are_those_of_looking_at_every_pair(
         return max(one[0], other[0]) < min(one[1], other[1])
 
     assert found.false_starts == sum(not any(common(a, b) for b in true_ms) for a in found_ms)
-    assert found.missed_speech == sum(not any(common(a, b) for a in found_ms) for b in true_ms)
+    assert found.missed_turns == sum(not any(common(a, b) for a in found_ms) for b in true_ms)
     split = [any(common(a, b) and a[1] < b[1] for a in found_ms) for b in true_ms]
     assert found.split_turns == sum(split)
 
