@@ -10,22 +10,15 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from realtime_nb.errors.secret_shapes import (
+    REMOVED,
+    SECRET_CHARS,
+    SUSPICIOUS,
+    without_shapes,
+)
 from realtime_nb.protocol.events import JsonObject
 
-__all__ = [
-    "REMOVED",
-    "SECRET_CHARS",
-    "may_hold_secrets",
-    "without_known",
-    "without_secrets",
-    "without_shapes",
-]
-
-REMOVED = "[removed]"
-"""What stands where a secret was."""
-
-SECRET_CHARS = 6
-"""A text of fewer characters is no key, and taking it out would only spoil what it is part of."""
+__all__ = ["may_hold_secrets", "without_known", "without_secrets"]
 
 _DEEPEST = 200
 """What is nested deeper is left out: nobody meant it, and it may hold anything."""
@@ -43,40 +36,13 @@ _ENDINGS = (
     *("accesstoken", "refreshtoken", "idtoken", "authtoken", "bearertoken", "sessiontoken"),
     *("ephemeraltoken", "apitoken", "securitytoken", "hftoken", "githubtoken", "usertoken"),
 )
-_SUSPICIOUS = re.compile(
-    rb"auth|key|secret|token|passw|passphrase|pwd|cookie|headers|credential|jwt|signature|bearer"
-    rb"|://|sig=|code=|[sr]k[-_]|ek_|sess-|gh[opsu]_|github_pat_|hf_|xox[abeprs]-|AKIA|AIza|eyJ",
-    re.I,
-)
-
-_SHAPES = re.compile(
-    r"(?<![A-Za-z0-9])(?:"
-    r"[sr]k[-_][\w*-]{6,}"  # OpenAI, Anthropic, Stripe; a server masks the middle with stars
-    r"|gsk_\w{8,}|ek_\w{6,}|sess-\w{8,}|hf_\w{12,}|gh[opsu]_\w{12,}|github_pat_\w{12,}"
-    r"|xox[abeprs]-[\w-]{8,}|AKIA[A-Z0-9]{12,}|AIza[\w-]{20,}"
-    r"|eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"  # a JSON web token
-    r")"
-)
-_BEARER = re.compile(
-    r"(?i:\b(bearer)(?:\s|%20|\+)+)((?=[^\s\"'\\,;]*[^A-Za-z\s\"'\\,;.])[^\s\"'\\,;]{6,}"
-    r"|[A-Za-z]{16,})"
-)
-_BASIC = re.compile(r"(?i:\b(authorization)(\W{1,6}basic\s+))[\w+/=-]{4,}")
-_NAMED = re.compile(
-    r"(?i)([\"']?)\b((?:[\w-]{0,40}?)(?:api[_-]?key|secret(?:[_-]key)?|access[_-]?key|private[_-]?key"
-    r"|ephemeral[_-]key|(?:access|refresh|auth|id|session|api|bearer)[_-]token|token|password|passwd"
-    r"|passphrase|authorization|credentials?|cookie|subscription[_-]?key|x-amz-signature))(\\*\1\s*[:=]\s*)"
-    r"(?:(\\*\"|')((?:(?!\4)[^\n]){1,4000}?)\4|([^\s\"'\\,;&{}()\[\]<>]{4,}))"
-)
-_USER_IN_URL = re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://)[^\s/?#@\"']+@", re.I)
-_QUERY_VALUE = re.compile(r"([?&](?:key|sig|code|auth|jwt|pwd)=)[^&\s\"'#\\]+", re.I)
 _URL_NAME = re.compile(r"(?:url|uri|href|endpoint)$")
 _QUERY = re.compile(r"[?#].*$", re.DOTALL)
 
 
 def may_hold_secrets(encoded: bytes) -> bool:
     """Tells whether compact JSON has anything that `without_secrets` would look at; quick."""
-    return _SUSPICIOUS.search(encoded) is not None
+    return SUSPICIOUS.search(encoded) is not None
 
 
 def without_secrets(content: Mapping[str, Any]) -> JsonObject:
@@ -89,20 +55,6 @@ def without_secrets(content: Mapping[str, Any]) -> JsonObject:
     under ``properties`` are the names of parameters, a parameter's description stays.
     """
     return _cleaned_fields(content, described=False, depth=0)
-
-
-def without_shapes(text: str) -> str:
-    """Returns a text without what looks like a secret: keys of known forms, what follows ``Bearer``
-    or the name of a secret, and the user of an address."""
-    if not _SUSPICIOUS.search(text.encode("utf-8", "replace")):
-        return text
-    text = _SHAPES.sub(REMOVED, text)
-    text = _BEARER.sub(rf"\1 {REMOVED}", text)
-    text = _BASIC.sub(rf"\1\2{REMOVED}", text)
-    if "://" in text:
-        text = _USER_IN_URL.sub(rf"\1{REMOVED}@", text)
-        text = _QUERY_VALUE.sub(rf"\1{REMOVED}", text)
-    return _NAMED.sub(_without_value, text)
 
 
 def without_known(value: Any, secrets: Iterable[str]) -> Any:
@@ -160,13 +112,3 @@ def _inside(key: str, value: object, described: bool, depth: int) -> object:
     if isinstance(value, dict):
         return _cleaned_fields(value, key == "properties" and not described, depth + 1)
     return value
-
-
-def _without_value(found: re.Match[str]) -> str:
-    """Returns a name and what joins it to its value; in running text a word stays a word."""
-    quote, name, joint, value_quote, quoted, plain = found.groups()
-    if quoted is not None:
-        return f"{quote}{name}{joint}{value_quote}{REMOVED}{value_quote}"
-    if "=" not in joint and plain.isalpha() and len(plain) < 16:
-        return found[0]
-    return f"{quote}{name}{joint}{REMOVED}"

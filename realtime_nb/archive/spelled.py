@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from realtime_nb.archive.redaction import REMOVED, SECRET_CHARS, without_known
+from realtime_nb.archive.redaction import without_known
+from realtime_nb.errors.secret_shapes import REMOVED, SECRET_CHARS
 from realtime_nb.protocol.events import JsonObject
 
 __all__ = ["SpelledSecrets"]

@@ -32,6 +32,7 @@ from websockets.typing import Subprotocol
 from realtime_nb.audio.frame_detector import FrameDetector
 from realtime_nb.audio.turn_model import turn_model
 from realtime_nb.errors import ConfigurationError, at_call
+from realtime_nb.errors.secret_shapes import note_keys
 from realtime_nb.local import admission, client_socket
 from realtime_nb.local.client_socket import CLOSE_S, ClientSocket
 from realtime_nb.local.connection import Connection, close_socket, cut, new_id
@@ -144,6 +145,7 @@ class LocalServer:
         self.engines = engines
         self.port = port
         self.token = token
+        note_keys([token])
         self._pace = pace
         self._session_s = session_s
         self._max_connections = max_connections

@@ -88,4 +88,4 @@ class NamedOptions(StructMeta):
                 raise ConfigurationError(
                     f"{cls.__name__} takes its options by name: {named}; not {args[0]!r}."
                 )
-        return super().__call__(**options)
+            return super().__call__(**options)

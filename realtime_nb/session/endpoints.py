@@ -6,13 +6,15 @@ import html
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Literal
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
-from realtime_nb.archive.redaction import without_known, without_shapes
+from realtime_nb.archive.redaction import without_known
 from realtime_nb.errors import ConfigurationError, at_call
+from realtime_nb.errors.secret_shapes import note_keys, without_shapes
 from realtime_nb.protocol.option_names import takes_names
 
 __all__ = ["DEFAULT_MODEL", "Endpoint", "azure", "local", "openai", "resolve"]
@@ -58,6 +60,7 @@ class Endpoint:
         object.__setattr__(self, "url", self.url.strip())
         headers = {name: _sendable(name, value) for name, value in dict(self.headers).items()}
         object.__setattr__(self, "headers", headers)
+        note_keys(_keys_in(headers))
         try:
             parts = urlsplit(self.url)
             usable = parts.scheme in ("ws", "wss") and bool(parts.hostname)
@@ -66,8 +69,8 @@ class Endpoint:
         except ValueError:
             usable = False
         if not usable:
-            # Only what can't be a key is shown of it.
-            shown = without_shapes(self.url.split("?")[0].split("#")[0].split("@")[-1])
+            # Neither its query nor its user is shown.
+            shown = self.url.split("?")[0].split("#")[0].split("@")[-1]
             raise ConfigurationError(
                 f"{shown!r} is not a Realtime URL. Use 'local', 'openai', or a URL such as "
                 "ws://127.0.0.1:8000/v1/realtime."
@@ -109,9 +112,7 @@ class Endpoint:
         query = parse_qsl(parts.query)
         found = [value for name, value in query if name not in _OPEN_PARAMETERS]
         found += [unquote(part) for part in (parts.password, parts.fragment) if part]
-        for value in self.headers.values():
-            scheme = next((one for one in _SCHEMES if value.lower().startswith(one)), "")
-            found += [value, value[len(scheme) :].strip()]
+        found += _keys_in(self.headers)
         return list(dict.fromkeys(form for one in found for form in _forms(one)))
 
     def without_own(self, text: str) -> str:
@@ -122,6 +123,15 @@ class Endpoint:
         """Returns what somebody else wrote, without the keys that we connect with and without what
         looks like one."""
         return without_shapes(self.without_own(text))
+
+
+def _keys_in(headers: Mapping[str, str]) -> list[str]:
+    """Returns what headers hold, with the scheme and without."""
+    found: list[str] = []
+    for value in headers.values():
+        scheme = next((one for one in _SCHEMES if value.lower().startswith(one)), "")
+        found += [value, value[len(scheme) :].strip()]
+    return found
 
 
 def _forms(secret: str) -> tuple[str, ...]:

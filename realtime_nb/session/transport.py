@@ -17,9 +17,10 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidProxy, InvalidStatus, ProxyError
 
-from realtime_nb.archive.redaction import without_known, without_shapes
+from realtime_nb.archive.redaction import without_known
 from realtime_nb.archive.spelled import SpelledSecrets
 from realtime_nb.errors import ConnectionFailedError, SessionClosedError
+from realtime_nb.errors.secret_shapes import without_shapes
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session.client_frames import BoundedConnection
 from realtime_nb.session.endpoints import Endpoint

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from realtime_nb.archive.redaction import without_shapes
+from realtime_nb.errors.secret_shapes import without_shapes
 from realtime_nb.tools import Tool, ToolOutcome
 
 __all__ = ["Rerun", "as_json", "start_run"]

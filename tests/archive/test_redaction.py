@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from realtime_nb.archive.recorder import Recorder
-from realtime_nb.archive.redaction import without_known, without_secrets, without_shapes
+from realtime_nb.archive.redaction import without_known, without_secrets
+from realtime_nb.errors.secret_shapes import without_shapes
 from realtime_nb.protocol.wire import WireEvent
 from tests.archive.written_files import recorded, stored
 

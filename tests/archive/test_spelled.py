@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_nb.archive.redaction import REMOVED
 from realtime_nb.archive.spelled import SpelledSecrets
+from realtime_nb.errors.secret_shapes import REMOVED
 
 KEY = "sk-a-key-of-mine"
 NAME = "response.output_audio_transcript.delta"

@@ -1,20 +1,5 @@
-"""Every exception that realtime_nb raises on purpose.
-
-::
-
-    RealtimeError
-    ├── ConfigurationError      what was asked for can't be meant: unknown option, missing key
-    │   └── MissingExtraError   an optional dependency is not installed; names the install line
-    ├── AudioError              a file or buffer that is not the audio it should be
-    ├── ConnectionFailedError   no session could be opened: unreachable, refused, wrong key or token
-    ├── SessionClosedError      the session ended while something waited for it
-    ├── ServerError             the server answered an event of ours with an ``error`` event
-    ├── RecordingError          a recording that can't be read or written
-    └── ToolError               a tool definition that can't be used
-
-Messages say what happened and what to do next. They are shown where the package was called, without
-the frames inside it (:func:`at_call`); with ``REALTIME_NB_FULL_TRACEBACKS=1``, with all of them.
-"""
+"""Where errors of use are shown: where the package was called, without the frames inside it, and
+without keys."""
 
 from __future__ import annotations
 
@@ -26,94 +11,10 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
-__all__ = [
-    "AudioError",
-    "ConfigurationError",
-    "ConnectionFailedError",
-    "MissingExtraError",
-    "RealtimeError",
-    "RecordingError",
-    "ServerError",
-    "SessionClosedError",
-    "ToolError",
-    "at_call",
-    "shown_at_call",
-]
+from realtime_nb.errors.kinds import RealtimeError
+from realtime_nb.errors.secret_shapes import without_keys
 
-
-class RealtimeError(Exception):
-    """Base class: ``except rt.RealtimeError`` catches everything that this package raises."""
-
-
-class ConfigurationError(RealtimeError, ValueError):
-    """An argument, option or setting that can't be used as given."""
-
-
-class MissingExtraError(ConfigurationError):
-    """An optional part is needed and not installed."""
-
-    def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} is not installed. Run: pip install 'realtime_nb[{extra}]'")
-        self.extra = extra
-
-
-class AudioError(RealtimeError, ValueError):
-    """Audio that is missing, empty or not audio."""
-
-
-class ConnectionFailedError(RealtimeError, ConnectionError):
-    """No session could be opened.
-
-    ``code`` is the server's error code or the HTTP status, where it gave one; ``retry_after_s`` how
-    long it asked to be left alone.
-    """
-
-    def __init__(
-        self, message: str, code: str | None = None, retry_after_s: float | None = None
-    ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.retry_after_s = retry_after_s
-
-
-class SessionClosedError(RealtimeError):
-    """The session is over. ``close_code`` and ``reason`` are those of the WebSocket CLOSE frame."""
-
-    def __init__(self, message: str, close_code: int | None = None, reason: str = "") -> None:
-        super().__init__(message)
-        self.close_code = close_code
-        self.reason = reason
-
-
-class ServerError(RealtimeError):
-    """The server refused an event; the session goes on.
-
-    Attributes mirror the ``error`` event: ``code``, ``param`` (the path of the offending field)
-    and ``event_id`` (of the client event that caused it).
-    """
-
-    def __init__(
-        self,
-        message: str,
-        code: str | None = None,
-        param: str | None = None,
-        event_id: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.param = param
-        self.event_id = event_id
-
-
-class RecordingError(RealtimeError):
-    """A recording that is missing, broken or of a format that this version does not know."""
-
-
-class ToolError(RealtimeError, ValueError):
-    """A function that can't be offered as a tool, or a tool that the session does not have."""
-
-
-# --- where an error is shown ----------------------------------------------------------------------
+__all__ = ["at_call", "shown_at_call"]
 
 T = TypeVar("T")
 
@@ -184,9 +85,12 @@ class _ShownAtCall:
         traceback: TracebackType | None,
     ) -> None:
         # What leaves a `with` gets no further frame of the function that it is in.
-        if error is not None and _is_of_use(error) and not os.environ.get(_FULL):
-            for one in _chain(error):
-                if not _has_frame_of_caller(one):
+        if error is None or not _is_of_use(error):
+            return
+        for one in _chain(error):
+            if not _has_frame_of_caller(one):
+                _take_keys_out(one)
+                if not os.environ.get(_FULL):
                     one.__traceback__ = None
 
 
@@ -200,6 +104,13 @@ def _is_of_use(error: BaseException) -> bool:
     traceback = error.__traceback__
     refused = isinstance(error, TypeError) and traceback is not None and traceback.tb_next is None
     return isinstance(error, RealtimeError | OSError) or refused  # wrong arguments: did not begin
+
+
+def _take_keys_out(error: BaseException) -> None:
+    """Has an error that is not of our own words tell no key, either."""
+    error.args = tuple(without_keys(one) if isinstance(one, str) else one for one in error.args)
+    if isinstance(error, OSError) and isinstance(error.filename, str):
+        error.filename = without_keys(error.filename)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

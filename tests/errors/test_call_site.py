@@ -221,7 +221,7 @@ def test_what_code_of_the_caller_raised_keeps_its_frames() -> None:
         raise ConfigurationError("mine")
 
     found = frames(raised_by(lambda: Thing().calls(mine)))
-    assert found == [HERE, HERE, "errors.py", "inside.py", HERE]
+    assert found == [HERE, HERE, "call_site.py", "inside.py", HERE]
 
 
 def test_the_error_that_the_caller_was_handling_keeps_its_frames() -> None:
