@@ -34,7 +34,7 @@ from realtime_nb.protocol.responses import CancelResponse, Job, Respond, Respons
 from realtime_nb.protocol.semantic_turns import TurnQuestion
 from realtime_nb.protocol.serving import LOCAL_SESSION
 from realtime_nb.protocol.sessions import (
-    check_response_create,
+    checked_response,
     new_session,
     updated_session,
 )
@@ -276,7 +276,7 @@ class ServerProtocol:
     # --- responses ---
 
     def _create_response(self, params: JsonObject) -> None:
-        check_response_create(self._session, params, has_spoken=self._has_spoken())
+        params = checked_response(self._session, params, has_spoken=self._has_spoken())
         self._responses.check_room(apart=params.get("conversation") == "none")
         self._responses.begin(self._session, params)
 
