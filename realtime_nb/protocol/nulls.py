@@ -35,7 +35,8 @@ def _by_tag(union: object) -> dict[object, frozenset[str]]:
     return {shape.__struct_config__.tag: _optional(shape) for shape in get_args(union)}
 
 
-_RESPONSE, _AUDIO, _OUTPUT = map(_optional, (ResponseConfig, ResponseAudio, ResponseAudioOutput))
+_RESPONSE = _optional(ResponseConfig)
+_AUDIO, _OUTPUT = _optional(ResponseAudio), _optional(ResponseAudioOutput)
 _ITEMS, _PARTS = _by_tag(ItemFields), _by_tag(ItemPart)
 
 
