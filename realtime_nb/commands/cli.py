@@ -35,7 +35,7 @@ from realtime_nb.protocol.turns import TurnSettings
 if TYPE_CHECKING:
     from realtime_nb.commands.talk import TalkResult, TalkTurn
     from realtime_nb.commands.vad import FoundSpeech
-    from realtime_nb.local.llm import LLM
+    from realtime_nb.local.server import LocalServer
     from realtime_nb.protocol.turns import SpeechSpan
     from realtime_nb.tools import Tool
 
@@ -341,6 +341,13 @@ class Hearing(StrEnum):
     WHISPER = "whisper"
 
 
+class Dialect(StrEnum):
+    """What clients of the local server speak that don't ask for the beta."""
+
+    GA = "ga"
+    AUTO = "auto"
+
+
 @app.command()
 def serve(
     port: Annotated[int, typer.Option(help="0 picks a free one.")] = 0,
@@ -356,6 +363,10 @@ def serve(
     session_minutes: Annotated[
         float, typer.Option(help="A session that lasts longer is closed.")
     ] = 60.0,
+    dialect: Annotated[
+        Dialect,
+        typer.Option(help="ga refuses beta events as OpenAI does; auto answers them in beta."),
+    ] = Dialect.GA,
     as_json: AsJson = False,
 ) -> None:
     """Runs the local Realtime server until Ctrl-C or SIGTERM.
@@ -369,22 +380,21 @@ def serve(
         from realtime_nb.local.chat import ChatLLM
 
         llm = ChatLLM(llm_url, llm_model)
-    asyncio.run(_serve(port, token, stt.value, llm, session_minutes, as_json))
-
-
-async def _serve(
-    port: int, token: str | None, stt: str, llm: LLM | None, session_minutes: float, as_json: bool
-) -> None:
     from realtime_nb.local.server import serve as local_server
 
+    server = local_server(
+        port, token, stt=stt.value, llm=llm, session_minutes=session_minutes, dialect=dialect.value
+    )
+    asyncio.run(_serve(server, as_json))
+
+
+async def _serve(made: LocalServer, as_json: bool) -> None:
     stop = asyncio.Event()
     if os.name == "posix":
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-    async with local_server(
-        port, token, stt=stt, llm=llm, session_minutes=session_minutes
-    ) as server:
+    async with made as server:
         if stop.is_set():
             return
         if as_json:

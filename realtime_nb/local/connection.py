@@ -51,6 +51,12 @@ UNREAD_S = 15.0
 MAX_KEPT_BYTES = 48 * 1024 * 1024
 """Of items, responses and settings, those of the past included; a session with more is closed."""
 
+CHOSE_BETA = (
+    "A client that did not ask for the beta dialect speaks it; it is answered in beta, as "
+    "dialect='auto' says. OpenAI refuses such events since May 2026: a session.update needs "
+    "session.type, and the fields of GA."
+)
+
 JUDGING_S = 5.0
 """A turn model that takes longer than this has failed: the speaker is taken not to have finished.
 The client isn't listened to meanwhile."""
@@ -104,7 +110,7 @@ class Connection:
         *,
         model: str,
         session_s: float,
-        dialect: Literal["ga", "beta"],
+        dialect: Literal["ga", "beta", "auto"],
         session_type: Literal["realtime", "transcription"],
         sharing: Sharing | None = None,
     ) -> None:
@@ -117,6 +123,7 @@ class Connection:
         self._unsent = Backlog(UNSENT_PAUSE_BYTES)
         self._unheard = Backlog(_UNHEARD_PAUSE_BYTES)
         self._told_no_turn_model = False
+        self._guesses = dialect == "auto"
         self._hearing = asyncio.Lock()  # one transcription at a time: the threads are for everybody
         self._judging = asyncio.Lock()  # one question at a time, likewise
         self._judged: asyncio.Task[None] | None = None  # the last one
@@ -224,6 +231,9 @@ class Connection:
             The codes of the errors among what was sent.
         """
         events, jobs = self.core.events_to_send(), self.core.jobs_to_run()
+        if self._guesses and self.core.dialect == "beta":
+            self._guesses = False
+            logger.warning(CHOSE_BETA)
         if self._end.done():
             return []
         for event in events:

@@ -19,7 +19,7 @@ import secrets
 import socket
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -78,6 +78,7 @@ def serve(
     max_connections: int | None = None,
     lead_ms: float = 1_000.0,
     speed: float = 1.0,
+    dialect: Literal["ga", "auto"] = "ga",
 ) -> LocalServer:
     """Returns a local Realtime server, to be entered with ``async with``.
 
@@ -92,6 +93,9 @@ def serve(
             start (:attr:`LocalServer.capacity`).
         lead_ms: how far answers are sent ahead of their playing time.
         speed: above 1, conversations run faster than life (for tests and batch replays).
+        dialect: of clients that don't ask for the beta by header or sub-protocol. ``ga`` refuses
+            beta events as OpenAI does; ``auto`` answers the first one in beta from then on, and
+            the log says so.
 
     Raises:
         ConfigurationError: on entering, when the port is taken or a value can't be used.
@@ -104,6 +108,8 @@ def serve(
             raise ConfigurationError(f"{name} is {value}; give a number greater than 0.")
     if not lead_ms >= 0:
         raise ConfigurationError(f"lead_ms is {lead_ms}; give milliseconds, 0 or more.")
+    if dialect not in ("ga", "auto"):
+        raise ConfigurationError(f"dialect is {dialect!r}; give 'ga' or 'auto'.")
     if max_connections is not None and max_connections < 1:
         raise ConfigurationError(f"max_connections is {max_connections}; give 1 or more.")
     engines = Engines(
@@ -120,6 +126,7 @@ def serve(
         pace=SpeechPace(lead_ms, speed),
         session_s=session_minutes * 60,
         max_connections=max_connections,
+        dialect=dialect,
     )
 
 
@@ -141,6 +148,7 @@ class LocalServer:
         pace: SpeechPace,
         session_s: float,
         max_connections: int | None,
+        dialect: Literal["ga", "auto"] = "ga",
     ) -> None:
         self.engines = engines
         self.port = port
@@ -149,6 +157,7 @@ class LocalServer:
         self._pace = pace
         self._session_s = session_s
         self._max_connections = max_connections
+        self._dialect: Literal["ga", "auto"] = dialect
         self.capacity: int | None = None
         self._sharing = Sharing()
         self._knocking: deque[ClientSocket] = deque()
@@ -358,7 +367,7 @@ class LocalServer:
             self._pace,
             model=model or "local",
             session_s=self._session_s,
-            dialect="beta" if beta else "ga",
+            dialect="beta" if beta else self._dialect,
             session_type="transcription" if intent == "transcription" else "realtime",
             sharing=self._sharing,
         )

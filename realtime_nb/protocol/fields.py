@@ -13,6 +13,10 @@ from realtime_nb.protocol.turn_detection import SERVER_VAD
 from realtime_nb.protocol.wire import JsonObject
 
 __all__ = [
+    "ItemFields",
+    "ItemPart",
+    "ResponseAudio",
+    "ResponseAudioOutput",
     "ResponseConfig",
     "SemanticVAD",
     "ServerVAD",
@@ -351,6 +355,8 @@ class OutputText(_Part, frozen=True, kw_only=True, tag="output_text"):
     text: str
 
 
+ItemPart = InputText | InputAudio | InputImage | OutputText
+
 _ItemStatus = Literal["in_progress", "completed", "incomplete"]
 
 
@@ -364,7 +370,7 @@ class MessageItem(_Item, frozen=True, kw_only=True, tag="message"):
     """Something that the user, the assistant or the system says."""
 
     role: Literal["user", "assistant", "system"]
-    content: list[InputText | InputAudio | InputImage | OutputText]
+    content: list[ItemPart]
 
 
 _CallId = Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]+$", max_length=64)]

@@ -12,6 +12,7 @@ from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.conversation import Conversation, Item
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.fields import check_item
+from realtime_nb.protocol.nulls import item_without_nulls
 from realtime_nb.protocol.problems import Problem, Refused, problem_from
 
 __all__ = ["MAX_KEPT_AUDIO_BYTES", "ItemStore", "decode_audio"]
@@ -201,6 +202,7 @@ class ItemStore:
         self, raw: JsonObject, new_id: Callable[[str], str], path: str = "item"
     ) -> tuple[JsonObject, bytes]:
         """Returns a client's item in wire form, without its audio, and that audio."""
+        raw = item_without_nulls(raw)
         try:
             check_item(raw)
         except msgspec.ValidationError as error:
@@ -293,6 +295,7 @@ class ItemStore:
         self, entry: JsonObject, new_id: Callable[[str], str], path: str
     ) -> tuple[JsonObject, bytes]:
         """Returns an item that only this response sees."""
+        entry = item_without_nulls(entry)
         try:
             check_item(entry)
         except msgspec.ValidationError as error:

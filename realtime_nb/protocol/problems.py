@@ -83,9 +83,27 @@ def problem_from(error: msgspec.ValidationError, value: object, root: str) -> Pr
     if found := _VALUE.match(text):
         return Problem("invalid_value", _supported(param, found["value"]), param or None)
     if found := _WRONG_TYPE.match(text):
-        message = f"Invalid type for '{param}': expected {found['wanted']}, got {found['got']}."
+        wanted, got = _worded(found["wanted"]), _worded(found["got"])
+        message = f"Invalid type for '{param}': expected {wanted}, but got {got} instead."
         return Problem("invalid_type", message, param or None)
     return Problem("invalid_value", f"Invalid value for '{param}': {text}.", param or None)
+
+
+_KINDS = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a decimal",
+    "bool": "a boolean",
+    "object": "an object",
+    "array": "an array",
+}
+
+
+def _worded(kinds: str) -> str:
+    """Returns msgspec's ``str | object`` as the hosted server has it: one of a string or an
+    object."""
+    *others, last = [_KINDS.get(kind, kind) for kind in kinds.split(" | ")]
+    return f"one of {', '.join(others)} or {last}" if others else last
 
 
 def _split(message: str) -> tuple[str, str]:

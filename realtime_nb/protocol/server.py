@@ -34,7 +34,7 @@ from realtime_nb.protocol.responses import CancelResponse, Job, Respond, Respons
 from realtime_nb.protocol.semantic_turns import TurnQuestion
 from realtime_nb.protocol.serving import LOCAL_SESSION
 from realtime_nb.protocol.sessions import (
-    check_response_create,
+    checked_response,
     new_session,
     updated_session,
 )
@@ -64,8 +64,8 @@ class ServerProtocol:
         new_id: makes ids from a prefix: ``new_id("item")`` → ``item_…``.
         detector_for: makes a speech detector for an audio format.
         expires_at: unix seconds at which the session ends.
-        dialect: what the connection speaks; a flat ``session.update`` as first sign of a beta
-            client switches it.
+        dialect: what the connection speaks; ``auto`` is GA until an event that only a beta client
+            sends, such as a flat ``session.update``, is obeyed as the first that tells.
         session_type: ``realtime`` or ``transcription``.
         turn_model: whether the driver has one that answers :class:`JudgeTurn`; without it
             ``semantic_vad`` goes by the words.
@@ -78,12 +78,12 @@ class ServerProtocol:
         new_id: Callable[[str], str],
         detector_for: Callable[[JsonObject], SpeechDetector],
         expires_at: int,
-        dialect: Literal["ga", "beta"] = "ga",
+        dialect: Literal["ga", "beta", "auto"] = "ga",
         session_type: Literal["realtime", "transcription"] = "realtime",
         turn_model: bool = False,
     ) -> None:
-        self.dialect: Literal["ga", "beta"] = dialect
-        self._dialect_settled = dialect == "beta"
+        self.dialect: Literal["ga", "beta"] = "beta" if dialect == "beta" else "ga"
+        self._dialect_open = dialect == "auto"
         self.conversation = Conversation()
         self._said_bytes = 0
         self._changes = 0
@@ -187,8 +187,9 @@ class ServerProtocol:
             return
         event_id = raw.get("event_id")
         cause = event_id if isinstance(event_id, str) and len(event_id) <= 512 else None
-        self._settle_dialect(raw)
-        for ga in dialects.client_to_ga(raw) if self.dialect == "beta" else [raw]:
+        shown = dialects.detect(raw) if self._dialect_open else None
+        dialect = shown or self.dialect
+        for ga in dialects.client_to_ga(raw) if dialect == "beta" else [raw]:
             try:
                 event = checked_event(ga)
                 self._obey(event)
@@ -197,14 +198,10 @@ class ServerProtocol:
                     self._changes += 1
             except Refused as refused:
                 self._refuse(refused.problem, cause)
-
-    def _settle_dialect(self, raw: JsonObject) -> None:
-        if self._dialect_settled:
-            return
-        found = dialects.detect(raw)
-        if found is not None:
-            self.dialect = found
-            self._dialect_settled = True
+            else:
+                # Only what is obeyed settles it: a refused event changes nothing.
+                self.dialect = dialect
+                self._dialect_open = self._dialect_open and shown is None
 
     def _obey(self, event: ev.ClientEvent) -> None:
         match event:
@@ -276,7 +273,7 @@ class ServerProtocol:
     # --- responses ---
 
     def _create_response(self, params: JsonObject) -> None:
-        check_response_create(self._session, params, has_spoken=self._has_spoken())
+        params = checked_response(self._session, params, has_spoken=self._has_spoken())
         self._responses.check_room(apart=params.get("conversation") == "none")
         self._responses.begin(self._session, params)
 

@@ -10,10 +10,11 @@ from realtime_nb.protocol.audio_formats import PCM
 from realtime_nb.protocol.config import merge_session
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.fields import check_response, check_session
+from realtime_nb.protocol.nulls import response_without_nulls
 from realtime_nb.protocol.problems import Problem, Refused, problem_from
 from realtime_nb.protocol.response import ResponseSettings
 
-__all__ = ["check_response_create", "new_session", "response_settings", "updated_session"]
+__all__ = ["checked_response", "new_session", "response_settings", "updated_session"]
 
 _DEFAULT_INSTRUCTIONS = "You are a helpful, friendly voice agent. Keep your answers short."
 
@@ -88,17 +89,19 @@ def updated_session(session: JsonObject, patch: JsonObject, *, has_spoken: bool)
     return merge_session(session, patch)
 
 
-def check_response_create(session: JsonObject, params: JsonObject, *, has_spoken: bool) -> None:
-    """Checks a ``response.create``'s ``response``; arguments and error as above."""
+def checked_response(session: JsonObject, response: JsonObject, *, has_spoken: bool) -> JsonObject:
+    """Returns what a ``response.create`` asks for; arguments and error as above."""
     if session["type"] != "realtime":
         message = "A transcription session creates no responses."
         raise Refused(Problem("invalid_value", message, "type"))
+    params = response_without_nulls(response)
     try:
         check_response(params)
     except msgspec.ValidationError as error:
         raise Refused(problem_from(error, params, "response")) from None
     _check_modalities(params.get("output_modalities"), "response.output_modalities")
     _check_voice(session, params, has_spoken=has_spoken)
+    return params
 
 
 def response_settings(

@@ -460,6 +460,7 @@ def test_serve_ends_by_ctrl_c_with_clients_connected() -> None:
         (("--llm-model", "qwen3"), "--llm-url"),
         (("--llm-url", "ftp://x", "--llm-model", "y"), "http://"),
         (("--session-minutes", "0"), "session_minutes"),
+        (("--dialect", "esperanto"), "esperanto"),
     ],
 )
 def test_serve_settings_that_cant_be(capsys: Capture, options: tuple[str, ...], words: str) -> None:

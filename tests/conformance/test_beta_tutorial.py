@@ -43,7 +43,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server() -> AsyncIterator[LocalServer]:
-    async with rt.serve(port=0, speed=20) as running:
+    async with rt.serve(port=0, speed=20, dialect="auto") as running:
         yield running
 
 
@@ -82,7 +82,9 @@ async def test_the_session_is_flat(server: LocalServer) -> None:
 
 
 @pytest.mark.parametrize("with_header", [True, False])
-async def test_a_typed_question_is_answered_in_text(server: LocalServer, with_header: bool) -> None:
+async def test_a_typed_question_is_answered_in_text(
+    server: LocalServer, with_header: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     async with client_of(server, beta_header=with_header) as client:
         await client.listen("session.created")
         await client.configure(modalities=["text"], tools=[])
@@ -91,6 +93,8 @@ async def test_a_typed_question_is_answered_in_text(server: LocalServer, with_he
         await client.send({"type": "response.create", "response": {"modalities": ["text"]}})
         done = await client.listen("response.done")
 
+    told = [record.message for record in caplog.records if "beta dialect" in record.message]
+    assert len(told) == (0 if with_header else 1)
     assert done["response"]["status"] == "completed"
     assert done["response"]["modalities"] == ["text"]
     (item,) = done["response"]["output"]

@@ -34,7 +34,7 @@ class Peer:
 
     def __init__(
         self,
-        dialect: Literal["ga", "beta"] = "ga",
+        dialect: Literal["ga", "beta", "auto"] = "ga",
         session_type: Literal["realtime", "transcription"] = "realtime",
         *,
         turn_model: bool = False,

@@ -29,10 +29,10 @@ class Outer(msgspec.Struct):
         ({"count": 0}, "integer_below_min_value", "r.inner[0].count", ">= 1, but got 0 instead"),
         ({"count": 10}, "integer_above_max_value", "r.inner[0].count", "<= 9, but got 10 instead"),
         ({"count": 1, "share": 1.5}, "decimal_above_max_value", "r.inner[0].share", "got 1.5"),
-        ({"count": "1"}, "invalid_type", "r.inner[0].count", "expected int, got str"),
+        ({"count": "1"}, "invalid_type", "r.inner[0].count", "expected an integer, but"),
         ({"count": 1, "kind": "c"}, "invalid_value", "r.inner[0].kind", "'c' is not supported"),
         ({"count": 1, "words": {"abcd": 1}}, "string_above_max_length", "r.inner[0].words", "<= 3"),
-        ({"count": 1, "words": {"a": "b"}}, "invalid_type", "r.inner[0].words", "got str"),
+        ({"count": 1, "words": {"a": "b"}}, "invalid_type", "r.inner[0].words", "got a string"),
         (
             {"count": 1, "words": {"a": 1, "b": 1}},
             "object_above_max_length",
@@ -41,7 +41,7 @@ class Outer(msgspec.Struct):
         ),
         ({"count": 1, "name": "y"}, "invalid_value", "r.inner[0].name", "regex"),
         ({"count": 1, "a` - at `$.b": 1}, "unknown_parameter", None, "Unknown parameter"),
-        (5, "invalid_type", "r.inner[0]", "expected object, got int"),
+        (5, "invalid_type", "r.inner[0]", "expected an object, but got an integer"),
     ],
 )
 def test_a_validation_error_in_the_words_of_a_realtime_server(

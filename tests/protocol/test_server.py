@@ -142,12 +142,15 @@ def test_a_call_id_that_could_not_be_answered_is_replaced(peer: Peer, call_id: s
     assert types(peer.send("conversation.item.create", item=output)) == TURN[3:]
 
 
-def test_the_beta_dialect_is_spoken_from_the_first_flat_update() -> None:
-    peer = Peer()
+def test_asked_to_guess_the_beta_is_spoken_from_the_first_flat_update() -> None:
+    peer = Peer(dialect="auto")
     peer.core.receive({"type": "session.update", "session": {"modalities": ["text"]}})
     (updated,) = peer.collect()
     assert updated["session"]["modalities"] == ["text"]
     item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "a"}]}
     assert types(peer.send("conversation.item.create", item=item)) == ["conversation.item.created"]
+
+
+def test_a_beta_client_is_greeted_with_its_conversation() -> None:
     greeting = Peer(dialect="beta").greeting
     assert types(greeting) == ["session.created", "conversation.created"]

@@ -223,7 +223,64 @@ def test_audio_that_is_never_committed_is_bounded() -> None:
     assert peer.send("input_audio_buffer.append", audio=minute) == []
 
 
-def test_a_connection_that_has_shown_its_dialect_gets_no_second_one(peer: Peer) -> None:
+BETA_EVENTS = {
+    "flat": ("session.update", {"session": {"modalities": ["text"], "voice": "alloy"}}),
+    "voice alone": ("session.update", {"session": {"voice": "alloy"}}),
+    "old name": ("transcription_session.update", {"session": {"input_audio_format": "pcm16"}}),
+    "unwrapped": ("transcription_session.update", {"input_audio_format": "pcm16"}),
+}
+
+
+@pytest.mark.parametrize("name", BETA_EVENTS)
+def test_a_beta_event_is_refused_as_openai_does_and_leaves_a_connection_ga(
+    peer: Peer, name: str
+) -> None:
+    kind, fields = BETA_EVENTS[name]
+    for _ in range(2):
+        error = peer.refused(kind, **fields)
+        expected = (
+            ("missing_required_parameter", "session.type")
+            if kind == "session.update"
+            else ("invalid_value", "type")
+        )
+        assert (error["code"], error["param"]) == expected
+        assert peer.core.dialect == "ga"
+    peer.write("still GA")  # conversation.item.added and .done
+
+
+@pytest.mark.parametrize(
+    "session",
+    [
+        {"voice": 5},
+        {"modalities": ["dance"]},
+        {"turn_detection": {"type": "server_vad", "threshold": 2}},
+        {"input_audio_format": "mp3"},
+        {"voice": "alloy", "unheard_of": 1},
+    ],
+)
+def test_a_refused_beta_event_settles_nothing_where_the_dialect_is_guessed(
+    session: dict[str, Any],
+) -> None:
+    peer = Peer(dialect="auto")
+    peer.refused("session.update", session=session)
+    assert peer.core.dialect == "ga"
+    peer.write("still GA")
+    peer.core.receive({"type": "session.update", "session": {"voice": "ash"}})
+    (updated,) = peer.core.events_to_send()
+    assert updated["session"]["voice"] == "ash"
+    assert peer.core.dialect == "beta"
+
+
+def test_a_refused_ga_event_settles_nothing_either() -> None:
+    peer = Peer(dialect="auto")
+    peer.refused("session.update", session={"type": "realtime", "unheard_of": 1})
+    peer.core.receive({"type": "session.update", "session": {"voice": "ash"}})
+    (updated,) = peer.core.events_to_send()
+    assert updated["session"]["voice"] == "ash"
+
+
+def test_a_connection_that_has_shown_its_dialect_gets_no_second_one() -> None:
+    peer = Peer(dialect="auto")
     peer.update(instructions="GA")
     error = peer.refused("transcription_session.update", session={"modalities": ["text"]})
     assert (error["code"], error["param"]) == ("invalid_value", "type")
