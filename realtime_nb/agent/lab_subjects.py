@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from realtime_nb.agent.io_thread import Pending
 from realtime_nb.agent.lab_calibration import QUIET_MS, SPEECH_MS
+from realtime_nb.agent.lab_judging import judged_later
 from realtime_nb.analysis.vad_lab.lab import CANDIDATE, TurnLab
 from realtime_nb.analysis.vad_lab.labels import Label
 from realtime_nb.analysis.vad_lab.rehearing import lab_of
@@ -133,7 +134,8 @@ class TriedSubject:
 
     def __init__(self, rec: Recording, engine: str) -> None:
         self.rec = rec
-        self.lab = lab_of(rec, engine=engine)
+        completeness, same = judged_later(), rec.simulated
+        self.lab = lab_of(rec, engine=engine, completeness=completeness, same_model=same)
         self.clock = rec.input_clock
         first = self.lab.detection
         if first is None or first.get("type") != "server_vad":

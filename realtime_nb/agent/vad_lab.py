@@ -21,6 +21,7 @@ from realtime_nb.agent.io_thread import Pending
 from realtime_nb.agent.lab_calibration import Calibrating
 from realtime_nb.agent.lab_feeder import LabFeeder
 from realtime_nb.agent.lab_ghosts import LabGhosts, ghost_name
+from realtime_nb.agent.lab_judging import LabJudging, judged_later
 from realtime_nb.agent.lab_subjects import LabSubject, LiveSubject, TriedSubject, pending_of
 from realtime_nb.agent.options import changed_detection
 from realtime_nb.analysis.vad_lab.agreed import LabAgreement
@@ -108,7 +109,9 @@ class VADLab:
         self._subject: LabSubject | None = None
         self._feeder: LabFeeder | None = None
         self._agent = source if isinstance(source, Agent) else None
-        self._blank = TurnLab(Conversation(), engine=engine)  # refuses what can't be
+        self._judging: LabJudging | None = None
+        # Refuses what can't be.
+        self._blank = TurnLab(Conversation(), engine=engine, completeness=judged_later())
         self.ghosts = LabGhosts(lambda: self._lab_now() or self._blank, self._lock, self._changed)
         self.ghosts.update(dict(ghosts or {}))
         self._begin(source)
@@ -249,6 +252,8 @@ class VADLab:
         """Takes the panel out of the page; the session goes on."""
         if self._feeder is not None:
             self._feeder.stop()
+        if self._judging is not None:
+            self._judging.stop()
         self.panel.close()
 
     # --- what it is about ---
@@ -268,6 +273,7 @@ class VADLab:
         if rec is not None:
             self._subject = tried = TriedSubject(rec, self._engine)
             self.ghosts.run_in(tried.lab)
+            self._judging = LabJudging(tried.lab, self._lock, weakly(self._changed))
         self.panel = VADLabPanel(weakly(self._command), self._weak_said(), rec, lab_lock=self._lock)
         self.panel.belong_to(self)
         if isinstance(source, Agent):
@@ -276,6 +282,7 @@ class VADLab:
             self._follow(session)
         elif self._subject is not None:
             self.panel.show_lab(self._subject.lab, self._subject.clock)
+            self._changed()
         else:
             self.panel.note_that(words)
 
@@ -290,14 +297,20 @@ class VADLab:
 
     def _follow(self, session: Session) -> None:
         """Shows a session from now on, and no other before it."""
-        lab = TurnLab(session.conversation, engine=self._engine)
+        lab = TurnLab(
+            session.conversation,
+            engine=self._engine,
+            completeness=judged_later(),
+            same_model=session.endpoint.kind == "local",
+        )
         self.ghosts.run_in(lab)
         update = self._asker(session)
         self._calibrating, self._calibrated, self._error = None, {}, ""
         self._subject = LiveSubject(session, update, lab)
         if self._feeder is not None:
             self._feeder.stop()
-        self._feeder = feeder = LabFeeder(lab, self._lock, weakly(self._heard))
+        self._judging = LabJudging(lab, self._lock, weakly(self._changed))
+        self._feeder = feeder = LabFeeder(lab, self._lock, weakly(self._heard), self._judging)
         session.observe(feeder)
         weakref.finalize(self, feeder.stop).atexit = False
         self.panel.note_that("")
@@ -382,6 +395,8 @@ class VADLab:
 
     def _changed(self) -> None:
         self._diff = (-_DIFF_S, "")
+        if self._judging is not None:
+            self._judging.look()
         panel = getattr(self, "panel", None)
         if panel is not None:
             panel.lab_changed()

@@ -33,6 +33,7 @@ __all__ = [
     "NO_TURN_MODEL",
     "SmartTurn",
     "SpokenAudio",
+    "has_turn_model",
     "log_mel",
     "turn_model",
 ]
@@ -142,9 +143,14 @@ def _resampled(samples: Samples, sample_rate: int) -> Samples:
     return resampled
 
 
+def has_turn_model() -> bool:
+    """Tells whether the model can be loaded: whether onnxruntime is installed."""
+    return find_spec("onnxruntime") is not None
+
+
 def turn_model() -> SmartTurn | None:
     """Returns the model, loaded once per process; None where onnxruntime is not installed."""
-    if find_spec("onnxruntime") is None:
+    if not has_turn_model():
         return None
     with _LOADING:
         return _loaded()

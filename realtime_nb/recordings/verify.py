@@ -190,7 +190,7 @@ async def verify(
         wire_format = format_of(session_format(session.conversation.session, "input"))
         notes += _what_differs(session, in_force)
         address, recorded_at = session.endpoint.shown_url, session.recording
-        same_model = session.endpoint.kind == "local"
+        same_model = session.endpoint.kind == "local" or session.conversation.serving.local
     semantic = in_force["type"] == "semantic_vad"
     judge = turn_model() if semantic and same_model else None
     track, run = await asyncio.to_thread(_heard, pieces, wire_format, engine, in_force, judge)

@@ -11,6 +11,7 @@ from typing import Any
 from realtime_nb.analysis.columns.frames import records
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.vad_lab.lab import TurnLab
+from realtime_nb.analysis.vad_lab.pause_answers import HeardAudio
 from realtime_nb.archive.lines import (
     ConnectionLine,
     LabelLine,
@@ -41,7 +42,7 @@ def lab_of(rec: Recorded, **options: Any) -> TurnLab:
     """
     conversation = Conversation()
     options = {"voiced_ms": rec.voices.user_ms if len(rec.sound("input")) else [], **options}
-    lab = TurnLab(conversation, **options)
+    lab = TurnLab(conversation, sound=_cut_of(rec), **options)
     if rec.conversation.events_applied:
         _rehear(rec, conversation, lab)
     else:
@@ -51,6 +52,14 @@ def lab_of(rec: Recorded, **options: Any) -> TurnLab:
     marks = records(rec.labels)
     lab.take_label_lines(LabelLine(mark["t_s"], mark["text"]) for mark in marks)
     return lab
+
+
+def _cut_of(rec: Recorded) -> HeardAudio:
+    def cut(start_ms: float, end_ms: float) -> tuple[bytes, str]:
+        begin, end = (round(at_ms * SAMPLE_RATE / 1000) for at_ms in (start_ms, end_ms))
+        return pcm_from_samples(rec.sound("input")[begin:end]), PCM.type
+
+    return cut
 
 
 def _rehear(rec: Recorded, conversation: Conversation, lab: TurnLab) -> None:
