@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
+from realtime_nb.audio.long_sound import LongSound
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, decode, pcm_from_samples, samples_from_pcm
 from realtime_nb.protocol.audio_formats import wire_format
 from realtime_nb.protocol.semantic_turns import TurnQuestion
@@ -169,7 +170,7 @@ class SpokenAudio:
         model: what is asked.
     """
 
-    def __init__(self, samples: Samples, model: SmartTurn) -> None:
+    def __init__(self, samples: Samples | LongSound, model: SmartTurn) -> None:
         self._samples = samples
         self._model = model
         self._known: dict[TurnQuestion, float] = {}

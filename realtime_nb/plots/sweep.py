@@ -68,7 +68,8 @@ def plot_sweep_heatmap(
     if not kinds.get(value):
         numbers = ", ".join(name for name, unit in kinds.items() if unit)
         raise ConfigurationError(f"value is {value!r}; choose from {numbers}.")
-    rows, of = _part(records(table), engine, prefix_padding_ms)
+    grid = [row for row in records(table) if not row["eagerness"]]  # which has no place in it
+    rows, of = _part(grid, engine, prefix_padding_ms)
     thresholds = sorted({row["threshold"] for row in rows})
     silences = sorted({row["silence_duration_ms"] for row in rows})
     cells = np.full((len(thresholds), len(silences)), np.nan)
@@ -290,7 +291,9 @@ def _name_front(
     for index in front:
         row = rows[index]
         written = ax.annotate(
-            f"{row['threshold']:g} · {row['silence_duration_ms']:g} ms",
+            f"semantic {row['eagerness']}"
+            if row["eagerness"]
+            else f"{row['threshold']:g} · {row['silence_duration_ms']:g} ms",
             (waits[index], splits[index]),
             xytext=(7, 6),
             textcoords="offset points",

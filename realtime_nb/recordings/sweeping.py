@@ -31,7 +31,7 @@ from realtime_nb.analysis.what_if.candidates import (
     Candidate,
     Values,
     candidates,
-    told_settings,
+    told_detection,
 )
 from realtime_nb.analysis.what_if.choosing import (
     BestSetting,
@@ -53,8 +53,10 @@ from realtime_nb.analysis.what_if.scores import (
 from realtime_nb.analysis.what_if.taken_turns import Taken, taken_turns
 from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.audio.speech_engines import speech_engine
+from realtime_nb.audio.turn_model import SpokenAudio, turn_model
 from realtime_nb.errors import ConfigurationError, at_call
 from realtime_nb.protocol.fields import ServerVAD
+from realtime_nb.protocol.semantic_turns import find_semantic_spans
 from realtime_nb.protocol.words import counted, lasting
 from realtime_nb.recordings.heard_probabilities import probabilities_of, voice_ends_of
 from realtime_nb.recordings.swept_sources import Source, Swept, swept_sources
@@ -101,7 +103,8 @@ def sweep(
             pairs of seconds, or rows with ``start_s`` and ``end_s``; of several pieces of audio, by
             their names. Unless given, the marks ``speech end`` (and ``speech start``) of a
             recording, or the file of the same name beside an audio file.
-        settings: More settings to try, one by one: ``[rt.ServerVAD(threshold=0.4), …]``.
+        settings: More settings to try, one by one: ``[rt.ServerVAD(threshold=0.4), …]``; also
+            ``rt.SemanticVAD(…)``, as the local server with its turn model hears it.
         sample_rate: Of samples.
         channel: Of audio files, as for :func:`realtime_nb.load`.
         price_model: By whose price of audio the audio that is sent is priced.
@@ -116,6 +119,11 @@ def sweep(
     tried = candidates(threshold, silence_duration_ms, prefix_padding_ms, engine, settings, in_use)
     for name in {one.engine for one in tried}:
         speech_engine(name)
+    if turn_model() is None and any(one.semantic is not None for one in tried):
+        raise ConfigurationError(
+            "settings holds rt.SemanticVAD(…), whose pauses the turn model Smart Turn judges, and "
+            "onnxruntime is not installed. Run: pip install 'realtime_nb[local]'; or leave it out."
+        )
     return Sweep(found, tried, audio_price(price_model, prices))
 
 
@@ -155,9 +163,27 @@ class Sweep:
         found: dict[int, Taken] = {}
         for engine, indices in by_engine.items():
             heard = probabilities_of(piece.sound, engine)
-            own = taken_turns(heard, [self.settings[index].settings for index in indices])
-            found |= dict(zip(indices, own, strict=True))
+            silent = [index for index in indices if self.settings[index].semantic is None]
+            own = taken_turns(heard, [self.settings[index].settings for index in silent])
+            found |= dict(zip(silent, own, strict=True))
+            found |= self._judged(piece, heard, [one for one in indices if one not in silent])
         return [found[index] for index in range(len(self.settings))]
+
+    def _judged(
+        self, piece: Swept, heard: npt.NDArray[np.float32], indices: Sequence[int]
+    ) -> dict[int, Taken]:
+        """Returns the turns of settings under which a turn model judges pauses."""
+        model = turn_model() if indices else None
+        if model is None:
+            return {}
+        spoken, probabilities = SpokenAudio(piece.sound, model), heard.tolist()
+        found = {}
+        for index in indices:
+            settings = self.settings[index].semantic
+            assert settings is not None
+            spans, _ = find_semantic_spans(probabilities, settings, spoken.completeness)
+            found[index] = Taken.of(spans)
+        return found
 
     def _scored(self, pieces: Iterable[int]) -> pd.DataFrame:
         runs: list[list[SweptRun]] = [[] for _ in self.settings]
@@ -250,17 +276,17 @@ class Sweep:
         import pandas as pd
 
         rows = self._shown_rows()
-        paddings = {row["prefix_padding_ms"] for row in rows}
+        paddings = {row["prefix_padding_ms"] for row in rows if not row["eagerness"]}
         engines = {row["engine"] for row in rows}
         shown = []
         for row in rows:
             cells = {"engine": row["engine"]} if len(engines) > 1 else {}
             cells |= {
-                "threshold": f"{row['threshold']:g}",
-                "silence ms": f"{row['silence_duration_ms']:g}",
+                "threshold": _told_words(row, "threshold") or f"semantic {row['eagerness']}",
+                "silence ms": _told_words(row, "silence_duration_ms"),
             }
             if len(paddings) > 1:
-                cells["padding ms"] = f"{row['prefix_padding_ms']:g}"
+                cells["padding ms"] = _told_words(row, "prefix_padding_ms")
             cells["turns"] = str(row["turns"])
             if self._labelled:
                 cells |= {
@@ -323,6 +349,11 @@ class Sweep:
         """
         index = self._index_of(settings, engine)
         one = self.settings[index]
+        if one.semantic is not None:
+            raise ConfigurationError(
+                f"explain tells of silences and thresholds, and {one.code} ends turns by a turn "
+                "model; give an rt.ServerVAD(…) of the table."
+            )
         counts = [
             len(piece.truth or ()) if self._labelled else len(taken[index])
             for piece, taken in zip(self._sources, self._taken, strict=True)
@@ -346,7 +377,7 @@ class Sweep:
         return f"Turn {own}{of} ({one.words}): {why}."
 
     def _index_of(self, settings: ServerVAD | None, engine: str | None) -> int:
-        wanted = None if settings is None else told_settings(settings)
+        wanted = None if settings is None else told_detection(settings)
         own = [
             index
             for index, one in enumerate(self.settings)
@@ -400,6 +431,10 @@ class Sweep:
         from realtime_nb.plots.sweep import plot_sweep_tradeoff
 
         return plot_sweep_tradeoff(self._table, ax)
+
+
+def _told_words(row: dict[str, Any], name: str) -> str:
+    return "" if math.isnan(row[name]) else f"{row[name]:g}"
 
 
 def _why_labelled(

@@ -10,7 +10,10 @@ import pytest
 import realtime_nb as rt
 from realtime_nb.analysis.columns.frames import records
 from realtime_nb.audio.files import load_audio
+from realtime_nb.audio.frame_detector import speech_probabilities
+from realtime_nb.audio.turn_model import SpokenAudio, turn_model
 from realtime_nb.audio.vad import find_speech
+from realtime_nb.protocol.semantic_turns import find_semantic_spans, semantic_settings
 from realtime_nb.protocol.turns import TurnSettings
 from realtime_nb.recordings.sweeping import Sweep
 from tests.paths import DATA
@@ -59,9 +62,9 @@ def test_a_short_silence_splits_and_a_long_one_waits(words: Sweep) -> None:
 def test_the_best_can_be_used_as_it_is(words: Sweep) -> None:
     best = words.best(max_split=0)
 
-    assert best.detection.silence_duration_ms == 900
+    assert best.row["silence_duration_ms"] == 900
     assert "the defaults: threshold 0.5, silence 500 ms: splits 1 of 1" in best.evidence
-    assert words.best().detection.silence_duration_ms == 200
+    assert words.best().row["silence_duration_ms"] == 200
     with pytest.raises(rt.ConfigurationError, match="max_split is 5"):
         words.best(max_split=5)
 
@@ -172,3 +175,39 @@ def test_the_settings_in_use_take_the_turns_that_the_server_took() -> None:
 
     (used,) = [row for row in records(found.table) if "in use" in (row["mark"] or "")]
     assert used["turns"] == len(rec.speech)
+
+
+def test_semantic_settings_have_a_row_beside_the_others(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    pause = np.zeros(14_400, np.float32)
+    clips = [load_audio(DATA / f"cards_00{number}.wav") for number in (1, 2, 3)]
+    samples = np.concatenate([part for clip in clips for part in (clip, pause)])
+    labels = [(0.1, (len(samples) - len(pause)) / 24_000)]
+    high = rt.SemanticVAD(eagerness="high")
+    found = rt.sweep(samples, silence_duration_ms=200, settings=[high], labels=labels)
+    model = turn_model()
+    assert model is not None
+    spans, decisions = find_semantic_spans(
+        speech_probabilities(samples).tolist(),
+        semantic_settings("high"),
+        SpokenAudio(samples, model).completeness,
+    )
+    row = found.table.iloc[1]
+    assert (row.eagerness, row.turns) == ("high", len(spans))
+    assert len(decisions) >= 2
+    assert np.isnan(row.threshold) and np.isnan(row.silence_duration_ms)
+    assert found.table.eagerness.isna().sum() == len(found.table) - 1
+    assert "semantic high" in repr(found) and "nan" not in repr(found)
+    found.plot_heatmap()
+    found.plot_tradeoff()
+    assert found.best().detection in [one.detection for one in found.settings]
+    with pytest.raises(rt.ConfigurationError, match="turn model"):
+        found.explain(1, rt.SemanticVAD(eagerness="high"))  # type: ignore[arg-type]
+
+
+def test_without_the_turn_model_semantic_settings_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("realtime_nb.recordings.sweeping.turn_model", lambda: None)
+    with pytest.raises(rt.ConfigurationError, match=r"realtime_nb\[local\]"):
+        rt.sweep(DATA / "cards_001.wav", settings=[rt.SemanticVAD()])

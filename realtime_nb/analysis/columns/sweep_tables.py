@@ -14,6 +14,7 @@ _ASKED = "what was asked for"
 _MACHINE = "the state machine of the local server, over the engine's probabilities"
 _LABELS = "the labels, and the state machine"
 _UNLABELLED = "there are no labels"
+_SEMANTIC = "semantic_vad has none"
 _NOTE = ("note",)
 
 
@@ -42,11 +43,20 @@ SWEEP = Table(
         Column("engine", "text", "What made the speech probabilities.", _ASKED),
         Column(
             *("threshold", "number", "Speech probability from which a frame opens a turn."),
-            _ASKED,
+            *(_ASKED, _SEMANTIC),
             said_unit="probability",
         ),
-        Column("silence_duration_ms", "number", "The silence that ends a turn.", _ASKED),
-        Column("prefix_padding_ms", "number", "Audio before speech that belongs to it.", _ASKED),
+        Column(
+            *("silence_duration_ms", "number", "The silence that ends a turn.", _ASKED, _SEMANTIC),
+        ),
+        Column(
+            *("prefix_padding_ms", "number", "Audio before speech that belongs to it."),
+            *(_ASKED, _SEMANTIC),
+        ),
+        Column(
+            *("eagerness", "text", "Of `semantic_vad`, whose pauses the turn model judges."),
+            *(_ASKED, "it is `server_vad`"),
+        ),
         Column(
             *("mark", "text"),
             "`in use`: that of the recording, when it ended; `default`: what clients of this "

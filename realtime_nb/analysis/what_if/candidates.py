@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -12,10 +13,19 @@ from msgspec import UNSET
 
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.fields import SemanticVAD, ServerVAD
+from realtime_nb.protocol.semantic_turns import SemanticSettings, semantic_settings
 from realtime_nb.protocol.turn_detection import CLIENT_SILENCE_MS, SERVER_VAD
 from realtime_nb.protocol.turns import TurnSettings
 
-__all__ = ["DEFAULT", "IN_USE", "SERVER_DEFAULT", "Candidate", "candidates", "told_settings"]
+__all__ = [
+    "DEFAULT",
+    "IN_USE",
+    "SERVER_DEFAULT",
+    "Candidate",
+    "candidates",
+    "told_detection",
+    "told_settings",
+]
 
 IN_USE = "in use"
 DEFAULT = "default"
@@ -41,39 +51,57 @@ class Candidate:
         in_grid: Whether they were asked for, rather than added to compare with.
     """
 
-    detection: ServerVAD
+    detection: ServerVAD | SemanticVAD
     engine: str
     marks: tuple[str, ...] = field(default=(), compare=False)
     in_grid: bool = field(default=True, compare=False)
 
     @property
+    def semantic(self) -> SemanticSettings | None:
+        """The same for the state machine that asks a turn model; None of ``server_vad``."""
+        if isinstance(self.detection, ServerVAD):
+            return None
+        return semantic_settings(str(self.detection.eagerness))
+
+    @property
+    def eagerness(self) -> str | None:
+        """Of ``semantic_vad``."""
+        return None if isinstance(self.detection, ServerVAD) else str(self.detection.eagerness)
+
+    @property
     def threshold(self) -> float:
-        """The threshold."""
-        return float(_told(self.detection, "threshold"))
+        """The threshold; NaN of ``semantic_vad``, which tells none."""
+        return _told(self.detection, "threshold")
 
     @property
-    def silence_ms(self) -> int:
-        """The silence that ends a turn."""
-        return int(_told(self.detection, "silence_duration_ms"))
+    def silence_ms(self) -> float:
+        """The silence that ends a turn; NaN likewise."""
+        return _told(self.detection, "silence_duration_ms")
 
     @property
-    def padding_ms(self) -> int:
-        """What belongs to a turn before it was heard."""
-        return int(_told(self.detection, "prefix_padding_ms"))
+    def padding_ms(self) -> float:
+        """What belongs to a turn before it was heard; NaN likewise."""
+        return _told(self.detection, "prefix_padding_ms")
 
     @property
     def settings(self) -> TurnSettings:
-        """The same for the state machine."""
-        return TurnSettings(self.threshold, self.padding_ms, self.silence_ms)
+        """The same for the state machine; of ``semantic_vad``, with the longest wait."""
+        if self.semantic is not None:
+            return self.semantic.turns
+        return TurnSettings(self.threshold, int(self.padding_ms), int(self.silence_ms))
 
     @property
     def words(self) -> str:
         """The settings in short."""
+        if self.eagerness is not None:
+            return f"semantic, eagerness {self.eagerness}"
         return f"threshold {self.threshold:g}, silence {self.silence_ms:g} ms"
 
     @property
     def code(self) -> str:
         """What asks for them in code."""
+        if self.eagerness is not None:
+            return f"rt.SemanticVAD(eagerness={self.eagerness!r})"
         return (
             f"rt.ServerVAD(threshold={self.threshold:g}, prefix_padding_ms={self.padding_ms:g}, "
             f"silence_duration_ms={self.silence_ms:g})"
@@ -110,7 +138,7 @@ def candidates(
         ConfigurationError: A value is not what it must be, or nothing is left to try.
     """
     base = in_use or told_settings(ServerVAD())
-    one_by_one = [told_settings(one) for one in _detections(settings)]
+    one_by_one = [told_detection(one) for one in _detections(settings)]
     nothing = threshold is None and silence_duration_ms is None and prefix_padding_ms is None
     if nothing and not one_by_one:
         threshold, silence_duration_ms = USUAL_THRESHOLDS, USUAL_SILENCES_MS
@@ -125,7 +153,8 @@ def candidates(
         ServerVAD(threshold=one, silence_duration_ms=int(silence), prefix_padding_ms=int(padding))
         for one, silence, padding in grid
     ]
-    asked = [Candidate(one, name) for name in engines for one in (*detections, *one_by_one)]
+    tried: list[ServerVAD | SemanticVAD] = [*detections, *one_by_one]
+    asked = [Candidate(one, name) for name in engines for one in tried]
     server = told_settings(ServerVAD(), SERVER_VAD["silence_duration_ms"].usual)
     compared = [(DEFAULT, told_settings(ServerVAD())), (SERVER_DEFAULT, server)]
     if in_use is not None:
@@ -180,24 +209,27 @@ def _engines(engine: str | Iterable[str]) -> Sequence[str]:
     return list(dict.fromkeys(names))
 
 
-def _detections(settings: object) -> list[ServerVAD]:
-    """Returns the settings that were given one by one; semantic ones would have their place here
-    and in `Candidate`."""
+def _detections(settings: object) -> list[ServerVAD | SemanticVAD]:
+    """Returns the settings that were given one by one."""
     given = [settings] if isinstance(settings, ServerVAD | SemanticVAD) else settings
     if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
         raise ConfigurationError(f"settings is {settings!r}; give a list of rt.ServerVAD(…).")
     found = list(given)
     for one in found:
-        if isinstance(one, SemanticVAD):
+        if not isinstance(one, ServerVAD | SemanticVAD):
             raise ConfigurationError(
-                f"settings holds {one!r}: what semantic detection would have decided is not "
-                "known of a recording here; give rt.ServerVAD(…)."
+                f"settings holds {one!r}; give rt.ServerVAD(…) or rt.SemanticVAD(…)."
             )
-        if not isinstance(one, ServerVAD):
-            raise ConfigurationError(f"settings holds {one!r}; give rt.ServerVAD(…).")
     return found
 
 
-def _told(detection: ServerVAD, name: str) -> float:
-    value: float = getattr(detection, name)
-    return value
+def told_detection(detection: ServerVAD | SemanticVAD) -> ServerVAD | SemanticVAD:
+    """Returns the same of either kind."""
+    if isinstance(detection, ServerVAD):
+        return told_settings(detection)
+    eagerness = "auto" if detection.eagerness is UNSET else detection.eagerness
+    return SemanticVAD(eagerness=eagerness)
+
+
+def _told(detection: ServerVAD | SemanticVAD, name: str) -> float:
+    return float(getattr(detection, name, math.nan))

@@ -10,7 +10,7 @@ from typing import Any
 from realtime_nb.analysis.what_if.candidates import DEFAULT, IN_USE, Candidate
 from realtime_nb.analysis.what_if.scores import NO_LABELS
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.protocol.fields import ServerVAD
+from realtime_nb.protocol.fields import SemanticVAD, ServerVAD
 from realtime_nb.protocol.words import counted
 
 __all__ = ["BestSetting", "ChoiceLimits", "best_setting", "percent_words", "share_words"]
@@ -36,7 +36,7 @@ class BestSetting:
         evidence: What speaks for it, in sentences.
     """
 
-    detection: ServerVAD
+    detection: ServerVAD | SemanticVAD
     engine: str
     row: dict[str, Any] = field(compare=False)
     evidence: str = field(compare=False)

@@ -105,6 +105,7 @@ def _settings(candidate: Candidate) -> dict[str, Any]:
         "threshold": candidate.threshold,
         "silence_duration_ms": candidate.silence_ms,
         "prefix_padding_ms": candidate.padding_ms,
+        "eagerness": candidate.eagerness,
         "mark": ", ".join(candidate.marks) or None,
     }
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.turns import TurnSettings
 
 
-def of(found: list[Candidate]) -> list[tuple[float, int, int]]:
+def of(found: list[Candidate]) -> list[tuple[float, float, float]]:
     return [(one.threshold, one.silence_ms, one.padding_ms) for one in found if one.in_grid]
 
 
@@ -123,9 +124,16 @@ def test_settings_that_are_none(given: Any) -> None:
         candidates(None, None, None, "silero", given)
 
 
-def test_semantic_settings_say_that_they_are_not_known_here() -> None:
-    with pytest.raises(ConfigurationError, match=r"semantic"):
-        candidates(None, None, None, "silero", [rt.SemanticVAD(eagerness="low")])
+def test_semantic_settings_are_tried_beside_the_others() -> None:
+    found = candidates(
+        0.4, None, None, "silero", [rt.SemanticVAD(), rt.SemanticVAD(eagerness="low")]
+    )
+    assert [one.eagerness for one in found if one.in_grid] == [None, "auto", "low"]
+    low = found[2]
+    assert low.code == "rt.SemanticVAD(eagerness='low')"
+    assert math.isnan(low.threshold) and math.isnan(low.silence_ms)
+    assert low.semantic is not None
+    assert (low.semantic.turns.silence_duration_ms, low.semantic.complete_at) == (8_000, 0.7)
 
 
 @pytest.mark.parametrize("engine", [[], [1], ["silero", None]])

@@ -38,7 +38,7 @@ ROWS = [
 ]
 
 
-def chosen(limits: ChoiceLimits, rows: list[dict[str, Any]] = ROWS) -> tuple[float, int]:
+def chosen(limits: ChoiceLimits, rows: list[dict[str, Any]] = ROWS) -> tuple[float, float]:
     found = best_setting(TRIED, rows, limits)
     one = next(one for one in TRIED if one.detection == found.detection)
     return one.threshold, one.silence_ms
