@@ -460,7 +460,7 @@ async def talk(session: rt.Session, pause_s: float) -> None:
 @pytest.mark.parametrize(
     ("seconds", "sessions"),
     [
-        pytest.param(4, 40, marks=pytest.mark.timeout(200)),
+        pytest.param(2, 15, marks=pytest.mark.timeout(200)),  # one of each fault
         pytest.param(60, 100, marks=[pytest.mark.long, pytest.mark.timeout(240)]),
     ],
 )

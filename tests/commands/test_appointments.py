@@ -159,7 +159,7 @@ def test_of_many_threads_that_want_one_slot_exactly_one_gets_it(book: Appointmen
     assert len(book.bookings()) == 1
 
 
-@settings(deadline=None)  # it writes to a disk
+@settings(max_examples=30)  # each of many bookings is written to a disk
 @given(taken=st.sets(st.sampled_from(SLOTS), max_size=15))
 def test_free_and_taken_are_the_whole_day(
     tmp_path_factory: pytest.TempPathFactory, taken: set[str]

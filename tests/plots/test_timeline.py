@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
 
@@ -317,6 +317,7 @@ def test_a_turn_is_shown_with_its_number_and_its_latency() -> None:
     assert "2" in [text.get_text() for text in second.texts]
 
 
+@settings(max_examples=40)  # each draws a figure
 @given(st.lists(st.tuples(st.floats(0, 60), st.floats(0, 60)), max_size=40))
 def test_numbers_and_latencies_do_not_cover_each_other(turns: list[tuple[float, float]]) -> None:
     shown = [

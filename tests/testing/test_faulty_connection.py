@@ -126,6 +126,7 @@ async def test_pings_are_not_answered_through_a_half_open_connection() -> None:
             additional_headers={"Authorization": f"Bearer {TOKEN}"},
             ping_interval=0.2,
             ping_timeout=0.3,
+            close_timeout=0.1,  # nobody answers its close either
         )
         with pytest.raises(ConnectionClosed, match="keepalive ping timeout"):
             while True:
