@@ -21,7 +21,6 @@ Whoever drives it sends :meth:`ClientProtocol.events_to_send` and does
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 import msgspec
@@ -29,6 +28,15 @@ import msgspec
 from realtime_nb.protocol import dialect as dialects
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.arbiter import ResponseArbiter, declared_in, is_apart, lost_race
+from realtime_nb.protocol.client_actions import (
+    CallTool,
+    ClientAction,
+    EndAudio,
+    FlushPlayback,
+    PlayAudio,
+    UpdateAccepted,
+    UpdateRefused,
+)
 from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import Conversation, FunctionCall, PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject
@@ -36,70 +44,13 @@ from realtime_nb.protocol.unconfirmed import Unconfirmed
 from realtime_nb.protocol.unheard import Unheard
 from realtime_nb.protocol.voice_regained import VoiceRegained
 
-__all__ = [
-    "TYPING",
-    "CallTool",
-    "ClientAction",
-    "ClientProtocol",
-    "EndAudio",
-    "FlushPlayback",
-    "PlayAudio",
-    "Typing",
-    "UpdateAccepted",
-    "UpdateRefused",
-]
+__all__ = ["TYPING", "ClientProtocol", "Typing"]
 
 
 Typing = Literal["interrupts", "waits"]
 """What a typed message does to the answer that is being spoken: it ends that, or waits for it."""
 
 TYPING: tuple[Typing, ...] = get_args(Typing)
-
-
-@dataclass(frozen=True, slots=True)
-class PlayAudio:
-    """Queue audio for playback, as the device takes it: PCM16 at 24 kHz."""
-
-    item_id: str
-    pcm: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class EndAudio:
-    """No more audio comes for this item."""
-
-    item_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class FlushPlayback:
-    """Stop playback now; answer with :meth:`ClientProtocol.receive_flushed`."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallTool:
-    """Run a function; answer with :meth:`ClientProtocol.receive_tool_output`, also where there is
-    no such function."""
-
-    call: FunctionCall
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateAccepted:
-    """The ``session.update`` with this ``event_id`` is in force."""
-
-    event_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateRefused:
-    """The ``session.update`` with this ``event_id`` changed nothing."""
-
-    event_id: str
-    error: ev.ErrorEvent
-
-
-ClientAction = PlayAudio | EndAudio | FlushPlayback | CallTool | UpdateAccepted | UpdateRefused
 
 
 class ClientProtocol:
