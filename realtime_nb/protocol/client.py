@@ -28,6 +28,7 @@ import msgspec
 from realtime_nb.protocol import dialect as dialects
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.arbiter import ResponseArbiter, declared_in, is_apart, lost_race
+from realtime_nb.protocol.audio_formats import session_format
 from realtime_nb.protocol.client_actions import (
     CallTool,
     ClientAction,
@@ -40,6 +41,8 @@ from realtime_nb.protocol.client_actions import (
 from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import Conversation, FunctionCall, PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.restoring import spoken_message
+from realtime_nb.protocol.turn_audio import TurnAudio
 from realtime_nb.protocol.unconfirmed import Unconfirmed
 from realtime_nb.protocol.unheard import Unheard
 from realtime_nb.protocol.voice_regained import VoiceRegained
@@ -72,6 +75,7 @@ class ClientProtocol:
         typing: Typing = "interrupts",
     ) -> None:
         self.conversation = Conversation()
+        self.turn_audio = TurnAudio(self.conversation.audio)
         self.typing: Typing = typing
         self.dialect: Literal["ga", "beta"] = dialect
         self.answers = set(answers)
@@ -260,6 +264,8 @@ class ClientProtocol:
         self._mute_next = False
         for forgotten in (self._muted, self._items_sent, self._telling, self._voiced):
             forgotten.clear()
+        for audio in self.turn_audio.lost():
+            self.create_item(spoken_message(audio))
         if answer_is_due:
             self.create_response()
         for response_id in list(self._open_calls):
@@ -327,7 +333,11 @@ class ClientProtocol:
         except msgspec.ValidationError as error:
             parsed = ev.UnknownEvent(str(event.get("type")), event, str(error))
         captured_s = None if captured_s is None else round(captured_s, 6)
+        if self._online and isinstance(parsed, ev.ClientEvent):
+            self.turn_audio.sending(parsed)
         self.conversation.apply(parsed, t_s, captured_s)
+        if isinstance(parsed, ev.AudioBufferAppend):
+            self.turn_audio.appended(parsed, session_format(self.conversation.session, "input"))
 
     def receive(
         self, raw: JsonObject, t_s: float, pcm: bytes | None = None
@@ -382,6 +392,8 @@ class ClientProtocol:
             case ev.SpeechStopped() | ev.AudioBufferTimeoutTriggered():
                 self._fall_silent(self.conversation.turns_are_answered)
             case ev.AudioBufferCommitted() | ev.AudioBufferCleared():
+                if isinstance(event, ev.AudioBufferCommitted):
+                    self.turn_audio.committed(event.item_id)
                 # By hand, in the middle of speech: no speech_stopped will come.
                 self._fall_silent(answered=False)
             case ev.SessionUpdated() if self.conversation.turn_detection is None:
@@ -532,6 +544,7 @@ class ClientProtocol:
 
     def _refused(self, error: ev.ErrorEvent, owed: bool) -> None:
         cause = error.caused_by
+        self.turn_audio.refused(cause)
         param = error.error.get("param")
         updates = self._unconfirmed.updates
         if cause is None and updates and str(param or "").startswith("session"):

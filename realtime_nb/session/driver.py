@@ -87,6 +87,7 @@ class Driver:
     Attributes:
         speaker: plays the agent's voice; to be set before :meth:`start`.
         calls: runs the functions that the model calls; its ``session`` is to be set before, too.
+        turn_audio: the user's latest audio.
         writing: writes the session down.
         ended: how the connection ended, None while it is open.
         hearing: whether a server gets the user's audio; what it does not get while a lost
@@ -113,6 +114,7 @@ class Driver:
         dial: Dial | None = None,
     ) -> None:
         self._protocol = core.ClientProtocol(_new_id, endpoint.dialect, typing=typing)
+        self.turn_audio = self._protocol.turn_audio
         self._inbox = Inbox()
         self.until = self._inbox.until
         self._audio = WireAudio()
