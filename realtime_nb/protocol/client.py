@@ -21,7 +21,6 @@ Whoever drives it sends :meth:`ClientProtocol.events_to_send` and does
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 import msgspec
@@ -29,77 +28,32 @@ import msgspec
 from realtime_nb.protocol import dialect as dialects
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.arbiter import ResponseArbiter, declared_in, is_apart, lost_race
+from realtime_nb.protocol.audio_formats import session_format
+from realtime_nb.protocol.client_actions import (
+    CallTool,
+    ClientAction,
+    EndAudio,
+    FlushPlayback,
+    PlayAudio,
+    UpdateAccepted,
+    UpdateRefused,
+)
 from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import Conversation, FunctionCall, PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.restoring import spoken_message
+from realtime_nb.protocol.turn_audio import TurnAudio
 from realtime_nb.protocol.unconfirmed import Unconfirmed
 from realtime_nb.protocol.unheard import Unheard
 from realtime_nb.protocol.voice_regained import VoiceRegained
 
-__all__ = [
-    "TYPING",
-    "CallTool",
-    "ClientAction",
-    "ClientProtocol",
-    "EndAudio",
-    "FlushPlayback",
-    "PlayAudio",
-    "Typing",
-    "UpdateAccepted",
-    "UpdateRefused",
-]
+__all__ = ["TYPING", "ClientProtocol", "Typing"]
 
 
 Typing = Literal["interrupts", "waits"]
 """What a typed message does to the answer that is being spoken: it ends that, or waits for it."""
 
 TYPING: tuple[Typing, ...] = get_args(Typing)
-
-
-@dataclass(frozen=True, slots=True)
-class PlayAudio:
-    """Queue audio for playback, as the device takes it: PCM16 at 24 kHz."""
-
-    item_id: str
-    pcm: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class EndAudio:
-    """No more audio comes for this item."""
-
-    item_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class FlushPlayback:
-    """Stop playback now; answer with :meth:`ClientProtocol.receive_flushed`."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallTool:
-    """Run a function; answer with :meth:`ClientProtocol.receive_tool_output`, also where there is
-    no such function."""
-
-    call: FunctionCall
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateAccepted:
-    """The ``session.update`` with this ``event_id`` is in force."""
-
-    event_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateRefused:
-    """The ``session.update`` with this ``event_id`` changed nothing."""
-
-    event_id: str
-    error: ev.ErrorEvent
-
-
-ClientAction = PlayAudio | EndAudio | FlushPlayback | CallTool | UpdateAccepted | UpdateRefused
 
 
 class ClientProtocol:
@@ -121,6 +75,7 @@ class ClientProtocol:
         typing: Typing = "interrupts",
     ) -> None:
         self.conversation = Conversation()
+        self.turn_audio = TurnAudio(self.conversation.audio)
         self.typing: Typing = typing
         self.dialect: Literal["ga", "beta"] = dialect
         self.answers = set(answers)
@@ -309,6 +264,8 @@ class ClientProtocol:
         self._mute_next = False
         for forgotten in (self._muted, self._items_sent, self._telling, self._voiced):
             forgotten.clear()
+        for audio in self.turn_audio.lost():
+            self.create_item(spoken_message(audio))
         if answer_is_due:
             self.create_response()
         for response_id in list(self._open_calls):
@@ -376,7 +333,11 @@ class ClientProtocol:
         except msgspec.ValidationError as error:
             parsed = ev.UnknownEvent(str(event.get("type")), event, str(error))
         captured_s = None if captured_s is None else round(captured_s, 6)
+        if self._online and isinstance(parsed, ev.ClientEvent):
+            self.turn_audio.sending(parsed)
         self.conversation.apply(parsed, t_s, captured_s)
+        if isinstance(parsed, ev.AudioBufferAppend):
+            self.turn_audio.appended(parsed, session_format(self.conversation.session, "input"))
 
     def receive(
         self, raw: JsonObject, t_s: float, pcm: bytes | None = None
@@ -431,6 +392,8 @@ class ClientProtocol:
             case ev.SpeechStopped() | ev.AudioBufferTimeoutTriggered():
                 self._fall_silent(self.conversation.turns_are_answered)
             case ev.AudioBufferCommitted() | ev.AudioBufferCleared():
+                if isinstance(event, ev.AudioBufferCommitted):
+                    self.turn_audio.committed(event.item_id)
                 # By hand, in the middle of speech: no speech_stopped will come.
                 self._fall_silent(answered=False)
             case ev.SessionUpdated() if self.conversation.turn_detection is None:
@@ -581,6 +544,7 @@ class ClientProtocol:
 
     def _refused(self, error: ev.ErrorEvent, owed: bool) -> None:
         cause = error.caused_by
+        self.turn_audio.refused(cause)
         param = error.error.get("param")
         updates = self._unconfirmed.updates
         if cause is None and updates and str(param or "").startswith("session"):

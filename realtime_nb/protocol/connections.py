@@ -15,7 +15,7 @@ import msgspec
 
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.records import FunctionCall, Item, Response, TurnState
-from realtime_nb.protocol.restoring import remembered_text, why_not_restored
+from realtime_nb.protocol.restoring import is_spoken, remembered_text, why_not_restored
 from realtime_nb.protocol.user_audio import UserAudio
 from realtime_nb.protocol.wire import JsonObject
 
@@ -89,6 +89,8 @@ class Reconnection:
         user_cut_off: whether the user was speaking.
         cut_response_ids: answers that were cut off.
         restored: ids of items that the new session knows, in order.
+        restored_as_audio: ids of those among them that were told as audio: the user's turns whose
+            transcripts had not come.
         not_restored: ids of those that it doesn't, and why.
     """
 
@@ -105,6 +107,7 @@ class Reconnection:
     user_cut_off: bool = False
     cut_response_ids: list[str] = field(default_factory=list)
     restored: list[str] = field(default_factory=list)
+    restored_as_audio: list[str] = field(default_factory=list)
     not_restored: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -166,9 +169,11 @@ class Connections:
                 return None
             self.aliases[item_id] = first
             item_id = first
-        del self.pending[item_id]
+        told = self.pending.pop(item_id)
         if item_id not in self.restored:
             self.gaps[-1].restored.append(item_id)
+            if is_spoken(told):
+                self.gaps[-1].restored_as_audio.append(item_id)
         self.restored.add(item_id)
         self.unknown.discard(item_id)
         return item_id
@@ -311,10 +316,28 @@ def _lost(conversation: _Folded, report: ConnectionReport) -> Reconnection:
     for call in conversation.calls.values():
         if call.status == "in_progress" and call.done_s is None:
             call.status = "incomplete"
+    _place_taken_turns(conversation)
     audio.broken_off(report.t_s)
     _drop_unheard(conversation, gap.cut_response_ids)
     conversation.connections.lost(conversation.order)
     return gap
+
+
+def _place_taken_turns(conversation: _Folded) -> None:
+    """Has turns of the user that the server had begun to take be in the conversation: it will not
+    come to say so."""
+    last = conversation.audio.speech[-1] if conversation.audio.speech else None
+    taken = [item.id for item in conversation.items.values() if item.committed_s is not None]
+    if last is not None and last.audio_end_ms is not None and last.item_id not in taken:
+        taken.append(last.item_id)
+    for item_id in taken:
+        if not item_id or item_id in conversation.deleted or conversation.holds(item_id):
+            continue
+        item = conversation.items.setdefault(item_id, Item(item_id))
+        item.type, item.role, item.placed = "message", "user", True
+        item.content = item.content or [{"type": "input_audio"}]
+        item.audio_ms = conversation.audio.length_of(item)
+        conversation.order.append(item_id)
 
 
 def _drop_unheard(conversation: _Folded, response_ids: Iterable[str]) -> None:

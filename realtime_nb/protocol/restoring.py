@@ -1,13 +1,14 @@
 """What a conversation can be restored from, when a new server session takes over from a lost one.
 
 A server can be told texts, calls and their outputs. It can't be given back audio of its own, so an
-answer becomes the text that was heard of it, and a user's turn its transcript. What has been
-restored that way is text to the server: it can't be truncated any more.
+answer becomes the text that was heard of it, and a user's turn its transcript; where that had not
+come, its audio. What has been restored as text is text to the server: it can't be truncated any
+more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Protocol
 
 from realtime_nb.protocol.records import UNHEARD_MS, FunctionCall, Item
@@ -18,7 +19,9 @@ __all__ = [
     "MAX_SUMMARY_CHARACTERS",
     "History",
     "history_items",
+    "is_spoken",
     "remembered_text",
+    "spoken_message",
     "summary_of",
     "why_not_restored",
 ]
@@ -30,6 +33,13 @@ MAX_SUMMARY_CHARACTERS = 12_000
 """How long a summary may be; what is oldest is left out."""
 
 _UNHEARD = "unheard"
+
+AudioOf = Callable[[str], str | None]
+"""Returns the audio of a user's turn as the wire has it, where it is still known."""
+
+
+def _no_audio(item_id: str) -> None:
+    """Knows none of any."""
 
 
 class History(Protocol):
@@ -60,20 +70,36 @@ def remembered_text(item: Item) -> str:
     return item.text if whole else item.text_until(end_ms)
 
 
-def history_items(conversation: History, skip: Container[str] = ()) -> list[JsonObject]:
+def spoken_message(audio: str) -> JsonObject:
+    """Returns the item of what a user said, as audio."""
+    content = [{"type": "input_audio", "audio": audio}]
+    return {"type": "message", "role": "user", "content": content}
+
+
+def is_spoken(item: JsonObject) -> bool:
+    """Tells whether an item to create is audio."""
+    content = item.get("content")
+    return isinstance(content, list) and any("audio" in part for part in content)
+
+
+def history_items(
+    conversation: History, skip: Container[str] = (), audio_of: AudioOf = _no_audio
+) -> list[JsonObject]:
     """Returns the conversation as items to create, in order, with the ids that they have.
 
     Args:
         conversation: as it was when its connection was lost.
         skip: ids that are told otherwise.
+        audio_of: tells the audio of turns whose transcripts had not come.
     """
-    told = (_told(item, conversation.calls) for item in _items(conversation) if item.id not in skip)
+    items = (item for item in _items(conversation) if item.id not in skip)
+    told = (_told(item, conversation.calls, audio_of) for item in items)
     return [item for item in told if isinstance(item, dict)]
 
 
 def why_not_restored(item: Item, call: FunctionCall | None) -> str | None:
     """Returns why an item can't be told to another session; None where it can, or need not."""
-    told = _told(item, {} if call is None else {call.call_id: call})
+    told = _told(item, {} if call is None else {call.call_id: call}, _no_audio)
     return told if isinstance(told, str) and told != _UNHEARD else None
 
 
@@ -81,11 +107,11 @@ def _items(conversation: History) -> Iterable[Item]:
     return (conversation.items[item_id] for item_id in conversation.order)
 
 
-def _told(item: Item, calls: Mapping[str, FunctionCall]) -> JsonObject | str:
+def _told(item: Item, calls: Mapping[str, FunctionCall], audio_of: AudioOf) -> JsonObject | str:
     """Returns an item as it is created, or why that can't be."""
     match item.type:
         case "message":
-            return _message(item)
+            return _message(item, audio_of)
         case "function_call":
             return _call(item, calls)
         case "function_call_output":
@@ -94,9 +120,13 @@ def _told(item: Item, calls: Mapping[str, FunctionCall]) -> JsonObject | str:
             return f"a server makes {item.type} itself"
 
 
-def _message(item: Item) -> JsonObject | str:
+def _message(item: Item, audio_of: AudioOf) -> JsonObject | str:
     if any(part.get("type") == "input_image" for part in item.content):
         return "images are not kept"
+    if item.role == "user" and item.transcript != "completed":
+        audio = audio_of(item.id)
+        if audio is not None:
+            return {"id": item.id, **spoken_message(audio)}
     kind = "input_text"
     text = item.text
     if item.role == "assistant":
@@ -168,7 +198,7 @@ def _line(item: JsonObject, names: dict[str, str]) -> str:
     match item["type"]:
         case "message":
             text = " ".join(str(part.get("text", "")) for part in item["content"])
-            return f"{item['role']}: {text}"
+            return f"{item['role']}: {text}" if text else ""
         case "function_call":
             names[item["call_id"]] = item["name"]
             return f"(called {item['name']} with {item['arguments']})"

@@ -16,15 +16,16 @@ import contextlib
 import logging
 import math
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.wire import WireAudio
 from realtime_nb.devices.simulated import Speaker
 from realtime_nb.errors import ConnectionFailedError, RealtimeError, SessionClosedError
 from realtime_nb.protocol import client as core
+from realtime_nb.protocol import client_actions as actions
 from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import Conversation, FunctionCall, PlaybackReport, ToolReport
 from realtime_nb.protocol.events import ErrorEvent, JsonObject
@@ -42,6 +43,7 @@ from realtime_nb.session.reconnecting import Reconnect
 from realtime_nb.session.returning import Dial, Returning
 from realtime_nb.session.transport import Transport
 from realtime_nb.session.updates import UPDATE_TIMEOUT_S, Updates
+from realtime_nb.session.work import Work
 from realtime_nb.session.writing import Writing
 from realtime_nb.tools import Definition, Tool
 
@@ -85,10 +87,12 @@ class Driver:
     Attributes:
         speaker: plays the agent's voice; to be set before :meth:`start`.
         calls: runs the functions that the model calls; its ``session`` is to be set before, too.
+        turn_audio: the user's latest audio.
         writing: writes the session down.
         ended: how the connection ended, None while it is open.
         hearing: whether a server gets the user's audio; what it does not get while a lost
             connection is being regained is folded and recorded all the same.
+        start_work: starts what ends with the session; if it fails, the session does.
         until: waits for a condition, in seconds of the wall clock.
         observers: are shown every event and report, after the recorder and the fold.
     """
@@ -110,6 +114,7 @@ class Driver:
         dial: Dial | None = None,
     ) -> None:
         self._protocol = core.ClientProtocol(_new_id, endpoint.dialect, typing=typing)
+        self.turn_audio = self._protocol.turn_audio
         self._inbox = Inbox()
         self.until = self._inbox.until
         self._audio = WireAudio()
@@ -134,7 +139,8 @@ class Driver:
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self._updates = Updates(lambda: self.hearing)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._work = Work(self._broken)
+        self.start_work = self._work.start
         self.connection: OpenConnection | None = None
         self._returning = Returning(self, reconnect, dial) if reconnect and dial else None
         self.hearing = True
@@ -261,8 +267,7 @@ class Driver:
     async def _drain(self) -> None:
         """Gives what is still unsent a moment to leave."""
         self.calls.drop()
-        for task in self._tasks:
-            task.cancel()
+        self._work.cancel()
         await self._inbox.until(self.all_left, _DRAIN_TIMEOUT_S)
 
     def all_left(self) -> bool:
@@ -274,10 +279,7 @@ class Driver:
             await self.connection.close()
 
     async def _end_tasks(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._work.end()
         if self._returning is not None:
             await self._returning.over()
         await self.calls.close()
@@ -533,17 +535,17 @@ class Driver:
     def _act(self) -> None:
         for action in self._protocol.actions_to_run():
             match action:
-                case core.PlayAudio(item_id, pcm):
+                case actions.PlayAudio(item_id, pcm):
                     self.speaker.write(item_id, pcm)
-                case core.EndAudio(item_id):
+                case actions.EndAudio(item_id):
                     self.speaker.end(item_id)
-                case core.FlushPlayback():
+                case actions.FlushPlayback():
                     self.stop_playback()
-                case core.CallTool(call):
+                case actions.CallTool(call):
                     run_or_refuse(self, call)
-                case core.UpdateAccepted(event_id):
+                case actions.UpdateAccepted(event_id):
                     self._updates.settle(event_id)
-                case core.UpdateRefused(event_id, error):
+                case actions.UpdateRefused(event_id, error):
                     self._updates.settle(event_id, error)
 
     async def _flushed(self, flush: Awaitable[list[tuple[str, float]]]) -> None:
@@ -570,19 +572,6 @@ class Driver:
         for answer in self.calls.take():
             self._protocol.receive_tool_output(answer.call, answer.output)
         self._proceed()
-
-    def start_work(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Starts what ends with the session; if it fails, the session does."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._task_ended)
-        return task
-
-    def _task_ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if isinstance(error, Exception):
-            self._broken(error)
 
     # --- what is written down ---
 

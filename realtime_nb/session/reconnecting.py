@@ -19,7 +19,12 @@ from realtime_nb.errors import (
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.option_names import takes_names
-from realtime_nb.protocol.restoring import MAX_RESTORED_ITEMS, history_items, summary_of
+from realtime_nb.protocol.restoring import (
+    MAX_RESTORED_ITEMS,
+    history_items,
+    is_spoken,
+    summary_of,
+)
 
 __all__ = ["ENDINGS", "Attempts", "HistoryKind", "Reconnect", "restored_history", "why_final"]
 
@@ -165,21 +170,26 @@ def _check_number(name: str, value: object, least: float) -> None:
 
 
 def restored_history(
-    conversation: Conversation, history: HistoryKind | HistoryMaker
+    conversation: Conversation,
+    history: HistoryKind | HistoryMaker,
+    audio_of: Callable[[str], str | None],
 ) -> tuple[list[JsonObject], str]:
-    """Returns what a new session is told: items, and a summary for its instructions ("": none)."""
+    """Returns what a new session is told: items, and a summary for its instructions ("": none).
+
+    ``audio_of`` tells the audio of turns that have no transcript; no summary could.
+    """
     if callable(history):
         made = history(conversation)
         return ([], made) if isinstance(made, str) else (list(made), "")
     if history == "none":
         return [], ""
-    items = history_items(conversation)
+    items = history_items(conversation, audio_of=audio_of)
     if history == "summary":
-        return [], summary_of(items)
+        return [item for item in items if is_spoken(item)], summary_of(items)
     cut = max(0, len(items) - MAX_RESTORED_ITEMS)
     while cut < len(items) and items[cut]["type"] == "function_call_output":
         cut += 1  # it would answer a call that is told of in the summary
-    return items[cut:], summary_of(items[:cut])
+    return items[cut:], summary_of(items[:cut])  # audio so old has long had its transcript
 
 
 class Attempts:

@@ -16,6 +16,7 @@ from realtime_nb.errors import (
 from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.turn_audio import TurnAudio
 from realtime_nb.session.audio_in import AudioIn
 from realtime_nb.session.open_connection import OpenConnection
 from realtime_nb.session.partings import Partings
@@ -42,6 +43,7 @@ class Restored(Protocol):
 
     speaker: Speaker
     audio_in: AudioIn
+    turn_audio: TurnAudio
 
     @property
     def idle(self) -> bool:
@@ -257,10 +259,11 @@ class Returning:
         session.resume(items, self._policy.spoken if cut_off else None)
 
     def _history(self) -> tuple[list[JsonObject], str]:
+        conversation, audio_of = self._session.conversation, self._session.turn_audio.of
         try:
-            return restored_history(self._session.conversation, self._policy.history)
+            return restored_history(conversation, self._policy.history, audio_of)
         except Exception:
             if not callable(self._policy.history):
                 raise
             logger.exception("history= failed, so that the session is restored by its items")
-            return restored_history(self._session.conversation, "items")
+            return restored_history(conversation, "items", audio_of)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from realtime_nb.protocol import client as core
+from realtime_nb.protocol import client_actions as actions
 from realtime_nb.protocol.client import ClientProtocol
 from realtime_nb.testing import CountingIds, silence
 
@@ -43,7 +43,7 @@ class Client(ClientProtocol):
     def sends_types(self) -> list[str]:
         return [event["type"] for event in self.sends()]
 
-    def does(self) -> list[core.ClientAction]:
+    def does(self) -> list[actions.ClientAction]:
         return self.actions_to_run()
 
     # --- what a server says in several events ---

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime_nb.protocol import client as core
+from realtime_nb.protocol import client_actions as actions
 from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import FunctionCall
 from tests.protocol.client_side import Client
@@ -172,7 +172,7 @@ def test_the_answer_to_what_the_user_said_is_not(client: Client) -> None:
     client.item_begins("resp_2", "agent")
     client.audio("resp_2", "agent", 200)
     assert client.sends() == []
-    assert [type(one) for one in client.does()] == [core.PlayAudio]
+    assert [type(one) for one in client.does()] == [actions.PlayAudio]
 
 
 class Filling(Talk):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from realtime_nb.protocol import events as ev
-from realtime_nb.protocol.client import (
+from realtime_nb.protocol.client_actions import (
     CallTool,
     EndAudio,
     PlayAudio,

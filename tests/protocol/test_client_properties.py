@@ -16,7 +16,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime_nb.protocol import client as core
+from realtime_nb.protocol import client_actions as actions
 from realtime_nb.protocol.client import ClientProtocol
 from realtime_nb.protocol.conversation import FunctionCall
 from realtime_nb.protocol.server import CancelResponse, Respond, ServerProtocol, Transcribe
@@ -160,13 +160,13 @@ class Talk:
         self.client.receive(event, self.now_ms / 1000, pcm)
         for action in self.client.actions_to_run():
             match action:
-                case core.PlayAudio(item_id, pcm):
+                case actions.PlayAudio(item_id, pcm):
                     self._track(item_id).received_ms += len(pcm) / PER_MS
-                case core.EndAudio(item_id):
+                case actions.EndAudio(item_id):
                     self._track(item_id).ended = True
-                case core.FlushPlayback():
+                case actions.FlushPlayback():
                     self._flush()
-                case core.CallTool(call):
+                case actions.CallTool(call):
                     self._soon(lambda call=call: self._return(call), 600)
 
     def _return(self, call: FunctionCall) -> None:
@@ -214,7 +214,7 @@ class Talk:
         self.typed.clear()
         self.client.interrupt()
         for action in self.client.actions_to_run():
-            assert isinstance(action, core.FlushPlayback)
+            assert isinstance(action, actions.FlushPlayback)
             self._flush()
 
     # --- the agent's side ---

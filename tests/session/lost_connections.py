@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, Literal
 
 from realtime_nb.local.llm import LLM, Call, Reply, Request, ScriptedLLM
+from realtime_nb.local.stt import STT
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session.transport import Transport
 from realtime_nb.testing import FaultyTransport, MemoryServer
@@ -19,12 +20,23 @@ class Servers:
         llm: of all of them.
         faults: what goes wrong on each connection, one after the other.
         session_s: how long each lets a session last.
+        stt: of all of them, None: one that is told what it hears.
+        dialect: of all of them.
     """
 
-    def __init__(self, llm: LLM, *faults: list[Fault], session_s: float = 3_600.0) -> None:
+    def __init__(
+        self,
+        llm: LLM,
+        *faults: list[Fault],
+        session_s: float = 3_600.0,
+        stt: STT | None = None,
+        dialect: Literal["ga", "beta"] = "ga",
+    ) -> None:
         self.transports: list[FaultyTransport] = []
         self.refusals: list[Exception] = []
         self._llm = llm
+        self._stt = stt
+        self._dialect: Literal["ga", "beta"] = dialect
         self._session_s = session_s
         self._faults = list(faults)
         self._stack = AsyncExitStack()
@@ -40,7 +52,7 @@ class Servers:
         if self.transports and self.refusals:
             raise self.refusals.pop(0)
         server = await self._stack.enter_async_context(
-            MemoryServer(self._llm, session_s=self._session_s)
+            MemoryServer(self._llm, stt=self._stt, session_s=self._session_s, dialect=self._dialect)
         )
         number = len(self.transports)
         faults = self._faults[number] if number < len(self._faults) else []

@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime_nb.protocol.client import CallTool, ClientProtocol
+from realtime_nb.protocol.client import ClientProtocol
+from realtime_nb.protocol.client_actions import CallTool
 from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import FunctionCall, ToolReport
 from realtime_nb.session.calls import CallRunner

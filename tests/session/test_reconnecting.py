@@ -157,6 +157,10 @@ async def test_attempts_end_at_a_refusal(failure: Exception) -> None:
     assert str(failure) in why
 
 
+def unknown(item_id: str) -> None:
+    """Knows no audio of any turn."""
+
+
 def conversation(turns: int) -> Conversation:
     folded = Conversation()
     for n in range(turns):
@@ -171,7 +175,7 @@ def conversation(turns: int) -> Conversation:
 
 
 def test_of_a_long_conversation_the_beginning_is_summed_up() -> None:
-    items, summary = restored_history(conversation(MAX_RESTORED_ITEMS + 3), "items")
+    items, summary = restored_history(conversation(MAX_RESTORED_ITEMS + 3), "items", unknown)
     assert [item["id"] for item in items] == [f"item_{n + 3}" for n in range(MAX_RESTORED_ITEMS)]
     assert "number 0" in summary
     assert "number 2" in summary
@@ -179,6 +183,6 @@ def test_of_a_long_conversation_the_beginning_is_summed_up() -> None:
 
 
 def test_of_a_short_one_there_is_no_summary() -> None:
-    items, summary = restored_history(conversation(5), "items")
+    items, summary = restored_history(conversation(5), "items", unknown)
     assert len(items) == 5
     assert summary == ""

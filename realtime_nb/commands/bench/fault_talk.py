@@ -198,8 +198,10 @@ class Talk:
                     break
             if _understood(session, text) or loop.time() >= end_s:
                 return
+            await session.settled(_TURN_S)  # a turn that was over is told to the next server
+            if _understood(session, text):
+                return
             self._again += 1
-            await session.settled(_TURN_S)
 
     async def _answered(self, session: Session) -> bool:
         """Waits until all is said; a loss that comes as nothing is under way is waited for, too."""
