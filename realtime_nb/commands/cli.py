@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, redirect_stdout
 from enum import StrEnum
 from importlib import import_module
@@ -35,7 +35,6 @@ from realtime_nb.protocol.turns import TurnSettings
 if TYPE_CHECKING:
     from realtime_nb.commands.talk import TalkResult, TalkTurn
     from realtime_nb.commands.vad import FoundSpeech
-    from realtime_nb.local.llm import LLM
     from realtime_nb.protocol.turns import SpeechSpan
     from realtime_nb.tools import Tool
 
@@ -356,6 +355,9 @@ def serve(
     session_minutes: Annotated[
         float, typer.Option(help="A session that lasts longer is closed.")
     ] = 60.0,
+    strict_ga: Annotated[
+        bool, typer.Option("--strict-ga", help="Refuse clients of the beta, as OpenAI does.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Runs the local Realtime server until Ctrl-C or SIGTERM.
@@ -369,12 +371,11 @@ def serve(
         from realtime_nb.local.chat import ChatLLM
 
         llm = ChatLLM(llm_url, llm_model)
-    asyncio.run(_serve(port, token, stt.value, llm, session_minutes, as_json))
+    options = {"stt": stt.value, "llm": llm, "session_minutes": session_minutes}
+    asyncio.run(_serve(port, token, {**options, "strict_ga": strict_ga}, as_json))
 
 
-async def _serve(
-    port: int, token: str | None, stt: str, llm: LLM | None, session_minutes: float, as_json: bool
-) -> None:
+async def _serve(port: int, token: str | None, options: Mapping[str, Any], as_json: bool) -> None:
     from realtime_nb.local.server import serve as local_server
 
     stop = asyncio.Event()
@@ -382,9 +383,7 @@ async def _serve(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-    async with local_server(
-        port, token, stt=stt, llm=llm, session_minutes=session_minutes
-    ) as server:
+    async with local_server(port, token, **options) as server:
         if stop.is_set():
             return
         if as_json:

@@ -24,6 +24,7 @@ from realtime_nb.local.hearing import hear
 from realtime_nb.local.messages import LongAppend
 from realtime_nb.local.sharing import LoopShare, Sharing
 from realtime_nb.local.speaking import SpeechPace, respond
+from realtime_nb.protocol.dialect import BETA_CLIENT
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.problems import Refused
 from realtime_nb.protocol.server import (
@@ -93,6 +94,7 @@ class Connection:
         engines: shared with the other connections.
         pace: of spoken answers.
         session_s: the session's maximum duration; then CLOSE 1001.
+        strict_ga: the beta's events are refused.
         sharing: with the other connections of the server.
     """
 
@@ -106,6 +108,7 @@ class Connection:
         session_s: float,
         dialect: Literal["ga", "beta"],
         session_type: Literal["realtime", "transcription"],
+        strict_ga: bool = False,
         sharing: Sharing | None = None,
     ) -> None:
         self._socket = socket
@@ -117,6 +120,7 @@ class Connection:
         self._unsent = Backlog(UNSENT_PAUSE_BYTES)
         self._unheard = Backlog(_UNHEARD_PAUSE_BYTES)
         self._told_no_turn_model = False
+        self._told_beta = False
         self._hearing = asyncio.Lock()  # one transcription at a time: the threads are for everybody
         self._judging = asyncio.Lock()  # one question at a time, likewise
         self._judged: asyncio.Task[None] | None = None  # the last one
@@ -134,6 +138,7 @@ class Connection:
             dialect=dialect,
             session_type=session_type,
             turn_model=engines.turn_model is not None,
+            strict_ga=strict_ga,
         )
 
     async def serve(self) -> None:
@@ -226,6 +231,7 @@ class Connection:
         events, jobs = self.core.events_to_send(), self.core.jobs_to_run()
         if self._end.done():
             return []
+        self._note_beta()
         for event in events:
             self._note_detection(event)
             frame = msgspec.json.encode(event)
@@ -236,6 +242,12 @@ class Connection:
         for job in jobs:
             self._run(job)
         return [event["error"]["code"] for event in events if event["type"] == "error"]
+
+    def _note_beta(self) -> None:
+        """Says once in the log what a client of the beta would meet at OpenAI."""
+        if self.core.dialect == "beta" and not self._told_beta:
+            self._told_beta = True
+            logger.warning(BETA_CLIENT)
 
     def _note_detection(self, event: JsonObject) -> None:
         """Says once in the log what ``semantic_vad`` is without its model."""

@@ -66,6 +66,7 @@ class ServerProtocol:
         expires_at: unix seconds at which the session ends.
         dialect: what the connection speaks; a flat ``session.update`` as first sign of a beta
             client switches it.
+        strict_ga: a flat ``session.update`` switches nothing; it is refused.
         session_type: ``realtime`` or ``transcription``.
         turn_model: whether the driver has one that answers :class:`JudgeTurn`; without it
             ``semantic_vad`` goes by the words.
@@ -81,9 +82,10 @@ class ServerProtocol:
         dialect: Literal["ga", "beta"] = "ga",
         session_type: Literal["realtime", "transcription"] = "realtime",
         turn_model: bool = False,
+        strict_ga: bool = False,
     ) -> None:
         self.dialect: Literal["ga", "beta"] = dialect
-        self._dialect_settled = dialect == "beta"
+        self._dialect_settled = strict_ga or dialect == "beta"
         self.conversation = Conversation()
         self._said_bytes = 0
         self._changes = 0
