@@ -38,6 +38,7 @@ _HOMES = {
     "SemanticVAD": "protocol.fields",
     "ServerVAD": "protocol.fields",
     "Conversation": "protocol.conversation",
+    "ga": "archive.ga",
     "Endpoint": "session.endpoints",
     "azure": "session.endpoints",
     "Session": "session.session",
@@ -114,6 +115,7 @@ __all__ = [
     "compare_costs",
     "connect",
     "doctor",
+    "ga",
     "load",
     "plot_vad",
     "read_labels",
@@ -134,6 +136,7 @@ if TYPE_CHECKING:
     from realtime_nb.analysis.comparison import compare
     from realtime_nb.analysis.cost.comparison import compare_costs
     from realtime_nb.analysis.cost.prices import DurationPrice, Price
+    from realtime_nb.archive.ga import ga
     from realtime_nb.commands.doctor import doctor
     from realtime_nb.errors import (
         AudioError,

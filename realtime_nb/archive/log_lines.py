@@ -19,7 +19,7 @@ from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.dialect import BETA_CLIENT_EVENTS, BETA_SERVER_EVENTS
 from realtime_nb.protocol.events import JsonObject
 
-__all__ = ["KNOWN", "EventLog", "LogEntry", "read_log"]
+__all__ = ["KNOWN", "EventLog", "LogEntry", "event_in", "log_in", "read_log"]
 
 Direction = Literal["sent", "received"]
 
@@ -129,7 +129,11 @@ class _Stated:
 def read_log(path: Path) -> EventLog:
     """Reads all events that are in a file; it need not hold any."""
     check_log(path)
-    content = path.read_bytes()
+    return log_in(path.read_bytes())
+
+
+def log_in(content: bytes) -> EventLog:
+    """Reads all events that a file's content, or any text, holds."""
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         content = content.decode("utf-16", "replace").encode()
     content = content.removeprefix(b"\xef\xbb\xbf")
@@ -150,6 +154,11 @@ def read_log(path: Path) -> EventLog:
         else:
             log.others += 1
     return log
+
+
+def event_in(value: JsonObject) -> JsonObject | None:
+    """Returns the event that an object is, or is put around; None where there is none."""
+    return _unwrapped(value, _Stated())
 
 
 def _may_tell_usage(line: bytes) -> bool:

@@ -367,6 +367,9 @@ def serve(
         Dialect,
         typer.Option(help="ga refuses beta events as OpenAI does; auto answers them in beta."),
     ] = Dialect.GA,
+    strict_ga: Annotated[
+        bool, typer.Option("--strict-ga", help="Refuse clients of the beta, as OpenAI does.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Runs the local Realtime server until Ctrl-C or SIGTERM.
@@ -383,7 +386,13 @@ def serve(
     from realtime_nb.local.server import serve as local_server
 
     server = local_server(
-        port, token, stt=stt.value, llm=llm, session_minutes=session_minutes, dialect=dialect.value
+        port,
+        token,
+        stt=stt.value,
+        llm=llm,
+        session_minutes=session_minutes,
+        dialect=dialect.value,
+        strict_ga=strict_ga,
     )
     asyncio.run(_serve(server, as_json))
 

@@ -194,6 +194,7 @@ def _checks() -> Iterator[Check]:
     yield _tried("turn model", _turn_model, needed=False)
     yield _tried("loopback", _loopback, "allow connections to 127.0.0.1")
     yield _tried("local server", _local_server, "the lines above say what it lacks")
+    yield _beta()
     yield _notebook()
     yield _tried("sound devices", _sound_devices, needed=False)
     yield from (_key(name, endpoint) for name, endpoint in _KEYS)
@@ -354,6 +355,14 @@ async def _conversation() -> _Found:
     if started_s > SLOW_START_S:
         return "warning", words, "the machine is busy or slow"
     return "ok", words, ""
+
+
+def _beta() -> Check:
+    words = (
+        "OpenAI refuses it since 2026-05-12; the local server serves its clients with a warning, "
+        "and with serve --strict-ga refuses them, too; rt.ga(…) translates what was written for it"
+    )
+    return Check("beta interface", "ok", words, needed=False)
 
 
 def _notebook() -> Check:

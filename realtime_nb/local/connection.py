@@ -24,6 +24,7 @@ from realtime_nb.local.hearing import hear
 from realtime_nb.local.messages import LongAppend
 from realtime_nb.local.sharing import LoopShare, Sharing
 from realtime_nb.local.speaking import SpeechPace, respond
+from realtime_nb.protocol.dialect import BETA_CLIENT
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.problems import Refused
 from realtime_nb.protocol.server import (
@@ -124,6 +125,7 @@ class Connection:
         self._unheard = Backlog(_UNHEARD_PAUSE_BYTES)
         self._told_no_turn_model = False
         self._guesses = dialect == "auto"
+        self._told_beta = False
         self._hearing = asyncio.Lock()  # one transcription at a time: the threads are for everybody
         self._judging = asyncio.Lock()  # one question at a time, likewise
         self._judged: asyncio.Task[None] | None = None  # the last one
@@ -231,11 +233,9 @@ class Connection:
             The codes of the errors among what was sent.
         """
         events, jobs = self.core.events_to_send(), self.core.jobs_to_run()
-        if self._guesses and self.core.dialect == "beta":
-            self._guesses = False
-            logger.warning(CHOSE_BETA)
         if self._end.done():
             return []
+        self._note_beta()
         for event in events:
             self._note_detection(event)
             frame = msgspec.json.encode(event)
@@ -246,6 +246,12 @@ class Connection:
         for job in jobs:
             self._run(job)
         return [event["error"]["code"] for event in events if event["type"] == "error"]
+
+    def _note_beta(self) -> None:
+        """Says once in the log what a client of the beta would meet at OpenAI."""
+        if self.core.dialect == "beta" and not self._told_beta:
+            self._told_beta = True
+            logger.warning(CHOSE_BETA if self._guesses else BETA_CLIENT)
 
     def _note_detection(self, event: JsonObject) -> None:
         """Says once in the log what ``semantic_vad`` is without its model."""

@@ -44,7 +44,7 @@ from realtime_nb.local.sharing import Sharing
 from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.local.stt import STT, load_stt
 from realtime_nb.local.tts import TTS, load_tts
-from realtime_nb.protocol.dialect import is_beta_handshake
+from realtime_nb.protocol.dialect import BETA_OFF, is_beta_handshake
 from realtime_nb.protocol.option_names import takes_names
 from realtime_nb.protocol.problems import Problem
 
@@ -62,6 +62,9 @@ _MAX_HANDSHAKES = 256
 _ACCEPTED_PER_ROUND = 4
 _WAITING_CONNECTIONS = 128  # in the system's own queue
 _THREADS_S = 1.0  # what is left of the time for closing, once the sessions are over
+_BETA_OFF_SAYS = (
+    "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API."
+)
 _KEY_PREFIX = "openai-insecure-api-key."
 
 
@@ -79,6 +82,7 @@ def serve(
     lead_ms: float = 1_000.0,
     speed: float = 1.0,
     dialect: Literal["ga", "auto"] = "ga",
+    strict_ga: bool = False,
 ) -> LocalServer:
     """Returns a local Realtime server, to be entered with ``async with``.
 
@@ -96,6 +100,8 @@ def serve(
         dialect: of clients that don't ask for the beta by header or sub-protocol. ``ga`` refuses
             beta events as OpenAI does; ``auto`` answers the first one in beta from then on, and
             the log says so.
+        strict_ga: clients of the beta are refused as OpenAI does (``beta_api_shape_disabled``,
+            close code 4000), instead of served with a warning in the log.
 
     Raises:
         ConfigurationError: on entering, when the port is taken or a value can't be used.
@@ -112,6 +118,10 @@ def serve(
         raise ConfigurationError(f"dialect is {dialect!r}; give 'ga' or 'auto'.")
     if max_connections is not None and max_connections < 1:
         raise ConfigurationError(f"max_connections is {max_connections}; give 1 or more.")
+    if not isinstance(strict_ga, bool):
+        raise ConfigurationError(f"strict_ga is {strict_ga!r}; give True or False.")
+    if strict_ga and dialect == "auto":
+        raise ConfigurationError("strict_ga refuses the beta that dialect='auto' serves; give one.")
     engines = Engines(
         stt=load_stt(stt) if isinstance(stt, str) else stt,
         llm=llm or RuleLLM(),
@@ -127,6 +137,7 @@ def serve(
         session_s=session_minutes * 60,
         max_connections=max_connections,
         dialect=dialect,
+        strict_ga=strict_ga,
     )
 
 
@@ -149,6 +160,7 @@ class LocalServer:
         session_s: float,
         max_connections: int | None,
         dialect: Literal["ga", "auto"] = "ga",
+        strict_ga: bool = False,
     ) -> None:
         self.engines = engines
         self.port = port
@@ -158,6 +170,7 @@ class LocalServer:
         self._session_s = session_s
         self._max_connections = max_connections
         self._dialect: Literal["ga", "auto"] = dialect
+        self._strict_ga = strict_ga
         self.capacity: int | None = None
         self._sharing = Sharing()
         self._knocking: deque[ClientSocket] = deque()
@@ -356,11 +369,12 @@ class LocalServer:
         model = query.get("model", [None])[0]
         intent = query.get("intent", [""])[0] or ""
         subprotocols = _subprotocols(request)
-        problem = self._problem(model, intent)
+        beta = is_beta_handshake(dict(request.headers.raw_items()), subprotocols)
+        refused = beta and self._strict_ga
+        problem = Problem(BETA_OFF, _BETA_OFF_SAYS) if refused else self._problem(model, intent)
         if problem is not None:
             await _turn_away(client, problem)
             return
-        beta = is_beta_handshake(dict(request.headers.raw_items()), subprotocols)
         connection = Connection(
             client,
             self.engines,

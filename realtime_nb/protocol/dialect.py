@@ -28,7 +28,10 @@ from realtime_nb.protocol.audio_formats import WIRE_FORMATS
 from realtime_nb.protocol.wire import JsonObject
 
 __all__ = [
+    "BETA_CLIENT",
     "BETA_CLIENT_EVENTS",
+    "BETA_OFF",
+    "BETA_REMEDY",
     "BETA_SERVER_EVENTS",
     "BETA_TEMPERATURE",
     "audio_field",
@@ -36,16 +39,35 @@ __all__ = [
     "client_to_ga",
     "detect",
     "ga_name",
+    "is_beta_field",
     "is_beta_handshake",
+    "left_out",
+    "looks_like_session",
     "server_shows_beta",
     "server_to_beta",
     "server_to_ga",
+    "session_to_ga",
+    "to_ga",
 ]
 
 Side: TypeAlias = Literal["input", "output"]
 
 BETA_TEMPERATURE = 0.8
 """What a beta client reads as ``temperature``: the beta's default. GA has no such setting."""
+
+BETA_OFF = "beta_api_shape_disabled"
+"""The error's code with which OpenAI refuses the beta."""
+
+BETA_REMEDY = (
+    "leave out the header OpenAI-Beta (and the sub-protocol openai-beta.realtime-v1), and send "
+    "and expect what rt.ga(…) makes of your events and settings"
+)
+
+BETA_CLIENT = (
+    "A client speaks the beta interface. OpenAI has switched that off on 2026-05-12 and refuses "
+    f"such clients ({BETA_OFF}, close code 4000). What to do: {BETA_REMEDY}. "
+    "To be refused here, too: realtime-nb serve --strict-ga, or rt.serve(strict_ga=True)."
+)
 
 _BETA_HEADER = "openai-beta"
 _BETA_HEADER_VALUE = "realtime=v1"
@@ -67,6 +89,15 @@ _RESPONSE_AUDIO = {key: _SESSION_AUDIO[key] for key in ("output_audio_format", "
 
 _BETA_ONLY = {"modalities", "max_response_output_tokens", "temperature"}
 _FLAT_SESSION_KEYS = _BETA_ONLY | _SESSION_AUDIO.keys()
+
+_LEFT_OUT = {
+    "temperature": "GA has no temperature",
+    "client_secret": "in GA keys for browsers come from POST /v1/realtime/client_secrets",
+}
+_SESSION_TYPES = ("realtime", "transcription")
+_SESSION_KEYS = _FLAT_SESSION_KEYS | {
+    *("audio", "output_modalities", "max_output_tokens", "instructions", "tools", "tool_choice"),
+}
 
 _TO_GA_PARTS = {"audio": "output_audio", "text": "output_text"}
 _TO_BETA_PARTS = {ga: beta for beta, ga in _TO_GA_PARTS.items()}
@@ -297,6 +328,45 @@ def _with(
     if isinstance(value, dict):
         changes[key] = convert(value)
     return [{**event, **changes}] if changes else [event]
+
+
+def to_ga(event: JsonObject) -> list[JsonObject]:
+    """Turns an event of either side and either dialect into GA form."""
+    return [ga for sent in client_to_ga(event) for ga in server_to_ga(sent)]
+
+
+def looks_like_session(fields: JsonObject) -> bool:
+    """Tells whether an object is a session's settings, or a part of them, in either dialect."""
+    said = (fields.get("type") in _SESSION_TYPES, str(fields.get("object")).startswith("realtime."))
+    return any(said) or ("type" not in fields and bool(fields.keys() & _SESSION_KEYS))
+
+
+def session_to_ga(session: JsonObject) -> JsonObject:
+    """Turns a session's settings, without an event around them, into GA form."""
+    if session.get("object") == "realtime.transcription_session":
+        return _ga_transcription_session(session)
+    return _ga_session(session)
+
+
+def left_out(event: JsonObject) -> list[tuple[str, str]]:
+    """Returns the paths in an event of a client, or in a session, that GA has no place for, and
+    why."""
+    around = [(key, event[key]) for key in ("session", "response") if key in event]
+    return [
+        (f"{path}.{key}" if path else key, why)
+        for path, fields in (around if "type" in event and around else [("", event)])
+        if isinstance(fields, dict)
+        for key, why in _LEFT_OUT.items()
+        if key in fields
+    ]
+
+
+def is_beta_field(path: str) -> bool:
+    """Tells whether a field that a GA server refused, or missed, is where the beta differs."""
+    holder, _, field = path.partition(".")
+    if holder == "response":
+        return field in _BETA_ONLY | _RESPONSE_AUDIO.keys()
+    return holder == "session" and (field == "type" or field in _FLAT_SESSION_KEYS)
 
 
 def client_to_ga(event: JsonObject) -> list[JsonObject]:

@@ -227,7 +227,7 @@ class Driver:
             words = self._endpoint.without_secrets(str(closed))
             raise ConnectionFailedError(f"{where} ended the session at once. {words}") from None
         if isinstance(first, ErrorEvent):
-            message = self._endpoint.without_secrets(first.message)
+            message = self._endpoint.refusal_words(first.message, first.code)
             raise ConnectionFailedError(f"{where} refused the session: {message}", first.code)
 
     async def close(self, first: Callable[[], Awaitable[None]], complete: bool) -> None:

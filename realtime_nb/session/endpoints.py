@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsp
 from realtime_nb.archive.redaction import without_known
 from realtime_nb.errors import ConfigurationError, at_call
 from realtime_nb.errors.secret_shapes import note_keys, without_shapes
+from realtime_nb.protocol.dialect import BETA_OFF, BETA_REMEDY
 from realtime_nb.protocol.option_names import takes_names
 
 __all__ = ["DEFAULT_MODEL", "Endpoint", "azure", "local", "openai", "resolve"]
@@ -123,6 +124,11 @@ class Endpoint:
         """Returns what somebody else wrote, without the keys that we connect with and without what
         looks like one."""
         return without_shapes(self.without_own(text))
+
+    def refusal_words(self, message: str, code: str | None) -> str:
+        """Returns why the server refused a session, without keys, and what helps."""
+        words = self.without_secrets(message)
+        return f"{words} What to do: {BETA_REMEDY}." if code == BETA_OFF else words
 
 
 def _keys_in(headers: Mapping[str, str]) -> list[str]:

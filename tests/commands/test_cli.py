@@ -440,9 +440,12 @@ def test_serve_talk_and_stop(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -
 def test_serve_ends_by_ctrl_c_with_clients_connected() -> None:
     from websockets.sync.client import connect
 
-    with _serving() as (process, ready):
+    with _serving("--strict-ga") as (process, ready):
         assert len(ready["token"]) > 20
         headers = {"Authorization": f"Bearer {ready['token']}"}
+        beta = {**headers, "OpenAI-Beta": "realtime=v1"}
+        with connect(f"{ready['url']}?model=local", additional_headers=beta) as refused:
+            assert "beta_api_shape_disabled" in str(refused.recv())
         with connect(f"{ready['url']}?model=local", additional_headers=headers) as client:
             assert json.loads(client.recv())["type"] == "session.created"
             began = time.monotonic()

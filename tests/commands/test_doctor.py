@@ -33,6 +33,7 @@ def test_the_local_conversation_works_here(report: DoctorReport) -> None:
     assert [check.name for check in report.checks if check.needed] == NEEDED
     assert {check.status for check in report.checks if check.needed} == {"ok"}
     assert "answered “Hello!”" in _named(report, "local server").words
+    assert "--strict-ga" in _named(report, "beta interface").words
     assert all(check.words for check in report.checks)
 
 

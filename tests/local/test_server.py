@@ -330,6 +330,7 @@ async def test_a_taken_port_is_named() -> None:
         ({"lead_ms": -1}, "lead_ms is -1"),
         ({"lead_ms": float("nan")}, "lead_ms is nan"),
         ({"max_connections": 0}, "max_connections is 0"),
+        ({"strict_ga": "yes"}, "strict_ga is 'yes'"),
         ({"stt": "nonesuch"}, "nonesuch"),
     ],
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from realtime_nb.protocol.client import (
+from realtime_nb.protocol.client_actions import (
     FlushPlayback,
     PlayAudio,
 )

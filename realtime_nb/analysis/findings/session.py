@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from realtime_nb.analysis.connection_gaps import was_lost
 from realtime_nb.analysis.findings.evidence import Evidence, Finding, Rule, Severity
 from realtime_nb.protocol.conversation import Response
+from realtime_nb.protocol.dialect import BETA_OFF, BETA_REMEDY, is_beta_field
 from realtime_nb.protocol.races import is_race
 from realtime_nb.protocol.words import counted
 
@@ -33,6 +34,7 @@ REMEDIES = {
     "cannot_update_voice": "set voice before the agent first speaks",
     "unknown_parameter": "remove the parameter: the whole request was dropped with it",
     "invalid_tool_call_id": "answer a call by the call_id that it came with, once",
+    BETA_OFF: BETA_REMEDY,
     "session_expired": "sessions end after 60 minutes: open a new one before",
 }
 
@@ -50,16 +52,18 @@ GROWN_TOKENS = 4_000
 
 def rejected_requests(evidence: Evidence) -> Iterator[Finding]:
     """Yields errors that the server answered with, grouped by code and by what was asked."""
-    groups: dict[tuple[str, str], list[tuple[int, float, str]]] = {}
+    groups: dict[tuple[str, str], list[tuple[int, float, str, str]]] = {}
     for line in evidence.lines("error"):
         error = line.event.get("error")
         error = error if isinstance(error, dict) else {}
         message = str(error.get("message") or line.event.get("message") or "")
         code = str(error.get("code") or error.get("type") or "error")
         asked = evidence.sent_types.get(str(error.get("event_id")), "")
-        groups.setdefault((code, asked), []).append((line.seq, line.t_s, message))
+        groups.setdefault((code, asked), []).append(
+            (line.seq, line.t_s, message, str(error.get("param") or ""))
+        )
     for (code, asked), found in groups.items():
-        seqs = [seq for seq, _, _ in found]
+        seqs = [one[0] for one in found]
         message = found[0][2]
         benign = is_race(code, message, asked)
         what = f"{len(found)} {asked}" if asked else counted(len(found), "request")
@@ -75,11 +79,30 @@ def rejected_requests(evidence: Evidence) -> Iterator[Finding]:
             "note" if benign else "error",
             (found[0][1], found[-1][1]),
             text,
-            suggestion=REMEDIES.get(code, ""),
+            suggestion=_remedy(code, found[0][3]),
             events=seqs,
             code=code,
             message=message,
             benign=benign,
+        )
+
+
+def _remedy(code: str, param: str) -> str:
+    if code in ("unknown_parameter", "missing_required_parameter") and is_beta_field(param):
+        return f"this is how the beta said it: {BETA_REMEDY}"
+    return REMEDIES.get(code, "")
+
+
+def beta_interface(evidence: Evidence) -> Iterator[Finding]:
+    """Yields that a session spoke the beta."""
+    if evidence.rec.header.get("dialect") == "beta":
+        yield evidence.finding(
+            "beta-interface",
+            "note",
+            (None, None),
+            "the session speaks the beta interface, which other vendors may still take; OpenAI "
+            f"switched it off on 2026-05-12 and refuses it ({BETA_OFF}, close code 4000)",
+            suggestion=f"for OpenAI, {BETA_REMEDY}",
         )
 
 
@@ -190,11 +213,13 @@ def ended_early(evidence: Evidence) -> Iterator[Finding]:
         text = "the recording was never closed: its process was killed, or is still writing"
         suggestion = "close sessions with 'async with', or agent.disconnect()"
     elif isinstance(code, int) and code != 1000:
+        refused = next((word for word in reason.split(".") if word in REMEDIES), None)
         expired = code == 1001 or "expired" in reason or "maximum duration" in reason
         what = "the server ended the session" if expired else "the connection broke"
         text = f"{what} after {end_s / 60:.1f} min (close code {code}"
         text += f": {reason.rstrip('.')})" if reason else ")"
-        suggestion = REMEDIES["session_expired"] if expired else "check the network and the server"
+        otherwise = REMEDIES[refused] if refused else "check the network and the server"
+        suggestion = REMEDIES["session_expired"] if expired else otherwise
     else:
         return
     yield evidence.finding(
@@ -252,6 +277,7 @@ def failed_transcriptions(evidence: Evidence) -> Iterator[Finding]:
 
 SESSION_RULES: tuple[Rule, ...] = (
     rejected_requests,
+    beta_interface,
     failed_responses,
     rate_limits,
     damaged_recording,

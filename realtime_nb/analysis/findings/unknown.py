@@ -248,6 +248,7 @@ def _noise(evidence: Evidence) -> Reason:
 
 KINDS: Mapping[str, Kind] = {
     "rejected-requests": Kind("error", _events),
+    "beta-interface": Kind("note", _events),
     "response-failed": Kind("error", _understood("response.done")),
     "response-incomplete": Kind("warning", _understood("response.done")),
     "rate-limit-low": Kind("error", _rate_limits),

@@ -6,6 +6,7 @@ import pytest
 
 from realtime_nb.analysis.findings.evidence import Evidence
 from realtime_nb.analysis.findings.session import (
+    beta_interface,
     context_growth,
     damaged_recording,
     ended_early,
@@ -41,6 +42,43 @@ def test_rejections_are_grouped_by_code_and_by_what_was_asked() -> None:
     assert broken.text == (
         "1 request was rejected: Unknown parameter: 'x' (unknown_parameter, event 4)."
     )
+
+
+@pytest.mark.parametrize(
+    ("code", "param", "remedied"),
+    [
+        ("beta_api_shape_disabled", None, True),
+        ("missing_required_parameter", "session.type", True),
+        ("unknown_parameter", "session.modalities", True),
+        ("unknown_parameter", "response.output_audio_format", True),
+        ("unknown_parameter", "session.zebra", False),
+        ("unknown_parameter", "response.type", False),
+        ("missing_required_parameter", "item.content", False),
+        ("invalid_value", "session.voice", False),
+    ],
+)
+def test_what_the_beta_said_otherwise_has_a_remedy(
+    code: str, param: str | None, remedied: bool
+) -> None:
+    rec = MadeRecording()
+    rec.got(1.0, "error", error={"code": code, "param": param, "message": "No."})
+    (finding,) = rejected_requests(Evidence(rec))
+    assert ("rt.ga(" in finding.suggestion) == remedied
+
+
+def test_a_session_of_the_beta_is_told_so() -> None:
+    (finding,) = beta_interface(Evidence(MadeRecording(header={"dialect": "beta"})))
+    assert finding.severity == "note"
+    assert "beta_api_shape_disabled" in finding.text
+    assert "rt.ga(" in finding.suggestion
+    assert not list(beta_interface(Evidence(MadeRecording(header={"dialect": "ga"}))))
+
+
+def test_an_ending_that_is_the_beta_s_has_its_remedy() -> None:
+    reason = "invalid_request_error.beta_api_shape_disabled"
+    header = {"close_code": 4000, "close_reason": reason}
+    (finding,) = ended_early(Evidence(MadeRecording(header=header)))
+    assert "rt.ga(" in finding.suggestion
 
 
 def test_errors_without_any_detail_are_still_told() -> None:
