@@ -87,6 +87,7 @@ async def test_floods_end_their_own_session(
     flood: bytes, code: int, at_once: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_socket, "LINGER_S", 0.2)
+    monkeypatch.setattr(server_module, "CLOSE_S", 0.5)
     async with fake_server() as server, joined(server) as neighbour:
         async with wire(server) as (reader, writer):
             if not at_once:
@@ -98,7 +99,8 @@ async def test_floods_end_their_own_session(
         assert (await neighbour.ask())["status"] == "completed"
 
 
-async def test_a_flood_without_a_token_is_not_looked_at() -> None:
+async def test_a_flood_without_a_token_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "CLOSE_S", 0.5)
     async with fake_server() as server, joined(server) as neighbour:
         async with wire(server, key="wrong") as (reader, writer):
             writer.write(frame(Opcode.PING, b"x") * 50_000)
