@@ -95,7 +95,7 @@ class ManagedSession:
             "responses": len(conversation.responses),
             "function_calls": len(conversation.calls),
             "running_calls": 0 if self.activity is None else len(self.activity.running),
-            "errors": len(conversation.errors),
+            "errors": len(conversation.refused),
             "reconnects": max(0, conversation.sessions - 1),
             "audio_sent_ms": conversation.input_ms,
             "recording": None if session.recording is None else str(session.recording),

@@ -14,6 +14,7 @@ from realtime_nb import tools as tool_set
 from realtime_nb.audio.files import load_audio
 from realtime_nb.devices.simulated import Speaker
 from realtime_nb.errors import AudioError, ConfigurationError, ToolError, at_call
+from realtime_nb.errors.option_names import refuse_unknown, takes_names
 from realtime_nb.protocol.client import Typing
 from realtime_nb.protocol.config import (
     SESSION_OPTIONS,
@@ -23,7 +24,6 @@ from realtime_nb.protocol.config import (
 )
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.fields import SemanticVAD, ServerVAD, TurnDetection
-from realtime_nb.protocol.option_names import refuse_unknown, takes_names
 from realtime_nb.protocol.turn_detection import SWITCHES
 from realtime_nb.session import connect as connecting
 from realtime_nb.session.endpoints import Endpoint, resolve

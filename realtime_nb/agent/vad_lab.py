@@ -29,9 +29,9 @@ from realtime_nb.analysis.vad_lab.lab import TurnLab
 from realtime_nb.analysis.vad_lab.labels import Label, LabelKind, place_of
 from realtime_nb.analysis.vad_lab.scores import scores_frame
 from realtime_nb.errors import ConfigurationError, RealtimeError, at_call
+from realtime_nb.errors.option_names import refuse_unknown
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.protocol.option_names import refuse_unknown
 from realtime_nb.protocol.turn_detection import SERVER_VAD, SWITCHES, detection_code
 from realtime_nb.session.session import Session
 from realtime_nb.widgets.sources import find_source

@@ -490,7 +490,7 @@ def _result(recording: Recording, problems: list[str], notes: list[str]) -> Talk
     return TalkResult(
         recording.path,
         [_turn(row, turn) for row, turn in zip(rows, find_user_turns(conversation), strict=True)],
-        [error.message for error in conversation.errors] + problems,
+        [error.message for error in conversation.refused] + problems,
         conversation.usage,
         headline(recording.latency),
         complete=not problems,

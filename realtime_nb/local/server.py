@@ -32,6 +32,7 @@ from websockets.typing import Subprotocol
 from realtime_nb.audio.frame_detector import FrameDetector
 from realtime_nb.audio.turn_model import turn_model
 from realtime_nb.errors import ConfigurationError, at_call
+from realtime_nb.errors.option_names import takes_names
 from realtime_nb.errors.secret_shapes import note_keys
 from realtime_nb.local import admission, client_socket
 from realtime_nb.local.client_socket import CLOSE_S, ClientSocket
@@ -45,7 +46,6 @@ from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.local.stt import STT, load_stt
 from realtime_nb.local.tts import TTS, load_tts
 from realtime_nb.protocol.dialect import BETA_OFF, is_beta_handshake
-from realtime_nb.protocol.option_names import takes_names
 from realtime_nb.protocol.problems import Problem
 
 __all__ = ["LocalServer", "serve"]

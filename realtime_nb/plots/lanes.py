@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,6 +51,9 @@ _FAMILIES = (
 
 GA's names: a beta event has the family of the one that it stands for."""
 
+_LOST_RACES = "lost races"
+"""Errors that changed nothing: a lane of its own, and no crosses."""
+
 _ORDER = (
     "session",
     "input audio",
@@ -61,6 +65,7 @@ _ORDER = (
     "function calls",
     "rate limits",
     "errors",
+    _LOST_RACES,
     "other",
 )
 _HALF_HEIGHT = 0.42
@@ -73,7 +78,9 @@ _BIN_PX = 3.0
 
 
 @style.on_any_page
-def plot_lanes(events: pd.DataFrame, ax: Axes | None = None) -> Axes:
+def plot_lanes(
+    events: pd.DataFrame, ax: Axes | None = None, lost_races: Iterable[int] = ()
+) -> Axes:
     """Draws every event by its time, a lane for each family.
 
     What was sent points up from the middle of its lane, what was received down. Where events
@@ -82,9 +89,13 @@ def plot_lanes(events: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Args:
         events: Columns ``t_s``, ``direction`` (``sent`` or ``received``) and ``type``.
         ax: Where to draw; without it, a figure as high as the families need.
+        lost_races: ``seq`` of the errors that a race between client and server brought about, as
+            the recording knows them: they changed nothing.
     """
 
     families = _families(events)
+    if lost := set(lost_races):
+        families[events["seq"].isin(lost).to_numpy(bool)] = _LOST_RACES
     present = [name for name in _ORDER if (families == name).any()]
     ax = style.axes_or_new(ax, 0.9 + 0.34 * max(3, len(present)))
     times_s = events["t_s"].to_numpy(float)
@@ -125,7 +136,7 @@ def _families(events: pd.DataFrame) -> npt.NDArray[np.str_]:
     import pandas as pd
 
     codes, types = pd.factorize(events["type"])
-    names = np.array([*(_family(str(kind)) for kind in types), "other"])
+    names = np.array([*(_family(str(kind)) for kind in types), _LOST_RACES, "other"])
     return names[codes]  # of no type: −1, the last
 
 

@@ -15,9 +15,9 @@ import msgspec
 from msgspec import UNSET
 
 from realtime_nb.errors import ConfigurationError
+from realtime_nb.errors.option_names import refuse_unknown
 from realtime_nb.protocol.audio_formats import WIRE_FORMATS
 from realtime_nb.protocol.fields import ServerVAD, check_session
-from realtime_nb.protocol.option_names import refuse_unknown
 from realtime_nb.protocol.turn_detection import CLIENT_SILENCE_MS, SERVER_VAD
 from realtime_nb.protocol.wire import JsonObject, object_of
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.records import ErrorRecord
+from realtime_nb.protocol.wire import JsonObject, text_of
 
 __all__ = ["RACES", "RACE_WORDS", "Races", "is_race"]
 
@@ -70,6 +71,20 @@ class Races:
         self.asked[event_id] = kind
         if len(self.asked) > _MOST_REQUESTS:
             del self.asked[next(iter(self.asked))]
+
+    def crossed(self, sent: bool, event: JsonObject) -> bool:
+        """Takes an event as it is on the wire; tells whether it is the error of a lost race."""
+        name, event_id, error = (event.get(key) for key in ("type", "event_id", "error"))
+        if sent:
+            if isinstance(event_id, str) and name != "input_audio_buffer.append":
+                self.asks(event_id, str(name))
+            return False
+        if name != "error" or not isinstance(error, dict):
+            return False
+        code, message, cause = (
+            text_of(error, key, None) for key in ("code", "message", "event_id")
+        )
+        return self.lost(code, message or "", cause)
 
     def record(self, event: ev.ErrorEvent, t_s: float | None) -> ErrorRecord:
         """Returns what a conversation keeps of an error."""

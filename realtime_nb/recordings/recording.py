@@ -29,6 +29,7 @@ from realtime_nb.errors import ConfigurationError, RecordingError, at_call
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.input_clock import InputClock
+from realtime_nb.protocol.races import Races
 from realtime_nb.protocol.words import counted, lasting
 from realtime_nb.recordings.kept_voices import kept_or_heard
 from realtime_nb.recordings.summary import server_of, summary_html
@@ -524,7 +525,9 @@ class Recording:
         """Draws when which kinds of events crossed the wire."""
         from realtime_nb.plots import plot_lanes
 
-        return plot_lanes(self.events, ax)
+        races = Races()
+        lost = [one.seq for one in self.rows() if races.crossed(one.direction == "sent", one.event)]
+        return plot_lanes(self.events, ax, lost)
 
     # --- for other tools ---
 

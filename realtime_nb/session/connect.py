@@ -19,10 +19,10 @@ from realtime_nb import tools as tool_set
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.devices.simulated import Speaker
 from realtime_nb.errors import ConfigurationError, at_call
+from realtime_nb.errors.option_names import refuse_unknown
 from realtime_nb.protocol.client import TYPING, Typing
 from realtime_nb.protocol.config import SESSION_OPTIONS, session_config
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.protocol.option_names import refuse_unknown
 from realtime_nb.session.endpoints import Endpoint, local, resolve
 from realtime_nb.session.greeting import Greeting, greeting_response
 from realtime_nb.session.reconnecting import Reconnect

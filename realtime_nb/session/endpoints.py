@@ -14,9 +14,9 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsp
 
 from realtime_nb.archive.redaction import without_known
 from realtime_nb.errors import ConfigurationError, at_call
+from realtime_nb.errors.option_names import takes_names
 from realtime_nb.errors.secret_shapes import note_keys, without_shapes
 from realtime_nb.protocol.dialect import BETA_OFF, BETA_REMEDY
-from realtime_nb.protocol.option_names import takes_names
 
 __all__ = ["DEFAULT_MODEL", "Endpoint", "azure", "local", "openai", "resolve"]
 

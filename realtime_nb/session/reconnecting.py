@@ -16,9 +16,9 @@ from realtime_nb.errors import (
     SessionClosedError,
     at_call,
 )
+from realtime_nb.errors.option_names import takes_names
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.protocol.option_names import takes_names
 from realtime_nb.protocol.restoring import (
     MAX_RESTORED_ITEMS,
     history_items,

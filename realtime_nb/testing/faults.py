@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from realtime_nb.errors import ConfigurationError
+from realtime_nb.errors.option_names import takes_names
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.protocol.option_names import takes_names
 
 __all__ = [
     "EXPIRED",

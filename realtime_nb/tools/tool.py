@@ -32,6 +32,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
 from realtime_nb.errors import ToolError, at_call
+from realtime_nb.errors.option_names import takes_names
 from realtime_nb.tools import docstrings, running
 from realtime_nb.tools.filler import DEFAULT_FILLER_AFTER_S, filler_of
 from realtime_nb.tools.running import ToolResult
@@ -229,6 +230,7 @@ def tool(
 
 
 @at_call
+@takes_names
 def tool(
     function: Callable[..., object] | None = None,
     /,

@@ -150,7 +150,7 @@ class EventInspector(View):
         content = _packed(kept)
         with self._adding:
             sent = direction == "sent"
-            benign = self._lost_race(sent, name, kept)
+            benign = self._races.crossed(sent, kept)
             added = _PackedEvent(self._next_seq, t_s, sent, name, content, audio_bytes, benign)
             self._events.append(added)
             self._bytes += added.size
@@ -158,22 +158,6 @@ class EventInspector(View):
             while len(self._events) > MAX_EVENTS or self._bytes > MAX_BYTES > added.size:
                 self._bytes -= self._events.popleft().size
         self._feed.changed()
-
-    def _lost_race(self, sent: bool, name: str, event: JsonObject) -> bool:
-        """Tells whether an event is the error of a lost race; notes what it may be an error of."""
-        if sent:
-            event_id = event.get("event_id")
-            if isinstance(event_id, str) and name != "input_audio_buffer.append":
-                self._races.asks(event_id, name)
-        error = event.get("error")
-        if sent or name != "error" or not isinstance(error, dict):
-            return False
-        code, message, cause = (error.get(one) for one in ("code", "message", "event_id"))
-        return self._races.lost(
-            code if isinstance(code, str) else None,
-            message if isinstance(message, str) else "",
-            cause if isinstance(cause, str) else None,
-        )
 
     def clear(self) -> None:
         """Forgets all events; the next begins anew."""

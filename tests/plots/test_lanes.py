@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.patches import StepPatch
 
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.plots import plot_lanes
+from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.recordings.recording import load
 from tests.plots import pictures, sessions
 from tests.scripted_session import LiveSession, three_turns
@@ -135,3 +136,31 @@ def test_a_missing_part_is_noticed(missing: str, tmp_path: Path) -> None:
         lambda ax: plot_lanes(CHANGED[missing], ax), "lanes_3", "light", tmp_path
     )
     assert rms > pictures.TOLERANCE
+
+
+def test_lost_races_are_no_errors(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, {})
+    session = LiveSession(recorder)
+    three_turns(session)
+    late = {"code": "response_cancel_not_active", "message": "No response.", "event_id": "late"}
+    wrong = {"code": "invalid_value", "message": "No such voice.", "event_id": "wrong"}
+    cancel = {"type": "response.cancel", "event_id": "late"}
+    recorder.event(WireEvent("sent", cancel, 16.2))
+    recorder.event(WireEvent("received", {"type": "error", "error": late}, 16.3))
+    recorder.event(WireEvent("received", {"type": "error", "error": wrong}, 16.4))
+    recorder.event(WireEvent("received", {"type": "error", "error": late}, 16.5))
+    recorder.close(duration_s=17)
+
+    ax = load(recorder.path).plot_lanes()
+    assert [lane for lane in lanes(ax) if "error" in lane or "race" in lane] == [
+        "errors  1",
+        "lost races  3",  # with the one among the three turns
+    ]
+    (crosses,) = [one for one in ax.collections if isinstance(one, PathCollection)]
+    assert crosses.get_offsets().tolist() == [[16.4, lanes(ax).index("errors  1")]]  # type: ignore[union-attr]
+
+
+def test_only_lost_races_have_their_lane() -> None:
+    events = frame((1.0, "received", "error")).assign(seq=[5])
+    assert lanes(plot_lanes(events, lost_races=[5])) == ["lost races  1"]
+    assert lanes(plot_lanes(events, lost_races=[6])) == ["errors  1"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from realtime_nb.protocol.events import ErrorEvent
-from realtime_nb.protocol.races import is_race
+from realtime_nb.protocol.races import Races, is_race
 from tests.protocol.client_side import Client
 
 SHORTER = "Audio content of 900ms is already shorter than 1200ms"
@@ -60,3 +60,35 @@ def test_a_server_can_not_call_its_error_benign() -> None:
     client.configured()
     (event,) = client.hears("error", error={"code": "invalid_value", "message": ""}, benign=True)
     assert not event.benign
+
+
+@pytest.mark.parametrize(("asked", "code", "message"), RACES)
+def test_events_as_they_are_on_the_wire_tell_the_same(
+    asked: str, code: str | None, message: str
+) -> None:
+    races = Races()
+    assert not races.crossed(True, {"type": asked, "event_id": "mine"})
+    assert not races.crossed(True, {"type": "conversation.item.delete", "event_id": "other"})
+    error = {"code": code, "message": message}
+    causes = ("mine", "other", None, "unknown", 3)
+    assert [
+        races.crossed(False, {"type": "error", "error": {**error, "event_id": cause}})
+        for cause in causes
+    ] == [True, False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"type": "error"},
+        {"type": "error", "error": "response_cancel_not_active"},
+        {"type": "error", "error": {"code": 3, "message": None}},
+        {"type": "error", "error": {"code": ["response_cancel_not_active"]}},
+        {"type": "response.done", "error": {"code": "response_cancel_not_active"}},
+        {"type": None, "event_id": 4},
+    ],
+)
+def test_what_is_no_such_error_is_no_lost_race(event: dict[str, Any]) -> None:
+    assert not Races().crossed(False, event)
+    assert not Races().crossed(True, event)

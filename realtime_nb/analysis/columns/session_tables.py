@@ -47,7 +47,7 @@ SESSIONS = Table(
                 ("responses", "Responses that were begun."),
                 ("function_calls", "Function calls."),
                 ("running_calls", "Functions that run now."),
-                ("errors", "Errors that the server told."),
+                ("errors", "Errors that the server told, without lost races."),
                 ("reconnects", "How often the server began a session anew."),
             )
         ),

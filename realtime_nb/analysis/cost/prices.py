@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from realtime_nb.errors import at_call
-from realtime_nb.protocol.option_names import takes_names
+from realtime_nb.errors.option_names import takes_names
 
 __all__ = [
     "PRICES",

@@ -8,9 +8,12 @@ they understood.
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
+import sys
 import tracemalloc
-from collections.abc import AsyncIterator, Iterator
+import types
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
@@ -51,6 +54,9 @@ class HourRow:
         items, events: in the conversation, and folded into it.
         connections: that there were, with the one in force.
         restored: items that the one in force was told when it began.
+        conversation_mb, server_mb: what the conversation, and the server's side of it, hold on
+            purpose: items with their texts, what was said and heard, the server also audio.
+        latest_mb: the user's latest audio and the events that nobody has read yet; both bounded.
     """
 
     minute: float
@@ -59,6 +65,14 @@ class HourRow:
     events: int
     connections: int
     restored: int
+    conversation_mb: float = 0.0
+    server_mb: float = 0.0
+    latest_mb: float = 0.0
+
+    @property
+    def rest_mb(self) -> float:
+        """What is allocated and none of these; it would grow if anything leaked."""
+        return self.memory_mb - self.conversation_mb - self.server_mb - self.latest_mb
 
 
 @dataclass(slots=True)
@@ -137,6 +151,27 @@ def _megabytes() -> float:
     return tracemalloc.get_traced_memory()[0] / 1e6
 
 
+_NOT_HELD = (
+    *(type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType),
+    *(types.CodeType, types.FrameType, asyncio.AbstractEventLoop, asyncio.Future),
+)
+"""What is of the program, or leads to whoever holds it."""
+
+
+def held_mb(roots: Iterable[object], seen: set[int]) -> float:
+    """Returns the size of objects and of all that they hold, but for what was ``seen``."""
+    size = 0
+    left = list(roots)
+    while left:
+        one = left.pop()
+        if id(one) in seen or isinstance(one, _NOT_HELD):
+            continue
+        seen.add(id(one))
+        size += sys.getsizeof(one)
+        left += gc.get_referents(one)
+    return size / 1e6
+
+
 # --- the conversation -----------------------------------------------------------------------------
 
 
@@ -200,6 +235,12 @@ class _Servers:
             await server.__aexit__(None, None, None)
 
     @property
+    def cores(self) -> list[object]:
+        """What the servers know of the conversation."""
+        links = [server._connection for server, _ in self._running]
+        return [link.core for link in links if link is not None]
+
+    @property
     def reached_ms(self) -> float:
         """How much of the user's audio any server got."""
         return self._reached_ms + sum(one.passed.sent_audio_ms for _, one in self._running)
@@ -254,11 +295,10 @@ async def _microphone(session: Session) -> AsyncIterator[list[bytes]]:
 async def _round(session: Session, said: list[bytes], figures: HourFigures) -> None:
     """Has the user say something twice and type once; every fourth time it is a booking."""
     end_s = session.clock() + _ROUND_S
-    voice = load_audio(AUSTEN)
-    pcm = pcm_from_samples(voice)
+    pcm, voiced_ms = _voice()
     for _ in range(2):
         said += [pcm[at : at + _CHUNK_BYTES] for at in range(0, len(pcm), _CHUNK_BYTES)]
-        figures.spoken_ms += _voiced_ms(voice, SAMPLE_RATE)
+        figures.spoken_ms += voiced_ms
         figures.turns += 1
         await _all_said(session, said)
         await asyncio.sleep(0.7)
@@ -271,19 +311,34 @@ async def _round(session: Session, said: list[bytes], figures: HourFigures) -> N
     await asyncio.sleep(max(0.0, end_s - session.clock()))
 
 
+@functools.cache
+def _voice() -> tuple[bytes, float]:
+    """Returns what the user says, and how many milliseconds of it are voice."""
+    voice = load_audio(AUSTEN)
+    return pcm_from_samples(voice), _voiced_ms(voice, SAMPLE_RATE)
+
+
 async def _all_said(session: Session, said: list[bytes]) -> None:
     await session._driver.until(lambda: not said, _PATIENCE_S)
 
 
 def _row(session: Session, servers: _Servers, before_mb: float) -> HourRow:
-    said = session.conversation
+    said, driver = session.conversation, session._driver
+    memory_mb = round(_megabytes() - before_mb, 2)  # before it is looked through, which takes some
+    seen: set[int] = set()
+    conversation_mb = held_mb([said], seen)
+    latest_mb = held_mb([driver.turn_audio._kept, driver._inbox], seen)
+    server_mb = held_mb(servers.cores, seen)
     return HourRow(
         minute=round(session.clock() / 60, 1),
-        memory_mb=round(_megabytes() - before_mb, 2),
+        memory_mb=memory_mb,
         items=len(said.items),
         events=said.events_applied,
         connections=servers.transports,
         restored=len(session.reconnections[-1].restored) if session.reconnections else 0,
+        conversation_mb=conversation_mb,
+        server_mb=server_mb,
+        latest_mb=latest_mb,
     )
 
 
@@ -307,12 +362,20 @@ def _print(figures: HourFigures, minutes: float, session_s: float) -> None:
     print(
         f"A session of {minutes:g} minutes on virtual time, whose server allows {session_s / 60:g}"
     )
-    print(f"{'minute':>8}{'memory, MB':>12}{'items':>8}{'events':>9}{'connections':>13}  restored")
+    print(
+        f"{'minute':>8}{'memory, MB':>12}{'conversation':>14}{'server':>8}{'latest':>8}{'rest':>7}"
+        f"{'items':>8}{'events':>9}{'connections':>13}  restored"
+    )
     for row in figures.rows:
         print(
-            f"{row.minute:>8.0f}{row.memory_mb:>12.1f}{row.items:>8}{row.events:>9}"
+            f"{row.minute:>8.0f}{row.memory_mb:>12.1f}{row.conversation_mb:>14.1f}"
+            f"{row.server_mb:>8.1f}{row.latest_mb:>8.1f}{row.rest_mb:>7.1f}"
+            f"{row.items:>8}{row.events:>9}"
             f"{row.connections:>13}{row.restored:>10}"
         )
+    rest = [row.rest_mb for row in figures.rows[1:]]
+    if rest:
+        print(f"  the rest, after the first row: from {min(rest):.2f} to {max(rest):.2f} MB")
     costs = ", ".join(f"{kb:.1f}" for kb in figures.kb_per_item)
     print(f"  kept for each item between two rows, kB (client and server): {costs}")
     print(f"  left once it had ended: {figures.released_mb:.1f} MB")
