@@ -41,6 +41,10 @@ _SCORED_S = 1.0
 _MAY_CHANGE_MS = 30_000
 """How long ago a turn may have ended that still becomes another one: settings take force where they
 were asked for, which is known later."""
+_JUDGED = {
+    False: "keys judge the server's turns, and of a ghost's those that overlap one.",
+    True: "marks by hand judge all that lies between the first and the last.",
+}
 _CELL = "text-align:left;padding:2px 8px"
 _FOLDER = Path(__file__).parent
 _STYLES = ("agent_panel.css", "vad_lab.css")
@@ -183,7 +187,11 @@ class VADLabPanel(Timeline):
             still = "" if lab is None else lab_svg(_still_rows(lab, rows), lab.now_ms)
         names = [label for label, _, _ in known_columns(scores)]
         lines = [
-            (row["name"], row["words"], *(row["cells"][name] for name in names))
+            (
+                row["name"],
+                _told(row),
+                *(row["cells"][name] for name in names),
+            )
             for row in rows
             if row["cells"]
         ]
@@ -315,6 +323,10 @@ def _still_rows(lab: TurnLab, rows: Iterable[dict[str, Any]]) -> list[StillRow]:
     ]
 
 
+def _told(row: Mapping[str, Any]) -> str:
+    return " · ".join(words for words in (row["words"], row["judged"]) if words)
+
+
 def _html_table(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
     def row(tag: str, texts: Iterable[str]) -> str:
         cells = (f'<{tag} style="{_CELL}">{html.escape(text)}</{tag}>' for text in texts)
@@ -340,7 +352,8 @@ def _model_told(said: LabSaid) -> PageMessage:
 
 def _scored_words(lab: TurnLab) -> str:
     if lab.labels:
-        return f"Scored against {counted(len(lab.labels), 'label')}."
+        by_hand = any(label.kind == "speech" for label in lab.labels)
+        return f"Scored against {counted(len(lab.labels), 'label')}: {_JUDGED[by_hand]}"
     return (
         "Waits are from where the offline detector hears the voice end. Label turns, and splits, "
         "false starts, precision and recall are counted, too."

@@ -14,6 +14,7 @@ import { curveColumns, exitThreshold, heightOf, labRoom, momentOf, placesOf, pos
 
 const LAB_COLOURS = { curve: "#56B4E9", server: "#1A7FC1", live: "#1A7FC1", truth: "#009E73", yours: "#1A7FC1", ghost: "#B8860B", grey: "#878787" };
 const PADDING_ALPHA = 0.28;
+const STALL_S = 1; // a longer gap in the audio is a pause of the microphone, and no speech
 const LAB_GUTTER = 92;
 const NARROW_PX = 520;
 const NARROW_GUTTER = 74;
@@ -100,24 +101,26 @@ export class LabPicture extends Picture {
     context.globalAlpha = 1;
   }
 
-  /** A row's turns: speech whole, its padding before and the window after it lighter.
+  /** A row's turns: speech whole, its padding before and the window after it lighter, and so is a
+   * pause of the microphone in the midst of a turn.
    * @param {LabRow} row @param {number} y @param {number} height @param {string} ink */
   _drawTurnsOf(row, y, height, ink) {
     const colour = row.grey ? LAB_COLOURS.grey : LAB_COLOURS[row.kind];
     this._fill(this.gutter, y + height / 2, this.plotWidth, 1, ink, 0.12);
     for (const [start, onset, offset, end] of this._lab.turns(row.id)) {
-      this._drawPart(start, end, y + 2, height - 4, colour, PADDING_ALPHA);
-      if (onset !== null && offset !== null) this._drawPart(onset, offset, y + 2, height - 4, colour, row.grey ? 0.55 : 0.95);
+      this._drawPart(start, end, y + 2, height - 4, colour, PADDING_ALPHA, Infinity);
+      if (onset !== null && offset !== null) this._drawPart(onset, offset, y + 2, height - 4, colour, row.grey ? 0.55 : 0.95, STALL_S);
       for (const edge of [momentOf(this._lab.stretches, start), momentOf(this._lab.stretches, end, true)]) {
         this._fill(this.xOf(edge) - 0.5, y + 1, 1, height - 2, colour, 0.8);
       }
     }
   }
 
-  /** @param {number} fromMs @param {number} toMs @param {number} y @param {number} height @param {string} colour @param {number} alpha */
-  _drawPart(fromMs, toMs, y, height, colour, alpha) {
+  /** @param {number} fromMs @param {number} toMs @param {number} y @param {number} height @param {string} colour @param {number} alpha
+   * @param {number} through gaps of so many seconds */
+  _drawPart(fromMs, toMs, y, height, colour, alpha, through) {
     if (!(toMs > fromMs)) return;
-    for (const { start, end } of placesOf(this._lab.stretches, fromMs, toMs)) {
+    for (const { start, end } of placesOf(this._lab.stretches, fromMs, toMs, through)) {
       if (end < this.shown.start || start > this.shown.end) continue;
       this._fill(this.xOf(start), y, Math.max(1, this.xOf(end) - this.xOf(start)), height, colour, alpha);
     }

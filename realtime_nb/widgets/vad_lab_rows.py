@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from realtime_nb.analysis.columns.lab_tables import LAB_SCORES
 from realtime_nb.analysis.vad_lab.lab import CANDIDATE, TurnLab
 from realtime_nb.analysis.vad_lab.scores import LabScore
 from realtime_nb.analysis.vad_lab.track import Frames
 from realtime_nb.protocol.turn_detection import SERVER_VAD
 from realtime_nb.protocol.turns import FRAME_MS
+from realtime_nb.protocol.words import counted
 
 __all__ = [
     "COLUMNS",
@@ -31,14 +33,18 @@ __all__ = [
 Turns = list[tuple[int, int | None, int | None, int]]
 """Beginning, onset, offset and end of each, in whole ms of the input; None where nothing tells."""
 
-COLUMNS = (
-    ("turns", "turns", "Turns that the settings make of what was said"),
-    ("split", "split_turns", "Turns that end within a sentence, so that one becomes two"),
-    ("false", "false_starts", "Turns in which nobody spoke"),
-    ("missed", "missed_turns", "Speech that is in no turn"),
-    ("wait", "wait_p50_ms", "From the end of speech to the end of the turn, in ms: the median"),
-    ("precision", "precision", "Of the turns, how many were speech"),
-    ("recall", "recall", "Of the speech, how much was found"),
+_MEANING = {column.name: column.meaning for column in LAB_SCORES.columns}
+COLUMNS = tuple(
+    (label, name, _MEANING[name])
+    for label, name in (
+        ("turns", "turns"),
+        ("split", "split_turns"),
+        ("false", "false_starts"),
+        ("missed", "missed_turns"),
+        ("wait", "wait_p50_ms"),
+        ("precision", "precision"),
+        ("recall", "recall"),
+    )
 )
 """Of the scoreboard: name, the score's attribute, what it means."""
 
@@ -155,10 +161,18 @@ def _has_server(lab: TurnLab) -> bool:
 def _row(row_id: str, name: str, kind: str, words: str, score: LabScore | None) -> dict[str, Any]:
     shown = {"id": row_id, "name": name, "kind": kind, "words": words}
     if score is None:
-        return {**shown, "grey": False, "cells": {}, "notes": {}}
+        return {**shown, "grey": False, "judged": "", "cells": {}, "notes": {}}
     notes = {label: score.reasons.get(name, "") for label, name, _ in COLUMNS}
     cells = {label: _cell(name, float(getattr(score, name))) for label, name, _ in COLUMNS}
-    return {**shown, "grey": score.grey, "cells": cells, "notes": notes}
+    judged = _judged_words(score)
+    return {**shown, "grey": score.grey, "judged": judged, "cells": cells, "notes": notes}
+
+
+def _judged_words(score: LabScore) -> str:
+    """Returns of how many turns is known whether they are right, where that isn't all of them."""
+    if math.isnan(score.judged_turns) or score.judged_turns == score.turns:
+        return ""
+    return f"judged: {score.judged_turns:.0f} of {counted(int(score.turns), 'turn')}"
 
 
 def _cell(name: str, value: float) -> str:

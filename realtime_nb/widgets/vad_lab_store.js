@@ -15,6 +15,7 @@
  * @property {string} words Its settings.
  * @property {boolean} grey Whether it is not to be believed.
  * @property {number} turns
+ * @property {string} judged How many of them labels judge, where that isn't all.
  * @property {Record<string, string>} cells Of the scoreboard, by the column's label.
  * @property {Record<string, string>} notes Why a cell has no figure.
  *

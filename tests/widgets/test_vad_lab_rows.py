@@ -109,6 +109,20 @@ def test_rows_are_the_server_the_emulator_the_voice_and_the_ghosts() -> None:
     assert "false" in [label for label, _, _ in known_columns(scores)]
 
 
+def test_a_row_says_how_many_of_its_turns_are_judged() -> None:
+    served = Served(voiced_ms=[(500.0, 1_500.0)])
+    served.lab.set_ghost("patient", {"silence_duration_ms": 400})
+    served.say(talk(500, 1_000, 900))
+    served.lab.label_last("not_me", math.inf)
+    served.set(None)
+    served.receive()
+    served.say(talk(100, 1_000, 900))
+    rows = {row["name"]: row for row in lab_rows(served.lab, served.lab.scores())}
+    assert (rows["server"]["judged"], rows["emulator"]["judged"]) == ("", "")
+    assert rows["patient"]["judged"] == "judged: 1 of 2 turns"
+    assert rows["patient"]["cells"]["false"] == "1"
+
+
 def test_bare_audio_has_no_server() -> None:
     lab = TurnLab(Conversation(), detector_for=LoudnessDetector, voiced_ms=[])
     lab.audio(talk(500, 500))

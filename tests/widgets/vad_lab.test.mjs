@@ -27,6 +27,13 @@ test("audio lies where it was captured, on both sides of a pause", () => {
   assert.deepEqual(placesOf([], 200, 1000), [{ start: 0.2, end: 1 }]);
 });
 
+test("a turn's bar goes through a stall of the line, and not through a pause of the microphone", () => {
+  const stalled = [[1, 0, 1000], [2.4, 1000, 2000], [9, 2000, 3000]]; // 0.4 s late, then 5.6 s of pause
+  assert.deepEqual(placesOf(stalled, 500, 2500, 1), [{ start: 1.5, end: 3.4 }, { start: 9, end: 9.5 }]);
+  assert.deepEqual(placesOf(stalled, 500, 2500, Infinity), [{ start: 1.5, end: 9.5 }]);
+  assert.deepEqual(placesOf([[1, 0, 1000], [1.5, 1000, 1200]], 0, 1200, 0), [{ start: 1, end: 2 }]); // never back
+});
+
 test("a pixel shows the highest probability in it, and none where no audio was", () => {
   const frames = Uint8Array.from({ length: 100 }, (_, n) => n); // 3.2 s
   const columns = [...curveColumns(frames, 0, [], { start: 0, end: 6.4 }, 20)]; // ten frames each
