@@ -358,7 +358,10 @@ class Recording:
         return frame("labels", rows)
 
     def label(self, t_s: float, text: str) -> None:
-        """Marks a moment, for good; ``speech end`` says where the user's speech ended.
+        """Marks a moment; ``speech end`` says where the user's speech ended.
+
+        What was written stays in the folder; ``removed: speech end`` at the same moment says that
+        it doesn't count any more.
 
         Raises:
             ConfigurationError: The text is empty, or ``t_s`` outside the session.

@@ -21,8 +21,10 @@ from realtime_nb.widgets.agent_panel import turn_table
 from realtime_nb.widgets.live import PageMessage, module_text
 from realtime_nb.widgets.timeline import Timeline
 from realtime_nb.widgets.vad_lab_rows import (
+    Pauses,
     Turns,
     changed_turns,
+    judged_pauses,
     known_columns,
     lab_rows,
     probability_bytes,
@@ -93,6 +95,7 @@ class _Told:
     stretches: list[tuple[float, float, float]] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
     turns: dict[str, Turns] = field(default_factory=dict)
+    pauses: Pauses = field(default_factory=list)
     facts: PageMessage = field(default_factory=dict)
     model: PageMessage = field(default_factory=dict)
 
@@ -212,7 +215,9 @@ class VADLabPanel(Timeline):
     def _lab_changes(self, afresh: bool) -> tuple[PageMessage, bytes]:
         """Returns what the page doesn't know of the lab, and the probabilities that are new."""
         told, lab = self._told, self._lab
+        pauses = told.pauses
         message: PageMessage = {"first": 0, "count": 0, "stretches": [], "spans": []}
+        message |= {"pauses": [], "pauses_from": len(told.pauses)}
         probabilities = b""
         message["stretches_from"] = len(told.stretches)
         rows: list[dict[str, Any]] = []
@@ -222,10 +227,12 @@ class VADLabPanel(Timeline):
             message["stretches_from"], message["stretches"] = self._new_stretches(told)
             rows = lab_rows(lab, self._scored())
             message["spans"] = list(self._new_turns(lab, rows, told))
+            message["pauses_from"], message["pauses"] = self._new_pauses(lab, told)
         self._stale = False
         said = self._say()
         message |= self._new_words(rows, self._facts(said), _model_told(said), told)
         same = not (probabilities or message["stretches"] or message["spans"])
+        same = same and message["pauses_from"] == len(pauses) and not message["pauses"]
         if same and not afresh and not message.keys() & {"rows", "facts", "told"}:
             return {}, b""
         return {"kind": "lab", "afresh": afresh, **message}, probabilities
@@ -251,6 +258,16 @@ class VADLabPanel(Timeline):
             same += 1
         told.stretches = stretches
         return same, stretches[same:]
+
+    def _new_pauses(self, lab: TurnLab, told: _Told) -> tuple[int, Pauses]:
+        pauses = judged_pauses(lab)
+        same = 0
+        for one, other in zip(told.pauses, pauses, strict=False):
+            if one != other:
+                break
+            same += 1
+        told.pauses = pauses
+        return same, pauses[same:]
 
     def _new_turns(
         self, lab: TurnLab, rows: list[dict[str, Any]], told: _Told
@@ -351,6 +368,8 @@ def _model_told(said: LabSaid) -> PageMessage:
 
 
 def _scored_words(lab: TurnLab) -> str:
+    if lab.is_judging:
+        return "The turn model is still at pauses: what semantic_vad does is what is known so far."
     if lab.labels:
         by_hand = any(label.kind == "speech" for label in lab.labels)
         return f"Scored against {counted(len(lab.labels), 'label')}: {_JUDGED[by_hand]}"

@@ -21,8 +21,10 @@ from realtime_nb.protocol.words import counted
 
 __all__ = [
     "COLUMNS",
+    "Pauses",
     "Turns",
     "changed_turns",
+    "judged_pauses",
     "known_columns",
     "lab_rows",
     "probability_bytes",
@@ -34,6 +36,10 @@ Turns = list[tuple[int, int | None, int | None, int]]
 """Beginning, onset, offset and end of each, in whole ms of the input; None where nothing tells."""
 
 _MEANING = {column.name: column.meaning for column in LAB_SCORES.columns}
+Pauses = list[tuple[int, float, bool]]
+"""Where a pause counts, in whole ms of the input, how likely the turn is over by a turn model, and
+whether it ends there."""
+
 COLUMNS = tuple(
     (label, name, _MEANING[name])
     for label, name in (
@@ -111,6 +117,18 @@ def row_turns(lab: TurnLab, row_id: str, since_ms: float = 0.0) -> Turns:
     name = row_id.removeprefix(_GHOST)
     spans = lab.live_spans(since_ms) if row_id == "live" else lab.ghost_spans(name, since_ms)
     return [_turn(one.start_ms, one.onset_ms, one.offset_ms, one.end_ms) for one in spans]
+
+
+def judged_pauses(lab: TurnLab) -> Pauses:
+    """Returns what a turn model said at pauses, where it is asked: ``semantic_vad`` is in force, or
+    a ghost's. Those of which it said nothing are left out."""
+    if not lab.is_judged:
+        return []
+    return [
+        (round(one.at_ms), round(one.probability, 2), one.complete)
+        for one in lab.completions()
+        if not math.isnan(one.probability)
+    ]
 
 
 def changed_turns(told: Turns, fresh: Turns, since_ms: float) -> tuple[int, Turns] | None:

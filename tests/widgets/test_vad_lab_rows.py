@@ -13,6 +13,7 @@ from realtime_nb.testing import LoudnessDetector
 from realtime_nb.widgets.vad_lab_rows import (
     Turns,
     changed_turns,
+    judged_pauses,
     known_columns,
     lab_rows,
     probability_bytes,
@@ -121,6 +122,16 @@ def test_a_row_says_how_many_of_its_turns_are_judged() -> None:
     assert (rows["server"]["judged"], rows["emulator"]["judged"]) == ("", "")
     assert rows["patient"]["judged"] == "judged: 1 of 2 turns"
     assert rows["patient"]["cells"]["false"] == "1"
+
+
+def test_what_a_turn_model_says_at_pauses_is_there_where_it_counts() -> None:
+    answers = iter([0.2, math.nan, 0.9])
+    served = Served(completeness=lambda audio, form: next(answers))
+    served.say(talk(700, 900, 500, 400, 300, 400, 1_000))
+    assert judged_pauses(served.lab) == []
+    served.lab.set_ghost("model", {"type": "semantic_vad"})
+    # A pause counts 224 ms, which are seven frames, after the tone: after frames 50, 78 and 100.
+    assert judged_pauses(served.lab) == [(51 * 32 + 192, 0.2, False), (101 * 32 + 192, 0.9, True)]
 
 
 def test_bare_audio_has_no_server() -> None:

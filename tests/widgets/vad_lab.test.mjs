@@ -78,7 +78,7 @@ test("no row covers another", () => {
   }
 });
 
-const message = (facts = {}) => ({ kind: "lab", afresh: false, first: 0, count: 0, stretches_from: 0, stretches: [], spans: [], ...facts });
+const message = (facts = {}) => ({ kind: "lab", afresh: false, first: 0, count: 0, stretches_from: 0, stretches: [], spans: [], pauses_from: 0, pauses: [], ...facts });
 const bytes = (...values) => [new DataView(Uint8Array.from(values).buffer)];
 const row = (id, facts = {}) => ({ id, name: id, kind: "ghost", words: "", grey: false, turns: 0, cells: {}, notes: {}, ...facts });
 
@@ -99,6 +99,9 @@ test("a page is told what is new, and everything when it comes back", () => {
   assert.equal(told, 3);
   store.onMessage(message({ afresh: true, first: 0, count: 1 }), bytes(9));
   assert.deepEqual([...store.frames], [9]);
+  store.onMessage(message({ pauses: [[900, 0.2, false], [1900, 0.9, true]] }), []);
+  store.onMessage(message({ pauses_from: 1, pauses: [[2100, 0.8, true]] }), []);
+  assert.deepEqual(store.pauses, [[900, 0.2, false], [2100, 0.8, true]]);
   store.command("undo");
   assert.deepEqual(sent.at(-1), { kind: "command", name: "undo", value: undefined });
 });

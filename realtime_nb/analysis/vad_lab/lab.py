@@ -218,9 +218,23 @@ class TurnLab:
         self._pauses.advance()
         return self._pauses.completions(since_ms)
 
+    @property
+    def is_judged(self) -> bool:
+        """Whether pauses count: ``semantic_vad`` is in force, or a ghost's."""
+        in_force = self._settings.detection
+        kinds = [ghost.detection["type"] for ghost in self.ghosts.values()]
+        kinds += [] if in_force is None else [in_force["type"]]
+        return self._answers is not None and "semantic_vad" in kinds
+
+    @property
+    def is_judging(self) -> bool:
+        """Whether a turn model is still to answer, so that semantic turns are those so far."""
+        return self._answers is not None and self.is_judged and self._answers.is_asked
+
     def take_question(self) -> PauseQuestion | None:
-        """Returns the next question for the turn model, if any; who takes it answers it."""
-        if self._answers is None:
+        """Returns the next question for the turn model, if any; who takes it answers it. There is
+        none while no pause counts."""
+        if self._answers is None or not self.is_judged:
             return None
         self._ask()
         return self._answers.take()
