@@ -24,6 +24,7 @@ from realtime_nb.widgets.vad_lab_rows import (
     Pauses,
     Turns,
     changed_turns,
+    has_server,
     judged_pauses,
     known_columns,
     lab_rows,
@@ -320,7 +321,7 @@ class VADLabPanel(Timeline):
         deaf = None if lab is None or said.shows != "session" else lab.deafness()
         detection = said.detection or {}
         return facts | {
-            "agreement": "" if agreement is None else agreement.words,
+            "agreement": agreement.words if agreement and lab and has_server(lab) else "",
             "trusted": agreement is None or agreement.trusted or not agreement.matched,
             "deafness": "" if deaf is None else deaf.words,
             "vad_only": detection.get("create_response") is False

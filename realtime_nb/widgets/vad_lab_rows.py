@@ -24,6 +24,7 @@ __all__ = [
     "Pauses",
     "Turns",
     "changed_turns",
+    "has_server",
     "judged_pauses",
     "known_columns",
     "lab_rows",
@@ -66,7 +67,7 @@ def lab_rows(lab: TurnLab, scores: Sequence[LabScore]) -> list[dict[str, Any]]:
     """
     by_name = {score.name: score for score in scores}
     rows = []
-    if _has_server(lab):
+    if has_server(lab):
         in_force = settings_words(lab.detection)
         rows.append(_row("server", "server", "server", in_force, by_name.get("live")))
         rows.append(_row("live", "emulator", "live", "", None))
@@ -172,7 +173,8 @@ def probability_bytes(frames: Frames, expected: int | None) -> tuple[int, bytes]
     return first, filled.tobytes()
 
 
-def _has_server(lab: TurnLab) -> bool:
+def has_server(lab: TurnLab) -> bool:
+    """Tells whether a server listened, as none does to bare audio."""
     return bool(lab.detection is not None or lab.marks or lab.server_spans())
 
 

@@ -13,6 +13,7 @@ from realtime_nb.testing import LoudnessDetector
 from realtime_nb.widgets.vad_lab_rows import (
     Turns,
     changed_turns,
+    has_server,
     judged_pauses,
     known_columns,
     lab_rows,
@@ -135,6 +136,16 @@ def test_what_a_turn_model_says_at_pauses_is_there_where_it_counts() -> None:
 
 
 def test_bare_audio_has_no_server() -> None:
-    lab = TurnLab(Conversation(), detector_for=LoudnessDetector, voiced_ms=[])
+    lab = TurnLab(
+        Conversation(),
+        detector_for=LoudnessDetector,
+        voiced_ms=[],
+        completeness=lambda audio, form: 0.9,
+    )
     lab.audio(talk(500, 500))
+    assert not has_server(lab)
     assert [row["id"] for row in lab_rows(lab, lab.scores())] == ["truth"]
+    lab.audio(talk(400))
+    assert judged_pauses(lab) == []
+    lab.set_ghost("model", {"type": "semantic_vad"})
+    assert judged_pauses(lab) == [(32 * 32 + 224, 0.9, True)]  # frame 31 is the last loud one

@@ -212,9 +212,12 @@ class TurnLab:
 
     def completions(self, since_ms: float = 0.0) -> list[Completion]:
         """Returns how finished turns sounded at their pauses, by the eagerness in force, or that of
-        ``auto``; nothing without a turn model."""
+        ``auto``; where no server listened, by that of the first ghost that has one; nothing
+        without a turn model."""
         if self._answers is None:
             return []
+        if not self._stepping.in_force:
+            return self._ghosts.completions(since_ms)
         self._pauses.advance()
         return self._pauses.completions(since_ms)
 
