@@ -360,8 +360,7 @@ class Recording:
     def label(self, t_s: float, text: str) -> None:
         """Marks a moment; ``speech end`` says where the user's speech ended.
 
-        What was written stays in the folder; ``removed: speech end`` at the same moment says that
-        it doesn't count any more.
+        ``removed: speech end`` at the same moment takes it back.
 
         Raises:
             ConfigurationError: The text is empty, or ``t_s`` outside the session.
