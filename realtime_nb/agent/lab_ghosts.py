@@ -49,7 +49,7 @@ class LabGhosts(MutableMapping[str, Any]):
     def __setitem__(self, name: str, settings: Any) -> None:
         with self._lock:
             self._lab_now().set_ghost(name, settings)
-        self._wanted[name] = settings
+            self._wanted[name] = settings
         self._changed()
 
     def __delitem__(self, name: str) -> None:

@@ -4,6 +4,7 @@ they are tried."""
 from __future__ import annotations
 
 import concurrent.futures
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,6 +17,7 @@ from realtime_nb.analysis.vad_lab.labels import Label
 from realtime_nb.analysis.vad_lab.rehearing import lab_of
 from realtime_nb.analysis.vad_lab.settings import SettingsLog, change_words, filled
 from realtime_nb.analysis.voices import TimeSpan
+from realtime_nb.archive.lines import REMOVED_LABEL
 from realtime_nb.audio.pcm import pcm_from_samples
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.audio_formats import BYTES_PER_MS
@@ -113,12 +115,14 @@ class LiveSubject:
         """Returns the change since the first settings, and what argues for it."""
         return self.lab.diff()
 
-    def keep_label(self, label: Label) -> None:
-        """Writes a label into the recording; without one it is in the lab alone."""
+    def keep_label(self, label: Label, removed: bool = False) -> None:
+        """Writes a label into the recording, or that it is removed; without a recording it is in
+        the lab alone."""
         if self.session.recording is None or self.session.closed:
             return
         for line in self.lab.label_lines(label):
-            self.session.label(line.text, min(line.t, self.session.clock()))
+            text = f"{REMOVED_LABEL}{line.text}" if removed else line.text
+            self.session.label(text, min(line.t, self.session.clock()))
 
 
 class TriedSubject:
@@ -127,23 +131,27 @@ class TriedSubject:
     Args:
         rec: it.
         engine: what makes the probabilities.
+        progress: told now and then which share of the audio was heard.
     """
 
     shows = "recording"
-    kinds = ("server_vad",)
 
-    def __init__(self, rec: Recording, engine: str) -> None:
+    def __init__(
+        self, rec: Recording, engine: str, progress: Callable[[float], None] | None = None
+    ) -> None:
         self.rec = rec
         completeness, same = judged_later(), rec.simulated
-        self.lab = lab_of(rec, engine=engine, completeness=completeness, same_model=same)
+        self.kinds = ("server_vad", "semantic_vad")[: 1 if completeness is None else 2]
+        self.lab = lab_of(
+            rec, progress=progress, engine=engine, completeness=completeness, same_model=same
+        )
         self.clock = rec.input_clock
         first = self.lab.detection
-        if first is None or first.get("type") != "server_vad":
+        if first is None or first.get("type") not in self.kinds:
             first = {"type": "server_vad", "silence_duration_ms": CLIENT_SILENCE_MS}
         self._log = SettingsLog()
         self._rows: list[dict[str, Any]] = []
         self._try(first)
-        self._first_turns = self._turns
 
     @property
     def detection(self) -> JsonObject | None:
@@ -179,8 +187,9 @@ class TriedSubject:
         return self.rec.path
 
     @property
-    def _turns(self) -> int:
-        return len(self.lab.ghost_spans(CANDIDATE))
+    def _turns(self) -> float:
+        """How many turns they make; NaN while a turn model is at it."""
+        return math.nan if self.lab.is_judging else len(self.lab.ghost_spans(CANDIDATE))
 
     def ask(self, detection: JsonObject | None) -> Pending[None]:
         """Tries other settings, whole."""
@@ -204,6 +213,7 @@ class TriedSubject:
 
     def history(self) -> list[dict[str, Any]]:
         """Returns a row for each change."""
+        self._rows[-1]["turns"] = self._turns
         return [dict(row) for row in self._rows]
 
     def diff(self) -> str:
@@ -211,13 +221,16 @@ class TriedSubject:
         words = change_words(self._log.first, self._log.detection)
         if not words:
             return ""
-        found, first = counted(self._turns, "turn"), self._first_turns
-        return f"{words}: {found} instead of {first}, on the same audio."
+        rows = self.history()
+        found, first = rows[-1]["turns"], rows[0]["turns"]
+        if math.isnan(found + first):
+            return f"{words}: its turns are not all known, as pauses are still being judged."
+        return f"{words}: {counted(int(found), 'turn')} instead of {first}, on the same audio."
 
-    def keep_label(self, label: Label) -> None:
-        """Writes a label into the recording."""
+    def keep_label(self, label: Label, removed: bool = False) -> None:
+        """Writes a label into the recording, or that it is removed."""
         for line in self.lab.label_lines(label):
-            self.rec.label(line.t, line.text)
+            self.rec.label(line.t, f"{REMOVED_LABEL}{line.text}" if removed else line.text)
 
     def calibration_audio(self) -> tuple[bytes, bytes]:
         """Returns three seconds between the voices, and five of voice, as far as there are any.
@@ -247,6 +260,8 @@ class TriedSubject:
     def _try(self, detection: JsonObject) -> None:
         """Runs settings as the candidate, and notes them."""
         whole = filled(detection)
+        if self._rows:
+            self._rows[-1]["turns"] = self._turns
         self.lab.set_ghost(CANDIDATE, whole)
         before = self._log.detection
         self._log.confirmed(whole)

@@ -22,6 +22,7 @@ from realtime_nb.agent.lab_calibration import Calibrating
 from realtime_nb.agent.lab_feeder import LabFeeder
 from realtime_nb.agent.lab_ghosts import LabGhosts, ghost_name
 from realtime_nb.agent.lab_judging import LabJudging, judged_later
+from realtime_nb.agent.lab_opening import LabOpening
 from realtime_nb.agent.lab_subjects import LabSubject, LiveSubject, TriedSubject, pending_of
 from realtime_nb.agent.options import changed_detection
 from realtime_nb.analysis.vad_lab.agreed import LabAgreement
@@ -52,6 +53,8 @@ _NOT_CONNECTED = (
     "session of this agent from its beginning."
 )
 _DIFF_S = 2.0
+_PATIENCE_S = 1.0
+"""For so long a cell waits for a recording to be heard, which then goes on beside it."""
 _NO_CALIBRATION = {
     "phase": "",
     "left_s": 0,
@@ -77,7 +80,8 @@ class VADLab:
         lab.code                             # the line that asks for what is in force
 
     With a session, or an agent, settings are asked for whole, and are pending until the server
-    confirms them. With a recording they are tried as the ghost "yours" on what was said.
+    confirms them. With a recording they are tried as the ghost "yours" on what was said; a long
+    one is heard while the panel says how far that is, and what is asked of the lab waits for it.
 
     Args:
         source: An agent, each of whose sessions is shown; a session; a recording, the path of one
@@ -110,6 +114,8 @@ class VADLab:
         self._feeder: LabFeeder | None = None
         self._agent = source if isinstance(source, Agent) else None
         self._judging: LabJudging | None = None
+        self._opening: LabOpening | None = None
+        self._made: list[Label] = []
         # Refuses what can't be.
         self._blank = TurnLab(Conversation(), engine=engine, completeness=judged_later())
         self.ghosts = LabGhosts(lambda: self._lab_now() or self._blank, self._lock, self._changed)
@@ -130,7 +136,7 @@ class VADLab:
     @property
     def config(self) -> dict[str, Any] | None:
         """The ``turn_detection`` in force, or tried on a recording; None for push-to-talk."""
-        subject = self._subject
+        subject = self._known()
         with self._lock:
             found = None if subject is None else subject.detection
         return None if found is None else dict(found)
@@ -138,24 +144,26 @@ class VADLab:
     @property
     def code(self) -> str:
         """The argument that asks for it: ``rt.ServerVAD(…)``."""
-        return "" if self._subject is None else detection_code(self.config)
+        return "" if self._known() is None else detection_code(self.config)
 
     @property
     def history(self) -> pd.DataFrame:
         """A row for each change of the settings."""
-        subject = self._subject
+        subject = self._known()
         with self._lock:
             return pd.DataFrame([] if subject is None else subject.history())
 
     @property
     def labels(self) -> list[Label]:
         """What was said of turns, by the keys or by hand."""
+        self._known()
         lab = self._lab_now()
         return [] if lab is None else list(lab.labels)
 
     @property
     def agreement(self) -> LabAgreement | None:
         """How far the emulator and the server are of one mind; None without a lab."""
+        self._known()
         lab = self._lab_now()
         with self._lock:
             return None if lab is None else lab.agreement()
@@ -163,18 +171,20 @@ class VADLab:
     @property
     def recording(self) -> Path | None:
         """Where the session is recorded, for ``rt.load``; or what was opened."""
-        return None if self._subject is None else self._subject.recording
+        subject = self._known()
+        return None if subject is None else subject.recording
 
     def scores(self) -> pd.DataFrame:
         """Returns a row for the server's own turns, and one for each ghost.
 
         What can't be known is NaN; ``attrs["reasons"]`` says why, by row and column.
         """
+        self._known()
         return scores_frame(self.panel.scores())
 
     def diff(self) -> str:
         """Returns the change since the first settings and its evidence, in a sentence."""
-        subject = self._subject
+        subject = self._known()
         with self._lock:
             return "" if subject is None else subject.diff()
 
@@ -233,8 +243,10 @@ class VADLab:
         if kind not in ("not_finished", "not_me"):
             raise ConfigurationError(f"kind is {kind!r}; give 'not_finished' or 'not_me'.")
         with self._lock:
+            known = list(subject.lab.labels)
             label = subject.lab.label_last(kind, self._now_s() if t_s is None else float(t_s))
-        return self._keep(subject, label)
+        # A second time it says the same, which is written already.
+        return label if label in known else self._keep(subject, label)
 
     def label_speech(self, start_s: float, end_s: float) -> Label:
         """Marks a stretch, in seconds of the session, as speech; what is marked so is all there is.
@@ -247,6 +259,25 @@ class VADLab:
             place = [place_of(subject.clock, float(t_s)) for t_s in (start_s, end_s)]
             label = subject.lab.label_speech(place[0], min(place[1], subject.lab.now_ms))
         return self._keep(subject, label)
+
+    def remove_label(self, label: Label | None = None) -> None:
+        """Takes a label back, in the recording, too.
+
+        Args:
+            label: One of :attr:`labels`; unless given, that which was made last.
+
+        Raises:
+            ConfigurationError: There is none, or this one is not there any more.
+        """
+        subject = self._there()
+        with self._lock:
+            labels = subject.lab.labels
+            if not labels:
+                raise ConfigurationError("There is no label to remove.")
+            made = [one for one in self._made if any(one is other for other in labels)]
+            chosen = label or (made or labels)[-1]
+            subject.lab.remove_label(chosen)
+        self._keep(subject, chosen, removed=True)
 
     def close(self) -> None:
         """Takes the panel out of the page; the session goes on."""
@@ -270,21 +301,47 @@ class VADLab:
             found = find_source(source, "VADLab", "timeline_data", ", or an audio file")
             session, rec = cast("Session | None", found.session), found.recording
             words = f"{found.note} {_NOTHING}"
-        if rec is not None:
-            self._subject = tried = TriedSubject(rec, self._engine)
-            self.ghosts.run_in(tried.lab)
-            self._judging = LabJudging(tried.lab, self._lock, weakly(self._changed))
         self.panel = VADLabPanel(weakly(self._command), self._weak_said(), rec, lab_lock=self._lock)
         self.panel.belong_to(self)
         if isinstance(source, Agent):
             source.when_opening(self._follow)
         if session is not None:
             self._follow(session)
-        elif self._subject is not None:
-            self.panel.show_lab(self._subject.lab, self._subject.clock)
-            self._changed()
+        elif rec is not None:
+            say = weakly(self.panel.note_that)
+            self._opening = LabOpening(rec, self._engine, say, weakly(self._opened))
+            if self._opening.wait(_PATIENCE_S) is not None:
+                self._opened()
         else:
             self.panel.note_that(words)
+
+    def _opened(self) -> None:
+        """Shows a recording that was heard; the thread that heard it and one that waits come."""
+        opening = self._opening
+        if opening is None or not opening.done:
+            return
+        with self._lock:
+            if self._subject is not None:
+                return
+            try:
+                subject = opening.wait()
+            except Exception as error:
+                self.panel.note_that(str(error))
+                return
+            assert subject is not None
+            self.ghosts.run_in(subject.lab)
+            self._judging = LabJudging(subject.lab, self._lock, weakly(self._changed))
+            self.panel.note_that("")
+            self.panel.show_lab(subject.lab, subject.clock)
+            self._subject = subject  # last: who finds it finds all of it
+        self._changed()
+
+    def _known(self) -> LabSubject | None:
+        """Returns what it is about, once that is heard."""
+        if self._subject is None and self._opening is not None:
+            self._opening.wait()
+            self._opened()
+        return self._subject
 
     def _weak_said(self) -> Callable[[], LabSaid]:
         reference = weakref.ref(self)
@@ -331,9 +388,10 @@ class VADLab:
         return None if self._subject is None else self._subject.lab
 
     def _there(self) -> LabSubject:
-        if self._subject is None:
+        subject = self._known()
+        if subject is None:
             raise ConfigurationError(_NOTHING if self._agent is None else _NOT_CONNECTED)
-        return self._subject
+        return subject
 
     def _now_s(self) -> float:
         subject = self._there()
@@ -377,12 +435,17 @@ class VADLab:
 
     # --- labels ---
 
-    def _keep(self, subject: LabSubject, label: Label) -> Label:
+    def _keep(self, subject: LabSubject, label: Label, removed: bool = False) -> Label:
+        """Writes down what became of a label."""
+        self._made = [one for one in self._made if one is not label]
+        if not removed:
+            self._made.append(label)
         try:
-            subject.keep_label(label)
+            subject.keep_label(label, removed)
             self._error = ""
         except RealtimeError as error:
-            self._error = f"The label counts here, and is not kept: {error}"
+            counts = "is removed here" if removed else "counts here"
+            self._error = f"The label {counts}, and that is not kept: {error}"
         self._changed()
         return label
 
@@ -448,7 +511,7 @@ class VADLab:
             "remove_ghost": lambda: self.ghosts.__delitem__(str(value)),
             "label": lambda: self.label(*value),
             "label_speech": lambda: self.label_speech(*value),
-            "remove_label": self._remove_label,
+            "remove_label": self.remove_label,
             "calibrate": self._calibrate,
             "use_calibration": self._use_calibration,
             "end_calibration": self._end_calibration,
@@ -466,13 +529,6 @@ class VADLab:
         if config is None:
             raise ConfigurationError("Push-to-talk has no settings that a ghost could have.")
         self.ghosts[self.ghosts.free_name(ghost_name(config))] = config
-
-    def _remove_label(self) -> None:
-        lab = self._there().lab
-        with self._lock:
-            if lab.labels:
-                lab.remove_label(lab.labels[-1])
-        self._changed()
 
     def _calibrate(self) -> None:
         subject = self._there()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeVar
 
@@ -24,6 +24,7 @@ from realtime_nb.protocol.records import RunOutcome
 from realtime_nb.protocol.wire import encodable
 
 __all__ = [
+    "REMOVED_LABEL",
     "ConnectionLine",
     "LabelLine",
     "PlaybackLine",
@@ -36,6 +37,7 @@ __all__ = [
     "missing_samples",
     "read_header",
     "read_lines",
+    "standing_labels",
     "typed",
 ]
 
@@ -128,11 +130,35 @@ class ConnectionLine(msgspec.Struct, frozen=True):
         return RecordedEvent(-1, self.t, "received", self.report().as_event())
 
 
+REMOVED_LABEL = "removed: "
+"""Before the text of a label, at its moment: it is none any more. A line that was written stays."""
+_SAME_S = 2e-6
+"""Moments are written in whole microseconds."""
+
+
 class LabelLine(msgspec.Struct, frozen=True):
     """One line of ``labels.jsonl``."""
 
     t: float
     text: str
+
+
+def standing_labels(lines: Iterable[LabelLine]) -> list[LabelLine]:
+    """Returns the labels that were not removed after they were made; those that remove one are left
+    out, too."""
+    found: list[LabelLine] = []
+    for line in lines:
+        removed = line.text.removeprefix(REMOVED_LABEL)
+        same = [
+            place
+            for place, one in enumerate(found)
+            if removed != line.text and one.text == removed and abs(one.t - line.t) <= _SAME_S
+        ]
+        if same:
+            del found[same[-1]]
+        else:
+            found.append(line)
+    return found
 
 
 def label_line(t_s: float, text: str, end_s: float) -> LabelLine:

@@ -28,6 +28,7 @@ from realtime_nb.archive.lines import (
     missing_samples,
     read_header,
     read_lines,
+    standing_labels,
 )
 from realtime_nb.archive.recorder_files import open_private
 from realtime_nb.audio.files import read_audio
@@ -146,7 +147,7 @@ class FolderSource(RecordingSource):
 
     def labels(self) -> list[LabelLine]:
         """Returns the marks that people made."""
-        return list(self._lines("labels.jsonl", LabelLine, []))
+        return standing_labels(self._lines("labels.jsonl", LabelLine, []))
 
     def add_label(self, label: LabelLine) -> None:
         """Writes down one more mark.

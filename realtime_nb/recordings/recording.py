@@ -358,7 +358,9 @@ class Recording:
         return frame("labels", rows)
 
     def label(self, t_s: float, text: str) -> None:
-        """Marks a moment, for good; ``speech end`` says where the user's speech ended.
+        """Marks a moment; ``speech end`` says where the user's speech ended.
+
+        ``removed: speech end`` at the same moment takes it back.
 
         Raises:
             ConfigurationError: The text is empty, or ``t_s`` outside the session.

@@ -16,6 +16,7 @@ const COLOURS = {
   neutral: "#878787",
 };
 const SPEECH_ALPHA = 0.15;
+const BESIDE_ZERO = 18; // px: half of "0:00" and a little
 const GAP_ALPHA = 0.16;
 // How much of the user's wave is its own colour, the rest is the text's: it stands out from the
 // speech behind it, on a light page and on a dark one.
@@ -106,7 +107,10 @@ export class Picture {
     const { _context: context, lanes } = this;
     const step = tickStep(end - start, this.plotWidth);
     context.textAlign = "center";
-    const first = Math.ceil(Math.max(start, this._store.whole.start) / step);
+    const begin = Math.max(start, this._store.whole.start);
+    const begun = begin < 0 && end > 0; // the session, in what is shown
+    if (begun) this._drawBefore(begin, colour);
+    const first = Math.ceil(begin / step);
     for (let n = first; n * step <= end; n++) {
       const x = this.xOf(n * step);
       // Not through words.
@@ -114,6 +118,7 @@ export class Picture {
       this._fill(x, lanes.axisTop - 3, 1, 3, colour, 0.5);
       const text = timeText(n * step, step);
       const half = context.measureText(text).width / 2;
+      if (begun && n < 0) continue;
       if (x - half >= this.gutter - 14 && x + half <= this.width) this._write(text, x, lanes.axisTop + 11, colour, 0.7);
     }
     context.textAlign = "left";
@@ -121,6 +126,17 @@ export class Picture {
     for (const [name, lane] of Object.entries({ labels, turns, you: user, agent, responses, tools })) {
       if (lane) this._write(name, 2, lane.top + lane.height / 2, colour, 0.8);
     }
+  }
+
+  /** What was said before the session: a shade, in words where there is room. @param {number} begin
+   * @param {string} colour */
+  _drawBefore(begin, colour) {
+    const { user, tools, axisTop } = this.lanes;
+    const [left, zero] = [Math.max(this.gutter, this.xOf(begin)), this.xOf(0)];
+    this._fill(left, user.top, zero - left, tools.top - user.top, colour, 0.05);
+    const room = zero - left - BESIDE_ZERO;
+    const words = ["before the session", "before"].find((text) => this._context.measureText(text).width <= room);
+    if (words) this._write(words, left + room / 2, axisTop + 11, colour, 0.7);
   }
 
   /** No connection: a shade through all lanes. @param {Mark} mark */

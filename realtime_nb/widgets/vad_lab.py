@@ -21,8 +21,11 @@ from realtime_nb.widgets.agent_panel import turn_table
 from realtime_nb.widgets.live import PageMessage, module_text
 from realtime_nb.widgets.timeline import Timeline
 from realtime_nb.widgets.vad_lab_rows import (
+    Pauses,
     Turns,
     changed_turns,
+    has_server,
+    judged_pauses,
     known_columns,
     lab_rows,
     probability_bytes,
@@ -41,6 +44,10 @@ _SCORED_S = 1.0
 _MAY_CHANGE_MS = 30_000
 """How long ago a turn may have ended that still becomes another one: settings take force where they
 were asked for, which is known later."""
+_JUDGED = {
+    False: "keys judge the server's turns, and of a ghost's those that overlap one.",
+    True: "marks by hand judge all that lies between the first and the last.",
+}
 _CELL = "text-align:left;padding:2px 8px"
 _FOLDER = Path(__file__).parent
 _STYLES = ("agent_panel.css", "vad_lab.css")
@@ -89,6 +96,7 @@ class _Told:
     stretches: list[tuple[float, float, float]] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
     turns: dict[str, Turns] = field(default_factory=dict)
+    pauses: Pauses = field(default_factory=list)
     facts: PageMessage = field(default_factory=dict)
     model: PageMessage = field(default_factory=dict)
 
@@ -183,7 +191,11 @@ class VADLabPanel(Timeline):
             still = "" if lab is None else lab_svg(_still_rows(lab, rows), lab.now_ms)
         names = [label for label, _, _ in known_columns(scores)]
         lines = [
-            (row["name"], row["words"], *(row["cells"][name] for name in names))
+            (
+                row["name"],
+                _told(row),
+                *(row["cells"][name] for name in names),
+            )
             for row in rows
             if row["cells"]
         ]
@@ -204,7 +216,9 @@ class VADLabPanel(Timeline):
     def _lab_changes(self, afresh: bool) -> tuple[PageMessage, bytes]:
         """Returns what the page doesn't know of the lab, and the probabilities that are new."""
         told, lab = self._told, self._lab
+        pauses = told.pauses
         message: PageMessage = {"first": 0, "count": 0, "stretches": [], "spans": []}
+        message |= {"pauses": [], "pauses_from": len(told.pauses)}
         probabilities = b""
         message["stretches_from"] = len(told.stretches)
         rows: list[dict[str, Any]] = []
@@ -214,10 +228,12 @@ class VADLabPanel(Timeline):
             message["stretches_from"], message["stretches"] = self._new_stretches(told)
             rows = lab_rows(lab, self._scored())
             message["spans"] = list(self._new_turns(lab, rows, told))
+            message["pauses_from"], message["pauses"] = self._new_pauses(lab, told)
         self._stale = False
         said = self._say()
         message |= self._new_words(rows, self._facts(said), _model_told(said), told)
         same = not (probabilities or message["stretches"] or message["spans"])
+        same = same and message["pauses_from"] == len(pauses) and not message["pauses"]
         if same and not afresh and not message.keys() & {"rows", "facts", "told"}:
             return {}, b""
         return {"kind": "lab", "afresh": afresh, **message}, probabilities
@@ -243,6 +259,16 @@ class VADLabPanel(Timeline):
             same += 1
         told.stretches = stretches
         return same, stretches[same:]
+
+    def _new_pauses(self, lab: TurnLab, told: _Told) -> tuple[int, Pauses]:
+        pauses = judged_pauses(lab)
+        same = 0
+        for one, other in zip(told.pauses, pauses, strict=False):
+            if one != other:
+                break
+            same += 1
+        told.pauses = pauses
+        return same, pauses[same:]
 
     def _new_turns(
         self, lab: TurnLab, rows: list[dict[str, Any]], told: _Told
@@ -295,7 +321,7 @@ class VADLabPanel(Timeline):
         deaf = None if lab is None or said.shows != "session" else lab.deafness()
         detection = said.detection or {}
         return facts | {
-            "agreement": "" if agreement is None else agreement.words,
+            "agreement": agreement.words if agreement and lab and has_server(lab) else "",
             "trusted": agreement is None or agreement.trusted or not agreement.matched,
             "deafness": "" if deaf is None else deaf.words,
             "vad_only": detection.get("create_response") is False
@@ -313,6 +339,10 @@ def _still_rows(lab: TurnLab, rows: Iterable[dict[str, Any]]) -> list[StillRow]:
     return [
         StillRow(row["name"], row["kind"], row["grey"], row_turns(lab, row["id"])) for row in rows
     ]
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    return " · ".join(words for words in (row["words"], row["judged"]) if words)
 
 
 def _html_table(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
@@ -339,8 +369,11 @@ def _model_told(said: LabSaid) -> PageMessage:
 
 
 def _scored_words(lab: TurnLab) -> str:
+    if lab.is_judging:
+        return "The turn model is still at pauses: what semantic_vad does is what is known so far."
     if lab.labels:
-        return f"Scored against {counted(len(lab.labels), 'label')}."
+        by_hand = any(label.kind == "speech" for label in lab.labels)
+        return f"Scored against {counted(len(lab.labels), 'label')}: {_JUDGED[by_hand]}"
     return (
         "Waits are from where the offline detector hears the voice end. Label turns, and splits, "
         "false starts, precision and recall are counted, too."

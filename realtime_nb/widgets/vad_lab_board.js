@@ -55,33 +55,45 @@ function rowButtons(store, row, signal) {
 
 /** The scores of what is in force and of each ghost. @param {LabStore} store @param {AbortSignal} signal */
 export function scoreboard(store, signal) {
-  const head = element("tr");
-  const body = element("tbody");
-  const table = element("table", { class: "rtnb-lab-scores" }, element("thead", {}, head), body);
+  // Roles are said, as in a narrow cell these are no boxes of a table.
+  const head = element("tr", { role: "row" });
+  const body = element("tbody", { role: "rowgroup" });
+  const table = element("table", { class: "rtnb-lab-scores", role: "table" }, element("thead", { role: "rowgroup" }, head), body);
   const scored = element("div", { class: "rtnb-quiet" });
+  const meaning = element("div", { class: "rtnb-quiet", role: "status" });
   /** @type {Map<string, {line: HTMLElement, cells: HTMLElement[], name: HTMLElement, words: HTMLElement}>} */
   const lines = new Map();
+
+  /** A column's name, which says what it means below the table while it is focused or under the pointer.
+   * @param {{label: string, does: string}} column */
+  function titleOf({ label, does }) {
+    const title = element("th", { scope: "col", role: "columnheader", text: label, title: does, tabindex: "0" });
+    for (const type of ["focus", "pointerenter"]) title.addEventListener(type, () => say(meaning, `${label}: ${does}`), { signal });
+    for (const type of ["blur", "pointerleave"]) title.addEventListener(type, () => say(meaning, ""), { signal });
+    return title;
+  }
 
   /** @param {LabRow} row */
   function lineOf(row) {
     const name = element("span", { class: "rtnb-lab-name" });
     const words = element("span", { class: "rtnb-lab-words" });
     const chip = element("span", { class: `rtnb-lab-chip rtnb-lab-${row.kind}` });
-    const cells = store.facts.columns.map(() => element("td"));
-    const acts = element("td", { class: "rtnb-lab-acts" }, ...(row.kind === "ghost" ? rowButtons(store, row, signal) : []));
-    const line = element("tr", {}, element("th", { scope: "row" }, chip, name, words), ...cells, acts);
+    const cells = store.facts.columns.map(() => element("td", { role: "cell" }));
+    const acts = element("td", { class: "rtnb-lab-acts", role: "cell" }, ...(row.kind === "ghost" ? rowButtons(store, row, signal) : []));
+    const line = element("tr", { role: "row" }, element("th", { scope: "row", role: "rowheader" }, chip, name, words), ...cells, acts);
     return { line, cells, name, words };
   }
 
   return {
-    box: element("div", { class: "rtnb-lab-board" }, element("div", { class: "rtnb-lab-scroll", tabindex: "0", role: "region", "aria-label": "Scores" }, table), scored),
+    box: element("div", { class: "rtnb-lab-board" }, element("div", { class: "rtnb-lab-scroll", tabindex: "0", role: "region", "aria-label": "Scores" }, table), meaning, scored),
     paint() {
       const { columns } = store.facts;
       const named = columns.map(({ label }) => label).join("\n");
       if (head.dataset.columns !== named) {
         head.dataset.columns = named;
-        const titles = columns.map(({ label, does }) => element("th", { scope: "col", text: label, title: does }));
-        head.replaceChildren(element("th", { scope: "col", text: "settings" }), ...titles, element("th", { "aria-label": "Actions" }));
+        table.style.setProperty("--columns", String(columns.length));
+        const name = element("th", { scope: "col", role: "columnheader", text: "settings" });
+        head.replaceChildren(name, ...columns.map(titleOf), element("th", { role: "columnheader", "aria-label": "Actions" }));
         lines.clear();
       }
       const rows = store.rows.filter(({ cells }) => Object.keys(cells).length > 0);
@@ -95,7 +107,7 @@ export function scoreboard(store, signal) {
         line.classList.toggle("rtnb-lab-grey", row.grey);
         line.title = row.grey ? "The emulator agrees too little with the server for this to be believed" : "";
         say(name, row.name);
-        say(words, row.words);
+        say(words, [row.words, row.judged].filter(Boolean).join(" · "));
         columns.forEach(({ label }, n) => {
           say(cells[n], row.cells[label] ?? "");
           cells[n].title = row.notes[label] ?? "";

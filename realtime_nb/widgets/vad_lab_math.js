@@ -53,18 +53,24 @@ export function positionAt(stretches, t) {
   return NaN;
 }
 
-/** The parts of a stretch of input on the time axis: one, or several where the microphone paused in it.
- * @param {LabStretch[]} stretches @param {number} startMs @param {number} endMs @returns {LabSpan[]} */
-export function placesOf(stretches, startMs, endMs) {
+/** The parts of a stretch of input on the time axis: one, or several where the microphone paused in it
+ * for longer than what is drawn through.
+ * @param {LabStretch[]} stretches @param {number} startMs @param {number} endMs @param {number} through in seconds
+ * @returns {LabSpan[]} */
+export function placesOf(stretches, startMs, endMs, through = 0) {
   const first = stretchAt(stretches, startMs, false);
   const last = stretchAt(stretches, endMs, true);
   if (stretches.length === 0 || first >= last) {
     return [{ start: momentOf(stretches, startMs), end: momentOf(stretches, endMs, true) }];
   }
+  /** @type {LabSpan[]} */
   const places = [];
   for (let n = first; n <= Math.min(last, stretches.length - 1); n++) {
-    const [start, from, to] = stretches[n];
-    places.push({ start: start + (Math.max(startMs, from) - from) / 1000, end: start + (Math.min(endMs, to) - from) / 1000 });
+    const [begin, from, to] = stretches[n];
+    const [start, end] = [Math.max(startMs, from), Math.min(endMs, to)].map((ms) => begin + (ms - from) / 1000);
+    const before = places[places.length - 1];
+    if (before && start - before.end <= through) before.end = Math.max(before.end, end);
+    else places.push({ start, end });
   }
   return places;
 }

@@ -13,7 +13,10 @@ import { clockText } from "./texts.js";
 import { curveColumns, exitThreshold, heightOf, labRoom, momentOf, placesOf, positionAt } from "./vad_lab_math.js";
 
 const LAB_COLOURS = { curve: "#56B4E9", server: "#1A7FC1", live: "#1A7FC1", truth: "#009E73", yours: "#1A7FC1", ghost: "#B8860B", grey: "#878787" };
+const PAUSE_COLOURS = { ends: "#C2410C", waits: "#7A5C00" };
+const PAUSE_ROOM = 30; // px from one figure to the next
 const PADDING_ALPHA = 0.28;
+const STALL_S = 1; // a longer gap in the audio is a pause of the microphone, and no speech
 const LAB_GUTTER = 92;
 const NARROW_PX = 520;
 const NARROW_GUTTER = 74;
@@ -45,6 +48,7 @@ export class LabPicture extends Picture {
   /** @param {string} ink */
   drawBetween(ink) {
     this._drawCurve(ink);
+    this._drawPauses(ink);
     this._lab.rows.forEach((row, n) => {
       const { top, height } = this.room.rows[n];
       this._drawTurnsOf(row, this.top + top, height, ink);
@@ -85,6 +89,28 @@ export class LabPicture extends Picture {
     this._dashed(heightOf(threshold, curve), ink, [6, 3], 1);
   }
 
+  /** How likely a turn is over at its pauses: filled where it ends there. @param {string} ink */
+  _drawPauses(ink) {
+    const { curve, _context: context, _lab: lab } = this;
+    let free = -Infinity;
+    for (const [at, probability, complete] of lab.pauses) {
+      const t = momentOf(lab.stretches, at, true);
+      if (t < this.shown.start || t > this.shown.end) continue;
+      const [x, y] = [this.xOf(t), heightOf(probability, curve)];
+      this._fill(x - 0.5, y, 1, curve.top + curve.height - y, ink, 0.6);
+      context.beginPath();
+      context.arc(x, y, 4, 0, 2 * Math.PI);
+      context.fillStyle = complete ? PAUSE_COLOURS.ends : "#fff";
+      context.strokeStyle = complete ? PAUSE_COLOURS.ends : PAUSE_COLOURS.waits;
+      context.lineWidth = 1.5;
+      context.fill();
+      context.stroke();
+      if (x < free) continue;
+      free = x + PAUSE_ROOM;
+      this._write(probability.toFixed(2), x + 6, Math.min(Math.max(y, curve.top + 6), curve.top + curve.height - 6), ink, 0.9);
+    }
+  }
+
   /** @param {number} y @param {string} ink @param {number[]} dashes @param {number} alpha */
   _dashed(y, ink, dashes, alpha) {
     const context = this._context;
@@ -100,24 +126,26 @@ export class LabPicture extends Picture {
     context.globalAlpha = 1;
   }
 
-  /** A row's turns: speech whole, its padding before and the window after it lighter.
+  /** A row's turns: speech whole, its padding before and the window after it lighter, and so is a
+   * pause of the microphone in the midst of a turn.
    * @param {LabRow} row @param {number} y @param {number} height @param {string} ink */
   _drawTurnsOf(row, y, height, ink) {
     const colour = row.grey ? LAB_COLOURS.grey : LAB_COLOURS[row.kind];
     this._fill(this.gutter, y + height / 2, this.plotWidth, 1, ink, 0.12);
     for (const [start, onset, offset, end] of this._lab.turns(row.id)) {
-      this._drawPart(start, end, y + 2, height - 4, colour, PADDING_ALPHA);
-      if (onset !== null && offset !== null) this._drawPart(onset, offset, y + 2, height - 4, colour, row.grey ? 0.55 : 0.95);
+      this._drawPart(start, end, y + 2, height - 4, colour, PADDING_ALPHA, Infinity);
+      if (onset !== null && offset !== null) this._drawPart(onset, offset, y + 2, height - 4, colour, row.grey ? 0.55 : 0.95, STALL_S);
       for (const edge of [momentOf(this._lab.stretches, start), momentOf(this._lab.stretches, end, true)]) {
         this._fill(this.xOf(edge) - 0.5, y + 1, 1, height - 2, colour, 0.8);
       }
     }
   }
 
-  /** @param {number} fromMs @param {number} toMs @param {number} y @param {number} height @param {string} colour @param {number} alpha */
-  _drawPart(fromMs, toMs, y, height, colour, alpha) {
+  /** @param {number} fromMs @param {number} toMs @param {number} y @param {number} height @param {string} colour @param {number} alpha
+   * @param {number} through gaps of so many seconds */
+  _drawPart(fromMs, toMs, y, height, colour, alpha, through) {
     if (!(toMs > fromMs)) return;
-    for (const { start, end } of placesOf(this._lab.stretches, fromMs, toMs)) {
+    for (const { start, end } of placesOf(this._lab.stretches, fromMs, toMs, through)) {
       if (end < this.shown.start || start > this.shown.end) continue;
       this._fill(this.xOf(start), y, Math.max(1, this.xOf(end) - this.xOf(start)), height, colour, alpha);
     }
@@ -150,12 +178,20 @@ export class LabPicture extends Picture {
     const { curve, _lab: lab } = this;
     if (!this.lanes.between || y < this.top || y >= this.top + this.room.height) return super.wordsAt(x, y);
     if (y < curve.top + curve.height) {
+      const pause = this._pauseAt(x);
+      if (pause) return `${clockText(this.timeAt(x), 2)} · a pause: the turn is over with probability ${pause[1].toFixed(2)}, ${pause[2] ? "and ends" : "and goes on"}`;
       const frame = Math.floor(positionAt(lab.stretches, this.timeAt(x)) / 32) - lab.base;
       const value = lab.frames[frame];
       return value === undefined || x < this.gutter ? "" : `${clockText(this.timeAt(x), 2)} · speech with probability ${(value / 255).toFixed(2)}`;
     }
     const n = this.room.rows.findIndex(({ top, height }) => y >= this.top + top && y < this.top + top + height);
     return n < 0 ? "" : this._rowWords(lab.rows[n], this.timeAt(x));
+  }
+
+  /** The judged pause at a place. @param {number} x */
+  _pauseAt(x) {
+    const { pauses, stretches } = this._lab;
+    return pauses.find(([at]) => Math.abs(this.xOf(momentOf(stretches, at, true)) - x) <= 4);
   }
 
   /** @param {LabRow} row @param {number} t */

@@ -11,16 +11,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from realtime_nb.analysis.columns.lab_tables import LAB_SCORES
 from realtime_nb.analysis.vad_lab.lab import CANDIDATE, TurnLab
 from realtime_nb.analysis.vad_lab.scores import LabScore
 from realtime_nb.analysis.vad_lab.track import Frames
 from realtime_nb.protocol.turn_detection import SERVER_VAD
 from realtime_nb.protocol.turns import FRAME_MS
+from realtime_nb.protocol.words import counted
 
 __all__ = [
     "COLUMNS",
+    "Pauses",
     "Turns",
     "changed_turns",
+    "has_server",
+    "judged_pauses",
     "known_columns",
     "lab_rows",
     "probability_bytes",
@@ -31,14 +36,22 @@ __all__ = [
 Turns = list[tuple[int, int | None, int | None, int]]
 """Beginning, onset, offset and end of each, in whole ms of the input; None where nothing tells."""
 
-COLUMNS = (
-    ("turns", "turns", "Turns that the settings make of what was said"),
-    ("split", "split_turns", "Turns that end within a sentence, so that one becomes two"),
-    ("false", "false_starts", "Turns in which nobody spoke"),
-    ("missed", "missed_turns", "Speech that is in no turn"),
-    ("wait", "wait_p50_ms", "From the end of speech to the end of the turn, in ms: the median"),
-    ("precision", "precision", "Of the turns, how many were speech"),
-    ("recall", "recall", "Of the speech, how much was found"),
+_MEANING = {column.name: column.meaning for column in LAB_SCORES.columns}
+Pauses = list[tuple[int, float, bool]]
+"""Where a pause counts, in whole ms of the input, how likely the turn is over by a turn model, and
+whether it ends there."""
+
+COLUMNS = tuple(
+    (label, name, _MEANING[name])
+    for label, name in (
+        ("turns", "turns"),
+        ("split", "split_turns"),
+        ("false", "false_starts"),
+        ("missed", "missed_turns"),
+        ("wait", "wait_p50_ms"),
+        ("precision", "precision"),
+        ("recall", "recall"),
+    )
 )
 """Of the scoreboard: name, the score's attribute, what it means."""
 
@@ -54,7 +67,7 @@ def lab_rows(lab: TurnLab, scores: Sequence[LabScore]) -> list[dict[str, Any]]:
     """
     by_name = {score.name: score for score in scores}
     rows = []
-    if _has_server(lab):
+    if has_server(lab):
         in_force = settings_words(lab.detection)
         rows.append(_row("server", "server", "server", in_force, by_name.get("live")))
         rows.append(_row("live", "emulator", "live", "", None))
@@ -107,6 +120,18 @@ def row_turns(lab: TurnLab, row_id: str, since_ms: float = 0.0) -> Turns:
     return [_turn(one.start_ms, one.onset_ms, one.offset_ms, one.end_ms) for one in spans]
 
 
+def judged_pauses(lab: TurnLab) -> Pauses:
+    """Returns what a turn model said at pauses, where it is asked: ``semantic_vad`` is in force, or
+    a ghost's. Those of which it said nothing are left out."""
+    if not lab.is_judged:
+        return []
+    return [
+        (round(one.at_ms), round(one.probability, 2), one.complete)
+        for one in lab.completions()
+        if not math.isnan(one.probability)
+    ]
+
+
 def changed_turns(told: Turns, fresh: Turns, since_ms: float) -> tuple[int, Turns] | None:
     """Returns from which turn on a page has to be told others, and those; None for nothing.
 
@@ -148,17 +173,26 @@ def probability_bytes(frames: Frames, expected: int | None) -> tuple[int, bytes]
     return first, filled.tobytes()
 
 
-def _has_server(lab: TurnLab) -> bool:
+def has_server(lab: TurnLab) -> bool:
+    """Tells whether a server listened, as none does to bare audio."""
     return bool(lab.detection is not None or lab.marks or lab.server_spans())
 
 
 def _row(row_id: str, name: str, kind: str, words: str, score: LabScore | None) -> dict[str, Any]:
     shown = {"id": row_id, "name": name, "kind": kind, "words": words}
     if score is None:
-        return {**shown, "grey": False, "cells": {}, "notes": {}}
+        return {**shown, "grey": False, "judged": "", "cells": {}, "notes": {}}
     notes = {label: score.reasons.get(name, "") for label, name, _ in COLUMNS}
     cells = {label: _cell(name, float(getattr(score, name))) for label, name, _ in COLUMNS}
-    return {**shown, "grey": score.grey, "cells": cells, "notes": notes}
+    judged = _judged_words(score)
+    return {**shown, "grey": score.grey, "judged": judged, "cells": cells, "notes": notes}
+
+
+def _judged_words(score: LabScore) -> str:
+    """Returns of how many turns is known whether they are right, where that isn't all of them."""
+    if math.isnan(score.judged_turns) or score.judged_turns == score.turns:
+        return ""
+    return f"judged: {score.judged_turns:.0f} of {counted(int(score.turns), 'turn')}"
 
 
 def _cell(name: str, value: float) -> str:

@@ -8,6 +8,9 @@
  * @typedef {[start_ms: number, onset_ms: number | null, offset_ms: number | null, end_ms: number]} LabTurn
  *   Of the input; null where nothing tells.
  *
+ * @typedef {[at_ms: number, probability: number, complete: boolean]} LabPause Where a pause counts, how
+ *   likely the turn is over, and whether it ends there.
+ *
  * @typedef {object} LabRow A row of spans.
  * @property {string} id
  * @property {string} name
@@ -15,6 +18,7 @@
  * @property {string} words Its settings.
  * @property {boolean} grey Whether it is not to be believed.
  * @property {number} turns
+ * @property {string} judged How many of them labels judge, where that isn't all.
  * @property {Record<string, string>} cells Of the scoreboard, by the column's label.
  * @property {Record<string, string>} notes Why a cell has no figure.
  *
@@ -105,6 +109,8 @@ export function createLabStore(send) {
   let rows = [];
   /** @type {Map<string, LabTurn[]>} */
   const turns = new Map();
+  /** @type {LabPause[]} */
+  let pauses = [];
   let facts = NOTHING();
 
   /** @param {any} message @param {DataView[]} buffers */
@@ -114,8 +120,10 @@ export function createLabStore(send) {
       count = 0;
       base = message.first;
       turns.clear();
+      pauses = [];
     }
     stretches.splice(message.stretches_from, Infinity, ...message.stretches);
+    pauses.splice(message.pauses_from, Infinity, ...message.pauses);
     frames = grown(frames, count, buffers[0]);
     count += message.count;
     if (count > MAX_FRAMES) {
@@ -147,6 +155,7 @@ export function createLabStore(send) {
     /** Number of the first of `frames`. */
     get base() { return base; },
     get rows() { return rows; },
+    get pauses() { return pauses; },
     get facts() { return facts; },
     /** The turns of a row. @param {string} id @returns {LabTurn[]} */
     turns: (id) => turns.get(id) ?? [],

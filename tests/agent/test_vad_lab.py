@@ -164,7 +164,11 @@ async def test_a_label_turns_a_score_and_is_in_the_recording(tmp_path: Path) -> 
         lab.label("not_finished")
         recording = lab.recording
     assert recording is not None
-    assert set(rt.load(recording).labels["text"]) == {"not me", "not finished"}
+    assert set(rt.load(recording).labels["text"]) == {"not finished"}
+    written = (recording / "labels.jsonl").read_text("utf-8")  # what was written stays
+    assert [line.split('"')[-2] for line in written.splitlines()] == [
+        *("not me", "removed: not me", "not finished")
+    ]
     again = rt.VADLab(recording)
     assert "not_finished" in [label.kind for label in again.labels]
 

@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from realtime_nb.archive.lines import LabelLine, standing_labels
 from realtime_nb.errors import RecordingError
 from realtime_nb.recordings.recording import load
 
@@ -83,3 +86,28 @@ def test_line_that_was_damaged_in_the_middle(whole: Path, folder: Path) -> None:
 
     assert recording.problems == ["events.jsonl: line 11 can't be read and is left out."]
     assert recording.conversation.events_applied == load(whole).conversation.events_applied - 1
+
+
+LABELS = st.lists(
+    st.tuples(st.sampled_from([1.0, 1.5]), st.sampled_from(["a", "b", "removed: a"])), max_size=8
+)
+
+
+@given(LABELS)
+def test_a_label_that_is_removed_stands_no_more(marks: list[tuple[float, str]]) -> None:
+    lines = [LabelLine(t, text) for t, text in marks]
+    found = [(line.t, line.text) for line in standing_labels(lines)]
+    expected: list[tuple[float, str]] = []
+    for t, text in marks:
+        if text == "removed: a" and (t, "a") in expected:
+            expected.reverse()
+            expected.remove((t, "a"))
+            expected.reverse()
+        else:
+            expected.append((t, text))
+    assert found == expected
+
+
+def test_what_was_never_there_can_not_be_removed() -> None:
+    odd = [LabelLine(1.0, "removed: a"), LabelLine(1.0, "a"), LabelLine(1.1, "removed: a")]
+    assert standing_labels(odd) == odd

@@ -71,12 +71,12 @@ def test_settings_are_dragged_counted_labelled_and_calibrated(
     page.show("lab")
     page.page.locator(".rtnb-note").get_by_text("Press Connect, then Talk").wait_for()
     page.page.get_by_role("button", name="Talk", exact=True).click()
-    page.wait_for("lab.scores()['turns'].min() >= 1", 60)
+    page.wait_for("len(lab.scores()) and lab.scores()['turns'].min() >= 1", 60)
 
     page.page.locator(".rtnb-lab canvas").focus()
     page.page.keyboard.press("m")
     page.page.locator(".rtnb-lab-scores th", has_text="false").wait_for()
-    page.wait_for("lab.scores()['false_starts'][0] == 1")
+    page.wait_for("lab.scores()['false_starts'].fillna(0)[0] == 1")
     page.page.locator(".rtnb-lab").screenshot(path=screenshots / "lab_labelled.png")
 
     drag(page, 1.2)  # over its end
@@ -98,3 +98,13 @@ def test_settings_are_dragged_counted_labelled_and_calibrated(
     use.click()
     page.wait_for("0 < agent.conversation.turn_detection['threshold'] < 1")
     page.run("agent.disconnect().result(20)")
+
+    page.page.evaluate("() => jupyterapp.commands.execute('application:toggle-left-area')")
+    page.page.set_viewport_size({"width": 530, "height": 1500})  # the cell has 400 px
+    for theme, name in (("JupyterLab Light", "light"), ("JupyterLab Dark", "dark")):
+        page.theme(theme)
+        page.page.locator(".rtnb-lab").screenshot(path=screenshots / f"lab_narrow_{name}.png")
+    board = page.page.locator(".rtnb-lab-scroll")
+    assert board.evaluate("box => box.scrollWidth <= box.clientWidth")  # all of it is there
+    page.page.get_by_role("columnheader", name="false").focus()
+    page.page.locator(".rtnb-lab-board").get_by_text("false: ").wait_for()

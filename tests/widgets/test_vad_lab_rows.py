@@ -13,6 +13,8 @@ from realtime_nb.testing import LoudnessDetector
 from realtime_nb.widgets.vad_lab_rows import (
     Turns,
     changed_turns,
+    has_server,
+    judged_pauses,
     known_columns,
     lab_rows,
     probability_bytes,
@@ -109,7 +111,41 @@ def test_rows_are_the_server_the_emulator_the_voice_and_the_ghosts() -> None:
     assert "false" in [label for label, _, _ in known_columns(scores)]
 
 
+def test_a_row_says_how_many_of_its_turns_are_judged() -> None:
+    served = Served(voiced_ms=[(500.0, 1_500.0)])
+    served.lab.set_ghost("patient", {"silence_duration_ms": 400})
+    served.say(talk(500, 1_000, 900))
+    served.lab.label_last("not_me", math.inf)
+    served.set(None)
+    served.receive()
+    served.say(talk(100, 1_000, 900))
+    rows = {row["name"]: row for row in lab_rows(served.lab, served.lab.scores())}
+    assert (rows["server"]["judged"], rows["emulator"]["judged"]) == ("", "")
+    assert rows["patient"]["judged"] == "judged: 1 of 2 turns"
+    assert rows["patient"]["cells"]["false"] == "1"
+
+
+def test_what_a_turn_model_says_at_pauses_is_there_where_it_counts() -> None:
+    answers = iter([0.2, math.nan, 0.9])
+    served = Served(completeness=lambda audio, form: next(answers))
+    served.say(talk(700, 900, 500, 400, 300, 400, 1_000))
+    assert judged_pauses(served.lab) == []
+    served.lab.set_ghost("model", {"type": "semantic_vad"})
+    # A pause counts 224 ms, which are seven frames, after the tone: after frames 50, 78 and 100.
+    assert judged_pauses(served.lab) == [(51 * 32 + 192, 0.2, False), (101 * 32 + 192, 0.9, True)]
+
+
 def test_bare_audio_has_no_server() -> None:
-    lab = TurnLab(Conversation(), detector_for=LoudnessDetector, voiced_ms=[])
+    lab = TurnLab(
+        Conversation(),
+        detector_for=LoudnessDetector,
+        voiced_ms=[],
+        completeness=lambda audio, form: 0.9,
+    )
     lab.audio(talk(500, 500))
+    assert not has_server(lab)
     assert [row["id"] for row in lab_rows(lab, lab.scores())] == ["truth"]
+    lab.audio(talk(400))
+    assert judged_pauses(lab) == []
+    lab.set_ghost("model", {"type": "semantic_vad"})
+    assert judged_pauses(lab) == [(32 * 32 + 224, 0.9, True)]  # frame 31 is the last loud one

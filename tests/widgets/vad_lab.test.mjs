@@ -27,6 +27,13 @@ test("audio lies where it was captured, on both sides of a pause", () => {
   assert.deepEqual(placesOf([], 200, 1000), [{ start: 0.2, end: 1 }]);
 });
 
+test("a turn's bar goes through a stall of the line, and not through a pause of the microphone", () => {
+  const stalled = [[1, 0, 1000], [2.4, 1000, 2000], [9, 2000, 3000]]; // 0.4 s late, then 5.6 s of pause
+  assert.deepEqual(placesOf(stalled, 500, 2500, 1), [{ start: 1.5, end: 3.4 }, { start: 9, end: 9.5 }]);
+  assert.deepEqual(placesOf(stalled, 500, 2500, Infinity), [{ start: 1.5, end: 9.5 }]);
+  assert.deepEqual(placesOf([[1, 0, 1000], [1.5, 1000, 1200]], 0, 1200, 0), [{ start: 1, end: 2 }]); // never back
+});
+
 test("a pixel shows the highest probability in it, and none where no audio was", () => {
   const frames = Uint8Array.from({ length: 100 }, (_, n) => n); // 3.2 s
   const columns = [...curveColumns(frames, 0, [], { start: 0, end: 6.4 }, 20)]; // ten frames each
@@ -71,7 +78,7 @@ test("no row covers another", () => {
   }
 });
 
-const message = (facts = {}) => ({ kind: "lab", afresh: false, first: 0, count: 0, stretches_from: 0, stretches: [], spans: [], ...facts });
+const message = (facts = {}) => ({ kind: "lab", afresh: false, first: 0, count: 0, stretches_from: 0, stretches: [], spans: [], pauses_from: 0, pauses: [], ...facts });
 const bytes = (...values) => [new DataView(Uint8Array.from(values).buffer)];
 const row = (id, facts = {}) => ({ id, name: id, kind: "ghost", words: "", grey: false, turns: 0, cells: {}, notes: {}, ...facts });
 
@@ -92,6 +99,9 @@ test("a page is told what is new, and everything when it comes back", () => {
   assert.equal(told, 3);
   store.onMessage(message({ afresh: true, first: 0, count: 1 }), bytes(9));
   assert.deepEqual([...store.frames], [9]);
+  store.onMessage(message({ pauses: [[900, 0.2, false], [1900, 0.9, true]] }), []);
+  store.onMessage(message({ pauses_from: 1, pauses: [[2100, 0.8, true]] }), []);
+  assert.deepEqual(store.pauses, [[900, 0.2, false], [2100, 0.8, true]]);
   store.command("undo");
   assert.deepEqual(sent.at(-1), { kind: "command", name: "undo", value: undefined });
 });

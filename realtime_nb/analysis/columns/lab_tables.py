@@ -32,6 +32,13 @@ LAB_SCORES = Table(
             missing="the settings can't be run here",
             said_unit="count",
         ),
+        _labelled(
+            *("judged_turns", "count"),
+            "Those of them that the labels are about: labels by keys are about what the server "
+            "took for turns, those by hand about the audio from the first to the last of them. "
+            "The others are neither right nor wrong, and are in no figure but `turns`.",
+            "count",
+        ),
         _labelled("split_turns", "count", SPLIT_TURNS, "count"),
         _labelled("false_starts", "count", FALSE_STARTS, "count"),
         _labelled("missed_turns", "count", MISSED_TURNS, "count"),
@@ -48,7 +55,7 @@ LAB_SCORES = Table(
         ),
         _labelled(
             *("precision", "number"),
-            "The part of the turns taken that are a labelled turn, whole and one to one.",
+            "The part of the judged turns that are a labelled turn, whole and one to one.",
             "share",
         ),
         _labelled(

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from realtime_nb.analysis.vad_lab.pause_answers import PauseAnswers
-from realtime_nb.analysis.vad_lab.run import Run, RunSpan, run_settings
+from realtime_nb.analysis.vad_lab.run import Completion, Run, RunSpan, run_settings
 from realtime_nb.analysis.vad_lab.settings import whole_detection
 from realtime_nb.analysis.vad_lab.track import SpeechTrack
 from realtime_nb.errors import ConfigurationError
@@ -160,6 +160,14 @@ class Ghosts:
         run = self._runs[name]
         run.advance()
         return run.spans(since_ms)
+
+    def completions(self, since_ms: float = 0.0) -> list[Completion]:
+        """Returns what a turn model said at the pauses of the first of them that it judges."""
+        for name, ghost in self._ghosts.items():
+            if isinstance(ghost.settings, SemanticSettings):
+                self._runs[name].advance()
+                return self._runs[name].completions(since_ms)
+        return []
 
     def advance(self) -> None:
         """Has all of them hear what has come."""

@@ -24,6 +24,7 @@ from realtime_nb.analysis.vad_lab.labels import (
     Label,
     LabelKind,
     Labels,
+    judged_spans,
     label_lines,
     true_spans,
 )
@@ -61,6 +62,11 @@ __all__ = ["CANDIDATE", "ServerSpan", "TurnLab"]
 
 _ON_ITS_WAY_MS = 5_000.0
 """What began so recently may be a turn that the server has not told of yet."""
+
+_KEYS_ALONE = (
+    "the keys are about turns that the server took, and so not about those that it missed: mark "
+    "speech by hand on the recording"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,15 +212,32 @@ class TurnLab:
 
     def completions(self, since_ms: float = 0.0) -> list[Completion]:
         """Returns how finished turns sounded at their pauses, by the eagerness in force, or that of
-        ``auto``; nothing without a turn model."""
+        ``auto``; where no server listened, by that of the first ghost that has one; nothing
+        without a turn model."""
         if self._answers is None:
             return []
+        if not self._stepping.in_force:
+            return self._ghosts.completions(since_ms)
         self._pauses.advance()
         return self._pauses.completions(since_ms)
 
+    @property
+    def is_judged(self) -> bool:
+        """Whether pauses count: ``semantic_vad`` is in force, or a ghost's."""
+        in_force = self._settings.detection
+        kinds = [ghost.detection["type"] for ghost in self.ghosts.values()]
+        kinds += [] if in_force is None else [in_force["type"]]
+        return self._answers is not None and "semantic_vad" in kinds
+
+    @property
+    def is_judging(self) -> bool:
+        """Whether a turn model is still to answer, so that semantic turns are those so far."""
+        return self._answers is not None and self.is_judged and self._answers.is_asked
+
     def take_question(self) -> PauseQuestion | None:
-        """Returns the next question for the turn model, if any; who takes it answers it."""
-        if self._answers is None:
+        """Returns the next question for the turn model, if any; who takes it answers it. There is
+        none while no pause counts."""
+        if self._answers is None or not self.is_judged:
             return None
         self._ask()
         return self._answers.take()
@@ -379,7 +402,7 @@ class TurnLab:
             run = Run(self._track, settings)
             run.advance()
             turns = [_judged(one) for one in run.spans()]
-        found = score("", detection_code(detection), turns, self.voiced_ms(), true_ms)
+        found = self._score("", detection_code(detection), turns, true_ms)
         return found if known else replace(found, turns=math.nan)
 
     # --- ghosts ---
@@ -444,17 +467,35 @@ class TurnLab:
 
     def scores(self) -> list[LabScore]:
         """Returns how the server's turns and those of each ghost did."""
-        voiced_ms = self.voiced_ms()
         true_ms = self.true_spans() if self._labels.all else None
         grey = not self.agreement().trusted
         rows = []
         if self._conversation.session:
             turns = [_scored(one) for one in self.server_spans(self._from_ms)]
-            rows.append(score("live", self.code, turns, voiced_ms, true_ms))
+            rows.append(self._known_of_server(self._score("live", self.code, turns, true_ms)))
         for name, ghost in self.ghosts.items():
             turns = [_judged(one) for one in self.ghost_spans(name)]
-            rows.append(score(name, ghost.code, turns, voiced_ms, true_ms, grey))
+            rows.append(self._score(name, ghost.code, turns, true_ms, grey))
         return rows
+
+    def _known_of_server(self, live: LabScore) -> LabScore:
+        """Returns the server's score without what keys can't tell: they stamp its own turns."""
+        if not self._labels.all or self._labels.by_hand:
+            return live
+        reasons = {**live.reasons, "missed_turns": _KEYS_ALONE}
+        return replace(live, missed_turns=math.nan, reasons=reasons)
+
+    def _score(
+        self,
+        name: str,
+        settings: str,
+        turns: Sequence[ScoredTurn],
+        true_ms: Sequence[TimeSpan] | None,
+        grey: bool = False,
+    ) -> LabScore:
+        judged_ms = judged_spans(self._labels, self._conversation.speech, true_ms or ())
+        voiced_ms = self.voiced_ms()
+        return score(name, settings, turns, voiced_ms, true_ms, grey, judged_ms=judged_ms)
 
     def scores_table(self) -> pd.DataFrame:
         """Returns the scores as a table."""

@@ -25,6 +25,7 @@ __all__ = [
     "Label",
     "LabelKind",
     "Labels",
+    "judged_spans",
     "label_lines",
     "place_of",
     "true_spans",
@@ -201,6 +202,37 @@ def true_spans(
             start_ms = found.pop()[0]
         goes_on = heard.item_id in marked["not_finished"]
         found.append((start_ms, math.inf if goes_on else end_ms))
+    return found
+
+
+def judged_spans(
+    labels: Labels, speech: Sequence[Speech], true_ms: Sequence[TimeSpan]
+) -> list[TimeSpan]:
+    """Returns where labels tell what is right: from the first to the last speech that was marked by
+    hand; by keys in the server's turns alone, and between those that are one.
+
+    Args:
+        labels: what was said.
+        speech: the server's turns.
+        true_ms: what :func:`true_spans` makes of both.
+    """
+    if labels.by_hand:
+        return [(labels.by_hand[0].start_ms, labels.by_hand[-1].end_ms)]
+    turns = [
+        (one.audio_start_ms, math.inf if one.audio_end_ms is None else one.audio_end_ms)
+        for one in speech
+        if labels.all and not math.isnan(one.audio_start_ms)
+    ]
+    return _merged(sorted([*turns, *true_ms]))
+
+
+def _merged(spans_ms: Iterable[TimeSpan]) -> list[TimeSpan]:
+    """Returns spans in order, of which none overlap."""
+    found: list[TimeSpan] = []
+    for start_ms, end_ms in spans_ms:
+        if found and start_ms <= found[-1][1]:
+            start_ms, end_ms = found[-1][0], max(end_ms, found.pop()[1])
+        found.append((start_ms, end_ms))
     return found
 
 

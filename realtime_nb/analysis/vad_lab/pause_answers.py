@@ -102,6 +102,11 @@ class PauseAnswers:
         self._waiting.append(PauseQuestion(start_ms, end_ms, audio, format_type))
         return None
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether an answer is still to come."""
+        return bool(self._open)
+
     def take(self) -> PauseQuestion | None:
         """Returns the question that waits longest; who takes it answers it."""
         return self._waiting.popleft() if self._waiting else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from realtime_nb.analysis.columns.frames import records
@@ -32,22 +32,32 @@ __all__ = ["lab_of"]
 _MOST_AT_ONCE = 10 * SAMPLE_RATE
 
 
-def lab_of(rec: Recorded, **options: Any) -> TurnLab:
+def lab_of(
+    rec: Recorded, *, progress: Callable[[float], None] | None = None, **options: Any
+) -> TurnLab:
     """Returns a lab that has heard a recording, or a bare audio file, to its end; its labels are
     there.
 
     Args:
         rec: the recording.
+        progress: told now and then which share of the audio was heard.
         options: as of :class:`realtime_nb.analysis.vad_lab.lab.TurnLab`.
     """
     conversation = Conversation()
     options = {"voiced_ms": rec.voices.user_ms if len(rec.sound("input")) else [], **options}
     lab = TurnLab(conversation, sound=_cut_of(rec), **options)
+    all_ms = len(rec.sound("input")) / SAMPLE_RATE * 1000
+
+    def heard() -> None:
+        if progress is not None:
+            progress(min(1.0, lab.now_ms / all_ms))
+
     if rec.conversation.events_applied:
-        _rehear(rec, conversation, lab)
+        _rehear(rec, conversation, lab, heard)
     else:
         for block in blocks(rec.sound("input")):
             lab.audio(pcm_from_samples(block))
+            heard()
     lab.session_over()
     marks = records(rec.labels)
     lab.take_label_lines(LabelLine(mark["t_s"], mark["text"]) for mark in marks)
@@ -62,8 +72,10 @@ def _cut_of(rec: Recorded) -> HeardAudio:
     return cut
 
 
-def _rehear(rec: Recorded, conversation: Conversation, lab: TurnLab) -> None:
-    dialect, said = rec.header.get("dialect"), _Said(rec, conversation, lab)
+def _rehear(
+    rec: Recorded, conversation: Conversation, lab: TurnLab, heard: Callable[[], None]
+) -> None:
+    dialect, said = rec.header.get("dialect"), _Said(rec, conversation, lab, heard)
     for line in _in_order(rec):
         is_audio = isinstance(line, RecordedEvent) and said.is_audio(line)
         if not is_audio:
@@ -86,10 +98,13 @@ class _Said:
     """What was said between two other events, handed over at once: a network takes several times
     as long for frames one by one."""
 
-    def __init__(self, rec: Recorded, conversation: Conversation, lab: TurnLab) -> None:
+    def __init__(
+        self, rec: Recorded, conversation: Conversation, lab: TurnLab, heard: Callable[[], None]
+    ) -> None:
         self._sound = rec.sound("input")
         self._conversation = conversation
         self._lab = lab
+        self._heard = heard
         self._given = 0  # samples that the lab has heard
         self._next = 0
         self._line: RecordedEvent | None = None
@@ -121,6 +136,7 @@ class _Said:
         self._given = self._next
         raw = {**line.event, "audio": base64.b64encode(self._encoded(pcm)).decode()}
         self._lab.event(WireEvent("sent", raw, line.t_s, pcm, line.captured_s))
+        self._heard()
 
     def _encoded(self, pcm: bytes) -> bytes:
         audio_format = format_of(session_format(self._conversation.session, "input"))

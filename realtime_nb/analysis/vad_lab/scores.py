@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["LabScore", "ScoredTurn", "score", "scores_frame"]
 
-_BY_LABELS = ("split_turns", "false_starts", "missed_turns", "precision", "recall")
+_BY_LABELS = ("judged_turns", "split_turns", "false_starts", "missed_turns", "precision", "recall")
 _NO_LABELS = "nobody has said yet where turns really are: label one"
 _NO_TURNS = "there is no turn yet"
 _NO_ENDS = "no turn has ended after a voice yet"
+_NONE_JUDGED = "the labels are about other audio than that of its turns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,10 @@ class LabScore:
         name: ``live``: the server's own turns; else that of a ghost.
         settings: as code.
         turns: how many it makes.
+        judged_turns: of how many of them the labels tell whether they are right.
         split_turns, false_starts, missed_turns: as of a sweep.
         wait_mean_ms, wait_p50_ms: its endpoint wait, in audio time: no network is in it.
-        precision: share of its turns that are a true turn, whole and one to one.
+        precision: share of its judged turns that are a true turn, whole and one to one.
         recall: share of the true turns that are.
         truth: what told where the voice ends: ``label``, or ``detector``.
         reasons: why a number is NaN, by its name.
@@ -65,6 +67,7 @@ class LabScore:
     name: str
     settings: str
     turns: float
+    judged_turns: float
     split_turns: float
     false_starts: float
     missed_turns: float
@@ -84,6 +87,8 @@ def score(
     voiced_ms: Sequence[TimeSpan],
     true_ms: Sequence[TimeSpan] | None = None,
     grey: bool = False,
+    *,
+    judged_ms: Sequence[TimeSpan] = ((-math.inf, math.inf),),
 ) -> LabScore:
     """Judges turns.
 
@@ -92,8 +97,12 @@ def score(
         turns: what it makes of the audio, in order.
         voiced_ms: where the reference detector hears a voice.
         true_ms: where the user really spoke, turn by turn; None where nobody said.
+        judged_ms: where that is known; a turn elsewhere is neither right nor wrong.
     """
     reasons: dict[str, str] = {}
+    all_turns = len(turns)
+    if true_ms is not None:
+        turns = [one for one in turns if _is_judged(one, judged_ms)]
     over_ms = _over_ms(turns, true_ms or ())
     taken = _taken(turns, over_ms)
     if true_ms is None:
@@ -106,17 +115,18 @@ def score(
         waits_ms = outcomes.wait_ms
         counts = _counts(outcomes)
         if not turns:
-            reasons["precision"] = _NO_TURNS
+            reasons["precision"] = _NONE_JUDGED if all_turns else _NO_TURNS
         if not true_ms:
             reasons["recall"] = "by the labels nobody has spoken yet"
     known_ms = waits_ms[~np.isnan(waits_ms)]
     if not len(known_ms):
-        why = _NO_ENDS if turns else _NO_TURNS
+        unjudged = _NONE_JUDGED if all_turns else _NO_TURNS
+        why = _NO_ENDS if turns else unjudged
         reasons |= dict.fromkeys(("wait_mean_ms", "wait_p50_ms"), why)
     return LabScore(
         name,
         settings,
-        float(len(turns)),
+        float(all_turns),
         **counts,
         wait_mean_ms=float(np.mean(known_ms)) if len(known_ms) else math.nan,
         wait_p50_ms=float(np.median(known_ms)) if len(known_ms) else math.nan,
@@ -133,6 +143,12 @@ def scores_frame(scores: Sequence[LabScore]) -> pd.DataFrame:
     table = frame("lab_scores", rows)
     table.attrs["reasons"] = {name: why for name, why in reasons.items() if why}
     return table
+
+
+def _is_judged(turn: ScoredTurn, judged_ms: Sequence[TimeSpan]) -> bool:
+    return any(
+        turn.onset_ms < end_ms and start_ms < turn.offset_ms for start_ms, end_ms in judged_ms
+    )
 
 
 def _over_ms(turns: Sequence[ScoredTurn], true_ms: Sequence[TimeSpan]) -> float:
@@ -163,6 +179,7 @@ def _counts(outcomes: Outcomes) -> dict[str, float]:
     shared[1:] |= outcomes.merged[:-1]
     whole = int(((outcomes.count == 1) & ~outcomes.split & ~shared).sum())
     return {
+        "judged_turns": float(turns),
         "split_turns": float(outcomes.split.sum()),
         "false_starts": float(outcomes.false_start.sum()),
         "missed_turns": float(outcomes.missed.sum()),

@@ -124,6 +124,12 @@ class SettingsLog:
         if not self._began:
             self.first = detection
 
+    def began(self) -> None:
+        """Takes it that a session is configured: whatever comes is a change."""
+        self._began = True
+        self.first = self.detection
+        self._states, self._at = [self.first], 0
+
     def confirmed(self, detection: JsonObject | None) -> AskedSettings | None:
         """Takes a ``session.updated``; returns what was asked for by it, None where nobody did."""
         asked = self._asked.popleft() if self._asked else None
@@ -142,9 +148,9 @@ class SettingsLog:
             before: what was in force until then.
         """
         if not self._began:
-            self._began = True
-            self.first = before if at_ms > 0 else self.detection
-            self._states, self._at = [self.first], 0
+            self.began()
+            if at_ms > 0:
+                self._states[0] = self.first = before
         before = self._states[self._at]
         if before == self.detection:
             return

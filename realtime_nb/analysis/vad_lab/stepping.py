@@ -61,6 +61,8 @@ class Stepping:
         self.in_force: list[tuple[float, JsonObject | None]] = []
         if conversation.session:
             self._created()
+        if conversation.updated_s is not None:
+            settings.began()
 
     def event(self, event: WireEvent) -> None:
         """Takes an event but for audio, after it was folded."""

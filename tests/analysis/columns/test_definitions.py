@@ -21,6 +21,7 @@ COUNTS = {
     *("turn", "turn_a", "turn_b", "seq", "n", "responses", "text_differences"),
     *("gap", "items_restored", "items_not_restored", "attempts", "close_code"),
     *("turns", "labelled_turns", "split_turns", "false_starts", "missed_turns", "merged_turns"),
+    "judged_turns",
     "waits",
     *("user_messages", "function_calls", "running_calls", "errors", "reconnects"),
 }

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from realtime_nb.errors import ConfigurationError
+from realtime_nb.testing import LoudnessDetector
 from tests.analysis.vad_lab.served import Served, talk
 
 
@@ -77,6 +78,34 @@ def test_a_label_while_talking_turns_scores_into_precision_and_recall() -> None:
     assert (patient.split_turns, patient.precision, patient.recall) == (0, 1, 1)
 
 
+class Unsure(LoudnessDetector):
+    """One that is never quite sure of speech."""
+
+    def push(self, payload: bytes) -> list[float]:
+        return [0.9 * probability for probability in super().push(payload)]
+
+
+def test_what_a_deaf_server_did_not_hear_is_no_ghosts_fault() -> None:
+    voiced_ms = [(700.0, 1_600.0), (3_100.0, 4_000.0), (5_500.0, 6_400.0)]
+    served = Served(detector_for=Unsure, voiced_ms=voiced_ms)
+    served.lab.set_ghost("hears", {"threshold": 0.5, "silence_duration_ms": 500})
+    served.say(talk(700, 900, 900))
+    served.lab.label_last("not_me", served.t_s)
+    served.set({"type": "server_vad", "threshold": 1.0})
+    served.receive()
+    served.say(talk(600, 900, 1_500, 900, 900))
+    live, hears = served.lab.scores()
+    assert (live.turns, live.judged_turns, live.false_starts, live.precision) == (1, 1, 1, 0)
+    assert math.isnan(live.missed_turns)  # by keys nobody can say so
+    assert "server" in live.reasons["missed_turns"]
+    assert (hears.turns, hears.judged_turns, hears.false_starts, hears.precision) == (3, 1, 1, 0)
+    served.lab.label_speech(3_100, 4_000)  # by hand all is known that lies between marks
+    served.lab.label_speech(5_500, 6_400)
+    live, hears = served.lab.scores()
+    assert (hears.judged_turns, hears.false_starts, hears.precision, hears.recall) == (2, 0, 1, 1)
+    assert (live.judged_turns, live.missed_turns, live.recall) == (0, 2, 0)
+
+
 def test_undo_asks_for_what_was_in_force_before() -> None:
     served = Served()
     served.say(talk(300))
@@ -106,3 +135,19 @@ def test_a_turn_that_the_server_has_not_told_of_yet_is_no_disagreement() -> None
     assert served.lab.agreement().share == 0.5
     served.receive()
     assert served.lab.agreement().share == 1.0
+
+
+def test_settings_changed_before_any_audio_can_be_undone() -> None:
+    served = Served()
+    served.set({"type": "server_vad", "threshold": 0.4})  # what the session is configured to
+    served.receive()
+    first = served.lab.detection
+    late = served.new_lab()  # attached when it is
+    assert not served.lab.can_undo
+    served.lab = late
+    served.set({"type": "server_vad", "threshold": 0.7})
+    served.receive()
+    assert late.now_ms == 0
+    assert (late.can_undo, late.undo()) == (True, first)
+    assert [mark.before for mark in late.marks] == [first]
+    assert late.diff().startswith("threshold 0.4 → 0.7")

@@ -14,6 +14,7 @@ from realtime_nb.analysis.vad_lab.labels import (
     NOT_ME_LABEL,
     Label,
     Labels,
+    judged_spans,
     label_lines,
     place_of,
     true_spans,
@@ -193,3 +194,27 @@ def test_labels_stay_in_the_order_of_their_places() -> None:
         labels.of_speech(start_ms, start_ms + 500, 20_000)
     labels.of_last("not_finished", 3.4, TURNS)
     assert all(one.start_ms <= other.start_ms for one, other in pairwise(labels.all))
+
+
+def test_keys_judge_the_servers_turns_and_hands_all_from_the_first_to_the_last() -> None:
+    labels = Labels()
+
+    def judged() -> list[tuple[float, float]]:
+        return judged_spans(labels, TURNS, true_spans(labels, TURNS, VOICES))
+
+    assert judged() == []
+    labels.of_last("not_me", 100, TURNS)
+    assert judged() == [(700, 2_000), (3_000, 4_000), (6_000, 7_000)]
+    labels.of_last("not_finished", 3.4, TURNS)  # the first two are one, with what is between them
+    assert judged() == [(700, 4_000), (6_000, 7_000)]
+    labels.of_speech(900, 1_900, 20_000)
+    labels.of_speech(8_000, 9_000, 20_000)
+    assert judged() == [(900, 9_000)]
+
+
+def test_a_turn_without_an_end_is_judged_as_far_as_it_goes() -> None:
+    labels = Labels()
+    turns = [*TURNS[:2], turn("c", 6_000, None)]
+    labels.of_last("not_me", 4.5, turns)
+    judged = judged_spans(labels, turns, true_spans(labels, turns, VOICES))
+    assert judged == [(700, 2_000), (3_000, 4_000), (6_000, math.inf)]

@@ -61,9 +61,26 @@ def test_a_turn_that_goes_on_has_not_waited_and_splits_nothing() -> None:
     assert "no turn has ended" in found.reasons["wait_p50_ms"]
 
 
+def test_what_lies_where_nobody_said_anything_is_neither_right_nor_wrong() -> None:
+    turns = [turn(1_000, 3_000), turn(4_000, 4_100), turn(5_000, 6_000), turn(7_000, 7_200)]
+    known = [(700.0, 3_500.0), (6_900.0, 7_100.0)]
+    found = score("x", "code", turns, TRUE, TRUE[:1], judged_ms=known)
+    assert (found.turns, found.judged_turns, found.false_starts) == (4, 2, 1)
+    assert (found.precision, found.recall, found.missed_turns) == (0.5, 1, 0)
+    assert found.wait_mean_ms == 224  # of those that are judged
+
+
+def test_where_none_is_judged_there_is_no_precision() -> None:
+    found = score("x", "code", [turn(5_000, 6_000)], TRUE, TRUE[:1], judged_ms=[(700.0, 3_500.0)])
+    assert (found.turns, found.judged_turns, found.false_starts, found.recall) == (1, 0, 0, 0)
+    assert math.isnan(found.precision)
+    assert "other audio" in found.reasons["precision"]
+    assert "other audio" in found.reasons["wait_p50_ms"]
+
+
 def test_nothing_is_guessed_without_labels() -> None:
     found = judged(turn(1_000, 3_050))
-    unknown = ("split_turns", "false_starts", "missed_turns", "precision", "recall")
+    unknown = ("judged_turns", "split_turns", "false_starts", "missed_turns", "precision", "recall")
     assert all(math.isnan(getattr(found, name)) for name in unknown)
     assert set(found.reasons) == set(unknown)
     assert (found.turns, found.wait_mean_ms, found.truth) == (1, 274, "detector")
@@ -85,6 +102,25 @@ SPANS = st.lists(st.integers(1, 400), max_size=16).map(
         for i in range(0, len(steps) - 1, 2)
     ]
 )
+
+
+@given(SPANS, SPANS, SPANS)
+def test_only_what_is_judged_counts(
+    found_ms: list[tuple[float, float]],
+    true_ms: list[tuple[float, float]],
+    judged_ms: list[tuple[float, float]],
+) -> None:
+    turns = [turn(start, end, 0) for start, end in found_ms]
+    known = [
+        one
+        for one, (start, end) in zip(turns, found_ms, strict=True)
+        if any(max(start, a) < min(end, b) for a, b in judged_ms)
+    ]
+    found = score("x", "code", turns, [], true_ms, judged_ms=judged_ms)
+    alone = score("x", "code", known, [], true_ms)
+    assert (found.turns, found.judged_turns) == (len(turns), len(known))
+    for name in ("split_turns", "false_starts", "missed_turns", "precision", "recall"):
+        assert getattr(found, name) == pytest.approx(getattr(alone, name), nan_ok=True)
 
 
 @given(SPANS, SPANS)
