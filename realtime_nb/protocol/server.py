@@ -252,7 +252,12 @@ class ServerProtocol:
         self._emit({"type": "session.updated", "session": self._session})
 
     def _configure(self, patch: JsonObject) -> None:
-        self._session = updated_session(self._session, patch, has_spoken=self._has_spoken())
+        self._session = updated_session(
+            self._session,
+            patch,
+            has_spoken=self._has_spoken(),
+            responds=self._responses.active is not None,
+        )
         audio_input = self._session["audio"]["input"]
         self._transcripts.reported = audio_input["transcription"] is not None
         self._listening.configure(audio_input)
