@@ -370,6 +370,10 @@ def serve(
     strict_ga: Annotated[
         bool, typer.Option("--strict-ga", help="Refuse clients of the beta, as OpenAI does.")
     ] = False,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="Origin of a web page that may connect; may be given several times."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Runs the local Realtime server until Ctrl-C or SIGTERM.
@@ -393,6 +397,7 @@ def serve(
         session_minutes=session_minutes,
         dialect=dialect.value,
         strict_ga=strict_ga,
+        allow_origins=allow_origin or (),
     )
     asyncio.run(_serve(server, as_json))
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from datetime import date, timedelta
 from difflib import SequenceMatcher
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -198,6 +199,7 @@ def _checks() -> Iterator[Check]:
     yield _notebook()
     yield _tried("sound devices", _sound_devices, needed=False)
     yield from (_key(name, endpoint) for name, endpoint in _KEYS)
+    yield _transcriber(date.today())
 
 
 def _tried(
@@ -404,6 +406,30 @@ def _key(name: str, endpoint: str) -> Check:
     if os.environ.get(name):
         return Check(name, "ok", f"is set; used by {endpoint} only", needed=False)
     return Check(name, "missing", "is not set", f"only {endpoint} needs it", needed=False)
+
+
+_TRANSCRIBER = "gpt-4o-mini-transcribe"
+"""What ``connect("openai")`` and ``rt.Agent`` ask for to have the user's words."""
+
+_TRANSCRIBER_ENDS = date(2027, 2, 26)
+_TRANSCRIBER_WARNED = timedelta(days=120)
+_OTHER_TRANSCRIBERS = (
+    "give connect() and rt.Agent another one: transcription='gpt-transcribe', "
+    "'gpt-live-transcribe' (it wants turn_detection=None), or None for no words of the user"
+)
+
+
+def _transcriber(today: date) -> Check:
+    """Returns whether OpenAI still serves the transcriber that is asked for by default."""
+    name, left = "transcriber", (_TRANSCRIBER_ENDS - today).days
+    if left <= 0:
+        words = f"OpenAI shut {_TRANSCRIBER}, the default, down on {_TRANSCRIBER_ENDS}"
+        return Check(name, "missing", words, _OTHER_TRANSCRIBERS, needed=False)
+    words = f"OpenAI shuts {_TRANSCRIBER}, the default, down on {_TRANSCRIBER_ENDS}"
+    if left > _TRANSCRIBER_WARNED.days:
+        return Check(name, "ok", words, needed=False)
+    words += f", in {left} days" if left > 1 else ", tomorrow"
+    return Check(name, "warning", words, _OTHER_TRANSCRIBERS, needed=False)
 
 
 def _has_front_end() -> bool:

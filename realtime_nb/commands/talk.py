@@ -450,7 +450,7 @@ def _connection_words(conversation: Conversation, report: ConnectionReport) -> s
     """Returns what there is to say of the connection; nothing where the next line says it."""
     gaps = conversation.reconnections
     match report.kind:
-        case "lost":
+        case "lost" | "ended":
             code = "" if report.code is None else f" ({report.code})"
             return f"connection lost{code}: {report.reason.rstrip('.') or 'no reason given'}"
         case "retrying":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing
 from typing import Any, cast
 
@@ -19,6 +19,7 @@ from websockets.protocol import Event, State
 
 from realtime_nb.local.frames import Flood, FrameCutter
 from realtime_nb.local.messages import LongAppend, MessageReader
+from realtime_nb.local.plain_http import PlainRequest, PlainResponse, RequestReader
 from realtime_nb.local.sharing import Sharing
 from realtime_nb.protocol.problems import Refused
 
@@ -42,6 +43,7 @@ _MOST_EARLY = 4
 """Pieces, as they come from the network, kept of what comes before the handshake is over."""
 
 _PIECES_PER_ROUND = 16
+_GET = b"GET "
 _END_OF_REQUEST = b"\r\n\r\n"
 _TOO_MANY = (
     b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 2\r\nConnection: close\r\n"
@@ -57,10 +59,20 @@ class ClientSocket(ServerConnection):
 
     Args:
         sharing: with the other clients.
+        answer: answers requests of other methods than GET, which a WebSocket is opened by.
     """
 
-    def __init__(self, *args: Any, sharing: Sharing, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        sharing: Sharing,
+        answer: Callable[[PlainRequest], PlainResponse],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self._answer = answer
+        self._reader: RequestReader | None = None
+        self._is_first = True
         self._sharing = sharing
         self._cutter = FrameCutter()
         self._request_end: bytes | None = b""  # the last bytes of a request that is not whole yet
@@ -103,9 +115,29 @@ class ClientSocket(ServerConnection):
         self._missed_pings = 0
         if self._cut is not None or self._turned_away:
             return  # it only waits for the client to leave
+        if self._is_first and data:
+            self._is_first = False
+            if not data.startswith(_GET[: len(data)]):
+                self._reader = RequestReader()
+        if self._reader is not None:
+            self._take_plain(self._reader, data)
+            return
         self._received.append(data)
         if self._round is None:
             self._parse()
+
+    def _take_plain(self, reader: RequestReader, data: bytes) -> None:
+        came = reader.take(data)
+        if came is None:
+            return
+        response = self._answer(came) if isinstance(came, PlainRequest) else came
+        self._leave(self._wait_s + LINGER_S)
+        self.loop.call_later(self._wait_s, self._send_plain, response.encoded())
+
+    def _send_plain(self, response: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(response)
+            self.transport.write_eof()
 
     async def handshake(self, *args: Any, **kwargs: Any) -> None:
         """Does the opening handshake when it is its turn; frames that came before its end wait."""

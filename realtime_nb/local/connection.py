@@ -101,6 +101,7 @@ class Connection:
         pace: of spoken answers.
         session_s: the session's maximum duration; then CLOSE 1001.
         sharing: with the other connections of the server.
+        begins_as: settings that the session begins with.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class Connection:
         dialect: Literal["ga", "beta", "auto"],
         session_type: Literal["realtime", "transcription"],
         sharing: Sharing | None = None,
+        begins_as: JsonObject | None = None,
     ) -> None:
         self._socket = socket
         self._engines = engines
@@ -144,6 +146,8 @@ class Connection:
             session_type=session_type,
             turn_model=engines.turn_model is not None,
         )
+        if begins_as is not None:
+            self.core.begin_as(begins_as)
 
     async def serve(self) -> None:
         """Runs the session; returns when the socket is closed. Owns and ends all of its tasks."""

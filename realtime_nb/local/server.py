@@ -10,20 +10,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import hmac
-import http
 import logging
 import math
 import os
 import secrets
 import socket
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, Self, cast
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import msgspec
 import websockets.asyncio.server as ws
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.protocol import State
@@ -40,6 +40,7 @@ from realtime_nb.local.connection import Connection, close_socket, cut, new_id
 from realtime_nb.local.engines import Engines
 from realtime_nb.local.frames import MAX_MESSAGE_BYTES
 from realtime_nb.local.llm import LLM
+from realtime_nb.local.rest import PATH, Rest
 from realtime_nb.local.rules import RuleLLM
 from realtime_nb.local.sharing import Sharing
 from realtime_nb.local.speaking import SpeechPace
@@ -56,7 +57,6 @@ logger = logging.getLogger(__name__)
 _wire_logger = logging.getLogger(f"{__name__}.wire")
 _wire_logger.setLevel(logging.CRITICAL)
 
-_PATH = "/v1/realtime"
 _MAX_WAITING_FRAMES = 4
 _MAX_HANDSHAKES = 256
 _ACCEPTED_PER_ROUND = 4
@@ -65,7 +65,6 @@ _THREADS_S = 1.0  # what is left of the time for closing, once the sessions are 
 _BETA_OFF_SAYS = (
     "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API."
 )
-_KEY_PREFIX = "openai-insecure-api-key."
 
 
 @at_call
@@ -83,6 +82,7 @@ def serve(
     speed: float = 1.0,
     dialect: Literal["ga", "auto"] = "ga",
     strict_ga: bool = False,
+    allow_origins: Sequence[str] = (),
 ) -> LocalServer:
     """Returns a local Realtime server, to be entered with ``async with``.
 
@@ -102,6 +102,8 @@ def serve(
             the log says so.
         strict_ga: clients of the beta are refused as OpenAI does (``beta_api_shape_disabled``,
             close code 4000), instead of served with a warning in the log.
+        allow_origins: web pages that may connect, by their origin: ``["http://localhost:3000"]``.
+            Give a page an ephemeral key (``POST /v1/realtime/client_secrets``), not the token.
 
     Raises:
         ConfigurationError: on entering, when the port is taken or a value can't be used.
@@ -114,6 +116,12 @@ def serve(
             raise ConfigurationError(f"{name} is {value}; give a number greater than 0.")
     if not lead_ms >= 0:
         raise ConfigurationError(f"lead_ms is {lead_ms}; give milliseconds, 0 or more.")
+    if isinstance(allow_origins, str) or not all(map(_is_origin, allow_origins)):
+        raise ConfigurationError(
+            f"allow_origins is {allow_origins!r}; give a list of origins as browsers write them: "
+            "scheme and host, and the port unless it is the usual one, such as "
+            "'http://localhost:3000'."
+        )
     if dialect not in ("ga", "auto"):
         raise ConfigurationError(f"dialect is {dialect!r}; give 'ga' or 'auto'.")
     if max_connections is not None and max_connections < 1:
@@ -138,6 +146,7 @@ def serve(
         max_connections=max_connections,
         dialect=dialect,
         strict_ga=strict_ga,
+        allow_origins=frozenset(allow_origins),
     )
 
 
@@ -161,6 +170,7 @@ class LocalServer:
         max_connections: int | None,
         dialect: Literal["ga", "auto"] = "ga",
         strict_ga: bool = False,
+        allow_origins: Collection[str] = (),
     ) -> None:
         self.engines = engines
         self.port = port
@@ -172,6 +182,7 @@ class LocalServer:
         self._dialect: Literal["ga", "auto"] = dialect
         self._strict_ga = strict_ga
         self.capacity: int | None = None
+        self._rest = Rest(lambda: self.token, allow_origins, time.time)
         self._sharing = Sharing()
         self._knocking: deque[ClientSocket] = deque()
         self._connections: set[Connection] = set()
@@ -185,7 +196,7 @@ class LocalServer:
     @property
     def url(self) -> str:
         """``ws://127.0.0.1:PORT/v1/realtime``."""
-        return f"ws://127.0.0.1:{self.port}{_PATH}"
+        return f"ws://127.0.0.1:{self.port}{PATH}"
 
     @property
     def connections(self) -> int:
@@ -250,7 +261,7 @@ class LocalServer:
             self._knocking.popleft()
         if len(self._knocking) >= _MAX_HANDSHAKES:
             cut(self._knocking.popleft())
-        client = ClientSocket(*args, sharing=self._sharing, **kwargs)
+        client = ClientSocket(*args, sharing=self._sharing, answer=self._rest.answer, **kwargs)
         self._knocking.append(client)
         return client
 
@@ -314,23 +325,12 @@ class LocalServer:
 
     def _check_request(self, connection: ws.ServerConnection, request: Request) -> Response | None:
         """Refuses web pages, wrong paths and wrong tokens before the upgrade: they cost nothing."""
-        if request.headers.get_all("Origin"):
-            return connection.respond(
-                http.HTTPStatus.FORBIDDEN, "This server does not talk to web pages.\n"
-            )
-        if not _is_this_machine(request.headers.get_all("Host")):
-            return connection.respond(http.HTTPStatus.FORBIDDEN, "Wrong host.\n")
-        path, _, _ = request.path.partition("?")
-        if path.rstrip("/") != _PATH:
-            return connection.respond(
-                http.HTTPStatus.NOT_FOUND, f"The Realtime endpoint is {_PATH}.\n"
-            )
-        key = _api_key(request, _subprotocols(request)) or ""
-        if not hmac.compare_digest(_bytes(key), _bytes(self.token)):
-            what = "Incorrect API key provided." if key else "Missing bearer authentication."
-            words = f"{what} Use the token that this local server printed when it started\n"
-            return connection.respond(http.HTTPStatus.UNAUTHORIZED, words)
-        return None
+        denied = self._rest.check_upgrade(request.path, _headers(request))
+        if denied is None:
+            return None
+        fields = [*denied.headers, ("Content-Length", str(len(denied.body)))]
+        status = denied.status
+        return Response(status.value, status.phrase, Headers(fields), denied.body)
 
     def _problem(self, model: str | None, intent: str) -> Problem | None:
         if model is None and intent != "transcription":
@@ -366,8 +366,9 @@ class LocalServer:
         request = client.request
         assert request is not None
         query = parse_qs(request.path.partition("?")[2])
-        model = query.get("model", [None])[0]
-        intent = query.get("intent", [""])[0] or ""
+        secret = self._rest.secret_of(_headers(request))
+        model = query.get("model", [None if secret is None else secret.model])[0]
+        intent = query.get("intent", [""])[0] or (secret.session_type if secret else "")
         subprotocols = _subprotocols(request)
         beta = is_beta_handshake(dict(request.headers.raw_items()), subprotocols)
         refused = beta and self._strict_ga
@@ -384,6 +385,7 @@ class LocalServer:
             dialect="beta" if beta else self._dialect,
             session_type="transcription" if intent == "transcription" else "realtime",
             sharing=self._sharing,
+            begins_as=None if secret is None else secret.patch,
         )
         self._connections.add(connection)
         try:
@@ -425,13 +427,18 @@ async def _stop_accepting(server: ws.Server) -> None:
         await asyncio.sleep(0)
 
 
-def _is_this_machine(hosts: Sequence[str]) -> bool:
-    if len(hosts) != 1:
+def _is_origin(text: object) -> bool:
+    if not isinstance(text, str):
         return False
-    try:
-        return urlsplit(f"//{hosts[0]}").hostname in ("127.0.0.1", "localhost", "::1")
-    except ValueError:
-        return False
+    scheme, colon, rest = text.partition("://")
+    return (
+        bool(scheme and colon and rest) and not set(rest) & set("/?#@ *") and text == text.lower()
+    )
+
+
+def _headers(request: Request) -> dict[str, list[str]]:
+    headers = request.headers
+    return {name.lower(): headers.get_all(name) for name in headers}
 
 
 def _subprotocols(request: Request) -> list[str]:
@@ -444,25 +451,6 @@ def _chosen_subprotocol(
 ) -> Subprotocol | None:
     """Returns the only one that is ever selected; the others carry a key or ask for the beta."""
     return Subprotocol("realtime") if "realtime" in offered else None
-
-
-def _api_key(request: Request, subprotocols: Sequence[str]) -> str | None:
-    """Returns the key from the bearer header, Azure's ``api-key`` header or a browser's
-    sub-protocol."""
-    for line in request.headers.get_all("Authorization"):
-        scheme, _, bearer = line.partition(" ")
-        if scheme.lower() == "bearer" and bearer.strip():
-            return bearer.strip()
-    keys = request.headers.get_all("api-key")
-    keys += [
-        name.removeprefix(_KEY_PREFIX) for name in subprotocols if name.startswith(_KEY_PREFIX)
-    ]
-    return next(filter(None, keys), None)
-
-
-def _bytes(key: str) -> bytes:
-    # Headers may hold bytes that are no UTF-8; they arrive as lone surrogates.
-    return key.encode("utf-8", "surrogateescape")
 
 
 async def _turn_away(client: ClientSocket, problem: Problem) -> None:

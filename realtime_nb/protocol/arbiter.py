@@ -198,8 +198,11 @@ class ResponseArbiter:
         self._offline = False
         self._next()
 
-    def done(self) -> None:
+    def done(self, response_id: str) -> None:
         """Sends what waits, if it may go now that a response is over."""
+        response = self._conversation.responses.get(response_id)
+        if response and response.in_conversation and not response.announced:
+            self.created(answers_turn=False)  # of a server that does not say when one begins
         if self._answered:
             self._in_flight = None
         self._next()

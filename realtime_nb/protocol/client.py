@@ -43,6 +43,7 @@ from realtime_nb.protocol.conversation import Conversation, FunctionCall, Playba
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.restoring import spoken_message
 from realtime_nb.protocol.turn_audio import TurnAudio
+from realtime_nb.protocol.unannounced import calls_of
 from realtime_nb.protocol.unconfirmed import Unconfirmed
 from realtime_nb.protocol.unheard import Unheard
 from realtime_nb.protocol.voice_regained import VoiceRegained
@@ -315,11 +316,8 @@ class ClientProtocol:
         """Tells whether a new session can do something with an event that waited for it."""
         # Settings, items and responses apart are told again anyway; there is nothing to cancel,
         # truncate or commit.
-        match event.get("type"):
-            case "conversation.item.delete" | "conversation.item.retrieve":
-                return event.get("item_id") in self.conversation.order
-            case _:
-                return False
+        kinds = ("conversation.item.delete", "conversation.item.retrieve")
+        return event.get("type") in kinds and event.get("item_id") in self.conversation.order
 
     # --- what happened ---
 
@@ -444,6 +442,8 @@ class ClientProtocol:
             return
         self._voiced.setdefault(event.response_id, {})[event.item_id] = False
         self._actions.append(PlayAudio(event.item_id, pcm))
+        if response.done:  # nothing will come that says so again
+            self._end_audio(event.response_id, event.item_id)
 
     def _stop_playback(self) -> None:
         # Muted here and not when the device has flushed: audio that is on its way already must not
@@ -488,16 +488,17 @@ class ClientProtocol:
         for item in output if isinstance(output, list) else []:
             if isinstance(item, dict):
                 self._output_item_done(item, response_id)
+        for call in calls_of(self.conversation, response_id):  # and some have not even that
+            self._call({"call_id": call.call_id, "status": call.status}, response_id)
         for item_id in self._voiced.get(response_id, {}):
             self._end_audio(response_id, item_id)
         # Before the arbiter sends what waits: the next response must not know what nobody heard.
         known = self.conversation.responses.get(response_id)
-        voiced = self._voiced.get(response_id, {})
+        voiced = self._voiced.pop(response_id, {})
         self._unheard.done(known, response_id in self._muted, voiced)
         self._voice.done(known)
-        self._voiced.pop(response_id, None)
         self._muted.discard(response_id)
-        self._arbiter.done()
+        self._arbiter.done(response_id)
         self._finish_calls(response_id)
 
     # --- rules: functions ---

@@ -29,7 +29,7 @@ __all__ = [
     "take_report",
 ]
 
-ConnectionKind = Literal["lost", "retrying", "resumed", "reconnected", "given_up"]
+ConnectionKind = Literal["lost", "retrying", "resumed", "reconnected", "given_up", "ended"]
 
 LOST_REASON = "connection_lost"
 """The ``reason`` of a response that the end of its connection cut off."""
@@ -42,10 +42,11 @@ class ConnectionReport:
     Attributes:
         kind: ``lost``: it ended, and the session means to come back; ``retrying``: it will be tried
             again after a wait; ``resumed``: from here on the server gets the user's audio again;
-            ``reconnected``: what can be restored is; ``given_up``: the session ends.
+            ``reconnected``: what can be restored is; ``given_up``: the session ends; ``ended``: so
+            it does with the connection, which cut an answer off.
         t_s: when, in seconds since the session began.
-        code: the close code, of one that was ``lost``.
-        reason: why it was lost, why the last attempt failed, or why it was given up.
+        code: the close code, of one that was ``lost`` or ``ended``.
+        reason: why it was lost or ended, why the last attempt failed, or why it was given up.
         unsent_ms: user audio, appended before it was lost, that the server never had.
         planned: whether it was replaced before its server ended it, between two turns.
         attempt: counted from 1.
@@ -262,6 +263,9 @@ def take_report(conversation: _Folded, report: ConnectionReport) -> None:
     if report.kind == "lost":
         gaps.append(_lost(conversation, report))
         return
+    if report.kind == "ended":
+        _cut_off(conversation)
+        return
     if not gaps:
         return
     gap = gaps[-1]
@@ -305,22 +309,27 @@ def _lost(conversation: _Folded, report: ConnectionReport) -> Reconnection:
     gap = Reconnection(report.t_s, report.code, report.reason, report.planned)
     gap.lost_from_ms = audio.sent_ms - report.unsent_ms
     gap.user_cut_off = conversation.turn == "speaking"
-    for response_id in conversation.running:
+    gap.cut_response_ids += _cut_off(conversation)
+    _place_taken_turns(conversation)
+    audio.broken_off(report.t_s)
+    _drop_unheard(conversation, gap.cut_response_ids)
+    conversation.connections.lost(conversation.order)
+    return gap
+
+
+def _cut_off(conversation: _Folded) -> list[str]:
+    """Ends what no server goes on with; returns the ids of the responses among it."""
+    cut, conversation.running[:] = [*conversation.running], []
+    for response_id in cut:
         response = conversation.responses[response_id]
         response.status, response.reason = "incomplete", LOST_REASON
-        gap.cut_response_ids.append(response_id)
-    conversation.running.clear()
     for item in conversation.items.values():
         if item.status == "in_progress":
             item.status = "incomplete"
     for call in conversation.calls.values():
         if call.status == "in_progress" and call.done_s is None:
             call.status = "incomplete"
-    _place_taken_turns(conversation)
-    audio.broken_off(report.t_s)
-    _drop_unheard(conversation, gap.cut_response_ids)
-    conversation.connections.lost(conversation.order)
-    return gap
+    return cut
 
 
 def _place_taken_turns(conversation: _Folded) -> None:

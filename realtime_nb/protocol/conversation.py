@@ -45,6 +45,7 @@ from realtime_nb.protocol.reported_usage import added_up
 from realtime_nb.protocol.server_playback import apply_server_playback, cut_at
 from realtime_nb.protocol.serving import NOBODY, Serving, serving_of
 from realtime_nb.protocol.setting_changes import SettingChanges
+from realtime_nb.protocol.unannounced import take_unannounced
 from realtime_nb.protocol.user_audio import UserAudio
 from realtime_nb.protocol.wire import object_of, text_of
 
@@ -256,7 +257,7 @@ class Conversation:
     def apply_connection(self, report: ConnectionReport) -> None:
         """Takes in what its session says of the connection."""
         take_report(self, report)
-        if report.kind == "lost":
+        if report.kind in ("lost", "ended"):
             self._turn_goes("lost")
 
     def measure(self, item_id: str, audio_ms: float) -> None:
@@ -363,6 +364,7 @@ class Conversation:
             case ev.FunctionCallArgumentsDelta():
                 call = self._call(event.call_id, event.item_id)
                 call.arguments += event.delta
+                call.response_id = call.response_id or event.response_id
             case ev.FunctionCallArgumentsDone():
                 call = self._call(event.call_id, event.item_id)
                 call.arguments = event.arguments
@@ -375,7 +377,8 @@ class Conversation:
     def _configured(self, event: ev.SessionCreated | ev.SessionUpdated, t_s: float | None) -> None:
         before = self.turn_detection
         known = bool(self.session)
-        self.session = event.session
+        if event.session or isinstance(event, ev.SessionCreated):
+            self.session = event.session  # one that is not told is as it was
         if isinstance(event, ev.SessionUpdated):
             self.updated_s = t_s
             self.serving = serving_of(event.session, self.serving)
@@ -491,6 +494,8 @@ class Conversation:
         raw = event.response
         response = self._response(str(raw.get("id", "")))
         response.status = str(raw.get("status", response.status))
+        if isinstance(event, ev.ResponseDone) and response.active:
+            response.status = "completed"  # of a server that does not say how it ended
         if not response.active and response.id in self.running:
             self.running.remove(response.id)
         response.metadata = object_of(raw, "metadata") or response.metadata
@@ -511,6 +516,7 @@ class Conversation:
                 self._turn_goes("settled")
             return
         response.done_s = t_s
+        take_unannounced(self, response, raw.get("output"))
         for item in self.spoken[-_LATEST:]:
             item.delivery.whole |= (
                 item.response_id == response.id and response.status == "completed"
@@ -576,6 +582,7 @@ class Conversation:
         self, event: ev.OutputAudioTranscriptDelta | ev.OutputTextDelta, t_s: float | None
     ) -> None:
         item = self._item(event.item_id)
+        item.response_id = item.response_id or event.response_id
         self._begin_delivery(item)
         spoken = isinstance(event, ev.OutputAudioTranscriptDelta)
         item.add_text(event.content_index, event.delta, spoken=spoken)
@@ -590,5 +597,4 @@ class Conversation:
 
 
 def _sets_format(session: JsonObject) -> bool:
-    audio_input = object_of(object_of(session, "audio") or {}, "input") or {}
-    return "format" in audio_input
+    return "format" in (object_of(object_of(session, "audio") or {}, "input") or {})

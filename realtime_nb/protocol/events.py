@@ -484,6 +484,8 @@ def parse_server(raw: JsonObject) -> ServerEvent | UnknownEvent:
     cls = SERVER_EVENTS.get(name) if isinstance(name, str) else None
     if cls is None:
         return UnknownEvent(type=str(name), raw=raw)
+    if cls in (SessionCreated, SessionUpdated) and raw.get("session") is None:
+        raw = {**raw, "session": {}}  # some servers don't tell what the session is
     try:
         return msgspec.convert(raw, cls)
     except (msgspec.ValidationError, RecursionError) as error:

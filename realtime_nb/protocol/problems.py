@@ -47,15 +47,31 @@ _VALUE = re.compile(r"^Invalid (enum )?value '(?P<value>.*?)'")
 
 _SUPPORTED = {
     "session.type": ("realtime", "transcription"),
+    "output_modalities[]": ("text", "audio"),
     "turn_detection.type": ("server_vad", "semantic_vad"),
     "turn_detection.eagerness": tuple(EAGERNESS),
     "format.type": tuple(known.type for known in WIRE_FORMATS),
     "noise_reduction.type": ("near_field", "far_field"),
+    "transcription.delay": ("minimal", "low", "medium", "high", "xhigh"),
+    "reasoning.effort": ("minimal", "low", "medium", "high", "xhigh"),
+    "tools[].type": ("function", "mcp"),
+    "tools[].require_approval": ("always", "never"),
     "tool_choice": ("none", "auto", "required"),
+    "tool_choice.type": ("function", "mcp"),
+    "truncation": ("auto", "disabled"),
+    "truncation.type": ("retention_ratio",),
+    "tracing": ("auto",),
+    "max_output_tokens": ("inf",),
+    "include[]": ("item.input_audio_transcription.logprobs",),
     "item.type": ("message", "function_call", "function_call_output"),
-    "item.role": ("user", "assistant", "system"),
+    "input[].type": ("message", "function_call", "function_call_output", "item_reference"),
+    "role": ("user", "assistant", "system"),
+    "status": ("in_progress", "completed", "incomplete"),
+    "content[].type": ("input_text", "input_audio", "input_image", "output_text"),
+    "content[].detail": ("auto", "low", "high"),
     "response.conversation": ("auto", "none"),
 }
+"""What may be where, by the end of its path."""
 
 
 def problem_from(error: msgspec.ValidationError, value: object, root: str) -> Problem:
@@ -79,7 +95,7 @@ def problem_from(error: msgspec.ValidationError, value: object, root: str) -> Pr
     if found := _BOUND.match(text):
         return _out_of_range(found, param, _look_up(value, path))
     if found := _LENGTH.match(text):
-        return _wrong_length(found, param)
+        return _wrong_length(found, param, _look_up(value, path))
     if found := _VALUE.match(text):
         return Problem("invalid_value", _supported(param, found["value"]), param or None)
     if found := _WRONG_TYPE.match(text):
@@ -128,25 +144,29 @@ def _out_of_range(found: re.Match[str], param: str, got: object) -> Problem:
     return Problem(code, message, param)
 
 
-def _wrong_length(found: re.Match[str], param: str) -> Problem:
+def _wrong_length(found: re.Match[str], param: str, got: object) -> Problem:
     kind = "string" if found["kind"] == "str" else found["kind"]
     short = found["relation"].startswith(">")
     code = f"{kind}_{'below_min' if short else 'above_max'}_length"
+    article = "an" if kind[0] in "aeiou" else "a"
+    wanted = f"{article} {kind} with {'minimum' if short else 'maximum'} length {found['bound']}"
+    but = ""
+    if isinstance(got, str | list) and isinstance(got, str) == (kind == "string"):
+        # Of a key or value of an object msgspec tells only where the object is.
+        but = f", but got {article} {kind} with length {len(got)} instead"
     message = (
-        f"Invalid '{param}': {kind} too {'short' if short else 'long'}. "
-        f"Expected a length {found['relation']} {found['bound']}."
+        f"Invalid '{param}': {kind} too {'short' if short else 'long'}. Expected {wanted}{but}."
     )
     return Problem(code, message, param)
 
 
 def _supported(param: str, value: str) -> str:
+    path = re.sub(r"\[\d+\]", "[]", param)
     for ending, names in _SUPPORTED.items():
-        if param.endswith(ending):
-            quoted = [f"'{name}'" for name in names]
-            return (
-                f"Invalid value: '{value}'. Supported values are: "
-                f"{', '.join(quoted[:-1])} and {quoted[-1]}."
-            )
+        if path == ending or path.endswith(f".{ending}"):
+            *others, last = [f"'{name}'" for name in names]
+            listed = f"{', '.join(others)} and {last}" if others else last
+            return f"Invalid value: '{value}'. Supported values are: {listed}."
     return f"Invalid value: '{value}' is not supported for '{param}'."
 
 

@@ -239,12 +239,28 @@ class ServerProtocol:
 
     # --- session ---
 
+    def begin_as(self, settings: JsonObject) -> None:
+        """Has the session begin with those of an ephemeral key; to be called before `start`.
+
+        Raises:
+            Refused: they can't be.
+        """
+        self._configure(settings)
+
     def _update_session(self, patch: JsonObject) -> None:
-        self._session = updated_session(self._session, patch, has_spoken=self._has_spoken())
+        self._configure(patch)
+        self._emit({"type": "session.updated", "session": self._session})
+
+    def _configure(self, patch: JsonObject) -> None:
+        self._session = updated_session(
+            self._session,
+            patch,
+            has_spoken=self._has_spoken(),
+            responds=self._responses.active is not None,
+        )
         audio_input = self._session["audio"]["input"]
         self._transcripts.reported = audio_input["transcription"] is not None
         self._listening.configure(audio_input)
-        self._emit({"type": "session.updated", "session": self._session})
 
     def _has_spoken(self) -> bool:
         return any(response.audio_ms for response in self.conversation.responses.values())

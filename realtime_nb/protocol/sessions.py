@@ -62,13 +62,16 @@ def new_session(
     return merge_session(session, {})
 
 
-def updated_session(session: JsonObject, patch: JsonObject, *, has_spoken: bool) -> JsonObject:
+def updated_session(
+    session: JsonObject, patch: JsonObject, *, has_spoken: bool, responds: bool = False
+) -> JsonObject:
     """Returns the session after a ``session.update``.
 
     Args:
         session: as it is.
         patch: what the client sent, unchecked.
         has_spoken: whether the model has produced audio, which locks the voice.
+        responds: whether a response runs, which locks the speed.
 
     Raises:
         Refused: the patch is malformed, or changes what can't be changed.
@@ -86,6 +89,7 @@ def updated_session(session: JsonObject, patch: JsonObject, *, has_spoken: bool)
         raise Refused(Problem("invalid_value", message, "session.model"))
     _check_modalities(patch.get("output_modalities"), "session.output_modalities")
     _check_voice(session, patch, has_spoken=has_spoken)
+    _check_locked(session, patch, responds=responds)
     return merge_session(session, patch)
 
 
@@ -143,3 +147,19 @@ def _check_voice(session: JsonObject, patch: JsonObject, *, has_spoken: bool) ->
         return
     message = "Cannot update a conversation's voice if assistant audio is present."
     raise Refused(Problem("cannot_update_voice", message))
+
+
+def _check_locked(session: JsonObject, patch: JsonObject, *, responds: bool) -> None:
+    speed = patch.get("audio", {}).get("output", {}).get("speed")
+    if responds and speed is not None and speed != session["audio"]["output"]["speed"]:
+        message = "Cannot update the speed while a response is in progress."
+        raise Refused(Problem("invalid_value", message, "session.audio.output.speed"))
+    traced = session.get("tracing")
+    if traced is not None and patch.get("tracing", traced) != traced:
+        message = "Cannot update the tracing configuration once tracing is enabled."
+        raise Refused(Problem("invalid_value", message, "session.tracing"))
+    if patch.get("include"):
+        message = (
+            "This server's transcribers tell no probabilities of their words: leave 'include' out."
+        )
+        raise Refused(Problem("invalid_value", message, "session.include"))

@@ -28,7 +28,7 @@ from realtime_nb.protocol import client as core
 from realtime_nb.protocol import client_actions as actions
 from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import Conversation, FunctionCall, PlaybackReport, ToolReport
-from realtime_nb.protocol.events import ErrorEvent, JsonObject
+from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.session.audio_in import AudioIn
 from realtime_nb.session.calls import CallRunner
@@ -37,12 +37,12 @@ from realtime_nb.session.endpoints import Endpoint
 from realtime_nb.session.fillers import run_or_refuse
 from realtime_nb.session.greeting import greeting_response
 from realtime_nb.session.observers import Observers, show_connection
-from realtime_nb.session.open_connection import OpenConnection
+from realtime_nb.session.open_connection import OpenConnection, greeted
 from realtime_nb.session.queues import Inbox, Received
 from realtime_nb.session.reconnecting import Reconnect
 from realtime_nb.session.returning import Dial, Returning
 from realtime_nb.session.transport import Transport
-from realtime_nb.session.updates import UPDATE_TIMEOUT_S, Updates
+from realtime_nb.session.updates import UPDATE_TIMEOUT_S, Updates, is_unconfirmed
 from realtime_nb.session.work import Work
 from realtime_nb.session.writing import Writing
 from realtime_nb.tools import Definition, Tool
@@ -54,7 +54,6 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-GREETING_TIMEOUT_S = 15.0
 _DRAIN_TIMEOUT_S = 2.0
 
 _ANSWER_DUE_S = 5.0
@@ -63,10 +62,6 @@ _ANSWER_DUE_S = 5.0
 
 def _new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(8)}"
-
-
-def _is_greeting(event: Received) -> bool:
-    return event.type in ("session.created", "error")
 
 
 class Driver:
@@ -215,20 +210,7 @@ class Driver:
 
     async def greeted(self) -> None:
         """Waits for the server's greeting; raises as `start`."""
-        where = self._endpoint.shown_url
-        try:
-            first = await self._inbox.wait_for(_is_greeting, GREETING_TIMEOUT_S)
-        except TimeoutError:
-            raise ConnectionFailedError(
-                f"{where} accepted the connection but sent no session.created. "
-                "Does it speak the Realtime protocol?"
-            ) from None
-        except SessionClosedError as closed:
-            words = self._endpoint.without_secrets(str(closed))
-            raise ConnectionFailedError(f"{where} ended the session at once. {words}") from None
-        if isinstance(first, ErrorEvent):
-            message = self._endpoint.refusal_words(first.message, first.code)
-            raise ConnectionFailedError(f"{where} refused the session: {message}", first.code)
+        await greeted(self._inbox.wait_for, self._endpoint)
 
     async def close(self, first: Callable[[], Awaitable[None]], complete: bool) -> None:
         """Ends the session and everything that belongs to it, even when it is cancelled meanwhile.
@@ -293,10 +275,17 @@ class Driver:
         """Ends what depends on the connection: everybody who waits learns that it is over."""
         if self.ended is not None:
             return
+        closed_here = self._closing is not None
+        cut_off = bool(self.conversation.running) and not closed_here
+        if cut_off:
+            words = f"{ended} An answer was under way; what had not come of it is lost."
+            ended = SessionClosedError(words, ended.close_code, ended.reason)
         self.ended = ended
         self.calls.drop()
+        if cut_off:
+            self.tell(ConnectionReport("ended", self.clock(), ended.close_code, ended.reason))
         error = self._failure or ended
-        expected = self._closing is not None or ended.close_code == 1000
+        expected = closed_here or (ended.close_code == 1000 and not cut_off)
         self._inbox.end(error, expected=expected and self._failure is None)
         self._updates.end(error)
 
@@ -335,6 +324,8 @@ class Driver:
             async with asyncio.timeout(UPDATE_TIMEOUT_S):
                 await waiting
         except TimeoutError:
+            if self.conversation.updated_s is None:
+                return  # it never confirms any
             where = self._endpoint.shown_url
             raise ConnectionFailedError(f"{where} does not confirm the settings.") from None
 
@@ -489,8 +480,10 @@ class Driver:
         self.audio_in.format_is_settled = "format" not in patch.get("audio", {}).get("input", {})
         try:
             await self._updates.confirmed(self._protocol.update(patch), self._proceed)
-        except BaseException:
-            self.tools = before
+        except BaseException as error:
+            # Of settings that were not confirmed nobody knows whether they are in force.
+            if not is_unconfirmed(error):
+                self.tools = before
             raise
         finally:
             self.audio_in.format_is_settled = True

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol, runtime_checkable
 
-from realtime_nb.errors import SessionClosedError
-from realtime_nb.protocol.events import JsonObject
-from realtime_nb.session.queues import Outbox
+from realtime_nb.errors import ConnectionFailedError, SessionClosedError
+from realtime_nb.protocol.events import ErrorEvent, JsonObject
+from realtime_nb.session.endpoints import Endpoint
+from realtime_nb.session.queues import Outbox, Received
 from realtime_nb.session.transport import Transport
 
-__all__ = ["PING_INTERVAL_S", "PING_TIMEOUT_S", "OpenConnection"]
+__all__ = ["GREETING_TIMEOUT_S", "PING_INTERVAL_S", "PING_TIMEOUT_S", "OpenConnection", "greeted"]
 
 PING_INTERVAL_S = 5.0
 PING_TIMEOUT_S = 10.0
 """A connection whose other end has vanished without a word is found out within 15 s: a ping after
 five, and ten to answer it. The hosted service pings every 20 s, which a client can't miss."""
+
+GREETING_TIMEOUT_S = 15.0
 
 _EVENTS_AT_ONCE = 16
 """Events taken without letting other tasks run, however many are there."""
@@ -30,6 +33,37 @@ class _Pinged(Protocol):
 
     async def ping(self) -> None:
         """Returns when the other end has answered."""
+
+
+async def greeted(
+    wait_for: Callable[[Callable[[Received], bool], float], Awaitable[Received]],
+    endpoint: Endpoint,
+) -> None:
+    """Waits for the server's greeting.
+
+    Args:
+        wait_for: returns the first event of a kind, within so many seconds.
+        endpoint: whom it is expected from.
+
+    Raises:
+        ConnectionFailedError: the server refused the session, or said nothing of the kind.
+    """
+    where = endpoint.shown_url
+    try:
+        first = await wait_for(
+            lambda event: event.type in ("session.created", "error"), GREETING_TIMEOUT_S
+        )
+    except TimeoutError:
+        raise ConnectionFailedError(
+            f"{where} accepted the connection but sent no session.created. "
+            "Does it speak the Realtime protocol?"
+        ) from None
+    except SessionClosedError as closed:
+        words = endpoint.without_secrets(str(closed))
+        raise ConnectionFailedError(f"{where} ended the session at once. {words}") from None
+    if isinstance(first, ErrorEvent):
+        message = endpoint.refusal_words(first.message, first.code) or "it did not say why."
+        raise ConnectionFailedError(f"{where} refused the session: {message}", first.code)
 
 
 class OpenConnection:

@@ -24,6 +24,7 @@ from realtime_nb.errors import (
     ConfigurationError,
     RealtimeError,
     RecordingError,
+    ServerError,
     SessionClosedError,
     at_call,
 )
@@ -42,6 +43,7 @@ from realtime_nb.session.queues import Received
 from realtime_nb.session.reconnecting import Reconnect
 from realtime_nb.session.returning import Dial
 from realtime_nb.session.transport import Transport
+from realtime_nb.session.updates import is_unconfirmed
 
 __all__ = ["Session"]
 
@@ -496,7 +498,12 @@ class Session:
         if self.endpoint.kind != "recording" and waits_for_silence(self.conversation.session):
             settings.setdefault("turn_detection", ServerVAD())
         definitions = tool_set.definitions(self.tools) if self.tools else None
-        await self._driver.update(session_config(definitions, **self._patient(settings)))
+        try:
+            await self._driver.update(session_config(definitions, **self._patient(settings)))
+        except ServerError as error:
+            if not is_unconfirmed(error):
+                raise
+            warnings.warn(str(error), stacklevel=2)
 
     def _patient(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
         """Returns settings as they are asked for; a recording's are what they were."""

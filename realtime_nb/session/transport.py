@@ -24,6 +24,7 @@ from realtime_nb.errors.secret_shapes import without_shapes
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session.client_frames import BoundedConnection
 from realtime_nb.session.endpoints import Endpoint
+from realtime_nb.session.refusals import advice_on, words_of
 
 __all__ = [
     "MemoryTransport",
@@ -179,14 +180,16 @@ def _failure(endpoint: Endpoint, error: Exception, timeout_s: float) -> Connecti
     """Returns what went wrong as an error of ours, without a key."""
     where = endpoint.shown_url
     if isinstance(error, InvalidStatus):
-        status = error.response.status_code
-        body = (error.response.body or b"").decode("utf-8", "replace").strip()
-        words = f": {endpoint.without_secrets(body)[:200]}" if body else ""
+        status, headers = error.response.status_code, error.response.headers
+        body = (error.response.body or b"").decode("utf-8", "replace")
+        said = endpoint.without_secrets(words_of(endpoint.without_secrets(body)))
+        wait_s = _retry_after_s(headers.get("Retry-After"))
+        target = headers.get("Location")
+        advice = advice_on(status, wait_s, target and endpoint.without_secrets(target))
         return ConnectionFailedError(
-            f"{where} refused the connection with HTTP {status}{words}. "
-            "Check the URL, the model and the key.",
+            f"{where} refused the connection with HTTP {status}{said and f': {said}'}. {advice}",
             code=str(status),
-            retry_after_s=_retry_after_s(error.response.headers.get("Retry-After")),
+            retry_after_s=wait_s,
         )
     if isinstance(error, TimeoutError):
         return ConnectionFailedError(

@@ -8,10 +8,18 @@ from collections.abc import Callable
 from realtime_nb.errors import RealtimeError, ServerError
 from realtime_nb.protocol.events import ErrorEvent
 
-__all__ = ["UPDATE_TIMEOUT_S", "Updates"]
+__all__ = ["UPDATE_TIMEOUT_S", "Updates", "is_unconfirmed"]
 
 UPDATE_TIMEOUT_S = 15.0
 """How long a server may take to confirm settings; while there is none, it does not count."""
+
+
+_UNCONFIRMED = "settings_not_confirmed"
+
+
+def is_unconfirmed(error: BaseException) -> bool:
+    """Tells whether the error is that a server neither confirmed nor refused settings."""
+    return isinstance(error, ServerError) and error.code == _UNCONFIRMED
 
 
 class Updates:
@@ -57,7 +65,10 @@ class Updates:
                     if self._hearing():
                         raise ServerError(
                             "The server did not confirm the session's settings in "
-                            f"{UPDATE_TIMEOUT_S:g} s. Check the connection and try again."
+                            f"{UPDATE_TIMEOUT_S:g} s, and did not refuse them either; they may be "
+                            "in force or not. The session goes on. Check the connection and try "
+                            "again.",
+                            _UNCONFIRMED,
                         ) from None
                     done = self._futures[event_id] = loop.create_future()  # the next one is asked
         finally:

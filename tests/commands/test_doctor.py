@@ -5,6 +5,7 @@ import json
 import sys
 import types
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,26 @@ def test_the_report_as_json(report: DoctorReport) -> None:
     content = json.loads(json.dumps(report.to_dict()))
     assert content["works"] is True
     assert set(content["checks"][0]) == {"name", "status", "words", "remedy", "needed"}
+
+
+@pytest.mark.parametrize(
+    ("today", "status", "words"),
+    [
+        (date(2026, 1, 1), "ok", "2027-02-26"),
+        (date(2026, 11, 29), "warning", "in 89 days"),
+        (date(2027, 2, 25), "warning", "tomorrow"),
+        (date(2027, 2, 26), "missing", "shut gpt-4o-mini-transcribe"),
+        (date(2028, 1, 1), "missing", "2027-02-26"),
+    ],
+)
+def test_the_end_of_the_default_transcriber_is_told_in_time(
+    today: date, status: str, words: str
+) -> None:
+    check = module._transcriber(today)
+    assert (check.status, check.needed) == (status, False)
+    assert words in check.words
+    assert ("gpt-transcribe" in check.remedy) == (status != "ok")
+    assert rt.Endpoint("ws://a").transcription_model == module._TRANSCRIBER
 
 
 async def test_it_runs_where_a_loop_runs(monkeypatch: pytest.MonkeyPatch) -> None:

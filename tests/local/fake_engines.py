@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from realtime_nb import testing
 from realtime_nb.local.engines import Engines, TurnModel
@@ -133,6 +133,7 @@ def fake_server(
     pace: SpeechPace | None = None,
     session_s: float = 3_600.0,
     max_connections: int | None = 200,
+    allow_origins: Sequence[str] = (),
 ) -> LocalServer:
     """A server without models; its conversations run a hundred times faster than life."""
     return LocalServer(
@@ -142,4 +143,5 @@ def fake_server(
         pace=pace or SpeechPace(speed=100.0),
         session_s=session_s,
         max_connections=max_connections,
+        allow_origins=allow_origins,
     )

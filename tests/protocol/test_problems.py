@@ -31,7 +31,12 @@ class Outer(msgspec.Struct):
         ({"count": 1, "share": 1.5}, "decimal_above_max_value", "r.inner[0].share", "got 1.5"),
         ({"count": "1"}, "invalid_type", "r.inner[0].count", "expected an integer, but"),
         ({"count": 1, "kind": "c"}, "invalid_value", "r.inner[0].kind", "'c' is not supported"),
-        ({"count": 1, "words": {"abcd": 1}}, "string_above_max_length", "r.inner[0].words", "<= 3"),
+        (
+            {"count": 1, "words": {"abcd": 1}},
+            "string_above_max_length",
+            "r.inner[0].words",
+            "length 3.",
+        ),
         ({"count": 1, "words": {"a": "b"}}, "invalid_type", "r.inner[0].words", "got a string"),
         (
             {"count": 1, "words": {"a": 1, "b": 1}},

@@ -284,3 +284,59 @@ def test_a_connection_that_has_shown_its_dialect_gets_no_second_one() -> None:
     peer.update(instructions="GA")
     error = peer.refused("transcription_session.update", session={"modalities": ["text"]})
     assert (error["code"], error["param"]) == ("invalid_value", "type")
+
+
+def test_what_a_running_response_locks(peer: Peer) -> None:
+    faster: dict[str, Any] = {"audio": {"output": {"speed": 1.25}}}
+    peer.send("response.create")
+    job = peer.responding()
+    error = peer.refused("session.update", session={"type": "realtime", **faster})
+    assert (error["code"], error["param"]) == ("invalid_value", "session.audio.output.speed")
+    assert "in progress" in error["message"]
+    peer.update(audio={"output": {"speed": 1.0}})  # as it is
+    peer.finish(job.response_id)
+    (updated,) = peer.update(**faster)
+    assert updated["session"]["audio"]["output"]["speed"] == 1.25
+
+
+def test_tracing_stays_as_it_was_enabled(peer: Peer) -> None:
+    peer.update(tracing="auto")
+    peer.update(tracing="auto")
+    for other in (None, {"workflow_name": "a"}):
+        error = peer.refused("session.update", session={"type": "realtime", "tracing": other})
+        assert error["param"] == "session.tracing"
+
+
+def test_probabilities_that_nobody_has_are_refused_in_words(peer: Peer) -> None:
+    asked = ["item.input_audio_transcription.logprobs"]
+    error = peer.refused("session.update", session={"type": "realtime", "include": asked})
+    assert error["param"] == "session.include"
+    assert "no probabilities" in error["message"]
+    peer.update(include=[])
+    peer.update(include=None)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "listed"),
+    [
+        ("truncation", "x", "'auto' and 'disabled'"),
+        ("tracing", "x", "'auto'"),
+        ("max_output_tokens", "x", "'inf'"),
+        ("output_modalities", ["x"], "'text' and 'audio'"),
+        ("tool_choice", {"type": "x"}, "'function' and 'mcp'"),
+        ("tools", [{"type": "x"}], "'function' and 'mcp'"),
+        ("reasoning", {"effort": "x"}, "'minimal', 'low', 'medium', 'high' and 'xhigh'"),
+    ],
+)
+def test_what_would_be_right_is_listed(peer: Peer, field: str, value: Any, listed: str) -> None:
+    error = peer.refused("session.update", session={"type": "realtime", field: value})
+    assert error["code"] == "invalid_value"
+    assert error["message"] == f"Invalid value: 'x'. Supported values are: {listed}."
+
+
+def test_what_is_too_long_is_told_with_its_length(peer: Peer) -> None:
+    item = {"type": "message", "role": "user", "content": [], "id": "i" * 65}
+    assert peer.refused("conversation.item.create", item=item)["message"] == (
+        "Invalid 'item.id': string too long. "
+        "Expected a string with maximum length 64, but got a string with length 65 instead."
+    )

@@ -67,7 +67,6 @@ def test_fields_that_a_local_server_ignores_are_accepted_and_echoed(peer: Peer) 
             "token_limits": {"post_instructions": 500},
         },
         "prompt": {"id": "pmpt_1", "version": "2", "variables": {"city": "Rome"}},
-        "include": ["item.input_audio_transcription.logprobs"],
         "reasoning": {"effort": "low"},
         "parallel_tool_calls": True,
         "tool_choice": {"type": "mcp", "server_label": "m"},

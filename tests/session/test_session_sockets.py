@@ -19,7 +19,7 @@ from websockets.asyncio.client import connect
 import realtime_nb as rt
 from realtime_nb.local.server import LocalServer
 from realtime_nb.local.speaking import SpeechPace
-from realtime_nb.session import driver
+from realtime_nb.session import open_connection
 from realtime_nb.session.endpoints import local
 from realtime_nb.session.transport import open_websocket
 from realtime_nb.testing import fake_engines
@@ -123,7 +123,7 @@ async def test_a_server_that_is_silent_is_not_realtime(monkeypatch: pytest.Monke
     async def silent(socket: ws.ServerConnection) -> None:
         await socket.wait_closed()
 
-    monkeypatch.setattr(driver, "GREETING_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(open_connection, "GREETING_TIMEOUT_S", 0.1)
     async with ws.serve(silent, "127.0.0.1", 0) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         with pytest.raises(rt.ConnectionFailedError, match="Does it speak"):

@@ -1,0 +1,52 @@
+"""Requests that are read piece by piece, and refused where they have no end."""
+
+from __future__ import annotations
+
+import pytest
+
+from realtime_nb.local.plain_http import (
+    MAX_BODY_BYTES,
+    PlainRequest,
+    PlainResponse,
+    RequestReader,
+)
+
+POST = b"POST /x?y=1 HTTP/1.1\r\nHost: a\r\nX: 1\r\nx: 2\r\nContent-Length: 5\r\n\r\nhello"
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1_000])
+def test_a_request_in_any_pieces(size: int) -> None:
+    reader = RequestReader()
+    pieces = [POST[at : at + size] for at in range(0, len(POST), size)]
+    *early, last = [reader.take(piece) for piece in pieces]
+    assert not any(early)
+    assert last == PlainRequest(
+        "POST",
+        "/x?y=1",
+        {"host": ["a"], "x": ["1", "2"], "content-length": ["5"]},
+        b"hello",
+    )
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"NONSENSE\r\n\r\n", 400),
+        (b"\x16\x03\x01\r\n\r\n", 400),
+        (b"POST / HTTP/2\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nno colon\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1), 413),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 411),
+        (b"POST / HTTP/1.1\r\nA: " + b"a" * 20_000, 431),
+    ],
+)
+def test_what_is_no_request(request_bytes: bytes, status: int) -> None:
+    answer = RequestReader().take(request_bytes)
+    assert isinstance(answer, PlainResponse)
+    assert answer.status == status
+    head, _, body = answer.encoded().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"Content-Length: %d" % len(body) in head
+    assert body.startswith(b'{"error":')
