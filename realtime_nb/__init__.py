@@ -41,6 +41,9 @@ _HOMES = {
     "ga": "archive.ga",
     "Endpoint": "session.endpoints",
     "azure": "session.endpoints",
+    "openai": "session.endpoints",
+    "ClientSecret": "session.client_secret",
+    "client_secret": "session.client_secret",
     "Session": "session.session",
     "connect": "session.connect",
     "Reconnect": "session.reconnecting",
@@ -82,6 +85,7 @@ __all__ = [
     "AudioError",
     "BrowserAudioSettings",
     "CallInspector",
+    "ClientSecret",
     "ConfigurationError",
     "ConnectionFailedError",
     "Conversation",
@@ -111,12 +115,14 @@ __all__ = [
     "VADLab",
     "__version__",
     "azure",
+    "client_secret",
     "compare",
     "compare_costs",
     "connect",
     "doctor",
     "ga",
     "load",
+    "openai",
     "plot_vad",
     "read_labels",
     "replay",
@@ -159,8 +165,9 @@ if TYPE_CHECKING:
     from realtime_nb.recordings.replay import replay
     from realtime_nb.recordings.sweeping import sweep
     from realtime_nb.recordings.verify import verify
+    from realtime_nb.session.client_secret import ClientSecret, client_secret
     from realtime_nb.session.connect import connect
-    from realtime_nb.session.endpoints import Endpoint, azure
+    from realtime_nb.session.endpoints import Endpoint, azure, openai
     from realtime_nb.session.reconnecting import Reconnect
     from realtime_nb.session.session import Session
     from realtime_nb.tools import ToolCall, tool

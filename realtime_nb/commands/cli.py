@@ -543,14 +543,24 @@ def report(
 
 
 @app.command()
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    endpoint: Annotated[
+        str | None, typer.Option(help="Examine this server instead: a name or a URL.")
+    ] = None,
+    api_key: Annotated[str | None, typer.Option(help="Its key or token.")] = None,
+    as_json: AsJson = False,
+) -> None:
     """Says what works here, and what to do about the rest.
 
-    The exit code is 0 when a conversation with the local server works.
+    The exit code is 0 when a conversation with the local server, or that of --endpoint, works.
     """
     from realtime_nb.commands.doctor import doctor as examine
+    from realtime_nb.session.endpoints import resolve
 
-    report = examine()
+    if endpoint is not None and "://" in endpoint:
+        api_key = api_key or os.environ.get(TOKEN_VARIABLE)
+    server = None if endpoint is None else resolve(endpoint, api_key=api_key)
+    report = examine(server or endpoint)
     if as_json:
         _print_json(report.to_dict())
     else:

@@ -26,11 +26,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from realtime_nb.commands.samples import AUSTEN, CARDS
-from realtime_nb.errors import RealtimeError
+from realtime_nb.errors import RealtimeError, at_call
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from realtime_nb.session.endpoints import Endpoint
     from realtime_nb.widgets.page_check import CheckLine, PageCheck
 
 __all__ = ["Check", "DoctorReport", "doctor"]
@@ -89,15 +90,17 @@ class DoctorReport:
     """What :func:`doctor` found; shows itself in notebooks and on rich consoles.
 
     Attributes:
+        of: which server was examined; empty: this machine was.
         page: what the notebook's page said of itself, once it was asked and has answered.
     """
 
     checks: tuple[Check, ...]
+    of: str = ""
     page: list[Check] = field(default_factory=list, init=False, compare=False)
 
     @property
     def works(self) -> bool:
-        """Whether a conversation with the local server works."""
+        """Whether a conversation works, with the local server unless another was examined."""
         return all(check.status != "missing" for check in self.checks if check.needed)
 
     def to_dict(self) -> dict[str, Any]:
@@ -112,15 +115,16 @@ class DoctorReport:
 
     @property
     def _verdict(self) -> str:
+        what = f"A conversation with {self.of}" if self.of else "The local conversation"
         if self.works:
-            return "The local conversation works here."
+            return f"{what} works here."
         broken = [c.name for c in self.checks if c.needed and c.status == "missing"]
-        return f"The local conversation does not work here: {', '.join(broken)}."
+        return f"{what} does not work here: {', '.join(broken)}."
 
     @property
     def _words(self) -> list[str]:
         """What is said below the lines."""
-        return [self._verdict, *([] if self.page else [_PAGE_NOT_ASKED])]
+        return [self._verdict, *([] if self.page or self.of else [_PAGE_NOT_ASKED])]
 
     def __repr__(self) -> str:
         checks = [*self.checks, *self.page]
@@ -154,10 +158,11 @@ class DoctorReport:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """Shows what a notebook's page finds about itself, too; a saved one keeps the table."""
-        return self._page_check()._repr_mimebundle_(**kwargs) if _has_front_end() else None
+        asks = _has_front_end() and not self.of
+        return self._page_check()._repr_mimebundle_(**kwargs) if asks else None
 
     def _ipython_display_(self, **kwargs: Any) -> None:
-        if not _has_front_end():
+        if self.of or not _has_front_end():
             raise NotImplementedError  # IPython then shows the text
         self._page_check()._ipython_display_(**kwargs)
 
@@ -177,12 +182,32 @@ class DoctorReport:
         ]
 
 
-def doctor() -> DoctorReport:
+@at_call
+def doctor(endpoint: str | Endpoint | None = None) -> DoctorReport:
     """Looks at everything that realtime_nb uses; takes some seconds.
 
-    Keys are looked for, and neither shown nor used; nothing leaves this machine.
+    Keys are looked for, and neither shown nor used; nothing leaves this machine, unless an
+    ``endpoint`` is given. Then that server is examined instead: it is connected to, asked for
+    settings and one short written answer (which a hosted one bills, well below a cent), and the
+    report says what it does otherwise.
+
+    Args:
+        endpoint: as :func:`realtime_nb.connect` takes it: a name, a URL, an ``rt.Endpoint``.
+
+    Raises:
+        ConfigurationError: no such endpoint, or a key that it needs is missing.
     """
-    return DoctorReport(tuple(_checks()))
+    if endpoint is None:
+        return DoctorReport(tuple(_checks()))
+    from realtime_nb.commands.doctor_endpoint import examine
+    from realtime_nb.session.endpoints import resolve
+
+    resolved = resolve(endpoint)
+    name = "local" if resolved is None else resolved.shown_url
+    # A notebook's thread has a running loop already.
+    with ThreadPoolExecutor(1) as executor:
+        found = executor.submit(lambda: asyncio.run(examine(endpoint))).result()
+    return DoctorReport(tuple(Check(*one) for one in found), name)
 
 
 def _checks() -> Iterator[Check]:

@@ -42,12 +42,14 @@ __all__ = [
     "is_beta_field",
     "is_beta_handshake",
     "left_out",
+    "lifted",
     "looks_like_session",
     "server_shows_beta",
     "server_to_beta",
     "server_to_ga",
     "session_to_ga",
     "to_ga",
+    "with_wrapped_tools",
 ]
 
 Side: TypeAlias = Literal["input", "output"]
@@ -212,9 +214,6 @@ def _nested(flat: JsonObject, paths: Mapping[str, tuple[str, str]]) -> JsonObjec
 def _flattened(nested: JsonObject, paths: Mapping[str, tuple[str, str]]) -> JsonObject:
     """Returns the beta form of a session's or response's fields; what beta lacks stays nested."""
     fields = dict(nested)
-    if "output_modalities" in fields:
-        fields["modalities"] = _beta_modalities(fields.pop("output_modalities"))
-
     audio = fields.get("audio")
     if not isinstance(audio, dict):
         return fields
@@ -246,8 +245,15 @@ def _ga_transcription_session(session: JsonObject) -> JsonObject:
     return fields
 
 
+def _with_beta_modalities(fields: JsonObject) -> JsonObject:
+    if "output_modalities" not in fields:
+        return fields
+    rest = {key: value for key, value in fields.items() if key != "output_modalities"}
+    return {**rest, "modalities": _beta_modalities(fields["output_modalities"])}
+
+
 def _beta_session(session: JsonObject) -> JsonObject:
-    fields = _flattened(session, _SESSION_AUDIO)
+    fields = _with_beta_modalities(_flattened(session, _SESSION_AUDIO))
     if "max_output_tokens" in fields:
         fields["max_response_output_tokens"] = fields.pop("max_output_tokens")
     if fields.get("type") in ("realtime", "transcription"):
@@ -270,7 +276,8 @@ def _ga_response(response: JsonObject) -> JsonObject:
 
 
 def _beta_response(response: JsonObject) -> JsonObject:
-    fields = {"temperature": BETA_TEMPERATURE, **_flattened(response, _RESPONSE_AUDIO)}
+    flat = _with_beta_modalities(_flattened(response, _RESPONSE_AUDIO))
+    fields = {"temperature": BETA_TEMPERATURE, **flat}
     return _with_items(fields, "output", _beta_item)
 
 
@@ -279,7 +286,8 @@ def _ga_response_request(request: JsonObject) -> JsonObject:
 
 
 def _beta_response_request(request: JsonObject) -> JsonObject:
-    fields = _with_items(_flattened(request, _RESPONSE_AUDIO), "input", _beta_item)
+    flat = _with_beta_modalities(_flattened(request, _RESPONSE_AUDIO))
+    fields = _with_items(flat, "input", _beta_item)
     if "max_output_tokens" in fields:
         fields["max_response_output_tokens"] = fields.pop("max_output_tokens")
     return fields
@@ -414,6 +422,29 @@ def client_to_beta(event: JsonObject) -> list[JsonObject]:
             return _with(event, "item", _beta_item)
         case _:
             return [event]
+
+
+def lifted(event: JsonObject, flat: Sequence[str]) -> JsonObject:
+    """Returns a client's event for a server that takes GA, but some settings where the beta had
+    them."""
+    if event.get("type") != "session.update":
+        return event
+    paths = {key: _SESSION_AUDIO[key] for key in flat}
+    return _with(event, "session", lambda session: _flattened(session, paths))[0]
+
+
+def with_wrapped_tools(event: JsonObject) -> JsonObject:
+    """Returns a client's event with its functions as ``{"type": "function", "function": {…}}``."""
+    key = {"session.update": "session", "response.create": "response"}.get(str(event.get("type")))
+    if key is None or not isinstance(event.get(key), dict):
+        return event
+    return _with(event, key, lambda fields: _with_items(fields, "tools", _wrapped_function))[0]
+
+
+def _wrapped_function(tool: JsonObject) -> JsonObject:
+    if tool.get("type") != "function" or "function" in tool:
+        return tool
+    return {"type": "function", "function": {k: v for k, v in tool.items() if k != "type"}}
 
 
 def server_to_beta(event: JsonObject) -> list[JsonObject]:

@@ -23,6 +23,7 @@ from realtime_nb.errors.option_names import refuse_unknown
 from realtime_nb.protocol.client import TYPING, Typing
 from realtime_nb.protocol.config import SESSION_OPTIONS, session_config
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.session.edge import at_edge
 from realtime_nb.session.endpoints import Endpoint, local, resolve
 from realtime_nb.session.greeting import Greeting, greeting_response
 from realtime_nb.session.reconnecting import Reconnect
@@ -206,7 +207,9 @@ class connect:
         if callable(given):
             return given, endpoint or Endpoint("ws://memory", kind="local")
         if given is not None:
-            return _at_once(given), endpoint or Endpoint("ws://memory", kind="local")
+            return _at_once(at_edge(given, endpoint) if endpoint else given), endpoint or Endpoint(
+                "ws://memory", kind="local"
+            )
         if recording is not None:
             assert endpoint is not None
             return _at_once(recorded_server(recording, self._pace)), endpoint
@@ -215,7 +218,11 @@ class connect:
 
             server = await opened.enter_async_context(serve(speed=self._pace))
             endpoint = local(server.url, server.token, self._model)
-        return partial(open_websocket, endpoint), endpoint
+        return partial(_dialled, endpoint), endpoint
+
+
+async def _dialled(endpoint: Endpoint) -> Transport:
+    return at_edge(await open_websocket(endpoint), endpoint)
 
 
 def _at_once(transport: Transport) -> Dial:

@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Literal
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
@@ -16,12 +16,15 @@ from realtime_nb.archive.redaction import without_known
 from realtime_nb.errors import ConfigurationError, at_call
 from realtime_nb.errors.option_names import takes_names
 from realtime_nb.errors.secret_shapes import note_keys, without_shapes
+from realtime_nb.protocol.audio_formats import SAMPLE_RATE
 from realtime_nb.protocol.dialect import BETA_OFF, BETA_REMEDY
+from realtime_nb.session.profiles import PROFILES
 
 __all__ = ["DEFAULT_MODEL", "Endpoint", "azure", "local", "openai", "resolve"]
 
-DEFAULT_MODEL = "gpt-realtime-2.1"
+DEFAULT_MODEL = PROFILES["openai"].model
 _LOCAL_MODEL = "local"
+_INPUT_RATES = (8_000, 16_000, 24_000, 48_000)
 _OPEN_PARAMETERS = ("model", "deployment", "api-version", "intent")
 _SCHEMES = ("bearer ", "basic ", "token ")
 _LOOPBACK = ("localhost", "ip6-localhost", "ip6-loopback")
@@ -38,8 +41,11 @@ class Endpoint:
         model: model id (Azure: the deployment's name), None where the URL says it.
         headers: sent with the upgrade; keys live here and never show in a repr.
         dialect: ``beta`` for servers that still speak it.
-        kind: how recordings and widgets call it: ``local``, ``openai``, ``azure``, ``url``.
+        kind: how recordings and widgets call it: ``local``, ``url``, or what is known of such
+            servers: ``openai``, ``azure``, ``xai``, ``speaches``, ``localai``, ``huggingface``,
+            ``alibaba`` (:meth:`named` makes these).
         transcription_model: asked for by default, None where the server should decide.
+        input_rate: samples per second of the PCM that it takes.
         of: where a recording is served, the kind of the server that answered in it.
     """
 
@@ -50,6 +56,7 @@ class Endpoint:
     kind: str = "url"
     transcription_model: str | None = "gpt-4o-mini-transcribe"
     of: str | None = None
+    input_rate: int = SAMPLE_RATE
 
     def __post_init__(self) -> None:
         """Refuses what can't be a Realtime URL, and headers that can't be sent.
@@ -69,6 +76,9 @@ class Endpoint:
             usable = usable and self.url.isprintable() and " " not in self.url
         except ValueError:
             usable = False
+        if self.input_rate not in _INPUT_RATES:
+            rates = ", ".join(map(str, _INPUT_RATES))
+            raise ConfigurationError(f"input_rate is {self.input_rate!r}; give one of {rates}.")
         if not usable:
             # Neither its query nor its user is shown.
             shown = self.url.split("?")[0].split("#")[0].split("@")[-1]
@@ -76,6 +86,51 @@ class Endpoint:
                 f"{shown!r} is not a Realtime URL. Use 'local', 'openai', or a URL such as "
                 "ws://127.0.0.1:8000/v1/realtime."
             )
+
+    @classmethod
+    def named(
+        cls,
+        name: str,
+        url: str | None = None,
+        *,
+        model: str | None = None,
+        api_key: str | None = None,
+    ) -> Endpoint:
+        """Returns a server of a kind that is known, with its ways: ``rt.Endpoint.named("xai")``.
+
+        Args:
+            name: ``openai``, ``azure``, ``xai``, ``speaches``, ``localai``, ``huggingface`` or
+                ``alibaba``.
+            url: where it is; None: where such servers are.
+            model: None: the usual one.
+            api_key: None: that of the environment, such as ``XAI_API_KEY``.
+
+        Raises:
+            ConfigurationError: an unknown name, or one without a URL or key that it needs.
+        """
+        profile = PROFILES.get(name)
+        if profile is None:
+            known = ", ".join(map(repr, PROFILES))
+            shown = without_shapes(repr(name))
+            raise ConfigurationError(f"{shown} is no known kind of server. Give one of {known}.")
+        if url is None and profile.url is None:
+            raise ConfigurationError(f"Give the url of {profile.title}, or use rt.{name}(…).")
+        if profile.key_variable:
+            local = ' The endpoint "local" needs none.' if name == "openai" else ""
+            api_key = _key(api_key, profile.key_variable, profile.title, local)
+        elif api_key is not None:
+            api_key = _key(api_key, "", profile.title)
+        header = "api-key" if name == "azure" else "Authorization"
+        value = api_key if name == "azure" else f"Bearer {api_key}"
+        return cls(
+            url or str(profile.url),
+            model or profile.model,
+            {header: str(value)} if api_key else {},
+            dialect=profile.dialect,
+            kind=name,
+            transcription_model=profile.transcription_model,
+            input_rate=profile.input_rate,
+        )
 
     def __repr__(self) -> str:
         return f"Endpoint({self.shown_url!r}, model={self.model!r}, kind={self.kind!r})"
@@ -188,32 +243,61 @@ def _key(given: str | None, variable: str, whose: str, otherwise: str = "") -> s
 
 
 @at_call
-def openai(model: str | None = None, api_key: str | None = None) -> Endpoint:
-    """Returns OpenAI's Realtime API; the key comes from ``OPENAI_API_KEY`` unless it is given."""
-    key = _key(api_key, "OPENAI_API_KEY", "OpenAI", ' The endpoint "local" needs none.')
-    return Endpoint(
-        "wss://api.openai.com/v1/realtime",
-        model or DEFAULT_MODEL,
-        {"Authorization": f"Bearer {key}"},
-        kind="openai",
-    )
+def openai(
+    model: str | None = None, api_key: str | None = None, safety_identifier: str | None = None
+) -> Endpoint:
+    """Returns OpenAI's Realtime API; the key comes from ``OPENAI_API_KEY`` unless it is given.
+
+    Args:
+        model: None: today's.
+        api_key: a key, or an ephemeral one (``ek_…``).
+        safety_identifier: names the person who talks, best as a hash: OpenAI can then block one
+            person instead of you.
+    """
+    endpoint = Endpoint.named("openai", model=model, api_key=api_key)
+    if safety_identifier is None:
+        return endpoint
+    headers = {**endpoint.headers, "OpenAI-Safety-Identifier": safety_identifier}
+    return replace(endpoint, headers=headers)
 
 
 @at_call
-def azure(resource: str, deployment: str, api_key: str | None = None) -> Endpoint:
-    """Returns Azure OpenAI's GA endpoint.
+def azure(
+    resource: str,
+    deployment: str,
+    api_key: str | None = None,
+    *,
+    token: str | None = None,
+    api_version: str | None = None,
+) -> Endpoint:
+    """Returns an Azure OpenAI endpoint: the GA one, unless an ``api_version`` is given.
 
     Args:
         resource: the resource's name, or its host (``x.openai.azure.com``).
         deployment: name of the deployment, which takes the model's place.
         api_key: None: ``AZURE_OPENAI_API_KEY``.
+        token: of Microsoft Entra, instead of a key.
+        api_version: that of the path of the beta, for resources that still have it (deprecated
+            since 2026-04-30).
+
+    Raises:
+        ConfigurationError: no key and no token, or both.
     """
-    key = _key(api_key, "AZURE_OPENAI_API_KEY", "Azure")
+    if token is not None and api_key is not None:
+        raise ConfigurationError("Give Azure an api_key or a token, not both.")
+    if token is not None:
+        headers = {"Authorization": f"Bearer {_key(token, '', 'Azure')}"}
+    else:
+        headers = {"api-key": _key(api_key, "AZURE_OPENAI_API_KEY", "Azure")}
     host = resource if "." in resource else f"{resource}.openai.azure.com"
+    if api_version is not None:
+        query = urlencode({"api-version": api_version, "deployment": deployment})
+        url = f"wss://{host}/openai/realtime?{query}"
+        return Endpoint(url, None, headers, dialect="beta", kind="azure", transcription_model=None)
     return Endpoint(
         f"wss://{host}/openai/v1/realtime",
         deployment,
-        {"api-key": key},
+        headers,
         kind="azure",
         # A transcription model is the name of a deployment there, which can't be guessed.
         transcription_model=None,
@@ -240,12 +324,13 @@ def resolve(
         raise ConfigurationError("Give model and api_key to the Endpoint itself.")
     if endpoint == "local":
         return None
-    if endpoint == "openai":
-        return openai(model, api_key)
+    if endpoint in PROFILES:
+        return Endpoint.named(endpoint, model=model, api_key=api_key)
     if "://" not in endpoint:
+        named = ", ".join(repr(name) for name, profile in PROFILES.items() if profile.url)
         raise ConfigurationError(
-            f"Unknown endpoint {without_shapes(endpoint)!r}. Use 'local', 'openai', a ws:// or "
-            "wss:// URL, rt.azure(…) or rt.Endpoint(…)."
+            f"Unknown endpoint {without_shapes(endpoint)!r}. Use 'local', {named}, a "
+            "ws:// or wss:// URL, rt.azure(…) or rt.Endpoint(…)."
         )
     key = _key(api_key, "", "The endpoint") if api_key else None
     headers = {"Authorization": f"Bearer {key}"} if key else {}

@@ -24,6 +24,11 @@ What goes wrong between a client and a server, at any event, byte or time, by a 
         async with rt.connect(url, api_key=server.token) as session: ...
 
     FaultyTransport(memory_server.transport, faults)            # the same in memory
+
+Other vendors' servers, with their documented ways::
+
+    async with VendorServer("alibaba") as server:
+        async with rt.connect(endpoint, transport=server.transport) as session: ...
 """
 
 from realtime_nb.testing.clock import VirtualClockLoop, run_on_virtual_clock
@@ -51,8 +56,10 @@ from realtime_nb.testing.faulty_transport import FaultyTransport
 from realtime_nb.testing.passed import Passed
 from realtime_nb.testing.servers import MemoryServer, ScriptedServer
 from realtime_nb.testing.signals import CountingIds, LoudnessDetector, appends, silence, tone
+from realtime_nb.testing.vendors import VENDORS, VendorServer
 
 __all__ = [
+    "VENDORS",
     "Corrupt",
     "CountingIds",
     "Delay",
@@ -72,6 +79,7 @@ __all__ = [
     "ScriptedServer",
     "SlowHandshake",
     "Throttle",
+    "VendorServer",
     "VirtualClockLoop",
     "appends",
     "expiry",

@@ -87,6 +87,10 @@ class MemoryServer:
         self._engines.hearing.shutdown()
         self._engines.voicing.shutdown()
 
+    async def emit(self, event: JsonObject) -> None:
+        """Sends the client an event that the server itself would not."""
+        await self._end.send(event)
+
     async def vanish(self, code: int = 1006) -> None:
         """Ends the connection, by default as a lost network does."""
         await self._end.close(code)

@@ -211,3 +211,77 @@ def test_what_a_server_repeats_is_known_in_every_form() -> None:
     )
     said = "0a1b2c3d4e, query+key-1, query%2Bkey-1, pass/word, pass%2Fword, gpt"
     assert endpoint.without_secrets(said) == ", ".join(["[removed]"] * 5 + ["gpt"])
+
+
+# --- kinds of servers -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "dialect", "rate"),
+    [
+        ("openai", f"wss://api.openai.com/v1/realtime?model={DEFAULT_MODEL}", "ga", 24_000),
+        ("xai", "wss://api.x.ai/v1/realtime?model=grok-voice-latest", "ga", 24_000),
+        ("speaches", "ws://127.0.0.1:8000/v1/realtime", "beta", 24_000),
+        ("localai", "ws://127.0.0.1:8080/v1/realtime", "ga", 24_000),
+        ("huggingface", "ws://127.0.0.1:8765/v1/realtime?model=local", "ga", 24_000),
+        (
+            "alibaba",
+            "wss://dashscope-intl.aliyuncs.com/api-ws/v1/realtime?model=qwen3-omni-flash-realtime",
+            "beta",
+            16_000,
+        ),
+    ],
+)
+def test_a_known_kind_by_its_name(name: str, url: str, dialect: str, rate: int) -> None:
+    endpoint = resolve(name, api_key=KEY)
+    assert endpoint == Endpoint.named(name, api_key=KEY)
+    assert endpoint.connect_url == url
+    assert (endpoint.kind, endpoint.dialect, endpoint.input_rate) == (name, dialect, rate)
+    assert endpoint.headers == {"Authorization": f"Bearer {KEY}"}
+    assert KEY not in repr(endpoint)
+
+
+def test_a_kind_elsewhere_keeps_its_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DASHSCOPE_API_KEY", KEY)
+    endpoint = Endpoint.named("alibaba", "wss://example.org/realtime", model="m")
+    assert endpoint.connect_url == "wss://example.org/realtime?model=m"
+    assert (endpoint.dialect, endpoint.input_rate) == ("beta", 16_000)
+    assert endpoint.headers == {"Authorization": f"Bearer {KEY}"}
+    assert Endpoint.named("speaches", "ws://10.0.0.1:8000/v1/realtime").headers == {}
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Endpoint.named("acme"), "'acme' is no known kind of server. Give one of 'openai'"),
+        (lambda: Endpoint.named("azure", api_key=KEY), r"url of Azure OpenAI, or use rt\.azure"),
+        (lambda: Endpoint.named("xai"), "XAI_API_KEY"),
+        (lambda: resolve("azure", api_key=KEY), r"use rt\.azure"),
+        (lambda: Endpoint("ws://a/b", input_rate=44_100), "input_rate is 44100; give one of 8000"),
+        (lambda: azure("r", "d", KEY, token="t"), "not both"),
+    ],
+)
+def test_kinds_that_can_not_be_meant(
+    make: Callable[[], object], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XAI_API_KEY", raising=False)
+    with pytest.raises(ConfigurationError, match=words):
+        make()
+
+
+def test_azure_takes_a_token_and_has_the_path_of_the_beta() -> None:
+    endpoint = azure("mine", "voice", token=KEY)
+    assert endpoint.headers == {"Authorization": f"Bearer {KEY}"}
+    old = azure("mine", "voice", KEY, api_version="2025-04-01-preview")
+    assert old.connect_url == (
+        "wss://mine.openai.azure.com/openai/realtime?"
+        "api-version=2025-04-01-preview&deployment=voice"
+    )
+    assert (old.dialect, old.headers) == ("beta", {"api-key": KEY})
+
+
+def test_openai_is_told_who_talks() -> None:
+    endpoint = openai(api_key=KEY, safety_identifier="hash-of-a-person")
+    assert endpoint.headers["OpenAI-Safety-Identifier"] == "hash-of-a-person"
+    assert endpoint.headers["Authorization"] == f"Bearer {KEY}"
+    assert "hash-of-a-person" not in repr(endpoint)
