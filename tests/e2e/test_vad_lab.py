@@ -27,12 +27,12 @@ lab = rt.VADLab(agent, ghosts={
     "slow": dict(silence_duration_ms=800)})
 """
 
-QUIET = "max(lab._subject.lab.frames(lab._subject.lab.frame_count - 20).probabilities) < 0.1"
+QUIET = "max(lab._subject.lab.frames(lab._subject.lab.frame_count - 32).probabilities) < 0.1"
 
 
 def spoken(path: Path) -> Path:
-    """Five seconds of a quiet room, then five of speech, again and again."""
-    room = np.random.default_rng(1).normal(0, 0.0006, 5 * DEVICE_RATE).astype(np.float32)
+    """Eight seconds of a quiet room, then six of speech, again and again."""
+    room = np.random.default_rng(1).normal(0, 0.0006, 8 * DEVICE_RATE).astype(np.float32)
     names = ("cards_001.wav", "austen_0880.wav", "cards_002.wav")
     sound = np.concatenate([room, *(load_audio(DATA / name, DEVICE_RATE) for name in names)])
     soundfile.write(path, np.tile(sound, 12), DEVICE_RATE, subtype="PCM_16")
