@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from realtime_nb.protocol.client import CallTool
+from realtime_nb.protocol.client_actions import CallTool
 from realtime_nb.protocol.unannounced import calls_of
 from tests.protocol.client_side import Client
 
