@@ -42,7 +42,7 @@ _HOMES = {
     "Endpoint": "session.endpoints",
     "azure": "session.endpoints",
     "openai": "session.endpoints",
-    "ClientSecret": "session.client_secret",
+    "EphemeralKey": "session.client_secret",
     "client_secret": "session.client_secret",
     "Session": "session.session",
     "connect": "session.connect",
@@ -85,12 +85,12 @@ __all__ = [
     "AudioError",
     "BrowserAudioSettings",
     "CallInspector",
-    "ClientSecret",
     "ConfigurationError",
     "ConnectionFailedError",
     "Conversation",
     "DurationPrice",
     "Endpoint",
+    "EphemeralKey",
     "EventInspector",
     "HostAudioSettings",
     "LocalServer",
@@ -165,7 +165,7 @@ if TYPE_CHECKING:
     from realtime_nb.recordings.replay import replay
     from realtime_nb.recordings.sweeping import sweep
     from realtime_nb.recordings.verify import verify
-    from realtime_nb.session.client_secret import ClientSecret, client_secret
+    from realtime_nb.session.client_secret import EphemeralKey, client_secret
     from realtime_nb.session.connect import connect
     from realtime_nb.session.endpoints import Endpoint, azure, openai
     from realtime_nb.session.reconnecting import Reconnect

@@ -43,16 +43,8 @@ __all__ = ["main", "run"]
 
 PROGRAM = "realtime-nb"
 BENCHMARKS = (
-    "endpoint",
-    "faults",
-    "heard",
-    "hostile",
-    "hour",
-    "inspector",
-    "notebook",
-    "recording",
-    "vad",
-    "voice",
+    *("endpoint", "faults", "heard", "hostile", "hour"),
+    *("inspector", "notebook", "recording", "vad", "voice"),
 )
 TOKEN_VARIABLE = "REALTIME_NB_TOKEN"
 _UNAUTHORISED = ("401", "403", "invalid_api_key")
@@ -559,8 +551,8 @@ def doctor(
 
     if endpoint is not None and "://" in endpoint:
         api_key = api_key or os.environ.get(TOKEN_VARIABLE)
-    server = None if endpoint is None else resolve(endpoint, api_key=api_key)
-    report = examine(server or endpoint)
+    known = endpoint and (resolve(endpoint, api_key=api_key) or endpoint)
+    report = examine(known) if known else examine()
     if as_json:
         _print_json(report.to_dict())
     else:

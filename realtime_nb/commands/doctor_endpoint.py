@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from realtime_nb.session.session import Session
     from realtime_nb.session.transport import Transport
 
-__all__ = ["Finding", "examine"]
+__all__ = ["ServerCheck", "examine"]
 
 _ANSWER_S = 30.0
 _DETECTION = {"threshold": 0.62, "prefix_padding_ms": 280, "silence_duration_ms": 640}
@@ -36,7 +36,7 @@ _PLACES = {
 _BETA_NAMES = "events have the beta's names"
 
 
-class Finding(NamedTuple):
+class ServerCheck(NamedTuple):
     """One thing that was found, as a :class:`~realtime_nb.commands.doctor.Check` tells it."""
 
     name: str
@@ -68,7 +68,9 @@ class _Heard:
         return {str(event.get("type")) for event in self.events}
 
 
-async def examine(endpoint: str | Endpoint, transport: Transport | None = None) -> list[Finding]:
+async def examine(
+    endpoint: str | Endpoint, transport: Transport | None = None
+) -> list[ServerCheck]:
     """Connects, asks for settings one by one and for one short written answer.
 
     Args:
@@ -81,30 +83,30 @@ async def examine(endpoint: str | Endpoint, transport: Transport | None = None) 
             taken = f"{(time.perf_counter() - began) * 1000:.0f} ms"
             return [one async for one in _conversation(session, taken)]
     except RealtimeError as error:
-        return [Finding("connection", "missing", " ".join(str(error).split()))]
+        return [ServerCheck("connection", "missing", " ".join(str(error).split()))]
 
 
 async def _conversation(session: Session, taken: str) -> Any:
     model = session.conversation.session.get("model") or "a model that it does not name"
-    yield Finding("connection", "ok", f"{session.endpoint.shown_url} in {taken}, {model}")
+    yield ServerCheck("connection", "ok", f"{session.endpoint.shown_url} in {taken}, {model}")
     heard = _Heard()
     session.observe(heard)
     differs = [*await _detection(session)]
     for name, value in _ASKED.items():
         differs += await _setting(session, name, value)
     if differs:
-        yield Finding("settings", "warning", "; ".join(differs), needed=False)
+        yield ServerCheck("settings", "warning", "; ".join(differs), needed=False)
     else:
-        yield Finding("settings", "ok", "all that were tried are in force when confirmed")
+        yield ServerCheck("settings", "ok", "all that were tried are in force when confirmed")
     yield await _answer(session, heard)
     events = list(_differences(heard))
     words = "; ".join(events) or "as OpenAI's GA interface sends them"
-    yield Finding("events", "ok", words, needed=False)
+    yield ServerCheck("events", "ok", words, needed=False)
     known = profile_of(session.endpoint.kind)
     if known is not None and (known.differs or known.lacks):
         lacks = [f"it lacks {one}" for one in known.lacks]
         said = "; ".join([*known.differs, *lacks])
-        yield Finding(f"known of {known.title}", "ok", said, needed=False)
+        yield ServerCheck(f"known of {known.title}", "ok", said, needed=False)
 
 
 async def _detection(session: Session) -> list[str]:
@@ -142,13 +144,13 @@ def _compared(name: str, asked: object, said: object) -> str | None:
     return f"{name} is ignored here (asked for {asked!r}, it says {said!r})"
 
 
-async def _answer(session: Session, heard: _Heard) -> Finding:
+async def _answer(session: Session, heard: _Heard) -> ServerCheck:
     began = time.perf_counter()
     try:
         await session.say("Answer with one word: ready?")
         done: Any = await session.wait_for("response.done", _ANSWER_S)
     except (RealtimeError, TimeoutError) as error:
-        return Finding("answer", "missing", f"to a typed message there is none: {error}")
+        return ServerCheck("answer", "missing", f"to a typed message there is none: {error}")
     seconds = time.perf_counter() - began
     status = done.response.get("status")
     words = f"to a typed message in {seconds:.1f} s, {status}"
@@ -156,8 +158,8 @@ async def _answer(session: Session, heard: _Heard) -> Finding:
         words += "; no usage is told, so costs are unknown"
     if status != "completed":
         details = done.response.get("status_details")
-        return Finding("answer", "missing", f"{words} ({details})")
-    return Finding("answer", "ok", words)
+        return ServerCheck("answer", "missing", f"{words} ({details})")
+    return ServerCheck("answer", "ok", words)
 
 
 def _differences(heard: _Heard) -> Iterator[str]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.audio_formats import payload_ms
@@ -85,10 +85,8 @@ class Conversation:
         turn: what the user's turn is: one of the states of ``TURN_STEPS``.
         turn_ended_s: when the turn ended that is still due a response; None where none is.
         history: (what, its id) in the order of the events: messages ``committed`` or ``added``,
-            whichever came first, ``output`` of calls, by ``call_id``, and each ``response``. It
-            tells what followed what even where no times are given.
-        malformed: how many events of each known type could not be understood; what they would have
-            said is missing.
+            whichever came first, ``output`` of calls, by ``call_id``, and each ``response``.
+        malformed: how many events of each known type could not be understood.
         set_apart: ids that were given again, and the names by which what had them before is kept.
         mixed_responses: ids of which it is not known what is of this and what of the one before.
         session_steps: how long ``history`` was when the session in force was created.
@@ -97,6 +95,7 @@ class Conversation:
         spoken: the agent's messages in the order in which they began to come.
         settings: what of the session's settings was changed while it went on.
         connections: one after the other, where they were lost and the session came back.
+        item: in a live session, the verbs for its items.
         races: what was asked for and may lose a race: then its error is no error to anybody.
     """
 
@@ -128,6 +127,7 @@ class Conversation:
     settings: SettingChanges = field(default_factory=SettingChanges)
     connections: Connections = field(default_factory=Connections)
     races: Races = field(default_factory=Races, repr=False)
+    item: Any = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
         said = f"{len(self.items)} items, {len(self.responses)} responses, {len(self.calls)} calls"

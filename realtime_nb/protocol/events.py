@@ -15,11 +15,25 @@ from typing import Any
 
 import msgspec
 
+from realtime_nb.protocol.rare_events import (
+    DtmfReceived,
+    McpCallArgumentsDelta,
+    McpCallArgumentsDone,
+    McpCallCompleted,
+    McpCallFailed,
+    McpCallInProgress,
+    McpEvent,
+    McpListToolsCompleted,
+    McpListToolsFailed,
+    McpListToolsInProgress,
+    TranscriptionSegment,
+)
 from realtime_nb.protocol.wire import (
     AudioRef,
     Event,
     JsonObject,
     Payload,
+    ServerEvent,
     UnknownEvent,
     payload_bytes,
 )
@@ -38,6 +52,7 @@ __all__ = [
     "ContentPartAdded",
     "ContentPartDone",
     "ConversationCreated",
+    "DtmfReceived",
     "ErrorEvent",
     "Event",
     "FunctionCallArgumentsDelta",
@@ -52,6 +67,15 @@ __all__ = [
     "ItemTruncate",
     "ItemTruncated",
     "JsonObject",
+    "McpCallArgumentsDelta",
+    "McpCallArgumentsDone",
+    "McpCallCompleted",
+    "McpCallFailed",
+    "McpCallInProgress",
+    "McpEvent",
+    "McpListToolsCompleted",
+    "McpListToolsFailed",
+    "McpListToolsInProgress",
     "OutputAudioBufferCleared",
     "OutputAudioBufferEvent",
     "OutputAudioBufferStarted",
@@ -79,6 +103,7 @@ __all__ = [
     "TranscriptionCompleted",
     "TranscriptionDelta",
     "TranscriptionFailed",
+    "TranscriptionSegment",
     "UnknownEvent",
     "dump",
     "parse_client",
@@ -153,10 +178,6 @@ class ResponseCancel(ClientEvent, frozen=True, kw_only=True, tag="response.cance
 
 
 # --- what a server sends ---
-
-
-class ServerEvent(Event, frozen=True, kw_only=True):
-    """An event that a server sends."""
 
 
 class SessionCreated(ServerEvent, frozen=True, kw_only=True, tag="session.created"):

@@ -11,6 +11,7 @@ __all__ = [
     "Event",
     "JsonObject",
     "Payload",
+    "ServerEvent",
     "UnknownEvent",
     "WireEvent",
     "encodable",
@@ -50,6 +51,10 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=T
     def type(self) -> str:
         """The event's name on the wire, such as ``response.done``."""
         return str(self.__struct_config__.tag)
+
+
+class ServerEvent(Event, frozen=True, kw_only=True):
+    """An event that a server sends."""
 
 
 class UnknownEvent(Struct, frozen=True):

@@ -16,7 +16,7 @@ from realtime_nb.protocol.config import session_config
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session.endpoints import Endpoint, resolve
 
-__all__ = ["ClientSecret", "client_secret"]
+__all__ = ["EphemeralKey", "client_secret"]
 
 _SHORTEST_S, _LONGEST_S = 10, 7_200
 _PATIENCE_S = 15.0
@@ -24,7 +24,7 @@ _MOST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class ClientSecret:
+class EphemeralKey:
     """An ephemeral key and what it opens.
 
     Attributes:
@@ -43,7 +43,7 @@ class ClientSecret:
 @at_call
 async def client_secret(
     endpoint: str | Endpoint = "openai", *, expires_s: int = 600, **options: Any
-) -> ClientSecret:
+) -> EphemeralKey:
     """Returns an ephemeral key for a server, made with the key of the account.
 
     Args:
@@ -81,7 +81,7 @@ async def client_secret(
     headers = {k: v for k, v in server.headers.items() if k.lower() not in _KEY_HEADERS}
     opened = replace(server, headers={**headers, "Authorization": f"Bearer {value}"})
     told = answer.get("session")
-    return ClientSecret(value, expires_at, opened, told if isinstance(told, dict) else {})
+    return EphemeralKey(value, expires_at, opened, told if isinstance(told, dict) else {})
 
 
 _KEY_HEADERS = ("authorization", "api-key")

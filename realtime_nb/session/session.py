@@ -12,7 +12,7 @@ import warnings
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from realtime_nb import tools as tool_set
 from realtime_nb.archive.lines import label_line
@@ -35,6 +35,7 @@ from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.fields import ServerVAD
 from realtime_nb.protocol.turn_detection import closing_silence_ms
+from realtime_nb.session.apart import Reply, reply_apart
 from realtime_nb.session.asked import Asked, InOrder, Turn
 from realtime_nb.session.driver import Driver
 from realtime_nb.session.endpoints import Endpoint
@@ -44,6 +45,13 @@ from realtime_nb.session.reconnecting import Reconnect
 from realtime_nb.session.returning import Dial
 from realtime_nb.session.transport import Transport
 from realtime_nb.session.updates import is_unconfirmed
+from realtime_nb.session.verbs import (
+    InputAudioBufferVerbs,
+    ItemVerbs,
+    OutputAudioBufferVerbs,
+    ResponseVerbs,
+    SessionVerbs,
+)
 
 __all__ = ["Session"]
 
@@ -70,6 +78,8 @@ class Session:
     Attributes:
         endpoint: what is at the other end.
         pace: session seconds per wall second.
+        session, response, input_audio_buffer, output_audio_buffer: the client's events as verbs, as
+            the ``openai`` package has them; ``conversation.item`` are those for items.
         hung_up: whether it was ended by :meth:`hang_up`, or is going to be.
     """
 
@@ -110,6 +120,11 @@ class Session:
             dial=dial,
         )
         self._driver.calls.session = self
+        self.session = SessionVerbs(self.send)
+        self.response = ResponseVerbs(self.send)
+        self.input_audio_buffer = InputAudioBufferVerbs(self.send)
+        self.output_audio_buffer = OutputAudioBufferVerbs(self.send)
+        self.conversation.item = ItemVerbs(self.send)
         self._microphone: SimulatedMicrophone | None = None
         self._speaking = (
             asyncio.Lock()
@@ -341,14 +356,39 @@ class Session:
         """
         return self._order.at_once(lambda: self._driver.create_response(response or None))
 
-    def respond(self, instructions: str | None = None, **response: Any) -> Asked[None]:
+    @overload
+    def respond(
+        self,
+        instructions: str | None = None,
+        *,
+        conversation: Literal["none"],
+        timeout_s: float = 60.0,
+        **response: Any,
+    ) -> Asked[Reply]: ...
+    @overload
+    def respond(self, instructions: str | None = None, **response: Any) -> Asked[None]: ...
+    def respond(self, instructions: str | None = None, **response: Any) -> Asked[Any]:
         """Has the agent say something of its own: by these instructions, which count once.
 
-        ``response`` are further fields, as on the wire (``output_modalities``, ``metadata``…).
+        ``response`` are further fields, as on the wire (``output_modalities``, ``metadata``…). With
+        ``conversation="none"`` it stays apart from the conversation, and awaiting it gives what it
+        came to: ``(await session.respond("Sum up.", conversation="none")).text``.
+
+        Raises:
+            ServerError: a response apart was refused, or not done within ``timeout_s`` (60).
         """
         if instructions is not None:
             response["instructions"] = instructions
-        return self.create_response(**response)
+        if response.get("conversation") != "none":
+            return self.create_response(**response)
+        timeout_s = response.pop("timeout_s", 60.0)
+
+        async def apart(turn: Turn) -> Reply:
+            await turn.come()
+            self._driver.check_open()
+            return await reply_apart(self._driver, response, timeout_s / self.pace, turn.begun)
+
+        return self._order.start(apart, lasts=True)
 
     def hang_up(self, after: Literal["playback", "now"] = "playback") -> None:
         """Ends the session soon; a function that the model calls may do so, on any thread.

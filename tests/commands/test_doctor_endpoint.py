@@ -9,14 +9,14 @@ import pytest
 
 import realtime_nb as rt
 from realtime_nb.commands import cli
-from realtime_nb.commands.doctor_endpoint import Finding, examine
+from realtime_nb.commands.doctor_endpoint import ServerCheck, examine
 from realtime_nb.local.llm import ScriptedLLM
 from realtime_nb.session.profiles import PROFILES
 from realtime_nb.testing import VendorServer, run_on_virtual_clock
 
 
-def found_of(name: str, *ignored: str) -> dict[str, Finding]:
-    async def asked() -> list[Finding]:
+def found_of(name: str, *ignored: str) -> dict[str, ServerCheck]:
+    async def asked() -> list[ServerCheck]:
         async with VendorServer(name, ScriptedLLM(["Ready."]), ignored=ignored) as server:
             url = "wss://mine.openai.azure.com/openai/v1/realtime"
             endpoint = rt.Endpoint.named(name, url, model="m", api_key="a-key")
