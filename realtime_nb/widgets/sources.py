@@ -86,10 +86,10 @@ def find_source(given: object, view: str, needs: str, besides: str = "") -> Sour
     """
     if isinstance(given, str | os.PathLike):
         return Source(recording=_load(Path(given)))
-    if _has(given, "session", "conversation", "recording"):
-        return _of_agent(given, view, needs)
     if _has(given, "conversation", "observe"):
         return _of_session(given)
+    if _has(given, "session", "conversation", "recording"):
+        return _of_agent(given, view, needs)
     if _has(given, needs):
         return Source(recording=given)
     raise ConfigurationError(

@@ -25,9 +25,19 @@ Headers = dict[str, str]
 TOKEN = {"Authorization": "Bearer a-token"}
 
 
+others: set[threading.Thread] = set()
+"""Threads of tests before this one: those of engines without a server end with the process."""
+
+
+@pytest.fixture(autouse=True)
+def _no_others() -> None:
+    others.clear()
+    others.update(threading.enumerate())
+
+
 def engine_threads() -> list[str]:
-    names = [t.name for t in threading.enumerate() if t.name.startswith("realtime_nb-")]
-    return [name for name in names if name != "realtime_nb-io"]  # which the process keeps
+    own = [thread.name for thread in threading.enumerate() if thread not in others]
+    return [name for name in own if name.startswith("realtime_nb-") and name != "realtime_nb-io"]
 
 
 # --- Entering ---
