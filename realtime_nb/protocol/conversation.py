@@ -494,7 +494,7 @@ class Conversation:
         raw = event.response
         response = self._response(str(raw.get("id", "")))
         response.status = str(raw.get("status", response.status))
-        if isinstance(event, ev.ResponseDone) and response.active:
+        if isinstance(event, ev.ResponseDone) and raw.get("status") is None:
             response.status = "completed"  # of a server that does not say how it ended
         if not response.active and response.id in self.running:
             self.running.remove(response.id)
