@@ -494,8 +494,8 @@ class Conversation:
         raw = event.response
         response = self._response(str(raw.get("id", "")))
         response.status = str(raw.get("status", response.status))
-        if isinstance(event, ev.ResponseDone) and raw.get("status") is None:
-            response.status = "completed"  # of a server that does not say how it ended
+        if isinstance(event, ev.ResponseDone) and response.active:  # it does not say how it ended
+            response.status = "completed" if raw.get("status") is None else "incomplete"
         if not response.active and response.id in self.running:
             self.running.remove(response.id)
         response.metadata = object_of(raw, "metadata") or response.metadata

@@ -429,7 +429,7 @@ STARTED = (0.0, "started", 2.0)
         ([STARTED, (500.0, "flushed", 2.5)], "completed", "One two", "length"),
         ([STARTED, (500.0, "flushed", 2.5)], "cancelled", "One two", "interleaved"),
         ([STARTED, (1_000.0, "flushed", 3.0)], "cancelled", "One two three four.", "interleaved"),
-        ([STARTED, (500.0, "flushed", 2.5)], "in_progress", None, None),
+        ([STARTED, (500.0, "flushed", 2.5)], "in_progress", "One two", "interleaved"),
         ([STARTED, (math.nan, "flushed", 2.5)], "completed", None, None),
     ],
 )

@@ -118,15 +118,17 @@ def test_a_deleted_message_does_not_come_back(client: Client) -> None:
     assert client.conversation.order == []
 
 
-@pytest.mark.parametrize("status", [None, "in_progress"])
+@pytest.mark.parametrize(
+    ("status", "taken_as"), [(None, "completed"), ("in_progress", "incomplete")]
+)
 def test_a_response_is_over_when_it_is_done_whatever_its_status(
-    client: Client, status: str | None
+    client: Client, status: str | None, taken_as: str
 ) -> None:
     client.response_begins("r")
     fields = {} if status is None else {"status": status}
     client.hears("response.done", response={"id": "r", **fields})
     assert client.conversation.active_response is None
-    assert client.conversation.responses["r"].status == "completed"
+    assert client.conversation.responses["r"].status == taken_as
     assert not client.busy
 
 
