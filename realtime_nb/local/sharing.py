@@ -25,7 +25,7 @@ FIRST_S = 0.025
 ROUND_S = 0.005
 """In one round of the loop, how much is worked by connections that don't stand in line."""
 
-MEMORY_BYTES = 128 * 1024 * 1024
+MEMORY_BYTES = 96 * 1024 * 1024
 """What all connections together may hold: audio, messages, whatever waits."""
 
 LONG_MESSAGES = 2

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from realtime_nb.analysis.what_if.taken_turns import taken_turns
 from realtime_nb.audio.files import load_audio
 from realtime_nb.audio.frame_detector import FrameDetector
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, pcm_from_samples
 from realtime_nb.audio.silero import SileroVAD
 from realtime_nb.audio.speech_ends import SpeechListener
 from realtime_nb.audio.speech_engines import FRAME_SAMPLES, VAD_SAMPLE_RATE, SpeechEngine
-from realtime_nb.audio.vad import sweep_turns
 from realtime_nb.commands.bench.engine_accuracy import measure_accuracy, print_accuracy
 from realtime_nb.commands.bench.engine_speed import measure_speed, print_speed
 from realtime_nb.commands.bench.scenes import Scene, cut_words, scene
@@ -112,7 +112,7 @@ def run(
         for silence in range(100, 1_100, 100)
     ]
     hour = np.resize(probabilities[0], _SWEPT_S * VAD_SAMPLE_RATE // FRAME_SAMPLES)
-    sweep_s = _seconds(lambda: sweep_turns(hour, settings))
+    sweep_s = _seconds(lambda: taken_turns(hour, settings))  # as rt.sweep does
     pass_s = seconds[0] * len(hour) / len(probabilities[0])
     figures: dict[str, float | None] = {
         "audio_s": len(samples) / VAD_SAMPLE_RATE,
