@@ -5,7 +5,9 @@ comes before the sentence's is a cut-off; what passes from the end of the voice 
 turn is the wait. Both are told in audio time: what a model takes is hidden by the silence before
 its answer counts.
 
-No setting was fitted to these voices: 0.5 is the model's own limit, 0.7 and 0.35 lie beside it.
+The limits of eagerness were not fitted here: 0.5 is the model's own, 0.7 and 0.35 come from an
+earlier trial on recorded prompts, which may have been of the reported voice. So it is not known to
+be held out.
 """
 
 from __future__ import annotations
