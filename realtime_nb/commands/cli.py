@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext, redirect_stdout
@@ -19,6 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from realtime_nb.commands.options import AsJson, Channel, RawRate, print_json
+from realtime_nb.commands.serve import serve
 from realtime_nb.errors import (
     AudioError,
     ConfigurationError,
@@ -28,14 +29,12 @@ from realtime_nb.errors import (
     RecordingError,
     ToolError,
 )
-from realtime_nb.protocol.plain_json import json_text
 from realtime_nb.protocol.turn_detection import CLIENT_SILENCE_MS
 from realtime_nb.protocol.turns import TurnSettings
 
 if TYPE_CHECKING:
     from realtime_nb.commands.talk import TalkResult, TalkTurn
     from realtime_nb.commands.vad import FoundSpeech
-    from realtime_nb.local.server import LocalServer
     from realtime_nb.protocol.turns import SpeechSpan
     from realtime_nb.tools import Tool
 
@@ -65,23 +64,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
-RawRate = Annotated[
-    int | None,
-    typer.Option(
-        "--raw-rate",
-        min=1,
-        help="Sample rate of headerless files. [default: 24000; 8000 of .ulaw, .alaw, .sln]",
-    ),
-]
-Channel = Annotated[
-    str | None,
-    typer.Option(
-        help="Of files with several: a number from 0, left, right or mix. "
-        "[default: the first that is not silent]"
-    ),
-]
 
 
 def run() -> None:
@@ -134,10 +116,6 @@ def _is_unauthorised(error: Exception) -> bool:
 
 def _complain(message: str) -> None:
     print(f"{PROGRAM}: {' '.join(message.split())}", file=sys.stderr)
-
-
-def _print_json(value: object) -> None:
-    print(json_text(value), flush=True)
 
 
 def _version(wanted: bool) -> None:
@@ -261,7 +239,7 @@ def talk(
     finally:
         lines.end()
     if as_json:
-        _print_json(result.to_dict())
+        print_json(result.to_dict())
     else:
         _print_result(result, local=endpoint == "local")
     if not result.complete:
@@ -323,91 +301,7 @@ def _latency(turn: TalkTurn) -> str:
     return f"{turn.latency_ms:.0f} ms"
 
 
-# --- serve ----------------------------------------------------------------------------------------
-
-
-class Hearing(StrEnum):
-    """Speech-to-text engines of the local server."""
-
-    MOONSHINE = "moonshine"
-    WHISPER = "whisper"
-
-
-class Dialect(StrEnum):
-    """What clients of the local server speak that don't ask for the beta."""
-
-    GA = "ga"
-    AUTO = "auto"
-
-
-@app.command()
-def serve(
-    port: Annotated[int, typer.Option(help="0 picks a free one.")] = 0,
-    token: Annotated[
-        str | None, typer.Option(help="What clients must give as key; made up if left out.")
-    ] = None,
-    stt: Annotated[Hearing, typer.Option(help="Speech to text.")] = Hearing.MOONSHINE,
-    llm_url: Annotated[
-        str | None,
-        typer.Option(help="OpenAI-compatible endpoint to think with, such as Ollama's."),
-    ] = None,
-    llm_model: Annotated[str | None, typer.Option(help="Model at --llm-url.")] = None,
-    session_minutes: Annotated[
-        float, typer.Option(help="A session that lasts longer is closed.")
-    ] = 60.0,
-    dialect: Annotated[
-        Dialect,
-        typer.Option(help="ga refuses beta events as OpenAI does; auto answers them in beta."),
-    ] = Dialect.GA,
-    strict_ga: Annotated[
-        bool, typer.Option("--strict-ga", help="Refuse clients of the beta, as OpenAI does.")
-    ] = False,
-    allow_origin: Annotated[
-        list[str] | None,
-        typer.Option(help="Origin of a web page that may connect; may be given several times."),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Runs the local Realtime server until Ctrl-C or SIGTERM.
-
-    With --json, one line tells when it is ready: {"url", "token", "pid"}.
-    """
-    if (llm_url is None) != (llm_model is None):
-        raise ConfigurationError("--llm-url and --llm-model go together; give both.")
-    llm = None
-    if llm_url is not None and llm_model is not None:
-        from realtime_nb.local.chat import ChatLLM
-
-        llm = ChatLLM(llm_url, llm_model)
-    from realtime_nb.local.server import serve as local_server
-
-    server = local_server(
-        port,
-        token,
-        stt=stt.value,
-        llm=llm,
-        session_minutes=session_minutes,
-        dialect=dialect.value,
-        strict_ga=strict_ga,
-        allow_origins=allow_origin or (),
-    )
-    asyncio.run(_serve(server, as_json))
-
-
-async def _serve(made: LocalServer, as_json: bool) -> None:
-    stop = asyncio.Event()
-    if os.name == "posix":
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
-    async with made as server:
-        if stop.is_set():
-            return
-        if as_json:
-            _print_json({"url": server.url, "token": server.token, "pid": os.getpid()})
-        else:
-            print(f"url    {server.url}\ntoken  {server.token}\nCtrl-C ends it.", flush=True)
-        await stop.wait()
+app.command()(serve)
 
 
 # --- vad ------------------------------------------------------------------------------------------
@@ -457,7 +351,7 @@ def vad(
     if plot is not None:
         write_picture(plot, audio, settings, engine, raw_rate, channel)
     if as_json:
-        _print_json(found if plot is None else {**found, "plot": str(plot)})
+        print_json(found if plot is None else {**found, "plot": str(plot)})
     elif plot is not None:
         print(plot)
 
@@ -554,7 +448,7 @@ def doctor(
     known = endpoint and (resolve(endpoint, api_key=api_key) or endpoint)
     report = examine(known) if known else examine()
     if as_json:
-        _print_json(report.to_dict())
+        print_json(report.to_dict())
     else:
         from rich.console import Console
 
@@ -596,4 +490,4 @@ def bench(
         for name in wanted:
             figures[name] = import_module(f"realtime_nb.commands.bench.{name}").run()
     if as_json:
-        _print_json(figures)
+        print_json(figures)

@@ -1,0 +1,102 @@
+"""The command ``serve``: the local Realtime server until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from realtime_nb.commands.options import AsJson, print_json
+from realtime_nb.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from realtime_nb.local.server import LocalServer
+
+__all__ = ["serve"]
+
+
+class Hearing(StrEnum):
+    """Speech-to-text engines of the local server."""
+
+    MOONSHINE = "moonshine"
+    WHISPER = "whisper"
+
+
+class Dialect(StrEnum):
+    """What clients of the local server speak that don't ask for the beta."""
+
+    GA = "ga"
+    AUTO = "auto"
+
+
+def serve(
+    port: Annotated[int, typer.Option(help="0 picks a free one.")] = 0,
+    token: Annotated[
+        str | None, typer.Option(help="What clients must give as key; made up if left out.")
+    ] = None,
+    stt: Annotated[Hearing, typer.Option(help="Speech to text.")] = Hearing.MOONSHINE,
+    llm_url: Annotated[
+        str | None,
+        typer.Option(help="OpenAI-compatible endpoint to think with, such as Ollama's."),
+    ] = None,
+    llm_model: Annotated[str | None, typer.Option(help="Model at --llm-url.")] = None,
+    session_minutes: Annotated[
+        float, typer.Option(help="A session that lasts longer is closed.")
+    ] = 60.0,
+    dialect: Annotated[
+        Dialect,
+        typer.Option(help="ga refuses beta events as OpenAI does; auto answers them in beta."),
+    ] = Dialect.GA,
+    strict_ga: Annotated[
+        bool, typer.Option("--strict-ga", help="Refuse clients of the beta, as OpenAI does.")
+    ] = False,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="Origin of a web page that may connect; may be given several times."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Runs the local Realtime server until Ctrl-C or SIGTERM.
+
+    With --json, one line tells when it is ready: {"url", "token", "pid"}.
+    """
+    if (llm_url is None) != (llm_model is None):
+        raise ConfigurationError("--llm-url and --llm-model go together; give both.")
+    llm = None
+    if llm_url is not None and llm_model is not None:
+        from realtime_nb.local.chat import ChatLLM
+
+        llm = ChatLLM(llm_url, llm_model)
+    from realtime_nb.local.server import serve as local_server
+
+    server = local_server(
+        port,
+        token,
+        stt=stt.value,
+        llm=llm,
+        session_minutes=session_minutes,
+        dialect=dialect.value,
+        strict_ga=strict_ga,
+        allow_origins=allow_origin or (),
+    )
+    asyncio.run(_serve(server, as_json))
+
+
+async def _serve(made: LocalServer, as_json: bool) -> None:
+    stop = asyncio.Event()
+    if os.name == "posix":
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+    async with made as server:
+        if stop.is_set():
+            return
+        if as_json:
+            print_json({"url": server.url, "token": server.token, "pid": os.getpid()})
+        else:
+            print(f"url    {server.url}\ntoken  {server.token}\nCtrl-C ends it.", flush=True)
+        await stop.wait()

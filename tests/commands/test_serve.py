@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from realtime_nb.commands import cli
+from tests.paths import DATA
+
+CLUBS = str(DATA / "cards_001.wav")
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nothing that a command writes may land in the repository; no key of this machine is used."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("OPENAI_API_KEY", cli.TOKEN_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def _refused(capsys: Capture, *arguments: str) -> tuple[int, str]:
+    """Runs a command that must fail with one line and leave nothing; returns code and line."""
+    before = sorted(Path.cwd().rglob("*"))
+    code = cli.main(arguments)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert re.fullmatch(r"realtime-nb: .+\n", printed.err)
+    assert sorted(Path.cwd().rglob("*")) == before
+    return code, printed.err
+
+
+@contextmanager
+def _serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "realtime_nb", "serve", "--json", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process:
+        try:
+            yield process, json.loads(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def _ended(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str, str]:
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    return process.returncode, out, err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_serve_talk_and_stop(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    with _serving("--token", "sesame") as (process, ready):
+        assert ready == {"url": ready["url"], "token": "sesame", "pid": process.pid}
+        arguments = ("talk", CLUBS, "--endpoint", ready["url"])
+
+        for key, words in ((["--api-key", "wrong"], "Incorrect API key"), ([], "authentication")):
+            assert cli.main([*arguments, *key]) == 1
+            printed = capsys.readouterr()
+            assert re.fullmatch(rf"realtime-nb: .*{words}.*--api-key.*\n", printed.err)
+            assert cli.TOKEN_VARIABLE in printed.err
+            assert printed.out == ""
+        assert not Path("recordings").exists()  # nothing is kept of sessions that never began
+        port = ready["url"].split(":")[2].split("/")[0]
+        code, line = _refused(capsys, "serve", "--port", port)
+        assert code == 2 and f"Port {port} can't be used" in line
+
+        monkeypatch.setenv(cli.TOKEN_VARIABLE, "sesame")
+        assert cli.main([*arguments, "--json"]) == 0
+        (turn,) = json.loads(capsys.readouterr().out.splitlines()[-1])["turns"]
+        # The silence window is a part of it.
+        assert 224 < turn["latency_ms"] < 5_000
+        assert turn["latency_note"] is None
+
+        assert _ended(process, signal.SIGTERM) == (0, "", "")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_serve_ends_by_ctrl_c_with_clients_connected() -> None:
+    from websockets.sync.client import connect
+
+    with _serving("--strict-ga") as (process, ready):
+        assert len(ready["token"]) > 20
+        headers = {"Authorization": f"Bearer {ready['token']}"}
+        beta = {**headers, "OpenAI-Beta": "realtime=v1"}
+        with connect(f"{ready['url']}?model=local", additional_headers=beta) as refused:
+            assert "beta_api_shape_disabled" in str(refused.recv())
+        with connect(f"{ready['url']}?model=local", additional_headers=headers) as client:
+            assert json.loads(client.recv())["type"] == "session.created"
+            began = time.monotonic()
+            assert _ended(process, signal.SIGINT) == (0, "", "")
+            assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--port", "99999"), "port is 99999"),
+        (("--port", "web"), "--port"),
+        (("--stt", "ears"), "'ears'"),
+        (("--llm-url", "http://127.0.0.1:1/v1"), "--llm-model"),
+        (("--llm-model", "qwen3"), "--llm-url"),
+        (("--llm-url", "ftp://x", "--llm-model", "y"), "http://"),
+        (("--session-minutes", "0"), "session_minutes"),
+        (("--dialect", "esperanto"), "esperanto"),
+    ],
+)
+def test_serve_settings_that_cant_be(capsys: Capture, options: tuple[str, ...], words: str) -> None:
+    code, line = _refused(capsys, "serve", *options)
+    assert code == 2
+    assert words in line
