@@ -334,8 +334,11 @@ def _cut_off(conversation: _Folded) -> list[str]:
 
 def _place_taken_turns(conversation: _Folded) -> None:
     """Has turns of the user that the server had begun to take be in the conversation: it will not
-    come to say so."""
-    last = conversation.audio.speech[-1] if conversation.audio.speech else None
+    come to say so. What the end of an earlier connection cut short is none of them."""
+    audio = conversation.audio
+    last = audio.speech[-1] if audio.speech else None
+    if last is not None and last.audio_start_ms < audio.connection_ms:
+        last = None
     taken = [item.id for item in conversation.items.values() if item.committed_s is not None]
     if last is not None and last.audio_end_ms is not None and last.item_id not in taken:
         taken.append(last.item_id)

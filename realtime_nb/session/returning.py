@@ -232,13 +232,13 @@ class Returning:
         """
         broken_off = self._broken_off = asyncio.get_running_loop().create_future()
         # It waits for the greeting before anything is read: that may have come with the upgrade.
-        work = asyncio.create_task(self._restore())
+        work = asyncio.create_task(self._restore(broken_off))
         self._session.attach(transport)
         try:
             await asyncio.wait([work, broken_off], return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
                 raise broken_off.result()
-            work.result()
+            work.result()  # which looked for itself whether it is lost again
         except BaseException:
             connection = self._session.detach()
             if connection is not None:
@@ -249,11 +249,13 @@ class Returning:
         finally:
             self._broken_off = None
 
-    async def _restore(self) -> None:
+    async def _restore(self, broken_off: asyncio.Future[SessionClosedError]) -> None:
         session = self._session
         await session.greeted()
         items, summary = self._history()
         await session.restore_settings(summary)
+        if broken_off.done():  # in the moment in which the settings were confirmed
+            raise broken_off.result()
         self._broken_off = None  # lost from here on, it is lost once more
         cut_off = session.conversation.reconnections[-1].user_cut_off
         session.resume(items, self._policy.spoken if cut_off else None)

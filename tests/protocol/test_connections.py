@@ -152,3 +152,18 @@ def test_a_report_of_a_gap_that_nobody_told_of_changes_nothing() -> None:
 
 def test_reports_are_events_by_name() -> None:
     assert ConnectionReport("given_up", 1.0).type == "connection.given_up"
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_what_the_first_loss_cut_short_is_no_turn_at_the_second(ended: bool) -> None:
+    conversation = said()
+    for event in appends(silence(1_000)):
+        conversation.apply(ev.parse_client(event), 1.0)
+    conversation.apply(ev.SpeechStarted(item_id="spoken", audio_start_ms=100), 1.1)
+    if ended:
+        conversation.apply(ev.SpeechStopped(item_id="spoken", audio_end_ms=900), 1.9)
+    lose(conversation)
+    assert conversation.order == (["spoken"] if ended else [])
+    lose(conversation)
+    assert conversation.order == (["spoken"] if ended else [])
+    assert [gap.user_cut_off for gap in conversation.reconnections] == [not ended, False]
