@@ -54,6 +54,7 @@ _HOMES = {
     "Recordings": "recordings.collection",
     "load": "recordings.recording",
     "read_labels": "recordings.label_files",
+    "samples": "recordings.samples",
     "replay": "recordings.replay",
     "verify": "recordings.verify",
     "plot_vad": "plots.vad",
@@ -126,6 +127,7 @@ __all__ = [
     "plot_vad",
     "read_labels",
     "replay",
+    "samples",
     "serve",
     "sweep",
     "testing",
@@ -163,6 +165,7 @@ if TYPE_CHECKING:
     from realtime_nb.recordings.label_files import read_labels
     from realtime_nb.recordings.recording import Recording, load
     from realtime_nb.recordings.replay import replay
+    from realtime_nb.recordings.samples import samples
     from realtime_nb.recordings.sweeping import sweep
     from realtime_nb.recordings.verify import verify
     from realtime_nb.session.client_secret import EphemeralKey, client_secret
