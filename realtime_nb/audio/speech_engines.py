@@ -7,16 +7,11 @@ Engines of this package keep their names.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from difflib import get_close_matches
-from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from importlib.util import find_spec
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from realtime_nb.audio.named_engines import EngineNames, Shipped, refuse_without
 from realtime_nb.audio.pcm import Samples
 from realtime_nb.errors import ConfigurationError
 
@@ -27,6 +22,7 @@ __all__ = [
     "CheckedEngine",
     "EnergyVAD",
     "SpeechEngine",
+    "checked_engine",
     "engine_names",
     "speech_engine",
 ]
@@ -76,88 +72,23 @@ class EnergyVAD:
         """Forgets nothing: there is nothing to forget."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Shipped:
-    """Where an engine of this package is, and the module that it needs from elsewhere."""
-
-    place: str
-    needs: str | None = None
-
-
-_SHIPPED = {
-    "silero": _Shipped("realtime_nb.audio.silero:SileroVAD"),
-    "earshot": _Shipped("realtime_nb.audio.short_frame_engines:EarshotVAD", "earshot"),
-    "webrtc": _Shipped("realtime_nb.audio.short_frame_engines:WebRtcVAD", "webrtcvad"),
-    "energy": _Shipped("realtime_nb.audio.speech_engines:EnergyVAD"),
-}
-
-
 def engine_names() -> list[str]:
     """Returns the names of the engines that can be used here, the default first."""
-    shipped = [name for name, one in _SHIPPED.items() if not one.needs or find_spec(one.needs)]
-    brought = {point.name for point in entry_points(group=ENTRY_POINTS)}
-    return shipped + sorted(brought - _SHIPPED.keys())
+    return list(_ENGINES)
 
 
-def speech_engine(name: str = "silero") -> SpeechEngine:
+def speech_engine(name: str = "silero", option: str = "engine") -> SpeechEngine:
     """Makes an engine by name, for one stream.
 
     Args:
         name: ``"silero"``; ``"earshot"`` or ``"webrtc"``, which the extra ``[vad]`` brings;
             ``"energy"`` for contrast; or one that an installed package brings.
+        option: what an error calls it.
 
     Raises:
         ConfigurationError: There is no engine of that name, or it can't be used here.
     """
-    if shipped := _SHIPPED.get(name) if isinstance(name, str) else None:
-        if shipped.needs and not find_spec(shipped.needs):
-            raise ConfigurationError(
-                f"engine is {name!r}, which needs the package {shipped.needs}, and that is not "
-                f"installed. Run: pip install 'realtime_nb[vad]'. "
-                f"Until then there are {', '.join(engine_names())}."
-            )
-        module, _, made_by = shipped.place.partition(":")
-        engine: SpeechEngine = getattr(import_module(module), made_by)()
-        return engine
-    points = [point for point in entry_points(group=ENTRY_POINTS) if point.name == name]
-    if not points:
-        raise ConfigurationError(_unknown(name))
-    if len({point.value for point in points}) > 1:
-        raise ConfigurationError(
-            f"engine is {name!r}, which several packages bring: "
-            f"{', '.join(sorted(_told(point) for point in points))}. Uninstall all but one."
-        )
-    return _brought(points[0])
-
-
-def _unknown(name: object) -> str:
-    names = engine_names()
-    near = get_close_matches(str(name), [*names, *_SHIPPED], 1, 0.6)
-    nearest = f" Did you mean {near[0]!r}?" if near else ""
-    return f"Unknown engine {name!r}; choose from {', '.join(names)}.{nearest}"
-
-
-def _told(point: EntryPoint) -> str:
-    return f"{point.value} of {point.dist.name if point.dist else 'an unnamed package'}"
-
-
-def _brought(point: EntryPoint) -> SpeechEngine:
-    """Makes an engine of another package, whatever that does."""
-    try:
-        make: Callable[[], SpeechEngine] = point.load()
-        engine = make()
-    except Exception as error:
-        raise ConfigurationError(
-            f"engine is {point.name!r}, and {_told(point)} could not be made: "
-            f"{type(error).__name__}: {error}. Update that package or uninstall it."
-        ) from error
-    for method in ("probabilities", "reset"):
-        if not callable(getattr(engine, method, None)):
-            raise ConfigurationError(
-                f"engine is {point.name!r}, and what {_told(point)} makes has no method "
-                f"{method}(); an engine has probabilities(samples) and reset()."
-            )
-    return CheckedEngine(engine, point.name)
+    return _ENGINES.make(name, option)
 
 
 class CheckedEngine:
@@ -190,3 +121,35 @@ class CheckedEngine:
     def reset(self) -> None:
         """Implements `SpeechEngine`."""
         self._engine.reset()
+
+
+def checked_engine(engine: Any, subject: str, name: str) -> SpeechEngine:
+    """Returns what another package made as an engine whose answers are looked at.
+
+    Args:
+        subject: how to speak of it in an error.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    has = "an engine has probabilities(samples) and reset()"
+    refuse_without(engine, subject, ("probabilities", "reset"), has)
+    return CheckedEngine(engine, name)
+
+
+def _of_extra(made_by: str, needs: str) -> Shipped:
+    place = f"realtime_nb.audio.short_frame_engines:{made_by}"
+    return Shipped(place, (needs,), install=(needs, "pip install 'realtime_nb[vad]'"))
+
+
+_ENGINES = EngineNames(
+    "engine",
+    ENTRY_POINTS,
+    {
+        "silero": Shipped("realtime_nb.audio.silero:SileroVAD"),
+        "earshot": _of_extra("EarshotVAD", "earshot"),
+        "webrtc": _of_extra("WebRtcVAD", "webrtcvad"),
+        "energy": Shipped("realtime_nb.audio.speech_engines:EnergyVAD"),
+    },
+    checked_engine,
+)

@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from realtime_nb.audio import named_engines, speech_engines, vad
 from realtime_nb.audio import pcm as audio
-from realtime_nb.audio import speech_engines, vad
 from realtime_nb.audio.frame_detector import FrameDetector, speech_probabilities
 from realtime_nb.audio.silero import SileroVAD
 from realtime_nb.audio.speech_engines import FRAME_SAMPLES, EnergyVAD, engine_names, speech_engine
 from realtime_nb.errors import ConfigurationError
 from tests.audio.clips import noise
 from tests.paths import ROOT
+from tests.plug_ins import PlugIns
 
 
 def test_loudness_as_contrast() -> None:
@@ -42,7 +43,7 @@ def test_engines_by_name() -> None:
 
 @pytest.mark.parametrize("name", ["earshot", "webrtc"])
 def test_one_that_is_not_installed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speech_engines, "find_spec", lambda module: None)
+    monkeypatch.setattr(named_engines, "find_spec", lambda module: None)
     with pytest.raises(ConfigurationError, match=r"not installed\. Run: pip install 'realtime_nb"):
         speech_engine(name)
     assert name not in engine_names()
@@ -80,18 +81,11 @@ def broken():
 @pytest.fixture
 def plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Installs packages: a module and the folder in which their entry points are."""
-    (tmp_path / "plugged_vad.py").write_text(PLUG_IN)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "plugged_vad", raising=False)
-
-    def install(package: str, **engines: str) -> None:
-        folder = tmp_path / f"{package}-1.0.dist-info"
-        folder.mkdir()
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-        rows = [f"{name} = {place}" for name, place in engines.items()]
-        (folder / "entry_points.txt").write_text("\n".join(["[realtime_nb.vad_engines]", *rows]))
-
-    return install
+    plug_ins = PlugIns(tmp_path, monkeypatch)
+    plug_ins.write("plugged_vad", PLUG_IN)
+    return lambda package, **engines: plug_ins.install(
+        package, {speech_engines.ENTRY_POINTS: engines}
+    )
 
 
 def test_the_page_on_engines_makes_one(
