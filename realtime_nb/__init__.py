@@ -48,6 +48,9 @@ _HOMES = {
     "connect": "session.connect",
     "Reconnect": "session.reconnecting",
     "tool": "tools",
+    "ChatLLM": "local.chat",
+    "HttpSTT": "local.http_stt",
+    "HttpTTS": "local.http_tts",
     "LocalServer": "local.server",
     "serve": "local.server",
     "Recording": "recordings.recording",
@@ -86,6 +89,7 @@ __all__ = [
     "AudioError",
     "BrowserAudioSettings",
     "CallInspector",
+    "ChatLLM",
     "ConfigurationError",
     "ConnectionFailedError",
     "Conversation",
@@ -94,6 +98,8 @@ __all__ = [
     "EphemeralKey",
     "EventInspector",
     "HostAudioSettings",
+    "HttpSTT",
+    "HttpTTS",
     "LocalServer",
     "MissingExtraError",
     "Price",
@@ -157,6 +163,9 @@ if TYPE_CHECKING:
         SessionClosedError,
         ToolError,
     )
+    from realtime_nb.local.chat import ChatLLM
+    from realtime_nb.local.http_stt import HttpSTT
+    from realtime_nb.local.http_tts import HttpTTS
     from realtime_nb.local.server import LocalServer, serve
     from realtime_nb.plots.vad import plot_vad
     from realtime_nb.protocol.conversation import Conversation

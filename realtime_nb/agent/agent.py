@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from inspect import signature
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from realtime_nb.agent.audio import AgentAudio, BrowserAudio, FileAudio, HostAudio
 from realtime_nb.agent.connection import AgentConnection
@@ -50,6 +50,9 @@ from realtime_nb.session.reconnecting import Reconnect
 from realtime_nb.session.session import Session
 from realtime_nb.tools import notebook_loop
 from realtime_nb.widgets.microphone import Microphone
+
+if TYPE_CHECKING:
+    from realtime_nb.local.registry import LLMChoice, STTChoice, TTSChoice, VADChoice
 
 __all__ = ["Agent"]
 
@@ -101,6 +104,7 @@ class Agent:
         tools: as for :func:`realtime_nb.connect`; one function may be given alone.
         record: folder for recordings; None records nothing.
         model, api_key, typing, greeting, reconnect: as for :func:`realtime_nb.connect`.
+        vad, stt, llm, tts: engines of the local server, as for :func:`realtime_nb.serve`.
         options: session settings (``instructions``, ``voice``, ``turn_detection``…). ``speed`` is
             that of the voice, 0.25 to 1.5: an agent itself talks at the pace of life.
 
@@ -123,6 +127,10 @@ class Agent:
         typing: Typing = "interrupts",
         greeting: Greeting | None = None,
         reconnect: bool | Reconnect = True,
+        vad: VADChoice | None = None,
+        stt: STTChoice | None = None,
+        llm: LLMChoice | None = None,
+        tts: TTSChoice | None = None,
         **options: Any,
     ) -> None:
         # What can't be meant is refused before anything is made that would stay.
@@ -139,6 +147,7 @@ class Agent:
             typing=typing,
             greeting=greeting,
             reconnect=reconnect,
+            engines={"vad": vad, "stt": stt, "llm": llm, "tts": tts},
         )
         source = audio_source(audio)
         self._closed = ""  # why

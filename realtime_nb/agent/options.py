@@ -138,6 +138,7 @@ class AgentOptions:
         push_to_talk: turns turn detection off.
         tools: one of them, or several.
         session: session settings.
+        engines: ``vad``, ``stt``, ``llm`` and ``tts``, as for :func:`realtime_nb.connect`.
         main_loop: the notebook's own, for ``main_thread`` tools; None where there is none.
         arguments: names that an agent takes beside ``session``, for who misspelt one.
 
@@ -165,6 +166,7 @@ class AgentOptions:
         typing: Typing = "interrupts",
         greeting: Greeting | None = None,
         reconnect: bool | Reconnect = True,
+        engines: Mapping[str, object] | None = None,
     ) -> None:
         _refuse_audio_settings(session)
         refuse_unknown(session, SESSION_OPTIONS, arguments)
@@ -187,6 +189,7 @@ class AgentOptions:
             "typing": typing,
             "greeting": greeting,
             "reconnect": reconnect,
+            **(engines or {}),
         }
         self.connecting(None)  # refuses what can't be meant
         found = resolve(endpoint, model, api_key)

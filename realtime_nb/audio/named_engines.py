@@ -67,14 +67,14 @@ class EngineNames(Generic[E]):
     ) -> None:
         self.option = option
         self.group = group
-        self._shipped = shipped
+        self.shipped = shipped
         self._checked = checked
 
     def __iter__(self) -> Iterator[str]:
         """Yields the names of those that can be used here, the default first."""
-        yield from (name for name, one in self._shipped.items() if one.usable)
+        yield from (name for name, one in self.shipped.items() if one.usable)
         brought = {point.name for point in entry_points(group=self.group)}
-        yield from sorted(brought - self._shipped.keys())
+        yield from sorted(brought - self.shipped.keys())
 
     def check(self, name: object, option: str = "") -> None:
         """Raises a ConfigurationError unless there is an engine of that name; makes none."""
@@ -93,7 +93,7 @@ class EngineNames(Generic[E]):
         option = option or self.option
         if name not in self._shipped_names():
             return self._brought(self._point(name, option), option)
-        one = self._shipped[str(name)]
+        one = self.shipped[str(name)]
         if one.install and not one.usable:
             package, line = one.install
             raise ConfigurationError(
@@ -105,7 +105,7 @@ class EngineNames(Generic[E]):
         return engine
 
     def _shipped_names(self) -> list[str]:
-        return list(self._shipped)  # unlike a dict, it can be asked for what has no hash
+        return list(self.shipped)  # unlike a dict, it can be asked for what has no hash
 
     def _point(self, name: object, option: str) -> EntryPoint:
         points = [point for point in entry_points(group=self.group) if point.name == name]
@@ -120,7 +120,7 @@ class EngineNames(Generic[E]):
 
     def _unknown(self, name: object, option: str) -> str:
         names = list(self)
-        near = get_close_matches(str(name).lower(), [*names, *self._shipped], 1, 0.6)
+        near = get_close_matches(str(name).lower(), [*names, *self.shipped], 1, 0.6)
         nearest = f" Did you mean {near[0]!r}?" if near else ""
         return f"Unknown {option} {name!r}; choose from {', '.join(names)}.{nearest}"
 

@@ -22,6 +22,7 @@ __all__ = [
     "CheckedEngine",
     "EnergyVAD",
     "SpeechEngine",
+    "check_engine_name",
     "checked_engine",
     "engine_names",
     "speech_engine",
@@ -75,6 +76,11 @@ class EnergyVAD:
 def engine_names() -> list[str]:
     """Returns the names of the engines that can be used here, the default first."""
     return list(_ENGINES)
+
+
+def check_engine_name(name: str, option: str = "engine") -> None:
+    """Raises a ConfigurationError where there is no engine of that name; makes none."""
+    _ENGINES.check(name, option)
 
 
 def speech_engine(name: str = "silero", option: str = "engine") -> SpeechEngine:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from realtime_nb.commands.options import AsJson, Channel, RawRate, print_json
+from realtime_nb.commands.options import AsJson, Channel, Llm, RawRate, Stt, Tts, print_json
 from realtime_nb.commands.serve import serve
 from realtime_nb.errors import (
     AudioError,
@@ -200,20 +200,24 @@ def talk(
     prefix_ms: Annotated[
         int | None, typer.Option(help="Audio kept from before the speech.")
     ] = None,
+    stt: Stt = None,
+    llm: Llm = None,
+    tts: Tts = None,
     raw_rate: RawRate = None,
     channel: Channel = None,
     as_json: AsJson = False,
 ) -> None:
     """Holds a conversation: speaks the files in turn, hears the answers, keeps the recording.
 
-    With --json, the last line is the result.
+    --stt, --llm and --tts are engines of the local server. With --json, the last line is the
+    result.
     """
     from realtime_nb.commands.live_lines import LiveLines
     from realtime_nb.commands.talk import TalkLine
     from realtime_nb.commands.talk import talk as hold
 
     options = _turn_detection(vad, threshold, silence_ms, prefix_ms)
-    options |= _given(instructions=instructions, voice=voice)
+    options |= _given(instructions=instructions, voice=voice, stt=stt, llm=llm, tts=tts)
     if "://" in endpoint:
         api_key = api_key or os.environ.get(TOKEN_VARIABLE)
     lines = LiveLines(sys.stdout)

@@ -8,7 +8,7 @@ import typer
 
 from realtime_nb.protocol.plain_json import json_text
 
-__all__ = ["AsJson", "Channel", "RawRate", "print_json"]
+__all__ = ["AsJson", "Channel", "Llm", "RawRate", "Stt", "Tts", "Vad", "print_json"]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
 RawRate = Annotated[
@@ -26,6 +26,21 @@ Channel = Annotated[
         "[default: the first that is not silent]"
     ),
 ]
+Vad = Annotated[
+    str | None,
+    typer.Option(help="What hears speech: silero, earshot, webrtc, energy. [default: silero]"),
+]
+Stt = Annotated[
+    str | None, typer.Option(help="Speech to text: moonshine, whisper. [default: moonshine]")
+]
+Llm = Annotated[
+    str | None,
+    typer.Option(
+        help="What answers: rules, smollm2, or rules+NAME, where the rules come before another "
+        "model. [default: rules]"
+    ),
+]
+Tts = Annotated[str | None, typer.Option(help="The voice: hibari, espeak. [default: hibari]")]
 
 
 def print_json(value: object) -> None:

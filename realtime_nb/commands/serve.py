@@ -5,25 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from realtime_nb.commands.options import AsJson, print_json
+from realtime_nb.commands.options import AsJson, Llm, Stt, Tts, Vad, print_json
 from realtime_nb.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from realtime_nb.local.llm import LLM
     from realtime_nb.local.server import LocalServer
 
 __all__ = ["serve"]
-
-
-class Hearing(StrEnum):
-    """Speech-to-text engines of the local server."""
-
-    MOONSHINE = "moonshine"
-    WHISPER = "whisper"
 
 
 class Dialect(StrEnum):
@@ -38,7 +33,10 @@ def serve(
     token: Annotated[
         str | None, typer.Option(help="What clients must give as key; made up if left out.")
     ] = None,
-    stt: Annotated[Hearing, typer.Option(help="Speech to text.")] = Hearing.MOONSHINE,
+    vad: Vad = None,
+    stt: Stt = None,
+    llm: Llm = None,
+    tts: Tts = None,
     llm_url: Annotated[
         str | None,
         typer.Option(help="OpenAI-compatible endpoint to think with, such as Ollama's."),
@@ -62,22 +60,26 @@ def serve(
 ) -> None:
     """Runs the local Realtime server until Ctrl-C or SIGTERM.
 
-    With --json, one line tells when it is ready: {"url", "token", "pid"}.
+    With --json, one line tells when it is ready: {"url", "token", "pid", "engines"}.
     """
     if (llm_url is None) != (llm_model is None):
         raise ConfigurationError("--llm-url and --llm-model go together; give both.")
-    llm = None
+    if llm is not None and llm_url is not None:
+        raise ConfigurationError("--llm and --llm-url name two models; give one of them.")
+    thinks: LLM | str | None = llm
     if llm_url is not None and llm_model is not None:
         from realtime_nb.local.chat import ChatLLM
 
-        llm = ChatLLM(llm_url, llm_model)
+        thinks = ChatLLM(llm_url, llm_model)
     from realtime_nb.local.server import serve as local_server
 
     server = local_server(
         port,
         token,
-        stt=stt.value,
-        llm=llm,
+        vad=vad,
+        stt=stt,
+        llm=thinks,
+        tts=tts,
         session_minutes=session_minutes,
         dialect=dialect.value,
         strict_ga=strict_ga,
@@ -96,7 +98,10 @@ async def _serve(made: LocalServer, as_json: bool) -> None:
         if stop.is_set():
             return
         if as_json:
-            print_json({"url": server.url, "token": server.token, "pid": os.getpid()})
+            ready = {"url": server.url, "token": server.token, "pid": os.getpid()}
+            print_json({**ready, "engines": server.engines.names})
         else:
-            print(f"url    {server.url}\ntoken  {server.token}\nCtrl-C ends it.", flush=True)
+            engines = ", ".join(f"{kind} {name}" for kind, name in server.engines.names.items())
+            print(f"url    {server.url}\ntoken  {server.token}\n{engines}\nCtrl-C ends it.")
+            sys.stdout.flush()
         await stop.wait()

@@ -20,10 +20,11 @@ from realtime_nb.audio.turn_model import NO_TURN_MODEL
 from realtime_nb.errors import RealtimeError
 from realtime_nb.local.client_socket import CLOSE_S, ClientSocket, Received
 from realtime_nb.local.engines import Backlog, Engines, patience
-from realtime_nb.local.hearing import hear
+from realtime_nb.local.hearing import heard
 from realtime_nb.local.messages import LongAppend
 from realtime_nb.local.sharing import LoopShare, Sharing
 from realtime_nb.local.speaking import SpeechPace, respond
+from realtime_nb.local.stt import WaitingSTT
 from realtime_nb.protocol.dialect import BETA_CLIENT
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.problems import Refused
@@ -62,6 +63,7 @@ JUDGING_S = 5.0
 """A turn model that takes longer than this has failed: the speaker is taken not to have finished.
 The client isn't listened to meanwhile."""
 
+_MOST_REASON_BYTES = 123
 _UNHEARD_PAUSE_BYTES = 16 * 1024 * 1024
 _JOB_BYTES = 64 * 1024  # what work that waits counts beyond its audio
 
@@ -137,6 +139,7 @@ class Connection:
         self._tasks: set[asyncio.Task[None]] = set()
         self._responses: dict[str, asyncio.Task[None]] = {}
         self._attempts: dict[str, int] = {}  # the latest transcription of each item that waits
+        self._asking: dict[str, asyncio.Task[None]] = {}  # by item, what another machine is asked
         self.core = ServerProtocol(
             model=model,
             new_id=new_id,
@@ -154,7 +157,7 @@ class Connection:
         minutes = self._session_s / 60
         expired = f"Your session hit the maximum duration of {minutes:g} minutes."
         expiry = asyncio.get_running_loop().call_later(self._session_s, self.finish, 1001, expired)
-        self.core.start()
+        self.core.start(self._engines.names)
         self._pump()
         ends: list[asyncio.Future[Any]] = [
             self._start(self._read()),
@@ -308,7 +311,8 @@ class Connection:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             logger.error("A session ends by a fault of the server", exc_info=error)
-            self.finish(1011, "The server failed; its log says why.")
+            ours = isinstance(error, RealtimeError)  # a speech detector that gives nonsense
+            self.finish(1011, _reason(error) if ours else "The server failed; its log says why.")
 
     def _start_transcription(self, job: Transcribe) -> None:
         size = len(job.audio) + _JOB_BYTES
@@ -316,19 +320,29 @@ class Connection:
         self._attempts[job.item_id] = job.attempt
         task = self._start(self._transcribe(job))
         task.add_done_callback(lambda _: self._unheard.remove(size))
+        if isinstance(self._engines.stt, WaitingSTT):
+            self._ask_once(job.item_id, task)
+
+    def _ask_once(self, item_id: str, task: asyncio.Task[None]) -> None:
+        """Stops what the task makes void; in a thread it could not be stopped."""
+        earlier, self._asking[item_id] = self._asking.get(item_id), task
+        if earlier is not None:
+            earlier.cancel()
+
+        def forget(_: asyncio.Task[None]) -> None:
+            if self._asking.get(item_id) is task:
+                del self._asking[item_id]
+
+        task.add_done_callback(forget)
 
     async def _transcribe(self, job: Transcribe) -> None:
         engines = self._engines
-        loop = asyncio.get_running_loop()
         try:
             async with self._hearing:
                 if self._attempts.get(job.item_id) != job.attempt:
                     return  # speech went on meanwhile, and the longer turn is to be heard
                 async with patience("speech recognition", engines.timeout_s):
-                    detector = engines.detector_for(job.audio_format)
-                    text = await loop.run_in_executor(
-                        engines.hearing, hear, job, engines.stt, detector
-                    )
+                    text = await heard(job, engines)
         except Exception as error:  # an engine may fail in any way; the session goes on
             logger.exception("Transcription of %s failed", job.item_id)
             self.core.receive_transcript_failure(job.item_id, job.attempt, _words(error))
@@ -384,6 +398,11 @@ def _pieces(message: Received) -> Iterator[str | bytes | JsonObject | Refused]:
         return
     for audio in message.audio:
         yield {**message.event, "audio": audio}
+
+
+def _reason(error: BaseException) -> str:
+    """Returns as much of an error as a CLOSE frame holds."""
+    return str(error).encode()[:_MOST_REASON_BYTES].decode(errors="ignore")
 
 
 def _words(error: Exception) -> str:

@@ -38,6 +38,8 @@ class Engines:
         turn_model: asked at pauses under ``semantic_vad``; None: that goes by the words.
         judging: the threads of ``turn_model``.
         timeout_s: an engine that gives nothing for so long has failed.
+        vad: what the speech detector is called.
+        made: those of them that were made for this server, by name, and end with it.
     """
 
     stt: STT
@@ -49,6 +51,14 @@ class Engines:
     turn_model: TurnModel | None = None
     judging: WorkThreads = field(default_factory=lambda: WorkThreads(2, "judging"), repr=False)
     timeout_s: float = 90.0
+    vad: str = ""
+    made: tuple[object, ...] = field(default=(), repr=False)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What each of them is called, as shown to people."""
+        names = {"vad": self.vad, "stt": self.stt.name, "llm": self.llm.name, "tts": self.tts.name}
+        return {kind: name for kind, name in names.items() if name}
 
 
 @asynccontextmanager

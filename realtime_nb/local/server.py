@@ -29,23 +29,18 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.typing import Subprotocol
 
-from realtime_nb.audio.frame_detector import FrameDetector
-from realtime_nb.audio.turn_model import turn_model
-from realtime_nb.errors import ConfigurationError, at_call
+from realtime_nb.errors import ConfigurationError, RealtimeError, at_call
 from realtime_nb.errors.option_names import takes_names
 from realtime_nb.errors.secret_shapes import note_keys
 from realtime_nb.local import admission, client_socket
 from realtime_nb.local.client_socket import CLOSE_S, ClientSocket
 from realtime_nb.local.connection import Connection, close_socket, cut, new_id
-from realtime_nb.local.engines import Engines
+from realtime_nb.local.engines import Engines, patience
 from realtime_nb.local.frames import MAX_MESSAGE_BYTES
-from realtime_nb.local.llm import LLM
+from realtime_nb.local.registry import LLMChoice, STTChoice, TTSChoice, VADChoice, engines_of
 from realtime_nb.local.rest import PATH, Rest
-from realtime_nb.local.rules import RuleLLM
 from realtime_nb.local.sharing import Sharing
 from realtime_nb.local.speaking import SpeechPace
-from realtime_nb.local.stt import STT, load_stt
-from realtime_nb.local.tts import TTS, load_tts
 from realtime_nb.protocol.dialect import BETA_OFF, is_beta_handshake
 from realtime_nb.protocol.problems import Problem
 
@@ -73,9 +68,10 @@ def serve(
     port: int = 0,
     token: str | None = None,
     *,
-    stt: STT | str = "moonshine",
-    llm: LLM | None = None,
-    tts: TTS | None = None,
+    vad: VADChoice | None = None,
+    stt: STTChoice | None = None,
+    llm: LLMChoice | None = None,
+    tts: TTSChoice | None = None,
     session_minutes: float = 60.0,
     max_connections: int | None = None,
     lead_ms: float = 1_000.0,
@@ -89,9 +85,17 @@ def serve(
     Args:
         port: 0 picks a free one; see :attr:`LocalServer.url`.
         token: what clients give as API key; None makes a fresh one.
-        stt: an engine or the name of a packaged one: ``moonshine`` or ``whisper``.
-        llm: what thinks of the answers; None: the rule-based stand-in, which says that it is one.
-        tts: the voice; None: the packaged one.
+        vad: hears whether somebody speaks: a name (``silero``, the default; ``earshot``,
+            ``webrtc``, ``energy``), or what makes an engine, for each session has its own.
+        stt: speech to text: a name (``moonshine``, the default; ``whisper``) or an engine, such as
+            ``rt.HttpSTT(…)``.
+        llm: what thinks of the answers: a name (``rules``, the default, a rule-based stand-in
+            which says that it is one; ``smollm2``; ``rules+smollm2``, where the rules do what they
+            can) or a model.
+        tts: the voice: a name (``hibari``, the default; ``espeak``) or an engine, such as
+            ``rt.HttpTTS(…)``. Installed packages may bring more names of all four
+            (``docs/engines.md``). What is made by name ends with the server; what is given is
+            yours, and is not closed.
         session_minutes: after that a session is closed with 1001, as the hosted service does.
         max_connections: more are refused; None: what this machine carries, as measured at the
             start (:attr:`LocalServer.capacity`).
@@ -130,13 +134,7 @@ def serve(
         raise ConfigurationError(f"strict_ga is {strict_ga!r}; give True or False.")
     if strict_ga and dialect == "auto":
         raise ConfigurationError("strict_ga refuses the beta that dialect='auto' serves; give one.")
-    engines = Engines(
-        stt=load_stt(stt) if isinstance(stt, str) else stt,
-        llm=llm or RuleLLM(),
-        tts=tts or load_tts(),
-        detector_for=lambda audio_format: FrameDetector(audio_format["type"]),
-        turn_model=turn_model(),
-    )
+    engines = engines_of(vad, stt, llm, tts)
     return LocalServer(
         engines,
         port=port,
@@ -191,7 +189,8 @@ class LocalServer:
 
     def __repr__(self) -> str:
         state = self.url if self._server is not None else "not running"
-        return f"<LocalServer {state}, {len(self._connections)} connections>"
+        names = ", ".join(f"{kind}={name}" for kind, name in self.engines.names.items())
+        return f"<LocalServer {state}, {len(self._connections)} connections; {names}>"
 
     @property
     def url(self) -> str:
@@ -293,8 +292,9 @@ class LocalServer:
         pools = (self.engines.hearing, self.engines.judging, self.engines.voicing)
         for pool in pools:
             pool.shutdown(wait=False, cancel_futures=True)
-        if isinstance(self.engines.llm, RuleLLM):
-            self.engines.llm.close()
+        for engine in self.engines.made:
+            if callable(close := getattr(engine, "close", None)):
+                close()
         loop = asyncio.get_running_loop()
         while any(pool.busy for pool in pools):
             if loop.time() > until_s:
@@ -306,20 +306,34 @@ class LocalServer:
         """Loads the models before anybody can connect, so that no first turn is slow."""
         loop = asyncio.get_running_loop()
         engines = self.engines
-        warm = [
-            loop.run_in_executor(executor, engine.warm_up)
-            for executor, engine in (
-                (engines.hearing, engines.stt),
-                (engines.judging, engines.turn_model),
-                (engines.voicing, engines.tts),
+        await asyncio.gather(
+            *(
+                loop.run_in_executor(executor, _warmed_up, what, engine)
+                for executor, what, engine in (
+                    (engines.hearing, "stt", engines.stt),
+                    (engines.judging, "llm", engines.llm),
+                    (engines.judging, "turn model", engines.turn_model),
+                    (engines.voicing, "tts", engines.tts),
+                )
+                if hasattr(engine, "warm_up")
             )
-            if engine is not None and hasattr(engine, "warm_up")
-        ]
-        await asyncio.gather(*warm)
+        )
         if self._max_connections is None:
-            self.capacity = await loop.run_in_executor(
-                engines.voicing, admission.measured_capacity, engines
-            )
+            self.capacity = await self._measured_capacity()
+
+    async def _measured_capacity(self) -> int | None:
+        """Returns how many conversations are carried; None where an engine doesn't let itself be
+        measured, which its first session will learn as well."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with patience("voice or the speech recognition", self.engines.timeout_s):
+                return await loop.run_in_executor(
+                    self.engines.voicing, admission.measured_capacity, self.engines
+                )
+        except Exception as error:
+            words = str(error) if isinstance(error, RealtimeError) else repr(error)
+            logger.warning("What this machine carries could not be measured. %s", words)
+            return None
 
     # --- who may come in ---
 
@@ -392,6 +406,19 @@ class LocalServer:
             await connection.serve()
         finally:
             self._connections.discard(connection)
+
+
+def _warmed_up(what: str, engine: Any) -> None:
+    try:
+        engine.warm_up()
+    except RealtimeError:
+        raise
+    except Exception as error:
+        name = getattr(engine, "name", type(engine).__name__)
+        raise ConfigurationError(
+            f"The {what} {name!r} could not be started: {type(error).__name__}: {error}. "
+            "Choose another one, or see to what it needs."
+        ) from error
 
 
 def _bound(port: int) -> socket.socket:

@@ -8,16 +8,16 @@ runs :func:`respond` stops all of them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from realtime_nb.audio.pcm import Resampler, encode
+from realtime_nb.local.answers import piece_of, stream_of
 from realtime_nb.local.engines import Engines, patience
 from realtime_nb.local.llm import LLM, Call, Request, Text
 from realtime_nb.local.sentences import SentenceStream
-from realtime_nb.local.tts import TTS
-from realtime_nb.protocol.audio_formats import format_of, wire_format
+from realtime_nb.local.voicing import voiced
+from realtime_nb.protocol.audio_formats import format_of
 from realtime_nb.protocol.server import Respond, ServerProtocol
 
 __all__ = ["SpeechPace", "respond"]
@@ -93,7 +93,7 @@ async def _thoughts(job: Respond, llm: LLM, timeout_s: float) -> AsyncGenerator[
         tool_choice=job.settings.tool_choice,
         max_output_tokens=job.settings.max_output_tokens,
     )
-    stream: AsyncIterator[Text | Call] = llm.reply(request)
+    stream = stream_of(llm, llm.reply(request))
     try:
         while True:
             async with patience("language model", timeout_s):
@@ -101,7 +101,7 @@ async def _thoughts(job: Respond, llm: LLM, timeout_s: float) -> AsyncGenerator[
                     piece = await anext(stream)
                 except StopAsyncIteration:
                     return
-            yield piece
+            yield piece_of(llm, piece)
     finally:
         if isinstance(stream, AsyncGenerator):
             await stream.aclose()
@@ -124,27 +124,20 @@ async def _write(job: Respond, sentences: _Sentences, engines: Engines) -> None:
 
 
 async def _speak(job: Respond, sentences: _Sentences, speech: _Speech, engines: Engines) -> None:
-    loop = asyncio.get_running_loop()
+    voice, format_type = job.settings.voice, job.settings.output_format["type"]
+    name = voice if isinstance(voice, str) else str(voice.get("id", "alloy"))
     while (sentence := await sentences.get()) is not None:
         if isinstance(sentence, Call):
             await speech.put(sentence)
             continue
-        async with patience("voice", engines.timeout_s):
-            audio = await loop.run_in_executor(engines.voicing, _voiced, sentence, job, engines.tts)
-        await speech.put(_Spoken(sentence, audio))
+        text = sentence
+        async with aclosing(voiced(sentence, name, job.speed, format_type, engines)) as pieces:
+            async for audio in pieces:
+                await speech.put(_Spoken(text, audio))
+                text = ""
+        if text:  # of which nothing can be said
+            await speech.put(_Spoken(text, b""))
     await speech.put(None)
-
-
-def _voiced(sentence: str, job: Respond, tts: TTS) -> bytes:
-    """Returns a sentence as speech in the response's output format. Blocks."""
-    voice = job.settings.voice
-    name = voice if isinstance(voice, str) else str(voice.get("id", "alloy"))
-    pcm = tts.speak(sentence, name, job.speed)
-    format_type = job.settings.output_format["type"]
-    wire_rate = wire_format(format_type).sample_rate
-    if tts.sample_rate != wire_rate:
-        pcm = Resampler(tts.sample_rate, wire_rate).process_pcm(pcm, last=True)
-    return encode(format_type, pcm)
 
 
 async def _send(

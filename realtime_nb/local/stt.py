@@ -13,7 +13,7 @@ import threading
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession
 
-__all__ = ["STT", "MoonshineSTT", "WhisperSTT", "load_stt"]
+__all__ = ["STT", "MoonshineSTT", "WaitingSTT", "WhisperSTT", "load_stt"]
 
 SAMPLE_RATE = 16_000
 MIN_SPEECH_S = 0.1
@@ -54,6 +54,18 @@ class STT(Protocol):
 
         Blocks, and is called in several threads at once.
         """
+        ...
+
+
+@runtime_checkable
+class WaitingSTT(STT, Protocol):
+    """An engine that waits for another machine rather than computes.
+
+    It is asked on the server's loop, and stopped at once when nobody needs the words any more.
+    """
+
+    async def transcribe_async(self, pcm: bytes, sample_rate: int) -> str:
+        """Does what :meth:`transcribe` does without blocking."""
         ...
 
 

@@ -6,14 +6,15 @@ the middle of a long piece of audio can't be stopped, and must not.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["WorkThreads"]
+__all__ = ["WorkThreads", "run_apart"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -98,3 +99,9 @@ class WorkThreads(Executor):
             self._changed.wait_for(lambda: self._waiting or self._closed)
             self._idle -= 1
             return self._waiting.popleft() if self._waiting else None
+
+
+def run_apart(work: Coroutine[Any, Any, T]) -> T:
+    """Returns what a coroutine returns, run on a loop of its own; blocks, also where one runs."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()

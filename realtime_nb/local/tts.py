@@ -11,7 +11,7 @@ import threading
 import unicodedata
 import zlib
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,9 +20,11 @@ from realtime_nb.errors import ConfigurationError, MissingExtraError
 from realtime_nb.local.spoken import MONTHS, WEEKDAYS, any_of
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from hibari import Hibari
 
-__all__ = ["MAX_SPEED", "MIN_SPEED", "TTS", "HibariTTS", "load_tts", "spoken_text"]
+__all__ = ["MAX_SPEED", "MIN_SPEED", "TTS", "HibariTTS", "WaitingTTS", "load_tts", "spoken_text"]
 
 MIN_SPEED, MAX_SPEED = 0.25, 1.5  # the range of the protocol's ``speed``
 
@@ -60,6 +62,19 @@ class TTS(Protocol):
 
         Blocks, and is called in several threads at once.
         """
+        ...
+
+
+@runtime_checkable
+class WaitingTTS(TTS, Protocol):
+    """An engine that waits for another machine rather than computes, or that speaks in pieces.
+
+    It is asked on the server's loop, and stopped at once when an answer is cut off.
+    """
+
+    def speak_async(self, text: str, voice: str, speed: float = 1.0) -> AsyncIterator[bytes]:
+        """Yields what :meth:`speak` returns in pieces, as they come; a piece may end within a
+        sample."""
         ...
 
 

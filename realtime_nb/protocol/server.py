@@ -15,7 +15,7 @@ names its code, field and ``event_id``, and changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import msgspec
@@ -118,9 +118,15 @@ class ServerProtocol:
 
     # --- outputs ---
 
-    def start(self) -> None:
-        """Greets the client with ``session.created``."""
-        self._emit({"type": "session.created", "session": self._session})
+    def start(self, engines: Mapping[str, str] | None = None) -> None:
+        """Greets the client with ``session.created``.
+
+        Args:
+            engines: by kind, what the server hears, thinks and speaks with; told beside the
+                session, for what is in it comes back from clients that change one setting of it.
+        """
+        told = {"engines": dict(engines)} if engines else {}
+        self._emit({"type": "session.created", "session": self._session, **told})
         if self.dialect == "beta":
             conversation = {"id": self._conversation_id, "object": "realtime.conversation"}
             self._emit({"type": "conversation.created", "conversation": conversation})

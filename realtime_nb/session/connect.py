@@ -13,7 +13,7 @@ from functools import partial
 from inspect import signature
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from realtime_nb import tools as tool_set
 from realtime_nb.archive.recorder import Recorder
@@ -31,6 +31,9 @@ from realtime_nb.session.returning import Dial
 from realtime_nb.session.served_recording import ServedRecording, recorded_endpoint, recorded_server
 from realtime_nb.session.session import Session
 from realtime_nb.session.transport import Transport, open_websocket
+
+if TYPE_CHECKING:
+    from realtime_nb.local.registry import LLMChoice, STTChoice, TTSChoice, VADChoice
 
 __all__ = ["ToolSource", "connect"]
 
@@ -70,6 +73,8 @@ class connect:
         greeting: what the agent says first: a text, word for word, or a dict with
             ``instructions``; None: it waits for the user.
         main_loop: where functions of ``rt.tool(main_thread=True)`` run; None: on this loop.
+        vad, stt, llm, tts: what the server of ``"local"`` hears, understands, thinks and speaks
+            with: names or engines, as for :func:`realtime_nb.serve`.
         options: session settings: ``instructions``, ``voice``, ``turn_detection``,
             ``transcription``, ``input_format``… (``SESSION_OPTIONS``). Where the server detects
             turns by their silence, and ``turn_detection`` tells no other, 500 ms of it end one
@@ -101,6 +106,10 @@ class connect:
         typing: Typing = "interrupts",
         greeting: Greeting | None = None,
         main_loop: AbstractEventLoop | None = None,
+        vad: VADChoice | None = None,
+        stt: STTChoice | None = None,
+        llm: LLMChoice | None = None,
+        tts: TTSChoice | None = None,
         **options: Any,
     ) -> None:
         refuse_unknown(options, SESSION_OPTIONS, _arguments())
@@ -118,6 +127,8 @@ class connect:
             self._endpoint = resolve(endpoint, model, api_key)
         else:
             self._endpoint = _served(endpoint, model, api_key)
+        self._engines = {"vad": vad, "stt": stt, "llm": llm, "tts": tts}
+        _check_engines(self._engines, endpoint == "local" and transport is None)
         self._model = model
         self._tools = tool_set.collect(tools)
         if record is not None and not isinstance(record, str | os.PathLike):
@@ -216,7 +227,9 @@ class connect:
         if endpoint is None:
             from realtime_nb.local.server import serve
 
-            server = await opened.enter_async_context(serve(speed=self._pace))
+            server = await opened.enter_async_context(
+                serve(speed=self._pace, **self._engines)  # type: ignore[arg-type]
+            )
             endpoint = local(server.url, server.token, self._model)
         return partial(_dialled, endpoint), endpoint
 
@@ -242,6 +255,21 @@ def _policy(reconnect: object) -> Reconnect | None:
     raise ConfigurationError(
         f"reconnect is {reconnect!r}; give True, False or an rt.Reconnect(first_s=…, budget_s=…)."
     )
+
+
+def _check_engines(engines: Mapping[str, object], starts_server: bool) -> None:
+    """Refuses engines that there are not, before anything is made, and those of nobody."""
+    given = [name for name, engine in engines.items() if engine is not None]
+    if not given:
+        return
+    if not starts_server:
+        raise ConfigurationError(
+            f"{given[0]} is an engine of the local server, which connect('local') starts; another "
+            f"server has its own. Leave {given[0]} out."
+        )
+    from realtime_nb.local.registry import check_engines
+
+    check_engines(**engines)
 
 
 def _arguments() -> list[str]:

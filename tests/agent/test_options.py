@@ -30,6 +30,10 @@ def test_unknown_options_are_refused_at_once() -> None:
         Agent("local", speed=2.0)
     with pytest.raises(rt.ConfigurationError, match="Unknown endpoint"):
         Agent("lokal")
+    with pytest.raises(rt.ConfigurationError, match="Unknown stt 'ears'"):
+        Agent("local", stt="ears")
+    with pytest.raises(rt.ConfigurationError, match="llm is an engine of the local server"):
+        Agent("ws://127.0.0.1:9/v1/realtime", llm="rules")
     with pytest.raises(rt.AudioError, match=r"nowhere\.wav"):
         Agent("local", audio="nowhere.wav")
 

@@ -67,6 +67,8 @@ def _ended(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int,
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")
 def test_serve_talk_and_stop(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     with _serving("--token", "sesame") as (process, ready):
+        told = {"vad": "silero", "stt": "moonshine-tiny-en", "llm": "rules", "tts": "hibari"}
+        assert ready.pop("engines") == told
         assert ready == {"url": ready["url"], "token": "sesame", "pid": process.pid}
         arguments = ("talk", CLUBS, "--endpoint", ready["url"])
 
@@ -113,7 +115,15 @@ def test_serve_ends_by_ctrl_c_with_clients_connected() -> None:
     [
         (("--port", "99999"), "port is 99999"),
         (("--port", "web"), "--port"),
-        (("--stt", "ears"), "'ears'"),
+        (("--stt", "ears"), "Unknown stt 'ears'; choose from moonshine"),
+        (("--stt", "Whisper"), "Did you mean 'whisper'?"),
+        (("--llm", "rule"), "Did you mean 'rules'?"),
+        (("--tts", "mouth"), "Unknown tts 'mouth'; choose from hibari"),
+        (("--vad", "server"), "Unknown vad 'server'; choose from silero"),
+        (
+            ("--llm", "rules", "--llm-url", "http://127.0.0.1:1/v1", "--llm-model", "m"),
+            "--llm and --llm-url name two models",
+        ),
         (("--llm-url", "http://127.0.0.1:1/v1"), "--llm-model"),
         (("--llm-model", "qwen3"), "--llm-url"),
         (("--llm-url", "ftp://x", "--llm-model", "y"), "http://"),

@@ -291,8 +291,9 @@ async def test_it_listens_on_this_machine_only() -> None:
         assert server._server is not None
         assert [s.getsockname()[0] for s in server._server.sockets] == ["127.0.0.1"]
         assert server.url == f"ws://127.0.0.1:{server.port}/v1/realtime"
-        assert repr(server) == f"<LocalServer {server.url}, 0 connections>"
-    assert repr(server) == "<LocalServer not running, 0 connections>"
+        engines = "stt=fake-stt, llm=scripted, tts=fake-tts"
+        assert repr(server) == f"<LocalServer {server.url}, 0 connections; {engines}>"
+    assert repr(server) == f"<LocalServer not running, 0 connections; {engines}>"
 
 
 async def test_engines_are_warm_before_the_first_client() -> None:
@@ -312,7 +313,8 @@ async def test_an_engine_that_fails_at_once_keeps_the_server_from_starting() -> 
         def warm_up(self) -> None:
             raise OSError("no model")
 
-    with pytest.raises(OSError, match="no model"):
+    told = "tts 'fake-tts' could not be started: OSError: no model"
+    with pytest.raises(ConfigurationError, match=told):
         async with fake_server(tts=Broken()):
             raise AssertionError
     assert engine_threads() == []

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import realtime_nb as rt
-from realtime_nb.testing import MemoryServer, ScriptedServer
+from realtime_nb.local.llm import ScriptedLLM
+from realtime_nb.testing import FakeSTT, FakeTTS, MemoryServer, ScriptedServer
 from tests.virtual import virtual
 
 # --- opening ---
@@ -57,6 +58,12 @@ async def test_transcription_is_what_was_asked_for(transcription: str | None) ->
         ({"endpoint": "ws://127.0.0.1:9/v1/realtime", "speed": 2}, "local server only"),
         ({"endpoint": "ws://127.0.0.1:9/v1/realtime", "pace": 2}, "local server only"),
         ({"endpoint": "opnai"}, "Unknown endpoint 'opnai'"),
+        ({"stt": "moonshin"}, "Unknown stt 'moonshin'.* Did you mean 'moonshine'"),
+        ({"llm": 3}, r"llm is 3, which has no method reply\(\)"),
+        ({"tts": "hibary"}, "Did you mean 'hibari'"),
+        ({"vad": rt.ServerVAD()}, r"vad is ServerVAD\(.*; give a name.* turn_detection"),
+        ({"endpoint": "ws://127.0.0.1:9/v1", "stt": "whisper"}, "stt is an engine of the local se"),
+        ({"transport": object(), "llm": "rules"}, "llm is an engine .* Leave llm out"),
         ({"turn_detection": {"type": "server_vad", "threshold": 3}}, "can't be configured"),
     ],
 )
@@ -174,3 +181,11 @@ async def test_the_transport_is_there_once_it_is_open() -> None:
         connection = rt.connect(transport=server.transport)
         async with connection:
             assert connection.transport is server.transport
+
+
+async def test_the_local_server_is_started_with_the_engines_that_are_given() -> None:
+    llm, tts = ScriptedLLM(["It is noon."]), FakeTTS(20)
+    async with rt.connect("local", pace=20, stt=FakeSTT(), llm=llm, tts=tts) as session:
+        await session.say("What time is it?")
+        assert await session.settled()
+        assert session.conversation.transcript()[-1] == ("assistant", "It is noon.")
