@@ -218,6 +218,7 @@ def _checks() -> Iterator[Check]:
     yield _tried("text to speech", voice.speak, _LOCAL_EXTRA)
     yield _tried("speech to text", lambda: _speech_to_text(voice), _LOCAL_EXTRA)
     yield _tried("turn model", _turn_model, needed=False)
+    yield _tried("engines", _engines, needed=False)
     yield _tried("loopback", _loopback, "allow connections to 127.0.0.1")
     yield _tried("local server", _local_server, "the lines above say what it lacks")
     yield _beta()
@@ -337,6 +338,13 @@ def _turn_model() -> _Found:
     return "ok", f"{words}, a pause judged in {_since(began)}", ""
 
 
+def _engines() -> _Found:
+    from realtime_nb.local.registry import names_by_kind
+
+    kinds = (f"{kind} {', '.join(names)}" for kind, names in names_by_kind().items())
+    return "ok", f"by name, the default first: {'; '.join(kinds)}", ""
+
+
 def _likeness(heard: str, said: str) -> float:
     return SequenceMatcher(None, heard.lower(), said.lower()).ratio()
 
@@ -366,7 +374,7 @@ async def _conversation() -> _Found:
     from realtime_nb.local.server import serve
 
     async with serve() as server:  # which measures this before it lets anybody in
-        capacity = server.capacity
+        capacity, engines = server.capacity, server.engines.names
     began = time.perf_counter()
     async with connect("local", pace=_PACE) as session:
         started_s = time.perf_counter() - began
@@ -378,7 +386,7 @@ async def _conversation() -> _Found:
     if not (in_time and answers and heard):
         return "missing", "started, but did not answer", "report this, please"
     words = f"started in {started_s:.1f} s, answered “Hello!” with “{answers[0]}”"
-    words += f"; carries {capacity} conversations at once"
+    words += f"; carries {capacity} conversations at once with {', '.join(engines.values())}"
     if started_s > SLOW_START_S:
         return "warning", words, "the machine is busy or slow"
     return "ok", words, ""

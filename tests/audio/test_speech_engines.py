@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import re
-import sys
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +13,6 @@ from realtime_nb.audio.silero import SileroVAD
 from realtime_nb.audio.speech_engines import FRAME_SAMPLES, EnergyVAD, engine_names, speech_engine
 from realtime_nb.errors import ConfigurationError
 from tests.audio.clips import noise
-from tests.paths import ROOT
 from tests.plug_ins import PlugIns
 
 
@@ -86,29 +82,6 @@ def plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
     return lambda package, **engines: plug_ins.install(
         package, {speech_engines.ENTRY_POINTS: engines}
     )
-
-
-def test_the_page_on_engines_makes_one(
-    plug_in: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page = (ROOT / "docs" / "engines.md").read_text("utf-8")
-    (code, *_), (declared,) = (
-        re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("python", "toml")
-    )
-    assert len(code.strip().splitlines()) <= 13
-    (tmp_path / "my_vad.py").write_text(code)
-    monkeypatch.delitem(sys.modules, "my_vad", raising=False)
-    ((group, engines),) = tomllib.loads(declared)["project"]["entry-points"].items()
-    assert group == speech_engines.ENTRY_POINTS
-    plug_in("mine", **engines)
-    levels = np.repeat(np.array([0.25, 2], np.float32), FRAME_SAMPLES)
-    engine = speech_engine("mine")
-    engine.reset()
-    assert engine.probabilities(levels).tolist() == [0.25, 1]
-    # As everywhere where no reset comes first.
-    assert speech_probabilities(levels, 16_000, "mine").tolist() == [0.25, 1]
-    for name in engine_names()[:4]:
-        assert f"| `{name}` |" in page
 
 
 def test_an_installed_package_brings_one(plug_in: Callable[..., None]) -> None:
