@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from realtime_nb.commands.bench.hostile_clients import KINDS
-from realtime_nb.local import client_socket, connection, door, frames, messages, server, sharing
+from realtime_nb.local import (
+    audio_rest,
+    client_socket,
+    connection,
+    door,
+    frames,
+    messages,
+    plain_http,
+    server,
+    sharing,
+)
 from realtime_nb.protocol import checking
 from tests.paths import ROOT
 
@@ -26,6 +36,13 @@ BOUNDS = {
         f"{messages.MAX_MESSAGE_CHARS // MIB} MiB, {messages.MAX_VALUES:,} values"
     ),
     "an append": f"{checking.MAX_APPEND_BYTES // MIB} MiB of audio",
+    "a request's body": (
+        f"{plain_http.MAX_BODY_BYTES // 1024} KiB; a file to be transcribed "
+        f"{audio_rest.MAX_AUDIO_BYTES // MIB} MiB, from who has the token"
+    ),
+    "requests for speech or its text, of all clients": (
+        f"{audio_rest.MOST_AT_ONCE} at once, each for 10 s"
+    ),
     "long messages under way, of all clients": (
         f"{sharing.LONG_MESSAGES}, each for {client_socket.LONG_MESSAGE_S:g} s"
     ),

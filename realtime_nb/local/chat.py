@@ -8,13 +8,14 @@ Ollama, llama.cpp, vLLM, LM Studio and the hosted services all have one::
 from __future__ import annotations
 
 import json
+import re
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from realtime_nb.errors import RealtimeError
-from realtime_nb.local.http_service import HttpService, complaint
+from realtime_nb.errors import ConfigurationError, MissingExtraError, RealtimeError
 from realtime_nb.local.llm import Call, Request, Text
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ChatLLM", "chat_messages", "chat_tools"]
 
+LONGEST_COMPLAINT = 300
 _UNANSWERED = json.dumps({"error": "There is no result: the call was not finished."})
 
 
@@ -42,11 +44,26 @@ class ChatLLM:
     def __init__(
         self, base_url: str, model: str, api_key: str | None = None, timeout_s: float = 60.0
     ) -> None:
-        self.name = self.model = model
-        self._service = HttpService(base_url, api_key, timeout_s)
+        try:
+            import httpx  # noqa: F401
+        except ImportError as error:
+            raise MissingExtraError("httpx", "chat") from error
+        if not base_url.startswith(("http://", "https://")):
+            raise ConfigurationError(
+                f"base_url must start with http:// or https://, not {base_url!r}."
+            )
+        self.name = model
+        self.base_url = base_url.rstrip("/")
+        self.model = model
+        self.timeout_s = timeout_s
+        self._api_key = _usable_key(api_key)
+        self._shown_url = re.sub(r"//[^/@]*@", "//", self.base_url)
+        # Reading the system's certificates is slow: once, not with every reply.
+        secure = base_url.startswith("https://")
+        self._certificates = ssl.create_default_context() if secure else None
 
     def __repr__(self) -> str:
-        return f"ChatLLM({self._service.shown_url!r}, {self.model!r})"
+        return f"ChatLLM({self._shown_url!r}, {self.model!r})"
 
     async def reply(self, request: Request) -> AsyncIterator[Text | Call]:
         """Streams the answer; a function call comes out when its arguments are whole.
@@ -54,15 +71,27 @@ class ChatLLM:
         Raises:
             RealtimeError: The endpoint can't be reached, refuses, or breaks off.
         """
-        parts = self._service.streamed("/chat/completions", self._read, json=self._body(request))
-        async with aclosing(parts):
-            async for part in parts:
-                yield part
+        import httpx
 
-    def _read(self, response: httpx.Response) -> AsyncGenerator[Text | Call, None]:
-        return _parts(self._service.without_key(line) async for line in response.aiter_lines())
+        client = httpx.AsyncClient(
+            timeout=self.timeout_s, verify=self._certificates if self._certificates else False
+        )
+        try:
+            async with client, client.stream(**self._http_request(request)) as response:
+                await self._refuse_errors(response)
+                lines = (self._without_key(line) async for line in response.aiter_lines())
+                async with aclosing(_parts(lines)) as parts:
+                    async for part in parts:
+                        yield part
+            return
+        except httpx.HTTPError as error:
+            problem = self._without_key(str(error)) or type(error).__name__
+        # Here, where it doesn't carry the request along, whose headers have the key.
+        raise RealtimeError(
+            f"No answer from {self._shown_url} ({problem}). Is the model server running?"
+        )
 
-    def _body(self, request: Request) -> dict[str, Any]:
+    def _http_request(self, request: Request) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": self.model,
             "messages": chat_messages(request.items, request.instructions),
@@ -74,7 +103,40 @@ class ChatLLM:
                 body["tool_choice"] = _chat_tool_choice(request.tool_choice)
         if isinstance(request.max_output_tokens, int):
             body["max_tokens"] = request.max_output_tokens
-        return body
+        headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
+        return {
+            "method": "POST",
+            "url": f"{self.base_url}/chat/completions",
+            "json": body,
+            "headers": headers,
+        }
+
+    async def _refuse_errors(self, response: httpx.Response) -> None:
+        if response.status_code == 200:
+            return
+        text = (await response.aread()).decode(errors="replace")
+        raise RealtimeError(
+            f"{self._shown_url} answered {response.status_code}: "
+            f"{_complaint(self._without_key(text))} Check base_url, model and api_key."
+        )
+
+    def _without_key(self, text: str) -> str:
+        return text.replace(self._api_key, "…") if self._api_key else text
+
+
+def _usable_key(key: str | None) -> str | None:
+    """Returns a key without space around it, which is of the file that it was read from.
+
+    Raises:
+        ConfigurationError: it can't be sent. Nothing of it is told.
+    """
+    key = None if key is None else key.strip()
+    if key and not (key.isascii() and key.isprintable()):
+        raise ConfigurationError(
+            "api_key holds a line break or another character that no key has. Copy it again; of a "
+            "file, take one line only."
+        )
+    return key
 
 
 # ---- from the protocol's items to chat messages --------------------------------------------------
@@ -209,7 +271,7 @@ def _choices(data: str) -> Iterator[dict[str, Any]]:
     except ValueError:
         raise RealtimeError(f"The chat endpoint sent no JSON: {data[:80]!r}.") from None
     if not isinstance(chunk, dict) or chunk.get("error"):
-        raise RealtimeError(f"The chat endpoint stopped: {complaint(data)}")
+        raise RealtimeError(f"The chat endpoint stopped: {_complaint(data)}")
     yield from chunk.get("choices") or ()
 
 
@@ -225,3 +287,15 @@ def _extend(call: _OpenCall, piece: Mapping[str, Any]) -> None:
     call.call_id = call.call_id or piece.get("id")
     call.name += function.get("name") or ""
     call.arguments += function.get("arguments") or ""
+
+
+def _complaint(text: str) -> str:
+    """Returns the message of an error body, whatever its form."""
+    try:
+        body = json.loads(text)
+    except ValueError:
+        body = text
+    error = body.get("error", body) if isinstance(body, dict) else body
+    message = error.get("message", error) if isinstance(error, dict) else error
+    said = " ".join(str(message).split())[:LONGEST_COMPLAINT]
+    return said if said.endswith(".") else f"{said}."

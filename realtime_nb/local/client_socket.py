@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterator
 from contextlib import AsyncExitStack, aclosing
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosedOK
@@ -42,6 +42,7 @@ answer. What else it sends counts as well."""
 _MOST_EARLY = 4
 """Pieces, as they come from the network, kept of what comes before the handshake is over."""
 
+_SLOWEST_BYTES_PER_S = 2_000_000  # at which a long answer is read
 _PIECES_PER_ROUND = 16
 _GET = b"GET "
 _END_OF_REQUEST = b"\r\n\r\n"
@@ -49,6 +50,23 @@ _TOO_MANY = (
     b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 2\r\nConnection: close\r\n"
     b"Content-Type: text/plain\r\nContent-Length: 24\r\n\r\nToo many new connections"
 )
+
+
+class PlainAnswers(Protocol):
+    """What answers requests that open no WebSocket."""
+
+    def admitted(self, head: PlainRequest) -> int | PlainResponse:
+        """Returns how long the body may be, or why the request is not taken."""
+        ...
+
+    def answer(self, request: PlainRequest) -> PlainResponse:
+        """Returns the answer to a request that asks for no work."""
+        ...
+
+    def work(self, request: PlainRequest) -> Coroutine[Any, Any, PlainResponse] | None:
+        """Returns what has to be done for an answer; None where there is nothing."""
+        ...
+
 
 Received = str | bytes | LongAppend | Refused
 """A message, or what is wrong with it."""
@@ -59,19 +77,20 @@ class ClientSocket(ServerConnection):
 
     Args:
         sharing: with the other clients.
-        answer: answers requests of other methods than GET, which a WebSocket is opened by.
+        plain: what answers requests of other methods than GET, which a WebSocket is opened by.
     """
 
     def __init__(
         self,
         *args: Any,
         sharing: Sharing,
-        answer: Callable[[PlainRequest], PlainResponse],
+        plain: PlainAnswers,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self._answer = answer
+        self._plain = plain
         self._reader: RequestReader | None = None
+        self._answering: asyncio.Task[None] | None = None
         self._is_first = True
         self._sharing = sharing
         self._cutter = FrameCutter()
@@ -103,9 +122,10 @@ class ClientSocket(ServerConnection):
         """Takes the end of the connection; implements :class:`asyncio.Protocol`."""
         if self._turned_away:
             return
+        self._sharing.memory.forget(self._hold_less)
         self._received.clear()
         self._pieces = iter(())
-        for handle in (self._round, self._cut):
+        for handle in (self._round, self._cut, self._answering):
             if handle is not None:
                 handle.cancel()
         super().connection_lost(exc)
@@ -118,7 +138,7 @@ class ClientSocket(ServerConnection):
         if self._is_first and data:
             self._is_first = False
             if not data.startswith(_GET[: len(data)]):
-                self._reader = RequestReader()
+                self._reader = RequestReader(self._plain.admitted)
         if self._reader is not None:
             self._take_plain(self._reader, data)
             return
@@ -127,11 +147,26 @@ class ClientSocket(ServerConnection):
             self._parse()
 
     def _take_plain(self, reader: RequestReader, data: bytes) -> None:
+        if self._answering is not None:
+            return  # one request is all that is taken
         came = reader.take(data)
+        self._sharing.memory.note(self._hold_less, reader.took_bytes)
         if came is None:
             return
-        response = self._answer(came) if isinstance(came, PlainRequest) else came
-        self._leave(self._wait_s + LINGER_S)
+        if isinstance(came, PlainRequest) and (work := self._plain.work(came)) is not None:
+            self._answering = self.loop.create_task(self._answer_later(work))
+            return
+        self._answer_plain(self._plain.answer(came) if isinstance(came, PlainRequest) else came)
+
+    def _hold_less(self) -> None:
+        self.transport.abort()
+
+    async def _answer_later(self, work: Awaitable[PlainResponse]) -> None:
+        self._answer_plain(await work)
+
+    def _answer_plain(self, response: PlainResponse) -> None:
+        reading_s = len(response.body) / _SLOWEST_BYTES_PER_S
+        self._leave(self._wait_s + LINGER_S + reading_s)
         self.loop.call_later(self._wait_s, self._send_plain, response.encoded())
 
     def _send_plain(self, response: bytes) -> None:

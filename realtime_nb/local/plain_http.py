@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import http
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -60,16 +60,29 @@ def refusal(
     return as_json({"error": {**error, "param": param, "code": code}}, status)
 
 
-class RequestReader:
-    """One request, as it comes in."""
+def _any(head: PlainRequest) -> int:
+    return MAX_BODY_BYTES
 
-    def __init__(self) -> None:
+
+class RequestReader:
+    """One request, as it comes in.
+
+    Args:
+        admitted: returns how long the body of a request may be, by its head, or why it is not
+            taken at all.
+    """
+
+    def __init__(self, admitted: Callable[[PlainRequest], int | PlainResponse] = _any) -> None:
+        self._admitted = admitted
         self._came = bytearray()
         self._head: PlainRequest | None = None
         self._length = 0
+        self.took_bytes = 0
+        """How much of it came."""
 
     def take(self, data: bytes) -> PlainRequest | PlainResponse | None:
         """Takes what came; returns the request once it is whole, or what is wrong with it."""
+        self.took_bytes += len(data)
         self._came += data
         if self._head is None:
             end = self._came.find(_HEAD_END, 0, MAX_HEAD_BYTES + len(_HEAD_END))
@@ -82,9 +95,12 @@ class RequestReader:
                 return parsed
             self._head, self._length = parsed
             del self._came[: end + len(_HEAD_END)]
-        if self._length > MAX_BODY_BYTES:
-            message = f"The body is longer than {MAX_BODY_BYTES} bytes."
-            return refusal(http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
+            most = self._admitted(self._head)
+            if isinstance(most, PlainResponse):
+                return most
+            if self._length > most:
+                message = f"The body is longer than {most} bytes."
+                return refusal(http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
         if len(self._came) < self._length:
             return None
         return replace(self._head, body=bytes(self._came[: self._length]))

@@ -80,18 +80,22 @@ def engines_of(
     check_engines(vad, stt, llm, tts)
     made: list[object] = []
 
-    def one(names: EngineNames[Any], given: object, make: Callable[[str], object]) -> Any:
+    def one(names: EngineNames[Any], given: object) -> Any:
         if given is not None and not isinstance(given, str):
             return given
-        made.append(make(given or next(iter(names.shipped))))
+        name = given or next(iter(names.shipped))
+        made.append(names.make(_first_name(name) if names is _LLM else name))
+        if names is _LLM and name.startswith(_RULES_FIRST):
+            rules_first = import_module("realtime_nb.local.rules_first").RulesFirst
+            made.append(rules_first(made[-1]))
         return made[-1]
 
     new_vad = _maker(vad or "silero")
     new_vad()  # says now what is wrong with it
     return Engines(
-        stt=one(_STT, stt, _STT.make),
-        llm=one(_LLM, llm, _llm),
-        tts=one(_TTS, tts, _TTS.make),
+        stt=one(_STT, stt),
+        llm=one(_LLM, llm),
+        tts=one(_TTS, tts),
         detector_for=lambda audio_format: FrameDetector(audio_format["type"], new_vad()),
         turn_model=turn_model(),
         vad=_name_of(vad or "silero"),
@@ -239,11 +243,3 @@ def _first_name(name: str) -> str:
             f"Give one of {', '.join(llm_names())}."
         )
     return other
-
-
-def _llm(name: str) -> LLM:
-    engine = _LLM.make(_first_name(name))
-    if not name.startswith(_RULES_FIRST):
-        return engine
-    rules_first = import_module("realtime_nb.local.rules_first").RulesFirst
-    return cast("LLM", rules_first(engine))

@@ -1,17 +1,26 @@
-"""What the local server answers over plain HTTP: models, ephemeral keys, and what it isn't for."""
+"""What the local server answers over plain HTTP: models, ephemeral keys, speech and its text."""
 
 from __future__ import annotations
 
 import hmac
 import http
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
+from realtime_nb.local.audio_rest import MAX_AUDIO_BYTES, SPEECH, TRANSCRIPTIONS, AudioRest
 from realtime_nb.local.client_secrets import PREFIX, ClientSecret, ClientSecrets
-from realtime_nb.local.plain_http import PlainRequest, PlainResponse, as_json, refusal
+from realtime_nb.local.engines import Engines
+from realtime_nb.local.plain_http import (
+    MAX_BODY_BYTES,
+    PlainRequest,
+    PlainResponse,
+    as_json,
+    refusal,
+)
 from realtime_nb.protocol.problems import Refused
 
 __all__ = ["PATH", "Rest"]
@@ -20,7 +29,8 @@ PATH = "/v1/realtime"
 _SECRETS = f"{PATH}/client_secrets"
 _MODELS = "/v1/models"
 _KEY_PREFIX = "openai-insecure-api-key."
-_METHODS = {PATH: "GET", _SECRETS: "POST", _MODELS: "GET"}
+_AUDIO = (SPEECH, TRANSCRIPTIONS)
+_METHODS = {PATH: "GET", _SECRETS: "POST", _MODELS: "GET", SPEECH: "POST", TRANSCRIPTIONS: "POST"}
 
 _INSTEAD = {
     f"{PATH}/sessions": f"It belongs to the beta; POST to {_SECRETS}.",
@@ -36,12 +46,19 @@ class Rest:
         token: returns the server's own key.
         allowed_origins: of web pages that may connect.
         clock: unix seconds.
+        engines: of the server.
     """
 
     def __init__(
-        self, token: Callable[[], str], allowed_origins: Collection[str], clock: Callable[[], float]
+        self,
+        token: Callable[[], str],
+        allowed_origins: Collection[str],
+        clock: Callable[[], float],
+        engines: Engines,
     ) -> None:
         self._token = token
+        self._engines = engines
+        self._audio = AudioRest(engines)
         self._origins = allowed_origins
         self._secrets = ClientSecrets(clock)
 
@@ -59,6 +76,27 @@ class Rest:
             if denied is None:
                 return None
         return self._for_page(request, denied or self._routed(request, path))
+
+    def admitted(self, head: PlainRequest) -> int | PlainResponse:
+        """Returns how long the body of a request of another method than GET may be; a file is not
+        taken at all from who may not send it."""
+        if head.method != "POST" or _path_of(head.target) != TRANSCRIPTIONS:
+            return MAX_BODY_BYTES
+        return self._denied(head) or MAX_AUDIO_BYTES
+
+    def work(self, request: PlainRequest) -> Coroutine[Any, Any, PlainResponse] | None:
+        """Returns what has to be done for the answer; None where :meth:`answer` gives it."""
+        path = _path_of(request.target)
+        if request.method != "POST" or path not in _AUDIO or self._denied(request):
+            return None
+        return self._worked(path, request)
+
+    async def _worked(self, path: str, request: PlainRequest) -> PlainResponse:
+        return self._for_page(request, await self._audio.answer(path, request))
+
+    def _denied(self, request: PlainRequest) -> PlainResponse | None:
+        denied = self._denied_place(request) or self._denied_key(request.headers, ephemeral=False)
+        return denied and self._for_page(request, denied)
 
     def answer(self, request: PlainRequest) -> PlainResponse:
         """Returns the answer to a request of another method than GET."""
@@ -132,8 +170,13 @@ class Rest:
         return self._models() if path == _MODELS else self._make_secret(request.body)
 
     def _models(self) -> PlainResponse:
-        model = {"id": "local", "object": "model", "created": 0, "owned_by": "realtime-nb"}
-        return as_json({"object": "list", "data": [model]})
+        """Lists what sessions may name, though any name will do, and the engines behind it."""
+        names = dict.fromkeys(["local", *self._engines.names.values()])
+        data = [
+            {"id": name, "object": "model", "created": 0, "owned_by": "realtime-nb"}
+            for name in names
+        ]
+        return as_json({"object": "list", "data": data})
 
     def _make_secret(self, body: bytes) -> PlainResponse:
         bad = http.HTTPStatus.BAD_REQUEST

@@ -180,7 +180,7 @@ class LocalServer:
         self._dialect: Literal["ga", "auto"] = dialect
         self._strict_ga = strict_ga
         self.capacity: int | None = None
-        self._rest = Rest(lambda: self.token, allow_origins, time.time)
+        self._rest = Rest(lambda: self.token, allow_origins, time.time, engines)
         self._sharing = Sharing()
         self._knocking: deque[ClientSocket] = deque()
         self._connections: set[Connection] = set()
@@ -260,7 +260,7 @@ class LocalServer:
             self._knocking.popleft()
         if len(self._knocking) >= _MAX_HANDSHAKES:
             cut(self._knocking.popleft())
-        client = ClientSocket(*args, sharing=self._sharing, answer=self._rest.answer, **kwargs)
+        client = ClientSocket(*args, sharing=self._sharing, plain=self._rest, **kwargs)
         self._knocking.append(client)
         return client
 

@@ -344,4 +344,4 @@ def test_a_key_that_no_header_can_hold_is_refused(key: str) -> None:
 
 def test_space_around_a_key_is_no_part_of_it() -> None:
     llm = ChatLLM("http://127.0.0.1:9", "m", f" {KEY}\n")
-    assert llm._service._key == KEY
+    assert llm._http_request(Request(items=[]))["headers"] == {"Authorization": f"Bearer {KEY}"}

@@ -10,11 +10,14 @@ import weakref
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
 
 from realtime_nb.local import connection, engines, speaking
 from realtime_nb.local.llm import Call, Request, ScriptedLLM, Text
+from realtime_nb.local.server import serve
 from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.protocol.server import ServerProtocol
 from realtime_nb.testing import silence, tone
@@ -357,3 +360,21 @@ async def test_a_fault_while_an_answer_is_taken_ends_the_session(
     async with session() as client:
         await client.append(turn())
         assert (await client.close_code())[0] == 1011
+
+
+async def test_a_detector_that_gives_nonsense_ends_its_session_with_the_reason() -> None:
+    class Loud:
+        def reset(self) -> None: ...
+
+        def probabilities(self, samples: Any) -> Any:
+            return np.full(len(samples) // 512, 7.0)
+
+    fakes: dict[str, Any] = {"stt": WatchedSTT(), "tts": WatchedTTS()}
+    async with serve(vad=Loud, token="a-token", max_connections=9, **fakes) as server:
+        async with joined(server) as client:
+            await client.append(turn())
+            code, reason = await client.close_code()
+            assert code == 1011
+            assert reason == "engine 'Loud' answers with the probability 7.0; from 0 to 1 is legal."
+        async with joined(server) as client:
+            await client.write()  # the server goes on

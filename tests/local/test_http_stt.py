@@ -17,9 +17,9 @@ from openai import AsyncOpenAI
 from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.local.http_stt import HttpSTT
 from realtime_nb.local.stt import WaitingSTT
-from realtime_nb.testing import tone
+from realtime_nb.testing import silence, tone
 from tests.local.connections import COMPLETED, TRANSCRIBED, session
-from tests.local.raw_client import turn
+from tests.local.raw_client import become_true, turn
 from tests.local.scripted_http import Asked, service
 
 WORDS = json.dumps({"text": " Grüß Gott. ", "usage": {"type": "duration", "seconds": 1}}).encode()
@@ -116,7 +116,7 @@ def test_what_cannot_be_used(arguments: tuple[Any, ...], told: str) -> None:
     with pytest.raises(ConfigurationError, match=told):
         HttpSTT(*arguments)
     with pytest.raises(ConfigurationError, match="language is 3"):
-        HttpSTT("http://a", "m", language=3)
+        HttpSTT("http://a", "m", language=3)  # type: ignore[arg-type]
 
 
 def test_it_shows_no_key() -> None:
@@ -153,3 +153,19 @@ async def test_whoever_hangs_up_stops_it() -> None:
             await served.came.wait()
         async with asyncio.timeout(5):
             await served.left.wait()
+
+
+async def test_speech_that_goes_on_stops_what_was_asked_ahead() -> None:
+    async with service(hold=True, more="\r\nContent-Length: 9") as served:
+        async with session(stt=HttpSTT(served.url, "m")) as client:
+            detection = {"type": "server_vad", "silence_duration_ms": 1_000}
+            await client.update(audio={"input": {"turn_detection": detection}})
+            await client.append(tone(400) + silence(400))
+            await served.came.wait()
+            assert not served.left.is_set()
+            await client.append(tone(400) + silence(400))  # the same turn, which is longer now
+            async with asyncio.timeout(5):
+                await served.left.wait()
+            await become_true(lambda: len(served.asked) == 2)
+        first, second = (form(one)["file"][2] for one in served.asked)
+    assert len(second) > len(first)

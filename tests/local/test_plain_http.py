@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http
+
 import pytest
 
 from realtime_nb.local.plain_http import (
@@ -9,6 +11,7 @@ from realtime_nb.local.plain_http import (
     PlainRequest,
     PlainResponse,
     RequestReader,
+    refusal,
 )
 
 POST = b"POST /x?y=1 HTTP/1.1\r\nHost: a\r\nX: 1\r\nx: 2\r\nContent-Length: 5\r\n\r\nhello"
@@ -50,3 +53,23 @@ def test_what_is_no_request(request_bytes: bytes, status: int) -> None:
     assert head.startswith(b"HTTP/1.1 %d " % status)
     assert b"Content-Length: %d" % len(body) in head
     assert body.startswith(b'{"error":')
+
+
+def test_who_is_admitted_may_send_more_and_who_is_not_is_told_at_once() -> None:
+    long = POST.replace(b"Content-Length: 5", b"Content-Length: %d" % (MAX_BODY_BYTES + 1))
+    heads: list[PlainRequest] = []
+
+    def admitted(head: PlainRequest) -> int:
+        heads.append(head)
+        return MAX_BODY_BYTES + 1
+
+    reader = RequestReader(admitted)
+    assert reader.take(long) is None
+    assert reader.take(b"o" * 100) is None
+    assert reader.took_bytes == len(long) + 100
+    (head,) = heads
+    assert (head.target, head.body) == ("/x?y=1", b"")
+    answer = RequestReader(lambda head: refusal(http.HTTPStatus.FORBIDDEN, "No.")).take(long)
+    assert isinstance(answer, PlainResponse) and answer.status == 403
+    answer = RequestReader(lambda head: 4).take(POST)
+    assert isinstance(answer, PlainResponse) and answer.status == 413

@@ -50,7 +50,8 @@ async def test_an_ephemeral_key_by_the_sdk_opens_the_session_that_it_was_made_wi
             session={"type": "realtime", "model": "m", "instructions": "Be brief."},
             expires_after={"anchor": "created_at", "seconds": 60},
         )
-        assert [model.id async for model in client.models.list()] == ["local"]
+        names = ["local", "fake-stt", "scripted", "fake-tts"]
+        assert [model.id async for model in client.models.list()] == names
         for _ in range(2):
             headers = {"Authorization": f"Bearer {made.value}"}
             async with connect(server.url, additional_headers=headers) as socket:

@@ -308,6 +308,18 @@ async def test_engines_are_warm_before_the_first_client() -> None:
         assert stt.warm
 
 
+async def test_a_language_model_is_warmed_up_too() -> None:
+    class Warm(ScriptedLLM):
+        warm = False
+
+        def warm_up(self) -> None:
+            self.warm = True
+
+    llm = Warm([])
+    async with fake_server(llm=llm):
+        assert llm.warm
+
+
 async def test_an_engine_that_fails_at_once_keeps_the_server_from_starting() -> None:
     class Broken(WatchedTTS):
         def warm_up(self) -> None:

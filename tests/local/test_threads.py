@@ -8,7 +8,7 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from realtime_nb.local.threads import WorkThreads
+from realtime_nb.local.threads import WorkThreads, run_apart
 
 
 def test_results_and_errors_come_back() -> None:
@@ -76,3 +76,14 @@ def test_a_process_ends_while_a_thread_is_at_work() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True
     )
     assert done.stdout == "end\n"
+
+
+async def test_a_coroutine_is_run_apart_where_a_loop_runs() -> None:
+    async def work(fails: bool) -> threading.Thread:
+        if fails:
+            raise KeyError("it")
+        return threading.current_thread()
+
+    assert run_apart(work(False)) is not threading.current_thread()
+    with pytest.raises(KeyError, match="it"):
+        run_apart(work(True))
