@@ -344,7 +344,7 @@ class Connection:
                 async with patience("speech recognition", engines.timeout_s):
                     text = await heard(job, engines)
         except Exception as error:  # an engine may fail in any way; the session goes on
-            logger.exception("Transcription of %s failed", job.item_id)
+            _log("Transcription of", job.item_id, error)
             self.core.receive_transcript_failure(job.item_id, job.attempt, _words(error))
         else:
             self.core.receive_transcript(job.item_id, job.attempt, text)
@@ -384,7 +384,7 @@ class Connection:
         try:
             await respond(job, self.core, self._pump, self._engines, self._pace)
         except Exception as error:  # as above: the client learns it from response.done
-            logger.exception("Response %s failed", job.response_id)
+            _log("Response", job.response_id, error)
             self.core.receive_response_failure(job.response_id, "server_error", _words(error))
             self._pump()
         finally:
@@ -405,10 +405,23 @@ def _reason(error: BaseException) -> str:
     return str(error).encode()[:_MOST_REASON_BYTES].decode(errors="ignore")
 
 
-def _words(error: Exception) -> str:
-    """Returns what a client may know of a failure: our own words, or just the kind of error."""
+def _log(what: str, of_id: str, error: Exception) -> None:
+    """Notes what a client is told of, with the stack where it is no error of ours, which has told
+    what to do."""
+    cause = _cause(error)
+    stack = None if isinstance(cause, RealtimeError) else error
+    logger.error("%s %s failed: %s", what, of_id, cause, exc_info=stack)
+
+
+def _cause(error: Exception) -> Exception:
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
+    return error
+
+
+def _words(error: Exception) -> str:
+    """Returns what a client may know of a failure: our own words, or just the kind of error."""
+    error = _cause(error)
     if isinstance(error, RealtimeError):
         return str(error)
     return f"The local server's engine failed ({type(error).__name__})."
