@@ -122,7 +122,9 @@ class EngineNames(Generic[E]):
         names = list(self)
         near = get_close_matches(str(name).lower(), [*names, *self.shipped], 1, 0.6)
         nearest = f" Did you mean {near[0]!r}?" if near else ""
-        return f"Unknown {option} {name!r}; choose from {', '.join(names)}.{nearest}"
+        absent = ", ".join(name for name in self.shipped if name not in names)
+        missing = f" Not installed here: {absent}." if absent else ""
+        return f"Unknown {option} {name!r}; choose from {', '.join(names)}.{missing}{nearest}"
 
     def _brought(self, point: EntryPoint, option: str) -> E:
         """Makes an engine of another package, whatever that does."""

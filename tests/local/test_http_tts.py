@@ -6,11 +6,14 @@ import asyncio
 import io
 import json
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from openai import AsyncOpenAI
 
 from realtime_nb.audio.pcm import samples_from_pcm
@@ -54,6 +57,44 @@ async def spoken(tts: HttpTTS, text: str = "Hello there.", speed: float = 1.0) -
 async def test_speech_comes_whole_however_it_is_cut(form: Any, size: int) -> None:
     async with service(*cut(form(SPEECH[:700]), size), content_type="audio/x") as served:
         assert await spoken(HttpTTS(served.url, "m")) == SPEECH[:700]
+
+
+class Response:
+    """The part of an answer that is read, cut in any way."""
+
+    def __init__(self, content: bytes, cuts: list[int], kind: str) -> None:
+        ends = [*sorted(set(cuts)), len(content)]
+        self.pieces = [content[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+        self.headers = {"Content-Type": kind}
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+        for piece in self.pieces:
+            yield piece
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    pcm=st.binary(min_size=20, max_size=120).map(lambda data: data[: len(data) // 2 * 2]),
+    cuts=st.lists(st.integers(0, 170), max_size=12),
+    form=st.sampled_from(["pcm", "wav", "streamed", "longer"]),
+)
+def test_any_audio_cut_anywhere_is_the_same_audio(pcm: bytes, cuts: list[int], form: str) -> None:
+    assume(form != "pcm" or pcm[:4] not in (b"RIFF", b"RF64", b"BW64", b"OggS", b"fLaC"))
+    made = {
+        "pcm": lambda: pcm,
+        "wav": lambda: wav(pcm, 24_000),
+        "streamed": lambda: streamed_wav(pcm, 24_000),
+        "longer": lambda: wav(pcm, 24_000) + b"LIST\x02\0\0\0ab",
+    }[form]()
+    response: Any = Response(made, cuts, "audio/pcm")
+    tts = HttpTTS("http://a", "m")
+
+    async def read() -> list[bytes]:
+        return [piece async for piece in tts._pcm(response)]
+
+    pieces = asyncio.run(read())
+    assert b"".join(pieces) == pcm
+    assert not any(len(piece) % 2 for piece in pieces)
 
 
 async def test_a_wav_whose_sizes_are_not_known_and_one_with_something_behind_its_audio() -> None:
