@@ -239,7 +239,7 @@ def _first_name(name: str) -> str:
     other = name.removeprefix(_RULES_FIRST)
     if other == _RULES and name != _RULES:
         raise ConfigurationError(
-            f"llm is {name!r}: the rules come before another model. "
-            f"Give one of {', '.join(llm_names())}."
+            f"llm is {name!r}: the rules come before another model. Give {_RULES!r} alone, or "
+            f"{_RULES_FIRST}NAME with the name of another one."
         )
     return other
