@@ -5,7 +5,7 @@ What is wrong is told in words, to the client too; the server goes on.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 from realtime_nb.errors import RealtimeError
@@ -47,8 +47,6 @@ def stream_of(llm: LLM, answer: Any) -> AsyncIterator[object]:
     if hasattr(answer, "__aiter__"):
         stream: AsyncIterator[object] = aiter(answer)
         return stream
-    if hasattr(answer, "close"):
-        answer.close()  # a coroutine that nobody awaits would complain later
     raise _wrong("language model", llm.name, answer, "an asynchronous stream of Text and Call")
 
 
@@ -68,6 +66,8 @@ def piece_of(llm: LLM, piece: Any) -> Text | Call:
 
 def _wrong(what: str, name: str, answer: object, instead: str) -> RealtimeError:
     given = type(answer).__name__
+    if isinstance(answer, Coroutine):
+        answer.close()  # it would complain later that nobody awaited it
     if isinstance(answer, Text | Call):
         fields = (getattr(answer, field) for field in answer.__match_args__)
         given += f"({', '.join(type(field).__name__ for field in fields)})"

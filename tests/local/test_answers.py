@@ -69,6 +69,16 @@ def test_a_coroutine_is_no_stream() -> None:
             stream_of(LLM, answer)
 
 
+def test_an_engine_that_should_not_be_asynchronous() -> None:
+    async def later() -> str:
+        return "words"
+
+    with pytest.raises(RealtimeError, match="gave coroutine; needed is text"):
+        words_of(STT, later())
+    with pytest.raises(RealtimeError, match="gave coroutine; needed is bytes"):
+        speech_of(TTS, later())
+
+
 class Says:
     """A language model whose ``reply`` is what a test gives."""
 
