@@ -1,10 +1,12 @@
 """Audio in, one speech probability per 32-ms frame out: of a session's bytes or a recording.
 
-Both give the same numbers for the same audio, however it is cut.
+Both give the same numbers for the same audio, however it is cut. Those of a recording of half an
+hour and more may differ by the noise of sums (`realtime_nb.audio.silero_stretches`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 import numpy as np
@@ -14,6 +16,7 @@ from realtime_nb.audio.pcm import SAMPLE_RATE, Resampler, Samples, decode, sampl
 from realtime_nb.audio.speech_engines import (
     FRAME_SAMPLES,
     VAD_SAMPLE_RATE,
+    RecordingEngine,
     SpeechEngine,
     speech_engine,
 )
@@ -101,15 +104,30 @@ class FrameDetector:
 
     def push(self, payload: bytes) -> list[float]:
         """Takes the next bytes; return the probability of every frame that they complete."""
+        probabilities: list[float] = []
+        for samples in self._completed(payload):
+            probabilities += self._engine.probabilities(samples).tolist()
+        return probabilities
+
+    def recording(self, payloads: Iterable[bytes]) -> Samples:
+        """Takes all bytes of a recording, in pieces; returns what `push` does, for all of them.
+
+        An engine may have a faster way for a long one: see `SileroVAD.recording_probabilities`.
+        """
+        return _of_recording(
+            self._engine,
+            (samples for payload in payloads for samples in self._completed(payload)),
+        )
+
+    def _completed(self, payload: bytes) -> Iterator[Samples]:
+        """Takes the next bytes; yields the frames that they complete, at 16 kHz, in blocks."""
         payload = self._rest + payload
         end = len(payload) // self._frame_bytes * self._frame_bytes
         self._rest = payload[end:]
-        probabilities: list[float] = []
         for start in range(0, end, _BLOCK_FRAMES * self._frame_bytes):
             stop = min(start + _BLOCK_FRAMES * self._frame_bytes, end)
             samples = samples_from_pcm(decode(self._format.type, payload[start:stop]))
-            probabilities += self._engine.probabilities(self._resampler.process(samples)).tolist()
-        return probabilities
+            yield self._resampler.process(samples)
 
 
 def speech_probabilities(
@@ -117,7 +135,7 @@ def speech_probabilities(
 ) -> Samples:
     """Returns the speech probabilities of a whole recording, one per complete 32-ms frame.
 
-    At 24 and 8 kHz these are the very numbers that `FrameDetector` gives for the same samples.
+    At 24 and 8 kHz these are the numbers that `FrameDetector.recording` gives for the same samples.
 
     Args:
         samples: Float samples, shape (n,).
@@ -134,11 +152,15 @@ def speech_probabilities(
         sample_rate = VAD_SAMPLE_RATE
     resampler = None if sample_rate == VAD_SAMPLE_RATE else _FrameResampler(sample_rate)
     frame_samples = resampler.frame_samples if resampler else FRAME_SAMPLES
-    probabilities = np.empty(len(samples) // frame_samples, np.float32)
-    for start in range(0, len(probabilities), _BLOCK_FRAMES):
-        stop = min(start + _BLOCK_FRAMES, len(probabilities))
-        block = samples[start * frame_samples : stop * frame_samples]
-        probabilities[start:stop] = engine.probabilities(
-            resampler.process(block) if resampler else block
-        )
-    return probabilities
+    blocks = (
+        samples[start : start + _BLOCK_FRAMES * frame_samples]
+        for start in range(0, len(samples), _BLOCK_FRAMES * frame_samples)
+    )
+    whole = (block[: len(block) // frame_samples * frame_samples] for block in blocks)
+    return _of_recording(engine, map(resampler.process, whole) if resampler else whole)
+
+
+def _of_recording(engine: SpeechEngine, blocks: Iterable[Samples]) -> Samples:
+    if isinstance(engine, RecordingEngine):
+        return engine.recording_probabilities(blocks)
+    return np.concatenate([np.zeros(0, np.float32), *map(engine.probabilities, blocks)])

@@ -3,126 +3,50 @@
 ``scripts/extract_silero.py`` takes them from the MIT-licensed ONNX file. Tests hold `SileroVAD` to
 that file: probabilities within 1e-5, every decision the same.
 
-The probabilities do not depend on how the audio is cut: one frame at a time and an hour at once
-give the same bits. So what a sweep says about a recording is what the server did.
-
-Frames follow each other in one loop: a recording is not cut into stretches that run side by side,
-because the cells of this LSTM remember for minutes (CONTRIBUTING, "Decisions").
+The probabilities do not depend on how the audio is cut: one frame at a time and minutes at once
+give the same bits. So what a sweep says about a recording is what the server did. Those of a
+recording of half an hour or more are made of stretches side by side
+(`realtime_nb.audio.silero_stretches`) and may differ from them in the last places.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from realtime_nb.audio.pcm import Samples
+from realtime_nb.audio.silero_stretches import LEAST_FRAMES, MOST_FRAMES, side_by_side
+from realtime_nb.audio.silero_weights import UNITS, silero_weights, speech_of
 from realtime_nb.audio.speech_engines import FRAME_SAMPLES
 
-__all__ = ["WEIGHTS_PATH", "SileroVAD"]
-
-WEIGHTS_PATH = Path(__file__).parent / "models" / "silero_vad.npz"
-"""The published weights of Silero VAD."""
+__all__ = ["SileroVAD"]
 
 _CONTEXT = 64  # samples of the previous frame that Silero sees before the present one
-_UNITS = 128  # of the LSTM
 _BLOCK_FRAMES = 128  # worked on together; small enough that everything stays in the cache
-_TOGETHER = 4  # rows in one product
-
-
-class _SileroWeights:
-    """The published weights, arranged for row-by-matrix products."""
-
-    def __init__(self, path: Path) -> None:
-        with np.load(path) as stored:
-            w: dict[str, Samples] = {name: stored[name] for name in stored.files}
-        # Rows: the real parts of 129 bins, then the imaginary parts. Along its 256 samples each
-        # real part is its own mirror image about sample 128, each imaginary one its negative, and
-        # sample 0 counts for nothing. So sums and differences of mirrored samples are enough.
-        real, imaginary = np.split(w["stft"][:, 0, 1:129], 2)
-        self.cosines = _transposed(real)
-        self.cosines[-1] /= 2  # sample 128 is its own partner, and so in its sum twice
-        self.sines = _transposed(imaginary[:128])  # those of the last bin are zero
-        self.conv = [_convolution_matrix(w[f"conv{i}_weight"]) for i in range(4)]
-        self.conv_bias = [w[f"conv{i}_bias"] for i in range(4)]
-        # The third layer's input has two columns after a zero one, the fourth's a single column
-        # between zeros: the taps on zeros are left out.
-        self.conv[2] = self.conv[2][64:]
-        self.conv[3] = self.conv[3][64:128]
-        # torch stores the gates as input, forget, cell, output. Here: output, input, forget, cell.
-        # As sigmoid(x) = tanh(x/2)/2 + 1/2, halving the rows of the first three leaves one tanh
-        # for all four.
-        i, f, g, o = np.split(np.arange(4 * _UNITS), 4)
-        order = np.concatenate([o, i, f, g])
-        scale = np.repeat(np.array([0.5, 0.5, 0.5, 1], np.float32), _UNITS)
-        self.input = _transposed(w["lstm_weight_ih"][order] * scale[:, None])
-        self.recurrent = _transposed(w["lstm_weight_hh"][order] * scale[:, None])
-        self.gate_bias = (w["lstm_bias_ih"] + w["lstm_bias_hh"])[order] * scale
-        self.output = w["output_weight"].reshape(_UNITS, 1)
-        self.output_bias = w["output_bias"]
-        self.together = _together([*self.conv[1:], self.input])
-
-    def product(self, rows: Samples, matrix: Samples) -> Samples:
-        """Returns rows times one of the matrices, each row's result whatever lies beside it."""
-        n, k = rows.shape
-        padded = np.zeros((-n % self.together, k), np.float32)
-        stack = np.concatenate([rows, padded]) if len(padded) else rows
-        products = np.matmul(stack.reshape(-1, self.together, k), matrix)
-        result: Samples = products.reshape(-1, matrix.shape[1])[:n]
-        return result
-
-
-def _transposed(matrix: Samples) -> Samples:
-    return np.ascontiguousarray(matrix.T)
-
-
-def _convolution_matrix(weight: Samples) -> Samples:
-    """Lays (outputs, inputs, taps) out as (taps·inputs, outputs), for rows of taps side by side."""
-    return np.ascontiguousarray(weight.transpose(2, 1, 0).reshape(-1, weight.shape[0]))
-
-
-def _together(
-    matrices: list[Samples], times: Callable[[Samples, Samples], Samples] = np.matmul
-) -> int:
-    """Returns how many rows may be multiplied at once: four at half the cost, or one.
-
-    No standard says that BLAS sums a row in the same order wherever it lies among others. If it
-    does not here, rows are multiplied one by one.
-    """
-    draw = np.random.default_rng(0)
-    for matrix in matrices:
-        rows = draw.standard_normal((_TOGETHER, len(matrix)), np.float32)
-        there = times(rows, matrix)
-        for shift in range(1, _TOGETHER):
-            for others in (1, 0):
-                moved = np.roll(rows, shift, axis=0)
-                moved[:shift] *= others
-                if np.any(times(moved, matrix)[shift:] != there[:-shift]):
-                    return 1
-    return _TOGETHER
-
-
-@cache
-def _silero_weights() -> _SileroWeights:
-    return _SileroWeights(WEIGHTS_PATH)
 
 
 class SileroVAD:
-    """Silero VAD v6.2 for one stream of 16 kHz audio."""
+    """Silero VAD v6.2 for one stream of 16 kHz audio.
+
+    Attributes:
+        stretches: How many of a recording were run side by side.
+        in_sequence: How many of them had to be gone through in sequence, as nothing proved them.
+    """
 
     def __init__(self) -> None:
-        self._weights = _silero_weights()
+        self._weights = silero_weights()
         self.reset()
 
     def reset(self) -> None:
         """Forgets the stream so far."""
         self._context = np.zeros(_CONTEXT, np.float32)
-        self._hidden = np.zeros(_UNITS, np.float32)
-        # The four gates of `_SileroWeights`, then the cell state. This order makes
+        self._hidden = np.zeros(UNITS, np.float32)
+        # The four gates of `SileroWeights`, then the cell state. This order makes
         # input·cell gate and forget·cell state one product.
-        self._gates = np.zeros(5 * _UNITS, np.float32)
+        self._gates = np.zeros(5 * UNITS, np.float32)
+        self.stretches = 0
+        self.in_sequence = 0
 
     def probability(self, frame: Samples) -> float:
         """Returns the speech probability of the next 512 samples."""
@@ -141,39 +65,76 @@ class SileroVAD:
         result = np.empty(len(frames), np.float32)
         for start in range(0, len(frames), _BLOCK_FRAMES):
             stop = start + _BLOCK_FRAMES
-            result[start:stop] = self._recur(self._encode(frames[start:stop]))
+            result[start:stop] = self._follow(self._features(frames[start:stop]))
         return result
+
+    def recording_probabilities(self, blocks: Iterable[Samples]) -> Samples:
+        """Returns the speech probabilities of a whole recording, from its samples in blocks.
+
+        Of `LEAST_FRAMES` and more, stretches run side by side; what comes out differs then from
+        `probabilities` by the noise of sums. Of fewer, it is the same. No more than `MOST_FRAMES`
+        are kept, however long it is.
+        """
+        found = [np.zeros(0, np.float32)]
+        for features in self._collected(blocks):
+            done = 0
+            if len(features) >= LEAST_FRAMES:
+                heard = side_by_side(self._weights, features, self._hidden, self._gates[-UNITS:])
+                self._hidden, self._gates[-UNITS:] = heard.hidden, heard.cell
+                self.stretches += heard.stretches
+                self.in_sequence += heard.in_sequence
+                found.append(heard.probabilities)
+                done = len(heard.probabilities)
+            found += [
+                self._follow(features[start : start + _BLOCK_FRAMES])
+                for start in range(done, len(features), _BLOCK_FRAMES)
+            ]
+        return np.concatenate(found)
+
+    def _collected(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
+        """Yields the features of frames, as many as are worked on together."""
+        kept, n = np.empty((MOST_FRAMES, UNITS), np.float32), 0
+        for block in blocks:
+            frames = np.asarray(block, np.float32).reshape(-1, FRAME_SAMPLES)
+            for start in range(0, len(frames), _BLOCK_FRAMES):
+                features = self._features(frames[start : start + _BLOCK_FRAMES])
+                room = MOST_FRAMES - n
+                kept[n : n + len(features)] = features[:room]
+                n += min(len(features), room)
+                if n == MOST_FRAMES:
+                    yield kept
+                    n = len(features) - room
+                    kept[:n] = features[room:]
+        yield kept[:n]
 
     # Products below are stacks of small ones of one size, and never one over all frames: BLAS may
     # sum in another order for another shape, and then the cut of the audio would show.
 
-    def _encode(self, frames: Samples) -> Samples:
-        """Frames (n, 512) → what the LSTM adds to its gates, (n, 512)."""
-        w, n = self._weights, len(frames)
-        padded = np.zeros((n, 6, 129), np.float32)
-        self._magnitudes(frames, padded[:, 1:5])
-        first = _activate(np.matmul(_columns(padded), w.conv[0]), w.conv_bias[0])
-        rows = np.zeros((n, 2, 384), np.float32)  # before the first of four lies a zero one
-        rows[:, 0, 128:] = first[:, :2].reshape(n, 256)
-        rows[:, 1] = first[:, 1:].reshape(n, 384)
-        for i in range(1, 4):
-            rows = _activate(w.product(rows.reshape(-1, len(w.conv[i])), w.conv[i]), w.conv_bias[i])
-        inputs = w.product(rows, w.input)
-        inputs += w.gate_bias
-        return inputs
+    def _features(self, frames: Samples) -> Samples:
+        """Frames (n, 512) → what the LSTM is given, (n, 128)."""
+        w = self._weights
+        rows = self._magnitudes(frames)
+        for steps, bias in ((w.first, w.first_bias), (w.second, w.second_bias)):
+            sums = np.empty((len(rows), len(bias)), np.float32)
+            for taken, matrix, given in steps:
+                w.product(rows[:, taken], matrix, sums[:, given])
+            rows = _activate(sums, bias)
+        for i in (2, 3):
+            rows = _activate(w.product(rows, w.conv[i]), w.conv_bias[i])
+        return rows
 
-    def _magnitudes(self, frames: Samples, magnitudes: Samples) -> None:
-        """Frames (n, 512) → the spectra of four windows of each, (n, 4, 129)."""
+    def _magnitudes(self, frames: Samples) -> Samples:
+        """Frames (n, 512) → the spectra of four windows of each side by side, (n, 4·129)."""
         sums, differences = self._folded(frames)
-        real = np.matmul(sums, self._weights.cosines)
-        imaginary = np.matmul(differences, self._weights.sines)
-        np.multiply(real, real, magnitudes)
+        real = self._weights.product(sums, self._weights.cosines)
+        imaginary = self._weights.product(differences, self._weights.sines)
+        np.multiply(real, real, real)
         np.multiply(imaginary, imaginary, imaginary)
-        magnitudes[:, :, :128] += imaginary
-        np.sqrt(magnitudes, magnitudes)
+        np.add(real, imaginary, real)
+        return np.sqrt(real, real).reshape(len(frames), -1)
 
     def _folded(self, frames: Samples) -> tuple[Samples, Samples]:
-        """Frames (n, 512) → sums and differences of mirrored samples, (n, 4, 128) each.
+        """Frames (n, 512) → sums and differences of mirrored samples, (4·n, 128) each.
 
         Four windows of 256 samples, 128 apart, lie on 64 samples from before the frame, the frame,
         and its end mirrored. Samples 1 to 128 of a window are paired with 255 to 128.
@@ -184,27 +145,34 @@ class SileroVAD:
         extended[:, _CONTEXT:-64] = frames
         extended[:, -64:] = frames[:, -2:-66:-1]
         self._context = frames[-1, -_CONTEXT:].copy()
-        reversed_ = np.ascontiguousarray(extended[:, ::-1])
-        sums = np.empty((len(frames), 4, 128), np.float32)
-        differences = np.empty_like(sums)
-        for i in range(4):
-            there = extended[:, 128 * i + 1 :][:, :128]
-            mirrored = reversed_[:, 384 - 128 * i :][:, :128]
-            np.add(there, mirrored, sums[:, i])
-            np.subtract(there, mirrored, differences[:, i])
-        return sums, differences
+        there, mirrored = (
+            np.ndarray(
+                (len(frames), 4, 128), np.float32, extended, 4 * first, (4 * 640, 4 * 128, step)
+            )
+            for first, step in ((1, 4), (255, -4))
+        )
+        sums = mirrored.copy()
+        differences = np.subtract(there, sums)
+        np.add(there, sums, sums)
+        return sums.reshape(-1, 128), differences.reshape(-1, 128)
+
+    def _follow(self, features: Samples) -> Samples:
+        """Features (n, 128) of consecutive frames → probabilities (n,)."""
+        inputs = self._weights.product(features, self._weights.input)
+        inputs += self._weights.gate_bias
+        return self._recur(inputs)
 
     def _recur(self, inputs: Samples) -> Samples:
         """Gates inputs (n, 512) of consecutive frames → probabilities (n,)."""
-        gates, recurrent = self._gates[: 4 * _UNITS], self._weights.recurrent
-        output, sigmoids = gates[:_UNITS], gates[: 3 * _UNITS]
-        weights, weighted = gates[_UNITS : 3 * _UNITS], self._gates[3 * _UNITS :]
-        cell = self._gates[4 * _UNITS :]
-        products = np.empty(2 * _UNITS, np.float32)
-        new, kept = products[:_UNITS], products[_UNITS:]
-        squashed = np.empty(_UNITS, np.float32)
-        states = np.empty((len(inputs), _UNITS), np.float32)
-        half = np.float32(0.5)
+        gates, recurrent = self._gates[: 4 * UNITS], self._weights.recurrent
+        output, sigmoids = gates[:UNITS], gates[: 3 * UNITS]
+        weights, weighted = gates[UNITS : 3 * UNITS], self._gates[3 * UNITS :]
+        cell = self._gates[4 * UNITS :]
+        products = np.empty(2 * UNITS, np.float32)
+        new, kept = products[:UNITS], products[UNITS:]
+        squashed = np.empty(UNITS, np.float32)
+        states = np.empty((len(inputs), UNITS), np.float32)
+        half = np.full(3 * UNITS, 0.5, np.float32)  # a number would be made an array each time
         dot, add, multiply, tanh = np.dot, np.add, np.multiply, np.tanh
         hidden = self._hidden
         for row, state in zip(inputs, states, strict=True):  # a µs more here is a tenth of it all
@@ -219,22 +187,9 @@ class SileroVAD:
             multiply(output, squashed, state)
             hidden = state
         self._hidden = hidden.copy()
-        active = np.maximum(states, 0)[:, None]
-        logits = np.matmul(active, self._weights.output)[:, 0, 0] + self._weights.output_bias
-        probabilities: Samples = 1 / (1 + np.exp(-logits))
-        return probabilities
+        return speech_of(states, self._weights)
 
 
 def _activate(sums: Samples, bias: Samples) -> Samples:
     sums += bias
     return np.maximum(sums, 0, out=sums)
-
-
-def _columns(rows: Samples) -> Samples:
-    """Lays each row's neighbours beside it: (n, 6, k) → (n, 4, 3k)."""
-    n, _, k = rows.shape
-    flat = rows.reshape(n, -1)
-    columns = np.empty((n, 4, 3 * k), np.float32)
-    for i in range(4):
-        columns[:, i] = flat[:, i * k : (i + 3) * k]
-    return columns

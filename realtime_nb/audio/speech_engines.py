@@ -7,7 +7,8 @@ Engines of this package keep their names.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -21,6 +22,7 @@ __all__ = [
     "VAD_SAMPLE_RATE",
     "CheckedEngine",
     "EnergyVAD",
+    "RecordingEngine",
     "SpeechEngine",
     "check_engine_name",
     "checked_engine",
@@ -53,6 +55,15 @@ class SpeechEngine(Protocol):
 
     def reset(self) -> None:
         """Forgets the stream so far."""
+        ...
+
+
+@runtime_checkable
+class RecordingEngine(Protocol):
+    """An engine with a faster way for a whole recording."""
+
+    def recording_probabilities(self, blocks: Iterable[Samples]) -> Samples:
+        """Takes all frames, in blocks of shape (512·n,); returns their speech probabilities."""
         ...
 
 

@@ -91,7 +91,7 @@ def plot_vad(
     name = engine if isinstance(engine, str) else type(engine).__name__
     detector = FrameDetector(engine=speech_engine(engine) if isinstance(engine, str) else engine)
     sound, notes = _sound(source, sample_rate, channel)
-    heard = [p for block in blocks(sound) for p in detector.push(pcm_from_samples(block))]
+    heard = detector.recording(pcm_from_samples(block) for block in blocks(sound)).tolist()
     spans = find_speech_spans(heard, settings)
     return _draw(_Heard(sound, np.array(heard), spans, settings, name, tuple(notes)), ax)
 

@@ -1,6 +1,7 @@
 """Speech probabilities of audio, each worked out once: kept by the audio's content.
 
-They are those that the local server has for the same audio. What is kept is bounded
+They are those that the local server has for the same audio (of half an hour and more to 1e-5: see
+`realtime_nb.audio.silero_stretches`). What is kept is bounded
 (:data:`MOST_FRAMES`): what was asked for longest ago goes first.
 """
 
@@ -42,10 +43,7 @@ def probabilities_of(sound: LongSound, engine: str = "silero") -> npt.NDArray[np
     key = (_digest(sound), engine)
     kept = _find(key)
     if kept is None:
-        detector = FrameDetector(engine=made)
-        found: list[npt.NDArray[np.float32]] = [np.zeros(0, np.float32)]
-        found += [np.array(detector.push(pcm), np.float32) for pcm in _pcm(sound)]
-        kept = _keep(key, np.concatenate(found))
+        kept = _keep(key, FrameDetector(engine=made).recording(_pcm(sound)))
     return np.asarray(kept, np.float32)
 
 

@@ -24,14 +24,24 @@ from realtime_nb.analysis import voices
 from realtime_nb.analysis.voices import Heard
 from realtime_nb.archive.checked_files import KEPT_NAME, check_file, longest_s
 from realtime_nb.archive.recorder_files import open_private
-from realtime_nb.audio import frame_detector, long_sound, pcm, silero, speech_ends
+from realtime_nb.audio import (
+    frame_detector,
+    long_sound,
+    pcm,
+    silero,
+    silero_weights,
+    speech_ends,
+)
 from realtime_nb.errors import RecordingError
 from realtime_nb.protocol import turns
 
 __all__ = ["KEPT_NAME", "kept_or_heard"]
 
 _LISTENED = ("input.wav", "output.wav")
-_DETECTOR = (voices, speech_ends, frame_detector, silero, turns, pcm, long_sound)
+_DETECTOR = (
+    *(voices, speech_ends, frame_detector, silero, silero_weights),
+    *(turns, pcm, long_sound),
+)
 """What makes the result what it is, beside the weights."""
 
 _SETTLED_NS = 2_000_000_000
@@ -130,7 +140,7 @@ def _fits(kept: _Kept, cuts_ms: list[float], folder: Path, files: dict[str, _Fil
 def _detector() -> str:
     """Returns a name for the detector: its code and its weights, so that no other has it."""
     paths = [Path(module.__file__) for module in _DETECTOR if module.__file__]
-    return "".join(_digest(path)[:12] for path in (*paths, silero.WEIGHTS_PATH))
+    return "".join(_digest(path)[:12] for path in (*paths, silero_weights.WEIGHTS_PATH))
 
 
 def _digest(path: Path) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import platform
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,35 +87,33 @@ def test_rows_one_by_one_are_the_way_where_blas_sums_by_place(
 ) -> None:
     samples = whole_frames(load(CLIPS[0], 16_000))
     usual = SileroVAD().probabilities(samples)
-    monkeypatch.setattr(SileroVAD()._weights, "together", 1)
+    monkeypatch.setattr(SileroVAD()._weights, "stacks", (1,))
     engine = SileroVAD()
     alone = [engine.probability(frame) for frame in samples.reshape(-1, FRAME_SAMPLES)]
     assert SileroVAD().probabilities(samples).tolist() == alone
     np.testing.assert_allclose(usual, alone, atol=2e-6)
 
 
-def test_whether_blas_sums_by_place_is_found_out() -> None:
-    def by_place(rows: Samples, matrix: Samples) -> Samples:
-        result: Samples = rows @ matrix
-        result[-1] = np.nextafter(result[-1], np.float32(np.inf))  # the last row's very last bit
-        return result
-
-    def by_others(rows: Samples, matrix: Samples) -> Samples:
-        result: Samples = rows @ matrix + np.float32(rows[0, 0] == 0)
-        return result
-
-    matrix = np.eye(8, dtype=np.float32)  # sums of one summand are exact in any order
-    assert silero._together([matrix]) == 4
-    assert silero._together([matrix], by_place) == 1
-    assert silero._together([matrix], by_others) == 1
+def test_a_recording_is_the_stream_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(silero, "MOST_FRAMES", 300)  # so that several lots are worked on
+    samples = np.resize(whole_frames(load(CLIPS[0], 16_000)), 1_000 * FRAME_SAMPLES)
+    at_once = SileroVAD().probabilities(samples).tolist()
+    for size in (1, 37, 300, 301, 2_000):
+        blocks = [samples[at : at + size * 512] for at in range(0, len(samples), size * 512)]
+        engine = SileroVAD()
+        assert engine.recording_probabilities([*blocks, samples[:0]]).tolist() == at_once
+        assert engine.stretches == 0
+    assert len(SileroVAD().recording_probabilities([])) == 0
 
 
-def test_the_state_remembers_for_minutes() -> None:
-    """Why a recording is not cut into stretches, each begun with a short warm-up."""
-    clip = whole_frames(load(CLIPS[0], 16_000))
-    begun, warmed = SileroVAD(), SileroVAD()
-    begun.probabilities(noise(0.1, 100 * FRAME_SAMPLES))
-    both = np.resize(clip, 300 * FRAME_SAMPLES)
-    begun.probabilities(both)
-    warmed.probabilities(both)
-    assert np.abs(begun._hidden - warmed._hidden).max() > 0.01
+def test_memory_is_that_of_one_lot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(silero, "MOST_FRAMES", 1_024)
+    monkeypatch.setattr(silero, "LEAST_FRAMES", 512)
+    block = noise(0.05, 128 * FRAME_SAMPLES)
+    peaks = []
+    for blocks in (9, 36):
+        tracemalloc.start()
+        SileroVAD().recording_probabilities(block for _ in range(blocks))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.05 * peaks[0]

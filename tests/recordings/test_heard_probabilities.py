@@ -19,13 +19,13 @@ from tests.paths import DATA
 def passes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """How many frames the network was asked for, a number each time."""
     asked: list[int] = []
-    whole = SileroVAD.probabilities
+    whole = SileroVAD._features
 
-    def counted(self: SileroVAD, samples: np.ndarray) -> np.ndarray:
-        asked.append(len(samples) // 512)
-        return whole(self, samples)
+    def counted(self: SileroVAD, frames: np.ndarray) -> np.ndarray:
+        asked.append(len(frames))
+        return whole(self, frames)
 
-    monkeypatch.setattr(SileroVAD, "probabilities", counted)
+    monkeypatch.setattr(SileroVAD, "_features", counted)
     forget()
     yield asked
     forget()
