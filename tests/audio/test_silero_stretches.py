@@ -72,7 +72,8 @@ def test_stretches_that_meet_are_what_the_loop_gives(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("name", SOUNDS)
 def test_an_hour_is_what_the_loop_gives(name: str) -> None:
     engine = check_as_in_sequence(SOUNDS[name](112_500), atol=1e-4)
-    assert (engine.stretches, engine.in_sequence) == (4, 0)
+    # A quarter of an hour of zeros, a whole stretch, is not enough to forget the speech before.
+    assert (engine.stretches, engine.in_sequence) == (4, int("silence" in name))
 
 
 STUBBORN: dict[str, Callable[[int], Samples]] = {
