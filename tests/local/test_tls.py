@@ -188,6 +188,7 @@ def test_values_that_can_not_be_meant(tls: Any) -> None:
 # --- servers ---
 
 
+@pytest.mark.feature("TLS", "client")
 async def test_a_conversation_with_a_certificate_made_here() -> None:
     certificate = made()
     async with fake_server(llm=ScriptedLLM(["Secured."]), certificate=certificate) as server:
@@ -225,6 +226,7 @@ async def test_who_does_not_trust_it_is_told_how() -> None:
                 pass
 
 
+@pytest.mark.feature("TLS", "server")
 async def test_the_sdk_trusts_it_by_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     certificate = made()
     for name, value in certificate.trusted_by.items():

@@ -88,6 +88,7 @@ def detection(**values: Any) -> dict[str, Any]:
 DETECTION = "session.audio.input.turn_detection"
 
 
+@pytest.mark.feature("settings", "server")
 @pytest.mark.parametrize(
     ("patch", "code", "param"),
     [

@@ -94,6 +94,7 @@ def test_a_response_that_was_under_way_is_the_first_models() -> None:
     assert list(costs(rec).usd) == pytest.approx([0.0056, 0.00084])
 
 
+@pytest.mark.feature("transcription usage", "client")
 def test_each_transcription_by_the_model_that_heard_it() -> None:
     """A minute at 1.7 cents, then one at 0.45 cents."""
     rec = begun(transcription="gpt-realtime-whisper")
