@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import version
 
-__all__ = ["FOLDED", "VALIDATED", "add", "lines", "taken"]
+__all__ = ["FOLDED", "REFUSED", "VALIDATED", "add", "lines", "taken"]
 
 FOLDED: Counter[str] = Counter()
 """Recorded sessions that folded from disk to what they were live, and their events."""
@@ -14,24 +14,29 @@ FOLDED: Counter[str] = Counter()
 VALIDATED: Counter[str] = Counter()
 """Server events that were checked against the types of the openai package, by event type."""
 
+REFUSED: Counter[str] = Counter()
+"""Server events that were not of their type, by what is wrong with them."""
+
+_ALL = (FOLDED, VALIDATED, REFUSED)
+
 
 def taken() -> list[dict[str, int]]:
     """All tallies, to be sent to another process."""
-    return [dict(FOLDED), dict(VALIDATED)]
+    return [dict(tally) for tally in _ALL]
 
 
 def add(others: list[dict[str, int]]) -> None:
     """Adds what another process has taken."""
-    for tally, other in zip((FOLDED, VALIDATED), others, strict=True):
+    for tally, other in zip(_ALL, others, strict=True):
         tally.update(other)
 
 
 def lines() -> Iterator[str]:
     """What to say of them."""
-    if VALIDATED:
+    if VALIDATED or REFUSED:
         yield (
-            f"{VALIDATED.total()} server frames validated against the types of openai "
-            f"{version('openai')} ({len(VALIDATED)} event types)"
+            f"{VALIDATED.total()} server frames validated strictly against the types of openai "
+            f"{version('openai')} ({len(VALIDATED)} event types), {REFUSED.total()} failures"
         )
     if FOLDED:
         sessions, events = FOLDED["sessions"], FOLDED["events"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import signal
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +19,7 @@ from realtime_nb.errors import ConfigurationError
 if TYPE_CHECKING:
     from realtime_nb.local.llm import LLM
     from realtime_nb.local.server import LocalServer
+    from realtime_nb.local.tls import Certificate
 
 __all__ = ["serve"]
 
@@ -56,12 +59,22 @@ def serve(
         list[str] | None,
         typer.Option(help="Origin of a web page that may connect; may be given several times."),
     ] = None,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="wss:// by a certificate that is made here.")
+    ] = False,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="wss:// by your certificate (PEM, with its chain).")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="The key of --tls-cert (PEM).")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Runs the local Realtime server until Ctrl-C or SIGTERM.
 
-    With --json, one line tells when it is ready: {"url", "token", "pid", "engines"}.
+    With --json, one line tells when it is ready: {"url", "token", "pid", "engines"}, with TLS also
+    "certificate".
     """
+    if (tls_cert is None) != (tls_key is None):
+        raise ConfigurationError("--tls-cert and --tls-key go together; give both.")
     if (llm_url is None) != (llm_model is None):
         raise ConfigurationError("--llm-url and --llm-model go together; give both.")
     if llm is not None and llm_url is not None:
@@ -84,6 +97,7 @@ def serve(
         dialect=dialect.value,
         strict_ga=strict_ga,
         allow_origins=allow_origin or (),
+        tls=(tls_cert, tls_key) if tls_cert is not None and tls_key is not None else tls,
     )
     asyncio.run(_serve(server, as_json))
 
@@ -97,11 +111,31 @@ async def _serve(made: LocalServer, as_json: bool) -> None:
     async with made as server:
         if stop.is_set():
             return
+        certificate = server.certificate
         if as_json:
             ready = {"url": server.url, "token": server.token, "pid": os.getpid()}
-            print_json({**ready, "engines": server.engines.names})
+            told = {} if certificate is None else {"certificate": str(certificate.path)}
+            print_json({**ready, "engines": server.engines.names, **told})
         else:
             engines = ", ".join(f"{kind} {name}" for kind, name in server.engines.names.items())
-            print(f"url    {server.url}\ntoken  {server.token}\n{engines}\nCtrl-C ends it.")
+            print(f"url    {server.url}\ntoken  {server.token}\n{engines}")
+            if certificate is not None:
+                print(_how_to_trust(certificate))
+            print("Ctrl-C ends it.")
             sys.stdout.flush()
         await stop.wait()
+
+
+def _how_to_trust(certificate: Certificate) -> str:
+    """Returns what a client has to be told."""
+    if not certificate.made_here:
+        return f"certificate  {certificate.path}"
+    python, node = certificate.trusted_by.items()
+    return (
+        f"certificate  {certificate.path}\n"
+        "It is signed by itself. A program that talks to this server trusts it by a variable:\n"
+        f"  {python[0]}={shlex.quote(python[1])}  (Python, and what else uses OpenSSL; it then "
+        "trusts no other)\n"
+        f"  {node[0]}={shlex.quote(node[1])}  (Node)\n"
+        "and this package by rt.Endpoint(url, …, ca_file=certificate)."
+    )

@@ -172,7 +172,10 @@ class ClientSocket(ServerConnection):
     def _send_plain(self, response: bytes) -> None:
         if not self.transport.is_closing():
             self.transport.write(response)
-            self.transport.write_eof()
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+            else:  # TLS has no half of an end
+                self.transport.close()
 
     async def handshake(self, *args: Any, **kwargs: Any) -> None:
         """Does the opening handshake when it is its turn; frames that came before its end wait."""

@@ -90,8 +90,9 @@ async def close_socket(socket: ClientSocket, code: int, reason: str) -> None:
 
 def cut(socket: ServerConnection) -> None:
     """Ends a connection at once, whatever was still to be sent."""
-    if socket.protocol.state is not State.CLOSED:  # aborting a transport that is gone can fail
-        socket.transport.abort()
+    transport = getattr(socket, "transport", None)  # there is none before TLS is agreed upon
+    if transport is not None and socket.protocol.state is not State.CLOSED:
+        transport.abort()  # of one that is gone, it can fail
 
 
 class Connection:

@@ -41,6 +41,7 @@ from realtime_nb.local.registry import LLMChoice, STTChoice, TTSChoice, VADChoic
 from realtime_nb.local.rest import PATH, Rest
 from realtime_nb.local.sharing import Sharing
 from realtime_nb.local.speaking import SpeechPace
+from realtime_nb.local.tls import Certificate, TlsChoice, certificate_for
 from realtime_nb.protocol.dialect import BETA_OFF, is_beta_handshake
 from realtime_nb.protocol.problems import Problem
 
@@ -54,6 +55,7 @@ _wire_logger.setLevel(logging.CRITICAL)
 
 _MAX_WAITING_FRAMES = 4
 _MAX_HANDSHAKES = 256
+_TLS_HANDSHAKE_S = 5.0
 _ACCEPTED_PER_ROUND = 4
 _WAITING_CONNECTIONS = 128  # in the system's own queue
 _THREADS_S = 1.0  # what is left of the time for closing, once the sessions are over
@@ -79,6 +81,7 @@ def serve(
     dialect: Literal["ga", "auto"] = "ga",
     strict_ga: bool = False,
     allow_origins: Sequence[str] = (),
+    tls: TlsChoice = False,
 ) -> LocalServer:
     """Returns a local Realtime server, to be entered with ``async with``.
 
@@ -108,10 +111,13 @@ def serve(
             close code 4000), instead of served with a warning in the log.
         allow_origins: web pages that may connect, by their origin: ``["http://localhost:3000"]``.
             Give a page an ephemeral key (``POST /v1/realtime/client_secrets``), not the token.
+        tls: True: the URL begins with ``wss://``, for clients that take no other; by a certificate
+            that is made here, or by yours: ``(certificate, key)``, two paths of PEM files. Clients
+            have to trust it: :attr:`LocalServer.certificate`.
 
     Raises:
         ConfigurationError: on entering, when the port is taken or a value can't be used.
-        MissingExtraError: the engines are not installed.
+        MissingExtraError: the engines are not installed, or what makes certificates.
     """
     if not 0 <= port <= 65_535:
         raise ConfigurationError(f"port is {port}; give a number from 0 (any free one) to 65535.")
@@ -145,6 +151,7 @@ def serve(
         dialect=dialect,
         strict_ga=strict_ga,
         allow_origins=frozenset(allow_origins),
+        certificate=certificate_for(tls),
     )
 
 
@@ -155,6 +162,7 @@ class LocalServer:
     Attributes:
         capacity: how many conversations at once this machine carries, as measured at the start;
             None where the number of connections is given.
+        certificate: what clients are to trust (``certificate.path``), None without TLS.
     """
 
     def __init__(
@@ -169,8 +177,11 @@ class LocalServer:
         dialect: Literal["ga", "auto"] = "ga",
         strict_ga: bool = False,
         allow_origins: Collection[str] = (),
+        certificate: Certificate | None = None,
     ) -> None:
         self.engines = engines
+        self.certificate = certificate
+        self._tls = None if certificate is None else certificate.context()
         self.port = port
         self.token = token
         note_keys([token])
@@ -194,8 +205,9 @@ class LocalServer:
 
     @property
     def url(self) -> str:
-        """``ws://127.0.0.1:PORT/v1/realtime``."""
-        return f"ws://127.0.0.1:{self.port}{PATH}"
+        """``ws://127.0.0.1:PORT/v1/realtime``, with TLS ``wss://…``."""
+        scheme = "ws" if self._tls is None else "wss"
+        return f"{scheme}://127.0.0.1:{self.port}{PATH}"
 
     @property
     def connections(self) -> int:
@@ -243,6 +255,8 @@ class LocalServer:
                 server_header=None,
                 logger=_wire_logger,
                 create_connection=cast("type[ws.ServerConnection]", self._new_socket),
+                ssl=self._tls,
+                ssl_handshake_timeout=None if self._tls is None else _TLS_HANDSHAKE_S,
             )
             listening.listen(_WAITING_CONNECTIONS)  # asyncio has one number for both
         except OSError as error:

@@ -7,13 +7,21 @@ import msgspec
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.items import decode_audio
-from realtime_nb.protocol.problems import Problem, Refused, problem_from
+from realtime_nb.protocol.problems import Problem, Refused, problem_from, unsupported
 
 __all__ = ["checked_event", "decoded_append"]
 
 MAX_APPEND_BYTES = 15 * 1024 * 1024
 MAX_DEPTH = 64
 """Levels of objects and lists in an event: whatever is taken in must also be sendable again."""
+
+_NAMES = (
+    "session.update",
+    *(f"input_audio_buffer.{verb}" for verb in ("append", "commit", "clear")),
+    *(f"conversation.item.{verb}" for verb in ("create", "truncate", "delete", "retrieve")),
+    *("response.create", "response.cancel"),
+)
+"""In the order in which the hosted server tells them, without those of its translations."""
 
 
 def checked_event(raw: JsonObject) -> ev.ClientEvent:
@@ -26,21 +34,22 @@ def checked_event(raw: JsonObject) -> ev.ClientEvent:
     if name is None:
         raise Refused(Problem("invalid_event", "The 'type' field is missing."))
     if not isinstance(name, str) or name not in ev.CLIENT_EVENTS:
-        names = [f"'{known}'" for known in ev.CLIENT_EVENTS]
-        supported = f"{', '.join(names[:-1])} and {names[-1]}"
         shown = name[:100] if isinstance(name, str) else type(name).__name__
-        message = f"Invalid value: '{shown}'. Supported values are: {supported}."
-        raise Refused(Problem("invalid_value", message, "type"))
+        raise Refused(Problem("invalid_value", unsupported(shown, _NAMES), "type"))
     event_id = raw.get("event_id")
     if isinstance(event_id, str) and len(event_id) > 512:
-        message = "Invalid 'event_id': string too long. Expected a length <= 512."
+        message = (
+            "Invalid 'event_id': string too long. Expected a string with maximum length 512, "
+            f"but got a string with length {len(event_id)} instead."
+        )
         raise Refused(Problem("string_above_max_length", message, "event_id"))
     if _is_too_deep(raw):
         message = f"Invalid event: it is nested more than {MAX_DEPTH} levels deep."
         raise Refused(Problem("invalid_event", message))
     if name == "input_audio_buffer.append" and not isinstance(raw.get("audio", ""), str):
         # Only recordings have references to audio in its place.
-        raise Refused(Problem("invalid_type", "Invalid type for 'audio'.", "audio"))
+        message = "Invalid type for 'audio': expected a string."
+        raise Refused(Problem("invalid_type", message, "audio"))
     try:
         event = ev.parse_client(raw)
     except msgspec.ValidationError as error:

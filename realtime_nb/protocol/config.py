@@ -191,7 +191,8 @@ def merge_session(session: JsonObject, patch: JsonObject) -> JsonObject:
 
     Only the fields present change. ``audio``, ``audio.input`` and ``audio.output`` are merged;
     everything inside them is replaced as a whole. A turn detection object is filled up with the
-    defaults of its type, as the hosted server echoes it.
+    defaults of its type, as the hosted server echoes it. The strength of noise reduction is 1 at
+    first, and stays as it is where it is left out.
     """
     merged = merge_patches(session, patch)
     audio = merged.get("audio", {})
@@ -202,6 +203,11 @@ def merge_session(session: JsonObject, patch: JsonObject) -> JsonObject:
             # Nothing responds there, and nothing can be interrupted.
             defaults = {key: defaults[key] for key in defaults if key not in _RESPONSE_KEYS}
         audio["input"]["turn_detection"] = {"type": detection["type"], **defaults, **detection}
+    reduction = audio.get("input", {}).get("noise_reduction")
+    if reduction is not None:
+        before = ((session.get("audio") or {}).get("input") or {}).get("noise_reduction") or {}
+        strength = before.get("strength", 1.0)
+        audio["input"]["noise_reduction"] = {"strength": strength, **reduction}
     transcription = audio.get("input", {}).get("transcription")
     if transcription is not None:
         audio["input"]["transcription"] = {"language": None, "prompt": None, **transcription}

@@ -117,7 +117,7 @@ class NoiseReduction(ConfigStruct, frozen=True, kw_only=True):
     """Noise reduction in front of turn detection and model."""
 
     type: Literal["near_field", "far_field"]
-    strength: float | UnsetType = UNSET
+    strength: Annotated[float, Meta(ge=0.0)] | UnsetType = UNSET
 
 
 class Transcription(ConfigStruct, frozen=True, kw_only=True):
@@ -360,8 +360,11 @@ ItemPart = InputText | InputAudio | InputImage | OutputText
 _ItemStatus = Literal["in_progress", "completed", "incomplete"]
 
 
+_ItemId = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
 class _Item(ConfigStruct, frozen=True, kw_only=True, tag_field="type"):
-    id: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType = UNSET
+    id: _ItemId | UnsetType = UNSET
     object: Literal["realtime.item"] | UnsetType = UNSET
     status: _ItemStatus | UnsetType = UNSET
 
@@ -391,7 +394,88 @@ class FunctionCallOutputItem(_Item, frozen=True, kw_only=True, tag="function_cal
     output: str
 
 
-ItemFields = MessageItem | FunctionCallItem | FunctionCallOutputItem
+class McpToolFields(ConfigStruct, frozen=True, kw_only=True):
+    """One of the tools of an MCP server."""
+
+    name: str
+    input_schema: JsonObject
+    description: str | None | UnsetType = UNSET
+    annotations: JsonObject | None | UnsetType = UNSET
+
+
+class McpListToolsItem(_Item, frozen=True, kw_only=True, tag="mcp_list_tools"):
+    """The tools that an MCP server was found to have: history that a client restores."""
+
+    server_label: str
+    tools: list[McpToolFields]
+
+
+class McpProtocolError(
+    ConfigStruct, frozen=True, kw_only=True, tag_field="type", tag="protocol_error"
+):
+    """An MCP server answered a call with an error of its protocol."""
+
+    code: int
+    message: str
+
+
+class McpHttpError(ConfigStruct, frozen=True, kw_only=True, tag_field="type", tag="http_error"):
+    """An MCP server answered a call with an HTTP status."""
+
+    code: int
+    message: str
+
+
+class McpExecutionError(
+    ConfigStruct, frozen=True, kw_only=True, tag_field="type", tag="tool_execution_error"
+):
+    """A tool of an MCP server failed."""
+
+    message: str
+
+
+class _NamedMcpItem(_Item, frozen=True, kw_only=True):
+    id: _ItemId
+
+
+class McpCallItem(_NamedMcpItem, frozen=True, kw_only=True, tag="mcp_call"):
+    """A call that the server made itself: history that a client restores."""
+
+    server_label: str
+    name: str
+    arguments: str
+    approval_request_id: str | None | UnsetType = UNSET
+    output: str | None | UnsetType = UNSET
+    error: McpProtocolError | McpHttpError | McpExecutionError | None | UnsetType = UNSET
+
+
+class McpApprovalRequestItem(_NamedMcpItem, frozen=True, kw_only=True, tag="mcp_approval_request"):
+    """A call that waits for a yes: history that a client restores."""
+
+    server_label: str
+    name: str
+    arguments: str
+
+
+class McpApprovalResponseItem(
+    _NamedMcpItem, frozen=True, kw_only=True, tag="mcp_approval_response"
+):
+    """The client's yes or no to a call."""
+
+    approval_request_id: str
+    approve: bool
+    reason: str | None | UnsetType = UNSET
+
+
+ItemFields = (
+    MessageItem
+    | FunctionCallItem
+    | FunctionCallOutputItem
+    | McpListToolsItem
+    | McpCallItem
+    | McpApprovalRequestItem
+    | McpApprovalResponseItem
+)
 
 
 def check_session(session: JsonObject) -> RealtimeConfig | TranscriptionConfig:

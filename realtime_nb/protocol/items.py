@@ -13,7 +13,7 @@ from realtime_nb.protocol.conversation import Conversation, Item
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.fields import check_item
 from realtime_nb.protocol.nulls import item_without_nulls
-from realtime_nb.protocol.problems import Problem, Refused, problem_from
+from realtime_nb.protocol.problems import Problem, Refused, problem_from, unsupported
 
 __all__ = ["MAX_KEPT_AUDIO_BYTES", "ItemStore", "decode_audio"]
 
@@ -202,33 +202,17 @@ class ItemStore:
         self, raw: JsonObject, new_id: Callable[[str], str], path: str = "item"
     ) -> tuple[JsonObject, bytes]:
         """Returns a client's item in wire form, without its audio, and that audio."""
-        raw = item_without_nulls(raw)
-        try:
-            check_item(raw)
-        except msgspec.ValidationError as error:
-            raise Refused(problem_from(error, raw, path)) from None
+        raw = _checked(raw, path)
         item_id = raw.get("id") or new_id("item")
         if item_id in self._conversation.items or item_id == self.announced:
             message = f"Error adding item: an item with id '{item_id}' already exists."
             raise Refused(Problem("invalid_value", message, f"{path}.id"))
-        self._check_content(raw, path)
         if raw["type"] == "function_call_output":
             self._check_call_id(raw["call_id"])
         wire = {**raw, "id": item_id, "object": "realtime.item", "status": "completed"}
         if raw["type"] == "function_call":
             wire.setdefault("call_id", new_id("call"))
         return self._split_audio(wire, path)
-
-    def _check_content(self, raw: JsonObject, path: str) -> None:
-        if raw["type"] != "message":
-            return
-        allowed = _PARTS_OF_ROLE[raw["role"]]
-        for index, part in enumerate(raw["content"]):
-            if part["type"] in allowed:
-                continue
-            names = " and ".join(f"'{name}'" for name in allowed)
-            message = f"Invalid value: '{part['type']}'. Supported values are: {names}."
-            raise Refused(Problem("invalid_value", message, f"{path}.content[{index}].type"))
 
     def _check_call_id(self, call_id: str) -> None:
         calls = (
@@ -295,16 +279,13 @@ class ItemStore:
         self, entry: JsonObject, new_id: Callable[[str], str], path: str
     ) -> tuple[JsonObject, bytes]:
         """Returns an item that only this response sees."""
-        entry = item_without_nulls(entry)
-        try:
-            check_item(entry)
-        except msgspec.ValidationError as error:
-            raise Refused(problem_from(error, entry, path)) from None
+        entry = _checked(entry, path)
         # Its own id could be that of an item of the conversation, which is another one.
-        entry = {key: value for key, value in entry.items() if key != "id"}
+        item_id = new_id("item")
+        entry = {**entry, "id": item_id}
         if entry["type"] == "function_call_output":
             # Its call may be in this list rather than in the conversation.
-            return {**entry, "id": new_id("item")}, b""
+            return entry, b""
         return self.checked(entry, new_id, path)
 
     def records(self, wires: list[JsonObject]) -> list[Item]:
@@ -321,8 +302,8 @@ class ItemStore:
 
     def with_text(self, items: list[JsonObject]) -> list[JsonObject]:
         """Returns the items as a text model reads them: user audio as understood, answers as
-        heard."""
-        return [self._as_text(wire) for wire in items]
+        heard, and nothing of MCP servers."""
+        return [self._as_text(wire) for wire in items if not wire["type"].startswith("mcp_")]
 
     def _as_text(self, wire: JsonObject) -> JsonObject:
         if wire["type"] != "message":
@@ -339,3 +320,27 @@ class ItemStore:
             else:
                 content.append(part)
         return {**wire, "content": content}
+
+
+def _checked(raw: JsonObject, path: str) -> JsonObject:
+    """Returns an item without nulls; ``Refused`` where it is none."""
+    raw = item_without_nulls(raw)
+    _check_parts(raw, path)
+    try:
+        check_item(raw)
+    except msgspec.ValidationError as error:
+        raise Refused(problem_from(error, raw, path)) from None
+    return raw
+
+
+def _check_parts(raw: JsonObject, path: str) -> None:
+    """Refuses parts that are not of a message's role; what else is wrong is found later."""
+    role, content = raw.get("role"), raw.get("content")
+    allowed = _PARTS_OF_ROLE.get(role) if isinstance(role, str) else None
+    if raw.get("type") != "message" or allowed is None or not isinstance(content, list):
+        return
+    for index, part in enumerate(content):
+        name = part.get("type") if isinstance(part, dict) else None
+        if isinstance(name, str) and name not in allowed:
+            message = unsupported(name, allowed)
+            raise Refused(Problem("invalid_value", message, f"{path}.content[{index}].type"))

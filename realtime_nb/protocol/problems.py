@@ -7,6 +7,7 @@ known, the message says what was expected.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ import msgspec
 from realtime_nb.protocol.audio_formats import WIRE_FORMATS
 from realtime_nb.protocol.turn_detection import EAGERNESS
 
-__all__ = ["Problem", "Refused", "problem_from"]
+__all__ = ["Problem", "Refused", "problem_from", "unsupported"]
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -43,7 +44,13 @@ _UNKNOWN = re.compile(r"^Object contains unknown field `(?P<field>.*?)`")
 _BOUND = re.compile(r"^Expected `(?P<kind>int|float)` (?P<relation>[<>]=?) (?P<bound>\S+)")
 _LENGTH = re.compile(r"^Expected `(?P<kind>\w+)` of length (?P<relation>[<>]=?) (?P<bound>\d+)")
 _WRONG_TYPE = re.compile(r"^Expected `(?P<wanted>.*?)`, got `(?P<got>.*?)`")
+_PATTERN = re.compile(r"^Expected `str` matching regex '(?P<pattern>.*)'$")
 _VALUE = re.compile(r"^Invalid (enum )?value '(?P<value>.*?)'")
+
+_ITEM_TYPES = (
+    *("message", "function_call", "function_call_output"),
+    *("mcp_list_tools", "mcp_call", "mcp_approval_request", "mcp_approval_response"),
+)
 
 _SUPPORTED = {
     "session.type": ("realtime", "transcription"),
@@ -63,8 +70,10 @@ _SUPPORTED = {
     "tracing": ("auto",),
     "max_output_tokens": ("inf",),
     "include[]": ("item.input_audio_transcription.logprobs",),
-    "item.type": ("message", "function_call", "function_call_output"),
-    "input[].type": ("message", "function_call", "function_call_output", "item_reference"),
+    "item.type": _ITEM_TYPES,
+    "input[].type": (*_ITEM_TYPES, "item_reference"),
+    "error.type": ("protocol_error", "tool_execution_error", "http_error"),
+    "tools[].allowed_callers[]": ("direct", "programmatic"),
     "role": ("user", "assistant", "system"),
     "status": ("in_progress", "completed", "incomplete"),
     "content[].type": ("input_text", "input_audio", "input_image", "output_text"),
@@ -96,6 +105,12 @@ def problem_from(error: msgspec.ValidationError, value: object, root: str) -> Pr
         return _out_of_range(found, param, _look_up(value, path))
     if found := _LENGTH.match(text):
         return _wrong_length(found, param, _look_up(value, path))
+    if found := _PATTERN.match(text):
+        message = (
+            f"Invalid '{param}': string does not match pattern. "
+            f"Expected a string that matches the pattern '{found['pattern']}'."
+        )
+        return Problem("invalid_value", message, param or None)
     if found := _VALUE.match(text):
         return Problem("invalid_value", _supported(param, found["value"]), param or None)
     if found := _WRONG_TYPE.match(text):
@@ -120,6 +135,13 @@ def _worded(kinds: str) -> str:
     object."""
     *others, last = [_KINDS.get(kind, kind) for kind in kinds.split(" | ")]
     return f"one of {', '.join(others)} or {last}" if others else last
+
+
+def unsupported(value: str, names: Iterable[str]) -> str:
+    """Returns that a value is none of those that may be there."""
+    *others, last = [f"'{name}'" for name in names]
+    listed = f"{', '.join(others)} and {last}" if others else last
+    return f"Invalid value: '{value}'. Supported values are: {listed}."
 
 
 def _split(message: str) -> tuple[str, str]:
@@ -164,9 +186,7 @@ def _supported(param: str, value: str) -> str:
     path = re.sub(r"\[\d+\]", "[]", param)
     for ending, names in _SUPPORTED.items():
         if path == ending or path.endswith(f".{ending}"):
-            *others, last = [f"'{name}'" for name in names]
-            listed = f"{', '.join(others)} and {last}" if others else last
-            return f"Invalid value: '{value}'. Supported values are: {listed}."
+            return unsupported(value, names)
     return f"Invalid value: '{value}' is not supported for '{param}'."
 
 

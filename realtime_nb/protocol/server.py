@@ -38,6 +38,7 @@ from realtime_nb.protocol.sessions import (
     new_session,
     updated_session,
 )
+from realtime_nb.protocol.tool_servers import ToolServers
 from realtime_nb.protocol.transcripts import Transcribe, Transcripts
 
 __all__ = [
@@ -51,6 +52,8 @@ __all__ = [
 
 _STEP_BYTES = 2 * 1024
 """What an item, a response or a change takes beyond its words."""
+
+_LOGPROBS = "item.input_audio_transcription.logprobs"
 
 _MAX_MESSAGE_CHARS = 1_000
 """Of an error's message or field path, which may quote what the client sent."""
@@ -105,6 +108,7 @@ class ServerProtocol:
             turn_ended=self._turn_ended,
             judge_turn=self._add_job if turn_model else None,
         )
+        self._tool_servers = ToolServers(self._items, new_id, self._emit)
         self._responses = Responses(
             self.conversation,
             self._conversation_id,
@@ -130,6 +134,7 @@ class ServerProtocol:
         if self.dialect == "beta":
             conversation = {"id": self._conversation_id, "object": "realtime.conversation"}
             self._emit({"type": "conversation.created", "conversation": conversation})
+        self._tool_servers.list_tools(self._session.get("tools", ()))
 
     def events_to_send(self) -> list[JsonObject]:
         """Returns the events to send now, in the connection's dialect; hands each out once."""
@@ -256,6 +261,7 @@ class ServerProtocol:
     def _update_session(self, patch: JsonObject) -> None:
         self._configure(patch)
         self._emit({"type": "session.updated", "session": self._session})
+        self._tool_servers.list_tools(patch.get("tools", ()))
 
     def _configure(self, patch: JsonObject) -> None:
         self._session = updated_session(
@@ -265,7 +271,8 @@ class ServerProtocol:
             responds=self._responses.active is not None,
         )
         audio_input = self._session["audio"]["input"]
-        self._transcripts.reported = audio_input["transcription"] is not None
+        self._transcripts.asked = audio_input["transcription"]
+        self._transcripts.logprobs = _LOGPROBS in (self._session["include"] or ())
         self._listening.configure(audio_input)
 
     def _has_spoken(self) -> bool:
@@ -298,6 +305,7 @@ class ServerProtocol:
         params = checked_response(self._session, params, has_spoken=self._has_spoken())
         self._responses.check_room(apart=params.get("conversation") == "none")
         self._responses.begin(self._session, params)
+        self._tool_servers.list_tools(params.get("tools", ()))
 
     def _words_known(self) -> None:
         self._responses.release()

@@ -13,6 +13,7 @@ from realtime_nb.protocol.fields import check_response, check_session
 from realtime_nb.protocol.nulls import response_without_nulls
 from realtime_nb.protocol.problems import Problem, Refused, problem_from
 from realtime_nb.protocol.response import ResponseSettings
+from realtime_nb.protocol.tool_servers import check_tool_servers
 
 __all__ = ["checked_response", "new_session", "response_settings", "updated_session"]
 
@@ -88,6 +89,7 @@ def updated_session(
         message = "The model of a session can't be changed."
         raise Refused(Problem("invalid_value", message, "session.model"))
     _check_modalities(patch.get("output_modalities"), "session.output_modalities")
+    check_tool_servers(patch.get("tools", ()), "session.tools")
     _check_voice(session, patch, has_spoken=has_spoken)
     _check_locked(session, patch, responds=responds)
     return merge_session(session, patch)
@@ -104,6 +106,7 @@ def checked_response(session: JsonObject, response: JsonObject, *, has_spoken: b
     except msgspec.ValidationError as error:
         raise Refused(problem_from(error, params, "response")) from None
     _check_modalities(params.get("output_modalities"), "response.output_modalities")
+    check_tool_servers(params.get("tools", ()), "response.tools")
     _check_voice(session, params, has_spoken=has_spoken)
     return params
 
@@ -158,8 +161,3 @@ def _check_locked(session: JsonObject, patch: JsonObject, *, responds: bool) -> 
     if traced is not None and patch.get("tracing", traced) != traced:
         message = "Cannot update the tracing configuration once tracing is enabled."
         raise Refused(Problem("invalid_value", message, "session.tracing"))
-    if patch.get("include"):
-        message = (
-            "This server's transcribers tell no probabilities of their words: leave 'include' out."
-        )
-        raise Refused(Problem("invalid_value", message, "session.include"))

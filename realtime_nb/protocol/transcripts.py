@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.items import ItemStore
+from realtime_nb.protocol.usage import transcription_usage
 
 __all__ = ["Transcribe", "Transcripts"]
 
@@ -42,7 +43,9 @@ class Transcripts:
         heard: called whenever an item that was waited for is known, or known to have failed.
 
     Attributes:
-        reported: whether the session asked for transcription events.
+        asked: what the session asks for, None: no transcription events.
+        logprobs: whether it asked for the probabilities of words, too. The engines here tell none,
+            so that it gets null.
     """
 
     def __init__(
@@ -52,7 +55,8 @@ class Transcripts:
         start: Callable[[Transcribe], None],
         heard: Callable[[], None],
     ) -> None:
-        self.reported = False
+        self.asked: JsonObject | None = None
+        self.logprobs = False
         self._items = items
         self._emit = emit
         self._start = start
@@ -122,7 +126,7 @@ class Transcripts:
         del self._attempts[item_id]
         self._items.hear(item_id, "")
         index = self._items.audio_part_index(item_id)
-        if self.reported and index is not None:
+        if self.asked is not None and index is not None:
             error = {
                 "type": "transcription_error",
                 "code": "audio_unintelligible",
@@ -137,11 +141,12 @@ class Transcripts:
         del self._attempts[item_id]
         self._items.hear(item_id, text)
         index = self._items.audio_part_index(item_id)
-        if self.reported and index is not None:
-            ids = {"item_id": item_id, "content_index": index}
+        if self.asked is not None and index is not None:
+            ids: JsonObject = {"item_id": item_id, "content_index": index}
+            if self.logprobs:
+                ids["logprobs"] = None
             if text:
                 self._emit({"type": f"{_EVENT}.delta", **ids, "delta": text})
-            seconds = round(self._items.audio_ms(item_id) / 1000, 3)
-            usage = {"type": "duration", "seconds": seconds}
+            usage = transcription_usage(self.asked, self._items.audio_ms(item_id), text)
             self._emit({"type": f"{_EVENT}.completed", **ids, "transcript": text, "usage": usage})
         self._heard()

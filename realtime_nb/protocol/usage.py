@@ -23,6 +23,7 @@ __all__ = [
     "audio_output_tokens",
     "count_input",
     "text_tokens",
+    "transcription_usage",
     "usage_object",
 ]
 
@@ -96,4 +97,25 @@ def usage_object(
             },
         },
         "output_token_details": {"text_tokens": output_text, "audio_tokens": output_audio},
+    }
+
+
+_PRICED_BY_TOKENS = ("gpt-4o-transcribe", "gpt-4o-mini-transcribe")
+"""What the names of such transcribers begin with; all others are billed by duration."""
+
+
+def transcription_usage(transcription: JsonObject, audio_ms: float, text: str) -> JsonObject:
+    """Returns the ``usage`` of a transcript, as the model that was asked for is billed."""
+    model = transcription.get("model")
+    if not isinstance(model, str) or not model.startswith(_PRICED_BY_TOKENS):
+        return {"type": "duration", "seconds": round(audio_ms / 1000, 3)}
+    asked = text_tokens(transcription.get("prompt") or "")
+    heard = round(audio_ms / (2 * MS_PER_AUDIO_TOKEN))
+    said = text_tokens(text)
+    return {
+        "type": "tokens",
+        "total_tokens": asked + heard + said,
+        "input_tokens": asked + heard,
+        "input_token_details": {"text_tokens": asked, "audio_tokens": heard},
+        "output_tokens": said,
     }

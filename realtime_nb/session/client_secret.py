@@ -105,7 +105,8 @@ def _posted(server: Endpoint, asked: JsonObject) -> JsonObject:
     headers = {**server.headers, "Content-Type": "application/json"}
     request = urllib.request.Request(where, json.dumps(asked).encode(), headers)
     proxies = [urllib.request.ProxyHandler({})] if server.is_loopback else []
-    opener = urllib.request.build_opener(_Stay, *proxies)
+    tls = [] if server.tls is None else [urllib.request.HTTPSHandler(context=server.tls)]
+    opener = urllib.request.build_opener(_Stay, *proxies, *tls)
     code = None
     try:
         with opener.open(request, timeout=_PATIENCE_S) as response:

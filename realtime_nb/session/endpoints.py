@@ -6,9 +6,11 @@ import html
 import json
 import os
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
@@ -57,6 +59,7 @@ class Endpoint:
     transcription_model: str | None = "gpt-4o-mini-transcribe"
     of: str | None = None
     input_rate: int = SAMPLE_RATE
+    ca_file: str | Path | None = None
 
     def __post_init__(self) -> None:
         """Refuses what can't be a Realtime URL, and headers that can't be sent.
@@ -143,6 +146,27 @@ class Endpoint:
         if self.model is not None:
             query["model"] = self.model
         return urlunsplit(parts._replace(query=urlencode(query)))
+
+    @property
+    def tls(self) -> ssl.SSLContext | None:
+        """What it is trusted by, None where nothing is added to the usual.
+
+        Raises:
+            ConfigurationError: ``ca_file`` can't be read.
+        """
+        if self.ca_file is None or not self.url.startswith("wss:"):
+            return None
+        context = ssl.create_default_context()
+        try:
+            context.load_verify_locations(self.ca_file)
+        except OSError as error:
+            is_ssl = isinstance(error, ssl.SSLError)
+            reason = "it holds no certificates in PEM" if is_ssl else error.strerror
+            raise ConfigurationError(
+                f"ca_file {str(self.ca_file)!r} can't be used ({reason}). Give the path of a PEM "
+                "file; that of a local server is server.certificate.path."
+            ) from None
+        return context
 
     @property
     def shown_url(self) -> str:
@@ -304,9 +328,12 @@ def azure(
     )
 
 
-def local(url: str, token: str, model: str | None = None) -> Endpoint:
+def local(
+    url: str, token: str, model: str | None = None, ca_file: str | Path | None = None
+) -> Endpoint:
     """Returns a running local server of this package."""
-    return Endpoint(url, model or _LOCAL_MODEL, {"Authorization": f"Bearer {token}"}, kind="local")
+    headers = {"Authorization": f"Bearer {token}"}
+    return Endpoint(url, model or _LOCAL_MODEL, headers, kind="local", ca_file=ca_file)
 
 
 def resolve(

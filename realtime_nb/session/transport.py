@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Iterable
 from email.utils import parsedate_to_datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
@@ -152,14 +152,18 @@ async def open_websocket(endpoint: Endpoint, timeout_s: float = 15.0) -> WebSock
         ConnectionFailedError: nobody answers there, or the upgrade was refused.
     """
     failure: ConnectionFailedError
+    tls = endpoint.tls
     try:
-        return WebSocketTransport(await _upgraded(endpoint, timeout_s), endpoint.secrets)
+        return WebSocketTransport(await _upgraded(endpoint, tls, timeout_s), endpoint.secrets)
     except Exception as error:
         failure = _failure(endpoint, error, timeout_s)
     raise failure  # here, where it carries nothing along that may hold a key
 
 
-async def _upgraded(endpoint: Endpoint, timeout_s: float) -> ClientConnection:
+async def _upgraded(
+    endpoint: Endpoint, tls: ssl.SSLContext | None, timeout_s: float
+) -> ClientConnection:
+    own: dict[str, Any] = {} if tls is None else {"ssl": tls}
     return await _Connect(
         endpoint.connect_url,
         additional_headers=endpoint.headers,
@@ -170,6 +174,7 @@ async def _upgraded(endpoint: Endpoint, timeout_s: float) -> ClientConnection:
         close_timeout=_CLOSE_TIMEOUT_S,
         logger=_websocket_logger,
         create_connection=BoundedConnection,
+        **own,
         ping_interval=None,  # whoever keeps the session pings, and knows what was sent by then
         # A conversation must not wander off to a proxy or another host with the key.
         proxy=None if endpoint.kind == "local" or endpoint.is_loopback else True,
@@ -209,7 +214,9 @@ def _failure(endpoint: Endpoint, error: Exception, timeout_s: float) -> Connecti
     if isinstance(error, ssl.SSLCertVerificationError):
         return ConnectionFailedError(
             f"Can't connect to {where}: {said.rstrip('.')}. "
-            "Its certificate is not trusted here; check the address and the certificates.",
+            "Its certificate is not trusted here; check the address and the certificates. That of "
+            "a local server with TLS is trusted by rt.Endpoint(…, ca_file=server.certificate.path),"
+            " or by SSL_CERT_FILE as `realtime-nb serve --tls` prints it.",
             code="certificate",
         )
     if isinstance(error, ssl.SSLError) or (where.startswith("wss:") and _hung_up(error)):

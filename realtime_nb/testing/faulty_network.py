@@ -188,7 +188,10 @@ class FaultyNetwork:
     async def _reach(self, client: Streams) -> Streams | None:
         secure = self._upstream.scheme == "wss"
         port = self._upstream.port or (443 if secure else 80)
-        context = ssl.create_default_context() if secure else None
+        # A local server that runs tells what it is trusted by.
+        own = getattr(self._server, "certificate", None)
+        trusted = None if own is None else own.path
+        context = ssl.create_default_context(cafile=trusted) if secure else None
         try:
             opened = await asyncio.open_connection(self._upstream.hostname, port, ssl=context)
         except OSError:

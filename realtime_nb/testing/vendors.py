@@ -12,6 +12,7 @@ from realtime_nb.audio.pcm import SAMPLE_RATE, Resampler
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.local.llm import LLM
 from realtime_nb.protocol.config import merge_session
+from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.dialect import client_to_ga, lifted, server_to_beta
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session.transport import Transport
@@ -220,6 +221,11 @@ class VendorServer:
         if self._ways.dialect == "beta":
             told = [beta for one in told for beta in server_to_beta(one)]
         return told
+
+    @property
+    def conversation(self) -> Conversation:
+        """What the server remembers, once it is entered."""
+        return self._server.conversation
 
     @property
     def input_rate(self) -> int:

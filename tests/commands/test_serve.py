@@ -110,6 +110,39 @@ def test_serve_ends_by_ctrl_c_with_clients_connected() -> None:
             assert time.monotonic() - began < 10
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_serve_with_tls_tells_how_it_is_trusted(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    from websockets.sync.client import connect
+
+    monkeypatch.setenv("XDG_DATA_HOME", str(elsewhere))
+    command = [sys.executable, "-m", "realtime_nb", "serve", "--tls", "--token", "sesame"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = iter(process.stdout.readline, "Ctrl-C ends it.\n")
+        url, token, _, certificate, *trust = [line.rstrip("\n") for line in lines]
+        process.send_signal(signal.SIGTERM)
+    path = certificate.removeprefix("certificate  ")
+    assert url.startswith("url    wss://127.0.0.1:") and token == "token  sesame"
+    assert Path(path).stat().st_mode & 0o777 == 0o600
+    for name in ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"):
+        assert any(line.startswith(f"  {name}={path} ") for line in trust)
+
+    # The same certificate, given as one's own.
+    key = str(Path(path).parent / "key.pem")
+    with _serving("--tls-cert", path, "--tls-key", key, "--token", "sesame") as (process, ready):
+        assert ready["certificate"] == path
+        where = ("--endpoint", ready["url"], "--api-key", "sesame")
+        assert cli.main(("talk", CLUBS, *where, "--json")) == 1
+        assert "--tls` prints it" in capsys.readouterr().err
+        monkeypatch.setenv("SSL_CERT_FILE", path)
+        headers = {"Authorization": "Bearer sesame"}
+        with connect(f"{ready['url']}?model=m", additional_headers=headers) as client:
+            assert json.loads(client.recv())["type"] == "session.created"
+        assert _ended(process, signal.SIGTERM) == (0, "", "")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -129,6 +162,9 @@ def test_serve_ends_by_ctrl_c_with_clients_connected() -> None:
         (("--llm-url", "ftp://x", "--llm-model", "y"), "http://"),
         (("--session-minutes", "0"), "session_minutes"),
         (("--dialect", "esperanto"), "esperanto"),
+        (("--tls-cert", "a.pem"), "--tls-key"),
+        (("--tls-key", "a.pem"), "--tls-cert"),
+        (("--tls-cert", "a.pem", "--tls-key", "b.pem"), "TLS certificate a.pem can't be read"),
     ],
 )
 def test_serve_settings_that_cant_be(capsys: Capture, options: tuple[str, ...], words: str) -> None:

@@ -50,6 +50,7 @@ async def server() -> AsyncIterator[LocalServer]:
 # --- Sessions -------------------------------------------------------------------------------------
 
 
+@pytest.mark.feature("beta", "server")
 async def test_the_session_is_flat(server: LocalServer) -> None:
     async with client_of(server) as client:
         created = await client.listen("session.created")
@@ -162,6 +163,7 @@ SPOKEN_TURN = [
 ]
 
 
+@pytest.mark.feature("beta", "server")
 @pytest.mark.parametrize(
     ("audio", "heard"),
     [

@@ -195,6 +195,7 @@ async def answer_times(client: RawClient, until: asyncio.Task[Any]) -> list[floa
     return times
 
 
+@pytest.mark.feature("long appends", "server")
 async def test_the_longest_appends_beside_a_quick_session() -> None:
     """Five and a half minutes at once, four times: whoever talks meanwhile hardly waits."""
     server = fake_server()

@@ -36,6 +36,7 @@ replies, server = sdk_client.replies, sdk_client.server
 # --- Turns ---
 
 
+@pytest.mark.feature("text turn", "server")
 async def test_a_text_turn(server: LocalServer, replies: Replies) -> None:
     replies.will_say("Four, of course.")
     async with client_of(server) as client:
@@ -74,6 +75,8 @@ async def test_a_text_turn(server: LocalServer, replies: Replies) -> None:
     assert request.items[-1]["content"][0]["text"] == "What is two and two?"
 
 
+@pytest.mark.feature("transcription", "server")
+@pytest.mark.feature("spoken turn", "server")
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -140,6 +143,7 @@ async def test_a_spoken_turn(server: LocalServer, replies: Replies, name: str, w
     assert client.of("conversation.item.added")[1]["previous_item_id"] == user_id
 
 
+@pytest.mark.feature("push-to-talk", "server")
 async def test_push_to_talk(server: LocalServer, replies: Replies) -> None:
     replies.will_say("Understood.")
     async with client_of(server) as client:
@@ -161,6 +165,7 @@ async def test_push_to_talk(server: LocalServer, replies: Replies) -> None:
     assert client.of(COMPLETED) == []
 
 
+@pytest.mark.feature("functions", "server")
 async def test_a_function_call_and_its_result(server: LocalServer, replies: Replies) -> None:
     arguments = '{"city": "Rome", "unit": "celsius"}'
     replies.will_say(["One moment.", Call("get_weather", arguments)], "It is sunny in Rome.")
@@ -219,6 +224,8 @@ async def test_speech_of_the_voice_is_understood(server: LocalServer, replies: R
 # --- Items, sessions and refusals ---
 
 
+@pytest.mark.feature("deleting", "server")
+@pytest.mark.feature("retrieving", "server")
 async def test_items_come_and_go(server: LocalServer, replies: Replies) -> None:
     replies.will_say("Noted, thank you.")
     async with client_of(server) as client:
@@ -248,6 +255,7 @@ async def test_items_come_and_go(server: LocalServer, replies: Replies) -> None:
             assert answer_id in (await client.until("error")).error.message
 
 
+@pytest.mark.feature("refusals", "server")
 async def test_refusals_name_what_is_wrong(server: LocalServer, replies: Replies) -> None:
     async with client_of(server) as client:
         before = await client.configure()
@@ -278,6 +286,7 @@ async def test_refusals_name_what_is_wrong(server: LocalServer, replies: Replies
         assert await client.configure() == before
 
 
+@pytest.mark.feature("wrong key", "server")
 async def test_a_wrong_key_opens_no_connection(server: LocalServer) -> None:
     async with openai_of(server, api_key="sk-wrong") as openai:
         with pytest.raises(InvalidStatus) as refused:
@@ -285,6 +294,7 @@ async def test_a_wrong_key_opens_no_connection(server: LocalServer) -> None:
     assert refused.value.response.status_code == 401
 
 
+@pytest.mark.feature("transcription session", "server")
 async def test_a_transcription_session(server: LocalServer) -> None:
     query = {"intent": "transcription"}
     async with (

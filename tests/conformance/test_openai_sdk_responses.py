@@ -17,6 +17,7 @@ replies, server, slow_server = sdk_client.replies, sdk_client.server, sdk_client
 LONG = " ".join(f"This is sentence number {number} of a rather long story." for number in range(20))
 
 
+@pytest.mark.feature("out-of-band", "server")
 async def test_out_of_band_beside_the_conversation(
     slow_server: LocalServer, replies: Replies
 ) -> None:
@@ -73,6 +74,7 @@ async def test_cancelling_at_once(server: LocalServer, replies: Replies) -> None
         assert (await client.until("response.done")).response.status == "completed"
 
 
+@pytest.mark.feature("cancel", "server")
 async def test_cancelling_while_it_speaks(slow_server: LocalServer, replies: Replies) -> None:
     replies.will_say(LONG, "Fine.")
     async with client_of(slow_server) as client:
@@ -100,6 +102,7 @@ async def test_cancelling_while_it_speaks(slow_server: LocalServer, replies: Rep
         assert client.events.index(late[-1]) < end
 
 
+@pytest.mark.feature("one response", "server")
 async def test_a_second_response_must_wait(slow_server: LocalServer, replies: Replies) -> None:
     replies.will_say(LONG)
     async with client_of(slow_server) as client:
@@ -114,6 +117,8 @@ async def test_a_second_response_must_wait(slow_server: LocalServer, replies: Re
     assert error.event_id == "too-soon"
 
 
+@pytest.mark.feature("truncation", "server")
+@pytest.mark.feature("interruption", "server")
 async def test_barging_in_and_truncating(slow_server: LocalServer, replies: Replies) -> None:
     replies.will_say(LONG, "Yes?")
     async with client_of(slow_server) as client:

@@ -3,13 +3,15 @@ refused, and variants that must pass."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pydantic
 import pytest
 
 from tests.conformance.ledger import Ledger
-from tests.conformance.validate import validate
+from tests.conformance.validate import check, validate
+from tests.tallies import REFUSED, VALIDATED, lines
 
 IDS = {"event_id": "e", "response_id": "r", "item_id": "i", "output_index": 0, "content_index": 0}
 PCM = {"type": "audio/pcm", "rate": 24_000}
@@ -81,7 +83,7 @@ ARGUMENTS = {
     ],
 )
 def test_passes(event: dict[str, Any]) -> None:
-    validate(event)
+    check(event)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def test_passes(event: dict[str, Any]) -> None:
 )
 def test_refused(event: dict[str, Any]) -> None:
     with pytest.raises(pydantic.ValidationError):
-        validate(event)
+        check(event)
 
 
 def test_the_ledger_notices_what_is_left_open_or_comes_twice() -> None:
@@ -127,3 +129,21 @@ def test_the_ledger_notices_what_is_left_open_or_comes_twice() -> None:
         ledger.check({**item_added(content=[]), "event_id": "3", "previous_item_id": "unknown"})
     with pytest.raises(KeyError):
         ledger.check({**DELTA, "event_id": "4", "response_id": "other"})
+
+
+def test_the_run_says_how_many_were_validated_and_how_many_failed() -> None:
+    before, failed = Counter(VALIDATED), Counter(REFUSED)
+    try:
+        VALIDATED.clear()
+        REFUSED.clear()
+        for event in (part_added("audio"), part_added("audio"), error(message="m")):
+            validate(event)
+        with pytest.raises(pydantic.ValidationError):
+            validate(without(DELTA, "event_id"))
+        (line,) = [line for line in lines() if "server frames" in line]
+    finally:
+        for tally, held in ((VALIDATED, before), (REFUSED, failed)):
+            tally.clear()
+            tally.update(held)
+    assert line.startswith("3 server frames validated strictly against the types of openai ")
+    assert line.endswith("(2 event types), 1 failures")

@@ -6,22 +6,33 @@ from typing import Annotated, Any
 
 import msgspec
 from openai.types.realtime import RealtimeServerEvent
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
-from tests.tallies import VALIDATED
+from tests.tallies import REFUSED, VALIDATED
 
-__all__ = ["validate"]
+__all__ = ["check", "validate"]
 
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(
     Annotated[RealtimeServerEvent, Field(discriminator="type")]
 )
 
 
-def validate(event: dict[str, Any]) -> None:
+def check(event: dict[str, Any]) -> None:
     """Raises ``pydantic.ValidationError`` where the event, as it travels, is not of its type.
 
     This is the union by which ``openai-agents`` reads what a server sends; strict mode adds that
     numbers must not come as text or the other way round.
     """
     _ADAPTER.validate_json(msgspec.json.encode(event), strict=True)
-    VALIDATED[event["type"]] += 1
+
+
+def validate(event: dict[str, Any]) -> None:
+    """Checks an event that our server sent; the run's last lines say how many, and how many
+    failed."""
+    kind = str(event.get("type"))
+    try:
+        check(event)
+    except ValidationError:
+        REFUSED[kind] += 1
+        raise
+    VALIDATED[kind] += 1

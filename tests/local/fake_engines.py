@@ -11,6 +11,7 @@ from realtime_nb.local.llm import LLM
 from realtime_nb.local.server import LocalServer
 from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.local.stt import STT
+from realtime_nb.local.tls import Certificate
 from realtime_nb.local.tts import TTS
 
 __all__ = ["WatchedSTT", "WatchedTTS", "WatchedTurnModel", "fake_engines", "fake_server"]
@@ -134,6 +135,7 @@ def fake_server(
     session_s: float = 3_600.0,
     max_connections: int | None = 200,
     allow_origins: Sequence[str] = (),
+    certificate: Certificate | None = None,
 ) -> LocalServer:
     """A server without models; its conversations run a hundred times faster than life."""
     return LocalServer(
@@ -144,4 +146,5 @@ def fake_server(
         session_s=session_s,
         max_connections=max_connections,
         allow_origins=allow_origins,
+        certificate=certificate,
     )

@@ -44,6 +44,7 @@ def openai_of(server: LocalServer, api_key: str = "a-token") -> AsyncOpenAI:
     return AsyncOpenAI(api_key=api_key, base_url=base, max_retries=0)
 
 
+@pytest.mark.feature("ephemeral keys", "server")
 async def test_an_ephemeral_key_by_the_sdk_opens_the_session_that_it_was_made_with() -> None:
     async with fake_server() as server, openai_of(server) as client:
         made = await client.realtime.client_secrets.create(

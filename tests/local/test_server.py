@@ -460,6 +460,7 @@ async def test_a_client_that_closes_gets_its_own_code_back() -> None:
         await asyncio.wait_for(client.socket.wait_closed(), 20)
 
 
+@pytest.mark.feature("pings", "server")
 async def test_pings_are_answered_and_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     async with fake_server() as server, joined(server) as client:
         (connection,) = server._connections

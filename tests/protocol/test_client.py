@@ -72,6 +72,7 @@ def test_what_is_handed_out_is_handed_out_once(client: Client) -> None:
     assert client.does() == []
 
 
+@pytest.mark.feature("beta", "client")
 def test_a_beta_server_is_spoken_to_in_beta() -> None:
     client = Client(dialect="beta")
     client.update({"type": "realtime", "audio": {"output": {"voice": "ash"}}})
@@ -170,6 +171,7 @@ def test_the_call_carries_what_the_model_wrote(client: Client) -> None:
     assert (call.name, call.arguments, call.response_id) == ("book", '{"x": 1}', "resp")
 
 
+@pytest.mark.feature("one response", "client")
 def test_an_output_may_be_posted_while_the_response_runs(client: Client) -> None:
     client.response_begins("resp")
     client.call("resp", "call_1", "book")
@@ -181,6 +183,7 @@ def test_an_output_may_be_posted_while_the_response_runs(client: Client) -> None
     assert client.sends_types() == ["response.create"]
 
 
+@pytest.mark.feature("several calls", "client")
 def test_several_calls_get_one_response_after_the_last_output(client: Client) -> None:
     client.response_begins("resp")
     client.call("resp", "call_1", "book")
@@ -371,6 +374,7 @@ def test_a_transcription_session_owes_no_response() -> None:
     assert client.conversation.turn_ended_s is None
 
 
+@pytest.mark.feature("idle timeout", "client")
 def test_an_idle_timeout_is_owed_a_response(client: Client) -> None:
     client.hears("input_audio_buffer.timeout_triggered", audio_start_ms=0, audio_end_ms=6_000)
     assert client.conversation.turn_ended_s is not None

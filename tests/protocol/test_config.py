@@ -169,3 +169,23 @@ def test_a_server_vad_waits_for_as_long_as_documented() -> None:
         given = {"type": "server_vad", "silence_duration_ms": silence}
         assert patient(given) == given
     assert patient_options({"voice": "ash"}) == {"voice": "ash"}
+
+
+def test_noise_reduction_keeps_its_strength() -> None:
+    def reduction(session: Any) -> Any:
+        return session["audio"]["input"]["noise_reduction"]
+
+    def patch(value: Any) -> Any:
+        return {"audio": {"input": {"noise_reduction": value}}}
+
+    off = {"type": "realtime", **patch(None)}
+    on = merge_session(off, patch({"type": "near_field"}))
+    assert reduction(on) == {"type": "near_field", "strength": 1.0}
+    weak = merge_session(on, patch({"type": "near_field", "strength": 0.25}))
+    assert reduction(weak)["strength"] == 0.25
+    far = merge_session(weak, patch({"type": "far_field"}))
+    assert reduction(far) == {"type": "far_field", "strength": 0.25}
+    assert reduction(merge_session(far, {"instructions": "x"})) == reduction(far)
+    off = merge_session(far, patch(None))
+    assert reduction(off) is None
+    assert reduction(merge_session(off, patch({"type": "far_field"})))["strength"] == 1.0

@@ -30,6 +30,7 @@ def test_a_null_in_a_response_is_the_sessions_own_setting(peer: Peer, field: str
     assert plain.settings == peer.responding().settings
 
 
+@pytest.mark.feature("nulls", "server")
 def test_all_nulls_at_once_beside_metadata(peer: Peer) -> None:
     response: Event = {**dict.fromkeys(FIELDS), "metadata": {"client_event_id": "a"}}
     response["audio"] = {"output": {"voice": None, "format": None}}
@@ -120,6 +121,7 @@ def test_a_null_that_a_session_does_not_know_is_refused_in_the_hosted_words(
     )
 
 
+@pytest.mark.feature("nulls", "server")
 def test_an_items_nulls_are_as_if_left_out(peer: Peer) -> None:
     text = {"type": "input_text", "text": "Hi"}
     picture = {"type": "input_image", "image_url": "data:image/png;base64,AA==", "detail": None}

@@ -44,7 +44,7 @@ class Outer(msgspec.Struct):
             "r.inner[0].words",
             "",
         ),
-        ({"count": 1, "name": "y"}, "invalid_value", "r.inner[0].name", "regex"),
+        ({"count": 1, "name": "y"}, "invalid_value", "r.inner[0].name", "the pattern '^x'."),
         ({"count": 1, "a` - at `$.b": 1}, "unknown_parameter", None, "Unknown parameter"),
         (5, "invalid_type", "r.inner[0]", "expected an object, but got an integer"),
     ],

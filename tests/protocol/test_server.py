@@ -112,6 +112,7 @@ def test_a_function_call_and_its_output(peer: Peer) -> None:
     ]
 
 
+@pytest.mark.feature("several calls", "server")
 def test_speech_and_several_calls_in_one_response(peer: Peer) -> None:
     peer.send("response.create")
     job = peer.responding()

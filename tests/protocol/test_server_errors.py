@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from realtime_nb.protocol.events import CLIENT_EVENTS
 from realtime_nb.testing import silence, tone
 from tests.protocol.peer import Peer, encoded, peer_with_something_to_lose
 
@@ -307,15 +308,6 @@ def test_tracing_stays_as_it_was_enabled(peer: Peer) -> None:
         assert error["param"] == "session.tracing"
 
 
-def test_probabilities_that_nobody_has_are_refused_in_words(peer: Peer) -> None:
-    asked = ["item.input_audio_transcription.logprobs"]
-    error = peer.refused("session.update", session={"type": "realtime", "include": asked})
-    assert error["param"] == "session.include"
-    assert "no probabilities" in error["message"]
-    peer.update(include=[])
-    peer.update(include=None)
-
-
 @pytest.mark.parametrize(
     ("field", "value", "listed"),
     [
@@ -340,3 +332,35 @@ def test_what_is_too_long_is_told_with_its_length(peer: Peer) -> None:
         "Invalid 'item.id': string too long. "
         "Expected a string with maximum length 64, but got a string with length 65 instead."
     )
+
+
+def test_the_lists_of_what_would_be_right_are_worded_as_on_the_wire(peer: Peer) -> None:
+    def said(kind: str, **fields: Any) -> str:
+        return str(peer.refused(kind, **fields)["message"])
+
+    assert said("x") == (
+        "Invalid value: 'x'. Supported values are: 'session.update', 'input_audio_buffer.append', "
+        "'input_audio_buffer.commit', 'input_audio_buffer.clear', 'conversation.item.create', "
+        "'conversation.item.truncate', 'conversation.item.delete', 'conversation.item.retrieve', "
+        "'response.create' and 'response.cancel'."
+    )
+    for role, may in (
+        ("user", "'input_text', 'input_audio' and 'input_image'"),
+        ("assistant", "'output_text'"),
+        ("system", "'input_text'"),
+    ):
+        for part in ("x", "output_audio"):
+            item = {"type": "message", "role": role, "content": [{"type": part}]}
+            error = peer.refused("conversation.item.create", item=item)
+            assert error["message"] == f"Invalid value: '{part}'. Supported values are: {may}."
+            assert (error["code"], error["param"]) == ("invalid_value", "item.content[0].type")
+    item = {"type": "function_call_output", "call_id": "a b", "output": ""}
+    assert said("conversation.item.create", item=item) == (
+        "Invalid 'item.call_id': string does not match pattern. "
+        "Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'."
+    )
+
+
+def test_every_event_is_in_the_list() -> None:
+    (event,) = Peer().send("x")
+    assert all(f"'{name}'" in event["error"]["message"] for name in CLIENT_EVENTS)

@@ -70,10 +70,10 @@ def test_fields_that_a_local_server_ignores_are_accepted_and_echoed(peer: Peer) 
         "reasoning": {"effort": "low"},
         "parallel_tool_calls": True,
         "tool_choice": {"type": "mcp", "server_label": "m"},
-        "tools": [{"type": "mcp", "server_label": "m", "require_approval": "never"}],
+        "tools": [{"type": "mcp", "server_label": "m", "server_url": "https://m.example"}],
         "model": "local",
     }
-    (updated,) = peer.update(**fields)
+    updated, *_ = peer.update(**fields)
     assert fields == {name: updated["session"][name] for name in fields}
 
 
@@ -88,6 +88,7 @@ def detection(**values: Any) -> dict[str, Any]:
 DETECTION = "session.audio.input.turn_detection"
 
 
+@pytest.mark.feature("settings", "server")
 @pytest.mark.parametrize(
     ("patch", "code", "param"),
     [

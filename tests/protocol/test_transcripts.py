@@ -132,3 +132,71 @@ def test_an_early_transcript_is_void_even_if_the_turn_then_ends_at_once(peer: Pe
     assert peer.take(Respond) == []
     peer.hear("all of it")
     assert peer.responding().items[0]["content"][0]["transcript"] == "all of it"
+
+
+@pytest.mark.parametrize(
+    ("asked", "usage"),
+    [
+        ({"model": "whisper-1"}, "duration"),
+        ({"model": "gpt-transcribe"}, "duration"),
+        ({"model": "gpt-realtime-whisper"}, "duration"),
+        ({"model": "deployment"}, "duration"),
+        ({}, "duration"),
+        ({"model": "gpt-4o-transcribe"}, "tokens"),
+        ({"model": "gpt-4o-mini-transcribe"}, "tokens"),
+        ({"model": "gpt-4o-mini-transcribe-2025-12-15"}, "tokens"),
+        ({"model": "gpt-4o-transcribe-diarize"}, "tokens"),
+    ],
+)
+def test_usage_is_of_the_kind_by_which_the_transcriber_is_billed(
+    peer: Peer, asked: dict[str, str], usage: str
+) -> None:
+    peer.update_input(turn_detection=None, transcription=asked)
+    peer.append(tone(1_200))
+    peer.send("input_audio_buffer.commit")
+    told = peer.hear("twelve chars")[-1]["usage"]
+    if usage == "duration":
+        assert told == {"type": "duration", "seconds": 1.2}
+    else:
+        assert told == {
+            "type": "tokens",
+            "total_tokens": 15,
+            "input_tokens": 12,  # one per 100 ms
+            "input_token_details": {"text_tokens": 0, "audio_tokens": 12},
+            "output_tokens": 3,  # four characters each
+        }
+
+
+def test_a_transcriber_reads_its_prompt_each_time(peer: Peer) -> None:
+    asked = {"model": "gpt-4o-transcribe", "prompt": "names of our doctors"}
+    peer.update_input(turn_detection=None, transcription=asked)
+    peer.append(tone(1_000))
+    peer.send("input_audio_buffer.commit")
+    told = peer.hear("")[-1]["usage"]
+    assert told["input_token_details"] == {"text_tokens": 5, "audio_tokens": 10}
+    assert (told["input_tokens"], told["output_tokens"], told["total_tokens"]) == (15, 0, 15)
+
+
+def test_probabilities_are_taken_note_of_and_never_made_up(peer: Peer) -> None:
+    asked = ["item.input_audio_transcription.logprobs"]
+    peer.update_input(**TRANSCRIBED)
+    (updated,) = peer.update(instructions="x", include=asked)
+    assert updated["session"]["include"] == asked
+    assert updated["session"]["instructions"] == "x"
+    peer.say()
+    assert [event["logprobs"] for event in peer.hear("hello")] == [None, None]
+    nothing: tuple[None, list[str]] = (None, [])
+    for over in nothing:
+        peer.update(include=asked)
+        peer.update(include=over)
+        peer.send("response.cancel")
+        peer.say()
+        assert all("logprobs" not in event for event in peer.hear("hello"))
+
+
+def test_a_transcription_session_may_ask_for_them_too() -> None:
+    peer = Peer(session_type="transcription")
+    peer.update(include=["item.input_audio_transcription.logprobs"])
+    peer.update_input(**TRANSCRIBED)
+    peer.say()
+    assert peer.hear("hello")[-1]["logprobs"] is None

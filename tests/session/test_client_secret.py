@@ -53,6 +53,7 @@ def endpoint_at(url: str, **headers: str) -> rt.Endpoint:
     return rt.Endpoint(url, "gpt-realtime", {"Authorization": f"Bearer {KEY}", **headers})
 
 
+@pytest.mark.feature("ephemeral keys", "client")
 async def test_it_is_made_with_settings_and_replaces_the_key() -> None:
     with answering(200, json.dumps(GIVEN).encode()) as (url, asked):
         endpoint = endpoint_at(url, **{"OpenAI-Safety-Identifier": "person-1"})

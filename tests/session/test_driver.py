@@ -75,6 +75,7 @@ async def test_a_normal_close_by_the_server_just_ends_the_events() -> None:
         await session.close()
 
 
+@pytest.mark.feature("expiry", "client")
 @virtual
 async def test_expiry_is_an_end_with_a_reason() -> None:
     async with MemoryServer(session_s=60) as server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -285,3 +286,21 @@ def test_openai_is_told_who_talks() -> None:
     assert endpoint.headers["OpenAI-Safety-Identifier"] == "hash-of-a-person"
     assert endpoint.headers["Authorization"] == f"Bearer {KEY}"
     assert "hash-of-a-person" not in repr(endpoint)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "No such file"), ("", "no certificates in PEM"), ("hello", "no certificates in PEM")],
+)
+def test_a_ca_file_that_is_none_is_named(tmp_path: Path, content: str | None, words: str) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    endpoint = Endpoint("wss://127.0.0.1:1/v1/realtime", ca_file=path)
+    with pytest.raises(ConfigurationError, match=rf"ca_file .*ca\.pem.*{words}.*Give the path"):
+        _ = endpoint.tls
+
+
+def test_without_tls_a_ca_file_means_nothing() -> None:
+    assert Endpoint("ws://127.0.0.1:1", ca_file="gone.pem").tls is None
+    assert Endpoint("wss://127.0.0.1:1").tls is None

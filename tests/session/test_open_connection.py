@@ -99,6 +99,7 @@ async def test_an_error_of_ours_in_reading_is_its_end_too() -> None:
     assert [type(error) for error in ends] == [ZeroDivisionError]
 
 
+@pytest.mark.feature("pings", "client")
 @virtual
 async def test_who_vanishes_is_found_out_within_the_stated_bound() -> None:
     client, _ = pinged_pair()

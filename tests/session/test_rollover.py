@@ -18,6 +18,7 @@ from tests.virtual import virtual
 CARDS = pcm_from_samples(load_audio(ROOT / "realtime_nb/samples/cards_005.wav"))
 
 
+@pytest.mark.feature("expiry", "client")
 @virtual
 @pytest.mark.parametrize("pause_s", [0.5, 1.5, 3.0])
 async def test_nothing_that_is_said_is_lost_when_it_moves(pause_s: float) -> None:

@@ -35,6 +35,7 @@ async def test_the_recording_knows_when_audio_was_captured(tmp_path: Path) -> No
     assert [(line.t_s, line.captured_s) for line in appends] == [(1.0, 0.9), (2.0, None)]
 
 
+@pytest.mark.feature("µ-law and A-law", "client")
 @virtual
 async def test_g711_is_recorded_on_one_axis_with_its_bytes(tmp_path: Path) -> None:
     formats: dict[str, Any] = {"input_format": "g711_alaw", "output_format": "g711_ulaw"}

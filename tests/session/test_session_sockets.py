@@ -31,6 +31,7 @@ def fake_server(**options: Any) -> LocalServer:
     return LocalServer(fake_engines(), **{"max_connections": 3, **defaults, **options})
 
 
+@pytest.mark.feature("wrong key", "client")
 async def test_a_wrong_token_is_a_failed_connection() -> None:
     async with fake_server() as server:
         with pytest.raises(rt.ConnectionFailedError, match="HTTP 401: Incorrect API key") as failed:

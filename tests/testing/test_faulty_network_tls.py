@@ -13,7 +13,9 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 import realtime_nb as rt
+from realtime_nb.local.tls import certificate_for
 from realtime_nb.testing import Drop, FaultyNetwork, received
+from tests.local.fake_engines import fake_server
 from tests.testing.networks import ended
 
 SESSION = {"id": "s", "type": "realtime"}
@@ -65,3 +67,16 @@ async def test_what_crosses_is_read_and_broken_off(certified: ssl.SSLContext, tc
             (connection,) = network.connections
             assert connection.passed.received["own.answer"] == 1
             assert connection.passed.sent["own.question"] == 2
+
+
+async def test_a_local_server_with_tls_is_trusted_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    async with (
+        fake_server(certificate=certificate_for(True)) as server,
+        FaultyNetwork(server) as url,
+        rt.connect(url, api_key=server.token, model="m", record=None) as session,
+    ):
+        reply = await session.respond(conversation="none", output_modalities=["text"])
+        assert reply.status == "completed"

@@ -28,6 +28,7 @@ def test_every_profile_has_a_server_that_plays_it() -> None:
         VendorServer("acme")
 
 
+@pytest.mark.feature("beta", "speaches", "alibaba")
 @pytest.mark.parametrize("name", PROFILES)
 @virtual
 async def test_a_whole_conversation(name: str) -> None:

@@ -31,7 +31,7 @@ from realtime_nb.analysis.cost.prices import (
     Price,
     PriceTable,
 )
-from realtime_nb.analysis.cost.pricing import LOCAL, Bill, Pricing, pricing_of
+from realtime_nb.analysis.cost.pricing import LOCAL, Bill, Pricing, is_duration, pricing_of
 from realtime_nb.analysis.cost.summary import Cost
 from realtime_nb.analysis.cost.token_counts import (
     MODALITIES,
@@ -87,7 +87,8 @@ def costs(
         prices: Prices by model name that come before those of
             :data:`realtime_nb.analysis.cost.prices.PRICES`.
         model: Price the responses as if they were this model's. The local server's own have no
-            price; with a model named, its transcription counts as gpt-transcribe's unless
+            price; with a model named, its transcription counts as that of the model that the
+            session names where it is reported in tokens, else as gpt-transcribe's, unless
             ``prices`` has one for what the session names.
 
     ``attrs["assumption"]`` names the model it was priced as, when that is not the session's;
@@ -115,7 +116,7 @@ def _rows(
         yield _row(response, turn_of.get(response.id), bill, _priced_response(response, bill))
     for item in (*conversation.items.values(), *conversation.deleted.values()):
         for usage in item.transcription_usages.values():
-            bill = pricing.transcription(item, by_duration=_is_duration(usage))
+            bill = pricing.transcription(item, usage)
             _note_date(bill, dates)
             yield _row(item, turn_of.get(item.id), bill, _priced_transcription(item, usage, bill))
 
@@ -167,7 +168,7 @@ def _priced_transcription(item: Item, usage: JsonObject | None, bill: Bill) -> _
         why = "it is billed by duration, which the server did not report"
         return _Priced(tokens_of(usage), audio_s, usd, usd, why if math.isnan(usd) else None)
     tokens = tokens_of(usage, text_only=_text_only(bill), text_output=True)
-    if _is_duration(usage):
+    if is_duration(usage):
         tokens = "its usage is a duration, and the price is one of tokens"
     return replace(_priced_tokens(tokens, bill), audio_s=audio_s)
 
@@ -184,10 +185,6 @@ def _priced_tokens(tokens: Tokens | str, bill: Bill) -> _Priced:
 
 def _text_only(bill: Bill) -> bool:
     return isinstance(bill.price, Price) and bill.price.text_only
-
-
-def _is_duration(usage: JsonObject | None) -> bool:
-    return usage is not None and "seconds" in usage
 
 
 def _token_columns(tokens: Tokens | str) -> dict[str, float]:

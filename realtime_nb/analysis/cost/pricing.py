@@ -13,9 +13,10 @@ from typing import Literal
 from realtime_nb.analysis.cost.prices import DurationPrice, Price, PriceTable, find_price
 from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.protocol.conversation import Item, Response
+from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.serving import Serving
 
-__all__ = ["LOCAL", "Bill", "Pricing", "pricing_of"]
+__all__ = ["LOCAL", "Bill", "Pricing", "is_duration", "pricing_of"]
 
 LOCAL = "the local server: no price"
 _AS_IF_TRANSCRIPTION = "gpt-transcribe"
@@ -68,13 +69,13 @@ class Pricing:
             else (self._listed(model, "response"))
         )
 
-    def transcription(self, item: Item, by_duration: bool) -> Bill:
+    def transcription(self, item: Item, usage: JsonObject | None) -> Bill:
         """Returns what the transcription of an item is priced by."""
-        model = item.serving.transcription_model
+        model, by_duration = item.serving.transcription_model, is_duration(usage)
         if not self._is_local(item.serving):
             return self._listed(model, "transcription", by_duration)
         if self.as_if is not None and model not in (self.prices or {}):
-            return self._listed(_AS_IF_TRANSCRIPTION, "transcription", by_duration)
+            return self._listed(_stand_in(model, by_duration), "transcription", by_duration)
         return self._own(model, "transcription")
 
     def _is_local(self, serving: Serving) -> bool:
@@ -108,8 +109,28 @@ def pricing_of(rec: Recorded, prices: PriceTable | None, model: str | None) -> P
     as_if = Pricing(prices, model, unnamed, local)
     heard = (*conversation.items.values(), *conversation.deleted.values())
     if _LOCAL_NAME in ran_on and not any(_has_own_price(item, prices) for item in heard):
-        assumption += f", and its transcription as if by {_AS_IF_TRANSCRIPTION}"
+        names = {
+            _stand_in(item.serving.transcription_model, is_duration(usage))
+            for item in heard
+            for usage in item.transcription_usages.values()
+        }
+        whose = " and ".join(sorted(names) or [_AS_IF_TRANSCRIPTION])
+        assumption += f", and its transcription as if by {whose}"
     return Pricing(prices, as_if.as_if, unnamed, local, assumption)
+
+
+def is_duration(usage: JsonObject | None) -> bool:
+    """Tells whether a transcription is billed by its duration."""
+    return usage is not None and "seconds" in usage
+
+
+def _stand_in(model: str | None, by_duration: bool) -> str:
+    """Returns whose price counts for what the local server transcribed: one that is billed alike.
+
+    It counts as the model that was asked for is billed, so that tokens are that one's.
+    """
+    billed_by_tokens = not by_duration and isinstance(find_price(model, None), Price)
+    return model if model is not None and billed_by_tokens else _AS_IF_TRANSCRIPTION
 
 
 _LOCAL_NAME = "the local server"

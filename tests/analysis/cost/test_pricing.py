@@ -30,6 +30,26 @@ def test_the_local_server_costs_nothing_that_could_be_named() -> None:
     assert "as if" in repr(as_if)
 
 
+def test_tokens_of_a_local_transcription_are_of_the_model_that_was_asked_for() -> None:
+    rec = begun(model="local", transcription="gpt-4o-mini-transcribe", simulated=True)
+    details = {"text_tokens": 0, "audio_tokens": 20}
+    usage = {
+        "type": "tokens",
+        "total_tokens": 30,
+        "input_tokens": 20,
+        "input_token_details": details,
+        "output_tokens": 10,
+    }
+    rec.user(1.0, "user_1", "Hello.", usage=usage)
+    rec.answer(2.0, "resp_1", 4_000, "Hello to you.", usage=WORKED)
+
+    cost = cost_summary(rec, model="gpt-realtime")
+    # $1.25 for a million tokens of audio, $5 for one of text: half of gpt-4o-transcribe's.
+    assert cost.transcription_usd == pytest.approx((20 * 1.25 + 10 * 5) / 1e6)
+    assert cost.assumption is not None
+    assert cost.assumption.endswith("its transcription as if by gpt-4o-mini-transcribe")
+
+
 def test_a_name_has_no_price_on_the_local_server() -> None:
     rec = two_turns(simulated=True)  # "gpt-realtime", but played by the local server
 
@@ -94,6 +114,7 @@ def test_a_response_that_was_under_way_is_the_first_models() -> None:
     assert list(costs(rec).usd) == pytest.approx([0.0056, 0.00084])
 
 
+@pytest.mark.feature("transcription usage", "client")
 def test_each_transcription_by_the_model_that_heard_it() -> None:
     """A minute at 1.7 cents, then one at 0.45 cents."""
     rec = begun(transcription="gpt-realtime-whisper")
