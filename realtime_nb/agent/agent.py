@@ -44,7 +44,7 @@ from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session.asked import InOrder, Turn
 from realtime_nb.session.connect import ToolSource
-from realtime_nb.session.endpoints import Endpoint
+from realtime_nb.session.endpoints import Endpoint, RunningServer
 from realtime_nb.session.greeting import Greeting
 from realtime_nb.session.reconnecting import Reconnect
 from realtime_nb.session.session import Session
@@ -116,7 +116,7 @@ class Agent:
 
     def __init__(
         self,
-        endpoint: str | Endpoint = "local",
+        endpoint: str | Endpoint | RunningServer = "local",
         *,
         audio: str | Path | BrowserAudioSettings | HostAudioSettings = "browser",
         push_to_talk: bool = False,

@@ -26,7 +26,7 @@ from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.fields import SemanticVAD, ServerVAD, TurnDetection
 from realtime_nb.protocol.turn_detection import SWITCHES
 from realtime_nb.session import connect as connecting
-from realtime_nb.session.endpoints import Endpoint, resolve
+from realtime_nb.session.endpoints import Endpoint, RunningServer, resolve
 from realtime_nb.session.greeting import Greeting
 from realtime_nb.session.reconnecting import Reconnect
 from realtime_nb.session.session import Session
@@ -153,7 +153,7 @@ class AgentOptions:
 
     def __init__(
         self,
-        endpoint: str | Endpoint,
+        endpoint: str | Endpoint | RunningServer,
         *,
         model: str | None,
         api_key: str | None,

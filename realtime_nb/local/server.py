@@ -17,7 +17,7 @@ import secrets
 import socket
 import time
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Generator, Sequence
 from typing import Any, Literal, Self, cast
 from urllib.parse import parse_qs
 
@@ -210,9 +210,22 @@ class LocalServer:
         return f"{scheme}://127.0.0.1:{self.port}{PATH}"
 
     @property
+    def running(self) -> bool:
+        """Whether clients can connect."""
+        return self._server is not None
+
+    @property
     def connections(self) -> int:
         """How many sessions are open."""
         return len(self._connections)
+
+    def __await__(self) -> Generator[Any, Any, Self]:
+        """Starts it; :meth:`close` ends it. ``async with`` does both."""
+        return self.__aenter__().__await__()
+
+    async def close(self) -> None:
+        """Ends it, with all its connections; once is enough."""
+        await self.__aexit__(None, None, None)
 
     async def __aenter__(self) -> Self:
         if self._entered:

@@ -24,7 +24,7 @@ from realtime_nb.protocol.client import TYPING, Typing
 from realtime_nb.protocol.config import SESSION_OPTIONS, session_config
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session.edge import at_edge
-from realtime_nb.session.endpoints import Endpoint, local, resolve
+from realtime_nb.session.endpoints import Endpoint, RunningServer, local, resolve
 from realtime_nb.session.greeting import Greeting, greeting_response
 from realtime_nb.session.reconnecting import Reconnect
 from realtime_nb.session.returning import Dial
@@ -49,9 +49,10 @@ class connect:
 
     Args:
         endpoint: ``"local"`` (starts the local server, needs nothing), ``"openai"``, a ``ws://`` or
-            ``wss://`` URL, ``rt.azure(…)`` or an ``rt.Endpoint``. A recording is served as if its
-            server were there: its events come in their order and at their times, held back until
-            you asked for them as the recorded client did (``session.recorded_transport``).
+            ``wss://`` URL, ``rt.azure(…)``, an ``rt.Endpoint`` or a running ``rt.serve()``. A
+            recording is served as if its server were there: its events come in their order and at
+            their times, held back until you asked for them as the recorded client did
+            (``session.recorded_transport``).
         model: the model's id; the endpoint's default if None.
         api_key: for ``"openai"`` instead of ``OPENAI_API_KEY``, for a URL as bearer token.
         tools: functions, ``rt.tool`` objects or definitions. Calls of functions are run and
@@ -92,7 +93,7 @@ class connect:
 
     def __init__(
         self,
-        endpoint: str | Endpoint | ServedRecording = "local",
+        endpoint: str | Endpoint | RunningServer | ServedRecording = "local",
         *,
         model: str | None = None,
         api_key: str | None = None,
@@ -113,7 +114,7 @@ class connect:
         **options: Any,
     ) -> None:
         refuse_unknown(options, SESSION_OPTIONS, _arguments())
-        self._recording = None if isinstance(endpoint, str | Endpoint) else endpoint
+        self._recording = None if isinstance(endpoint, str | Endpoint | RunningServer) else endpoint
         name, pace = ("pace", pace) if speed is None else ("speed", speed)
         if not 0 < pace < math.inf and not (pace == math.inf and self._recording is not None):
             raise ConfigurationError(f"{name} is {pace}; give a number greater than 0.")
@@ -123,7 +124,7 @@ class connect:
                 f"{name} works on the local server only, whose clock can be scaled; others hear "
                 f"and speak in real time. Leave {name} out."
             )
-        if isinstance(endpoint, str | Endpoint):
+        if isinstance(endpoint, str | Endpoint | RunningServer):
             self._endpoint = resolve(endpoint, model, api_key)
         else:
             self._endpoint = _served(endpoint, model, api_key)
@@ -280,8 +281,8 @@ def _arguments() -> list[str]:
 def _served(recording: ServedRecording, model: str | None, api_key: str | None) -> Endpoint:
     if not hasattr(recording, "raw_events"):
         raise ConfigurationError(
-            f"{recording!r} is no endpoint. Give 'local', 'openai', a URL, an rt.Endpoint or a "
-            "recording that was loaded with rt.load."
+            f"{recording!r} is no endpoint. Give 'local', 'openai', a URL, an rt.Endpoint, a "
+            "running rt.serve() or a recording that was loaded with rt.load."
         )
     if model is not None or api_key is not None:
         raise ConfigurationError("A recording has its own model and needs no key; leave them out.")

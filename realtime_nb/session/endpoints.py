@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from realtime_nb.archive.redaction import without_known
@@ -336,11 +336,34 @@ def local(
     return Endpoint(url, model or _LOCAL_MODEL, headers, kind="local", ca_file=ca_file)
 
 
+class _Certificate(Protocol):
+    path: Path
+
+
+@runtime_checkable
+class RunningServer(Protocol):
+    """A local server that was made with :func:`realtime_nb.serve`, and runs."""
+
+    token: str
+
+    @property
+    def certificate(self) -> _Certificate | None:
+        """What clients are to trust, None without TLS."""
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+
+    @property
+    def running(self) -> bool:
+        """Whether it does."""
+
+
 def resolve(
-    endpoint: str | Endpoint, model: str | None = None, api_key: str | None = None
+    endpoint: str | Endpoint | RunningServer, model: str | None = None, api_key: str | None = None
 ) -> Endpoint | None:
-    """Returns the endpoint that a name, URL or Endpoint means; None for ``"local"``, still to be
-    started.
+    """Returns the endpoint that a name, URL, Endpoint or running server means; None for
+    ``"local"``, still to be started.
 
     Raises:
         ConfigurationError: an unknown name, a URL that is none, a missing key.
@@ -349,6 +372,8 @@ def resolve(
         if model is None and api_key is None:
             return endpoint
         raise ConfigurationError("Give model and api_key to the Endpoint itself.")
+    if isinstance(endpoint, RunningServer):
+        return _running(endpoint, model, api_key)
     if endpoint == "local":
         return None
     if endpoint in PROFILES:
@@ -363,3 +388,14 @@ def resolve(
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     default_model = None if "model=" in endpoint.partition("?")[2] else DEFAULT_MODEL
     return Endpoint(endpoint, model or default_model, headers)
+
+
+def _running(server: RunningServer, model: str | None, api_key: str | None) -> Endpoint:
+    if not server.running:
+        raise ConfigurationError(
+            "This server does not run. Connect within async with rt.serve() as server: …, or "
+            "between server = await rt.serve() and await server.close()."
+        )
+    certificate = server.certificate
+    trusted = None if certificate is None else certificate.path
+    return local(server.url, api_key or server.token, model, trusted)

@@ -18,6 +18,7 @@ from realtime_nb.local import client_socket
 from realtime_nb.local import server as server_module
 from realtime_nb.local.llm import ScriptedLLM
 from realtime_nb.local.server import LocalServer, serve
+from realtime_nb.session.connect import connect as connect_session
 from tests.local.fake_engines import WatchedSTT, WatchedTTS, fake_server
 from tests.local.raw_client import become_true, joined, turn
 
@@ -467,3 +468,18 @@ async def test_pings_are_answered_and_sent(monkeypatch: pytest.MonkeyPatch) -> N
         assert connection._socket.ping_interval == client_socket.PING_S
         assert connection._socket.close_timeout == client_socket.CLOSE_S
         await asyncio.wait_for(await client.socket.ping(), 20)
+
+
+async def test_it_runs_from_cell_to_cell_and_sessions_take_it_as_it_is() -> None:
+    server = await serve(llm=ScriptedLLM(["Good morning."]))
+    assert server.running
+    async with connect_session(server) as session:
+        await session.say("Hello.")
+        assert await session.settled()
+    assert session.conversation.transcript()[-1] == ("assistant", "Good morning.")
+    await server.close()
+    await server.close()
+    assert not server.running
+    for unfit in (server, serve()):
+        with pytest.raises(ConfigurationError, match="does not run"):
+            connect_session(unfit)
