@@ -102,7 +102,9 @@ def sweep(
         labels: Where the user's turns really are: a path (see :func:`realtime_nb.read_labels`), or
             pairs of seconds, or rows with ``start_s`` and ``end_s``; of several pieces of audio, by
             their names. Unless given, the marks ``speech end`` (and ``speech start``) of a
-            recording, or the file of the same name beside an audio file.
+            recording, or else the keys that were pressed in its lab ("I wasn't finished", "that
+            was not me"), which are about its server's turns; or the file of the same name beside an
+            audio file.
         settings: More settings to try, one by one: ``[rt.ServerVAD(threshold=0.4), …]``; also
             ``rt.SemanticVAD(…)``, as the local server with its turn model hears it.
         sample_rate: Of samples.
