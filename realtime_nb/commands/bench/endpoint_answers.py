@@ -18,7 +18,7 @@ from realtime_nb.protocol.turn_detection import EAGERNESS
 
 __all__ = ["Answers", "answers_of", "print_answers"]
 
-_LIMITS = tuple(sorted({one.complete_at for one in EAGERNESS.values()}))
+_LIMITS = tuple(sorted({0.2, 0.9} | {one.complete_at for one in EAGERNESS.values()}))
 _PLACES = {
     "end": "at the end of a sentence",
     "mark": "at a pause where the transcript has a mark",
@@ -33,7 +33,7 @@ class Answers:
 
     Attributes:
         counts: how many, by place.
-        complete: the share from each limit of eagerness on, by place.
+        complete: the share from each limit on, by place: those of eagerness, one below, one above.
         parted: the probability that an end gets a higher answer than a pause: 1 where a limit
             could part them all, 0.5 where the answers tell nothing; NaN without both.
     """

@@ -28,6 +28,7 @@ __all__ = [
     "SpeechPackage",
     "clip_digest",
     "clip_samples",
+    "missing_packages",
     "read_clip",
     "speech_folder",
 ]
@@ -98,6 +99,12 @@ HOW_TO_GET_THEM = (
 def speech_folder() -> Path:
     """Returns where packages are unpacked: the root of the file system unless told otherwise."""
     return Path(os.environ.get(SPEECH_VARIABLE) or "/")
+
+
+def missing_packages() -> list[str]:
+    """Returns the packages that are not there."""
+    folder = speech_folder()
+    return [one.package for one in SOURCES.values() if not (folder / one.path).exists()]
 
 
 class Archive:

@@ -36,8 +36,11 @@ def test_a_pause_cuts_off_what_waits_less_than_it(
             assert -60 < row["wait_p50_ms"] - math.ceil(ms / 32) * 32 < 132
         assert rows["semantic_vad low"]["cut_off"] <= rows["semantic_vad high"]["cut_off"]
     printed = capsys.readouterr().out
+    assert "Not there: pocketsphinx-testdata" in printed
+    assert "asterisk-core-sounds-en-wav 1.6.1-1," not in printed  # that one is
     assert "1 voice, 1 sentence with 1 pause of 200 ms or more" in printed
     assert "at a pause where the transcript has a mark" in printed
+    assert printed.count("with no more cut-offs than server_vad 700 ms: ") == 1
 
 
 def test_without_the_packages_it_says_how_to_get_them(
@@ -115,6 +118,22 @@ def test_the_goal_is_both_short_waits_and_few_cut_offs() -> None:
         "semantic_vad auto": False,
         "semantic_vad high": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("waits_ms", "words"),
+    [((300.0, 900.0), "semantic_vad high"), ((400.0, 900.0), "reached by no eagerness")],
+)
+def test_the_goal_is_told(
+    waits_ms: tuple[float, float], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("semantic_vad high", "server_vad 700 ms")
+    rows = {
+        name: endpoint.Row(0.1, (0, 1), wait_ms, (0, 1), wait_ms)
+        for name, wait_ms in zip(names, waits_ms, strict=True)
+    }
+    endpoint._print_goal(rows)
+    assert capsys.readouterr().out.endswith(f": {words}\n")
 
 
 def test_one_is_told_in_the_singular() -> None:

@@ -29,9 +29,9 @@ def test_an_answer_belongs_to_the_pause_in_which_it_was_asked_for(
     told = [decision(1_250, 0.6), decision(2_290, 0.4), decision(3_250, 0.1), decision(5_300, 0.8)]
     answers = answers_of([(one, told), (sentence(), [decision(900, 0.9)])])
     assert answers.counts == {"end": 1, "mark": 1, "inside": 1, "unknown": 2}
-    assert answers.complete["mark"] == [1.0, 1.0, 0.0]  # from 0.35, 0.5 and 0.7
-    assert answers.complete["inside"] == [1.0, 0.0, 0.0]
-    assert answers.complete["unknown"] == [0.5, 0.5, 0.5]
+    assert answers.complete["mark"] == [1.0, 1.0, 1.0, 0.0, 0.0]  # from 0.2, 0.35, 0.5, 0.7, 0.9
+    assert answers.complete["inside"] == [1.0, 1.0, 0.0, 0.0, 0.0]
+    assert answers.complete["unknown"] == [0.5] * 5
     assert answers.parted == 0.75  # 0.8 lies above 0.6, 0.4 and 0.1, and below 0.9
     print_answers(answers)
     assert "in 75 % of pairs" in capsys.readouterr().out
