@@ -24,7 +24,7 @@ from realtime_nb.protocol.audio_formats import BYTES_PER_MS
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.turn_detection import CLIENT_SILENCE_MS, detection_code
 from realtime_nb.protocol.words import counted
-from realtime_nb.recordings.recording import Recording
+from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.session.asked import Asked
 from realtime_nb.session.session import Session
 
@@ -117,12 +117,16 @@ class LiveSubject:
 
     def keep_label(self, label: Label, removed: bool = False) -> None:
         """Writes a label into the recording, or that it is removed; without a recording it is in
-        the lab alone."""
-        if self.session.recording is None or self.session.closed:
+        the lab alone. What was recorded of a session that is over takes it as the folder does."""
+        if self.session.recording is None:
             return
+        over = load(self.session.recording) if self.session.closed else None
         for line in self.lab.label_lines(label):
             text = f"{REMOVED_LABEL}{line.text}" if removed else line.text
-            self.session.label(text, min(line.t, self.session.clock()))
+            if over is None:
+                self.session.label(text, min(line.t, self.session.clock()))
+            else:
+                over.label(min(line.t, over.duration_s), text)
 
 
 class TriedSubject:

@@ -219,6 +219,7 @@ def _checks() -> Iterator[Check]:
     yield _tried("speech to text", lambda: _speech_to_text(voice), _LOCAL_EXTRA)
     yield _tried("turn model", _turn_model, needed=False)
     yield _tried("engines", _engines, needed=False)
+    yield _tried("VAD lab", _vad_lab, needed=False)
     yield _tried("loopback", _loopback, "allow connections to 127.0.0.1")
     yield _tried("local server", _local_server, "the lines above say what it lacks")
     yield _beta()
@@ -317,6 +318,28 @@ def _speech_to_text(voice: _Voice) -> _Found:
     words += f", that sentence understood in {_since(began)}"
     if _likeness(heard, SENTENCE) < 0.8:
         return "warning", f"{words}, as {heard!r}", "try --stt whisper"
+    return "ok", words, ""
+
+
+def _vad_lab() -> _Found:
+    import numpy as np
+
+    from realtime_nb.audio.speech_engines import FRAME_SAMPLES, engine_names, speech_engine
+    from realtime_nb.audio.turn_model import has_turn_model
+
+    here, ill = [], []
+    for name in engine_names():
+        try:
+            speech_engine(name).probabilities(np.zeros(FRAME_SAMPLES, np.float32))
+            here.append(name)
+        except Exception as error:  # an engine of another package may do anything
+            ill.append(f"{name} does not work ({' '.join(str(error).split()) or repr(error)})")
+    semantic = "judges its pauses by the turn model" if has_turn_model() else "has no turn model"
+    words = f"rt.VADLab and rt.sweep hear with {', '.join(here)}; semantic_vad {semantic} there"
+    if ill:
+        return "warning", f"{words}; {'; '.join(ill)}", "mend or uninstall its package"
+    if not {"earshot", "webrtc"} <= set(here):
+        words += "; more engines: pip install 'realtime_nb[vad]'"
     return "ok", words, ""
 
 

@@ -40,7 +40,12 @@ from realtime_nb.analysis.what_if.choosing import (
     percent_words,
     share_words,
 )
-from realtime_nb.analysis.what_if.explaining import explain_labelled, explain_taken
+from realtime_nb.analysis.what_if.explaining import (
+    explain_judged,
+    explain_judged_labelled,
+    explain_labelled,
+    explain_taken,
+)
 from realtime_nb.analysis.what_if.outcomes import Bounds, judge
 from realtime_nb.analysis.what_if.scores import (
     NO_LABELS,
@@ -55,8 +60,9 @@ from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.audio.speech_engines import speech_engine
 from realtime_nb.audio.turn_model import SpokenAudio, turn_model
 from realtime_nb.errors import ConfigurationError, at_call
-from realtime_nb.protocol.fields import ServerVAD
-from realtime_nb.protocol.semantic_turns import find_semantic_spans
+from realtime_nb.protocol.fields import SemanticVAD, ServerVAD
+from realtime_nb.protocol.semantic_turns import TurnDecision, find_semantic_spans
+from realtime_nb.protocol.turns import SpeechSpan
 from realtime_nb.protocol.words import counted, lasting
 from realtime_nb.recordings.heard_probabilities import probabilities_of, voice_ends_of
 from realtime_nb.recordings.swept_sources import Source, Swept, swept_sources
@@ -102,7 +108,9 @@ def sweep(
         labels: Where the user's turns really are: a path (see :func:`realtime_nb.read_labels`), or
             pairs of seconds, or rows with ``start_s`` and ``end_s``; of several pieces of audio, by
             their names. Unless given, the marks ``speech end`` (and ``speech start``) of a
-            recording, or the file of the same name beside an audio file.
+            recording, or else the keys that were pressed in its lab ("I wasn't finished", "that
+            was not me"), which are about its server's turns; or the file of the same name beside an
+            audio file.
         settings: More settings to try, one by one: ``[rt.ServerVAD(threshold=0.4), …]``; also
             ``rt.SemanticVAD(…)``, as the local server with its turn model hears it.
         sample_rate: Of samples.
@@ -152,6 +160,7 @@ class Sweep:
         self.settings = list(tried)
         self._price = price
         self._labelled = all(piece.truth is not None for piece in self._sources)
+        self._decisions: list[dict[int, list[TurnDecision]]] = []
         self._taken = [self._found(piece) for piece in self._sources]
         self._table = self._scored(range(len(self._sources)))
 
@@ -161,18 +170,22 @@ class Sweep:
         for index, one in enumerate(self.settings):
             by_engine.setdefault(one.engine, []).append(index)
         found: dict[int, Taken] = {}
+        decisions: dict[int, list[TurnDecision]] = {}
         for engine, indices in by_engine.items():
             heard = probabilities_of(piece.sound, engine)
             silent = [index for index in indices if self.settings[index].semantic is None]
             own = taken_turns(heard, [self.settings[index].settings for index in silent])
             found |= dict(zip(silent, own, strict=True))
-            found |= self._judged(piece, heard, [one for one in indices if one not in silent])
+            judged = self._judged(piece, heard, [one for one in indices if one not in silent])
+            found |= {index: Taken.of(spans) for index, (spans, _) in judged.items()}
+            decisions |= {index: own for index, (_, own) in judged.items()}
+        self._decisions.append(decisions)
         return [found[index] for index in range(len(self.settings))]
 
     def _judged(
         self, piece: Swept, heard: npt.NDArray[np.float32], indices: Sequence[int]
-    ) -> dict[int, Taken]:
-        """Returns the turns of settings under which a turn model judges pauses."""
+    ) -> dict[int, tuple[list[SpeechSpan], list[TurnDecision]]]:
+        """Returns the turns of settings under which a turn model judges pauses, and how it did."""
         model = turn_model() if indices else None
         if model is None:
             return {}
@@ -181,8 +194,7 @@ class Sweep:
         for index in indices:
             settings = self.settings[index].semantic
             assert settings is not None
-            spans, _ = find_semantic_spans(probabilities, settings, spoken.completeness)
-            found[index] = Taken.of(spans)
+            found[index] = find_semantic_spans(probabilities, settings, spoken.completeness)
         return found
 
     def _scored(self, pieces: Iterable[int]) -> pd.DataFrame:
@@ -334,7 +346,11 @@ class Sweep:
         return best_setting(self.settings, records(self._table), limits)
 
     def explain(
-        self, turn: int, settings: ServerVAD | None = None, *, engine: str | None = None
+        self,
+        turn: int,
+        settings: ServerVAD | SemanticVAD | None = None,
+        *,
+        engine: str | None = None,
     ) -> str:
         """Returns why a turn ended where it did, in a sentence.
 
@@ -349,11 +365,6 @@ class Sweep:
         """
         index = self._index_of(settings, engine)
         one = self.settings[index]
-        if one.semantic is not None:
-            raise ConfigurationError(
-                f"explain tells of silences and thresholds, and {one.code} ends turns by a turn "
-                "model; give an rt.ServerVAD(…) of the table."
-            )
         counts = [
             len(piece.truth or ()) if self._labelled else len(taken[index])
             for piece, taken in zip(self._sources, self._taken, strict=True)
@@ -368,15 +379,18 @@ class Sweep:
             place += 1
         piece, taken = self._sources[place], self._taken[place][index]
         heard = probabilities_of(piece.sound, one.engine)
+        decisions = self._decisions[place].get(index, [])
         of = f" of {piece.name}" if len(self._sources) > 1 else ""
         if self._labelled:
             assert piece.truth is not None
-            why = _why_labelled(heard, one, piece, own - 1, taken)
+            why = _why_labelled(heard, one, piece, own - 1, taken, decisions)
+        elif one.semantic is not None:
+            why = explain_judged(one.semantic, taken.spans()[own - 1], decisions)
         else:
             why = explain_taken(heard, one.settings, taken.spans()[own - 1])
         return f"Turn {own}{of} ({one.words}): {why}."
 
-    def _index_of(self, settings: ServerVAD | None, engine: str | None) -> int:
+    def _index_of(self, settings: ServerVAD | SemanticVAD | None, engine: str | None) -> int:
         wanted = None if settings is None else told_detection(settings)
         own = [
             index
@@ -443,9 +457,13 @@ def _why_labelled(
     piece: Swept,
     number: int,
     taken: Taken,
+    decisions: Sequence[TurnDecision],
 ) -> str:
     assert piece.truth is not None
     outcomes = judge(taken, Bounds.of(piece.truth))
     first = int(outcomes.first[number])
     own = taken.spans()[first : first + int(outcomes.count[number])]
+    if one.semantic is not None:
+        turn = piece.truth[number]
+        return explain_judged_labelled(heard, one.semantic, turn, own, decisions)
     return explain_labelled(heard, one.settings, piece.truth[number], own)

@@ -11,6 +11,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from realtime_nb.analysis.columns.frames import records
+from realtime_nb.analysis.turn_moments import SPEECH_END_LABEL
+from realtime_nb.analysis.vad_lab.labels import (
+    NOT_FINISHED_LABEL,
+    NOT_ME_LABEL,
+    Labels,
+    true_spans,
+)
 from realtime_nb.analysis.what_if.candidates import told_settings
 from realtime_nb.analysis.what_if.true_turns import (
     TrueTurn,
@@ -18,6 +26,7 @@ from realtime_nb.analysis.what_if.true_turns import (
     given_turns,
     marked_turns,
 )
+from realtime_nb.archive.lines import LabelLine
 from realtime_nb.audio.files import level_notes, read_audio
 from realtime_nb.audio.levels import PeakMeter
 from realtime_nb.audio.long_sound import LongSound, blocks
@@ -36,6 +45,11 @@ Source: TypeAlias = (
     "str | os.PathLike[str] | Recording | Recordings | npt.NDArray[Any] | Sequence[Any]"
 )
 
+_KEYS_NOTE = (
+    "its labels are keys pressed in the lab, which are about turns that its server took: what that "
+    "server did not hear is labelled by nobody, and counts as a false start where a setting hears "
+    "it."
+)
 _AUDIO_SUFFIXES = {
     *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".raw", ".pcm"),
     *(".ulaw", ".alaw", ".sln", ".au", ".caf"),
@@ -101,7 +115,7 @@ def swept_sources(
 class _Piece:
     name: str
     sound: LongSound
-    kept: Callable[[], list[TrueTurn]] | None = None
+    kept: Callable[[], list[TrueTurn] | None] | None = None
     in_use: ServerVAD | None = None
     notes: tuple[str, ...] = ()
 
@@ -109,7 +123,7 @@ class _Piece:
 def _labelled(piece: _Piece, given: list[TrueTurn] | None) -> Swept:
     duration_ms = len(piece.sound) * 1000 / SAMPLE_RATE
     if given is None and piece.kept is not None:
-        given = piece.kept() or None
+        given = piece.kept()
     truth = None if given is None else checked_turns(given, duration_ms, piece.name)
     return Swept(piece.name, piece.sound, truth, piece.in_use, piece.notes)
 
@@ -171,14 +185,41 @@ def _of_recording(rec: Recording) -> _Piece:
             "is missing or empty, or it is a log that leaves audio out."
         )
     detection = rec.conversation.turn_detection
+    duration_ms = len(sound) * 1000 / SAMPLE_RATE
     notes = [*rec.problems, *_detection_notes(rec, detection)]
+    if _by_keys(rec):
+        notes.append(_KEYS_NOTE)
     return _Piece(
-        name,
-        sound,
-        lambda: marked_turns(rec, rec.voices.user_ms) if len(rec.labels) else [],
-        _in_use(detection),
-        tuple(notes),
+        *(name, sound, lambda: _own_labels(rec, duration_ms), _in_use(detection), tuple(notes))
     )
+
+
+def _own_labels(rec: Recording, duration_ms: float) -> list[TrueTurn] | None:
+    """Returns the turns that the marks of a recording tell, or else the keys of the lab."""
+    if not len(rec.labels):
+        return None
+    pressed = _by_keys(rec)
+    if pressed is None:
+        return marked_turns(rec, rec.voices.user_ms) or None
+    spans_ms = true_spans(pressed, rec.conversation.speech, sorted(rec.voices.user_ms))
+    return [
+        TrueTurn(start_ms, min(end_ms, duration_ms), onset_told=False)
+        for start_ms, end_ms in spans_ms
+        if start_ms < duration_ms
+    ]
+
+
+def _by_keys(rec: Recording) -> Labels | None:
+    """Returns what was said by keys of a recording's turns; None where a person marked speech."""
+    texts = set(rec.labels.text)
+    if SPEECH_END_LABEL in texts or not texts & {NOT_FINISHED_LABEL, NOT_ME_LABEL}:
+        return None
+    pressed = Labels()
+    pressed.take_lines(
+        (LabelLine(row["t_s"], row["text"]) for row in records(rec.labels)),
+        *(rec.conversation.speech, rec.input_clock),
+    )
+    return pressed if pressed.all else None
 
 
 def _in_use(detection: JsonObject | None) -> ServerVAD | None:
@@ -228,12 +269,12 @@ def _of_folder(folder: Path, channel: int | str | None) -> Iterator[_Piece]:
         yield from _of_path(path, channel)
 
 
-def _beside(path: Path) -> list[TrueTurn]:
+def _beside(path: Path) -> list[TrueTurn] | None:
     """Returns the labels in the file of the same name beside an audio file, where there is one."""
     for suffix in LABEL_SUFFIXES:
         if (file := path.with_suffix(suffix)).exists():
-            return read_labels(file)
-    return []
+            return read_labels(file) or None
+    return None
 
 
 def _of_samples(samples: npt.NDArray[Any], sample_rate: int) -> LongSound:

@@ -174,6 +174,27 @@ async def test_a_label_turns_a_score_and_is_in_the_recording(tmp_path: Path) -> 
 
 
 @virtual
+async def test_a_label_that_is_made_after_the_session_is_in_the_recording_too(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as session:
+        lab = rt.VADLab(session)
+        await session.play(VOICE)
+        await session.settled()
+    assert session.closed
+    assert lab.recording is not None
+    await asyncio.sleep(5)  # by now the clock stands behind the end
+    lab.label("not_me")
+    lab.remove_label()
+    lab.label("not_finished")
+    assert facts(lab)["facts"]["error"] == ""
+    rec = rt.load(lab.recording)
+    assert list(rec.labels["text"]) == ["not finished"]
+    assert rec.labels["t_s"].max() <= rec.duration_s
+    assert [label.kind for label in rt.VADLab(lab.recording).labels] == ["not_finished"]
+
+
+@virtual
 async def test_a_lab_that_nobody_has_is_forgotten_and_the_session_goes_on() -> None:
     import gc
     import weakref

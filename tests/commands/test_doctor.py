@@ -226,3 +226,24 @@ def test_the_command_line_says_that_no_page_was_asked(report: DoctorReport) -> N
 def test_an_old_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 10, 1))
     assert module._python().status == "warning"
+
+
+def test_what_of_the_lab_works_here(report: DoctorReport, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = _named(report, "VAD lab")
+    assert (lab.status, lab.remedy) == ("ok", "")
+    assert "hear with silero" in lab.words
+    assert "energy" in lab.words
+
+    monkeypatch.setattr(
+        "realtime_nb.audio.speech_engines.engine_names", lambda: ["silero", "energy", "gone"]
+    )
+    monkeypatch.setattr("realtime_nb.audio.turn_model.has_turn_model", lambda: False)
+    status, words, remedy = module._vad_lab()
+    assert (status, remedy) == ("warning", "mend or uninstall its package")
+    assert "hear with silero, energy; semantic_vad has no turn model there" in words
+    assert "gone does not work (Unknown engine 'gone'" in words
+
+    monkeypatch.setattr("realtime_nb.audio.speech_engines.engine_names", lambda: ["silero"])
+    status, words, _ = module._vad_lab()
+    assert status == "ok"
+    assert "pip install 'realtime_nb[vad]'" in words

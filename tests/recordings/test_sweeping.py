@@ -201,8 +201,14 @@ def test_semantic_settings_have_a_row_beside_the_others(tmp_path: Path) -> None:
     found.plot_heatmap()
     found.plot_tradeoff()
     assert found.best().detection in [one.detection for one in found.settings]
-    with pytest.raises(rt.ConfigurationError, match="turn model"):
-        found.explain(1, rt.SemanticVAD(eagerness="high"))  # type: ignore[arg-type]
+    told = found.explain(1, high)
+    assert told.startswith("Turn 1 (semantic, eagerness high): ")
+    said = [f"{one.probability:.2f}" for one in decisions]
+    assert said[0] in told
+    unlabelled = rt.sweep(samples, silence_duration_ms=200, settings=[high])
+    last = unlabelled.explain(len(spans), high)
+    assert said[-1] in last
+    assert "and 0.35 ends it" in last
 
 
 def test_without_the_turn_model_semantic_settings_are_refused(

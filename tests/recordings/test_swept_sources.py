@@ -161,6 +161,47 @@ def test_a_recording_with_its_settings_and_marks(tmp_path: Path) -> None:
     assert (turn.start_ms, turn.onset_told) == (start_ms, False)
 
 
+def test_keys_that_were_pressed_in_the_lab_label_the_turns_of_the_server(tmp_path: Path) -> None:
+    path = tmp_path / "written_before"
+    shutil.copytree(DATA / "written_before", path)
+    rec = rt.load(path)
+    first, *_, last = rec.conversation.speech
+    assert first.started_s is not None
+    assert last.started_s is not None
+
+    rec.label(last.started_s + 0.01, "not me")
+    found = one(path)
+    assert found.truth is not None
+    count = len(rec.conversation.speech)
+    assert len(found.truth) == count - 1  # all that the server heard, but for the last
+    assert all(turn.end_ms <= last.audio_start_ms and not turn.onset_told for turn in found.truth)
+    assert [note for note in found.notes if "keys pressed in the lab" in note]
+
+    assert first.stopped_s is not None
+    rec.label(first.stopped_s + 0.01, "not finished")
+    joined = one(path).truth or []
+    assert len(joined) == max(1, count - 2)
+    assert joined[0].start_ms == found.truth[0].start_ms
+    assert joined[0].end_ms > found.truth[0].end_ms
+
+    rec.label(rec.input_clock.wall(rec.voices.user_ms[0][1]), "speech end")
+    by_hand = one(path)
+    assert len(by_hand.truth or []) == 1  # what is marked by hand is all there is
+    assert not [note for note in by_hand.notes if "keys" in note]
+
+
+def test_where_nobody_spoke_all_turns_are_false_starts(tmp_path: Path) -> None:
+    path = tmp_path / "written_before"
+    shutil.copytree(DATA / "written_before", path)
+    rec = rt.load(path)
+    for heard in rec.conversation.speech:
+        assert heard.started_s is not None
+        rec.label(heard.started_s + 0.001, "not me")
+    assert one(path).truth == []
+    row = rt.sweep(path, threshold=0.5, silence_duration_ms=500).table.iloc[0]
+    assert row["false_starts"] == row["turns"] > 0
+
+
 def test_a_recording_without_its_audio(tmp_path: Path) -> None:
     path = tmp_path / "recordings" / "one"
     shutil.copytree(DATA / "written_before", path)

@@ -28,6 +28,15 @@ def _share(name: str, meaning: str, missing: str = _UNLABELLED) -> tuple[Column,
     )
 
 
+def _wait_interval(name: str) -> tuple[Column, ...]:
+    interval = "of its 95 % interval: bootstrap over the waits, so never beyond those that were."
+    missing = "fewer than six waits are known"
+    return (
+        Column(f"{name}_low_ms", "number", f"Lower end {interval}", "wait_source", missing),
+        Column(f"{name}_high_ms", "number", f"Upper end {interval}", "wait_source", missing),
+    )
+
+
 def _count(name: str, meaning: str, source: str = _LABELS, missing: str = _UNLABELLED) -> Column:
     notes = _NOTE if missing else ()
     return Column(name, "count", meaning, source, missing, notes, said_unit="count")
@@ -129,10 +138,12 @@ SWEEP = Table(
             "wait_source",
             missing="no wait is known",
         ),
+        *_wait_interval("endpoint_wait_p50"),
         Column(
             *("endpoint_wait_p95_ms", "number", "95 % of these are not above it.", "wait_source"),
             missing="no wait is known",
         ),
+        *_wait_interval("endpoint_wait_p95"),
         _count(
             "waits",
             "Turns of which the wait is known: not where one was missed, merged, cut off and not "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +11,19 @@ import numpy.typing as npt
 
 from realtime_nb.analysis.what_if.true_turns import TrueTurn
 from realtime_nb.audio.vad import sweep_turns
+from realtime_nb.protocol.semantic_turns import SemanticSettings, TurnDecision
 from realtime_nb.protocol.turns import FRAME_MS, SpeechSpan, TurnSettings
 from realtime_nb.protocol.words import counted
 
-__all__ = ["SilentRun", "explain_labelled", "explain_taken", "longest_pause", "threshold_margin"]
+__all__ = [
+    "SilentRun",
+    "explain_judged",
+    "explain_judged_labelled",
+    "explain_labelled",
+    "explain_taken",
+    "longest_pause",
+    "threshold_margin",
+]
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -184,3 +194,72 @@ def _waiting(turn: TrueTurn, last: SpeechSpan) -> str:
     wait_ms = last.audio_end_ms - turn.end_ms
     side = "after" if wait_ms >= 0 else "before"
     return f"{abs(wait_ms):.0f} ms {side} its labelled end"
+
+
+def explain_judged(
+    settings: SemanticSettings, span: SpeechSpan, decisions: Sequence[TurnDecision]
+) -> str:
+    """Returns why a turn ended where it did whose pauses a turn model judged.
+
+    Args:
+        settings: Those that took it.
+        span: The turn.
+        decisions: Of the whole recording.
+    """
+    own = [one for one in decisions if span.onset_ms < one.at_ms <= span.audio_end_ms]
+    asked_last = [one for one in own if one.at_ms > span.offset_ms]  # in the silence that ended it
+    before = own[: len(own) - len(asked_last)]
+    parts = [_judged_ending(settings, span, asked_last)]
+    if before:
+        told = ", ".join(f"{_answer(one)} at {one.at_ms / 1000:.1f} s" for one in before)
+        parts.append(f"at the {'pause' if len(before) == 1 else 'pauses'} before it was {told}")
+    known = [one.probability for one in asked_last if not math.isnan(one.probability)]
+    parts += [f"margin to the limit {abs(answer - settings.complete_at):.2f}" for answer in known]
+    return "; ".join(parts)
+
+
+def _judged_ending(
+    settings: SemanticSettings, span: SpeechSpan, asked: Sequence[TurnDecision]
+) -> str:
+    silence = f"{span.audio_end_ms - span.offset_ms:.0f} ms after the last voiced frame"
+    told = (
+        f"the probability that it was over was {_answer(asked[-1])}, and {settings.complete_at:g} "
+        "ends it"
+        if asked
+        else "no answer of the turn model was due yet"
+    )
+    if span.cut:
+        return f"it was not over when the audio ended, {silence}: {told}"
+    if asked and asked[-1].complete:
+        return f"ended {silence}: {told}"
+    return f"ended {silence}, which is the longest wait: {told}"
+
+
+def _answer(decision: TurnDecision) -> str:
+    unknown = math.isnan(decision.probability)
+    return "unknown (the turn model failed)" if unknown else f"{decision.probability:.2f}"
+
+
+def explain_judged_labelled(
+    probabilities: Probabilities,
+    settings: SemanticSettings,
+    turn: TrueTurn,
+    spans: list[SpeechSpan],
+    decisions: Sequence[TurnDecision],
+) -> str:
+    """Returns what became of a labelled turn whose pauses a turn model judged; arguments as of
+    :func:`explain_labelled` and :func:`explain_judged`."""
+    if not spans:
+        return _missing(probabilities, settings.turns, turn)
+    early = [span for span in spans if span.audio_end_ms < turn.end_ms and not span.cut]
+    parts = []
+    if early:
+        times = "" if len(early) == 1 else f" {counted(len(early), 'time')}"
+        before_ms = turn.end_ms - early[0].audio_end_ms
+        why = explain_judged(settings, early[0], decisions)
+        parts.append(f"cut off{times}, first {before_ms:.0f} ms before its end: {why}")
+    if spans[-1] not in early:
+        last = "its last part " if len(spans) > 1 else ""
+        parts.append(f"{last}{explain_judged(settings, spans[-1], decisions)}")
+        parts.append(_waiting(turn, spans[-1]))
+    return "; ".join(parts)

@@ -1,15 +1,19 @@
-"""How sure a share of few turns is."""
+"""How sure a share, or a percentile, of few turns is."""
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
-__all__ = ["share_interval"]
+__all__ = ["FEWEST", "percentile_places", "share_interval"]
 
 _TAIL = 0.025
+FEWEST = 6
+"""Of fewer values, the smallest and the largest have the median between them in less than 95 %."""
 
 
 @lru_cache(maxsize=4096)
@@ -30,10 +34,37 @@ def share_interval(count: int, of: int) -> tuple[float, float]:
         return 0.0, 1 - _TAIL ** (1 / of)
     if count == of:
         return _TAIL ** (1 / of), 1.0
+    low, high = np.searchsorted(np.cumsum(_binomial(of, count / of)), [_TAIL, 1 - _TAIL])
+    return float(low / of), float(high / of)
+
+
+def _binomial(of: int, share: float) -> npt.NDArray[np.float64]:
+    """Returns how probable each count of so many draws is; the share is neither 0 nor 1."""
     factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, of + 1)))])
     draws = np.arange(of + 1)
     logs = factorials[of] - factorials[draws] - factorials[of - draws]
-    logs += draws * math.log(count / of) + (of - draws) * math.log1p(-count / of)
-    shares = np.cumsum(np.exp(logs))
-    low, high = np.searchsorted(shares, [_TAIL, 1 - _TAIL])
-    return float(low / of), float(high / of)
+    logs += draws * math.log(share) + (of - draws) * math.log1p(-share)
+    chances: npt.NDArray[np.float64] = np.exp(logs)
+    return chances
+
+
+@lru_cache(maxsize=256)
+def percentile_places(percent: float, of: int) -> tuple[int, int]:
+    """Returns between which of sorted values a percentile lies in 95 % of draws.
+
+    The value at a place of ``of`` values drawn anew is at most the j-th of them as often as enough
+    draws fall on the first j: a binomial count again, so that nothing is drawn here either. What
+    is larger than all values was never seen, and the interval does not reach it.
+
+    Args:
+        percent: Which percentile.
+        of: How many values there are, at least `FEWEST`.
+    """
+    place = round((of - 1) * percent / 100)
+
+    def at_most(j: int) -> float:
+        return float(_binomial(of, j / of)[place + 1 :].sum()) if j < of else 1.0
+
+    counts = range(1, of + 1)
+    low, high = (bisect_left(counts, share, key=at_most) for share in (_TAIL, 1 - _TAIL))
+    return low, high

@@ -12,7 +12,7 @@ import numpy as np
 from realtime_nb.analysis.columns.frames import frame
 from realtime_nb.analysis.cost.prices import TOKENS_PRICED, DurationPrice, PriceTable, find_price
 from realtime_nb.analysis.what_if.candidates import Candidate
-from realtime_nb.analysis.what_if.intervals import share_interval
+from realtime_nb.analysis.what_if.intervals import FEWEST, percentile_places, share_interval
 from realtime_nb.analysis.what_if.outcomes import Outcomes, waits_after_voice
 from realtime_nb.analysis.what_if.taken_turns import Numbers, Taken
 from realtime_nb.errors import ConfigurationError
@@ -172,12 +172,15 @@ def _waits(waits_ms: Numbers, source: str) -> dict[str, Any]:
     known = waits_ms[~np.isnan(waits_ms)]
     if not len(known):
         return {"waits": 0}
-    return {
-        "waits": len(known),
-        "endpoint_wait_p50_ms": _percentile(known, 50),
-        "endpoint_wait_p95_ms": _percentile(known, 95),
-        "wait_source": source,
-    }
+    found: dict[str, Any] = {"waits": len(known), "wait_source": source}
+    known = np.sort(known)
+    for percent in (50, 95):
+        name = f"endpoint_wait_p{percent}"
+        found[f"{name}_ms"] = _percentile(known, percent)
+        if len(known) >= FEWEST:
+            low, high = percentile_places(percent, len(known))
+            found |= {f"{name}_low_ms": float(known[low]), f"{name}_high_ms": float(known[high])}
+    return found
 
 
 def _percentile(values: Numbers, percent: float) -> float:

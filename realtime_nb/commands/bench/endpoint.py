@@ -1,13 +1,12 @@
 """Cut-offs against waiting: ``server_vad`` by its silence, ``semantic_vad`` by its eagerness.
 
-Recorded sentences get a pause inside, of lengths as people make them within a turn. An end that
-comes before the sentence's is a cut-off; what passes from the end of the voice to the end of the
-turn is the wait. Both are told in audio time: what a model takes is hidden by the silence before
-its answer counts.
+Each sentence is recorded speech with pauses of its speaker's own, and is heard alone, with silence
+behind it. A turn that ends before the sentence does is a cut-off; what passes from the end of the
+voice to the end of the turn is the wait. Both are told in audio time: what a model takes is hidden
+by the silence before its answer counts.
 
-The limits of eagerness were not fitted here: 0.5 is the model's own, 0.7 and 0.35 come from an
-earlier trial on recorded prompts, which may have been of the reported voice. So it is not known to
-be held out.
+Settings may be chosen on the choosing voices; the others are only reported. Intervals come from
+drawing voices, and of each voice drawn its sentences, again and again.
 """
 
 from __future__ import annotations
@@ -17,36 +16,34 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from realtime_nb.audio.frame_detector import speech_probabilities
 from realtime_nb.audio.turn_model import NO_TURN_MODEL, SmartTurn, SpokenAudio, turn_model
-from realtime_nb.commands.bench.endpoint_speech import (
-    PROMPTS_VARIABLE,
-    PausedSentence,
-    Sentence,
-    prompts_folder,
-    reported,
-    shipped,
-    with_pause,
+from realtime_nb.commands.bench.endpoint_answers import Answers, answers_of, print_answers
+from realtime_nb.commands.bench.endpoint_sources import HOW_TO_GET_THEM, missing_packages
+from realtime_nb.commands.bench.endpoint_speech import Sentence, sentences
+from realtime_nb.protocol.semantic_turns import (
+    TurnDecision,
+    find_semantic_spans,
+    semantic_settings,
 )
-from realtime_nb.protocol.semantic_turns import find_semantic_spans, semantic_settings
 from realtime_nb.protocol.turns import SpeechSpan, TurnSettings, find_speech_spans
 
 __all__ = ["run"]
 
 _SILENCES_MS = (200, 300, 500, 700, 1_000)
 _EAGERNESS = ("low", "auto", "high")
-_PAUSES = 3  # of each place
-_MEDIAN_PAUSE_MS, _SPREAD, _PAUSE_MS = 450.0, 0.6, (150.0, 3_000.0)  # log-normal
-_RESAMPLED = 2_000
+_RESAMPLED = 1_000
 _GOAL_WAIT_MS = 350.0
 _GOAL_SILENCE = "server_vad 700 ms"
-
-_NO_PROMPTS = (
-    "The voice that is reported is not installed: no sentences in {folder}. On Debian: "
-    "apt-get install asterisk-core-sounds-en-wav; elsewhere unpack that package and name the "
-    "folder with its WAV files in ${variable}."
-)
+_TITLES = {
+    "choosing": "voices that settings may be chosen on",
+    "reported": "all other voices",
+    "acted": "of those, acted dialogue",
+    "prompts": "of those, telephone prompts (French, Italian, Russian)",
+    "read": "of those, read aloud",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +51,29 @@ class EndedTurn:
     """What a setting made of a sentence.
 
     Attributes:
-        cut_off: whether the turn ended before the sentence did.
-        wait_ms: from the end of the voice to the end of the last turn.
+        cut_off: whether a turn ended before the sentence did.
+        wait_ms: from the end of the voice to the end of the turn; NaN where no turn ended then.
     """
 
-    name: str
-    whole: bool
     cut_off: bool
     wait_ms: float
 
 
 @dataclass(frozen=True, slots=True)
+class TriedSentence:
+    """A sentence's outcome by setting, and what the turn model was asked on the way."""
+
+    sentence: Sentence
+    outcomes: Mapping[str, EndedTurn]
+    decisions: Sequence[TurnDecision]
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """A setting's figures, with 95 % intervals by resampling of recordings."""
+    """A setting's figures, with 95 % intervals by resampling of voices and their sentences."""
 
     cut_off: float
     cut_off_interval: tuple[float, float]
-    cut_off_open: float
     wait_p50_ms: float
     wait_interval_ms: tuple[float, float]
     wait_p90_ms: float
@@ -79,115 +82,141 @@ class Row:
 def run(seed: int = 1) -> dict[str, object]:
     """Prints the trade-off for both groups of voices; returns the figures."""
     model = turn_model()
-    figures: dict[str, object] = {}
     if model is None:
         print(NO_TURN_MODEL)
-    for group, sentences in (("shipped", shipped()), ("reported", reported())):
-        rows = _rows(sentences, model, np.random.default_rng(seed))
-        figures[group] = {name: asdict(row) for name, row in rows.items()}
-        figures[f"{group}_places"] = len(sentences)
-        figures[f"{group}_recordings"] = len({one.name for one in sentences})
-        _print_rows(group, sentences, rows)
+    missing = missing_packages()
+    if missing:
+        print(f"Not there: {', '.join(missing)}. {HOW_TO_GET_THEM}")
+    rng = np.random.default_rng(seed)
+    heard = [_heard(sentence, model) for sentence in sentences(rng)]
+    figures: dict[str, object] = {}
+    for group, title in _TITLES.items():
+        of_group = [one for one in heard if group in one.sentence.groups]
+        if not of_group:
+            continue
+        rows, answers = _rows(of_group, rng), _answers(of_group)
+        figures[group] = {
+            "voices": len({one.sentence.voice for one in of_group}),
+            "sentences": len(of_group),
+            "settings": {name: asdict(row) for name, row in rows.items()},
+            "answers": asdict(answers),
+            "goal_met": _goal(rows),
+        }
+        _print_rows(title, of_group, rows)
+        print_answers(answers)
         if group == "reported":
-            figures["goal_met"] = _goal(rows)
+            _print_goal(rows)
     return figures
 
 
-def _rows(
-    sentences: Sequence[Sentence], model: SmartTurn | None, rng: np.random.Generator
-) -> dict[str, Row]:
-    outcomes: dict[str, list[EndedTurn]] = {}
-    for sentence in sentences:
-        for pause_ms in _pauses(rng):
-            said = with_pause(sentence, pause_ms, rng)
-            for name, turns in _turns(said, model).items():
-                ended_ms = [turn.audio_end_ms for turn in turns if not turn.cut]
-                cut_off = bool(ended_ms) and ended_ms[0] < said.voice_end_ms
-                wait_ms = ended_ms[-1] - said.voice_end_ms if ended_ms else math.nan
-                outcome = EndedTurn(sentence.name, sentence.whole, cut_off, wait_ms)
-                outcomes.setdefault(name, []).append(outcome)
-    return {name: _row(of_setting, rng) for name, of_setting in outcomes.items()}
-
-
-def _pauses(rng: np.random.Generator) -> list[float]:
-    drawn = rng.lognormal(math.log(_MEDIAN_PAUSE_MS), _SPREAD, _PAUSES)
-    return [float(pause_ms) for pause_ms in np.clip(drawn, *_PAUSE_MS)]
-
-
-def _turns(said: PausedSentence, model: SmartTurn | None) -> dict[str, list[SpeechSpan]]:
-    """Returns the turns that each setting hears."""
-    probabilities = speech_probabilities(said.samples).tolist()
-    found = {
+def _heard(sentence: Sentence, model: SmartTurn | None) -> TriedSentence:
+    probabilities = speech_probabilities(sentence.samples).tolist()
+    turns = {
         f"server_vad {ms} ms": find_speech_spans(
             probabilities, TurnSettings(silence_duration_ms=ms)
         )
         for ms in _SILENCES_MS
     }
+    decisions: list[TurnDecision] = []
     if model is not None:
-        asked = SpokenAudio(said.samples, model)
+        asked = SpokenAudio(sentence.samples, model)
         for name in _EAGERNESS:
-            turns, _ = find_semantic_spans(
+            turns[f"semantic_vad {name}"], told = find_semantic_spans(
                 probabilities, semantic_settings(name), asked.completeness
             )
-            found[f"semantic_vad {name}"] = turns
-    return found
+            if name == "auto":
+                decisions = told
+    outcomes = {name: _outcome(found, sentence.voice_end_ms) for name, found in turns.items()}
+    return TriedSentence(sentence, outcomes, decisions)
 
 
-def _row(outcomes: Sequence[EndedTurn], rng: np.random.Generator) -> Row:
+def _outcome(turns: Sequence[SpeechSpan], voice_end_ms: float) -> EndedTurn:
+    ended_ms = [turn.audio_end_ms for turn in turns if not turn.cut]
+    after_ms = [end_ms for end_ms in ended_ms if end_ms >= voice_end_ms]
+    wait_ms = after_ms[0] - voice_end_ms if after_ms else math.nan
+    return EndedTurn(len(ended_ms) > len(after_ms), wait_ms)
+
+
+def _answers(heard: Sequence[TriedSentence]) -> Answers:
+    return answers_of([(one.sentence, one.decisions) for one in heard])
+
+
+def _rows(heard: Sequence[TriedSentence], rng: np.random.Generator) -> dict[str, Row]:
+    draws = _draws([one.sentence.voice for one in heard], rng)
+    return {name: _row([one.outcomes[name] for one in heard], draws) for name in heard[0].outcomes}
+
+
+def _draws(voices: Sequence[str], rng: np.random.Generator) -> list[npt.NDArray[np.intp]]:
+    """Returns places of sentences, drawn as their voices are, and then each voice's own."""
+    by_voice = np.array(voices)
+    of_voice = [np.flatnonzero(by_voice == voice) for voice in np.unique(by_voice)]
+    return [
+        np.concatenate(
+            [
+                rng.choice(of_voice[voice], len(of_voice[voice]))
+                for voice in rng.integers(0, len(of_voice), len(of_voice))
+            ]
+        )
+        for _ in range(_RESAMPLED)
+    ]
+
+
+def _row(outcomes: Sequence[EndedTurn], draws: Sequence[npt.NDArray[np.intp]]) -> Row:
     cut_off = np.array([one.cut_off for one in outcomes], float)
     wait_ms = np.array([one.wait_ms for one in outcomes])
-    is_open = np.array([not one.whole for one in outcomes])
-    names = np.array([one.name for one in outcomes])
-    of_name = [np.flatnonzero(names == name) for name in np.unique(names)]
-    shares, medians = [], []
-    for _ in range(_RESAMPLED):
-        drawn = [of_name[i] for i in rng.integers(0, len(of_name), len(of_name))]
-        at = np.concatenate(drawn)
-        shares.append(cut_off[at].mean())
-        medians.append(np.median(wait_ms[at]))
-    low_share, high_share = np.percentile(shares, (2.5, 97.5))
-    low_ms, high_ms = np.percentile(medians, (2.5, 97.5))
+    shares = [cut_off[at].mean() for at in draws]
+    medians = np.array([_percentile(wait_ms[at], 50) for at in draws])
     return Row(
         cut_off=float(cut_off.mean()),
-        cut_off_interval=(float(low_share), float(high_share)),
-        cut_off_open=float(cut_off[is_open].mean()) if is_open.any() else math.nan,
-        wait_p50_ms=float(np.median(wait_ms)),
-        wait_interval_ms=(float(low_ms), float(high_ms)),
-        wait_p90_ms=float(np.percentile(wait_ms, 90)),
+        cut_off_interval=(float(np.percentile(shares, 2.5)), float(np.percentile(shares, 97.5))),
+        wait_p50_ms=_percentile(wait_ms, 50),
+        wait_interval_ms=(_percentile(medians, 2.5), _percentile(medians, 97.5)),
+        wait_p90_ms=_percentile(wait_ms, 90),
     )
 
 
-def _print_rows(group: str, sentences: Sequence[Sentence], rows: Mapping[str, Row]) -> None:
-    voices = {
-        "shipped": "a recording of this package",
-        "reported": "telephone prompts, one speaker",
-    }[group]
-    if not sentences:
-        print(_NO_PROMPTS.format(folder=prompts_folder(), variable=PROMPTS_VARIABLE))
-        return
-    recordings = len({one.name for one in sentences})
-    is_open = sum(not one.whole for one in sentences)
+def _percentile(values: npt.NDArray[np.float64], share: float) -> float:
+    """Returns a percentile of what is known; NaN where nothing is."""
+    known = values[~np.isnan(values)]
+    return float(np.percentile(known, share)) if len(known) else math.nan
+
+
+def counted(count: int, noun: str) -> str:
+    """Returns "1 voice", "2 voices"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _print_rows(title: str, heard: Sequence[TriedSentence], rows: Mapping[str, Row]) -> None:
+    voices = counted(len({one.sentence.voice for one in heard}), "voice")
+    pauses = counted(sum(len(one.sentence.pauses) for one in heard), "pause")
     print(
-        f"\n{voices}: {recordings} sentences, {len(sentences)} places, {_PAUSES} pauses at each; "
-        f"before {is_open} of the places the words are no whole sentence\n"
-        f"{'':<20}  cut off  95 %         of those   wait p50  95 %            p90"
+        f"\n{title}: {voices}, {counted(len(heard), 'sentence')} with {pauses} of 200 ms or more\n"
+        f"{'':<20}  cut off  95 %          wait p50  95 %                  p90"
     )
     for name, row in rows.items():
         shares = "{:3.0f} to {:3.0f} %".format(*(100 * share for share in row.cut_off_interval))
-        waits = "{:4.0f} to {:4.0f} ms".format(*row.wait_interval_ms)
+        waits = "{:5,.0f} to {:5,.0f} ms".format(*row.wait_interval_ms)
         print(
-            f"{name:<20} {100 * row.cut_off:5.0f} %  {shares} {100 * row.cut_off_open:7.0f} % "
-            f"{row.wait_p50_ms:8.0f} ms  {waits} {row.wait_p90_ms:6.0f} ms"
+            f"{name:<20} {100 * row.cut_off:5.0f} %  {shares} {row.wait_p50_ms:8,.0f} ms  {waits} "
+            f"{row.wait_p90_ms:8,.0f} ms"
         )
 
 
 def _goal(rows: Mapping[str, Row]) -> dict[str, bool]:
     """Tells which eagerness waits briefly and cuts off no more than the long silence does."""
-    if not rows:
-        return {}
     at_most = rows[_GOAL_SILENCE].cut_off
     return {
         name: row.wait_p50_ms <= _GOAL_WAIT_MS and row.cut_off <= at_most
         for name, row in rows.items()
         if name.startswith("semantic")
     }
+
+
+def _print_goal(rows: Mapping[str, Row]) -> None:
+    goal = _goal(rows)
+    if goal:
+        met = ", ".join(name for name, reached in goal.items() if reached)
+        print(
+            f"a median wait of {_GOAL_WAIT_MS:g} ms or less with no more cut-offs than "
+            f"{_GOAL_SILENCE}: {met or 'reached by no eagerness'}"
+        )

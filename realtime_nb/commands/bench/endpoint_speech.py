@@ -1,186 +1,155 @@
-"""Sentences of recorded speech, and places inside them at which their speaker might pause.
+"""Recorded sentences with pauses of their speakers' own, and where they end.
 
-Where a voice ends and where words meet is written down here; the recordings lie in packages. A
-recogniser finds the same words in both parts as in the whole, so that no place breaks a word.
+``endpoint_labels.json`` tells for each clip where its voice begins and ends and where it pauses for
+200 ms or longer, found by loudness, and the word before each pause. ``scripts/label_endpoint.py``
+made it: that a clip is one sentence is what the transcript says that it comes with.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
-from realtime_nb.audio.files import load_audio
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
-from realtime_nb.commands.samples import SAMPLES
+from realtime_nb.commands.bench.endpoint_sources import (
+    SOURCES,
+    Archive,
+    clip_digest,
+    clip_samples,
+    read_clip,
+)
+from realtime_nb.errors import AudioError
 
 __all__ = [
-    "PROMPTS_VARIABLE",
-    "PausedSentence",
+    "CHOOSING_VOICES",
+    "InnerPause",
+    "LabelledSentence",
     "Sentence",
-    "prompts_folder",
-    "reported",
-    "shipped",
-    "with_pause",
+    "labels",
+    "laid",
+    "sentences",
 ]
 
-PROMPTS_VARIABLE = "REALTIME_NB_PROMPTS"
-"""Environment variable that names the folder of the prompts where they are not installed."""
+CHOOSING_VOICES = frozenset({"joe", "allison"})
+"""Voices that settings may be chosen on; all others are only reported."""
 
-_PROMPTS_FOLDER = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
-"""Where Debian's asterisk-core-sounds-en-wav 1.6.1 puts them (Allison Smith, CC-BY-SA-3.0)."""
-
+_KINDS = {"queen": "acted", "austen": "read"}
+_LABELS = Path(__file__).with_name("endpoint_labels.json")
+_LEAD_MS = 100  # of a clip before its voice, and at most as much behind it
 _BEFORE_MS = 300
 _AFTER_MS = 9_000  # more than the longest wait
+_NOISE = 10 ** (-70 / 20)
 _FADE = SAMPLE_RATE * 5 // 1000
+_ENDS_IN_A_MARK = re.compile(r"""[,;:.!?-]["')]*$""")
+
+
+class LabelledSentence(TypedDict):
+    """What is known of a sentence: its clips with their digests, and its times in them, in ms."""
+
+    source: str
+    voice: str
+    clips: dict[str, str]
+    voice_ms: tuple[int, int]
+    pauses: list[tuple[int, int, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """What is known of a recording, in ms.
+class InnerPause:
+    """A pause inside a sentence.
 
     Attributes:
-        voice_end_ms: where the voice ends, 30 dB below its loudest 10 ms.
-        open_ms: places before which the words are no whole sentence ("You have been /").
-        whole_ms: those before which they could be one ("Please enter your password /").
+        at_mark: whether the transcript has a comma or another mark there; None where unknown.
     """
 
-    voice_end_ms: int
-    open_ms: tuple[int, ...] = ()
-    whole_ms: tuple[int, ...] = ()
-
-
-_SHIPPED = {
-    # "eight of spades / four of clubs / seven of hearts"
-    "cards_005.wav": Places(3_316, (1_271, 2_188)),
-}
-_PROMPTS = {
-    "agent-newlocation.wav": Places(3184, (), (1935,)),
-    "agent-pass.wav": Places(3176, (), (1626,)),
-    "auth-incorrect.wav": Places(4462, (), (1486, 3023)),
-    "cannot-complete-as-dialed.wav": Places(2462, (1036,), ()),
-    "conf-getchannel.wav": Places(3007, (), (1535,)),
-    "conf-getpin.wav": Places(2245, (1335,), ()),
-    "conf-kicked.wav": Places(2061, (1021,), ()),
-    "conf-nonextended.wav": Places(2028, (738,), ()),
-    "conf-placeintoconf.wav": Places(2110, (727,), ()),
-    "conf-usermenu.wav": Places(13446, (), (3482, 8058)),
-    "confbridge-begin-glorious-b.wav": Places(3730, (), (1712,)),
-    "confbridge-conf-begin.wav": Places(1715, (747,), ()),
-    "confbridge-lock-no-join.wav": Places(3188, (2499,), (1821,)),
-    "confbridge-only-one.wav": Places(3188, (1378,), ()),
-    "confbridge-pin-bad.wav": Places(4544, (1093, 1728), ()),
-    "confbridge-removed.wav": Places(2037, (1179,), ()),
-    "confbridge-unlocked.wav": Places(1942, (1207,), ()),
-    "demo-echodone.wav": Places(2452, (1193,), ()),
-    "demo-enterkeywords.wav": Places(6252, (3903,), (4482,)),
-    "dir-nomore.wav": Places(3000, (997,), ()),
-    "entr-num-rmv-blklist.wav": Places(2768, (1922,), ()),
-    "feature-not-avail-line.wav": Places(3030, (1951,), ()),
-    "priv-recordintro.wav": Places(2085, (1280,), ()),
-    "queue-youarenext.wav": Places(5098, (1186,), (2261,)),
-    "speed-dial-empty.wav": Places(3023, (2230,), ()),
-    "tt-allbusy.wav": Places(8738, (), (4711, 5777)),
-    "vm-dialout.wav": Places(2006, (1012,), ()),
-    "vm-forward-multiple.wav": Places(4386, (991,), (1997,)),
-    "vm-forward.wav": Places(4701, (3812,), (2478,)),
-    "vm-intro.wav": Places(5451, (), (2223, 3759)),
-    "vm-mailboxfull.wav": Places(3903, (2241,), ()),
-    "vm-msgforwarded.wav": Places(2867, (1321, 2169), ()),
-    "vm-msginstruct.wav": Places(14353, (5320, 9486), ()),
-    "vm-nobox.wav": Places(4946, (2382, 3063), ()),
-    "vm-opts-full.wav": Places(10950, (7506, 9461), ()),
-    "vm-prev.wav": Places(2470, (1092,), ()),
-    "vm-rec-busy.wav": Places(4539, (2605, 3625), ()),
-    "vm-rec-name.wav": Places(4046, (2148, 3119), ()),
-    "vm-rec-temp.wav": Places(5187, (1310, 3211), ()),
-    "vm-record-prepend.wav": Places(6796, (1079, 5428), ()),
-    "vm-repeat.wav": Places(2662, (1393,), ()),
-    "vm-review.wav": Places(7400, (2703, 4763), ()),
-    "vm-savefolder.wav": Places(2585, (1609,), ()),
-    "vm-savemessage.wav": Places(2398, (1182,), ()),
-    "vm-tempgreeting.wav": Places(2896, (1690,), ()),
-    "vm-tempgreeting2.wav": Places(6087, (2902, 3654), ()),
-    "vm-tmpexists.wav": Places(4314, (2028,), ()),
-    "vm-tocallnum.wav": Places(2367, (1080, 1740), ()),
-}
+    start_ms: float
+    end_ms: float
+    at_mark: bool | None
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A recorded sentence and a place in it.
+    """A sentence as a session would hear it, silence before and behind it.
 
     Attributes:
-        name: of the recording.
-        samples: up to the end of the voice.
-        whole: whether the words before the place could be a whole sentence.
+        voice: who speaks.
+        samples: at 24 kHz.
+        voice_end_ms: where the voice ends.
+        groups: of voices that this one belongs to.
     """
 
-    name: str
-    samples: Samples
-    place_ms: int
-    whole: bool
-
-
-def shipped() -> list[Sentence]:
-    """Returns sentences of this package's own recordings."""
-    return [one for path in SAMPLES for one in _read(path, _SHIPPED.get(path.name, Places(0)))]
-
-
-def prompts_folder() -> Path:
-    """Returns where the prompts lie, or would."""
-    return Path(os.environ.get(PROMPTS_VARIABLE) or _PROMPTS_FOLDER)
-
-
-def reported() -> list[Sentence]:
-    """Returns sentences of the voice that is reported; none where its package is not installed."""
-    folder = prompts_folder()
-    paths = [folder / name for name in _PROMPTS]
-    return [one for path in paths if path.exists() for one in _read(path, _PROMPTS[path.name])]
-
-
-def _read(path: Path, places: Places) -> Iterator[Sentence]:
-    samples = load_audio(path)[: _count(places.voice_end_ms)]
-    for place_ms in places.open_ms:
-        yield Sentence(path.name, samples, place_ms, whole=False)
-    for place_ms in places.whole_ms:
-        yield Sentence(path.name, samples, place_ms, whole=True)
-
-
-@dataclass(frozen=True, slots=True)
-class PausedSentence:
-    """A sentence with a pause in it, and where its voice ends."""
-
+    voice: str
+    groups: tuple[str, ...]
     samples: Samples
     voice_end_ms: float
+    pauses: tuple[InnerPause, ...]
 
 
-def with_pause(sentence: Sentence, pause_ms: float, rng: np.random.Generator) -> PausedSentence:
-    """Returns the sentence with a pause at its place, in the noise of its recording."""
-    place = _count(sentence.place_ms)
-    floor = _floor(sentence.samples)
-    parts = [_faded(sentence.samples[:place]), _faded(sentence.samples[place:])]
-    silences = [
-        rng.normal(0, floor, _count(ms)).astype(np.float32)
-        for ms in (_BEFORE_MS, pause_ms, _AFTER_MS)
-    ]
-    laid = [silences[0], parts[0], silences[1], parts[1], silences[2]]
-    ends = sum(len(part) for part in laid[:-1])
-    return PausedSentence(np.concatenate(laid), ends * 1000 / SAMPLE_RATE)
+def labels() -> Sequence[LabelledSentence]:
+    """Returns all that is labelled."""
+    rows: list[LabelledSentence] = json.loads(_LABELS.read_text(encoding="utf-8"))
+    return rows
+
+
+def sentences(rng: np.random.Generator) -> Iterator[Sentence]:
+    """Yields the sentences whose packages are there.
+
+    Raises:
+        AudioError: a clip is not the one that was labelled.
+    """
+    archives: dict[str, Archive] = {}
+    for label in labels():
+        contents = [
+            _checked(label["source"], clip, digest, archives)
+            for clip, digest in label["clips"].items()
+        ]
+        parts = [clip_samples(content) for content in contents if content is not None]
+        if len(parts) == len(contents):
+            yield laid(label, np.concatenate(parts), rng)
+
+
+def _checked(source: str, clip: str, digest: str, archives: dict[str, Archive]) -> bytes | None:
+    content = read_clip(source, clip, archives)
+    if content is not None and clip_digest(content) != digest:
+        raise AudioError(
+            f"{clip} is not the clip that was labelled (bytes {clip_digest(content)}, not "
+            f"{digest}). Get {SOURCES[source].package}."
+        )
+    return content
+
+
+def laid(label: LabelledSentence, samples: Samples, rng: np.random.Generator) -> Sentence:
+    """Returns a sentence with silence around it, in a faint noise, for no room is without one."""
+    start_ms, end_ms = label["voice_ms"]
+    begin_ms = max(0, start_ms - _LEAD_MS)
+    heard = _faded(samples[_count(begin_ms) : _count(end_ms + _LEAD_MS)])
+    told = np.pad(heard, (_count(_BEFORE_MS), _count(_AFTER_MS)))
+    told += rng.normal(0, _NOISE, len(told)).astype(np.float32)
+    moved_ms = _BEFORE_MS - begin_ms
+    pauses = tuple(
+        InnerPause(start + moved_ms, end + moved_ms, _at_mark(word))
+        for start, end, word in label["pauses"]
+    )
+    return Sentence(label["voice"], _groups(label), told, end_ms + moved_ms, pauses)
+
+
+def _groups(label: LabelledSentence) -> tuple[str, ...]:
+    if label["voice"] in CHOOSING_VOICES:
+        return ("choosing",)
+    return "reported", _KINDS.get(label["source"], "prompts")
+
+
+def _at_mark(word: str) -> bool | None:
+    return bool(_ENDS_IN_A_MARK.search(word)) if word else None
 
 
 def _count(ms: float) -> int:
     return round(ms * SAMPLE_RATE / 1000)
-
-
-def _floor(samples: Samples) -> float:
-    """Returns the loudness of the quietest 10 ms of a recording, but for one in twenty."""
-    step = SAMPLE_RATE // 100
-    blocks = samples[: len(samples) // step * step].reshape(-1, step)
-    return float(np.percentile(np.sqrt(np.mean(np.square(blocks), axis=1)), 5))
 
 
 def _faded(part: Samples) -> Samples:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import re
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from realtime_nb.analysis.what_if.explaining import (
     SilentRun,
+    explain_judged,
+    explain_judged_labelled,
     explain_labelled,
     explain_taken,
     longest_pause,
     threshold_margin,
 )
 from realtime_nb.analysis.what_if.true_turns import TrueTurn
+from realtime_nb.protocol.semantic_turns import TurnDecision, TurnQuestion, semantic_settings
 from realtime_nb.protocol.turns import SpeechSpan, TurnSettings, find_speech_spans
 
 USUAL = TurnSettings(0.5, 300, 500)
@@ -113,3 +119,71 @@ def test_a_turn_that_was_missed() -> None:
 
 def test_a_label_after_the_last_frame() -> None:
     assert "shorter than a frame" in explain_labelled(SPOKEN, USUAL, TrueTurn(10**6, 10**6 + 1), [])
+
+
+def decision(at_ms: int, probability: float, complete_at: float = 0.5) -> TurnDecision:
+    return TurnDecision(TurnQuestion(0, at_ms - 64), at_ms, probability, probability >= complete_at)
+
+
+SEMANTIC = semantic_settings("auto")
+
+
+def test_a_turn_that_a_model_ended_tells_its_answers() -> None:
+    span = SpeechSpan(0, 320, 4_000, 4_224)
+    told = [decision(1_224, 0.31), decision(2_500, 0.04), decision(4_224, 0.83)]
+    elsewhere = [decision(300, 0.99), decision(9_000, 0.77)]
+
+    assert explain_judged(SEMANTIC, span, [*elsewhere, *told]) == (
+        "ended 224 ms after the last voiced frame: the probability that it was over was 0.83, and "
+        "0.5 ends it; at the pauses before it was 0.31 at 1.2 s, 0.04 at 2.5 s; margin to the "
+        "limit 0.33"
+    )
+
+
+@pytest.mark.parametrize(
+    ("span", "answers", "words"),
+    [
+        (
+            SpeechSpan(0, 320, 4_000, 8_000),
+            [decision(4_224, 0.2)],
+            "4000 ms after the last voiced frame, which is the longest wait: .* was 0.20, and 0.5",
+        ),
+        (
+            SpeechSpan(0, 320, 4_000, 8_000),
+            [decision(4_224, math.nan)],
+            r"longest wait: .* was unknown \(the turn model failed\), and 0.5 ends it$",
+        ),
+        (
+            SpeechSpan(0, 320, 4_000, 4_100, cut=True),
+            [],
+            "not over when the audio ended, 100 ms .*: no answer of the turn model was due yet$",
+        ),
+        (
+            SpeechSpan(0, 320, 4_000, 5_000, cut=True),
+            [decision(4_224, 0.1)],
+            "not over when the audio ended, 1000 ms .* was 0.10, .*margin to the limit 0.40$",
+        ),
+    ],
+)
+def test_a_turn_that_no_answer_ended_says_so(
+    span: SpeechSpan, answers: list[TurnDecision], words: str
+) -> None:
+    assert re.search(words, explain_judged(SEMANTIC, span, answers))
+
+
+def test_a_labelled_turn_that_a_model_cut_off() -> None:
+    turn = TrueTurn(300, 6_000)
+    spans = [SpeechSpan(0, 320, 2_000, 2_224), SpeechSpan(2_500, 2_700, 5_950, 6_174)]
+    answers = [decision(2_224, 0.9), decision(6_174, 0.7)]
+    heard = np.zeros(200, np.float32)
+
+    told = explain_judged_labelled(heard, SEMANTIC, turn, spans, answers)
+    assert told.startswith("cut off, first 3776 ms before its end: ended 224 ms after")
+    assert "its last part ended 224 ms after the last voiced frame" in told
+    assert told.endswith("174 ms after its labelled end")
+    whole = explain_judged_labelled(heard, SEMANTIC, turn, [spans[1]], answers)
+    assert whole.startswith("ended 224 ms")
+    assert explain_judged_labelled(heard, SEMANTIC, turn, [], answers).startswith("missed: ")
+    lost = explain_judged_labelled(heard, SEMANTIC, turn, [spans[0]], answers)
+    assert lost.startswith("cut off, first")
+    assert "labelled end" not in lost

@@ -66,6 +66,22 @@ def test_the_figures_of_two_recordings_together() -> None:
     assert row["note"].startswith("of 1 of 3 turns no wait is known")
 
 
+def test_percentiles_of_waits_have_intervals_from_six_waits_on() -> None:
+    names = [f"endpoint_wait_{of}_{end}_ms" for of in ("p50", "p95") for end in ("low", "high")]
+    ends_ms = [4_000 * number + 10 * number for number in range(1, 11)]  # waits of 214, 204, …
+    spans = [(4_000 * number - 1_000, 4_000 * number) for number in range(1, 11)]
+    turns = [(float(end_ms - 1_000), float(end_ms)) for end_ms in ends_ms]
+
+    row = row_of(run(spans, turns, duration_ms=50_000))
+    low, high, last_low, last_high = (row[name] for name in names)
+    waits = [4_000 * number + 224 - end for number, end in enumerate(ends_ms, 1)]
+    assert {low, high, last_low, last_high} <= set(map(float, waits))
+    assert min(waits) < low < row["endpoint_wait_p50_ms"] < high < max(waits) == last_high
+    five = row_of(run(spans[:5], turns[:5], duration_ms=50_000))
+    assert five["waits"] == 5
+    assert all(math.isnan(five[name]) for name in names)
+
+
 def test_without_labels_what_can_be_known_is() -> None:
     row = row_of(run([(1024, 2016)], None, (1990.0,)))
 

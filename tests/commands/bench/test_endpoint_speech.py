@@ -5,50 +5,89 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime_nb.audio.files import load_audio
 from realtime_nb.commands.bench import endpoint_speech
+from realtime_nb.commands.bench.endpoint_sources import SOURCES
 from realtime_nb.commands.bench.endpoint_speech import (
-    PROMPTS_VARIABLE,
-    prompts_folder,
-    reported,
-    shipped,
-    with_pause,
+    CHOOSING_VOICES,
+    LabelledSentence,
+    labels,
+    laid,
+    sentences,
 )
-from tests.paths import DATA
+from realtime_nb.errors import AudioError
+from tests.commands.bench.endpoint_scene import PAUSE_AT_MS, PAUSE_MS, lay_out
 
 
-def test_a_pause_lies_where_it_is_told_and_nothing_is_lost() -> None:
-    first, second = shipped()
-    assert (first.place_ms, second.place_ms) == (1_271, 2_188)
-    said = with_pause(second, 500.0, np.random.default_rng(0))
-    assert said.voice_end_ms == pytest.approx(300 + 3_316 + 500, abs=0.1)
-    place = (300 + 2_188) * 24
-    pause = said.samples[place : place + 500 * 24]
-    assert np.sqrt(np.mean(pause**2)) < 0.02 * np.abs(said.samples).max()
-    original = load_audio(DATA / "cards_005.wav")
-    faded = 5 * 24
-    before = said.samples[300 * 24 + faded : place - faded]
-    assert np.array_equal(before, original[faded : 2_188 * 24 - faded])
-    after = said.samples[place + 500 * 24 + faded :][: 1_000 * 24]
-    assert np.array_equal(after, original[2_188 * 24 + faded :][: 1_000 * 24])
-    assert len(said.samples) / 24 - said.voice_end_ms > 8_000  # the longest wait fits
+def test_a_sentence_lies_where_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lay_out(tmp_path, monkeypatch)
+    one, other = sentences(np.random.default_rng(0))
+    assert (one.voice, one.groups) == ("allison", ("choosing",))
+    assert (other.voice, other.groups) == ("bob", ("reported", "acted"))
+    (pause,) = one.pauses
+    assert (pause.at_mark, other.pauses[0].at_mark) == (True, False)
+    moved_ms = 300 - 100  # silence before it, less what is left out of the clip
+    assert pause.start_ms == PAUSE_AT_MS + moved_ms
+    assert one.voice_end_ms == 3_300 + PAUSE_MS + moved_ms
+    loudness = [
+        float(np.sqrt(np.mean(one.samples[round(ms * 24) :][: 24 * 100] ** 2)))
+        for ms in (0, pause.start_ms + 100, one.voice_end_ms + 200, pause.start_ms - 200)
+    ]
+    assert loudness[:3] == pytest.approx([10 ** (-70 / 20)] * 3, rel=0.1)
+    assert loudness[3] > 50 * loudness[1]
+    assert len(one.samples) / 24 - one.voice_end_ms > 8_000  # the longest wait fits
 
 
-def test_prompts_are_looked_for_where_they_are_said_to_be(
+def test_another_clip_of_that_name_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(PROMPTS_VARIABLE, str(tmp_path))
-    assert prompts_folder() == tmp_path
-    assert reported() == []
-    (tmp_path / "agent-pass.wav").write_bytes((DATA / "cards_005.wav").read_bytes())
-    (sentence,) = reported()
-    assert (sentence.name, sentence.place_ms) == ("agent-pass.wav", 1_626)
-    monkeypatch.delenv(PROMPTS_VARIABLE)
-    assert prompts_folder().name == "en_US_f_Allison"
+    lay_out(tmp_path, monkeypatch)
+    path = tmp_path / SOURCES["allison"].path / "said.wav"
+    path.write_bytes(path.read_bytes()[:-2])
+    with pytest.raises(
+        AudioError, match=r"said\.wav is not the clip .* asterisk-core-sounds-en-wav"
+    ):
+        list(sentences(np.random.default_rng(0)))
 
 
-def test_every_place_lies_within_its_voice() -> None:
-    for places in endpoint_speech._PROMPTS.values():
-        inside = (*places.open_ms, *places.whole_ms)
-        assert inside
-        assert all(400 < place_ms < places.voice_end_ms - 400 for place_ms in inside)
+def test_a_sentence_of_several_clips_needs_all_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_out(tmp_path, monkeypatch)
+    first, _ = labels()
+    first["clips"]["missing.wav"] = "0" * 12
+    monkeypatch.setattr(endpoint_speech, "labels", lambda: [first])
+    assert list(sentences(np.random.default_rng(0))) == []
+
+
+def test_labels_are_possible_and_of_known_sources() -> None:
+    rows = labels()
+    assert {row["source"] for row in rows} == set(SOURCES)
+    for row in rows:
+        (start_ms, end_ms), pauses = row["voice_ms"], row["pauses"]
+        edges = [start_ms, *(ms for pause in pauses for ms in pause[:2]), end_ms]
+        assert edges == sorted(edges)
+        assert pauses
+        assert all(end - start >= 200 for start, end, _ in pauses)
+    clips = [digest for row in rows for digest in row["clips"].values()]
+    assert len(clips) == len(set(clips))
+    voices = {row["voice"] for row in rows}
+    assert voices > CHOOSING_VOICES
+    assert len(voices - CHOOSING_VOICES) >= 10
+
+
+@pytest.mark.parametrize(
+    ("word", "at_mark"),
+    [("spades,", True), ("well...", True), ("no!'", True), ("spades", False), ("", None)],
+)
+def test_a_pause_is_at_a_mark_where_the_word_before_it_has_one(
+    word: str, at_mark: bool | None
+) -> None:
+    label: LabelledSentence = {
+        "source": "queen",
+        "voice": "bob",
+        "clips": {},
+        "voice_ms": (0, 900),
+        "pauses": [(300, 600, word)],
+    }
+    told = laid(label, np.ones(24_000, np.float32), np.random.default_rng(0))
+    assert [pause.at_mark for pause in told.pauses] == [at_mark]
