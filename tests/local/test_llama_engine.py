@@ -109,7 +109,7 @@ def test_a_loop_that_is_over_stops_the_model(server: FakeServer) -> None:
 async def test_several_loops_ask_one_model(server: FakeServer) -> None:
     engine = LlamaEngine(settings())
     server.go_on.set()
-    others = [asyncio.to_thread(lambda n=n: asyncio.run(answer(engine, n))) for n in range(4)]
+    others = [asyncio.to_thread(asyncio.run, answer(engine, n)) for n in range(4)]
     assert await asyncio.gather(answer(engine, 9), *others) == [[0, 1, 2]] * 5
 
 
@@ -130,7 +130,12 @@ async def test_a_model_is_loaded_once_and_its_failure_is_told_each_time(
     assert (len(tried), engine.loaded) == (2, False)
     fake = FakeServer()
     fake.go_on.set()
-    monkeypatch.setattr(llama_engine, "_started", lambda given: tried.append(given) or fake)
+
+    def begin(given: LlamaSettings) -> Any:
+        tried.append(given)
+        return fake
+
+    monkeypatch.setattr(llama_engine, "_started", begin)
     assert await asyncio.gather(*(answer(engine, n) for n in range(3))) == [[0, 1, 2]] * 3
     assert (len(tried), engine.loaded) == (3, True)
 
@@ -152,7 +157,7 @@ async def test_ending_stops_what_runs_and_takes_nothing_more(server: FakeServer)
     await become_true(lambda: len(server.asked) == 1)
     engine.end()
     server.go_on.set()
-    assert await asyncio.gather(first, second) == [[0, 1], []]
+    assert (await first, await second) == ([0, 1], [])
 
 
 @needs_llama
