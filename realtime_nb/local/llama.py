@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from importlib.util import find_spec
@@ -201,18 +202,21 @@ def smollm2_file() -> Path | None:
     return None
 
 
+_UNSPOKEN = {"So", "Sk"}
+"""Categories of characters: pictures, and the skin that they may have."""
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)]*\s")
 
 
 async def _first_sentences(
     parts: AsyncIterator[Text | Call], most: int
 ) -> AsyncGenerator[Text, None]:
-    """Yields texts up to the end of that many sentences, which shows by what follows it."""
+    """Yields texts up to the end of that many sentences, which shows by what follows it; without
+    what no voice can say."""
     held, ends = "", 0
     async for part in parts:
         if not isinstance(part, Text):
             continue
-        held += part.delta
+        held += "".join(each for each in part.delta if unicodedata.category(each) not in _UNSPOKEN)
         while match := _SENTENCE_END.search(held):
             yield Text(held[: match.end()] if ends + 1 < most else held[: match.end()].rstrip())
             held, ends = held[match.end() :], ends + 1

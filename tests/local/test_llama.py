@@ -283,6 +283,17 @@ def test_the_first_sentences_are_the_same_however_they_are_cut(data: st.DataObje
     assert given_out == next(n for n, b in enumerate([*cuts, len(whole)], 1) if b >= end)
 
 
+def test_pictures_are_not_said() -> None:
+    async def parts() -> AsyncIterator[Text | Call]:
+        for delta in ("Hello! ", "😃🌟", " 👍🏽 It costs 5 + 5 €."):
+            yield Text(delta)
+
+    async def run() -> str:
+        return "".join([part.delta async for part in llama._first_sentences(parts(), 3)])
+
+    assert asyncio.run(run()) == "Hello!   It costs 5 + 5 €."
+
+
 @pytest.mark.parametrize("whole", ["", "One", "One.", "One. Two. ", "e.g", "!?"])
 def test_fewer_sentences_are_left_as_they_are(whole: str) -> None:
     async def parts() -> AsyncIterator[Text | Call]:
