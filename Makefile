@@ -43,8 +43,10 @@ $(VENV)/.made:
 
 $(VENV)/.lab: $(VENV)/.made pyproject.toml constraints.txt
 	$(PIP) -e '.[local,lab]'
+	-$(BIN)/realtime-nb models add smollm2
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.made pyproject.toml constraints.txt
 	$(PIP) -e '.[dev]'
+	$(BIN)/realtime-nb models add smollm2
 	@touch $@

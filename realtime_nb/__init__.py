@@ -51,6 +51,7 @@ _HOMES = {
     "ChatLLM": "local.chat",
     "HttpSTT": "local.http_stt",
     "HttpTTS": "local.http_tts",
+    "LlamaLLM": "local.llama",
     "LocalServer": "local.server",
     "serve": "local.server",
     "Recording": "recordings.recording",
@@ -100,6 +101,7 @@ __all__ = [
     "HostAudioSettings",
     "HttpSTT",
     "HttpTTS",
+    "LlamaLLM",
     "LocalServer",
     "MissingExtraError",
     "Price",
@@ -166,6 +168,7 @@ if TYPE_CHECKING:
     from realtime_nb.local.chat import ChatLLM
     from realtime_nb.local.http_stt import HttpSTT
     from realtime_nb.local.http_tts import HttpTTS
+    from realtime_nb.local.llama import LlamaLLM
     from realtime_nb.local.server import LocalServer, serve
     from realtime_nb.plots.vad import plot_vad
     from realtime_nb.protocol.conversation import Conversation

@@ -62,7 +62,9 @@ TESTED_WITH: dict[str, str] = {}
 MAX_TESTED_WITH = 5
 
 PURE_FORBIDDEN = {"asyncio", "time", "random", "socket", "threading", "numpy"}
-LOCAL_ENGINES = {"hibari", "hibari_tts", "onnxruntime", "moonshine_voice", "faster_whisper"}
+LOCAL_ENGINES = {
+    *("hibari", "hibari_tts", "onnxruntime", "moonshine_voice", "faster_whisper", "xllamacpp"),
+}
 HEAVY = LOCAL_ENGINES | {"sounddevice", "dask", "pyarrow", "openai", "jupyterlab"}
 
 MODULES = {

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from realtime_nb.commands.models import models
 from realtime_nb.commands.options import AsJson, Channel, Llm, RawRate, Stt, Tts, print_json
 from realtime_nb.commands.serve import serve
 from realtime_nb.errors import (
@@ -306,6 +307,7 @@ def _latency(turn: TalkTurn) -> str:
 
 
 app.command()(serve)
+app.add_typer(models, name="models")
 
 
 # --- vad ------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from realtime_nb.errors import RealtimeError, at_call
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from realtime_nb.local.llama import SmolLM2
     from realtime_nb.session.endpoints import Endpoint
     from realtime_nb.widgets.page_check import CheckLine, PageCheck
 
@@ -220,6 +221,7 @@ def _checks() -> Iterator[Check]:
     yield _tried("turn model", _turn_model, needed=False)
     yield _tried("engines", _engines, needed=False)
     yield _tried("VAD lab", _vad_lab, needed=False)
+    yield _tried("language model", _language_model, needed=False)
     yield _tried("loopback", _loopback, "allow connections to 127.0.0.1")
     yield _tried("local server", _local_server, "the lines above say what it lacks")
     yield _beta()
@@ -366,6 +368,33 @@ def _engines() -> _Found:
 
     kinds = (f"{kind} {', '.join(names)}" for kind, names in names_by_kind().items())
     return "ok", f"by name, the default first: {'; '.join(kinds)}", ""
+
+
+def _language_model() -> _Found:
+    from realtime_nb.local.llama import SmolLM2, smollm2_file
+
+    if find_spec("xllamacpp") is None or smollm2_file() is None:
+        words = "SmolLM2, which makes small talk beside the rules, is not installed"
+        return "missing", words, "realtime-nb models add smollm2"
+    llm = SmolLM2()
+    began = time.perf_counter()
+    llm.warm_up()
+    words = f"{llm.name}, xllamacpp {_version('xllamacpp')}, loaded in {_since(began)}"
+    began = time.perf_counter()
+    # A notebook's thread has a running loop already.
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(lambda: asyncio.run(_first_word(llm))).result()
+    return "ok", f"{words}, said its first word after {_since(began)}", ""
+
+
+async def _first_word(llm: SmolLM2) -> None:
+    from realtime_nb.local.llm import Request
+
+    content = [{"type": "input_text", "text": "Hello!"}]
+    request = Request(items=[{"type": "message", "role": "user", "content": content}])
+    async for _ in llm.reply(request):
+        return
+    raise RealtimeError(f"{llm.name} said nothing to “Hello!”.")
 
 
 def _likeness(heard: str, said: str) -> float:

@@ -14,19 +14,22 @@ import re
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from realtime_nb.local.llm import Call, Request, Text, word_deltas
 from realtime_nb.local.offered import offered, with_choice
 from realtime_nb.local.small_talk import (
+    NATURE,
     about_the_user,
     echo,
     greeting,
+    known,
     name_in,
     offer,
     result_sentence,
     small_talk,
+    without_pleasantries,
 )
 from realtime_nb.local.threads import WorkThreads
 from realtime_nb.local.tool_arguments import (
@@ -40,7 +43,7 @@ from realtime_nb.local.tool_arguments import (
 from realtime_nb.local.tool_matching import best_match
 from realtime_nb.protocol.serving import WORD_FOR_WORD
 
-__all__ = ["RuleLLM"]
+__all__ = ["RuleLLM", "RulesAnswer"]
 
 # Bounds of what is looked back on, so that a long conversation stays as fast as a short one.
 LAST_ITEMS = 24
@@ -54,9 +57,37 @@ SHORT_ANSWER = 4  # words
 _TAKES = re.compile(r"\b(?:take|have|book|choose|do|prefer|want|like)\b", re.I)
 _OTHER_DAY = re.compile(r"\b(?:how|what) about\b|^\W*(?:and|or|then|okay|ok|no)\b", re.I)
 _RANGE = re.compile(r"\b(?:after|before|between|until|till|from)\b", re.I)
+_ASKS_BACK = re.compile(
+    r"\?\s*$|^\W*(?:(?:by the way|oh|so|and|but|well|hey|um)\W+)*"
+    r"(?:do|does|did|are|is|have|can|could|would|will|who|why|how|where|what|tell me)\b",
+    re.I,
+)
 _ABANDON = re.compile(
     r"\b(?:never ?mind|forget (?:it|that|about)|cancel (?:that|it)|stop|drop it|leave it)\b", re.I
 )
+
+
+@dataclass(frozen=True, slots=True)
+class RulesAnswer:
+    """What the rules have to say, in the order in which it is said.
+
+    Attributes:
+        known: What only they can say: results, what they understood, the time, a name.
+        chat: Their words for small talk, and for what they make nothing of; empty if the text was
+            neither. Whoever talks better says something else in its place.
+        asking: What they ask for a function that is still to be called.
+        call: A function to call, instead of all that.
+    """
+
+    known: str = ""
+    chat: str = ""
+    asking: str = ""
+    call: Call | None = None
+
+    @property
+    def text(self) -> str:
+        """All of it, in the rules' own words."""
+        return " ".join(filter(None, (self.known, self.chat, self.asking)))
 
 
 class RuleLLM:
@@ -64,11 +95,17 @@ class RuleLLM:
 
     Args:
         clock: Today's date, or the present moment if the agent shall know the time, too.
+        nature: What it says of itself when asked what it can do.
     """
 
-    def __init__(self, clock: Callable[[], datetime.date] = datetime.datetime.now) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], datetime.date] = datetime.datetime.now,
+        nature: str = NATURE,
+    ) -> None:
         self.name = "rules"
         self.clock = clock
+        self.nature = nature
         self._threads = self._new_threads()
 
     def reply(self, request: Request) -> AsyncIterator[Text | Call]:
@@ -85,32 +122,39 @@ class RuleLLM:
         weakref.finalize(self, threads.shutdown, wait=False)  # for who doesn't close it
         return threads
 
-    async def _stream(self, request: Request) -> AsyncIterator[Text | Call]:
+    async def answer(self, request: Request) -> RulesAnswer:
+        """Returns the answer in its parts."""
         loop = asyncio.get_running_loop()
-        answer = await loop.run_in_executor(self._threads, _answer, request, self.clock())
-        if isinstance(answer, Call):
-            yield answer
+        return await loop.run_in_executor(
+            self._threads, _answer, request, self.clock(), self.nature
+        )
+
+    async def _stream(self, request: Request) -> AsyncIterator[Text | Call]:
+        answer = await self.answer(request)
+        if answer.call is not None:
+            yield answer.call
             return
-        for delta in word_deltas(answer):
+        for delta in word_deltas(answer.text):
             yield Text(delta)
 
 
-def _answer(request: Request, now: datetime.date) -> str | Call:
+def _answer(request: Request, now: datetime.date, nature: str) -> RulesAnswer:
     if request.instructions.startswith(WORD_FOR_WORD):
-        return request.instructions.removeprefix(WORD_FOR_WORD).strip()
+        return RulesAnswer(request.instructions.removeprefix(WORD_FOR_WORD).strip())
     items = [item for item in request.items if item.get("role") != "system"][-LAST_ITEMS:]
     tools = [spec for one in _likeliest(request.tools, items) if (spec := read_tool(one))]
     offers = offer(tools)
     if not items:
-        return greeting(offers)
+        return RulesAnswer(greeting(offers))
     results, last = _spoken_results(items), _unanswered(items)
     if last is None:
-        return results or "Are you still there? I am listening."
+        return RulesAnswer(results or "Are you still there? I am listening.")
     allowed = _allowed(tools, request.tool_choice)
-    answer = _Dialogue(allowed, request.tool_choice, now, offers).replay(_with_last(items, last))
-    if isinstance(answer, Call):
+    dialogue = _Dialogue(allowed, request.tool_choice, now, offers, nature)
+    answer = dialogue.replay(_with_last(items, last))
+    if answer.call is not None:
         return answer  # what it comes to is told with the other results
-    return f"{results} {answer}".strip()
+    return replace(answer, known=f"{results} {answer.known}".strip())
 
 
 def _likeliest(
@@ -151,6 +195,7 @@ class _Dialogue:
     choice: str | dict[str, Any]
     now: datetime.date
     offers: str
+    nature: str = NATURE
     tool: ToolSpec | None = None
     turns: list[Utterance] = field(default_factory=list)
     asked: tuple[str, ...] = ()
@@ -168,12 +213,14 @@ class _Dialogue:
         """The day, without the time that the clock may give along with it."""
         return self.now.date() if isinstance(self.now, datetime.datetime) else self.now
 
-    def replay(self, items: Sequence[dict[str, Any]]) -> str | Call:
+    def replay(self, items: Sequence[dict[str, Any]]) -> RulesAnswer:
         """Follows the items up to the last one, and answers that."""
         until_s = time.monotonic() + LONGEST_THOUGHT_S
         for item in items[:-1]:
             if time.monotonic() > until_s:
-                return "Sorry, that is more than my rules can follow. Could you say it in short?"
+                return RulesAnswer(
+                    "Sorry, that is more than my rules can follow. Could you say it in short?"
+                )
             self._follow(item)
         return self._hear(_text_of(items[-1]), last=True)
 
@@ -205,21 +252,23 @@ class _Dialogue:
     def _start_over(self) -> None:
         self.tool, self.turns, self.asked, self.misses = None, [], (), 0
 
-    def _hear(self, text: str, last: bool = False) -> str | Call:
+    def _hear(self, text: str, last: bool = False) -> RulesAnswer:
         if not re.search(r"\w", text):
-            return "Sorry, I did not hear any words. Could you say it again?"
+            return RulesAnswer("Sorry, I did not hear any words. Could you say it again?")
         text = with_choice(text, self.offered, self.failed)
+        chat = small_talk(text, self.now, self.last_answer, self.offers, self.nature)
+        mine = known(text)
+        text = without_pleasantries(text)
         matched = best_match(
             self.tools, text, lambda tool: len(fill(tool, [Utterance(text)], self.today))
         )
         self.user_name = name_in(text) or self.user_name
-        chat = small_talk(text, self.now, self.last_answer, self.offers)
-        if self.tool is None:  # else a name may be what was asked for
-            chat = about_the_user(text, self.user_name) or chat
+        if self.tool is None and (told := about_the_user(text, self.user_name)):
+            chat, mine = told, True  # else a name may be what was asked for
         if not matched and _ABANDON.search(text) and (self.tool or self.refused[0]):
             self._start_over()
             self.refused, self.failed = ("", {}), False
-            return "All right, I dropped that. What else can I do?"
+            return RulesAnswer("All right, I dropped that. What else can I do?")
         if matched and (self.tool or not chat or matched.named):
             self._turn_to(matched.tool)
         turn = Utterance(text, self.asked)
@@ -228,8 +277,8 @@ class _Dialogue:
         self.turns = [*self.turns, turn][-LAST_TURNS:]
         if self.tool is None:
             self.turns[-1] = Utterance(text, about=False)
-            return chat or echo(text)
-        return self._proceed(self.tool, turn, chat, fresh=bool(matched))
+            return RulesAnswer(chat or "") if mine else RulesAnswer(chat=chat or echo(text))
+        return self._proceed(self.tool, turn, chat, mine, fresh=bool(matched))
 
     def _turn_to(self, tool: ToolSpec) -> None:
         if self.tool is not tool:
@@ -270,8 +319,8 @@ class _Dialogue:
         return bool(further & set(news)) and shared <= {each.name for each in tool.parameters}
 
     def _proceed(
-        self, tool: ToolSpec, turn: Utterance, chat: str | None, fresh: bool
-    ) -> str | Call:
+        self, tool: ToolSpec, turn: Utterance, chat: str | None, mine: bool, fresh: bool
+    ) -> RulesAnswer:
         """Calls the function, or asks for what is missing."""
         values = {**self._known_before(tool, fresh), **fill(tool, self.turns, self.today)}
         if (tool.name, values) == self.refused:  # the same again would be refused again
@@ -281,18 +330,23 @@ class _Dialogue:
             ordered = {
                 each.name: values[each.name] for each in tool.parameters if each.name in values
             }
-            return Call(tool.name, json.dumps(ordered, ensure_ascii=False))
+            return RulesAnswer(call=Call(tool.name, json.dumps(ordered, ensure_ascii=False)))
         asking = question(tool, missing)
         if fresh or fill(tool, [turn], self.today):
             self._ask(missing)
-            return f"All right. {asking}"
+            return RulesAnswer("All right.", asking=asking)
         if chat:
-            return f"{chat} {asking}"
+            return (
+                RulesAnswer(chat, asking=asking) if mine else RulesAnswer(chat=chat, asking=asking)
+            )
         self.misses += 1
         if self.misses >= MOST_MISSES:
             self._start_over()
-            return f"Let us leave that. {self.offers}"
-        return f"Sorry, I did not get that. {asking}"
+            return RulesAnswer(f"Let us leave that. {self.offers}")
+        missed = "Sorry, I did not get that."
+        if _ASKS_BACK.search(turn.text):
+            return RulesAnswer(chat=missed, asking=asking)
+        return RulesAnswer(missed, asking=asking)
 
     def _ask(self, missing: Sequence[Parameter]) -> None:
         self.asked, self.misses = tuple(each.name for each in missing[:3]), 0

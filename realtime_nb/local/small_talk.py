@@ -11,14 +11,20 @@ from realtime_nb.local.spoken import clock_words, day_words, listed, number_word
 from realtime_nb.local.tool_arguments import LOOKING_UP, ToolSpec
 
 __all__ = [
+    "NATURE",
     "about_the_user",
     "echo",
     "greeting",
+    "known",
     "name_in",
     "offer",
     "result_sentence",
     "small_talk",
+    "without_pleasantries",
 ]
+
+NATURE = "I follow fixed rules and am not a language model."
+"""What the rules say of themselves."""
 
 LONGEST_COUNT = 30
 SHORT_ECHO, LONGEST_ECHO = 8, 12  # words
@@ -36,10 +42,17 @@ _NAME_ONLY = re.compile(rf"^(?:(?:hello|hi|hey)\W+)?{_NAME_TOLD.pattern}(?: [^\W
 _NAME_ASKED = re.compile(
     r"\bwhat(?:'s| is) my name\b|\bwho am i\b|\b(?:know|remember|recall) (?:what )?my name\b", re.I
 )
+_HOW_TODAY = re.compile(
+    r"\b(how (?:are|do|have) you(?: been| do| doing| feel| feeling)?|how(?:'s| is) (?:it going|"
+    r"everything|life|your day)) (?:today|tonight|this (?:morning|afternoon|evening))\b",
+    re.I,
+)
 _Responder = Callable[[re.Match[str], datetime.date, str, str], str]
 
 
-def small_talk(text: str, today: datetime.date, last_answer: str, offers: str) -> str | None:
+def small_talk(
+    text: str, today: datetime.date, last_answer: str, offers: str, nature: str = NATURE
+) -> str | None:
     """Returns the answer to a greeting, a thank-you, a question about the agent or the time, and
     such.
 
@@ -48,12 +61,33 @@ def small_talk(text: str, today: datetime.date, last_answer: str, offers: str) -
         today: The day, or the moment if the time is known.
         last_answer: What the agent said before, for "say that again".
         offers: A sentence that says what can be asked for.
+        nature: A sentence that says who answers.
     """
-    plain = " ".join(re.findall(r"[\w']+", text.lower().replace("’", "'")))
+    plain = _plain_words(text)
     for pattern, respond in _TALK:
         if match := pattern.search(plain):
-            return respond(match, today, last_answer, offers)
+            return respond(
+                match, today, last_answer, f"{offers} {nature}" if respond is _can else offers
+            )
     return None
+
+
+def known(text: str) -> bool:
+    """Tells whether small talk has one right answer, which the rules know: the time, what was said,
+    what they can do. Any words do for the rest."""
+    plain = _plain_words(text)
+    responders = (respond for pattern, respond in _TALK if pattern.search(plain))
+    return next(responders, None) in _KNOWN
+
+
+def _plain_words(text: str) -> str:
+    return " ".join(re.findall(r"[\w']+", text.lower().replace("’", "'")))
+
+
+def without_pleasantries(text: str) -> str:
+    """Returns a text without the days and times that a greeting holds, which nobody means: "How are
+    you today?" is no date."""
+    return _HOW_TODAY.sub(r"\1", text)
 
 
 def name_in(text: str) -> str:
@@ -130,6 +164,10 @@ def _says(answer: str) -> _Responder:
     return lambda match, today, last_answer, offers: answer.format(offers=offers)
 
 
+_can = _says("Let me tell you. {offers}")
+_listening = _says("All right. I am listening.")
+_KNOWN = (_count, _now, _today, _again, _can, _listening)
+
 # In the order in which they are tried; the text is lower case, without punctuation.
 _TALK: tuple[tuple[re.Pattern[str], _Responder], ...] = tuple(
     (re.compile(pattern), respond)
@@ -152,7 +190,7 @@ _TALK: tuple[tuple[re.Pattern[str], _Responder], ...] = tuple(
         (
             r"\bwhat (?:can|do) you (?:do|help)|\bhow (?:can|could) you help|\bcan you help\b"
             r"|^help\b|\bwhat can i (?:say|ask|do)\b",
-            _says("Let me tell you. {offers} I follow fixed rules and am not a language model."),
+            _can,
         ),
         (
             r"\bhow (?:are|do) you(?: doing| do| feel)?\b|\bhow's it going\b",
@@ -173,7 +211,7 @@ _TALK: tuple[tuple[re.Pattern[str], _Responder], ...] = tuple(
         (
             r"^(?:please |okay |ok )?(?:stop|wait|be quiet|quiet|hold on|shut up|never ?mind"
             r"|forget it|cancel that)\b",
-            _says("All right. I am listening."),
+            _listening,
         ),
         (
             r"^(?:(?:um|oh|well) )?(?:hello|hi|hey|good (?:morning|afternoon|evening|day)"

@@ -15,6 +15,7 @@ import realtime_nb as rt
 from realtime_nb.commands import doctor as module
 from realtime_nb.commands.doctor import Check, DoctorReport
 from realtime_nb.errors import MissingExtraError
+from tests.local.llama_here import needs_llama
 
 NEEDED = ["python", "disk", "speech detection", "text to speech", "speech to text"]
 NEEDED += ["loopback", "local server"]
@@ -247,3 +248,18 @@ def test_what_of_the_lab_works_here(report: DoctorReport, monkeypatch: pytest.Mo
     status, words, _ = module._vad_lab()
     assert status == "ok"
     assert "pip install 'realtime_nb[vad]'" in words
+
+
+@needs_llama
+def test_the_small_language_model_is_asked(report: DoctorReport) -> None:
+    check = _named(report, "language model")
+    assert (check.status, check.needed) == ("ok", False)
+    assert "smollm2, xllamacpp" in check.words
+    assert "said its first word after" in check.words
+
+
+def test_a_missing_language_model_has_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime_nb.local.llama.find_spec", lambda name: None)
+    status, words, remedy = module._language_model()
+    assert (status, remedy) == ("missing", "realtime-nb models add smollm2")
+    assert "SmolLM2" in words

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from realtime_nb.local.llm import Call, Request, Text
+from realtime_nb.local.llm import LLM, Call, Request, Text
 from realtime_nb.local.rules import RuleLLM
 from realtime_nb.tools import Tool, collect, definitions
 
@@ -36,10 +36,13 @@ def returned(output: str, call_id: str = "call_1") -> Item:
     return {"type": "function_call_output", "call_id": call_id, "output": output}
 
 
-def reply(request: Request, clock: Callable[[], datetime.date] | None = None) -> str | Call:
+def reply(
+    request: Request, clock: Callable[[], datetime.date] | None = None, llm: LLM | None = None
+) -> str | Call:
+    asked = llm or RuleLLM(clock or (lambda: SUNDAY_EVENING))
+
     async def read() -> list[Text | Call]:
-        llm = RuleLLM(clock or (lambda: SUNDAY_EVENING))
-        return [part async for part in llm.reply(request)]
+        return [part async for part in asked.reply(request)]
 
     parts = asyncio.run(read())
     if isinstance(parts[0], Call):
@@ -52,7 +55,13 @@ def reply(request: Request, clock: Callable[[], datetime.date] | None = None) ->
 class Talk:
     """A conversation in which the functions that are called are really run."""
 
-    def __init__(self, tools: Sequence[Any], tool_choice: str | dict[str, Any] = "auto") -> None:
+    def __init__(
+        self,
+        tools: Sequence[Any],
+        tool_choice: str | dict[str, Any] = "auto",
+        llm: LLM | None = None,
+    ) -> None:
+        self.llm = llm
         self.tools = collect(tools)
         self.tool_choice = tool_choice
         self.items: list[Item] = []
@@ -72,7 +81,7 @@ class Talk:
         request = Request(
             items=self.items, tools=definitions(self.tools), tool_choice=self.tool_choice
         )
-        return reply(request)
+        return reply(request, llm=self.llm)
 
     def _run(self, call: Call) -> None:
         self.calls.append((call.name, json.loads(call.arguments)))

@@ -3,75 +3,18 @@ from __future__ import annotations
 import asyncio
 import builtins
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from realtime_nb.errors import ConfigurationError, MissingExtraError, RealtimeError
-from realtime_nb.local.chat import ChatLLM, chat_messages, chat_tools
+from realtime_nb.local.chat import ChatLLM
 from realtime_nb.local.llm import Call, Request, Text
+from tests.local.chat_endpoint import delta, endpoint, piece, sse
 
 KEY = "sk-very-secret"
-
-
-class Endpoint:
-    """An HTTP server that answers every request with the same bytes, cut as asked."""
-
-    def __init__(self, status: str, body: bytes, cut: int) -> None:
-        self.status, self.body, self.cut = status, body, cut
-        self.requests: list[dict[str, Any]] = []
-        self.headers: list[str] = []
-        self.url = ""
-        self.disconnected = asyncio.Event()
-        self.hold_open = False
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        length = next(
-            int(line.split(":")[1])
-            for line in head.splitlines()
-            if line.lower().startswith("content-length")
-        )
-        self.headers.append(head)
-        self.requests.append(json.loads(await reader.readexactly(length)))
-        writer.write(f"HTTP/1.1 {self.status}\r\nConnection: close\r\n\r\n".encode())
-        for start in range(0, len(self.body), self.cut):
-            writer.write(self.body[start : start + self.cut])
-            await writer.drain()
-            await asyncio.sleep(0)
-        if self.hold_open:
-            await reader.read()
-            self.disconnected.set()
-        writer.close()
-
-
-@asynccontextmanager
-async def endpoint(
-    body: bytes, status: str = "200 OK", cut: int = 10_000
-) -> AsyncIterator[Endpoint]:
-    served = Endpoint(status, body, cut)
-    server = await asyncio.start_server(served.serve, "127.0.0.1", 0)
-    served.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-    async with server:
-        yield served
-
-
-def sse(*chunks: object, done: bool = True) -> bytes:
-    lines = [f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n" for chunk in chunks]
-    return "".join([": a comment\n\n", *lines, "data: [DONE]\n\n" if done else ""]).encode()
-
-
-def delta(finish: str | None = None, **fields: object) -> dict[str, Any]:
-    return {"choices": [{"index": 0, "delta": fields, "finish_reason": finish}]}
-
-
-def piece(index: int | None, arguments: str, **more: object) -> dict[str, Any]:
-    name = more.pop("name", None)
-    function = {"arguments": arguments} | ({"name": name} if name else {})
-    numbered = {} if index is None else {"index": index}
-    return delta(tool_calls=[{**numbered, **more, "function": function}])
 
 
 def user(text: str) -> dict[str, Any]:
@@ -170,7 +113,7 @@ async def test_a_tool_choice_in_a_word_is_passed_on(choice: str) -> None:
         (json.dumps({"error": {"message": f"No such key {KEY}"}}), "No such key …."),
         (json.dumps({"error": "model not found"}), "model not found."),
         (json.dumps({"detail": "odd"}), "odd"),
-        ("<html>gone</html>", "<html>gone</html>."),
+        ("<html>gone</html>", "It sent a web page."),
     ],
 )
 async def test_a_refusal_tells_the_status_and_the_reason_but_not_the_key(
@@ -240,71 +183,6 @@ def test_without_httpx_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         ChatLLM("http://localhost/v1", "tiny")
 
 
-def call(call_id: str, name: str = "f") -> dict[str, Any]:
-    return {"type": "function_call", "call_id": call_id, "name": name, "arguments": '{"a": 1}'}
-
-
-def output(call_id: str, text: str) -> dict[str, Any]:
-    return {"type": "function_call_output", "call_id": call_id, "output": text}
-
-
-def test_items_become_messages() -> None:
-    spoken = [{"type": "input_audio", "transcript": "Hello there"}]
-    answered = [{"type": "output_audio", "transcript": "Hi."}]
-    items = [
-        {"type": "message", "role": "system", "content": [{"type": "input_text", "text": "S"}]},
-        {"type": "message", "role": "user", "content": spoken},
-        {"type": "message", "role": "assistant", "content": answered},
-        {"type": "message", "role": "user", "content": [{"type": "input_audio"}]},
-        {
-            "type": "message",
-            "role": "user",
-            "content": [
-                {"type": "input_text", "text": "Look"},
-                {"type": "input_image", "image_url": "data:image/png;base64,AA"},
-            ],
-        },
-    ]
-    assert chat_messages(items, "I") == [
-        {"role": "system", "content": "I"},
-        {"role": "system", "content": "S"},
-        {"role": "user", "content": "Hello there"},
-        {"role": "assistant", "content": "Hi."},
-        {
-            "role": "user",
-            "content": [
-                {"type": "text", "text": "Look"},
-                {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}},
-            ],
-        },
-    ]
-
-
-def test_results_stand_right_behind_their_calls_and_none_is_missing() -> None:
-    items = [call("a"), call("b"), user("Wait"), output("a", "1"), call("c"), output("c", "3")]
-    messages = chat_messages(items, "")
-    assert [message["role"] for message in messages] == [
-        *("assistant", "tool", "tool"),
-        "user",
-        *("assistant", "tool"),
-    ]
-    assert [each["id"] for each in messages[0]["tool_calls"]] == ["a", "b"]
-    assert messages[0]["tool_calls"][0]["function"] == {"name": "f", "arguments": '{"a": 1}'}
-    assert [messages[1]["tool_call_id"], messages[1]["content"]] == ["a", "1"]
-    assert "no result" in messages[2]["content"]
-    assert messages[5] == {"role": "tool", "tool_call_id": "c", "content": "3"}
-
-
-def test_a_result_without_its_call_is_left_out() -> None:
-    assert chat_messages([output("x", "1")], "") == []
-
-
-def test_tools_without_description_or_parameters_are_fine() -> None:
-    assert chat_tools([{"type": "function", "name": "f"}]) == [
-        {"type": "function", "function": {"name": "f"}}
-    ]
-
-
 async def test_no_error_carries_the_key() -> None:
     streamed = json.dumps({"error": {"message": f"Incorrect key {KEY}"}})
     bodies = {
@@ -345,3 +223,151 @@ def test_a_key_that_no_header_can_hold_is_refused(key: str) -> None:
 def test_space_around_a_key_is_no_part_of_it() -> None:
     llm = ChatLLM("http://127.0.0.1:9", "m", f" {KEY}\n")
     assert llm._http_request(Request(items=[]))["headers"] == {"Authorization": f"Bearer {KEY}"}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "words"),
+    [
+        (
+            "401 No",
+            '{"error": {"message": "Bad key"}}',
+            (),
+            "401: Bad key. Check api_key.",
+        ),
+        (
+            "404 Not Found",
+            '{"error": {"message": "model \'tiny\' not found, try pulling it first"}}',
+            (),
+            "try pulling it first. Check model: is 'tiny' there? GET http://127.0.0.1",
+        ),
+        ("404 Not Found", "404 page not found", (), "base_url: it mostly ends in /v1"),
+        ("404 Not Found", "<!DOCTYPE html><p>model", (), "base_url: it mostly ends in /v1"),
+        ("429 Slow", '{"message": "slow"}', ("Retry-After: 7",), "slow. Too much.* again in 7 s"),
+        (
+            "429 Slow",
+            "",
+            ("Retry-After: Mon, 30 Nov 2026 10:00:00 GMT",),
+            "after Mon, 30 Nov",
+        ),
+        ("429 Slow", "", (), "no reason given. Too much.* again later"),
+        ("500 Oh", "<html>oops</html>", (), "500: It sent a web page. That is its own fault"),
+        ("503 Busy", '{"detail": [{"message": "loading model"}]}', (), "503: .*its own fault"),
+        ("301 There", "", ("Location: https://b.example/v1",), "points to https://b.example/v1"),
+        ("400 Bad", '[{"error": {"message": "odd"}}]', (), "400.*Check base_url"),
+    ],
+)
+async def test_what_refuses_is_told_with_what_to_do(
+    status: str, body: str, headers: tuple[str, ...], words: str
+) -> None:
+    async with endpoint(body.encode(), status, headers=headers) as served:
+        error = await refusal(ChatLLM(served.url, "tiny", KEY))
+    assert re.search(words.replace("?", r"\?"), str(error)), str(error)
+    assert "{" not in str(error).replace("[{", "") or status.startswith(("400", "503"))
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<!doctype html><html>Log in</html>", "a web page, not with a chat completion"),
+        (b"\n\n<html>\n<body>Log in", "a web page, not with a chat completion"),
+        (b'{"object": "error", "message": "no memory"}', "no memory"),
+        (b"data: [1, 2]\n\n", "stopped: "),
+        (b'{"models": []}', "broke off"),
+        (b"Welcome!", "sent no JSON: 'Welcome!'"),
+    ],
+)
+async def test_an_answer_that_is_none_is_told(body: bytes, words: str) -> None:
+    async with endpoint(body) as served:
+        assert words in str(await refusal(ChatLLM(served.url, "tiny")))
+
+
+async def test_an_endpoint_that_does_not_stream_is_understood() -> None:
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    message = {"role": "assistant", "content": "Hello.", "tool_calls": [call]}
+    body = {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+    async with endpoint(json.dumps(body, indent=1).encode(), cut=5) as served:
+        assert await replied(ChatLLM(served.url, "tiny")) == [Text("Hello."), Call("f", "{}", "a")]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+async def test_only_line_feeds_end_lines(end: str) -> None:
+    said = "One\u2028two\x85three\x0bfour"
+    body = sse(delta(content=said), delta(finish="stop")).decode().replace("\n", end).encode()
+    assert "\u2028".encode() in body
+    async with endpoint(body, cut=3) as served:
+        assert await replied(ChatLLM(served.url, "tiny")) == [Text(said)]
+
+
+async def test_events_without_a_space_and_with_other_fields_are_events() -> None:
+    body = b"event: message\nid: 4\nretry: 10\n" + sse(delta("stop", content="A")).replace(
+        b"data: ", b"data:"
+    )
+    async with endpoint(body) as served:
+        assert await replied(ChatLLM(served.url, "tiny")) == [Text("A")]
+
+
+async def test_an_endpoint_that_is_silent_is_given_up() -> None:
+    async with endpoint(sse(delta(content="A"), done=False)) as served:
+        served.hold_open = True
+        error = await refusal(ChatLLM(served.url, "tiny", timeout_s=0.2))
+    assert "gave nothing for 0.2 s" in str(error)
+
+
+async def test_the_limit_of_tokens_goes_by_its_newer_name_where_that_is_wanted() -> None:
+    odd = b'{"error": {"message": "Use \'max_completion_tokens\' instead."}}'
+    answer = sse(delta("stop", content="A"))
+    request = Request(items=[], max_output_tokens=9)
+    async with endpoint(answer, first=[("400 Bad Request", odd)]) as served:
+        llm = ChatLLM(served.url, "tiny", options={"temperature": 0})
+        assert await replied(llm, request) == [Text("A")]
+        assert await replied(llm, request) == [Text("A")]
+    limits = [{key: r[key] for key in r if "tokens" in key} for r in served.requests]
+    assert limits == [
+        {"max_tokens": 9},
+        {"max_completion_tokens": 9},
+        {"max_completion_tokens": 9},
+    ]
+    assert served.requests[0]["temperature"] == 0
+
+
+async def test_a_refusal_of_both_names_is_told() -> None:
+    odd = b'{"error": {"message": "Use \'max_completion_tokens\' instead."}}'
+    async with endpoint(odd, "400 Bad Request") as served:
+        await refusal(ChatLLM(served.url, "tiny"))
+    assert len(served.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"base_url": None}, "base_url must start with http"),
+        ({"base_url": ""}, "base_url must start with http"),
+        ({"base_url": "http://"}, "base_url must start with http"),
+        ({"base_url": "http://a/v1?api-version=1"}, "query"),
+        ({"base_url": "http://a b/v1"}, "space"),
+        ({"model": ""}, "model is ''"),
+        ({"model": None}, "model is None"),
+        ({"api_key": 5}, "api_key is a int"),
+        ({"timeout_s": 0}, "timeout_s is 0"),
+        ({"timeout_s": "9"}, "timeout_s is '9'"),
+        ({"timeout_s": float("nan")}, "timeout_s is nan"),
+        ({"timeout_s": True}, "timeout_s is True"),
+        ({"options": {"stream": False}}, "options holds stream"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused(values: dict[str, Any], words: str) -> None:
+    given: dict[str, Any] = {"base_url": "http://localhost/v1", "model": "tiny"}
+    with pytest.raises(ConfigurationError, match=words):
+        ChatLLM(**{**given, **values})
+
+
+@pytest.mark.parametrize("end", ["", "/", "/chat/completions", "/chat/completions/"])
+def test_the_whole_address_will_do_as_well(end: str) -> None:
+    assert ChatLLM(f" http://localhost/v1{end}", "tiny").base_url == "http://localhost/v1"
+
+
+async def test_a_word_that_stands_for_a_key_is_not_taken_out() -> None:
+    body = json.dumps({"error": "ollama is busy"}).encode()
+    async with endpoint(body, "503 Busy") as served:
+        assert "lm is busy" not in str(await refusal(ChatLLM(served.url, "tiny", "olla")))
+        assert "ollama is busy" in str(await refusal(ChatLLM(served.url, "tiny", "olla")))

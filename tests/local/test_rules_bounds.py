@@ -66,10 +66,10 @@ async def test_thinking_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_the_loop_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     gate, threads = threading.Event(), list[str]()
 
-    def think(*_: object) -> str:
+    def think(*_: object) -> rules.RulesAnswer:
         threads.append(threading.current_thread().name)
         assert gate.wait(10)
-        return "Well."
+        return rules.RulesAnswer("Well.")
 
     monkeypatch.setattr(rules, "_answer", think)
     answering = asyncio.create_task(answer(Request(items=[])))

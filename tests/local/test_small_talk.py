@@ -10,10 +10,12 @@ from realtime_nb.local.small_talk import (
     about_the_user,
     echo,
     greeting,
+    known,
     name_in,
     offer,
     result_sentence,
     small_talk,
+    without_pleasantries,
 )
 from realtime_nb.local.tool_arguments import ToolSpec
 
@@ -177,3 +179,40 @@ def test_who_says_their_name_is_greeted_by_it_and_known_by_it() -> None:
     assert about_the_user("Do you remember my name?", "") == "You have not told me your name."
     assert about_the_user("Book ten o'clock, my name is Grace.", "Grace") is None
     assert about_the_user("What's your name?", "Ada") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Hello, how are you today?", "Hello, how are you?"),
+        (
+            "How have you been this morning, can I come in today?",
+            "How have you been, can I come in today?",
+        ),
+        ("How is it going tonight", "How is it going"),
+        ("How about today?", "How about today?"),
+        ("How are you? Today I am ill.", "How are you? Today I am ill."),
+    ],
+)
+def test_a_greeting_holds_no_day(text: str, left: str) -> None:
+    assert without_pleasantries(text) == left
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["What time is it?", "Which day is it?", "Count to five.", "Say it again.", "Help!", "Stop!"],
+)
+def test_what_has_one_right_answer_is_known(text: str) -> None:
+    assert known(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["Hello.", "How are you?", "Thanks.", "Tell me a joke.", "Bananas are blue.", ""]
+)
+def test_what_any_words_answer_is_not(text: str) -> None:
+    assert not known(text)
+
+
+def test_who_answers_is_said_to_who_asks_what_it_can_do() -> None:
+    said = small_talk("What can you do?", EVENING, "", OFFER, "I am two.")
+    assert said == f"Let me tell you. {OFFER} I am two."
