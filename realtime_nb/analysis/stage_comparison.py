@@ -34,7 +34,7 @@ def compare_stages(
     """Returns what each stage of several pipelines took, one row per pipeline and stage.
 
     ``attrs["notes"]`` says what to know before trusting it: that the user's turns are not as many
-    in all, that a session ran at another pace than life's, or on this machine.
+    in all, or whose engines ran on this machine.
 
     Args:
         recordings: of the same user audio, by what the pipelines are called, such as replays

@@ -44,6 +44,7 @@ COSTS = ("stt_usd", "llm_usd", "tts_usd")
 _UNTOLD = "the server tells no stages"
 _NOT_REACHED = "it did not come to that"
 _UNHEARD = "it was not heard by the server's recognition"
+_CUT_OFF = "the answer was cut off before the model had said all of it"
 _UNCOUNTED = "the engine does not count its tokens"
 _SLACK_MS = 1.0
 
@@ -145,6 +146,8 @@ def _take_moments(
             why[name] = _UNHEARD
         elif name == "calls_ms" and begun is not None and answer is not None:
             why[name] = "the connection was lost meanwhile"
+        elif name in ("llm_ms", "head_start_ms") and answer and answer.first_token_ms is not None:
+            why[name] = _CUT_OFF if name == "llm_ms" or _sent(spoken) else missing
         else:
             why[name] = missing
 

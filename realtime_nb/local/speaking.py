@@ -108,6 +108,7 @@ async def _thoughts(
                 try:
                     piece = await anext(stream)
                 except StopAsyncIteration:
+                    times.thought_out = True
                     return
             said = piece_of(llm, piece)
             if isinstance(said, Usage):

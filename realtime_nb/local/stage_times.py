@@ -40,6 +40,7 @@ class ResponseTimes:
 
     Attributes:
         now: the clock, in ms.
+        thought_out: whether the model has said all it had to say.
         ended: is given all of it once, just before the client is told that the response is done;
             of one that was cancelled, just after.
     """
@@ -51,6 +52,7 @@ class ResponseTimes:
     asked_ms: float | None = None
     first_token_ms: float | None = None
     thinking_ms: float | None = None
+    thought_out: bool = False
     sentence_ms: float | None = None
     sent_ms: float | None = None
     usage: Usage | None = None
@@ -143,7 +145,7 @@ def stages_of(response_id: str, times: ResponseTimes, engines: Engines) -> JsonO
         heard_ms=_rounded(heard.done_ms),
         asked_ms=_rounded(times.asked_ms),
         first_token_ms=_rounded(times.first_token_ms),
-        thinking_ms=_rounded(times.thinking_ms),
+        thinking_ms=_rounded(times.thinking_ms) if times.thought_out else None,
         sentence_ms=_rounded(times.sentence_ms),
         sent_ms=_rounded(times.sent_ms),
         stt_audio_ms=_rounded(heard.audio_ms) if was_heard else None,

@@ -47,7 +47,7 @@ class Stages(ServerEvent, frozen=True, kw_only=True, tag="realtime_nb.stages"):
         asked_ms: when the language model was asked.
         first_token_ms: when the first of what it says came.
         thinking_ms: how long it was waited for in all, from the request to its last token; what the
-            voice kept it waiting is not in it.
+            voice kept it waiting is not in it. None where it was cut off before.
         sentence_ms: when its first sentence was whole, which is when the voice is given it.
         sent_ms: when the first audio of that was handed to the socket.
         stt_audio_ms: audio that was given to the recognition, in all attempts at the item.

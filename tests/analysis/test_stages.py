@@ -97,6 +97,10 @@ def test_of_a_turn_with_calls_both_requests_are_seen() -> None:
     [
         ("sent_ms", "tts_first_audio_ms", "it did not come to that"),
         ("first_token_ms", "llm_first_token_ms", "it did not come to that"),
+        (
+            *("thinking_ms", "llm_ms"),
+            "the answer was cut off before the model had said all of it",
+        ),
         ("committed_ms", "stt_wait_ms", "it was not heard by the server's recognition"),
         ("output_tokens", "output_tokens", "the engine does not count its tokens"),
         ("stt_audio_ms", "stt_audio_s", "it was not heard by the server's recognition"),

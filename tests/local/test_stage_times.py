@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import websockets
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import realtime_nb as rt
 from realtime_nb.local.llm import Call, Request, ScriptedLLM, Text, Usage
@@ -70,6 +73,27 @@ def test_every_stage_of_an_answer_is_timed_on_one_clock() -> None:
     assert told["heard_ms"] is None
 
 
+def test_a_model_that_was_cut_off_took_nobody_knows_how_long() -> None:
+    async def talk() -> Any:
+        async with (
+            MemoryServer(SlowLLM(), stages=True) as server,
+            rt.connect(transport=server.transport) as session,
+        ):
+            begun = asyncio.create_task(session.wait_for("response.output_audio.delta"))
+            await session.say("hello")
+            await begun
+            told = asyncio.create_task(session.wait_for("realtime_nb.stages"))
+            await session.response.cancel()
+            return await told
+
+    told = run_on_virtual_clock(talk())
+
+    assert told.first_token_ms is not None
+    assert told.sent_ms is not None
+    assert (told.thinking_ms, told.output_tokens) == (None, None)
+    assert told.tts_characters > 0
+
+
 def test_what_an_engine_does_not_count_is_not_told() -> None:
     told = told_by(ScriptedLLM(["Fine."]))
 
@@ -108,6 +132,38 @@ def test_all_attempts_at_an_item_are_paid_for_and_the_last_one_counts() -> None:
     assert found.heard.done_ms is not None
     assert found.heard.done_ms - found.heard.from_ms == pytest.approx(50)
     assert found.item_id == "item"
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(("hears", "has heard", "commits", "answers")), st.integers(0, 2)),
+        max_size=30,
+    )
+)
+def test_in_any_order_nothing_is_counted_twice_and_no_time_runs_back(
+    steps: list[tuple[str, int]],
+) -> None:
+    async def run() -> None:
+        times, given_ms = StageTimes(), Counter[str]()
+        for number, (step, which) in enumerate(steps, 1):
+            await asyncio.sleep(0.01)
+            item = f"item_{which}"
+            job = Transcribe(item, number, tone(number * 10), PCM)
+            if step == "hears":
+                times.hears(job)
+                given_ms[item] += number * 10
+            elif step == "has heard":
+                times.has_heard(job)
+            elif step == "commits":
+                times.committed(item)
+            else:
+                heard = times.answers(_respond(item), lambda _: None).heard
+                assert heard.audio_ms == given_ms.pop(item, 0)
+                if heard.from_ms is not None and heard.done_ms is not None:
+                    assert heard.done_ms >= heard.from_ms
+
+    run_on_virtual_clock(run())
 
 
 def test_items_that_nobody_answers_are_forgotten() -> None:

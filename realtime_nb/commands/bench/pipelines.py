@@ -8,6 +8,7 @@ import os
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -72,9 +73,9 @@ _STAGES = {
 _RESTS_ON = (
     "Percentiles are of each stage by itself and do not add up; those of one turn do. VAD is on",
     "the audio's clock, engines are on the server's, voice to voice on the session's; transport",
-    f"is what is left. Answers are interrupted after {_LISTEN_S:g} s. STT begins within the",
-    "silence window. Words are known of the recordings that come with the package; jiwer ([eval])",
-    "counts what is misheard.",
+    f"is what is left. Answers are interrupted after {_LISTEN_S:g} s, once the model has said all",
+    "of it. STT begins within the silence window. Words are known of the recordings that come",
+    "with the package; jiwer ([eval]) counts what is misheard.",
 )
 
 
@@ -85,6 +86,7 @@ class _Watched:
     llm: LLM
     name: str = field(init=False)
     ends: list[tuple[float, bool]] = field(default_factory=list)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.name = self.llm.name
@@ -99,6 +101,15 @@ class _Watched:
             if callable(close := getattr(stream, "aclose", None)):
                 await close()
             self.ends.append((time.perf_counter(), whole))
+            self._news.set()
+
+    async def over(self, answered: int) -> None:
+        """Waits until it has given more answers than these, but no longer than 10 s."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(10):
+                while len(self.ends) <= answered:
+                    self._news.clear()
+                    await self._news.wait()
 
     def done(self, what: str) -> None:
         """Calls ``warm_up`` or ``close``, where the model has it. May block."""
@@ -212,7 +223,7 @@ async def _measure(
             endpoint = local(server.url, server.token)
             async with connect(endpoint, record=folder, turn_detection=detection) as session:
                 for clip in clips:
-                    await _take_turn(session, clip)
+                    await _take_turn(session, clip, llm)
             assert session.recording is not None
             done_ms, stopped_ms = await _cancelled(llm, endpoint, cancels)
     finally:
@@ -220,12 +231,14 @@ async def _measure(
     return _Measured(load(session.recording), done_ms, stopped_ms)
 
 
-async def _take_turn(session: Session, clip: Samples) -> None:
-    """Speaks, hears the answer begin, and stops it."""
+async def _take_turn(session: Session, clip: Samples, llm: _Watched) -> None:
+    """Speaks, hears the answer begin, and stops it once the model has said all of it."""
     pause: Samples = np.zeros(SAMPLE_RATE * _PAUSE_MS // 1000, np.float32)
-    heard_before = heard_items(session)
+    heard_before, answered = heard_items(session), len(llm.ends)
     await session.speak(pcm_from_samples(np.concatenate([pause, clip])))
     await until_heard_for(session, heard_before, _LISTEN_S, timeout_s=60.0)
+    if heard_items(session) - heard_before:
+        await llm.over(answered)
     await session.interrupt()
     await session.settled()
 

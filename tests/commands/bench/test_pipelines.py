@@ -18,12 +18,12 @@ from tests.paths import DATA
 
 
 class SlowLLM:
-    """Says a sentence, and goes on for two seconds."""
+    """Says a sentence, and goes on for almost a second."""
 
     name = "slow"
 
     async def reply(self, request: Request) -> AsyncIterator[Text]:
-        for _ in range(20):
+        for _ in range(8):
             yield Text("We open at nine in the morning. ")
             await asyncio.sleep(0.1)
 
@@ -36,7 +36,7 @@ def test_figures_and_table(capsys: pytest.CaptureFixture[str]) -> None:
         pipelines={"slow": SlowLLM(), "absent": "it is not installed."},
         cancels=1,
         stt=FakeSTT("ten of clubs"),
-        tts=FakeTTS(),
+        tts=FakeTTS(word_ms=50),
     )
 
     assert figures["slow_turns"] == 2
@@ -46,6 +46,7 @@ def test_figures_and_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert figures["slow_latency_p50_ms"] == pytest.approx(whole_ms, abs=1)
     assert figures["slow_vad_p50_ms"] > 200
     assert figures["slow_first_audio_early"] == 2
+    assert 600 < figures["slow_llm_p50_ms"] < 2_000
     assert 0 < figures["slow_cancel_done_p50_ms"] < 1_000
     assert 0 < figures["slow_cancel_stopped_p50_ms"] < 1_000
     printed = capsys.readouterr().out
