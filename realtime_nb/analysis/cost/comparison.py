@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["PipelineAssumptions", "compare_costs"]
 
 _EXAMPLE_LLM = Price(text_in=0.60, text_cached=0.06, text_out=2.40)
+_EXAMPLE_TTS = 0.024
 _GIVE = "give a recording with turns, or minutes greater than 0"
 
 
@@ -59,7 +60,7 @@ class PipelineAssumptions:
     realtime_transcription_usd_per_minute: float = 0.0045
     stt_usd_per_minute: float = 0.0045
     llm: Price = _EXAMPLE_LLM
-    tts_usd_per_minute: float = 0.024
+    tts_usd_per_minute: float = _EXAMPLE_TTS
 
     @classmethod
     def here(cls) -> PipelineAssumptions:
@@ -316,9 +317,11 @@ def _pipeline(
     basis = f"{user_s:.1f} s at ${given.stt_usd_per_minute:g}/min"
     yield "stt", user_s / 60 * given.stt_usd_per_minute, _user_gap(conversation) or basis
     new = (asked * given.llm.text_in + said * given.llm.text_out) / TOKENS_PRICED
-    basis = f"{asked:.0f} text tokens in, {said:.0f} out; an example price unless given"
+    example = "; an example price" * (given.llm == _EXAMPLE_LLM)
+    basis = f"{asked:.0f} text tokens in, {said:.0f} out{example}"
     yield "llm", new, unsaid or basis
     basis = f"{len(conversation)} responses, {given.cached_share:.0%} of it cached"
     yield "context read again", again, basis if again == again else unsaid or basis
-    basis = f"{agent_s:.1f} s at ${given.tts_usd_per_minute:g}/min; an example price unless given"
+    example = "; an example price" * (given.tts_usd_per_minute == _EXAMPLE_TTS)
+    basis = f"{agent_s:.1f} s at ${given.tts_usd_per_minute:g}/min{example}"
     yield "tts", agent_s / 60 * given.tts_usd_per_minute, _agent_gap(conversation) or basis

@@ -50,6 +50,7 @@ SILENCE_MS = 200
 _PAUSE_MS = 400
 _LISTEN_S = 0.3
 _CANCELS = 5
+_INSTRUCTIONS = "Answer in one or two short sentences."
 _LONG_QUESTION = "Please tell me a long story about a river, a bridge and a town."
 _CARDS_CUT_MS = (0, 1_271, 2_188, None)
 """Between its cards, where the speaker of ``CARDS`` pauses."""
@@ -74,8 +75,9 @@ _RESTS_ON = (
     "Percentiles are of each stage by itself and do not add up; those of one turn do. VAD is on",
     "the audio's clock, engines are on the server's, voice to voice on the session's; transport",
     f"is what is left. Answers are interrupted after {_LISTEN_S:g} s, once the model has said all",
-    "of it. STT begins within the silence window. Words are known of the recordings that come",
-    "with the package; jiwer ([eval]) counts what is misheard.",
+    f'of it; the instructions are "{_INSTRUCTIONS}" STT begins within the silence window.',
+    "Words are known of the recordings that come with the package; jiwer ([eval]) counts what is",
+    "misheard.",
 )
 
 
@@ -221,7 +223,9 @@ async def _measure(
     try:
         async with serve(llm=llm, tts=tts, **hearing) as server:
             endpoint = local(server.url, server.token)
-            async with connect(endpoint, record=folder, turn_detection=detection) as session:
+            async with connect(
+                endpoint, record=folder, turn_detection=detection, instructions=_INSTRUCTIONS
+            ) as session:
                 for clip in clips:
                     await _take_turn(session, clip, llm)
             assert session.recording is not None

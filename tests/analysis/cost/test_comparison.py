@@ -203,6 +203,8 @@ def test_several_pipelines_stand_beside_the_realtime_models() -> None:
     )
     assert parts(table, "dear voice")["tts"] == pytest.approx(2 * 0.3)  # half of it is the agent's
     assert table.attrs["pipelines"]["dear voice"] == repr(dear)
+    bases = table[table.variant == "here"].basis
+    assert not bases.str.contains("example").any()
 
 
 @pytest.mark.parametrize("given", [[PLAIN], {"mine": 0.3}])
