@@ -256,21 +256,34 @@ async def _cancelled(llm: _Watched, endpoint: Any, cancels: int) -> tuple[list[f
     """
     done_ms, stopped_ms = list[float](), list[float]()
     for _ in range(cancels):
+        answered = len(llm.ends)
         async with connect(endpoint) as session:  # each knows nothing of those before
-            begun = asyncio.create_task(session.wait_for("response.output_audio.delta", 60.0))
-            await session.say(_LONG_QUESTION)
-            await begun
-            ended = asyncio.create_task(session.wait_for("response.done", 60.0))
-            answered = len(llm.ends)
-            before_s = time.perf_counter()
-            await session.response.cancel()
-            done: Any = await ended
-            if done.response.get("status") == "cancelled":
-                done_ms.append((time.perf_counter() - before_s) * 1000)
-        for at_s, whole in llm.ends[answered:]:
-            if not whole:
-                stopped_ms.append((at_s - before_s) * 1000)
+            try:
+                before_s, cancelled_s = await _cancel(session)
+            except TimeoutError:
+                break  # nobody answers any more, so that there is nothing to cancel
+        if not math.isnan(cancelled_s):
+            done_ms.append((cancelled_s - before_s) * 1000)
+        broken_off = (at_s for at_s, whole in llm.ends[answered:] if not whole)
+        stopped_ms += [(at_s - before_s) * 1000 for at_s in broken_off]
     return done_ms, stopped_ms
+
+
+async def _cancel(session: Session) -> tuple[float, float]:
+    """Returns when an answer was cancelled, and when the client knew; NaN of one that was over.
+
+    Raises:
+        TimeoutError: nothing was answered.
+    """
+    begun = asyncio.create_task(session.wait_for("response.output_audio.delta", 60.0))
+    await session.say(_LONG_QUESTION)
+    await begun
+    ended = asyncio.create_task(session.wait_for("response.done", 60.0))
+    before_s = time.perf_counter()
+    await session.response.cancel()
+    done: Any = await ended
+    over = done.response.get("status") != "cancelled"
+    return before_s, math.nan if over else time.perf_counter()
 
 
 # --- figures --------------------------------------------------------------------------------------
