@@ -14,8 +14,9 @@ from realtime_nb.audio.files import load_audio
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, pcm_from_samples
 from realtime_nb.commands.samples import AUSTEN, CARDS
 from realtime_nb.errors import ConfigurationError, at_call
-from realtime_nb.local.stt import STT, load_stt
-from realtime_nb.local.tts import TTS, load_tts
+from realtime_nb.local.registry import stt_engine, tts_engine
+from realtime_nb.local.stt import STT
+from realtime_nb.local.tts import TTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +86,7 @@ def transcription_quality(
         ConfigurationError: there is no such engine, or no clip; MissingExtraError likewise.
         AudioError: a file is not audio.
     """
-    engine = load_stt(stt) if isinstance(stt, str) else stt
+    engine = stt_engine(stt)
     rows = [_heard(engine, *_clip(one)) for one in _given("clips", clips, _SAMPLE_WORDS)]
     return _quality(_name(engine), rows)
 
@@ -112,8 +113,8 @@ def voice_quality(
     Raises:
         ConfigurationError: there is no such engine, or no text; MissingExtraError likewise.
     """
-    speaker = _load_tts(tts) if isinstance(tts, str) else tts
-    engine = load_stt(stt) if isinstance(stt, str) else stt
+    speaker = tts_engine(tts)
+    engine = stt_engine(stt)
     rows = []
     for text in _given("texts", texts, _SENTENCES):
         if not isinstance(text, str):
@@ -123,12 +124,6 @@ def voice_quality(
 
 
 _Row = tuple[dict[str, object], WordErrors]
-
-
-def _load_tts(name: str) -> TTS:
-    if name != "hibari":
-        raise ConfigurationError(f"There is no TTS {name!r}. Use 'hibari', or give an engine.")
-    return load_tts()
 
 
 def _given(name: str, given: Sequence[T] | None, otherwise: Sequence[T]) -> Sequence[T]:
