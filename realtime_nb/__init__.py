@@ -64,7 +64,12 @@ _HOMES = {
     "plot_vad": "plots.vad",
     "sweep": "recordings.sweeping",
     "compare": "analysis.comparison",
+    "compare_stages": "analysis.stage_comparison",
+    "word_error_rate": "analysis.word_errors",
+    "transcription_quality": "commands.quality",
+    "voice_quality": "commands.quality",
     "DurationPrice": "analysis.cost.prices",
+    "PipelineAssumptions": "analysis.cost.comparison",
     "Price": "analysis.cost.prices",
     "compare_costs": "analysis.cost.comparison",
     "doctor": "commands.doctor",
@@ -104,6 +109,7 @@ __all__ = [
     "LlamaLLM",
     "LocalServer",
     "MissingExtraError",
+    "PipelineAssumptions",
     "Price",
     "RealtimeError",
     "Reconnect",
@@ -127,6 +133,7 @@ __all__ = [
     "client_secret",
     "compare",
     "compare_costs",
+    "compare_stages",
     "connect",
     "doctor",
     "ga",
@@ -140,7 +147,10 @@ __all__ = [
     "sweep",
     "testing",
     "tool",
+    "transcription_quality",
     "verify",
+    "voice_quality",
+    "word_error_rate",
 ]
 
 if TYPE_CHECKING:
@@ -150,10 +160,13 @@ if TYPE_CHECKING:
     from realtime_nb.agent.session_manager import SessionManager
     from realtime_nb.agent.vad_lab import VADLab
     from realtime_nb.analysis.comparison import compare
-    from realtime_nb.analysis.cost.comparison import compare_costs
+    from realtime_nb.analysis.cost.comparison import PipelineAssumptions, compare_costs
     from realtime_nb.analysis.cost.prices import DurationPrice, Price
+    from realtime_nb.analysis.stage_comparison import compare_stages
+    from realtime_nb.analysis.word_errors import word_error_rate
     from realtime_nb.archive.ga import ga
     from realtime_nb.commands.doctor import doctor
+    from realtime_nb.commands.quality import transcription_quality, voice_quality
     from realtime_nb.errors import (
         AudioError,
         ConfigurationError,

@@ -20,6 +20,7 @@ from realtime_nb.analysis.event_table import events_table
 from realtime_nb.analysis.interruptions import interruptions
 from realtime_nb.analysis.metrics.metrics import metrics
 from realtime_nb.analysis.reconnections import reconnections
+from realtime_nb.analysis.stages import stages
 from realtime_nb.analysis.voices import Voices
 from realtime_nb.archive.lines import PlaybackLine, RecordedEvent
 from realtime_nb.audio.pcm import Samples
@@ -138,6 +139,10 @@ class MadeRecording:
     @property
     def usage(self) -> pd.DataFrame:
         return tables.usage(self.conversation)
+
+    @property
+    def stages(self) -> pd.DataFrame:
+        return stages(self)
 
     @property
     def latency(self) -> pd.DataFrame:

@@ -28,6 +28,7 @@ from realtime_nb.analysis.paired_test import (
     tell_apart,
 )
 from realtime_nb.analysis.recorded import Recorded, refuse_unrecorded
+from realtime_nb.analysis.stage_comparison import compare_stages
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.errors import at_call
 
@@ -63,12 +64,15 @@ class Comparison:
             ``user_text_differences``, counts words that differ between the transcripts; which of
             them is right, it can't tell.
         turns: One row per pair of turns, with every figure of both.
+        stages: What their stages took, where a server told: see
+            :func:`realtime_nb.analysis.stage_comparison.compare_stages`, which takes any number.
         names: What the two are called.
         notes: What to know before trusting it.
     """
 
     table: pd.DataFrame = field(repr=False)
     turns: pd.DataFrame = field(repr=False)
+    stages: pd.DataFrame = field(repr=False)
     names: tuple[str, str]
     notes: list[str]
 
@@ -120,7 +124,13 @@ def compare(
     rows.append(_text_row(different))
     turns = [_pair_row(*pair, count) for pair, count in zip(pairs, different, strict=True)]
     notes = list(_notes(a, b, sides, pairs, names))
-    return Comparison(frame("comparison", rows), frame("comparison_turns", turns), names, notes)
+    tables = frame("comparison", rows), frame("comparison_turns", turns)
+    both = compare_stages(dict(zip(_told_apart(names), (a, b), strict=True)), prices=prices)
+    return Comparison(*tables, both, names, notes)
+
+
+def _told_apart(names: tuple[str, str]) -> tuple[str, str]:
+    return names if names[0] != names[1] else (f"{names[0]} (a)", f"{names[1]} (b)")
 
 
 # --- one recording --------------------------------------------------------------------------------

@@ -53,6 +53,7 @@ TABLES: Mapping[str, Callable[[Recorded], pd.DataFrame]] = {
     "speech": lambda rec: rec.speech,
     "usage": lambda rec: rec.usage,
     "latency": lambda rec: rec.latency,
+    "stages": lambda rec: rec.stages,
     "reconnections": lambda rec: rec.reconnections,
     "labels": lambda rec: rec.labels,
     "interruptions": lambda rec: rec.interruptions(),

@@ -104,6 +104,10 @@ class Recorded(Protocol):
         """One row per user turn."""
 
     @property
+    def stages(self) -> pd.DataFrame:
+        """One row per user turn that was answered."""
+
+    @property
     def reconnections(self) -> pd.DataFrame:
         """One row per loss of the connection."""
 

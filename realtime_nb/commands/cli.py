@@ -44,7 +44,7 @@ __all__ = ["main", "run"]
 PROGRAM = "realtime-nb"
 BENCHMARKS = (
     *("endpoint", "faults", "heard", "hostile", "hour"),
-    *("inspector", "notebook", "recording", "vad", "voice"),
+    *("inspector", "notebook", "pipelines", "recording", "vad", "voice"),
 )
 TOKEN_VARIABLE = "REALTIME_NB_TOKEN"
 _UNAUTHORISED = ("401", "403", "invalid_api_key")

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 from realtime_nb.errors import RealtimeError
-from realtime_nb.local.llm import LLM, Call, Text
+from realtime_nb.local.llm import LLM, Call, Text, Usage
 from realtime_nb.local.stt import STT
 from realtime_nb.local.tts import TTS
 
@@ -50,25 +50,31 @@ def stream_of(llm: LLM, answer: Any) -> AsyncIterator[object]:
     raise _wrong("language model", llm.name, answer, "an asynchronous stream of Text and Call")
 
 
-def piece_of(llm: LLM, piece: Any) -> Text | Call:
+def piece_of(llm: LLM, piece: Any) -> Text | Call | Usage:
     """Returns a piece of what a language model gave.
 
     Raises:
-        RealtimeError: that is neither text nor a call.
+        RealtimeError: that is neither text nor a call, nor whole numbers of tokens.
     """
     match piece:
         case Text(str()):
             return piece
         case Call(str(), str(), str() | None):
             return piece
-    raise _wrong("language model", llm.name, piece, "Text(str) and Call(str, str)")
+        case Usage(read, written, cached) if all(map(_is_count, (read, written, cached))):
+            return piece
+    raise _wrong("language model", llm.name, piece, "Text(str), Call(str, str), Usage(int, int)")
+
+
+def _is_count(value: object) -> bool:
+    return value is None or (type(value) is int and 0 <= value < 1 << 53)
 
 
 def _wrong(what: str, name: str, answer: object, instead: str) -> RealtimeError:
     given = type(answer).__name__
     if isinstance(answer, Coroutine):
         answer.close()  # it would complain later that nobody awaited it
-    if isinstance(answer, Text | Call):
+    if isinstance(answer, Text | Call | Usage):
         fields = (getattr(answer, field) for field in answer.__match_args__)
         given += f"({', '.join(type(field).__name__ for field in fields)})"
     return RealtimeError(

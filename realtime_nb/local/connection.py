@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Coroutine, Iterator
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -24,6 +25,7 @@ from realtime_nb.local.hearing import heard
 from realtime_nb.local.messages import LongAppend
 from realtime_nb.local.sharing import LoopShare, Sharing
 from realtime_nb.local.speaking import SpeechPace, respond
+from realtime_nb.local.stage_times import ResponseTimes, StageTimes, stages_of
 from realtime_nb.local.stt import WaitingSTT
 from realtime_nb.protocol.dialect import BETA_CLIENT
 from realtime_nb.protocol.events import JsonObject
@@ -105,6 +107,7 @@ class Connection:
         session_s: the session's maximum duration; then CLOSE 1001.
         sharing: with the other connections of the server.
         begins_as: settings that the session begins with.
+        tells_stages: whether the client asked for :class:`~realtime_nb.protocol.stages.Stages`.
     """
 
     def __init__(
@@ -119,6 +122,7 @@ class Connection:
         session_type: Literal["realtime", "transcription"],
         sharing: Sharing | None = None,
         begins_as: JsonObject | None = None,
+        tells_stages: bool = False,
     ) -> None:
         self._socket = socket
         self._engines = engines
@@ -139,6 +143,8 @@ class Connection:
         self._memory = sharing.memory
         self._tasks: set[asyncio.Task[None]] = set()
         self._responses: dict[str, asyncio.Task[None]] = {}
+        self._times = StageTimes()
+        self._tells_stages = tells_stages
         self._attempts: dict[str, int] = {}  # the latest transcription of each item that waits
         self._asking: dict[str, asyncio.Task[None]] = {}  # by item, what another machine is asked
         self.core = ServerProtocol(
@@ -246,6 +252,8 @@ class Connection:
         self._note_beta()
         for event in events:
             self._note_detection(event)
+            if event["type"] == "input_audio_buffer.committed":
+                self._times.committed(event["item_id"])
             frame = msgspec.json.encode(event)
             self._unsent.add(len(frame))
             self._outgoing.put_nowait(frame)
@@ -342,12 +350,14 @@ class Connection:
             async with self._hearing:
                 if self._attempts.get(job.item_id) != job.attempt:
                     return  # speech went on meanwhile, and the longer turn is to be heard
+                self._times.hears(job)
                 async with patience("speech recognition", engines.timeout_s):
                     text = await heard(job, engines)
         except Exception as error:  # an engine may fail in any way; the session goes on
             _log("Transcription of", job.item_id, error)
             self.core.receive_transcript_failure(job.item_id, job.attempt, _words(error))
         else:
+            self._times.has_heard(job)
             self.core.receive_transcript(job.item_id, job.attempt, text)
         if self._attempts.get(job.item_id) == job.attempt:
             del self._attempts[job.item_id]
@@ -382,14 +392,21 @@ class Connection:
             )
 
     async def _respond(self, job: Respond) -> None:
+        times = self._times.answers(job, partial(self._tell_stages, job.response_id))
         try:
-            await respond(job, self.core, self._pump, self._engines, self._pace)
+            await respond(job, self.core, self._pump, self._engines, self._pace, times)
         except Exception as error:  # as above: the client learns it from response.done
             _log("Response", job.response_id, error)
             self.core.receive_response_failure(job.response_id, "server_error", _words(error))
             self._pump()
         finally:
             self._responses.pop(job.response_id, None)
+            times.end()
+
+    def _tell_stages(self, response_id: str, times: ResponseTimes) -> None:
+        if self._tells_stages and not self._end.done():
+            self.core.tell(stages_of(response_id, times, self._engines))
+            self._pump()
 
 
 def _pieces(message: Received) -> Iterator[str | bytes | JsonObject | Refused]:

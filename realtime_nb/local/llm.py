@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-__all__ = ["LLM", "Call", "Reply", "Request", "ScriptedLLM", "Text", "word_deltas"]
+__all__ = ["LLM", "Call", "Reply", "Request", "ScriptedLLM", "Text", "Usage", "word_deltas"]
 
 _WORD = re.compile(r"\s*\S+(?:\s+\Z)?|\s+\Z")
 _SCRIPT_ENDED = "The script has no further reply."
@@ -32,6 +32,20 @@ class Call:
     name: str
     arguments: str
     call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The tokens of a whole answer, of an engine that counts them; its last word.
+
+    Attributes:
+        input_tokens, output_tokens: None where it doesn't tell.
+        cached_tokens: those of the input that came from a cache.
+    """
+
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +76,8 @@ class LLM(Protocol):
 
     name: str
 
-    def reply(self, request: Request) -> AsyncIterator[Text | Call]:
-        """Streams the answer."""
+    def reply(self, request: Request) -> AsyncIterator[Text | Call | Usage]:
+        """Streams the answer, and at its end, where that is known, its tokens."""
         ...
 
 

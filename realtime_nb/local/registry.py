@@ -37,6 +37,8 @@ __all__ = [
     "engines_of",
     "llm_names",
     "names_by_kind",
+    "stt_engine",
+    "tts_engine",
 ]
 
 VADChoice = str | Callable[[], SpeechEngine]
@@ -101,6 +103,18 @@ def engines_of(
         vad=_name_of(vad or "silero"),
         made=tuple(made),
     )
+
+
+def stt_engine(stt: STTChoice) -> STT:
+    """Returns a speech recognition by its name, or as it was given; errors as of engines_of."""
+    check_engines(None, stt, None, None)
+    return _STT.make(stt) if isinstance(stt, str) else stt
+
+
+def tts_engine(tts: TTSChoice) -> TTS:
+    """Returns a voice by its name, or as it was given; errors as of engines_of."""
+    check_engines(None, None, None, tts)
+    return _TTS.make(tts) if isinstance(tts, str) else tts
 
 
 def names_by_kind() -> dict[str, list[str]]:

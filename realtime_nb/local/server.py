@@ -44,6 +44,7 @@ from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.local.tls import Certificate, TlsChoice, certificate_for
 from realtime_nb.protocol.dialect import BETA_OFF, is_beta_handshake
 from realtime_nb.protocol.problems import Problem
+from realtime_nb.protocol.stages import wants_stages
 
 __all__ = ["LocalServer", "serve"]
 
@@ -427,6 +428,7 @@ class LocalServer:
             session_type="transcription" if intent == "transcription" else "realtime",
             sharing=self._sharing,
             begins_as=None if secret is None else secret.patch,
+            tells_stages=wants_stages(_headers(request)),
         )
         self._connections.add(connection)
         try:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 from realtime_nb.local.answers import piece_of, stream_of
 from realtime_nb.local.engines import Engines, patience
-from realtime_nb.local.llm import LLM, Call, Request, Text
+from realtime_nb.local.llm import LLM, Call, Request, Text, Usage
 from realtime_nb.local.sentences import SentenceStream
+from realtime_nb.local.stage_times import ResponseTimes
 from realtime_nb.local.voicing import voiced
 from realtime_nb.protocol.audio_formats import format_of
 from realtime_nb.protocol.server import Respond, ServerProtocol
@@ -55,24 +56,27 @@ async def respond(
     pump: Callable[[], object],
     engines: Engines,
     pace: SpeechPace,
+    times: ResponseTimes | None = None,
 ) -> None:
     """Runs one response and reports what it makes to ``core``; calls ``pump`` after each report.
 
     Args:
         pace: of the audio; text answers go out as they are written.
+        times: takes note of when its stages were done.
 
     Raises:
         Exception: whatever an engine raises, perhaps in an ``ExceptionGroup``.
         RealtimeError: an engine gave nothing for too long.
     """
+    times = times or ResponseTimes()
     if job.settings.speaks:
         sentences, speech = _Sentences(maxsize=4), _Speech(maxsize=2)
         async with asyncio.TaskGroup() as stages:
-            stages.create_task(_write(job, sentences, engines))
-            stages.create_task(_speak(job, sentences, speech, engines))
-            stages.create_task(_send(job, speech, core, pump, pace))
+            stages.create_task(_write(job, sentences, engines, times))
+            stages.create_task(_speak(job, sentences, speech, engines, times))
+            stages.create_task(_send(job, speech, core, pump, pace, times))
     else:
-        async with aclosing(_thoughts(job, engines.llm, engines.timeout_s)) as pieces:
+        async with aclosing(_thoughts(job, engines.llm, engines.timeout_s, times)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Text):
                     core.receive_text(job.response_id, piece.delta)
@@ -80,11 +84,14 @@ async def respond(
                     core.receive_call(job.response_id, piece.name, piece.arguments, piece.call_id)
                 pump()
                 await asyncio.sleep(0)  # a model that never waits must not stop everybody else
+    times.end()
     core.receive_response_end(job.response_id)
     pump()
 
 
-async def _thoughts(job: Respond, llm: LLM, timeout_s: float) -> AsyncGenerator[Text | Call]:
+async def _thoughts(
+    job: Respond, llm: LLM, timeout_s: float, times: ResponseTimes
+) -> AsyncGenerator[Text | Call]:
     """Yields what the model says. Its stream is closed at the end, wherever that comes."""
     request = Request(
         items=job.items,
@@ -96,20 +103,29 @@ async def _thoughts(job: Respond, llm: LLM, timeout_s: float) -> AsyncGenerator[
     stream = stream_of(llm, llm.reply(request))
     try:
         while True:
+            since_ms = times.now()
             async with patience("language model", timeout_s):
                 try:
                     piece = await anext(stream)
                 except StopAsyncIteration:
+                    times.thought_out = True
                     return
-            yield piece_of(llm, piece)
+            said = piece_of(llm, piece)
+            if isinstance(said, Usage):
+                times.usage = said
+                continue
+            times.thought(since_ms)
+            yield said
     finally:
         if isinstance(stream, AsyncGenerator):
             await stream.aclose()
 
 
-async def _write(job: Respond, sentences: _Sentences, engines: Engines) -> None:
+async def _write(
+    job: Respond, sentences: _Sentences, engines: Engines, times: ResponseTimes
+) -> None:
     stream = SentenceStream()
-    async with aclosing(_thoughts(job, engines.llm, engines.timeout_s)) as pieces:
+    async with aclosing(_thoughts(job, engines.llm, engines.timeout_s, times)) as pieces:
         async for piece in pieces:
             if isinstance(piece, Text):
                 for sentence in stream.push(piece.delta):
@@ -123,16 +139,25 @@ async def _write(job: Respond, sentences: _Sentences, engines: Engines) -> None:
     await sentences.put(None)
 
 
-async def _speak(job: Respond, sentences: _Sentences, speech: _Speech, engines: Engines) -> None:
+async def _speak(
+    job: Respond,
+    sentences: _Sentences,
+    speech: _Speech,
+    engines: Engines,
+    times: ResponseTimes,
+) -> None:
     voice, format_type = job.settings.voice, job.settings.output_format["type"]
     name = voice if isinstance(voice, str) else str(voice.get("id", "alloy"))
+    per_ms = format_of(job.settings.output_format).bytes_per_ms
     while (sentence := await sentences.get()) is not None:
         if isinstance(sentence, Call):
             await speech.put(sentence)
             continue
+        times.worded(sentence)
         text = sentence
         async with aclosing(voiced(sentence, name, job.speed, format_type, engines)) as pieces:
             async for audio in pieces:
+                times.audio_ms += len(audio) / per_ms
                 await speech.put(_Spoken(text, audio))
                 text = ""
         if text:  # of which nothing can be said
@@ -146,6 +171,7 @@ async def _send(
     core: ServerProtocol,
     pump: Callable[[], object],
     pace: SpeechPace,
+    times: ResponseTimes,
 ) -> None:
     loop = asyncio.get_running_loop()
     per_ms = format_of(job.settings.output_format).bytes_per_ms
@@ -168,3 +194,5 @@ async def _send(
             played_out_at = max(played_out_at, loop.time()) + playing_s
             text = ""
             pump()
+            if chunk:
+                times.sent()

@@ -20,7 +20,7 @@ from realtime_nb.plots.style import (
 )
 from realtime_nb.plots.timeline import envelope, plot_timeline
 from realtime_nb.plots.usage import plot_cost, plot_usage
-from realtime_nb.plots.waterfall import plot_waterfall
+from realtime_nb.plots.waterfall import plot_stages, plot_waterfall
 
 __all__ = [
     "AGENT_COLOUR",
@@ -33,6 +33,7 @@ __all__ = [
     "plot_cost",
     "plot_lanes",
     "plot_latency",
+    "plot_stages",
     "plot_timeline",
     "plot_usage",
     "plot_waterfall",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from realtime_nb.analysis.turn_moments import LATENCY_PARTS
 from realtime_nb.plots import style
 from realtime_nb.protocol.words import counted
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-__all__ = ["plot_waterfall"]
+__all__ = ["plot_stages", "plot_waterfall"]
 
 _PART_COLOURS = {
     "uplink_ms": style.NEUTRAL_COLOUR,
@@ -25,6 +25,15 @@ _PART_COLOURS = {
     "commit_wait_ms": style.ERROR_COLOUR,
     "model_first_audio_ms": style.AGENT_COLOUR,
     "playout_ms": style.CALL_COLOUR,
+}
+_STAGE_COLOURS = {
+    "vad_ms": style.USER_COLOUR,
+    "stt_wait_ms": style.SPEECH_COLOUR,
+    "calls_ms": style.ERROR_COLOUR,
+    "llm_first_token_ms": style.AGENT_COLOUR,
+    "llm_sentence_ms": "#E69F00",
+    "tts_first_audio_ms": style.CALL_COLOUR,
+    "transport_ms": style.NEUTRAL_COLOUR,
 }
 _UNSPLIT = "not split"
 _ROW_IN = 0.27
@@ -51,6 +60,31 @@ def plot_waterfall(
         ax: Where to draw; without it, a figure as high as the turns need.
         simulated: Whether to say that the latencies are the local server's.
     """
+    return _drawn(latency, ax, _PART_COLOURS, simulated)
+
+
+@style.on_any_page
+def plot_stages(
+    stages: pd.DataFrame,
+    latency: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    simulated: bool = False,
+) -> Axes:
+    """Draws the same of the stages that the server told of.
+
+    Args:
+        stages: Columns as in :func:`realtime_nb.analysis.stages.stages`.
+        latency: Of the same turns and others, which are left out.
+        ax, simulated: As for :func:`plot_waterfall`.
+    """
+    about = latency[["turn", "latency_note", "had_calls", "interrupted"]]
+    return _drawn(stages.merge(about, on="turn", how="left"), ax, _STAGE_COLOURS, simulated)
+
+
+def _drawn(
+    latency: pd.DataFrame, ax: Axes | None, colours: Mapping[str, str], simulated: bool
+) -> Axes:
     rows = len(latency)
     ax = style.axes_or_new(ax, min(max(rows, 2) * _ROW_IN, _MOST_ROWS_IN) + 1.1)
     totals_ms = latency["latency_ms"].to_numpy(float)
@@ -63,7 +97,7 @@ def plot_waterfall(
     style.settle(ax)
     row_pt = style.size_px(ax)[1] / max(rows, 1) * 72 / ax.figure.dpi
     readable = row_pt >= _READABLE_ROW_PT
-    handles = _draw_parts(ax, latency, totals_ms, readable)
+    handles = _draw_parts(ax, latency, totals_ms, readable, colours)
     if not readable:
         handles += _mark_rows(ax, latency)
     if known:
@@ -80,22 +114,26 @@ def plot_waterfall(
 
 
 def _draw_parts(
-    ax: Axes, latency: pd.DataFrame, totals_ms: npt.NDArray[np.float64], readable: bool
+    ax: Axes,
+    latency: pd.DataFrame,
+    totals_ms: npt.NDArray[np.float64],
+    readable: bool,
+    colours: Mapping[str, str],
 ) -> list[Artist]:
-    parts_ms = latency[list(LATENCY_PARTS)].to_numpy(float)
+    parts_ms = latency[list(colours)].to_numpy(float)
     middles = np.arange(len(latency), dtype=float)
     half_height = _BAR_HALF_HEIGHT if readable else _THIN_BAR_HALF_HEIGHT
     split = ~np.isnan(parts_ms).any(axis=1)
     ends_ms = np.cumsum(parts_ms[split], axis=1)
     handles: list[Artist] = []
-    for index, part in enumerate(LATENCY_PARTS if split.any() else ()):
+    for index, part in enumerate(colours if split.any() else ()):
         drawn = style.bars(
             ax,
             ends_ms[:, index] - parts_ms[split, index],
             ends_ms[:, index],
             middles[split] - half_height,
             middles[split] + half_height,
-            facecolors=_PART_COLOURS.get(part, style.NEUTRAL_COLOUR),
+            facecolors=colours[part],
             edgecolors=ax.get_facecolor(),
             linewidths=0.6 if readable else 0,
             label=part.removesuffix("_ms").replace("_", " "),

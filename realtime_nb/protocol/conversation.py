@@ -356,6 +356,8 @@ class Conversation:
                 item.settle_text(part, text, spoken=False)
             case ev.ResponseCreated() | ev.ResponseDone():
                 self._response_changed(event, t_s)
+            case ev.Stages() if event.response_id in self.responses:
+                self.responses[event.response_id].stages = event
             case ev.OutputItemAdded() | ev.OutputItemDone():
                 self._output_item(event, t_s)
             case ev.OutputAudioBufferEvent():
@@ -429,9 +431,8 @@ class Conversation:
         return self.items[item_id]
 
     def _call(self, call_id: str, item_id: str = "") -> FunctionCall:
-        if call_id not in self.calls:
-            self.calls[call_id] = FunctionCall(call_id)
-        call = self.calls[call_id]
+        if (call := self.calls.get(call_id)) is None:
+            call = self.calls[call_id] = FunctionCall(call_id)
         call.item_id = call.item_id or item_id
         return call
 
@@ -517,10 +518,9 @@ class Conversation:
             return
         response.done_s = t_s
         take_unannounced(self, response, raw.get("output"))
+        whole = response.status == "completed"
         for item in self.spoken[-_LATEST:]:
-            item.delivery.whole |= (
-                item.response_id == response.id and response.status == "completed"
-            )
+            item.delivery.whole |= whole and item.response_id == response.id
         usage = object_of(raw, "usage")
         response.repeated |= response.done and (usage != response.usage or not response.id)
         response.done = True

@@ -28,6 +28,7 @@ from realtime_nb.protocol.rare_events import (
     McpListToolsInProgress,
     TranscriptionSegment,
 )
+from realtime_nb.protocol.stages import Stages
 from realtime_nb.protocol.wire import (
     AudioRef,
     Event,
@@ -100,6 +101,7 @@ __all__ = [
     "SessionUpdated",
     "SpeechStarted",
     "SpeechStopped",
+    "Stages",
     "TranscriptionCompleted",
     "TranscriptionDelta",
     "TranscriptionFailed",

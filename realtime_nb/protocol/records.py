@@ -8,6 +8,7 @@ from typing import Literal
 
 from realtime_nb.protocol.delivery import Delivery
 from realtime_nb.protocol.serving import NOBODY, Serving
+from realtime_nb.protocol.stages import Stages
 from realtime_nb.protocol.turns import FRAME_MS, frame_count
 from realtime_nb.protocol.wire import JsonObject, text_of
 from realtime_nb.protocol.word_times import HeardSource, WordTimes
@@ -305,7 +306,8 @@ class Response:
     ``serving``: who answers in it, as it was when it began.
     ``announced``: it was created; ``done``: ``response.done`` came. ``repeated``: it was created
     twice, or done twice with another usage or without an id; it stands for two, whose times are
-    mixed. ``doubt``: why its times are not to be believed.
+    mixed. ``doubt``: why its times are not to be believed. ``stages``: what the local server tells
+    of its own stages.
     """
 
     id: str
@@ -329,6 +331,7 @@ class Response:
     first_text_s: float | None = None
     first_audio_s: float | None = None
     done_s: float | None = None
+    stages: Stages | None = None
 
     @property
     def active(self) -> bool:

@@ -376,6 +376,10 @@ class ServerProtocol:
         """Ends a response whose model or voice failed; the session goes on."""
         self._responses.fail(response_id, code, message)
 
+    def tell(self, event: JsonObject) -> None:
+        """Sends what is no part of the protocol, to a client that asked for it."""
+        self._emit(event)
+
     # --- sending ---
 
     def _add_job(self, job: Job) -> None:

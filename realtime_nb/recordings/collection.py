@@ -276,6 +276,11 @@ class Recordings(Sequence[Recording]):
         return self.table("latency")
 
     @property
+    def stages(self) -> pd.DataFrame:
+        """One row per answered user turn of all recordings."""
+        return self.table("stages")
+
+    @property
     def reconnections(self) -> pd.DataFrame:
         """One row per loss of the connection in any of the recordings."""
         return self.table("reconnections")

@@ -38,7 +38,10 @@ __all__ = [
 T = TypeVar("T")
 
 FROM_EVENTS = ("calls", "speech", "usage", "labels")
-FROM_AUDIO = ("turns", "latency", "reconnections", "interruptions", "metrics", "findings")
+FROM_AUDIO = (
+    *("turns", "latency", "stages", "reconnections"),
+    *("interruptions", "metrics", "findings"),
+)
 """Those that listen to the audio, which takes several times as long as all of the others: latencies
 begin where the voice ends in it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
@@ -29,14 +29,13 @@ from realtime_nb.errors import ConfigurationError, RecordingError, at_call
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.input_clock import InputClock
-from realtime_nb.protocol.races import Races
 from realtime_nb.protocol.words import counted, lasting
+from realtime_nb.recordings.handed_out import HandedOut
 from realtime_nb.recordings.kept_voices import kept_or_heard
 from realtime_nb.recordings.summary import server_of, summary_html
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
 
     from realtime_nb.analysis.checks import Checks
     from realtime_nb.analysis.clips import RecordingClip
@@ -97,7 +96,7 @@ def _source(path: Path, raw_sample_rate: int | None, channel: int | str | None) 
 
 
 @at_call
-class Recording:
+class Recording(HandedOut):
     """A session that was recorded, the audio of a file, or a log of events.
 
     Tables and arrays are computed when they are first asked for, and kept. Each table that is
@@ -314,6 +313,17 @@ class Recording:
         found = tables.latency(self.conversation, self.input_clock, self._offline, self._labels)
         return self._with_reasons(found)
 
+    @property
+    def stages(self) -> pd.DataFrame:
+        """One row per turn that was answered; see :func:`realtime_nb.analysis.stages.stages`."""
+        return copied(self._stages)
+
+    @cached_property
+    def _stages(self) -> pd.DataFrame:
+        from realtime_nb.analysis.stages import stages
+
+        return stages(self)
+
     def _with_reasons(self, table: pd.DataFrame) -> pd.DataFrame:
         """Returns the table with the session's own reasons for latencies that are not known."""
         unknown = self._source.unknown
@@ -454,29 +464,6 @@ class Recording:
 
         return write_report(self, path)
 
-    def plot_timeline(
-        self,
-        ax: Axes | None = None,
-        *,
-        start_s: float | None = None,
-        end_s: float | None = None,
-        turn: int | None = None,
-    ) -> Axes:
-        """Draws who spoke when, what turn detection heard, and which functions ran.
-
-        Args:
-            ax: Where to draw; without it, into a figure of its own.
-            start_s: The first moment that is shown.
-            end_s: The last one.
-            turn: The number of the turn to show, instead of both.
-
-        Raises:
-            ConfigurationError: There is no such turn, or nothing lies there.
-        """
-        from realtime_nb.plots import plot_timeline
-
-        return plot_timeline(self.timeline_data.part(start_s, end_s, turn), ax)
-
     @cached_property
     def timeline_data(self) -> TimelineData:
         """What :meth:`plot_timeline` draws: audio, speech, calls and errors on one time axis.
@@ -492,87 +479,6 @@ class Recording:
             for item_id, references in self._source.fold.received.items()
         }
         return timeline_data(self, received)
-
-    def plot_waterfall(self, ax: Axes | None = None) -> Axes:
-        """Draws of which parts each turn's latency consists."""
-        from realtime_nb.plots import plot_waterfall
-
-        return plot_waterfall(self.latency, ax, simulated=self.simulated)
-
-    def plot_latency(self, ax: Axes | None = None) -> Axes:
-        """Draws how the latency is distributed, turns with function calls apart."""
-        from realtime_nb.plots import plot_latency
-
-        return plot_latency(self.latency, ax, simulated=self.simulated)
-
-    def plot_usage(self, ax: Axes | None = None) -> Axes:
-        """Draws the tokens of each response, cached ones apart."""
-        from realtime_nb.plots import plot_usage
-
-        return plot_usage(self.usage, ax)
-
-    def plot_cost(
-        self,
-        ax: Axes | None = None,
-        prices: PriceTable | None = None,
-        model: str | None = None,
-    ) -> Axes:
-        """Draws what each turn cost, and all up to it; arguments as for ``cost``."""
-        from realtime_nb.analysis.cost.costs import costs
-        from realtime_nb.plots import plot_cost
-
-        return plot_cost(costs(self, prices, model), ax)
-
-    def plot_lanes(self, ax: Axes | None = None) -> Axes:
-        """Draws when which kinds of events crossed the wire."""
-        from realtime_nb.plots import plot_lanes
-
-        races = Races()
-        lost = [one.seq for one in self.rows() if races.crossed(one.direction == "sent", one.event)]
-        return plot_lanes(self.events, ax, lost)
-
-    # --- for other tools ---
-
-    def to_parquet(
-        self, folder: str | os.PathLike[str], tables: Sequence[str] | None = None
-    ) -> list[Path]:
-        """Writes tables as ``folder/<table>.parquet``; all of them unless named.
-
-        Raises:
-            MissingExtraError: pyarrow is not installed.
-        """
-        from realtime_nb.analysis.exports import write_parquet, write_tables
-
-        return write_tables(self, folder, tables, "parquet", write_parquet)
-
-    def to_csv(
-        self, folder: str | os.PathLike[str], tables: Sequence[str] | None = None
-    ) -> list[Path]:
-        """Writes tables as ``folder/<table>.csv``; all of them unless named."""
-        from realtime_nb.analysis.exports import write_csv, write_tables
-
-        return write_tables(self, folder, tables, "csv", write_csv)
-
-    def to_audacity(self, path: str | os.PathLike[str]) -> Path:
-        """Writes an Audacity label track that lies beside ``output.wav``."""
-        from realtime_nb.analysis.exports import write_audacity
-
-        write_audacity(self, path)
-        return Path(path)
-
-    def to_rttm(self, path: str | os.PathLike[str]) -> Path:
-        """Writes who spoke when, as RTTM."""
-        from realtime_nb.analysis.exports import write_rttm
-
-        write_rttm(self, path)
-        return Path(path)
-
-    def to_chrome_trace(self, path: str | os.PathLike[str]) -> Path:
-        """Writes a trace that Perfetto opens."""
-        from realtime_nb.analysis.exports import write_chrome_trace
-
-        write_chrome_trace(self, path)
-        return Path(path)
 
 
 _KEPT_S = 60.0

@@ -22,6 +22,7 @@ from realtime_nb.archive.spelled import SpelledSecrets
 from realtime_nb.errors import ConnectionFailedError, SessionClosedError
 from realtime_nb.errors.secret_shapes import without_shapes
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.stages import STAGES_HEADER
 from realtime_nb.session.client_frames import BoundedConnection
 from realtime_nb.session.endpoints import Endpoint
 from realtime_nb.session.refusals import advice_on, words_of
@@ -164,9 +165,11 @@ async def _upgraded(
     endpoint: Endpoint, tls: ssl.SSLContext | None, timeout_s: float
 ) -> ClientConnection:
     own: dict[str, Any] = {} if tls is None else {"ssl": tls}
+    # The local server listens on this machine alone; nobody else is asked for what is its own.
+    asked = {STAGES_HEADER: "1"} if endpoint.kind == "local" or endpoint.is_loopback else {}
     return await _Connect(
         endpoint.connect_url,
-        additional_headers=endpoint.headers,
+        additional_headers={**endpoint.headers, **asked},
         max_size=_MAX_FRAME_BYTES,
         max_queue=256,
         compression=None,

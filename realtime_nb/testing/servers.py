@@ -41,6 +41,7 @@ class MemoryServer:
         pace: of spoken answers.
         session_s: maximum duration.
         dialect: what the server speaks.
+        stages: whether it tells its stages, as the local server tells this package's client.
     """
 
     def __init__(
@@ -52,7 +53,9 @@ class MemoryServer:
         pace: SpeechPace | None = None,
         session_s: float = 3_600.0,
         dialect: Literal["ga", "beta"] = "ga",
+        stages: bool = False,
     ) -> None:
+        self._stages = stages
         self.transport, self._end = memory_pair()
         self._engines = fake_engines(llm, stt=stt, tts=tts)
         self._pace = pace or SpeechPace()
@@ -76,6 +79,7 @@ class MemoryServer:
             session_s=self._session_s,
             dialect=self._dialect,
             session_type="realtime",
+            tells_stages=self._stages,
         )
         self._task = asyncio.create_task(connection.serve())
         return self

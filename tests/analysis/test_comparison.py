@@ -12,6 +12,7 @@ from realtime_nb.archive.recorder import Recorder
 from realtime_nb.recordings.recording import load
 from realtime_nb.recordings.summary import key_figures
 from tests.analysis.metrics.made_calls import called, response, returned
+from tests.analysis.stage_talk import MOMENTS, talked
 from tests.made_recording import MadeRecording
 from tests.scripted_session import LiveSession, three_turns
 
@@ -238,3 +239,11 @@ def test_empty_recordings() -> None:
 
     assert set(comparison.table.n) == {0}
     assert "all 0 turns are paired." in comparison.notes
+
+
+def test_the_stages_of_both_are_there_whatever_they_are_called() -> None:
+    both = compare(talked(MOMENTS), talked(MOMENTS), names=("same", "same"))
+
+    shown = both.stages[both.stages.stage == "llm_ms"]
+    assert list(shown.pipeline) == ["same (a)", "same (b)"]
+    assert list(shown.p50) == [700, 700]

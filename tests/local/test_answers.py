@@ -11,7 +11,7 @@ import pytest
 
 from realtime_nb.errors import RealtimeError
 from realtime_nb.local.answers import piece_of, speech_of, stream_of, words_of
-from realtime_nb.local.llm import Call, Request, ScriptedLLM, Text
+from realtime_nb.local.llm import Call, Request, ScriptedLLM, Text, Usage
 from tests.local.connections import COMPLETED, TRANSCRIBED, session
 from tests.local.fake_engines import WatchedSTT, WatchedTTS
 from tests.local.raw_client import turn
@@ -161,3 +161,23 @@ async def test_a_voice_that_gives_samples() -> None:
         assert "'fake-tts' gave ndarray" in done["status_details"]["error"]["message"]
         done = await client.ask(output_modalities=["text"])
         assert done["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("usage", "taken"),
+    [
+        (Usage(10, 3), True),
+        (Usage(None, None), True),
+        (Usage(10, 3, 4), True),
+        (Usage(-1, 3), False),
+        (Usage("10", 3), False),  # type: ignore[arg-type]
+        (Usage(True, 3), False),
+        (Usage(1, 2.5), False),  # type: ignore[arg-type]
+    ],
+)
+def test_tokens_are_whole_numbers_from_0_on(usage: Usage, taken: bool) -> None:
+    if taken:
+        assert piece_of(ScriptedLLM([]), usage) is usage
+        return
+    with pytest.raises(RealtimeError, match=r"Usage\(int, int\)"):
+        piece_of(ScriptedLLM([]), usage)

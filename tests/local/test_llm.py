@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_nb.local.llm import LLM, Call, Request, ScriptedLLM, Text, word_deltas
+from realtime_nb.local.llm import LLM, Call, Request, ScriptedLLM, Text, Usage, word_deltas
 
 
-async def played(llm: LLM, request: Request | None = None) -> list[Text | Call]:
-    stream: AsyncIterator[Text | Call] = llm.reply(request or Request(items=[]))
+async def played(llm: LLM, request: Request | None = None) -> list[Text | Call | Usage]:
+    stream: AsyncIterator[Text | Call | Usage] = llm.reply(request or Request(items=[]))
     return [part async for part in stream]
 
 

@@ -8,8 +8,9 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 
+from realtime_nb.analysis.stages import STAGE_PARTS
 from realtime_nb.analysis.turn_moments import LATENCY_PARTS
-from realtime_nb.plots import plot_waterfall, style
+from realtime_nb.plots import plot_stages, plot_waterfall, style
 from tests.plots import pictures, sessions
 
 
@@ -144,3 +145,20 @@ def test_a_missing_part_is_noticed(part: str, tmp_path: Path) -> None:
         lambda ax: plot_waterfall(table, ax), "waterfall_8", "light", tmp_path
     )
     assert rms > pictures.TOLERANCE
+
+
+def test_stages_follow_each_other_up_to_the_latency_too() -> None:
+    latency = sessions.latency(6)
+    stages = latency[["turn", "latency_ms"]].copy()
+    for part in STAGE_PARTS:
+        stages[part] = stages.latency_ms / len(STAGE_PARTS)
+    stages.loc[1, "stt_wait_ms"] = np.nan  # the server did not tell
+
+    drawn = parts(plot_stages(stages.drop(index=4), latency))
+
+    assert list(drawn)[:-1] == [part.removesuffix("_ms").replace("_", " ") for part in STAGE_PARTS]
+    assert list(drawn)[-1] == "not split"
+    ends_ms = [end for _, end, row in drawn["transport"] if row == 0]
+    assert ends_ms == [pytest.approx(latency.latency_ms[0])]
+    assert [row for *_, row in drawn["not split"]] == [1]
+    assert len(drawn["vad"]) <= 5 - 1  # a turn that was not answered has no bar

@@ -150,7 +150,7 @@ def test_a_label_is_kept_and_what_follows_from_it_is_fresh(folder: Path) -> None
         assert one.problems == []
     kept = {name for name in names if getattr(recording, name) is before[name]}
     assert names - kept == {
-        *("_labels", "_turns", "_latency", "timeline_data", "_metrics", "_interruptions")
+        *("_labels", "_turns", "_latency", "_stages", "timeline_data", "_metrics", "_interruptions")
     }
 
 

@@ -23,6 +23,7 @@ from realtime_nb.analysis.columns.figure_tables import (
 )
 from realtime_nb.analysis.columns.lab_tables import LAB_SCORES
 from realtime_nb.analysis.columns.session_tables import SESSIONS
+from realtime_nb.analysis.columns.stage_tables import STAGE_COMPARISON, STAGES, WORD_ERRORS
 from realtime_nb.analysis.columns.sweep_tables import SWEEP
 from realtime_nb.analysis.columns.turn_tables import LATENCIES, SPEECH_TABLE, TURNS
 
@@ -31,9 +32,11 @@ __all__ = ["TABLES"]
 TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
-        *(EVENTS, TURNS, CALLS, SPEECH_TABLE, USAGE, LATENCIES, RECONNECTIONS),
+        *(EVENTS, TURNS, CALLS, SPEECH_TABLE, USAGE, LATENCIES, STAGES, RECONNECTIONS),
         *(LABELS, INTERRUPTIONS),
         *(METRICS, FINDINGS, COMPARISON, COMPARED_TURNS, COSTS, COST_TURNS, COST_VARIANTS),
+        STAGE_COMPARISON,
+        WORD_ERRORS,
         SESSIONS,
         AGREEMENT,
         SWEEP,

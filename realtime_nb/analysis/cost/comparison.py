@@ -9,7 +9,7 @@ result. No context is truncated, and silence costs nothing in either case. What 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["PipelineAssumptions", "compare_costs"]
 
 _EXAMPLE_LLM = Price(text_in=0.60, text_cached=0.06, text_out=2.40)
+_EXAMPLE_TTS = 0.024
 _GIVE = "give a recording with turns, or minutes greater than 0"
 
 
@@ -59,7 +60,12 @@ class PipelineAssumptions:
     realtime_transcription_usd_per_minute: float = 0.0045
     stt_usd_per_minute: float = 0.0045
     llm: Price = _EXAMPLE_LLM
-    tts_usd_per_minute: float = 0.024
+    tts_usd_per_minute: float = _EXAMPLE_TTS
+
+    @classmethod
+    def here(cls) -> PipelineAssumptions:
+        """Returns those of engines on one's own machine, which nobody bills."""
+        return cls(stt_usd_per_minute=0.0, llm=Price(0.0, 0.0, 0.0), tts_usd_per_minute=0.0)
 
     def __post_init__(self) -> None:
         if not 0 <= self.cached_share <= 1:
@@ -92,8 +98,9 @@ def compare_costs(
     models: Sequence[str] = ("gpt-realtime-2.1", "gpt-realtime-2.1-mini"),
     prices: PriceTable | None = None,
     assumptions: PipelineAssumptions | None = None,
+    pipelines: Mapping[str, PipelineAssumptions] | None = None,
 ) -> pd.DataFrame:
-    """Returns what a conversation costs with Realtime models and with a pipeline of three services.
+    """Returns what a conversation costs with Realtime models and with pipelines of three services.
 
     Args:
         talk: A recording, whose turns, durations and texts are taken; or minutes of talk, the
@@ -103,12 +110,15 @@ def compare_costs(
         models: Realtime models to compare with the pipeline.
         prices: Prices that come before the built-in ones.
         assumptions: What is taken for granted.
+        pipelines: Several of them by name, each with what it takes for granted, instead of the one
+            of ``assumptions``; ``PipelineAssumptions.here()`` is one on your own machine.
 
     Raises:
         ConfigurationError: No recording, no talk to compare, a share outside 0 to 1, or no whole
             number of exchanges.
     """
     given = assumptions or PipelineAssumptions()
+    named = _named(pipelines, given)
     conversation: Sequence[_Exchange]
     if isinstance(talk, int | float):
         if not 0 < talk < math.inf:
@@ -128,12 +138,30 @@ def compare_costs(
             why = f"no price by tokens is known for {model}"
             parts = ((part, math.nan, why) for part, _, _ in parts)
         rows += _with_total(model, parts, minutes)
-    rows += _with_total("stt + llm + tts", _pipeline(conversation, given), minutes)
+    for name, own in named.items():
+        rows += _with_total(name, _pipeline(conversation, own), minutes)
     names = ("variant", "part", "usd_per_conversation", "usd_per_minute", "basis")
     found = ((variant, part, usd, usd / minutes, basis) for variant, part, usd, basis in rows)
     table = frame("cost_variants", [dict(zip(names, row, strict=True)) for row in found])
     table.attrs["assumptions"] = repr(given)
+    if pipelines is not None:
+        table.attrs["pipelines"] = {name: repr(own) for name, own in named.items()}
     return table
+
+
+def _named(
+    pipelines: Mapping[str, PipelineAssumptions] | None, given: PipelineAssumptions
+) -> Mapping[str, PipelineAssumptions]:
+    if pipelines is None:
+        return {"stt + llm + tts": given}
+    if not isinstance(pipelines, Mapping):
+        raise ConfigurationError(f"pipelines is {pipelines!r}; give assumptions by their names.")
+    for name, own in pipelines.items():
+        if not isinstance(own, PipelineAssumptions):
+            raise ConfigurationError(
+                f"pipelines[{name!r}] is {own!r}; give rt.PipelineAssumptions(…)."
+            )
+    return {str(name): own for name, own in pipelines.items()}
 
 
 def _with_total(
@@ -289,9 +317,11 @@ def _pipeline(
     basis = f"{user_s:.1f} s at ${given.stt_usd_per_minute:g}/min"
     yield "stt", user_s / 60 * given.stt_usd_per_minute, _user_gap(conversation) or basis
     new = (asked * given.llm.text_in + said * given.llm.text_out) / TOKENS_PRICED
-    basis = f"{asked:.0f} text tokens in, {said:.0f} out; an example price unless given"
+    example = "; an example price" * (given.llm == _EXAMPLE_LLM)
+    basis = f"{asked:.0f} text tokens in, {said:.0f} out{example}"
     yield "llm", new, unsaid or basis
     basis = f"{len(conversation)} responses, {given.cached_share:.0%} of it cached"
     yield "context read again", again, basis if again == again else unsaid or basis
-    basis = f"{agent_s:.1f} s at ${given.tts_usd_per_minute:g}/min; an example price unless given"
+    example = "; an example price" * (given.tts_usd_per_minute == _EXAMPLE_TTS)
+    basis = f"{agent_s:.1f} s at ${given.tts_usd_per_minute:g}/min{example}"
     yield "tts", agent_s / 60 * given.tts_usd_per_minute, _agent_gap(conversation) or basis

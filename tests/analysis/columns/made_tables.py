@@ -9,20 +9,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 import realtime_nb as rt
 from realtime_nb.analysis.agreement import agreement
+from realtime_nb.analysis.columns.frames import frame
 from realtime_nb.analysis.comparison import compare
 from realtime_nb.analysis.cost.comparison import compare_costs
 from realtime_nb.analysis.exports import TABLES
 from realtime_nb.analysis.recorded import Recorded
+from realtime_nb.analysis.stage_comparison import compare_stages
 from realtime_nb.analysis.vad_lab.scores import ScoredTurn, score, scores_frame
+from realtime_nb.analysis.word_errors import WordErrors
 from realtime_nb.archive.recorder import Recorder
+from realtime_nb.commands.quality import Quality
 from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session.transport import closed_with
-from realtime_nb.testing import MemoryServer, run_on_virtual_clock
+from realtime_nb.testing import FakeSTT, MemoryServer, run_on_virtual_clock
 from tests.made_recording import MadeRecording
 from tests.paths import DATA
 from tests.scripted_session import LiveSession, three_turns
@@ -37,11 +42,23 @@ def tables_of(rec: Recorded) -> dict[str, pd.DataFrame]:
     found |= {"cost_variants": compare_costs(2.0, models=["unheard-of"])}
     spans = [(0.0, 500.0)] if len(rec.input) else []
     found["agreement"] = agreement(spans, [*spans, (900.0, math.nan)][: 2 * len(spans)]).table
+    found |= {"stage_comparison": compare_stages({"one": rec})}
+    texts = [("ten of clubs", "10 of clubs"), ("", "so")][: 2 * len(spans)]
+    found |= {"word_errors": _quality(texts).table}
     found |= {"sweep": rt.sweep(DATA / "cards_001.wav", threshold=[0.5, 1.0]).table}
     lab = [ScoredTurn(100, 900, 1_124)] if len(rec.input) else []
     judged = [score("x", "", lab, [], true_ms) for true_ms in (None, [(100, 900)])]
     found["lab_scores"] = scores_frame(judged[: 2 * len(lab)])
     return {**found, "sessions": run_on_virtual_clock(_sessions())}
+
+
+def _quality(texts: list[tuple[str, str]]) -> Quality:
+    """What an engine hears that hears what it is told to."""
+    heard = FakeSTT(*(heard for _, heard in texts))
+    silence = np.zeros(2400, np.float32)
+    if not texts:
+        return Quality("none", WordErrors(0, 0, 0, 0), frame("word_errors", []))
+    return rt.transcription_quality(heard, [(silence, words) for words, _ in texts])
 
 
 async def _sessions() -> pd.DataFrame:

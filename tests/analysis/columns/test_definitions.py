@@ -23,12 +23,13 @@ COUNTS = {
     *("turns", "labelled_turns", "split_turns", "false_starts", "missed_turns", "merged_turns"),
     "judged_turns",
     "waits",
+    *("tts_characters", "words", "substitutions", "deletions", "insertions"),
     *("user_messages", "function_calls", "running_calls", "errors", "reconnects"),
 }
 NUMBERS = {
     *("threshold", "echo_score", "value", "p50", "p90", "p95", "min", "max", "usd"),
     *("a", "b", "delta", "low", "high", "usd_per_conversation", "usd_per_minute"),
-    *("precision", "recall"),
+    *("precision", "recall", "total"),
 }
 
 

@@ -173,3 +173,41 @@ def test_nothing_to_compare() -> None:
             compare_costs(1, exchanges=exchanges)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="cached_share is 80"):
         PipelineAssumptions(cached_share=80)
+
+
+def test_the_figures_that_articles_quote_of_the_first_preview() -> None:
+    """$0.06 a minute of the user's audio and $0.24 of the agent's, by its prices of October 2024:
+    600 tokens at $100 a million, 1,200 at $200."""
+    table = compare_costs(
+        2.0,
+        models=["gpt-4o-realtime-preview-2024-10-01", "gpt-realtime-2.1", "gpt-realtime-2.1-mini"],
+    )
+    first = parts(table, "gpt-4o-realtime-preview-2024-10-01")
+
+    assert first["user's input"] == pytest.approx(0.06)
+    assert first["agent's audio"] == pytest.approx(0.24)
+    today = parts(table, "gpt-realtime-2.1")
+    assert today["user's input"] == pytest.approx(600 * 32 / 1e6)
+    assert today["agent's audio"] == pytest.approx(1_200 * 64 / 1e6)
+
+
+def test_several_pipelines_stand_beside_the_realtime_models() -> None:
+    dear = PipelineAssumptions(tts_usd_per_minute=0.3)
+    table = compare_costs(
+        4.0, models=[], pipelines={"here": PipelineAssumptions.here(), "dear voice": dear}
+    )
+
+    assert list(dict.fromkeys(table.variant)) == ["here", "dear voice"]
+    assert parts(table, "here") == dict.fromkeys(
+        ["stt", "llm", "context read again", "tts", "total"], 0.0
+    )
+    assert parts(table, "dear voice")["tts"] == pytest.approx(2 * 0.3)  # half of it is the agent's
+    assert table.attrs["pipelines"]["dear voice"] == repr(dear)
+    bases = table[table.variant == "here"].basis
+    assert not bases.str.contains("example").any()
+
+
+@pytest.mark.parametrize("given", [[PLAIN], {"mine": 0.3}])
+def test_pipelines_that_are_none_are_refused(given: object) -> None:
+    with pytest.raises(ConfigurationError, match="pipelines"):
+        compare_costs(1.0, pipelines=given)  # type: ignore[arg-type]
