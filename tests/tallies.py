@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import version
 
-__all__ = ["FOLDED", "REFUSED", "VALIDATED", "add", "lines", "taken"]
+__all__ = ["FOLDED", "HELD", "REFUSED", "VALIDATED", "add", "lines", "taken"]
 
 FOLDED: Counter[str] = Counter()
 """Recorded sessions that folded from disk to what they were live, and their events."""
@@ -18,6 +18,9 @@ REFUSED: Counter[str] = Counter()
 """Server events that were not of their type, by what is wrong with them."""
 
 _ALL = (FOLDED, VALIDATED, REFUSED)
+
+HELD: dict[str, dict[str, bool]] = {}
+"""Whether all tests of a scenario of ``docs/clients.md`` passed, by client and scenario."""
 
 
 def taken() -> list[dict[str, int]]:

@@ -16,15 +16,28 @@ import venv
 from pathlib import Path
 from typing import Any
 
-__all__ = ["CLIENTS", "HERE", "kept", "prepared"]
+__all__ = ["CLIENTS", "FOREIGN", "SCENARIOS", "prepared"]
 
 HERE = Path(__file__).parent
 CLIENTS: dict[str, dict[str, Any]] = json.loads((HERE / "clients.json").read_text("utf-8"))
+FOREIGN = [client for client, about in CLIENTS.items() if "distribution" not in about]
+"""Those that are installed here; the others are in the tests' own environment."""
+
+SCENARIOS = {
+    "text": "text",
+    "audio": "audio, server VAD",
+    "push_to_talk": "push-to-talk",
+    "tool": "tool round trip",
+    "interruption": "interruption, truncation",
+    "out_of_band": "out of band",
+    "transcription": "transcription",
+}
+"""What each is to do, and how the page calls it."""
+
 INSTALL_S = 900
 
 
-def kept() -> Path:
-    """Returns the folder of all environments and of what the last run said."""
+def _kept() -> Path:
     named = os.environ.get("REALTIME_NB_FOREIGN")
     return Path(named) if named else Path.home() / ".cache" / "realtime_nb-foreign"
 
@@ -46,7 +59,7 @@ def _installed(client: str) -> Path:
     tool = "pip" if "pip" in CLIENTS[client] else "npm"
     packages = CLIENTS[client][tool]
     about = json.dumps([packages, sys.version_info[:2] if tool == "pip" else None])
-    folder = kept() / f"{client}-{hashlib.sha256(about.encode()).hexdigest()[:12]}"
+    folder = _kept() / f"{client}-{hashlib.sha256(about.encode()).hexdigest()[:12]}"
     complete = folder / "complete"
     if not complete.exists():
         shutil.rmtree(folder, ignore_errors=True)

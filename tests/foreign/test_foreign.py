@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import platform
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,38 +12,19 @@ from realtime_nb.local.stt import load_stt
 from tests.conformance.ledger import Ledger
 from tests.conformance.sdk_client import alike, plain
 from tests.conformance.validate import validate
-from tests.foreign.environments import CLIENTS, kept
+from tests.foreign.environments import CLIENTS, FOREIGN, SCENARIOS
 from tests.foreign.running import Served, Told, run, serving, write_clips
 
 pytestmark = [pytest.mark.foreign, pytest.mark.timeout(1_000)]
 
-SCENARIOS = (
-    "text",
-    "audio",
-    "push_to_talk",
-    "tool",
-    "interruption",
-    "out_of_band",
-    "transcription",
-)
 PLAYED = [
-    (client, scenario)
-    for client, about in CLIENTS.items()
+    pytest.param(client, scenario, marks=pytest.mark.holds(client, scenario))
+    for client in FOREIGN
     for scenario in SCENARIOS
-    if scenario not in about["cannot"]
+    if scenario not in CLIENTS[client]["cannot"]
 ]
 HARMLESS = {"response_cancel_not_active"}
 """A client that interrupts can't know whether the answer has ended meanwhile."""
-
-
-@pytest.fixture(scope="module")
-def results() -> Iterator[dict[str, Any]]:
-    """What held, for ``scripts/write_clients.py``; of a part of the clients nothing is kept."""
-    held: dict[str, Any] = {client: [] for client in CLIENTS}
-    yield held
-    told = {"python": platform.python_version(), "held": held}
-    kept().mkdir(parents=True, exist_ok=True)
-    (kept() / "results.json").write_text(json.dumps(told), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -65,18 +44,12 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(("client", "scenario"), PLAYED)
 async def test_a_conversation(
-    client: str,
-    scenario: str,
-    served: Served,
-    clips: Path,
-    tmp_path: Path,
-    results: dict[str, Any],
+    client: str, scenario: str, served: Served, clips: Path, tmp_path: Path
 ) -> None:
     told = await run(client, scenario, served, clips, tmp_path)
 
     _check_the_server(told)
     CHECKS[scenario](told)
-    results[client].append(scenario)
 
 
 def _check_the_server(told: Told) -> None:
