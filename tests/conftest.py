@@ -64,7 +64,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for line in tallies.lines():
         terminalreporter.write_line(line)
     if named := os.environ.get("REALTIME_NB_HELD"):  # for scripts/write_clients.py
-        told = json.dumps(tallies.HELD, indent=2, sort_keys=True)
+        told = json.dumps(tallies.held(), indent=2, sort_keys=True)
         Path(named).write_text(told + "\n", encoding="utf-8")
 
 

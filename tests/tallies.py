@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import version
 
-__all__ = ["FOLDED", "HELD", "REFUSED", "VALIDATED", "add", "lines", "taken"]
+__all__ = ["FOLDED", "HELD", "REFUSED", "VALIDATED", "add", "held", "lines", "taken"]
 
 FOLDED: Counter[str] = Counter()
 """Recorded sessions that folded from disk to what they were live, and their events."""
@@ -32,6 +32,12 @@ def add(others: list[dict[str, int]]) -> None:
     """Adds what another process has taken."""
     for tally, other in zip(_ALL, others, strict=True):
         tally.update(other)
+
+
+def held() -> dict[str, object]:
+    """Which scenarios held, and of which versions those are that no test installs itself."""
+    packages = {name: version(name) for name in ("openai", "openai-agents")}
+    return {"held": HELD, "packages": packages}
 
 
 def lines() -> Iterator[str]:

@@ -133,8 +133,10 @@ async def session_of(server: LocalServer, **settings: Any) -> AsyncIterator[List
     )
     config: Any = {"tracing_disabled": True, "model_settings": settings}
     runner = RealtimeRunner(agent, config=config)
+    # docs
     url = f"{server.url}?model=gpt-realtime-2.1"
     async with await runner.run(model_config={"api_key": server.token, "url": url}) as session:
+        # docs: end
         yield Listener(session)
 
 

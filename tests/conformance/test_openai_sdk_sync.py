@@ -93,11 +93,11 @@ class Talk:
 
 @contextmanager
 def talking(server: LocalServer, **target: Any) -> Iterator[Talk]:
+    # docs
     base = server.url.removesuffix("/realtime")
-    with (
-        OpenAI(api_key=server.token, websocket_base_url=base) as openai,
-        openai.realtime.connect(**(target or {"model": MODEL})) as connection,
-    ):
+    openai = OpenAI(api_key=server.token, websocket_base_url=base)
+    # docs: end
+    with openai, openai.realtime.connect(**(target or {"model": MODEL})) as connection:
         talk = Talk(connection)
         talk.until("session.created")
         yield talk

@@ -1,6 +1,6 @@
 // `@openai/agents-realtime`: what it can do of the seven scenarios, told as one line of JSON.
 
-// docs: a session
+// docs
 import { RealtimeAgent, RealtimeSession, tool } from "@openai/agents-realtime";
 // docs: end
 import { z } from "zod";
@@ -24,7 +24,7 @@ const getWeather = tool({
 });
 
 async function opened({ tools = [], ...config }) {
-  // docs: a session
+  // docs
   const agent = new RealtimeAgent({ name: "Assistant", instructions: "Be brief.", tools });
   const session = new RealtimeSession(agent, {
     transport: "websocket",
@@ -60,7 +60,7 @@ async function opened({ tools = [], ...config }) {
     hear(Buffer.from(data));
   });
   const updated = untilEvent("session.updated", 2); // its tracing, then its settings
-  // docs: a session
+  // docs
   const url = `${process.env.REALTIME_URL}?model=${MODEL}`;
   await session.connect({ apiKey: process.env.API_KEY, url });
   // docs: end

@@ -106,7 +106,7 @@ async def get_weather(city: str) -> dict[str, Any]:
 async def conversation(
     tools: Any = (), turns: str = "realtime_llm", **settings: Any
 ) -> AsyncIterator[tuple[AgentSession, Microphone, Loudspeaker]]:
-    # docs: a session
+    # docs
     model = openai.realtime.RealtimeModel(
         base_url=os.environ["BASE_URL"],
         api_key=os.environ["API_KEY"],

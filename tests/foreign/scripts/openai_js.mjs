@@ -1,6 +1,6 @@
 // The JavaScript package `openai`: what it can do of the seven scenarios, told as one line of JSON.
 
-// docs: the address
+// docs
 import OpenAI from "openai";
 import { OpenAIRealtimeWS } from "openai/realtime/ws";
 
@@ -25,7 +25,7 @@ const TRANSCRIPTION = { model: "gpt-4o-mini-transcribe" };
 const told = { said: [], heard: [], calls: [], errors: [] };
 
 function connect(target) {
-  // docs: a session
+  // docs
   const realtime = new OpenAIRealtimeWS(target, client);
   // docs: end
   const waiting = [];

@@ -117,8 +117,8 @@ async def get_weather(params: FunctionCallParams, city: str) -> None:
 
 
 def service(**session: Any) -> OpenAIRealtimeLLMService:
-    # docs: a session
-    return OpenAIRealtimeLLMService(
+    # docs
+    llm = OpenAIRealtimeLLMService(
         api_key=os.environ["API_KEY"],
         base_url=os.environ["REALTIME_URL"],
         settings=OpenAIRealtimeLLMService.Settings(
@@ -127,6 +127,7 @@ def service(**session: Any) -> OpenAIRealtimeLLMService:
         ),
     )
     # docs: end
+    return llm
 
 
 @asynccontextmanager
