@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -79,16 +78,7 @@ def _row(client: str, run: dict[str, Any]) -> tuple[str, ...]:
     about, held = CLIENTS[client], run["held"].get(client, {})
     words = {True: "✓", False: "✗", None: "not run"}
     cells = (about["cannot"].get(one) or words[held.get(one)] for one in SCENARIOS)
-    return (about["name"], ", ".join(_versions(about, run["packages"])), *cells)
-
-
-def _versions(about: dict[str, Any], packages: dict[str, str]) -> Iterator[str]:
-    if name := about.get("distribution"):
-        yield f"{name} {packages[name]}"
-    for package in about.get("pip", ()):
-        yield package.replace("==", " ")
-    for package in about.get("npm", ()):
-        yield " ".join(package.rsplit("@", 1))
+    return (about["name"], run["versions"][client], *cells)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import version
 
+from tests.foreign.environments import CLIENTS, versions
+
 __all__ = ["FOLDED", "HELD", "REFUSED", "VALIDATED", "add", "held", "lines", "taken"]
 
 FOLDED: Counter[str] = Counter()
@@ -35,9 +37,8 @@ def add(others: list[dict[str, int]]) -> None:
 
 
 def held() -> dict[str, object]:
-    """Which scenarios held, and of which versions those are that no test installs itself."""
-    packages = {name: version(name) for name in ("openai", "openai-agents")}
-    return {"held": HELD, "packages": packages}
+    """Which scenarios held, and with which versions."""
+    return {"held": HELD, "versions": {client: versions(client) for client in CLIENTS}}
 
 
 def lines() -> Iterator[str]:

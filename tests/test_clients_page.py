@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.foreign.environments import CLIENTS, SCENARIOS
+from tests.foreign.environments import CLIENTS, FOREIGN, SCENARIOS, versions
 from tests.paths import ROOT
 
 PAGE = (ROOT / "docs" / "clients.md").read_text("utf-8")
@@ -30,6 +30,11 @@ def test_a_row(client: str) -> None:
 
     assert cells == [cannot.get(one, "✓") for one in SCENARIOS]
     assert HELD["held"][client] == {one: True for one in SCENARIOS if one not in cannot}
+
+
+@pytest.mark.parametrize("client", FOREIGN)
+def test_what_held_did_so_with_what_is_installed(client: str) -> None:
+    assert HELD["versions"][client] == versions(client), "other versions: run pytest -m holds anew"
 
 
 @pytest.mark.parametrize("client", CLIENTS)

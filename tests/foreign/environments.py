@@ -13,10 +13,11 @@ import shutil
 import subprocess
 import sys
 import venv
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["CLIENTS", "FOREIGN", "SCENARIOS", "prepared"]
+__all__ = ["CLIENTS", "FOREIGN", "SCENARIOS", "prepared", "versions"]
 
 HERE = Path(__file__).parent
 CLIENTS: dict[str, dict[str, Any]] = json.loads((HERE / "clients.json").read_text("utf-8"))
@@ -40,6 +41,16 @@ INSTALL_S = 900
 def _kept() -> Path:
     named = os.environ.get("REALTIME_NB_FOREIGN")
     return Path(named) if named else Path.home() / ".cache" / "realtime_nb-foreign"
+
+
+def versions(client: str) -> str:
+    """Returns the packages of a client: those that are to be installed, or are there."""
+    about = CLIENTS[client]
+    if name := about.get("distribution"):
+        return f"{name} {version(name)}"
+    pinned = [package.replace("==", " ") for package in about.get("pip", ())]
+    pinned += [" ".join(package.rsplit("@", 1)) for package in about.get("npm", ())]
+    return ", ".join(pinned)
 
 
 def prepared(client: str, folder: Path) -> list[str]:
