@@ -105,7 +105,7 @@ const scenarios = {
     const heard = untilEvent("conversation.item.input_audio_transcription.completed");
     await say(session, clip("cards_001.wav"));
     session.sendAudio(new Uint8Array(silence(40)).buffer, { commit: true });
-    session.transport.requestResponse();
+    session.transport.sendEvent({ type: "response.create" });
     await Promise.all([done, heard]);
     return session;
   },
@@ -142,11 +142,14 @@ const scenarios = {
     await ask(opening, "My name is Ada.");
     const done = untilEvent("response.done");
     const content = [{ type: "input_text", text: "What is my name?" }];
-    session.transport.requestResponse({
-      conversation: "none",
-      metadata: { topic: "aside" },
-      output_modalities: ["text"],
-      input: [{ type: "message", role: "user", content }],
+    session.transport.sendEvent({
+      type: "response.create",
+      response: {
+        conversation: "none",
+        metadata: { topic: "aside" },
+        output_modalities: ["text"],
+        input: [{ type: "message", role: "user", content }],
+      },
     });
     const { response } = await done;
     told.aside = { metadata: response.metadata, said: response.output[0].content[0].text };
