@@ -19,11 +19,11 @@ from urllib.parse import urlsplit
 from realtime_nb.audio.files import load_audio
 from realtime_nb.audio.pcm import pcm_from_samples
 from realtime_nb.testing import silence
-from tests.foreign.environments import CLIENTS, prepared
+from tests.foreign.environments import prepared
 from tests.foreign.tap import Tap, tapped
 from tests.paths import DATA, ROOT
 
-__all__ = ["Served", "Told", "certificate", "run", "serving", "write_clips"]
+__all__ = ["Served", "Told", "run", "serving", "write_clips"]
 
 CLIENT_S = 90
 
@@ -32,10 +32,11 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True)
 class Served:
-    """Where the server is, and its key."""
+    """Where the server is, its key, and with TLS its certificate."""
 
     port: int
     token: str
+    certificate: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,11 @@ class Told:
 
 
 @contextmanager
-def serving(log: Path) -> Iterator[Served]:
-    """Runs the command; its messages go to a file, and it must end well."""
-    command = [sys.executable, "-m", "realtime_nb", "serve", "--json"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+def serving(folder: Path, tls: bool) -> Iterator[Served]:
+    """Runs the command, which must end well and have nothing to warn of."""
+    command = [sys.executable, "-m", "realtime_nb", "serve", "--json", *(["--tls"] if tls else [])]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_DATA_HOME": str(folder)}
+    log = folder / "messages.txt"
     with log.open("w", encoding="utf-8") as messages:
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=messages, text=True, env=environment
@@ -59,7 +61,8 @@ def serving(log: Path) -> Iterator[Served]:
         assert process.stdout is not None
         try:
             ready = json.loads(process.stdout.readline())
-            yield Served(urlsplit(ready["url"]).port or 0, ready["token"])
+            made = Path(ready["certificate"]) if tls else None
+            yield Served(urlsplit(ready["url"]).port or 0, ready["token"], made)
             assert process.poll() is None
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 0
@@ -67,6 +70,7 @@ def serving(log: Path) -> Iterator[Served]:
             process.kill()
             process.stdout.close()
             process.wait()
+    assert log.read_text("utf-8") == ""
 
 
 def write_clips(folder: Path) -> None:
@@ -76,31 +80,25 @@ def write_clips(folder: Path) -> None:
         (folder / f"{path.stem}.pcm").write_bytes(pcm)
 
 
-def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """Returns a certificate for this machine, and what a server needs to show it."""
-    key, made = folder / "key.pem", folder / "certificate.pem"
-    about = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
-    name = ["-addext", "subjectAltName=IP:127.0.0.1"]
-    command = ["openssl", "req", *about, *name, "-keyout", str(key), "-out", str(made)]
-    subprocess.run(command, check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(made, key)
-    return made, context
+def _both_ends(certificate: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Returns what the tap shows to clients, which is the server's own, and what it trusts."""
+    shown = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    shown.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    return shown, ssl.create_default_context(cafile=certificate)
 
 
 async def run(client: str, scenario: str, served: Served, clips: Path, folder: Path) -> Told:
     """Has a client play a scenario, in a folder of its own."""
     command = await asyncio.to_thread(prepared, client, folder)
-    secure = CLIENTS[client]["tls"]
-    made, context = certificate(folder) if secure else (None, None)
-    async with tapped(served.port, context) as tap:
+    secure = served.certificate
+    async with tapped(served.port, _both_ends(secure) if secure else (None, None)) as tap:
         environment = {
             **{name: value for name, value in os.environ.items() if "OPENAI" not in name},
             "BASE_URL": f"{'https' if secure else 'http'}://127.0.0.1:{tap.port}/v1",
             "REALTIME_URL": f"{'wss' if secure else 'ws'}://127.0.0.1:{tap.port}/v1/realtime",
             "API_KEY": served.token,
             "CLIPS": str(clips),
-            **({"NODE_EXTRA_CA_CERTS": str(made)} if made else {}),
+            **({"NODE_EXTRA_CA_CERTS": str(secure)} if secure else {}),
         }
         process = await asyncio.create_subprocess_exec(
             *command,

@@ -1,7 +1,7 @@
 """What goes over the wire between a client and a server, both of them as they are.
 
-Bytes are passed on unchanged, in both directions; the events are read from a copy of them. With a
-certificate it speaks TLS with the client, for those that take no other address.
+Bytes are passed on unchanged, in both directions; the events are read from a copy of them. Where
+both speak TLS it does with each of them, by the server's own certificate.
 """
 
 from __future__ import annotations
@@ -89,8 +89,10 @@ class Tap:
 
 
 @asynccontextmanager
-async def tapped(server_port: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[Tap]:
-    """Listens on a free port for as long as the block runs."""
+async def tapped(
+    server_port: int, tls: tuple[ssl.SSLContext | None, ssl.SSLContext | None]
+) -> AsyncIterator[Tap]:
+    """Listens on a free port for as long as the block runs; ``tls`` is for clients and server."""
     wires: list[Wire] = []
     open_ones: set[asyncio.Task[None]] = set()
 
@@ -99,7 +101,7 @@ async def tapped(server_port: int, tls: ssl.SSLContext | None = None) -> AsyncIt
         task = asyncio.current_task()
         assert task is not None
         open_ones.add(task)
-        back, on = await asyncio.open_connection("127.0.0.1", server_port)
+        back, on = await asyncio.open_connection("127.0.0.1", server_port, ssl=tls[1])
         try:
             await asyncio.gather(
                 _pass_on(reader, on, wire.client), _pass_on(back, writer, wire.server)
@@ -111,7 +113,7 @@ async def tapped(server_port: int, tls: ssl.SSLContext | None = None) -> AsyncIt
                     await one.wait_closed()
             open_ones.discard(task)
 
-    listening = await asyncio.start_server(take, "127.0.0.1", 0, ssl=tls)
+    listening = await asyncio.start_server(take, "127.0.0.1", 0, ssl=tls[0])
     async with listening:
         yield Tap(listening.sockets[0].getsockname()[1], wires)
         listening.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +30,15 @@ HARMLESS = {"response_cancel_not_active"}
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    log = tmp_path_factory.mktemp("server") / "messages.txt"
-    with serving(log) as running:
-        yield running
-    assert log.read_text("utf-8") == ""  # nothing to warn of, nothing failed
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[bool], Served]]:
+    """The server, and one that speaks TLS, each from when it is asked for."""
+    with ExitStack() as running:
+
+        @cache
+        def server(tls: bool) -> Served:
+            return running.enter_context(serving(tmp_path_factory.mktemp("server"), tls))
+
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +50,13 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(("client", "scenario"), PLAYED)
 async def test_a_conversation(
-    client: str, scenario: str, served: Served, clips: Path, tmp_path: Path
+    client: str,
+    scenario: str,
+    servers: Callable[[bool], Served],
+    clips: Path,
+    tmp_path: Path,
 ) -> None:
+    served = servers(CLIENTS[client]["tls"])
     told = await run(client, scenario, served, clips, tmp_path)
 
     _check_the_server(told)
