@@ -14,12 +14,12 @@ lab: $(VENV)/.lab
 talk: $(VENV)/.lab
 	$(BIN)/realtime-nb talk realtime_nb/samples/austen_0880.wav
 
-## the tests, but for pytest -m kernels, -m firefox and -m long; installs a browser and PortAudio
+## the tests, but for pytest -m kernels, -m firefox, -m long and -m foreign; installs a browser and PortAudio
 test: $(VENV)/.dev
 	scripts/system-packages.sh
-	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not (live or kernels or long)'
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'live and not (alone or kernels or firefox or long)'
-	$(BIN)/python -m pytest -m 'alone and not (kernels or firefox or long)'
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not (live or kernels or long or foreign)'
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'live and not (alone or kernels or firefox or long or foreign)'
+	$(BIN)/python -m pytest -m 'alone and not (kernels or firefox or long or foreign)'
 
 ## format, lint and types, without changing anything
 check: $(VENV)/.dev

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("live") is not None:
             item.add_marker(pytest.mark.flaky(reruns=1))
+        item.user_properties += [("holds", mark.args) for mark in item.iter_markers("holds")]
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +63,18 @@ def recordings_fold_as_live(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for line in tallies.lines():
         terminalreporter.write_line(line)
+    if named := os.environ.get("REALTIME_NB_HELD"):  # for scripts/write_clients.py
+        told = json.dumps(tallies.held(), indent=2, sort_keys=True)
+        Path(named).write_text(told + "\n", encoding="utf-8")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Comes from all processes, and in the one that sums up."""
+    for name, value in report.user_properties:
+        if name == "holds" and isinstance(value, list | tuple):
+            client, scenario = value
+            held = tallies.HELD.setdefault(client, {})
+            held[scenario] = held.get(scenario, True) and report.passed
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import version
 
-__all__ = ["FOLDED", "REFUSED", "VALIDATED", "add", "lines", "taken"]
+from tests.foreign.environments import CLIENTS, versions
+
+__all__ = ["FOLDED", "HELD", "REFUSED", "VALIDATED", "add", "held", "lines", "taken"]
 
 FOLDED: Counter[str] = Counter()
 """Recorded sessions that folded from disk to what they were live, and their events."""
@@ -19,6 +21,9 @@ REFUSED: Counter[str] = Counter()
 
 _ALL = (FOLDED, VALIDATED, REFUSED)
 
+HELD: dict[str, dict[str, bool]] = {}
+"""Whether all tests of a scenario of ``docs/clients.md`` passed, by client and scenario."""
+
 
 def taken() -> list[dict[str, int]]:
     """All tallies, to be sent to another process."""
@@ -29,6 +34,11 @@ def add(others: list[dict[str, int]]) -> None:
     """Adds what another process has taken."""
     for tally, other in zip(_ALL, others, strict=True):
         tally.update(other)
+
+
+def held() -> dict[str, object]:
+    """Which scenarios held, and with which versions."""
+    return {"held": HELD, "versions": {client: versions(client) for client in CLIENTS}}
 
 
 def lines() -> Iterator[str]:

@@ -147,8 +147,12 @@ async def slow_server(replies: Replies) -> AsyncIterator[LocalServer]:
 
 
 def openai_of(server: LocalServer, api_key: str | None = None) -> AsyncOpenAI:
+    token = api_key or server.token
+    # docs
     base = server.url.removesuffix("/realtime")
-    return AsyncOpenAI(api_key=api_key or server.token, websocket_base_url=base)
+    openai = AsyncOpenAI(api_key=token, websocket_base_url=base)
+    # docs: end
+    return openai
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ import pytest_asyncio
 from agents import function_tool
 from agents.realtime import RealtimeAgent, RealtimeRunner, RealtimeSession
 from agents.realtime.events import RealtimeSessionEvent
+from agents.realtime.model_inputs import RealtimeModelSendRawMessage
 
 import realtime_nb as rt
 from realtime_nb.audio.pcm import level_dbfs, samples_from_pcm
@@ -24,6 +25,7 @@ from realtime_nb.local.llm import Call, Reply, Request, ScriptedLLM
 from realtime_nb.local.server import LocalServer
 from realtime_nb.local.tts import load_tts
 from realtime_nb.testing import silence
+from tests.conformance.sdk_client import recorded
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -131,11 +133,16 @@ async def session_of(server: LocalServer, **settings: Any) -> AsyncIterator[List
     )
     config: Any = {"tracing_disabled": True, "model_settings": settings}
     runner = RealtimeRunner(agent, config=config)
+    # docs
     url = f"{server.url}?model=gpt-realtime-2.1"
     async with await runner.run(model_config={"api_key": server.token, "url": url}) as session:
+        # docs: end
         yield Listener(session)
 
 
+@pytest.mark.holds("openai-agents", "audio")
+@pytest.mark.holds("openai-agents", "tool")
+@pytest.mark.holds("openai-agents", "interruption")
 @pytest.mark.parametrize(
     "settings",
     [
@@ -193,6 +200,7 @@ async def test_a_tool_a_spoken_answer_and_an_interruption(
     assert {item.type for item in history} == {"message", "function_call"}
 
 
+@pytest.mark.holds("openai-agents", "text")
 async def test_a_typed_turn(server: LocalServer, model: Model) -> None:
     async with session_of(server) as listener:
         await listener.session.send_message("Hello there.")
@@ -218,3 +226,60 @@ async def test_interrupting_by_hand(server: LocalServer, model: Model) -> None:
     assert last["status_details"]["reason"] == "client_cancelled"
     codes = {e["error"]["code"] for e in listener.server_events("error")}
     assert codes <= {"response_cancel_not_active"}
+
+
+async def _send(listener: Listener, kind: str, **data: Any) -> None:
+    """What its session has no verb for goes through its model."""
+    message: Any = {"type": kind, "other_data": data}
+    await listener.session.model.send_event(RealtimeModelSendRawMessage(message=message))
+
+
+@pytest.mark.holds("openai-agents", "push_to_talk")
+async def test_push_to_talk(server: LocalServer, model: Model) -> None:
+    model.requests.clear()
+    async with session_of(server, turn_detection=None) as listener:
+        await listener.session.send_audio(recorded("cards_001.wav"), commit=True)
+        await _send(listener, "response.create")
+        await listener.until_raw("turn_ended")
+    assert listener.kinds["error"] == 0
+    assert listener.server_events("input_audio_buffer.speech_started") == []
+    assert len(listener.server_events("input_audio_buffer.committed")) == 1
+    assert _words(model.requests[0].items[-1]).startswith("ten of clubs")
+    assert level_dbfs(samples_from_pcm(listener.audio)) > -40
+
+
+@pytest.mark.holds("openai-agents", "out_of_band")
+async def test_out_of_band(server: LocalServer, model: Model) -> None:
+    model.requests.clear()
+    async with session_of(server) as listener:
+        await listener.session.send_message("Hello there.")
+        await listener.until_raw("turn_ended")
+        content = [{"type": "input_text", "text": "Is this a complaint?"}]
+        response = {
+            "conversation": "none",
+            "metadata": {"topic": "aside"},
+            "output_modalities": ["text"],
+            "input": [{"type": "message", "role": "user", "content": content}],
+        }
+        await _send(listener, "response.create", response=response)
+        await listener.until_raw("turn_ended")
+        await listener.session.send_message("Once more.")
+        await listener.until_raw("turn_ended")
+    assert listener.kinds["error"] == 0
+    aside = listener.server_events("response.done")[1]["response"]
+    assert (aside["metadata"], aside["conversation_id"]) == ({"topic": "aside"}, None)
+    assert aside["output"][0]["content"][0]["text"] == "All right."
+    assert [len(request.items) for request in model.requests] == [1, 1, 3]
+
+
+async def test_what_the_user_said_is_in_its_history(server: LocalServer, model: Model) -> None:
+    """It opens no transcription sessions; what it is told of the user's words it keeps."""
+    detection = {"type": "server_vad", "silence_duration_ms": 500}
+    settings = {"turn_detection": detection, "input_audio_transcription": {"model": "whisper-1"}}
+    async with session_of(server, **settings) as listener:
+        await listener.session.send_audio(recorded("austen_0930.wav"))
+        await listener.until_raw("input_audio_transcription_completed")
+        await listener.until_raw("turn_ended")
+        history = [item.model_dump() for item in listener.session._history]
+    (user,) = [item for item in history if item.get("role") == "user"]
+    assert "have been made amiable" in user["content"][0]["transcript"].lower()

@@ -37,6 +37,7 @@ replies, server = sdk_client.replies, sdk_client.server
 
 
 @pytest.mark.feature("text turn", "server")
+@pytest.mark.holds("openai-async", "text")
 async def test_a_text_turn(server: LocalServer, replies: Replies) -> None:
     replies.will_say("Four, of course.")
     async with client_of(server) as client:
@@ -77,6 +78,7 @@ async def test_a_text_turn(server: LocalServer, replies: Replies) -> None:
 
 @pytest.mark.feature("transcription", "server")
 @pytest.mark.feature("spoken turn", "server")
+@pytest.mark.holds("openai-async", "audio")
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -144,6 +146,7 @@ async def test_a_spoken_turn(server: LocalServer, replies: Replies, name: str, w
 
 
 @pytest.mark.feature("push-to-talk", "server")
+@pytest.mark.holds("openai-async", "push_to_talk")
 async def test_push_to_talk(server: LocalServer, replies: Replies) -> None:
     replies.will_say("Understood.")
     async with client_of(server) as client:
@@ -166,6 +169,7 @@ async def test_push_to_talk(server: LocalServer, replies: Replies) -> None:
 
 
 @pytest.mark.feature("functions", "server")
+@pytest.mark.holds("openai-async", "tool")
 async def test_a_function_call_and_its_result(server: LocalServer, replies: Replies) -> None:
     arguments = '{"city": "Rome", "unit": "celsius"}'
     replies.will_say(["One moment.", Call("get_weather", arguments)], "It is sunny in Rome.")
@@ -295,6 +299,7 @@ async def test_a_wrong_key_opens_no_connection(server: LocalServer) -> None:
 
 
 @pytest.mark.feature("transcription session", "server")
+@pytest.mark.holds("openai-async", "transcription")
 async def test_a_transcription_session(server: LocalServer) -> None:
     query = {"intent": "transcription"}
     async with (

@@ -18,6 +18,7 @@ LONG = " ".join(f"This is sentence number {number} of a rather long story." for 
 
 
 @pytest.mark.feature("out-of-band", "server")
+@pytest.mark.holds("openai-async", "out_of_band")
 async def test_out_of_band_beside_the_conversation(
     slow_server: LocalServer, replies: Replies
 ) -> None:
@@ -119,6 +120,7 @@ async def test_a_second_response_must_wait(slow_server: LocalServer, replies: Re
 
 @pytest.mark.feature("truncation", "server")
 @pytest.mark.feature("interruption", "server")
+@pytest.mark.holds("openai-async", "interruption")
 async def test_barging_in_and_truncating(slow_server: LocalServer, replies: Replies) -> None:
     replies.will_say(LONG, "Yes?")
     async with client_of(slow_server) as client:
