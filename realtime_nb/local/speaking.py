@@ -1,17 +1,19 @@
-"""From a response's request to speech on the wire: model → sentences → voice → paced audio.
+"""From a response's request to speech on the wire: model → sentences → voice → audio.
 
 Three stages run side by side over small bounded queues, so that the first sentence is heard while
-the second is spoken into memory and the third is still being written. Cancelling the one task that
-runs :func:`respond` stops all of them.
+the second is spoken into memory and the third is still being written. Audio leaves as soon as it is
+there, however long it takes to play, but no sooner than the client takes what it was sent before.
+Cancelling the one task that runs :func:`respond` stops all of them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from realtime_nb.errors import ConfigurationError
 from realtime_nb.local.answers import piece_of, stream_of
 from realtime_nb.local.engines import Engines, patience
 from realtime_nb.local.llm import LLM, Call, Request, Text
@@ -30,13 +32,32 @@ class SpeechPace:
     """How far audio may run ahead of its own playing time.
 
     Attributes:
-        lead_ms: audio sent at once; after it the stream keeps this lead. Being a little ahead
-            rides out stalls; being far ahead only makes speech that an interruption throws away.
+        lead_ms: audio sent at once; after it the stream keeps this lead. None: no pace is kept,
+            as by the hosted service.
         speed: playing time per wall time; above 1 for conversations that run faster than life.
+
+    Raises:
+        ConfigurationError: a lead that is none.
     """
 
-    lead_ms: float = 1_000.0
+    lead_ms: float | None = None
     speed: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuses a lead that is none."""
+        lead_ms: object = self.lead_ms
+        known = isinstance(lead_ms, int | float) and not isinstance(lead_ms, bool)
+        if lead_ms is not None and not (known and self.lead_ms >= 0):  # type: ignore[operator]
+            raise ConfigurationError(
+                f"lead_ms is {lead_ms!r}; give milliseconds, 0 or more, or None for audio that is "
+                "sent as fast as it is made."
+            )
+
+    def wait_s(self, ahead_s: float) -> float:
+        """Returns how long to wait with more, where so much is there to be played."""
+        if self.lead_ms is None:
+            return 0.0
+        return max(0.0, ahead_s - self.lead_ms / 1000 / self.speed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +76,13 @@ async def respond(
     pump: Callable[[], object],
     engines: Engines,
     pace: SpeechPace,
+    room: Callable[[], Awaitable[None]],
 ) -> None:
     """Runs one response and reports what it makes to ``core``; calls ``pump`` after each report.
 
     Args:
         pace: of the audio; text answers go out as they are written.
+        room: waits until the client has taken enough of what it was sent.
 
     Raises:
         Exception: whatever an engine raises, perhaps in an ``ExceptionGroup``.
@@ -70,7 +93,7 @@ async def respond(
         async with asyncio.TaskGroup() as stages:
             stages.create_task(_write(job, sentences, engines))
             stages.create_task(_speak(job, sentences, speech, engines))
-            stages.create_task(_send(job, speech, core, pump, pace))
+            stages.create_task(_send(job, speech, core, pump, pace, room))
     else:
         async with aclosing(_thoughts(job, engines.llm, engines.timeout_s)) as pieces:
             async for piece in pieces:
@@ -80,6 +103,7 @@ async def respond(
                     core.receive_call(job.response_id, piece.name, piece.arguments, piece.call_id)
                 pump()
                 await asyncio.sleep(0)  # a model that never waits must not stop everybody else
+                await room()
     core.receive_response_end(job.response_id)
     pump()
 
@@ -146,6 +170,7 @@ async def _send(
     core: ServerProtocol,
     pump: Callable[[], object],
     pace: SpeechPace,
+    room: Callable[[], Awaitable[None]],
 ) -> None:
     loop = asyncio.get_running_loop()
     per_ms = format_of(job.settings.output_format).bytes_per_ms
@@ -158,9 +183,8 @@ async def _send(
             continue
         text = piece.text
         for start in range(0, max(1, len(piece.audio)), chunk_bytes):
-            ahead_s = played_out_at - loop.time()
-            if (wait_s := ahead_s - pace.lead_ms / 1000 / pace.speed) > 0:
-                await asyncio.sleep(wait_s)
+            await asyncio.sleep(pace.wait_s(played_out_at - loop.time()))
+            await room()
             chunk = piece.audio[start : start + chunk_bytes]
             core.receive_speech(job.response_id, text, chunk)
             playing_s = len(chunk) / per_ms / 1000 / pace.speed

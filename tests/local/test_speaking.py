@@ -41,8 +41,11 @@ class Stage:
             self.times.append(asyncio.get_running_loop().time())
         self.news.set()
 
+    async def room(self) -> None:
+        """Waits for a client that reads: not at all."""
+
     async def run(self, engines: Engines, pace: SpeechPace | None = None) -> None:
-        await respond(self.job, self.core, self.pump, engines, pace or SpeechPace(speed=1_000.0))
+        await respond(self.job, self.core, self.pump, engines, pace or SpeechPace(), self.room)
 
     async def until(self, kind: str) -> None:
         async with asyncio.timeout(20):
@@ -203,6 +206,38 @@ async def test_audio_runs_ahead_no_further_than_the_lead(ahead_ms: float) -> Non
     assert len(leads) == 60
     assert max(leads) <= ahead_ms + 101
     assert stage.times[-1] - began >= (6_000 - ahead_ms - 100) / 1_000 / speed
+
+
+async def test_without_a_lead_audio_leaves_as_soon_as_it_is_made() -> None:
+    stage = Stage()
+    engines = fake_engines(llm=ScriptedLLM(["One. Two. Three."]), tts=WatchedTTS(40_000))
+    began = asyncio.get_running_loop().time()
+    await stage.run(engines, SpeechPace())
+    assert sum(len(base64.b64decode(d)) for d in stage.deltas("output_audio.delta")) == 120_000 * 48
+    assert stage.events[-2]["response"]["status"] == "completed"
+    assert stage.times[-1] - began < 12  # of two minutes
+
+
+@pytest.mark.parametrize("lead_ms", [None, 60_000.0])
+async def test_no_more_is_made_than_the_client_has_room_for(lead_ms: float | None) -> None:
+    """Nobody else waits for that, and it can be cancelled."""
+    stage = Stage()
+
+    async def room() -> None:
+        if stage.deltas("output_audio.delta"):
+            await asyncio.Event().wait()
+
+    stage.room = room  # type: ignore[method-assign]
+    tts = WatchedTTS(1_000)
+    engines = fake_engines(llm=ScriptedLLM(["One. Two. Three. Four. Five. Six. Seven."]), tts=tts)
+    running = asyncio.create_task(stage.run(engines, SpeechPace(lead_ms)))
+    await stage.until("response.output_audio.delta")
+    await asyncio.sleep(0.3)
+    assert len(stage.deltas("output_audio.delta")) == 1
+    assert len(tts.calls) < 6
+    running.cancel()
+    await asyncio.wait([running])
+    assert running.cancelled()
 
 
 async def test_after_a_stall_no_burst_makes_up_for_it() -> None:

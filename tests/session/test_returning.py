@@ -333,6 +333,7 @@ def test_of_a_barge_in_after_the_drop_the_server_remembers_what_was_heard() -> N
         async with Servers(llm) as servers, rt.connect(transport=servers.dial) as session:
             await session.say("one two three four five six seven eight nine ten")
             await session.wait_for("response.done")
+            await asyncio.sleep(1)
             assert session.speaker.playing  # it runs ahead of what is heard
             await servers.vanish()
             await session.wait_for("connection.reconnected")
