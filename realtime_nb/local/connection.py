@@ -388,8 +388,9 @@ class Connection:
                 engines.judging, model.completeness_of, job.audio, format_type
             )
 
-    async def _room_for_answers(self) -> None:
+    async def _room_for_answers(self, plays_until_s: float) -> None:
         """Counts what the session holds, and waits until the client has taken enough of it."""
+        self._socket.plays_until(plays_until_s)
         self._note_memory()
         await self._unsent_answers.room()
 

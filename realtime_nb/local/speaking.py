@@ -60,6 +60,9 @@ class SpeechPace:
         return max(0.0, ahead_s - self.lead_ms / 1000 / self.speed)
 
 
+Room = Callable[[float], Awaitable[None]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Spoken:
     text: str
@@ -76,13 +79,14 @@ async def respond(
     pump: Callable[[], object],
     engines: Engines,
     pace: SpeechPace,
-    room: Callable[[], Awaitable[None]],
+    room: Room,
 ) -> None:
     """Runs one response and reports what it makes to ``core``; calls ``pump`` after each report.
 
     Args:
         pace: of the audio; text answers go out as they are written.
-        room: waits until the client has taken enough of what it was sent.
+        room: told until when (of the loop's time) the client plays what it was sent; waits until
+            it has taken enough of that.
 
     Raises:
         Exception: whatever an engine raises, perhaps in an ``ExceptionGroup``.
@@ -103,7 +107,7 @@ async def respond(
                     core.receive_call(job.response_id, piece.name, piece.arguments, piece.call_id)
                 pump()
                 await asyncio.sleep(0)  # a model that never waits must not stop everybody else
-                await room()
+                await room(0.0)
     core.receive_response_end(job.response_id)
     pump()
 
@@ -170,7 +174,7 @@ async def _send(
     core: ServerProtocol,
     pump: Callable[[], object],
     pace: SpeechPace,
-    room: Callable[[], Awaitable[None]],
+    room: Room,
 ) -> None:
     loop = asyncio.get_running_loop()
     per_ms = format_of(job.settings.output_format).bytes_per_ms
@@ -184,7 +188,7 @@ async def _send(
         text = piece.text
         for start in range(0, max(1, len(piece.audio)), chunk_bytes):
             await asyncio.sleep(pace.wait_s(played_out_at - loop.time()))
-            await room()
+            await room(played_out_at)
             chunk = piece.audio[start : start + chunk_bytes]
             core.receive_speech(job.response_id, text, chunk)
             playing_s = len(chunk) / per_ms / 1000 / pace.speed

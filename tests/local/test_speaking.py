@@ -41,7 +41,7 @@ class Stage:
             self.times.append(asyncio.get_running_loop().time())
         self.news.set()
 
-    async def room(self) -> None:
+    async def room(self, plays_until_s: float) -> None:
         """Waits for a client that reads: not at all."""
 
     async def run(self, engines: Engines, pace: SpeechPace | None = None) -> None:
@@ -223,7 +223,7 @@ async def test_no_more_is_made_than_the_client_has_room_for(lead_ms: float | Non
     """Nobody else waits for that, and it can be cancelled."""
     stage = Stage()
 
-    async def room() -> None:
+    async def room(plays_until_s: float) -> None:
         if stage.deltas("output_audio.delta"):
             await asyncio.Event().wait()
 
