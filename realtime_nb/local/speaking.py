@@ -25,6 +25,8 @@ from realtime_nb.protocol.server import Respond, ServerProtocol
 __all__ = ["SpeechPace", "respond"]
 
 _CHUNK_MS = 100
+_SENTENCE_S = 2.0
+"""So long before what is there was played the next sentence is due to be spoken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ async def respond(
         sentences, speech = _Sentences(maxsize=4), _Speech(maxsize=2)
         async with asyncio.TaskGroup() as stages:
             stages.create_task(_write(job, sentences, engines))
-            stages.create_task(_speak(job, sentences, speech, engines))
+            stages.create_task(_speak(job, sentences, speech, engines, pace))
             stages.create_task(_send(job, speech, core, pump, pace, room))
     else:
         async with aclosing(_thoughts(job, engines.llm, engines.timeout_s)) as pieces:
@@ -151,16 +153,26 @@ async def _write(job: Respond, sentences: _Sentences, engines: Engines) -> None:
     await sentences.put(None)
 
 
-async def _speak(job: Respond, sentences: _Sentences, speech: _Speech, engines: Engines) -> None:
+async def _speak(
+    job: Respond, sentences: _Sentences, speech: _Speech, engines: Engines, pace: SpeechPace
+) -> None:
+    """Has sentences spoken: the first at once, others when they are needed, or when nobody else
+    waits for the voice."""
+    loop = asyncio.get_running_loop()
     voice, format_type = job.settings.voice, job.settings.output_format["type"]
     name = voice if isinstance(voice, str) else str(voice.get("id", "alloy"))
+    per_s = format_of(job.settings.output_format).bytes_per_ms * 1000 * pace.speed
+    played_out_at = loop.time()
     while (sentence := await sentences.get()) is not None:
         if isinstance(sentence, Call):
             await speech.put(sentence)
             continue
         text = sentence
-        async with aclosing(voiced(sentence, name, job.speed, format_type, engines)) as pieces:
+        due_s = max(0.0, played_out_at - loop.time() - _SENTENCE_S)
+        speaking = voiced(sentence, name, job.speed, format_type, engines, due_s)
+        async with aclosing(speaking) as pieces:
             async for audio in pieces:
+                played_out_at = max(played_out_at, loop.time()) + len(audio) / per_s
                 await speech.put(_Spoken(text, audio))
                 text = ""
         if text:  # of which nothing can be said

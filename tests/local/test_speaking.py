@@ -4,6 +4,7 @@ import asyncio
 import base64
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from realtime_nb.errors import RealtimeError
 from realtime_nb.local.engines import Engines
 from realtime_nb.local.llm import LLM, Call, Reply, Request, ScriptedLLM, Text
 from realtime_nb.local.speaking import SpeechPace, respond
+from realtime_nb.local.threads import WorkThreads
 from realtime_nb.protocol.server import Respond, ServerProtocol
 from realtime_nb.testing import CountingIds, LoudnessDetector, tone
 from tests.local.fake_engines import WatchedTTS, fake_engines
+from tests.local.raw_client import become_true
 
 Event = dict[str, Any]
 
@@ -238,6 +241,27 @@ async def test_no_more_is_made_than_the_client_has_room_for(lead_ms: float | Non
     running.cancel()
     await asyncio.wait([running])
     assert running.cancelled()
+
+
+async def test_a_long_answer_lets_others_begin_before_it_goes_on() -> None:
+    """One voice for everybody: who waits for a first sentence comes before who has a minute."""
+    gate = threading.Event()
+    tts = WatchedTTS(60_000, gate=gate, gated_from=1)
+    llm = ScriptedLLM(["One. Two. Three.", "Hello. Goodbye."])
+    engines = replace(fake_engines(llm=llm, tts=tts), voicing=WorkThreads(1, "test"))
+    long, other = Stage(), Stage()
+    first = asyncio.create_task(long.run(engines))
+    await long.until("response.output_audio.delta")
+    await become_true(lambda: len(tts.calls) == 2)  # it is being spoken
+    assert engines.voicing.waiting_s == 0
+    second = asyncio.create_task(other.run(engines))
+    await become_true(lambda: engines.voicing.waiting_s > 0)
+    gate.set()
+    await asyncio.gather(first, second)
+    said = [text.strip() for text, _, _ in tts.calls]
+    assert said[:3] == ["One.", "Two.", "Hello."]
+    assert sorted(said[3:]) == ["Goodbye.", "Three."]
+    engines.voicing.shutdown()
 
 
 async def test_after_a_stall_no_burst_makes_up_for_it() -> None:
