@@ -104,7 +104,8 @@ def serve(
             start (:attr:`LocalServer.capacity`).
         lead_ms: how far answers are sent ahead of their playing time; None: as fast as they are
             made, as by the hosted service, so that most are done long before they were heard.
-        speed: above 1, conversations run faster than life (for tests and batch replays).
+        speed: above 1, clients play faster than life (for tests and batch replays), and a lead is
+            kept at that pace.
         dialect: of clients that don't ask for the beta by header or sub-protocol. ``ga`` refuses
             beta events as OpenAI does; ``auto`` answers the first one in beta from then on, and
             the log says so.

@@ -246,7 +246,7 @@ async def test_no_more_is_made_than_the_client_has_room_for(lead_ms: float | Non
 async def test_a_long_answer_lets_others_begin_before_it_goes_on() -> None:
     """One voice for everybody: who waits for a first sentence comes before who has a minute."""
     gate = threading.Event()
-    tts = WatchedTTS(60_000, gate=gate, gated_from=1)
+    tts = WatchedTTS(15_000, gate=gate, gated_from=1)
     llm = ScriptedLLM(["One. Two. Three.", "Hello. Goodbye."])
     engines = replace(fake_engines(llm=llm, tts=tts), voicing=WorkThreads(1, "test"))
     long, other = Stage(), Stage()
