@@ -355,6 +355,25 @@ def test_of_a_barge_in_after_the_drop_the_server_remembers_what_was_heard() -> N
     run_on_virtual_clock(check())
 
 
+@pytest.mark.parametrize("after_s", [0.0, 0.0005, 0.05])
+def test_what_nobody_has_heard_when_it_is_stopped_without_a_server_is_not_deleted_there(
+    after_s: float,
+) -> None:
+    async def check() -> None:
+        async with Servers(Thinking()) as servers, rt.connect(transport=servers.dial) as session:
+            await session.say("one two three four five six seven eight nine ten")
+            await session.wait_for("response.output_audio.delta")
+            await servers.vanish()
+            await asyncio.sleep(after_s)
+            await session.interrupt()
+            await session._driver.until(lambda: not session.reconnecting, 5.0)
+            await session.say("Go on.")
+            assert await session.settled()
+            assert session.conversation.refused == []
+
+    run_on_virtual_clock(check())
+
+
 def test_what_is_told_again_is_not_taken_for_what_the_server_says_meanwhile() -> None:
     """A barge-in into a restored answer, while the server adds an answer of its own."""
 
