@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import time
@@ -11,68 +10,21 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 
 from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.commands.bench.browser import open_browser
-from realtime_nb.commands.bench.lab_page import Lab, LabPage, wait_for_notebook
+from realtime_nb.commands.bench.lab_page import Lab, wait_for_notebook
 from realtime_nb.local.stt import load_stt
 from tests.e2e import agent_page
 from tests.e2e.agent_page import AMIABLE, YOUNG_MAN, ask, connect, press, show_agent, wait_for_words
 from tests.e2e.conftest import OpenPage
+from tests.e2e.played_sound import TAP, interrupted_ms, played
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Playwright
 
-Pcm = npt.NDArray[np.int16]
-
-# Keeps what the playback worklet gives to the sound device.
-TAP = """
-() => {
-  globalThis.played = [];
-  const code = `registerProcessor("tap", class extends AudioWorkletProcessor {
-    process([[samples]]) {
-      if (samples) this.port.postMessage(samples.slice());
-      return true;
-    }
-  })`;
-  const url = URL.createObjectURL(new Blob([code], {type: "text/javascript"}));
-  const connect = AudioNode.prototype.connect;
-  AudioNode.prototype.connect = function (target, ...others) {
-    if (this.numberOfInputs === 0 && target === this.context.destination) {
-      this.context.audioWorklet.addModule(url).then(() => {
-        const tap = new AudioWorkletNode(this.context, "tap", {numberOfOutputs: 0});
-        tap.port.onmessage = ({data}) => played.push(data);
-        connect.call(this, tap);
-      });
-    }
-    return connect.call(this, target, ...others);
-  };
-}
-"""
-PLAYED = """
-() => {
-  const bytes = new Uint8Array(Int16Array.from(
-    played.flatMap((samples) => Array.from(samples, (sample) => Math.round(sample * 32767))),
-  ).buffer);
-  let text = "";
-  for (let at = 0; at < bytes.length; at += 32768) {
-    text += String.fromCharCode(...bytes.subarray(at, at + 32768));
-  }
-  return btoa(text);
-}
-"""
-
 says = agent_page.says
-
-
-def played(page: LabPage) -> Pcm:
-    """What left the worklet, from the first sound to the last."""
-    pcm = np.frombuffer(base64.b64decode(page.page.evaluate(PLAYED)), "<i2")
-    sound = np.flatnonzero(pcm)
-    return pcm[sound[0] : sound[-1] + 1] if len(sound) else pcm[:0]
 
 
 def words_of(text: str) -> list[str]:
@@ -150,70 +102,6 @@ item = agent.conversation.items[truncated["item_id"]]"""
     assert abs(first - facts["truncated_ms"]) <= 100
     if cell:
         assert facts["stopped_s"] < facts["ended_s"]
-
-
-@pytest.mark.alone
-def test_speech_stops_an_answer_that_was_done_long_before(
-    open_page: OpenPage, says: Callable[..., Path]
-) -> None:
-    """All of it is in the kernel, the page has a part, and what is remembered is what sounded."""
-    page = open_page(says(5.0, AMIABLE), own=True)
-    page.page.evaluate(TAP)
-    show_agent(page)
-    connect(page)
-    press(page, "Talk")
-    field = page.page.get_by_role("textbox", name="Message")
-    field.fill("Please count to thirty")
-    field.press("Enter")
-    page.wait_for("any(r.status == 'completed' for r in agent.conversation.responses.values())")
-    in_page = ask(
-        page,
-        "[(one.written / 24, one.sent / 24, one.played / 24)"
-        " for one in agent._audio.page_speaker._items.values()]",
-    )
-    assert isinstance(in_page, list)
-    ((written_ms, sent_ms, before_ms),) = in_page
-    page.wait_for("any(one.interrupted for one in agent.conversation.items.values())")
-    gaps_ms = ask(page, "agent._audio.page_speaker.statistics.silent_ms")
-    assert isinstance(gaps_ms, float)
-    wait_for_words(page, "amiable himself")
-    heard = played(page)
-    page.run(
-        """
-recording = rt.load(agent.disconnect().result(20) or agent.recording)
-lines = [(line.t_s, line.event) for line in recording.raw_events()]
-truncated_s, truncated = next(
-    (t, e) for t, e in lines if e["type"] == "conversation.item.truncate")
-done_s = next(t for t, e in lines if e["type"] == "response.done")
-item = recording.conversation.items[truncated["item_id"]]"""
-    )
-    facts = ask(
-        page,
-        "{'after_done_s': truncated_s - done_s, 'truncated_ms': truncated['audio_end_ms'],"
-        " 'audio_ms': item.audio_ms, 'words': item.heard_text, 'text': item.text,"
-        " 'errors': [str(one) for one in recording.conversation.errors]}",
-    )
-    assert isinstance(facts, dict)
-    first = interrupted_ms(heard, rest_s=2.5) - gaps_ms  # before a sentence that takes long
-    print(f"wrote {written_ms:.0f} ms, sent {sent_ms:.0f}, played {before_ms:.0f}")
-    print(f"played {first:.0f} ms, gaps of {gaps_ms:.0f} ms; {facts}")
-    assert written_ms == facts["audio_ms"] > 15_500
-    assert sent_ms - before_ms <= 15_000
-    assert facts["after_done_s"] > 1
-    assert abs(first - facts["truncated_ms"]) <= 100
-    assert facts["errors"] == []
-    assert facts["text"].startswith(facts["words"].rstrip(","))
-    assert "thirty" in facts["text"].lower()
-    assert "thirty" not in facts["words"].lower()
-
-
-def interrupted_ms(heard: Pcm, rest_s: float = 0.5) -> float:
-    """Length of the first of the answers that were played: up to the first rest of that length."""
-    sounds = np.concatenate([[0], np.cumsum(heard != 0)])
-    length = int(rest_s * SAMPLE_RATE)
-    quiet = sounds[length:] == sounds[:-length]
-    rest = np.flatnonzero(quiet)
-    return float(rest[0] if len(rest) else len(heard)) / 24
 
 
 def test_typed_messages_and_settings(open_page: OpenPage, says: Callable[..., Path]) -> None:
