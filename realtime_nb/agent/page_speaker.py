@@ -58,8 +58,8 @@ class BrowserSpeaker:
             session.clock, session.pace, session.playback_report, session.audio_played
         )
         self._by_clock: set[str] = set()  # items that no page plays
-        self._waiting: dict[str, bytearray] = {}  # with the page, and not known to be played yet
-        self._kept_bytes: dict[str, int] = {}  # of those, what the recording has
+        self._waiting: dict[str, bytearray] = {}  # for the page, and not known to be played yet
+        self._kept_bytes: dict[str, int] = {}  # of the same items, what the recording has
         self._held: set[str] = set()  # of those waiting, the ones that no page has got yet
         self._ended: set[str] = set()
         self._stopped: set[str] = set()
@@ -166,10 +166,11 @@ class BrowserSpeaker:
         audio = self._waiting.get(item_id)
         if audio is None:
             return
-        start = self._kept_bytes.get(item_id, 0)
-        pcm = bytes(audio[start : 2 * played_samples])
+        kept = self._kept_bytes.get(item_id, 0)
+        pcm = bytes(audio[: max(0, 2 * played_samples - kept)])
         if pcm:
-            self._kept_bytes[item_id] = start + len(pcm)
+            del audio[: len(pcm)]
+            self._kept_bytes[item_id] = kept + len(pcm)
             start_s = round(max(0.0, now_s - len(pcm) / BYTES_PER_MS / 1000), 6)
             self._session.audio_played(item_id, pcm, start_s)
 

@@ -45,6 +45,14 @@ def serve(
         typer.Option(help="OpenAI-compatible endpoint to think with, such as Ollama's."),
     ] = None,
     llm_model: Annotated[str | None, typer.Option(help="Model at --llm-url.")] = None,
+    lead_ms: Annotated[
+        float | None,
+        typer.Option(
+            help="How far answers are sent ahead of their playing time. "
+            "[default: as fast as they are made, as by OpenAI]",
+            show_default=False,
+        ),
+    ] = None,
     session_minutes: Annotated[
         float, typer.Option(help="A session that lasts longer is closed.")
     ] = 60.0,
@@ -93,6 +101,7 @@ def serve(
         stt=stt,
         llm=thinks,
         tts=tts,
+        lead_ms=lead_ms,
         session_minutes=session_minutes,
         dialect=dialect.value,
         strict_ga=strict_ga,

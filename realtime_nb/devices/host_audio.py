@@ -22,7 +22,7 @@ from realtime_nb.devices.host_devices import BLOCK_MS, Watchdog
 from realtime_nb.devices.host_process import ListenerProcess, open_listener, open_player
 from realtime_nb.devices.host_streams import Block, Marks, TrackMark
 from realtime_nb.devices.host_tracks import PlayedItem, faded
-from realtime_nb.devices.simulated import Clock
+from realtime_nb.devices.simulated import AHEAD_MS, Clock
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.audio_formats import BYTES_PER_MS
 from realtime_nb.protocol.conversation import PlaybackReport
@@ -270,7 +270,8 @@ class HostSpeaker:
     """Plays the agent's voice on the speaker of this computer; see :class:`devices.Speaker`.
 
     What was played is told by the device's clock: a sample counts when it is heard, not when the
-    device takes it. A session's answers are kept here until they are played, however long.
+    device takes it. Answers are kept here until they are played, however long: the device's process
+    has `AHEAD_MS` of them at most, and gets more by need.
 
     Args:
         clock: session time, at the pace of life.
@@ -347,13 +348,29 @@ class HostSpeaker:
             item = PlayedItem(item_id, self._last_number, Resampler(SAMPLE_RATE, self._sample_rate))
             self._items.append(item)
             self._numbers[item.number] = item
-        self._player.write(item.number, item.write(pcm))
+        item.write(pcm)
+        self._feed()
 
     def end(self, item_id: str) -> None:
         """Implements :class:`devices.Speaker`."""
         for item in self._items:
-            if item.item_id == item_id and not item.ended:
-                self._player.write(item.number, item.end())
+            if item.item_id == item_id:
+                item.ended = True
+        self._feed()
+
+    def _feed(self) -> None:
+        """Gives the device what it has room for, in order."""
+        ahead_bytes = sum(item.ahead_bytes for item in self._items)
+        for item in self._items:
+            fed = item.fed_bytes
+            pcm = item.feed(AHEAD_MS * BYTES_PER_MS - ahead_bytes)
+            ahead_bytes += item.fed_bytes - fed
+            if pcm:
+                self._player.write(item.number, pcm)
+            if not item.fed_all:
+                return
+            if item.ended and not item.closed:
+                self._player.write(item.number, item.close())
                 self._player.end(item.number)
 
     def flush(self) -> Awaitable[list[tuple[str, float]]]:
@@ -408,6 +425,7 @@ class HostSpeaker:
         self._woken = False  # before the marks are looked at: what comes later wakes again
         if not self._closed:
             self._take_marks(self._released)
+            self._feed()
 
     def _take_marks(self, released: int) -> None:
         """Takes what was heard, and what comes before the flush of that number in any case.

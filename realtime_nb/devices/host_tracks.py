@@ -34,6 +34,8 @@ class PlayedItem:
     resampler: Resampler
     source: bytearray = field(default_factory=bytearray)  # 24 kHz PCM that was not heard yet
     source_bytes: int = 0
+    fed_bytes: int = 0  # of the source, to the device
+    closed: bool = False  # the device knows the end
     odd: bytes = b""
     ended: bool = False
     heard_frames: int = 0
@@ -41,18 +43,35 @@ class PlayedItem:
     started: bool = False
     end_s: float | None = None  # of the last sample that was heard
 
-    def write(self, pcm: bytes) -> bytes:
-        """Takes 24 kHz audio, of any number of bytes; returns what the device is to play."""
+    @property
+    def ahead_bytes(self) -> int:
+        """How much of the source the device has that was not heard yet."""
+        return self.fed_bytes - self.passed_bytes
+
+    @property
+    def fed_all(self) -> bool:
+        """Whether the device has all that came."""
+        return self.fed_bytes == self.source_bytes
+
+    def write(self, pcm: bytes) -> None:
+        """Takes 24 kHz audio, of any number of bytes."""
         pcm = self.odd + pcm
         self.odd = pcm[len(pcm) // 2 * 2 :]
         pcm = pcm[: len(pcm) // 2 * 2]
         self.source += pcm
         self.source_bytes += len(pcm)
-        return self.resampler.process_pcm(pcm)
 
-    def end(self) -> bytes:
-        """Ends the audio; returns what resampling had held back."""
-        self.ended = True
+    def feed(self, most_bytes: int) -> bytes:
+        """Returns, at the device's rate, the next of the source that it is to play, which is none
+        where there is no room for any."""
+        start = self.fed_bytes - self.passed_bytes
+        piece = bytes(self.source[start : start + max(0, most_bytes) // 2 * 2])
+        self.fed_bytes += len(piece)
+        return self.resampler.process_pcm(piece)
+
+    def close(self) -> bytes:
+        """Returns what resampling had held back; the device learns that it is the last."""
+        self.closed = True
         return self.resampler.process_pcm(b"", last=True)
 
     def played_ms(self, sample_rate: int) -> float:

@@ -16,10 +16,15 @@ from typing import Protocol
 from realtime_nb.protocol.audio_formats import BYTES_PER_MS
 from realtime_nb.protocol.conversation import PlaybackReport
 
-__all__ = ["Clock", "SimulatedMicrophone", "SimulatedSpeaker", "Speaker"]
+__all__ = ["AHEAD_MS", "Clock", "SimulatedMicrophone", "SimulatedSpeaker", "Speaker"]
 
 Clock = Callable[[], float]
 """Seconds of session time; above life's pace it runs faster than the wall clock."""
+
+AHEAD_MS = 15_000
+"""Audio that a player with hardware behind it holds at most: more than a stall ever takes, and no
+more than is dropped in a moment. Answers come faster than they are heard, so the rest waits here,
+and follows as that is played."""
 
 _TICK_MS = 40
 
@@ -52,14 +57,14 @@ class Speaker(Protocol):
 @dataclass(slots=True)
 class _Track:
     item_id: str
-    pcm: bytearray = field(default_factory=bytearray)
+    pcm: bytearray = field(default_factory=bytearray)  # that was not played yet
     ended: bool = False
     played_bytes: int = 0
     started: bool = False
 
     @property
     def left(self) -> int:
-        return len(self.pcm) - self.played_bytes
+        return len(self.pcm)
 
 
 class SimulatedSpeaker:
@@ -174,7 +179,8 @@ class SimulatedSpeaker:
             self._report(PlaybackReport(track.item_id, 0.0, "started", start_s))
         if not count:
             return
-        pcm = bytes(track.pcm[track.played_bytes : track.played_bytes + count])
+        pcm = bytes(track.pcm[:count])
+        del track.pcm[:count]
         track.played_bytes += count
         self._run_bytes += count
         self._played(track.item_id, pcm, start_s)

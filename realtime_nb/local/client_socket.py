@@ -103,6 +103,7 @@ class ClientSocket(ServerConnection):
         self._turned_away = False
         self._wait_s = 0.0  # at the door
         self._missed_pings = 0
+        self._plays_until_s = 0.0  # of the loop's time
 
     # --- bytes in ---
 
@@ -242,19 +243,25 @@ class ClientSocket(ServerConnection):
             data = data[length:]
         yield from self._cutter.pieces(data, self.loop.time())
 
+    def plays_until(self, until_s: float) -> None:
+        """Takes note until when, of the loop's time, the client plays what it was sent."""
+        self._plays_until_s = max(self._plays_until_s, until_s)
+
     async def keepalive(self) -> None:
         """Ends the connection once the client has vanished, whatever is still to be sent; the
         library's own waits until its ping is taken, which may be never.
 
-        Pings are counted, not seconds: a server that stood still itself blames nobody.
+        Pings are counted, not seconds: a server that stood still itself blames nobody. Nor is it a
+        client's fault to read an answer as it plays it: the ping is behind that.
         """
         assert self.ping_interval is not None
         while True:
             await asyncio.sleep(self.ping_interval)
             if self.protocol.state is not State.OPEN:
                 return
-            if not self.transport.is_reading():
-                self._missed_pings = 0  # nothing is taken from it, so it can't be heard
+            if not self.transport.is_reading() or self.loop.time() < self._plays_until_s:
+                # Nothing is taken from it, so it can't be heard; or it may be busy with us.
+                self._missed_pings = 0
             elif self._missed_pings >= MISSED_PINGS:
                 self.transport.abort()
                 return

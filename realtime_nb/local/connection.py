@@ -49,6 +49,10 @@ MAX_UNSENT_BYTES = 64 * 1024 * 1024
 UNSENT_PAUSE_BYTES = 8 * 1024 * 1024
 """While more than this is unread, nothing more is taken from the client."""
 
+ANSWERS_UNSENT_BYTES = 512 * 1024
+"""While more than this is unread, answers are not spoken on: it is some eight seconds of PCM, so
+that a client that reads waits for nothing."""
+
 UNREAD_S = 15.0
 """A client that takes longer than this to read one event is closed."""
 
@@ -131,6 +135,7 @@ class Connection:
         self._end: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
         self._outgoing: asyncio.Queue[bytes] = asyncio.Queue()  # bounded by its bytes
         self._unsent = Backlog(UNSENT_PAUSE_BYTES)
+        self._unsent_answers = Backlog(ANSWERS_UNSENT_BYTES)  # the same, for those who add to it
         self._unheard = Backlog(_UNHEARD_PAUSE_BYTES)
         self._told_no_turn_model = False
         self._guesses = dialect == "auto"
@@ -255,7 +260,8 @@ class Connection:
             if event["type"] == "input_audio_buffer.committed":
                 self._times.committed(event["item_id"])
             frame = msgspec.json.encode(event)
-            self._unsent.add(len(frame))
+            for backlog in (self._unsent, self._unsent_answers):
+                backlog.add(len(frame))
             self._outgoing.put_nowait(frame)
         if self._unsent.amount > MAX_UNSENT_BYTES:
             self.finish(1013, "The client does not read what it is sent.")
@@ -288,7 +294,8 @@ class Connection:
                 frame = await self._outgoing.get()
                 async with asyncio.timeout(UNREAD_S):
                     await self._socket.send(frame, text=True)
-                self._unsent.remove(len(frame))
+                for backlog in (self._unsent, self._unsent_answers):
+                    backlog.remove(len(frame))
         except ConnectionClosed:
             pass  # the reader learns it, too
         except TimeoutError:
@@ -391,10 +398,24 @@ class Connection:
                 engines.judging, model.completeness_of, job.audio, format_type
             )
 
+    async def _room_for_answers(self, plays_until_s: float) -> None:
+        """Counts what the session holds, and waits until the client has taken enough of it."""
+        self._socket.plays_until(plays_until_s)
+        self._note_memory()
+        await self._unsent_answers.room()
+
     async def _respond(self, job: Respond) -> None:
         times = self._times.answers(job, partial(self._tell_stages, job.response_id))
         try:
-            await respond(job, self.core, self._pump, self._engines, self._pace, times)
+            await respond(
+                job,
+                self.core,
+                self._pump,
+                self._engines,
+                self._pace,
+                self._room_for_answers,
+                times,
+            )
         except Exception as error:  # as above: the client learns it from response.done
             _log("Response", job.response_id, error)
             self.core.receive_response_failure(job.response_id, "server_error", _words(error))

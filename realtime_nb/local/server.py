@@ -77,7 +77,7 @@ def serve(
     tts: TTSChoice | None = None,
     session_minutes: float = 60.0,
     max_connections: int | None = None,
-    lead_ms: float = 1_000.0,
+    lead_ms: float | None = None,
     speed: float = 1.0,
     dialect: Literal["ga", "auto"] = "ga",
     strict_ga: bool = False,
@@ -103,8 +103,10 @@ def serve(
         session_minutes: after that a session is closed with 1001, as the hosted service does.
         max_connections: more are refused; None: what this machine carries, as measured at the
             start (:attr:`LocalServer.capacity`).
-        lead_ms: how far answers are sent ahead of their playing time.
-        speed: above 1, conversations run faster than life (for tests and batch replays).
+        lead_ms: how far answers are sent ahead of their playing time; None: as fast as they are
+            made, as by the hosted service, so that most are done long before they were heard.
+        speed: above 1, clients play faster than life (for tests and batch replays), and a lead is
+            kept at that pace.
         dialect: of clients that don't ask for the beta by header or sub-protocol. ``ga`` refuses
             beta events as OpenAI does; ``auto`` answers the first one in beta from then on, and
             the log says so.
@@ -125,8 +127,7 @@ def serve(
     for name, value in (("speed", speed), ("session_minutes", session_minutes)):
         if not 0 < value < math.inf:
             raise ConfigurationError(f"{name} is {value}; give a number greater than 0.")
-    if not lead_ms >= 0:
-        raise ConfigurationError(f"lead_ms is {lead_ms}; give milliseconds, 0 or more.")
+    pace = SpeechPace(lead_ms, speed)
     if isinstance(allow_origins, str) or not all(map(_is_origin, allow_origins)):
         raise ConfigurationError(
             f"allow_origins is {allow_origins!r}; give a list of origins as browsers write them: "
@@ -146,7 +147,7 @@ def serve(
         engines,
         port=port,
         token=token or secrets.token_urlsafe(18),
-        pace=SpeechPace(lead_ms, speed),
+        pace=pace,
         session_s=session_minutes * 60,
         max_connections=max_connections,
         dialect=dialect,

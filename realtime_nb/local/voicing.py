@@ -16,9 +16,12 @@ __all__ = ["voiced"]
 
 
 async def voiced(
-    text: str, voice: str, speed: float, format_type: str, engines: Engines
+    text: str, voice: str, speed: float, format_type: str, engines: Engines, due_s: float = 0.0
 ) -> AsyncGenerator[bytes, None]:
     """Yields a text as speech: piece by piece where the engine gives it so, else at once.
+
+    Args:
+        due_s: how long it may take to begin, where others need the engine's threads sooner.
 
     Raises:
         RealtimeError: the engine gives nothing for too long, or something else than speech.
@@ -29,7 +32,8 @@ async def voiced(
     if pieces is None:
         loop = asyncio.get_running_loop()
         async with patience("voice", engines.timeout_s):
-            pcm = await loop.run_in_executor(engines.voicing, _spoken, tts, text, voice, speed)
+            threads = engines.voicing.due_in(due_s)
+            pcm = await loop.run_in_executor(threads, _spoken, tts, text, voice, speed)
         resampler = Resampler(tts.sample_rate, wire_rate)
         yield encode(format_type, resampler.process_pcm(pcm, last=True))
         return

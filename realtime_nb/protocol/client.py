@@ -20,7 +20,7 @@ Whoever drives it sends :meth:`ClientProtocol.events_to_send` and does
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Literal, get_args
 
 import msgspec
@@ -306,18 +306,20 @@ class ClientProtocol:
             {"type": "conversation.item.create", "event_id": self._new_id("event"), "item": item}
             for item in items
         ]
-        held = [event for event in self._outgoing if self._is_still_meant(event)]
         again = self._unconfirmed.again({item["id"] for item in items})
+        known = {str(event["item"].get("id")) for event in (*told, *again) if "item" in event}
+        held = [event for event in self._outgoing if self._is_still_meant(event, known)]
         self._outgoing = [*told, *again, *held]
         self._online = True
         self._arbiter.resumed()
 
-    def _is_still_meant(self, event: JsonObject) -> bool:
-        """Tells whether a new session can do something with an event that waited for it."""
+    def _is_still_meant(self, event: JsonObject, known: Container[str]) -> bool:
+        """Tells whether a new session, which knows these items, can do something with an event
+        that waited for it."""
         # Settings, items and responses apart are told again anyway; there is nothing to cancel,
         # truncate or commit.
         kinds = ("conversation.item.delete", "conversation.item.retrieve")
-        return event.get("type") in kinds and event.get("item_id") in self.conversation.order
+        return event.get("type") in kinds and event.get("item_id") in known
 
     # --- what happened ---
 

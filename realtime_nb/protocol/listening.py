@@ -173,6 +173,11 @@ class Listening:
         if self._idle_from_ms is not None:
             self._idle_from_ms = max(self._idle_from_ms, self.now_ms)
 
+    def voice_stopped(self) -> None:
+        """Counts the silence from now on, where the agent was still to be heard."""
+        if self._idle_from_ms is not None:
+            self._idle_from_ms = min(self._idle_from_ms, self.now_ms)
+
     def _check_idle(self, now_ms: int) -> None:
         timeout_ms, start_ms = _idle_timeout(self._detection), self._idle_from_ms
         if timeout_ms is None or start_ms is None or now_ms < start_ms + timeout_ms:

@@ -232,6 +232,7 @@ class ServerProtocol:
                 self._emit({"type": "conversation.item.retrieved", "item": item})
             case ev.ItemTruncate():
                 self._items.truncate(event)
+                self._heard_no_more(event.item_id)
                 self._emit(
                     {
                         "type": "conversation.item.truncated",
@@ -242,6 +243,7 @@ class ServerProtocol:
                 )
             case ev.ItemDelete():
                 self._items.delete(event.item_id)
+                self._heard_no_more(event.item_id)
                 self._emit({"type": "conversation.item.deleted", "item_id": event.item_id})
             case ev.ResponseCreate():
                 self._create_response(event.response or {})
@@ -325,6 +327,13 @@ class ServerProtocol:
             self._listening.restart_idle()  # who types is still there
         if audio:
             self._transcripts.request(wire["id"], audio, audio_format)
+
+    def _heard_no_more(self, item_id: str) -> None:
+        """Takes note that the client has stopped to play an answer, which was sent long before."""
+        items = self.conversation.items
+        spoken = (one for one in reversed(self.conversation.order) if items[one].audio_ms)
+        if next((one for one in spoken if items[one].role == "assistant"), None) == item_id:
+            self._listening.voice_stopped()
 
     # --- what the engines made ---
 

@@ -61,6 +61,8 @@ class connect:
         pace: session seconds per wall second, for ``"local"`` only: conversations with files
             can run faster than life. So can recordings; with ``math.inf`` each event comes as soon
             as its turn does, while the agent's voice is still played at the pace of life.
+        lead_ms: for ``"local"`` only: how far its answers are sent ahead of their playing time;
+            None: as fast as they are made, as by OpenAI.
         speed: the former name of ``pace``, in place of which it still counts. The speed of a voice
             is a setting of the session: ``session.update(speed=…)``.
         speaker: what plays the agent's voice; None: a simulated one that plays by the clock.
@@ -100,6 +102,7 @@ class connect:
         tools: ToolSource = (),
         record: str | Path | None = None,
         pace: float = 1.0,
+        lead_ms: float | None = None,
         speed: float | None = None,
         speaker: Callable[[Session], Speaker] | None = None,
         transport: Transport | Dial | None = None,
@@ -124,6 +127,9 @@ class connect:
                 f"{name} works on the local server only, whose clock can be scaled; others hear "
                 f"and speak in real time. Leave {name} out."
             )
+        if lead_ms is not None:
+            _check_lead(lead_ms, starts_server=endpoint == "local" and transport is None)
+        self._lead_ms = lead_ms
         if isinstance(endpoint, str | Endpoint | RunningServer):
             self._endpoint = resolve(endpoint, model, api_key)
         else:
@@ -229,7 +235,7 @@ class connect:
             from realtime_nb.local.server import serve
 
             server = await opened.enter_async_context(
-                serve(speed=self._pace, **self._engines)  # type: ignore[arg-type]
+                serve(lead_ms=self._lead_ms, speed=self._pace, **self._engines)  # type: ignore[arg-type]
             )
             endpoint = local(server.url, server.token, self._model)
         return partial(_dialled, endpoint), endpoint
@@ -246,6 +252,18 @@ def _at_once(transport: Transport) -> Dial:
         return transport
 
     return dial
+
+
+def _check_lead(lead_ms: float, *, starts_server: bool) -> None:
+    from realtime_nb.local.speaking import SpeechPace
+
+    if not starts_server:
+        raise ConfigurationError(
+            f"lead_ms is {lead_ms!r}, and this session starts no local server; others send audio "
+            "as they like. Leave lead_ms out, or give it to the server: rt.serve(lead_ms=…) or "
+            "`realtime-nb serve --lead-ms`."
+        )
+    SpeechPace(lead_ms)
 
 
 def _policy(reconnect: object) -> Reconnect | None:

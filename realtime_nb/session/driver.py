@@ -42,6 +42,7 @@ from realtime_nb.session.queues import Inbox, Received
 from realtime_nb.session.reconnecting import Reconnect
 from realtime_nb.session.returning import Dial, Returning
 from realtime_nb.session.transport import Transport
+from realtime_nb.session.unplayed import TOO_LONG, Unplayed
 from realtime_nb.session.updates import UPDATE_TIMEOUT_S, Updates, is_unconfirmed
 from realtime_nb.session.work import Work
 from realtime_nb.session.writing import Writing
@@ -139,6 +140,7 @@ class Driver:
         self.connection: OpenConnection | None = None
         self._returning = Returning(self, reconnect, dial) if reconnect and dial else None
         self.hearing = True
+        self._unplayed = Unplayed()
         self._flushes = 0  # playback that is being stopped; what was heard is still to be told
         self._closing: asyncio.Task[None] | None = None
         self.ended: SessionClosedError | None = None
@@ -446,6 +448,11 @@ class Driver:
         for event in self._protocol.events_to_send():
             self._send(event)
         self._inbox.changed()
+        if self._unplayed.too_long:
+            self._unplayed = Unplayed()
+            logger.warning(TOO_LONG)
+            self._protocol.interrupt()
+            self._proceed()
 
     def _send(
         self, event: JsonObject, pcm: bytes | None = None, captured_s: float | None = None
@@ -529,6 +536,7 @@ class Driver:
         for action in self._protocol.actions_to_run():
             match action:
                 case actions.PlayAudio(item_id, pcm):
+                    self._unplayed.written(item_id, pcm, behind=self.speaker.playing)
                     self.speaker.write(item_id, pcm)
                 case actions.EndAudio(item_id):
                     self.speaker.end(item_id)
@@ -568,9 +576,16 @@ class Driver:
 
     # --- what is written down ---
 
+    def audio_played(self, item_id: str, pcm: bytes, t_s: float) -> None:
+        """Takes audio that the speaker played from ``t_s`` on."""
+        self._unplayed.played(item_id, pcm)
+        self.writing.played(item_id, pcm, t_s)
+
     def playback_report(self, report: PlaybackReport) -> None:
         """Takes a report of the speaker: folds it in and records it."""
         self._protocol.receive_playback(report)
+        if report.kind in ("finished", "flushed"):
+            self._unplayed.over(report.item_id)
         self.writing.write(lambda recorder: recorder.playback(report))
         self.observers.show(lambda observer: observer.playback(report))
         self._inbox.changed()

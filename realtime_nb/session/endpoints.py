@@ -337,7 +337,9 @@ def local(
 
 
 class _Certificate(Protocol):
-    path: Path
+    @property
+    def path(self) -> Path:
+        """What clients are to trust."""
 
 
 @runtime_checkable

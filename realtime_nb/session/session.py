@@ -573,4 +573,4 @@ class Session:
 
     def audio_played(self, item_id: str, pcm: bytes, t_s: float) -> None:
         """Takes audio that the speaker played from ``t_s`` on, for the recording."""
-        self._driver.writing.played(item_id, pcm, t_s)
+        self._driver.audio_played(item_id, pcm, t_s)

@@ -11,6 +11,7 @@ from typing import Literal, NotRequired, TypedDict
 
 import traitlets
 
+from realtime_nb.devices.simulated import AHEAD_MS
 from realtime_nb.errors import AudioError
 from realtime_nb.protocol.audio_formats import BYTES_PER_MS, SAMPLES_PER_MS
 from realtime_nb.widgets.live import LiveWidget, PageMessage, check_range, module_text
@@ -21,6 +22,7 @@ __all__ = ["PagePlaybackReport", "SpeakerStatistics", "SpeakerWidget"]
 _STATES = ["off", "ready", "playing", "suspended", "insecure"]
 _PIECE_BYTES = 100 * BYTES_PER_MS
 _LARGEST_BYTES = 2000 * BYTES_PER_MS
+_AHEAD = AHEAD_MS * SAMPLES_PER_MS
 _SEND_EVERY_S = 0.05
 _FLUSH_LIMIT_S = 1.5
 # More than a network packet holds: what goes before it is sent on, where it would wait for the
@@ -77,6 +79,11 @@ class _Item:
     def open(self) -> bool:
         return not (self.finished or self.flushed)
 
+    @property
+    def in_page(self) -> int:
+        """How much the page has that it did not play yet, as far as it has told."""
+        return self.sent - max(self.played, self.gone)
+
 
 @dataclass(slots=True)
 class _Flush:
@@ -89,7 +96,8 @@ class SpeakerWidget(LiveWidget):
     """A loudspeaker in the page that knows what it has played.
 
     Methods may be called from any thread and return at once. Audio is PCM16 at 24 kHz, mono; an
-    *item* is a piece that is counted by itself, such as one answer.
+    *item* is a piece that is counted by itself, such as one answer. The page holds `AHEAD_MS` of
+    audio at most; what else is written waits here, and follows as that is played.
 
     Args:
         on_report: called on the comm's thread with each `PagePlaybackReport`; it must only hand
@@ -120,6 +128,7 @@ class SpeakerWidget(LiveWidget):
         check_range("prebuffer_ms", settings.get("prebuffer_ms", 150), 60, 1000)
         self._on_report = on_report
         self._items: dict[str, _Item] = {}
+        self._unsent: dict[str, _Item] = {}  # of which the page lacks audio, or the end
         self._flushes: dict[int, _Flush] = {}
         self._flush_count = 0
         self._ducked = False
@@ -142,16 +151,16 @@ class SpeakerWidget(LiveWidget):
         """
         if len(pcm) % 2:
             raise AudioError("PCM16 has two bytes per sample; keep an odd last byte for later.")
-        report = None
         with self._lock:
             item = self._item(item_id)
             if item.open:
                 item.written += len(pcm) // 2
                 item.pending += pcm
-                report = self._send_pending(item_id, item, soon=False)
+                self._unsent[item_id] = item
+                reports = self._feed()
             else:
-                report = self._lose(item_id, item, len(pcm) // 2)
-        if report is not None:
+                reports = [self._lose(item_id, item, len(pcm) // 2)]
+        for report in reports:
             self._tell(report)
 
     def end(self, item_id: str) -> None:
@@ -161,14 +170,10 @@ class SpeakerWidget(LiveWidget):
             if item.ended or not item.open:
                 return
             item.ended = True
-            report = self._send_pending(item_id, item, soon=True)
-            if item.sent > item.gone:
-                self._order({"kind": "end", "item": item_id})
-                return
-            item.finished = True  # no page has any of it
-        if report is not None:
+            self._unsent[item_id] = item
+            reports = self._feed()
+        for report in reports:
             self._tell(report)
-        self._tell(_finished(item_id, item))
 
     def flush(self) -> Future[list[tuple[str, float]]]:
         """Stops playback at once, with a short fade, and forgets what was not played.
@@ -188,6 +193,7 @@ class SpeakerWidget(LiveWidget):
             for item_id in items:
                 self._items[item_id].flushed = True
                 self._items[item_id].pending.clear()
+            self._unsent.clear()
             self._flush_count += 1
             identity = self._flush_count
             timer = threading.Timer(_FLUSH_LIMIT_S, self._settle, (identity, None))
@@ -266,14 +272,15 @@ class SpeakerWidget(LiveWidget):
             for identity in list(self._flushes):
                 self._settle(identity, None)
             for item_id, item in self._items.items():
-                lost = item.sent - max(item.played, item.gone)
+                lost = item.in_page
                 item.gone = item.sent
                 if item.open and lost:
                     reports.append(self._lose(item_id, item, lost))
-                if item.open and item.ended:
+                if item.open and item.ended and item_id not in self._unsent:
                     item.finished = True
                     if not lost:  # and only the page's word for it is missing
                         reports.append(_finished(item_id, item))
+            reports += self._feed()
             self._drop_old_items()
             self._ducked = False
         self.status, self.error = "off", ""
@@ -294,10 +301,11 @@ class SpeakerWidget(LiveWidget):
             if item is None:
                 return
             if kind == "unplayed":
-                report = self._lose(item_id, item, int(message["samples"]))
+                reports = [self._lose(item_id, item, int(message["samples"]))]
             else:
-                report = self._note(item_id, item, message)
-        self._tell(report)
+                reports = [self._note(item_id, item, message), *self._feed()]
+        for report in reports:
+            self._tell(report)
 
     def _note(self, item_id: str, item: _Item, message: PageMessage) -> PagePlaybackReport:
         """Counts what the page says of an item that it plays."""
@@ -363,27 +371,55 @@ class SpeakerWidget(LiveWidget):
     def _item(self, item_id: str) -> _Item:
         return self._items.setdefault(item_id, _Item())
 
-    def _send_pending(self, item_id: str, item: _Item, soon: bool) -> PagePlaybackReport | None:
-        """Sends what is held, in pieces neither so small nor so large that the way suffers.
+    def _feed(self) -> list[PagePlaybackReport]:
+        """Sends what waits, in order, as far as the page has room for it.
 
         Once the page has said that it goes, a Jupyter server would keep all of it for nobody: then
         it is lost, and told.
+
+        Returns:
+            What is to be told of items that went nowhere.
         """
+        reports: list[PagePlaybackReport] = []
+        room = _AHEAD - sum(item.in_page for item in self._items.values() if item.open)
+        while self._unsent:
+            item_id, item = next(iter(self._unsent.items()))
+            if self._left:
+                reports += self._lose_pending(item_id, item)
+            elif item.pending:
+                room -= self._send_pending(item_id, item, room)
+            if item.pending:
+                break
+            del self._unsent[item_id]
+            if item.ended and item.sent > item.gone:
+                self._order({"kind": "end", "item": item_id})
+            elif item.ended:  # no page has any of it
+                item.finished = True
+                reports.append(_finished(item_id, item))
+        return reports
+
+    def _send_pending(self, item_id: str, item: _Item, room: int) -> int:
+        """Sends as much of an item as there is room for, in pieces neither so small nor so large
+        that the way suffers; returns how much."""
         now_s = time.monotonic()
-        due = soon or now_s - self._sent_s >= _SEND_EVERY_S or len(item.pending) >= _PIECE_BYTES
-        if self._left and item.pending:
-            samples = len(item.pending) // 2
-            item.pending.clear()
-            item.sent += samples
-            item.gone = item.sent
-            return self._lose(item_id, item, samples)
-        while due and item.pending:
-            piece = bytes(item.pending[:_LARGEST_BYTES])
-            del item.pending[:_LARGEST_BYTES]
+        soon = item.ended or len(self._unsent) > 1 or len(item.pending) >= _PIECE_BYTES
+        if not soon and now_s - self._sent_s < _SEND_EVERY_S:
+            return 0
+        before = item.sent
+        while item.pending and (left := room - (item.sent - before)) > 0:
+            piece = bytes(item.pending[: min(_LARGEST_BYTES, 2 * left)])
+            del item.pending[: len(piece)]
             self._order({"kind": "audio", "item": item_id, "start": item.sent}, piece)
             item.sent += len(piece) // 2
             self._sent_s = now_s
-        return None
+        return item.sent - before
+
+    def _lose_pending(self, item_id: str, item: _Item) -> list[PagePlaybackReport]:
+        samples = len(item.pending) // 2
+        item.pending.clear()
+        item.sent += samples
+        item.gone = item.sent
+        return [self._lose(item_id, item, samples)] if samples else []
 
     def _order(self, message: PageMessage, *buffers: bytes) -> None:
         self.post({**message, "page": self.page}, buffers)

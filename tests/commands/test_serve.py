@@ -161,6 +161,8 @@ def test_serve_with_tls_tells_how_it_is_trusted(
         (("--llm-model", "qwen3"), "--llm-url"),
         (("--llm-url", "ftp://x", "--llm-model", "y"), "http://"),
         (("--session-minutes", "0"), "session_minutes"),
+        (("--lead-ms", "-1"), "lead_ms is -1"),
+        (("--lead-ms", "soon"), "--lead-ms"),
         (("--dialect", "esperanto"), "esperanto"),
         (("--tls-cert", "a.pem"), "--tls-key"),
         (("--tls-key", "a.pem"), "--tls-cert"),

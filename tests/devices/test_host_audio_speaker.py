@@ -382,3 +382,40 @@ async def test_close_says_how_far_what_is_being_played_was_heard(fake: FakeSound
     kinds = [said[:3] for said in speaking.said()]
     assert kinds == [("a", "started", 0.0), ("a", "flushed", 100.0), ("b", "flushed", 0.0)]
     assert sum(len(pcm) for _, pcm, _ in speaking.played) == 100 * 48
+
+
+async def test_the_device_holds_no_more_than_it_is_to_and_plays_all(
+    speaking: Speaking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written at once, as servers send it, with another item behind; a flush reaches both."""
+    monkeypatch.setattr(host_audio, "AHEAD_MS", 400)
+    given = 0
+    write = speaking.speaker._player.write
+
+    def counted(number: int, pcm: bytes) -> None:
+        nonlocal given
+        given += len(pcm)
+        write(number, pcm)
+
+    monkeypatch.setattr(speaking.speaker._player, "write", counted)
+    first, second = noise(1_000), noise(700, 1)
+    for item, pcm in (("a", first), ("b", second)):
+        speaking.speaker.write(item, pcm)
+        speaking.speaker.end(item)
+    assert given == 400 * BYTES_PER_MS
+    for _ in range(70):
+        await speaking.step()
+        heard = sum(len(pcm) for _, pcm, _ in speaking.played)
+        assert given - heard <= 400 * BYTES_PER_MS
+    assert [(item, kind) for item, kind, *_ in speaking.said()] == [
+        ("a", "started"),
+        ("a", "finished"),
+        ("b", "started"),
+    ]
+    told = speaking.speaker.flush()
+    await speaking.step(3)
+    ((item, played_ms),) = await told
+    assert item == "b"
+    assert b"".join(pcm for item, pcm, _ in speaking.played if item == "a") == first
+    assert 300 < played_ms < 450
+    assert speaking.speaker.underruns == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import time
@@ -11,68 +10,21 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 
 from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.commands.bench.browser import open_browser
-from realtime_nb.commands.bench.lab_page import Lab, LabPage, wait_for_notebook
+from realtime_nb.commands.bench.lab_page import Lab, wait_for_notebook
 from realtime_nb.local.stt import load_stt
 from tests.e2e import agent_page
 from tests.e2e.agent_page import AMIABLE, YOUNG_MAN, ask, connect, press, show_agent, wait_for_words
 from tests.e2e.conftest import OpenPage
+from tests.e2e.played_sound import TAP, interrupted_ms, played
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Playwright
 
-Pcm = npt.NDArray[np.int16]
-
-# Keeps what the playback worklet gives to the sound device.
-TAP = """
-() => {
-  globalThis.played = [];
-  const code = `registerProcessor("tap", class extends AudioWorkletProcessor {
-    process([[samples]]) {
-      if (samples) this.port.postMessage(samples.slice());
-      return true;
-    }
-  })`;
-  const url = URL.createObjectURL(new Blob([code], {type: "text/javascript"}));
-  const connect = AudioNode.prototype.connect;
-  AudioNode.prototype.connect = function (target, ...others) {
-    if (this.numberOfInputs === 0 && target === this.context.destination) {
-      this.context.audioWorklet.addModule(url).then(() => {
-        const tap = new AudioWorkletNode(this.context, "tap", {numberOfOutputs: 0});
-        tap.port.onmessage = ({data}) => played.push(data);
-        connect.call(this, tap);
-      });
-    }
-    return connect.call(this, target, ...others);
-  };
-}
-"""
-PLAYED = """
-() => {
-  const bytes = new Uint8Array(Int16Array.from(
-    played.flatMap((samples) => Array.from(samples, (sample) => Math.round(sample * 32767))),
-  ).buffer);
-  let text = "";
-  for (let at = 0; at < bytes.length; at += 32768) {
-    text += String.fromCharCode(...bytes.subarray(at, at + 32768));
-  }
-  return btoa(text);
-}
-"""
-
 says = agent_page.says
-
-
-def played(page: LabPage) -> Pcm:
-    """What left the worklet, from the first sound to the last."""
-    pcm = np.frombuffer(base64.b64decode(page.page.evaluate(PLAYED)), "<i2")
-    sound = np.flatnonzero(pcm)
-    return pcm[sound[0] : sound[-1] + 1] if len(sound) else pcm[:0]
 
 
 def words_of(text: str) -> list[str]:
@@ -150,13 +102,6 @@ item = agent.conversation.items[truncated["item_id"]]"""
     assert abs(first - facts["truncated_ms"]) <= 100
     if cell:
         assert facts["stopped_s"] < facts["ended_s"]
-
-
-def interrupted_ms(heard: Pcm) -> float:
-    """Length of the first of the answers that were played: up to the first half second of rest."""
-    quiet = np.convolve(heard != 0, np.ones(SAMPLE_RATE // 2), "valid") == 0
-    rest = np.flatnonzero(quiet)
-    return float(rest[0] if len(rest) else len(heard)) / 24
 
 
 def test_typed_messages_and_settings(open_page: OpenPage, says: Callable[..., Path]) -> None:

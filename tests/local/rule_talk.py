@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from realtime_nb.local.llm import LLM, Call, Request, Text
+from realtime_nb.local.llm import LLM, Call, Request, Text, Usage
 from realtime_nb.local.rules import RuleLLM
 from realtime_nb.tools import Tool, collect, definitions
 
@@ -42,7 +42,7 @@ def reply(
     asked = llm or RuleLLM(clock or (lambda: SUNDAY_EVENING))
 
     async def read() -> list[Text | Call]:
-        return [part async for part in asked.reply(request)]
+        return [part async for part in asked.reply(request) if not isinstance(part, Usage)]
 
     parts = asyncio.run(read())
     if isinstance(parts[0], Call):

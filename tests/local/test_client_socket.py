@@ -13,6 +13,7 @@ from realtime_nb.local import client_socket, door
 from realtime_nb.local import server as server_module
 from realtime_nb.local.connection import UNREAD_S
 from realtime_nb.local.server import LocalServer
+from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.testing import silence, tone
 from tests.local.connections import connection_of
 from tests.local.fake_engines import WatchedTTS, fake_server
@@ -171,6 +172,20 @@ async def test_who_vanishes_without_a_word_is_gone(
             async with asyncio.timeout(5):
                 await become_true(lambda: server.connections == 1)
         assert (await neighbour.ask())["status"] == "completed"
+
+
+async def test_who_reads_an_answer_as_it_plays_it_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says nothing meanwhile, for the pings are behind the answer; afterwards it has to."""
+    monkeypatch.setattr(client_socket, "PING_S", 0.1)
+    server = fake_server(tts=WatchedTTS(1_500), pace=SpeechPace())
+    async with server, wire(server) as (_, writer):
+        await become_true(lambda: server.connections == 1)
+        asked = asyncio.get_running_loop().time()
+        writer.write(frame(Opcode.TEXT, b'{"type":"response.create"}'))
+        await become_true(lambda: bool(connection_of(server).core.conversation.responses))
+        async with asyncio.timeout(5):
+            await become_true(lambda: server.connections == 0)
+        assert 1.4 < asyncio.get_running_loop().time() - asked < 3
 
 
 def test_who_vanishes_is_noticed_within_20_s() -> None:

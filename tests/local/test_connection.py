@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gc
 import json
 import threading
@@ -378,3 +379,46 @@ async def test_a_detector_that_gives_nonsense_ends_its_session_with_the_reason()
             assert reason == "engine 'Loud' answers with the probability 7.0; from 0 to 1 is legal."
         async with joined(server) as client:
             await client.write()  # the server goes on
+
+
+@pytest.mark.parametrize(
+    ("audio_format", "per_ms"),
+    [({"type": "audio/pcm", "rate": 24_000}, 48), ({"type": "audio/pcmu"}, 8)],
+)
+async def test_what_was_done_long_ago_is_cut_where_it_was_heard(
+    audio_format: dict[str, object], per_ms: int
+) -> None:
+    """All of a long answer has come; the client cancels too late, then says what it played."""
+    requests: list[Request] = []
+
+    def answer(request: Request) -> str:
+        requests.append(request)
+        return "One, two, three. Four, five, six. Seven, eight, nine."
+
+    llm = ScriptedLLM([answer, answer])
+    server = fake_server(llm=llm, tts=WatchedTTS(10_000), pace=SpeechPace())
+    async with server, joined(server) as client:
+        await client.update(audio={"output": {"format": audio_format}})
+        done = await client.ask()
+        item_id = done["output"][0]["id"]
+        sent = b"".join(
+            base64.b64decode(e["delta"]) for e in client.of("response.output_audio.delta")
+        )
+        assert len(sent) == 30_000 * per_ms
+        await client.send("response.cancel", response_id=done["id"])
+        error = (await client.until("error"))["error"]
+        assert error["code"] == "response_cancel_not_active"
+        truncate = {"item_id": item_id, "content_index": 0}
+        await client.send("conversation.item.truncate", **truncate, audio_end_ms=14_000)
+        assert (await client.until("conversation.item.truncated"))["audio_end_ms"] == 14_000
+        await client.send("conversation.item.retrieve", item_id=item_id)
+        (part,) = (await client.until("conversation.item.retrieved"))["item"]["content"]
+        assert base64.b64decode(part["audio"]) == sent[: 14_000 * per_ms]
+        assert "transcript" not in part
+        await client.send("conversation.item.truncate", **truncate, audio_end_ms=14_001)
+        assert "already shorter" in (await client.until("error"))["error"]["message"]
+        await client.ask()
+    said = [i["content"][0] for i in requests[1].items if i.get("role") == "assistant"]
+    (heard,) = [part["transcript"] for part in said]
+    assert heard.startswith("One, two, three.")
+    assert "Seven" not in heard

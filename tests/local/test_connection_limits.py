@@ -12,10 +12,9 @@ import pytest
 from realtime_nb.local import client_socket
 from realtime_nb.local import connection as connection_module
 from realtime_nb.local.llm import ScriptedLLM
-from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.testing import silence, tone
 from tests.local.connections import connection_of, session
-from tests.local.fake_engines import WatchedSTT, WatchedTTS, fake_server
+from tests.local.fake_engines import WatchedSTT, fake_server
 from tests.local.raw_client import RawClient, become_true, joined, turn
 
 # --- Sessions side by side ---
@@ -148,9 +147,9 @@ async def test_more_than_the_limit_unread_ends_the_session(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connection_module, "MAX_UNSENT_BYTES", 100_000)
-    server = fake_server(tts=WatchedTTS(5_000), pace=SpeechPace(60_000, 1))
-    async with server, joined(server) as client:
-        await client.send("response.create")
+    async with fake_server() as server, joined(server) as client:
+        item_id, _ = await add_long_item(client)
+        await client.send("conversation.item.retrieve", item_id=item_id)
         assert await client.close_code() == UNREAD
 
 

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from realtime_nb.errors import RealtimeError
 from realtime_nb.local.engines import Engines
 from realtime_nb.local.llm import LLM, Call, Reply, Request, ScriptedLLM, Text
 from realtime_nb.local.speaking import SpeechPace, respond
+from realtime_nb.local.threads import WorkThreads
 from realtime_nb.protocol.server import Respond, ServerProtocol
 from realtime_nb.testing import CountingIds, LoudnessDetector, tone
 from tests.local.fake_engines import WatchedTTS, fake_engines
+from tests.local.raw_client import become_true
 
 Event = dict[str, Any]
 
@@ -41,8 +44,11 @@ class Stage:
             self.times.append(asyncio.get_running_loop().time())
         self.news.set()
 
+    async def room(self, plays_until_s: float) -> None:
+        """Waits for a client that reads: not at all."""
+
     async def run(self, engines: Engines, pace: SpeechPace | None = None) -> None:
-        await respond(self.job, self.core, self.pump, engines, pace or SpeechPace(speed=1_000.0))
+        await respond(self.job, self.core, self.pump, engines, pace or SpeechPace(), self.room)
 
     async def until(self, kind: str) -> None:
         async with asyncio.timeout(20):
@@ -203,6 +209,59 @@ async def test_audio_runs_ahead_no_further_than_the_lead(ahead_ms: float) -> Non
     assert len(leads) == 60
     assert max(leads) <= ahead_ms + 101
     assert stage.times[-1] - began >= (6_000 - ahead_ms - 100) / 1_000 / speed
+
+
+async def test_without_a_lead_audio_leaves_as_soon_as_it_is_made() -> None:
+    stage = Stage()
+    engines = fake_engines(llm=ScriptedLLM(["One. Two. Three."]), tts=WatchedTTS(40_000))
+    began = asyncio.get_running_loop().time()
+    await stage.run(engines, SpeechPace())
+    assert sum(len(base64.b64decode(d)) for d in stage.deltas("output_audio.delta")) == 120_000 * 48
+    assert stage.events[-2]["response"]["status"] == "completed"
+    assert stage.times[-1] - began < 12  # of two minutes
+
+
+@pytest.mark.parametrize("lead_ms", [None, 60_000.0])
+async def test_no_more_is_made_than_the_client_has_room_for(lead_ms: float | None) -> None:
+    """Nobody else waits for that, and it can be cancelled."""
+    stage = Stage()
+
+    async def room(plays_until_s: float) -> None:
+        if stage.deltas("output_audio.delta"):
+            await asyncio.Event().wait()
+
+    stage.room = room  # type: ignore[method-assign]
+    tts = WatchedTTS(1_000)
+    engines = fake_engines(llm=ScriptedLLM(["One. Two. Three. Four. Five. Six. Seven."]), tts=tts)
+    running = asyncio.create_task(stage.run(engines, SpeechPace(lead_ms)))
+    await stage.until("response.output_audio.delta")
+    await asyncio.sleep(0.3)
+    assert len(stage.deltas("output_audio.delta")) == 1
+    assert len(tts.calls) < 6
+    running.cancel()
+    await asyncio.wait([running])
+    assert running.cancelled()
+
+
+async def test_a_long_answer_lets_others_begin_before_it_goes_on() -> None:
+    """One voice for everybody: who waits for a first sentence comes before who has a minute."""
+    gate = threading.Event()
+    tts = WatchedTTS(15_000, gate=gate, gated_from=1)
+    llm = ScriptedLLM(["One. Two. Three.", "Hello. Goodbye."])
+    engines = replace(fake_engines(llm=llm, tts=tts), voicing=WorkThreads(1, "test"))
+    long, other = Stage(), Stage()
+    first = asyncio.create_task(long.run(engines))
+    await long.until("response.output_audio.delta")
+    await become_true(lambda: len(tts.calls) == 2)  # it is being spoken
+    assert engines.voicing.waiting_s == 0
+    second = asyncio.create_task(other.run(engines))
+    await become_true(lambda: engines.voicing.waiting_s > 0)
+    gate.set()
+    await asyncio.gather(first, second)
+    said = [text.strip() for text, _, _ in tts.calls]
+    assert said[:3] == ["One.", "Two.", "Hello."]
+    assert sorted(said[3:]) == ["Goodbye.", "Three."]
+    engines.voicing.shutdown()
 
 
 async def test_after_a_stall_no_burst_makes_up_for_it() -> None:

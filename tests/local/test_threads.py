@@ -7,6 +7,8 @@ import time
 from concurrent.futures import CancelledError
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from realtime_nb.local.threads import WorkThreads, run_apart
 
@@ -40,6 +42,24 @@ def test_never_more_than_so_many_at_once(count: int) -> None:
         future.result(5)
     threads.shutdown()
     assert most == count
+
+
+@given(st.lists(st.sampled_from([0.0, 20.0, 40.0, 60.0]), max_size=12))
+@settings(max_examples=40)
+def test_what_is_due_first_is_done_first(dues: list[float]) -> None:
+    gate, done = threading.Event(), list[int]()
+    threads = WorkThreads(1, "test")
+    first = threads.submit(gate.wait, 5)
+    while not first.running():
+        time.sleep(0.0005)
+    futures = [threads.due_in(due_s).submit(done.append, i) for i, due_s in enumerate(dues)]
+    time.sleep(0.002)
+    assert (threads.waiting_s > 0) == (0.0 in dues)  # nobody waits for what is not due
+    gate.set()
+    for future in futures:
+        future.result(5)
+    assert done == sorted(range(len(dues)), key=dues.__getitem__)
+    threads.shutdown()
 
 
 def test_what_waits_is_cancelled_or_done() -> None:

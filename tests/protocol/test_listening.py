@@ -296,6 +296,29 @@ def test_speech_stops_the_idle_clock_and_its_interruption_does_not_restart_it(pe
     assert peer.append(silence(20_000)) == []
 
 
+def test_the_idle_clock_counts_from_where_a_long_answer_was_stopped(peer: Peer) -> None:
+    peer.update_input(**vad(idle_timeout_ms=5_000))
+    peer.answer(audio_ms=30_000)
+    peer.append(silence(2_000))
+    first = next(item for item in peer.core.conversation.in_order() if item.role == "assistant")
+    peer.send("conversation.item.truncate", item_id=first.id, content_index=0, audio_end_ms=1_900)
+    assert peer.append(silence(4_900)) == []
+    idle = peer.append(silence(200))
+    assert (idle[0]["audio_start_ms"], idle[0]["audio_end_ms"]) == (2_000, 7_008)
+
+
+def test_the_idle_clock_waits_for_an_answer_that_was_not_stopped(peer: Peer) -> None:
+    peer.update_input(**vad(idle_timeout_ms=5_000))
+    peer.answer(audio_ms=1_000)
+    peer.answer(audio_ms=30_000)
+    peer.append(silence(2_000))
+    first, second = (i for i in peer.core.conversation.in_order() if i.role == "assistant")
+    peer.send("conversation.item.truncate", item_id=first.id, content_index=0, audio_end_ms=500)
+    assert peer.append(silence(10_000), piece_bytes=48_000) == []
+    peer.send("conversation.item.delete", item_id=second.id)
+    assert "input_audio_buffer.timeout_triggered" in types(peer.append(silence(5_100)))
+
+
 def test_the_idle_clock_stands_while_an_answer_is_made(peer: Peer) -> None:
     peer.update_input(**vad(idle_timeout_ms=5_000))
     peer.answer(audio_ms=1_000)

@@ -9,6 +9,7 @@ import pytest
 
 import realtime_nb as rt
 from realtime_nb.local.llm import Call, Request, ScriptedLLM
+from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.testing import MemoryServer
 from tests.virtual import virtual
 
@@ -87,7 +88,7 @@ def test_a_refusal_is_raised(options: dict[str, Any], words: str) -> None:
 @virtual
 async def test_one_that_takes_too_long_is_given_up() -> None:
     async with (
-        MemoryServer(ScriptedLLM(["word " * 200])) as server,
+        MemoryServer(ScriptedLLM(["word " * 200]), pace=SpeechPace(1_000)) as server,
         rt.connect(transport=server.transport) as session,
     ):
         with pytest.raises(rt.ServerError, match=r"not done after 0\.5 s"):

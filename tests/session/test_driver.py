@@ -12,6 +12,7 @@ import pytest
 import realtime_nb as rt
 from realtime_nb.devices.simulated import SimulatedSpeaker
 from realtime_nb.local.llm import ScriptedLLM
+from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.testing import MemoryServer, ScriptedServer, silence, tone
 from tests.session.session_fakes import LONG_ANSWER, scripted, turns
 from tests.virtual import virtual
@@ -189,7 +190,7 @@ async def test_a_speaker_that_cannot_be_made_leaves_nothing_open() -> None:
 async def test_a_recording_that_fails_ends_the_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with MemoryServer(ScriptedLLM([LONG_ANSWER])) as server:
+    async with MemoryServer(ScriptedLLM([LONG_ANSWER]), pace=SpeechPace(1_000)) as server:
         session = await rt.connect(transport=server.transport, record=tmp_path)
 
         def full(*args: object) -> None:

@@ -333,6 +333,7 @@ def test_of_a_barge_in_after_the_drop_the_server_remembers_what_was_heard() -> N
         async with Servers(llm) as servers, rt.connect(transport=servers.dial) as session:
             await session.say("one two three four five six seven eight nine ten")
             await session.wait_for("response.done")
+            await asyncio.sleep(1)
             assert session.speaker.playing  # it runs ahead of what is heard
             await servers.vanish()
             await session.wait_for("connection.reconnected")
@@ -350,6 +351,25 @@ def test_of_a_barge_in_after_the_drop_the_server_remembers_what_was_heard() -> N
         assert answer.truncated_ms == int(answer.played_ms)
         assert session.conversation.errors == []
         assert session.conversation.order.index(answer.id) == 1
+
+    run_on_virtual_clock(check())
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.0005, 0.05])
+def test_what_nobody_has_heard_when_it_is_stopped_without_a_server_is_not_deleted_there(
+    after_s: float,
+) -> None:
+    async def check() -> None:
+        async with Servers(Thinking()) as servers, rt.connect(transport=servers.dial) as session:
+            await session.say("one two three four five six seven eight nine ten")
+            await session.wait_for("response.output_audio.delta")
+            await servers.vanish()
+            await asyncio.sleep(after_s)
+            await session.interrupt()
+            await session._driver.until(lambda: not session.reconnecting, 5.0)
+            await session.say("Go on.")
+            assert await session.settled()
+            assert session.conversation.refused == []
 
     run_on_virtual_clock(check())
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import realtime_nb as rt
 from realtime_nb.local.llm import Call, Request, ScriptedLLM
 from realtime_nb.local.rules import RuleLLM
+from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.testing import MemoryServer, run_on_virtual_clock
 from tests.session.session_fakes import LONG_ANSWER
 from tests.virtual import virtual
@@ -42,10 +43,13 @@ def answer(request: Request) -> str | Call:
     return f"To {' and '.join(told)}. {LONG_ANSWER}"
 
 
+@pytest.mark.parametrize(("lead_ms", "ends"), [(1_000.0, "cancelled"), (None, "completed")])
 @virtual
-async def test_a_typed_message_interrupts_the_agent() -> None:
+async def test_a_typed_message_interrupts_the_agent(lead_ms: float | None, ends: str) -> None:
+    """While it is being sent, and where all of it came before it was heard."""
+    pace = SpeechPace(lead_ms)
     async with (
-        MemoryServer(ScriptedLLM([LONG_ANSWER, "Two."])) as server,
+        MemoryServer(ScriptedLLM([LONG_ANSWER, "Two."]), pace=pace) as server,
         rt.connect(transport=server.transport) as session,
     ):
         await session.say("One?")
@@ -55,8 +59,12 @@ async def test_a_typed_message_interrupts_the_agent() -> None:
         began_s = session.clock()
         assert await session.settled()
         first, second = list(session.conversation.responses.values())
-        assert (first.status, second.status) == ("cancelled", "completed")
+        assert (first.status, second.status) == (ends, "completed")
         assert session.clock() - began_s < 3  # the first one would have gone on for 4 s
+        (answer, _) = [i for i in session.conversation.in_order() if i.role == "assistant"]
+        assert answer.truncated_ms == int(answer.played_ms or 0) == 1_000
+        assert server.conversation.items[answer.id].heard_text == answer.heard_text
+        assert session.conversation.errors == []
 
 
 @pytest.mark.parametrize("typing", ["interrupts", "waits"])

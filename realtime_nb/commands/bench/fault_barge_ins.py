@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from realtime_nb.audio.pcm import SAMPLE_RATE
 from realtime_nb.local.llm import Call, Request, ScriptedLLM, Text
+from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.session.connect import connect
@@ -29,7 +30,7 @@ MOST_MS = 100.0
 _WORD_MS = 250.0
 _WORDS = ("alpha", "bravo", "delta", "hotel", "india", "romeo", "tango", "xrays")
 _CHUNK_MS = 40
-_PATIENCE_S = 30.0
+_PATIENCE_S = 150.0  # of answers that take two minutes to play
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class BargeIns:
 
     Attributes:
         barge_ins: how often the agent was cut short while it was heard.
+        after_done: of those, how many of an answer whose ``response.done`` had come before.
         drops: how often the connection was lost.
         errors: what the servers refused.
         beyond_ms: the most that the last server remembers of an answer beyond what was played.
@@ -45,6 +47,7 @@ class BargeIns:
     """
 
     barge_ins: int = 0
+    after_done: int = 0
     drops: int = 0
     errors: list[str] = field(default_factory=list)
     beyond_ms: float = 0.0
@@ -52,15 +55,20 @@ class BargeIns:
 
 
 class _Talkative:
-    """Answers in many words of one length, so that words tell time."""
+    """Answers in many words of one length, so that words tell time: in seconds, or now and then for
+    half a minute or two."""
 
     name = "talkative"
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random, at_length: bool) -> None:
         self._chance = chance
+        self._at_length = at_length
 
     def reply(self, request: Request) -> AsyncIterator[Text | Call]:
-        words = self._chance.choices(_WORDS, k=self._chance.randint(4, 14))
+        count = self._chance.randint(4, 14)
+        if self._at_length:
+            count = self._chance.choice([count] * 6 + [120, 480])
+        words = self._chance.choices(_WORDS, k=count)
         return ScriptedLLM([" ".join(words)]).reply(request)
 
 
@@ -81,14 +89,18 @@ class _Heard:
         self.ms[report.item_id] = max(self.ms.get(report.item_id, 0.0), report.played_ms)
 
 
-def interrupted(seed: int, count: int) -> BargeIns:
-    """Returns what came of one conversation with so many barge-ins."""
-    return run_on_virtual_clock(_Talk(seed).hold(count))
+def interrupted(seed: int, count: int, lead_ms: float | None = None) -> BargeIns:
+    """Returns what came of one conversation with so many barge-ins.
+
+    Args:
+        lead_ms: of the server's answers. None: they are there at once, and long ones among them.
+    """
+    return run_on_virtual_clock(_Talk(seed, lead_ms).hold(count))
 
 
-def total(seeds: Iterable[int], count: int) -> BargeIns:
+def total(seeds: Iterable[int], count: int, lead_ms: float | None = None) -> BargeIns:
     """Returns what came of several conversations, added up."""
-    return added(interrupted(seed, count) for seed in seeds)
+    return added(interrupted(seed, count, lead_ms) for seed in seeds)
 
 
 def added(results: Iterable[BargeIns]) -> BargeIns:
@@ -96,6 +108,7 @@ def added(results: Iterable[BargeIns]) -> BargeIns:
     whole = BargeIns()
     for one in results:
         whole.barge_ins += one.barge_ins
+        whole.after_done += one.after_done
         whole.drops += one.drops
         whole.errors += one.errors
         whole.beyond_ms = max(whole.beyond_ms, one.beyond_ms)
@@ -104,9 +117,11 @@ def added(results: Iterable[BargeIns]) -> BargeIns:
 
 
 class _Talk:
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, lead_ms: float | None) -> None:
         self._chance = random.Random(seed)
-        self._llm = _Talkative(self._chance)
+        self._pace = SpeechPace(lead_ms)
+        self._at_length = lead_ms is None
+        self._llm = _Talkative(self._chance, self._at_length)
         self._servers: list[MemoryServer] = []
         self._said: list[bytes] = []
         self._heard = _Heard()
@@ -116,7 +131,7 @@ class _Talk:
         async with AsyncExitStack() as running:
 
             async def dial() -> Transport:
-                server = MemoryServer(self._llm, tts=FakeTTS(_WORD_MS))
+                server = MemoryServer(self._llm, tts=FakeTTS(_WORD_MS), pace=self._pace)
                 self._servers.append(await running.enter_async_context(server))
                 return server.transport
 
@@ -150,10 +165,12 @@ class _Talk:
             await session.say("Go on.")
         await self._perhaps_drop(0.1)
         await session._driver.until(lambda: session.speaker.playing, _PATIENCE_S)
-        await asyncio.sleep(chance.uniform(0, 2.5))
+        late = self._at_length and chance.random() < 0.2
+        await asyncio.sleep(chance.uniform(0, 40 if late else 2.5))
         await self._perhaps_drop(0.15)
         if not session.speaker.playing:
             return
+        is_done = not session.conversation.running
         match chance.choice(["speech", "speech", "speech", "typing", "stop"]):
             case "speech":
                 self._speak(chance.uniform(120, 700))
@@ -165,6 +182,7 @@ class _Talk:
             case "stop":
                 await session.interrupt()
         self._result.barge_ins += 1
+        self._result.after_done += is_done
         await self._perhaps_drop(0.15)
         await asyncio.sleep(chance.choice([0.0, 0.05, 0.3, 1.5]))
 

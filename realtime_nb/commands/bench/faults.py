@@ -27,6 +27,7 @@ _SIDE_BY_SIDE = 16
 _TALK_S = 120.0
 _PARTS = 8
 _IN_A_TALK = 10
+_LEAD_MS = 1_000.0  # of servers that keep a pace
 
 Job = tuple[str, int]
 """A kind, and the seed of one conversation."""
@@ -165,8 +166,12 @@ def _boundaries(every: int, part: int) -> list[tuple[str, Outcome]]:
 
 
 def _barge_ins(count: int, part: int) -> BargeIns:
-    talks = range(count // _IN_A_TALK)
-    return fault_barge_ins.total(talks[part::_PARTS], _IN_A_TALK)
+    """Does a part of them, half of it at servers that send answers at once."""
+    talks = range(count // _IN_A_TALK)[part::_PARTS]
+    halves = ((talks[::2], None), (talks[1::2], _LEAD_MS))
+    return fault_barge_ins.added(
+        fault_barge_ins.total(some, _IN_A_TALK, lead_ms) for some, lead_ms in halves
+    )
 
 
 # --- what is printed ------------------------------------------------------------------------------
@@ -201,8 +206,9 @@ def _print(rows: Sequence[FaultRow], over_sockets: int) -> None:
 
 def _print_barge_ins(result: BargeIns) -> None:
     print(
-        f"  {result.barge_ins} barge-ins at random, {result.drops} drops among them: "
-        f"{len(result.errors)} API errors, remembered − played at most {result.beyond_ms:.0f} ms"
+        f"  {result.barge_ins} barge-ins at random, {result.after_done} after response.done, "
+        f"{result.drops} drops among them: {len(result.errors)} API errors, "
+        f"remembered − played at most {result.beyond_ms:.0f} ms"
     )
 
 
