@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 from realtime_nb.errors import ConfigurationError, ConnectionFailedError, at_call
 from realtime_nb.protocol.config import session_config
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.session.endpoints import Endpoint, resolve
+from realtime_nb.session.endpoints import Endpoint, RunningServer, resolve
 
 __all__ = ["EphemeralKey", "client_secret"]
 
@@ -42,12 +42,13 @@ class EphemeralKey:
 
 @at_call
 async def client_secret(
-    endpoint: str | Endpoint = "openai", *, expires_s: int = 600, **options: Any
+    endpoint: str | Endpoint | RunningServer = "openai", *, expires_s: int = 600, **options: Any
 ) -> EphemeralKey:
     """Returns an ephemeral key for a server, made with the key of the account.
 
     Args:
-        endpoint: ``"openai"``, or an ``rt.Endpoint`` with the account's key.
+        endpoint: ``"openai"``, an ``rt.Endpoint`` with the account's key, or a running
+            ``rt.serve()``.
         expires_s: for how long it opens sessions, 10 to 7,200 s.
         options: settings that these begin with, as ``rt.connect`` takes them.
 
@@ -63,7 +64,10 @@ async def client_secret(
         )
     server = resolve(endpoint)
     if server is None:
-        raise ConfigurationError("The local server's token is all that it needs.")
+        raise ConfigurationError(
+            '"local" is a server that is still to be started; give one that runs: '
+            "rt.client_secret(await rt.serve())."
+        )
     session = session_config(**options)
     if server.model is not None:
         session["model"] = server.model

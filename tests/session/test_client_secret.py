@@ -118,7 +118,7 @@ async def test_what_a_server_may_answer_otherwise(
         ({"expires_s": 60.5}, "whole seconds"),
         ({"expires_s": True}, "whole seconds"),
         ({"voyce": "ash"}, "voyce"),
-        ({"endpoint": "local"}, "token is all"),
+        ({"endpoint": "local"}, "one that runs"),
         ({"endpoint": "acme"}, "Unknown endpoint"),
     ],
 )
@@ -126,3 +126,14 @@ async def test_values_that_can_not_be_meant(options: dict[str, Any], words: str)
     given = {"endpoint": endpoint_at("ws://127.0.0.1:9/v1/realtime"), **options}
     with pytest.raises(rt.ConfigurationError, match=words):
         await rt.client_secret(**given)
+
+
+async def test_a_running_server_gives_one_that_opens_a_session_there() -> None:
+    async with rt.serve() as server:
+        secret = await rt.client_secret(server, instructions="Be brief.")
+        async with rt.connect(secret.endpoint) as session:
+            told = session.conversation.session
+
+    assert secret.value.startswith("ek_")
+    assert server.token not in str(secret.endpoint.headers)
+    assert told["instructions"] == "Be brief."
