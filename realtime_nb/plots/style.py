@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 import numpy.typing as npt
@@ -107,7 +107,7 @@ _TICK_STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 180
 
 
 @contextmanager
-def drawn_as(parameters: Mapping[str, str]) -> Iterator[None]:
+def drawn_as(parameters: Mapping[Any, str]) -> Iterator[None]:
     """Draws with some of matplotlib's parameters, which are as before afterwards.
 
     They alone: a notebook's backend turns "interactive" on with the first figure, and shows no
@@ -115,7 +115,7 @@ def drawn_as(parameters: Mapping[str, str]) -> Iterator[None]:
     """
     import matplotlib.pyplot as plt
 
-    before = {name: plt.rcParams[name] for name in parameters}
+    before: dict[Any, Any] = {name: plt.rcParams[name] for name in parameters}
     plt.rcParams.update(parameters)
     try:
         yield
