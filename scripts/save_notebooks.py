@@ -72,8 +72,8 @@ def _kept(output: Any, folder: str, alt: str) -> Any | None:
     if output.output_type == "error":
         return output  # of a cell that is meant to fail
     data = {kind: output.data[kind] for kind in KEPT if kind in output.data}
-    if not any(data.values()):
-        return None
+    if not any(data.values()) or re.match(r".*\d+%\|", data.get("text/plain", "")):
+        return None  # the latter a progress bar
     output.data = {
         kind: _here(value, folder) if isinstance(value, str) and kind.startswith("text") else value
         for kind, value in data.items()
