@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,7 @@ __all__ = [
     "axes_or_new",
     "bars",
     "caption",
+    "drawn_as",
     "duration_text",
     "ink",
     "legend_above",
@@ -104,6 +106,23 @@ _FEWEST_LETTERS = 16
 _TICK_STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 
 
+@contextmanager
+def drawn_as(parameters: Mapping[Any, str]) -> Iterator[None]:
+    """Draws with some of matplotlib's parameters, which are as before afterwards.
+
+    They alone: a notebook's backend turns "interactive" on with the first figure, and shows no
+    later one, of anybody's, once it is off. So this is not ``rc_context``, which resets all.
+    """
+    import matplotlib.pyplot as plt
+
+    before: dict[Any, Any] = {name: plt.rcParams[name] for name in parameters}
+    plt.rcParams.update(parameters)
+    try:
+        yield
+    finally:
+        plt.rcParams.update(before)
+
+
 def on_any_page(plot: Callable[_P, Axes]) -> Callable[_P, Axes]:
     """Returns a plot whose own figures hold on light and on dark pages.
 
@@ -113,12 +132,10 @@ def on_any_page(plot: Callable[_P, Axes]) -> Callable[_P, Axes]:
 
     @wraps(plot)
     def drawn(*args: _P.args, **options: _P.kwargs) -> Axes:
-        import matplotlib.pyplot as plt
-
         given = inspect.signature(plot).bind(*args, **options).arguments.get("ax")
         if given is not None or not _is_plain():
             return plot(*args, **options)
-        with plt.rc_context(_ANY_PAGE):  # type: ignore[arg-type]
+        with drawn_as(_ANY_PAGE):
             ax = plot(*args, **options)
             for one in ax.figure.axes:  # of ticks that are yet to come, too
                 one.tick_params(axis="x", colors=_GREY)

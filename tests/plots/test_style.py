@@ -242,3 +242,15 @@ def test_a_chosen_style_and_given_axes_are_left_alone() -> None:
     _, given = plt.subplots()
     plot_timeline(sessions.timeline(), ax=given)
     assert to_rgba(given.get_facecolor()) == (1, 1, 1, 1)
+
+
+def test_a_backend_that_turns_interactive_with_the_first_figure_stays_so() -> None:
+    # A notebook's backend does that, and shows no later figure, of anybody's, once it is off.
+    @style.on_any_page
+    def plot(ax: Axes | None = None) -> Axes:
+        plt.rcParams["interactive"] = True
+        return style.axes_or_new(ax, 1.0)
+
+    with plt.rc_context({"interactive": False}):
+        plot()
+        assert plt.isinteractive()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from realtime_nb.plots import style
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["svg_of"]
 
 _INK = "#010203"  # stands for the text's colour, and is nobody's choice otherwise
-_STYLE: dict[Any, str] = {
+_STYLE: dict[str, str] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "realtime_nb",
     "font.family": "sans-serif",
@@ -40,10 +40,9 @@ def svg_of(draw: Callable[[], Axes], title: str) -> str:
         draw: makes the plot on axes of its own.
         title: says what it shows, to those who can't see it.
     """
-    import matplotlib as mpl
     import matplotlib.pyplot as plt
 
-    with mpl.rc_context(_STYLE):
+    with style.drawn_as(_STYLE):
         draw()
         file = io.StringIO()
         plt.savefig(file, format="svg", metadata={"Date": None, "Title": title})
