@@ -79,6 +79,17 @@ def test_its_code_compiles(path: Path) -> None:
         )
 
 
+@of_each
+def test_its_links_lead_somewhere(path: Path) -> None:
+    links = [
+        link.partition("#")[0]
+        for text in cells(path, "markdown")
+        for link in re.findall(r"\]\(([^)\s]+)\)", text)
+    ]
+
+    assert [link for link in links if ":" not in link and not (path.parent / link).exists()] == []
+
+
 @of_each_tutorial
 def test_it_has_all_parts_of_a_tutorial(path: Path) -> None:
     whole = "\n\n".join(cells(path, "markdown"))
