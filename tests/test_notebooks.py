@@ -72,7 +72,7 @@ def test_the_index_tells_of_each_what_it_says_of_itself() -> None:
 @of_each
 def test_its_code_compiles(path: Path) -> None:
     for source in cells(path, "code"):
-        python = TransformerManager().transform_cell(source)
+        python = TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]
         compile(python, path.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         assert not re.search(r"\bAudio\(|import Audio\b|display\.Audio\b", python), (
             "IPython.display.Audio would put the sound into the file"
