@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 
 .PHONY: lab talk test check bench clean
 
-## open JupyterLab on the first tutorial
+## open JupyterLab on the index of the tutorials
 lab: $(VENV)/.lab
 	$(BIN)/realtime-nb lab
 

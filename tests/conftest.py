@@ -75,6 +75,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
             client, scenario = value
             held = tallies.HELD.setdefault(client, {})
             held[scenario] = held.get(scenario, True) and report.passed
+        elif name == "notebooks" and isinstance(value, dict) and report.when == "call":
+            tallies.NOTEBOOKS_S.update(value)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

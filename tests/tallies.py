@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from tests.foreign.environments import CLIENTS, versions
 
-__all__ = ["FOLDED", "HELD", "REFUSED", "VALIDATED", "add", "held", "lines", "taken"]
+__all__ = ["FOLDED", "HELD", "NOTEBOOKS_S", "REFUSED", "VALIDATED", "add", "held", "lines", "taken"]
 
 FOLDED: Counter[str] = Counter()
 """Recorded sessions that folded from disk to what they were live, and their events."""
@@ -23,6 +23,9 @@ _ALL = (FOLDED, VALIDATED, REFUSED)
 
 HELD: dict[str, dict[str, bool]] = {}
 """Whether all tests of a scenario of ``docs/clients.md`` passed, by client and scenario."""
+
+NOTEBOOKS_S: dict[str, float] = {}
+"""How long each tutorial ran, by its name."""
 
 
 def taken() -> list[dict[str, int]]:
@@ -51,3 +54,9 @@ def lines() -> Iterator[str]:
     if FOLDED:
         sessions, events = FOLDED["sessions"], FOLDED["events"]
         yield f"{sessions} recorded sessions ({events} events) folded from disk as live"
+    if NOTEBOOKS_S:
+        longest = max(NOTEBOOKS_S, key=lambda name: NOTEBOOKS_S[name])
+        yield (
+            f"{len(NOTEBOOKS_S)} notebooks run headless, the longest ({longest}) in "
+            f"{NOTEBOOKS_S[longest]:.0f} s"
+        )

@@ -1,24 +1,140 @@
-"""Every tutorial runs from top to bottom, headless, without a key or the network."""
+"""Every tutorial is whole, teaches what its questions ask, and runs from top to bottom, headless,
+without a key or the network."""
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import re
+import time
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 from nbclient import NotebookClient
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+FOLDER = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+INDEX, *TUTORIALS = NOTEBOOKS
+QUESTIONS = sorted((FOLDER / "questions").glob("*.md"))
+AT_ONCE = 4
+
+of_each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+of_each_tutorial = pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
+
+
+def number(path: Path) -> int:
+    return int(path.name[:2])
+
+
+def cells(path: Path, kind: str) -> list[str]:
+    """Returns the sources of the cells that are ``markdown`` or ``code``."""
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    return [cell.source for cell in notebook.cells if cell.cell_type == kind]
+
+
+def title(path: Path) -> str:
+    """Returns the heading of its first cell, without the number."""
+    first = cells(path, "markdown")[0]
+    found = re.match(rf"# {number(path)} · (\S.*)\n", first)
+    assert found, f"{path.name} begins with {first[:60]!r}, not with '# {number(path)} · its title'"
+    return found[1]
+
+
+def minutes(path: Path) -> int:
+    found = re.search(r"\babout (\d+) minutes\b", cells(path, "markdown")[0], re.IGNORECASE)
+    assert found, f"the first cell of {path.name} does not say 'About … minutes'"
+    return int(found[1])
 
 
 def test_there_are_notebooks() -> None:
-    assert NOTEBOOKS
+    assert INDEX.name == "00_index.ipynb"
+    assert [number(path) for path in TUTORIALS] == [*range(1, len(TUTORIALS) + 1)]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_index_tells_of_each_what_it_says_of_itself() -> None:
+    (path_table,) = (text for text in cells(INDEX, "markdown") if "\n|---" in text)
+    rows = {
+        name: (int(n), words, int(needed))
+        for n, words, name, needed in re.findall(
+            r"^\| (\d+) \| \[(.+?)\]\((.+?)\) \|.*?\| (\d+) \|", path_table, re.MULTILINE
+        )
+    }
+    of_themselves = {path.name: (number(path), title(path), minutes(path)) for path in TUTORIALS}
+
+    assert {name: rows.get(name) for name in of_themselves} == of_themselves
+
+
+@of_each
+def test_its_code_compiles(path: Path) -> None:
+    for source in cells(path, "code"):
+        python = TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]
+        compile(python, path.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        assert not re.search(r"\bAudio\(|import Audio\b|display\.Audio\b", python), (
+            "IPython.display.Audio would put the sound into the file"
+        )
+
+
+@of_each
+def test_its_links_lead_somewhere(path: Path) -> None:
+    links = [
+        link.partition("#")[0]
+        for text in cells(path, "markdown")
+        for link in re.findall(r"\]\(([^)\s]+)\)", text)
+    ]
+
+    assert [link for link in links if ":" not in link and not (path.parent / link).exists()] == []
+
+
+@of_each_tutorial
+def test_it_has_all_parts_of_a_tutorial(path: Path) -> None:
+    whole = "\n\n".join(cells(path, "markdown"))
+
+    assert re.search(r"^#+ .*Against OpenAI", whole, re.MULTILINE)
+    assert 2 <= whole.count("<details><summary>Solution</summary>") <= 4
+    assert whole.count("<details>") == whole.count("</details>")
+    assert re.search(r"^## What you can do now$", whole, re.MULTILINE)
+    bullets = re.findall(r"^- ", whole.partition("## What you can do now")[2], re.MULTILINE)
+    assert 3 <= len(bullets) <= 7
+
+
+@pytest.mark.parametrize(
+    ("path", "following"),
+    list(pairwise(TUTORIALS)),
+    ids=lambda path: path.stem[:2],
+)
+def test_it_ends_with_a_link_to_the_next(path: Path, following: Path) -> None:
+    whole = "\n".join(cells(path, "markdown"))
+    assert f"]({following.name})" in whole.partition("## What you can do now")[2]
+
+
+def test_each_tutorial_has_questions() -> None:
+    assert [path.stem for path in QUESTIONS] == [path.name[:2] for path in TUTORIALS]
+
+
+@pytest.mark.parametrize("path", QUESTIONS, ids=lambda path: path.stem)
+def test_there_are_ten_questions_with_ten_answers(path: Path) -> None:
+    """The answers are folded, in one block under all questions or in one under each."""
+    text = path.read_text(encoding="utf-8")
+    folded = re.findall(r"<details>(.*?)</details>", text, re.DOTALL)
+    open_text = re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL)
+    in_order = [*range(1, 11)]
+
+    assert numbered(open_text) == in_order
+    assert len(folded) == 10 or [n for block in folded for n in numbered(block)] == in_order
+    assert all(re.sub(r"<summary>.*?</summary>|\s", "", block) for block in folded)
+
+
+def numbered(text: str) -> list[int]:
+    """Returns the numbers that its lines begin with: of lists, headings or bold."""
+    return [int(n) for n in re.findall(r"^(?:#+ |\*\*)?(\d+)[.)](?:\*\*)? ", text, re.MULTILINE)]
+
+
+@of_each
 def test_the_file_is_small_and_holds_no_sound_and_no_key(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
@@ -31,7 +147,7 @@ def test_the_file_is_small_and_holds_no_sound_and_no_key(path: Path) -> None:
     assert not re.search(r"/(tmp|root|home)/", text)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@of_each
 def test_every_picture_says_what_it_shows(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
 
@@ -60,14 +176,19 @@ async def errors_of(path: Path, folder: Path) -> list[Any]:
 
 @pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore")  # the client's own warnings about its event loop
-async def test_they_run(tmp_path: Path) -> None:
+async def test_they_run(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     """Each in its kernel, some at the same time: they speak and listen, which takes its time."""
-    gate = asyncio.Semaphore(4)
+    gate = asyncio.Semaphore(AT_ONCE)
+    took_s: dict[str, float] = {}
 
     async def found_in(path: Path) -> list[Any]:
         async with gate:
-            return await errors_of(path, tmp_path / path.stem)
+            began = time.monotonic()
+            found = await errors_of(path, tmp_path / path.stem)
+            took_s[path.stem] = time.monotonic() - began
+            return found
 
     found = await asyncio.gather(*map(found_in, NOTEBOOKS))
 
     assert dict(zip(NOTEBOOKS, found, strict=True)) == {path: [] for path in NOTEBOOKS}
+    record_property("notebooks", took_s)  # told at the end of the run, by tests/tallies.py

@@ -470,7 +470,7 @@ def lab(
     ] = True,
     port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Port of JupyterLab.")] = None,
 ) -> None:
-    """Opens JupyterLab on the tutorials."""
+    """Opens JupyterLab on the index of the tutorials."""
     from realtime_nb.commands.lab import open_lab
 
     raise typer.Exit(open_lab(browser=browser, port=port))

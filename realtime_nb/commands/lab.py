@@ -27,7 +27,7 @@ _COPIED = ".copied.json"
 
 
 def open_lab(browser: bool = True, port: int | None = None) -> int:
-    """Starts JupyterLab on the first tutorial; on POSIX it takes this process's place.
+    """Starts JupyterLab on the index of the tutorials; on POSIX it takes this process's place.
 
     Args:
         browser: whether JupyterLab opens a browser window.
@@ -44,10 +44,10 @@ def open_lab(browser: bool = True, port: int | None = None) -> int:
         raise MissingExtraError("JupyterLab", "lab")
     if port is not None:
         _check_port(port)
-    first = _first(tutorials())
-    command = jupyter_command(first, browser, port)
+    index = _index(tutorials())
+    command = jupyter_command(index, browser, port)
     sys.stdout.write(
-        f"The tutorials are in {first.parent}. Press Ctrl+C here, twice, to stop JupyterLab.\n"
+        f"The tutorials are in {index.parent}. Press Ctrl+C here, twice, to stop JupyterLab.\n"
     )
     sys.stdout.flush()
     if os.name == "posix":
@@ -124,8 +124,9 @@ def _digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def _first(folder: Path) -> Path:
-    notebooks = sorted(folder.glob("*.ipynb"))
+def _index(folder: Path) -> Path:
+    """Returns the notebook with the path through the others, or the first that is there."""
+    notebooks = sorted(folder.glob("*.ipynb"))  # the index is number 00
     if not notebooks:
         raise ConfigurationError(f"There are no tutorials in {folder}; install realtime_nb again.")
     return notebooks[0]
