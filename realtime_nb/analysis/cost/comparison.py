@@ -317,11 +317,11 @@ def _pipeline(
     basis = f"{user_s:.1f} s at ${given.stt_usd_per_minute:g}/min"
     yield "stt", user_s / 60 * given.stt_usd_per_minute, _user_gap(conversation) or basis
     new = (asked * given.llm.text_in + said * given.llm.text_out) / TOKENS_PRICED
-    example = "; an example price" * (given.llm == _EXAMPLE_LLM)
+    example = "; an example price" if given.llm == _EXAMPLE_LLM else ""
     basis = f"{asked:.0f} text tokens in, {said:.0f} out{example}"
     yield "llm", new, unsaid or basis
     basis = f"{len(conversation)} responses, {given.cached_share:.0%} of it cached"
     yield "context read again", again, basis if again == again else unsaid or basis
-    example = "; an example price" * (given.tts_usd_per_minute == _EXAMPLE_TTS)
+    example = "; an example price" if given.tts_usd_per_minute == _EXAMPLE_TTS else ""
     basis = f"{agent_s:.1f} s at ${given.tts_usd_per_minute:g}/min{example}"
     yield "tts", agent_s / 60 * given.tts_usd_per_minute, _agent_gap(conversation) or basis

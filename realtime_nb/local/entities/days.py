@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime
 import re
 from collections.abc import Callable
 
 from realtime_nb.local.entities.found import Found, overlaps, pattern
 from realtime_nb.local.entities.numbers import CARDINAL, ONES, ORDINAL, words_value
-from realtime_nb.local.spoken import MONTHS, TENS, WEEKDAYS, any_of
+from realtime_nb.local.spoken import MONTHS, SHORT_MONTHS, TENS, WEEKDAYS, any_of
 
 __all__ = ["find_dates"]
 
 _DAY = rf"(?:\d{{1,2}}(?:st|nd|rd|th)?(?![\d:/])|{ORDINAL}|{CARDINAL})"
 _NTH = rf"(?:\d{{1,2}}(?:st|nd|rd|th)|{ORDINAL})"
 _WEEKDAY = f"(?:{any_of(WEEKDAYS)})"
-_MONTH = f"(?:{any_of(MONTHS)})"
+_MONTH = rf"(?:(?:{any_of(MONTHS)})\b|(?:{any_of(SHORT_MONTHS)})\b\.?)"
 _YEAR = rf"(?:(?:19|20)\d\d|twenty[\s-]+(?:(?:{any_of(TENS)})(?:[\s-]+(?:{ONES}))?))"
 _COUNT = rf"(?:\d+|an?|{CARDINAL})"
+_UNIT = "(?P<unit>day|week|fortnight|month)s?"
 _LED = rf"(?:\b{_WEEKDAY},?\s+)?(?:\bthe\s+)?"
 
 _DayRule = tuple[re.Pattern[str], Callable[[re.Match[str], datetime.date], datetime.date | None]]
@@ -44,9 +46,13 @@ def _iso(match: re.Match[str], today: datetime.date) -> datetime.date:
 
 
 def _month_and_day(match: re.Match[str], today: datetime.date) -> datetime.date | None:
-    month = MONTHS.index(match["month"].capitalize()) + 1
+    month = [name[:3] for name in MONTHS].index(match["month"][:3].capitalize()) + 1
     day = match["day"] or match.groupdict()["nth"]
     return _calendar_day(month, words_value(day), match["year"], today)
+
+
+def _dotted(match: re.Match[str], today: datetime.date) -> datetime.date:
+    return datetime.date(int(match[3]), int(match[2]), int(match[1]))
 
 
 def _slashed(match: re.Match[str], today: datetime.date) -> datetime.date | None:
@@ -101,13 +107,25 @@ def _next_week(match: re.Match[str], today: datetime.date) -> datetime.date:
 
 
 def _distance(match: re.Match[str], today: datetime.date) -> datetime.date:
-    days = words_value(match["count"]) * (7 if match["unit"].lower() == "week" else 1)
     start = (match.groupdict().get("start") or "today").lower()
     if start == "tomorrow":
-        days += 1
+        today += datetime.timedelta(days=1)
     elif start not in ("now", "today"):
         today = _coming(start, today)
-    return today + datetime.timedelta(days=days)
+    count, unit = words_value(match["count"]), match["unit"].lower()
+    if unit == "month":
+        return _months_later(today, count)
+    return today + datetime.timedelta(days=count * {"week": 7, "fortnight": 14}.get(unit, 1))
+
+
+def _months_later(day: datetime.date, count: int) -> datetime.date:
+    """Returns the same day of a later month, or that month's last one."""
+    years, month = divmod(day.month - 1 + count, 12)
+    year = day.year + years
+    if year > datetime.MAXYEAR:
+        raise OverflowError(f"{count} months lie beyond all calendars")
+    last = calendar.monthrange(year, month + 1)[1]
+    return datetime.date(year, month + 1, min(day.day, last))
 
 
 _NEAR_DAYS = {"yesterday": -1, "tomorrow": 1, "day after tomorrow": 2}
@@ -121,10 +139,11 @@ def _near(match: re.Match[str], today: datetime.date) -> datetime.date:
 # The first rule that matches a stretch of text has it: the more exact ones come first.
 _DAY_RULES: tuple[_DayRule, ...] = (
     (pattern(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b"), _iso),
+    (pattern(r"\b(\d{1,2})\.(\d{1,2})\.(\d{4})\b"), _dotted),
     (pattern(r"\b(\d{1,2})/(\d{1,2})(?:/(\d{4}|\d\d))?\b"), _slashed),
     (
         pattern(
-            rf"""{_LED}\b(?:(?P<day>{_DAY})\s+(?:day\s+)?of|(?P<nth>{_NTH}))\s+(?P<month>{_MONTH})\b
+            rf"""{_LED}\b(?:(?P<day>{_DAY})\s+(?:day\s+)?of|(?P<nth>{_NTH}))\s+(?P<month>{_MONTH})
             (?:,?\s+(?P<year>{_YEAR})\b)?"""
         ),
         _month_and_day,
@@ -138,22 +157,22 @@ _DAY_RULES: tuple[_DayRule, ...] = (
     ),
     (
         pattern(
-            rf"""{_LED}\b(?P<day>{_DAY})\s+(?P<month>{_MONTH})\b
+            rf"""{_LED}\b(?P<day>{_DAY})\s+(?P<month>{_MONTH})
             (?:,?\s+(?P<year>{_YEAR})\b)?"""
         ),
         _month_and_day,
     ),
     (
         pattern(
-            rf"""\b(?P<count>{_COUNT})\s+(?P<unit>day|week)s?\s+from\s+
+            rf"""\b(?P<count>{_COUNT})\s+{_UNIT}\s+(?:from|after)\s+
             (?P<start>now|today|tomorrow|{_WEEKDAY})\b"""
         ),
         _distance,
     ),
-    (pattern(rf"\bin\s+(?P<count>{_COUNT})\s+(?P<unit>day|week)s?\b"), _distance),
+    (pattern(rf"\bin\s+(?P<count>{_COUNT})\s+{_UNIT}\b"), _distance),
     (
         pattern(
-            rf"""\b(?:next\s+week,?\s+(?:on\s+)?(?P<weekday>{_WEEKDAY})
+            rf"""\b(?:next\s+week,?\s+(?:(?:on|maybe|perhaps|say)\s+)*(?P<weekday>{_WEEKDAY})
             |(?P<before>{_WEEKDAY}),?\s+(?:of\s+)?next\s+week)\b"""
         ),
         _next_week,

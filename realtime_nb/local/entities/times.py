@@ -127,7 +127,8 @@ def _named(match: re.Match[str]) -> tuple[int, int]:
 _TIME_RULES: tuple[_TimeRule, ...] = (
     (
         pattern(
-            rf"\b(?P<clock>(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::[0-5]\d)?)\b{_PART}?"
+            rf"""\b(?P<clock>(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::[0-5]\d)?)
+            (?:\b|(?=[ap]\.?m\b)){_PART}?"""
         ),
         _digital,
     ),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -205,6 +206,20 @@ def test_several_pipelines_stand_beside_the_realtime_models() -> None:
     assert table.attrs["pipelines"]["dear voice"] == repr(dear)
     bases = table[table.variant == "here"].basis
     assert not bases.str.contains("example").any()
+
+
+def test_a_price_out_of_a_table_is_as_good_as_one_that_was_typed() -> None:
+    """Cells of tables are numpy's numbers, and so is what comparing them gives."""
+    typed = PipelineAssumptions(tts_usd_per_minute=0.5, stt_usd_per_minute=0.25)
+    of_a_table = PipelineAssumptions(
+        tts_usd_per_minute=np.float64(0.5), stt_usd_per_minute=np.float64(0.25)
+    )
+
+    pipelines = {"typed": typed, "of a table": of_a_table}
+    table = compare_costs(2.0, exchanges=2, pipelines=pipelines)
+
+    assert parts(table, "of a table") == parts(table, "typed")
+    assert parts(table, "typed")["tts"] == pytest.approx(0.5)  # a minute of the agent's
 
 
 @pytest.mark.parametrize("given", [[PLAIN], {"mine": 0.3}])

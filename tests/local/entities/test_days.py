@@ -57,6 +57,15 @@ def days(text: str, today: datetime.date = SUNDAY) -> list[str]:
         ("on the twenty fourth", "2026-11-24"),
         ("on the twenty six", "2026-11-26"),
         ("to-morrow", "2026-11-23"),
+        ("two days after tomorrow", "2026-11-25"),
+        ("a week from Friday", "2026-12-04"),
+        ("in a fortnight", "2026-12-06"),
+        ("in two months", "2027-01-22"),
+        ("a month from today", "2026-12-22"),
+        ("Nov 30", "2026-11-30"),
+        ("Nov. 30th", "2026-11-30"),
+        ("3 Dec 2027", "2027-12-03"),
+        ("30.11.2026", "2026-11-30"),
     ],
 )
 def test_days_as_people_say_them(text: str, day: str) -> None:
@@ -70,6 +79,28 @@ def test_next_tuesday_said_on_a_tuesday_is_a_week_later() -> None:
     assert days("this Tuesday", TUESDAY) == ["2026-11-24"]
 
 
+def test_a_day_of_next_week_may_be_said_with_hesitation() -> None:
+    assert days("Wednesday", TUESDAY) == ["2026-11-25"]
+    assert days("next week, maybe on Wednesday", TUESDAY) == ["2026-12-02"]
+
+
+@pytest.mark.parametrize(
+    ("today", "text", "day"),
+    [
+        ("2026-01-31", "in a month", "2026-02-28"),
+        ("2027-01-31", "in 13 months", "2028-02-29"),
+        ("2026-12-15", "a month from tomorrow", "2027-01-16"),
+        ("2026-11-22", "in 12 months", "2027-11-22"),
+    ],
+)
+def test_a_month_later_is_the_same_day_or_the_last_one(today: str, text: str, day: str) -> None:
+    assert days(text, datetime.date.fromisoformat(today)) == [day]
+
+
+def test_what_lies_beyond_all_calendars_is_no_day() -> None:
+    assert days("in 999999 months") == days("in 9999999 weeks") == []
+
+
 def test_several_days_come_in_the_order_of_speech() -> None:
     assert days("not Tuesday but the 25th or in two weeks") == [
         "2026-11-24",
@@ -79,7 +110,11 @@ def test_several_days_come_in_the_order_of_speech() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "for the second time", "I may go", "on the first floor", "2026-13-45"]
+    "text",
+    [
+        *("", "for the second time", "I may go", "on the first floor", "2026-13-45"),
+        *("31.02.2026", "version 1.2.3", "Jan is here", "every day", "the marching 4"),
+    ],
 )
 def test_what_is_no_day(text: str) -> None:
     assert days(text) == []

@@ -20,6 +20,11 @@ SUNDAY = datetime.date(2026, 11, 22)
         ("this one", []),
         ("room 12b", []),
         ("three and twenty-one", [3, 21]),
+        ("two people", [2]),
+        ("one adult and three children", [1, 3]),
+        ("no one came", []),
+        ("two hundred fifty", [250]),
+        ("minus three point two", [-3.2]),
     ],
 )
 def test_numbers(text: str, numbers: list[float]) -> None:
