@@ -17,10 +17,10 @@ def test_run_all_of_the_tutorial_of_events_leaves_an_inspector_to_search_in(
 ) -> None:
     page = open_page(size=(1100, 1500))
     run_all(page, lab, "04_events.ipynb")
-    inspector = page.page.get_by_label("Event inspector").last
-    inspector.scroll_into_view_if_needed()
+    events = page.page.get_by_label("Events", exact=True).last
+    events.scroll_into_view_if_needed()
     page.page.screenshot(path=screenshots / "tutorial-4-after-run-all.png")
-    inspector.get_by_role("searchbox").fill("audio_end_ms")
-    inspector.get_by_text("conversation.item.truncated").first.wait_for()
+    page.page.get_by_label("Search events").last.fill("item.truncate")
+    events.get_by_text("conversation.item.truncated").first.wait_for()
     page.page.screenshot(path=screenshots / "tutorial-4-searched.png")
-    assert inspector.get_by_text("response.output_audio.delta").count() == 0
+    assert events.get_by_text("session.created").count() == 0
