@@ -17,6 +17,8 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 from nbclient import NotebookClient
 
+from realtime_nb.protocol.events import CLIENT_EVENTS, SERVER_EVENTS
+
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 INDEX, *TUTORIALS = NOTEBOOKS
@@ -192,3 +194,17 @@ async def test_they_run(tmp_path: Path, record_property: Callable[[str, object],
 
     assert dict(zip(NOTEBOOKS, found, strict=True)) == {path: [] for path in NOTEBOOKS}
     record_property("notebooks", took_s)  # told at the end of the run, by tests/tallies.py
+
+
+def test_the_tutorial_of_events_names_each_event_there_is() -> None:
+    """In a table that it made of a session, or among those that the session did not meet."""
+    (path,) = (path for path in NOTEBOOKS if path.name.startswith("04"))
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    texts += [output["data"].get("text/plain", "") for output in outputs if "data" in output]
+    named = set(re.findall(r"[a-z_]+(?:\.[a-z_]+)*(?:\.?\*)?", " ".join(texts)))
+    families = tuple(name.rstrip("*") for name in named if name.endswith("*") and "." in name)
+
+    every = CLIENT_EVENTS.keys() | SERVER_EVENTS.keys()
+    assert {name for name in every - named if not name.startswith(families)} == set()
