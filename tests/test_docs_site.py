@@ -133,4 +133,6 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert "WARNING" not in done.stderr
     page = (tmp_path / "site" / "reference" / "index.html").read_text("utf-8")
     assert all(f'id="realtime_nb.{name}"' in page for name in ("connect", "Agent", "load"))
+    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+        assert (tmp_path / "site" / "notebooks" / notebook.name).is_file()
     assert not re.search(r":(func|class|meth|attr|mod|data):", page)
