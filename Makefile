@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: lab talk test check bench clean
+.PHONY: lab talk test check docs bench clean
 
 ## open JupyterLab on the index of the tutorials
 lab: $(VENV)/.lab
@@ -27,6 +27,10 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	scripts/check-js.sh
+
+## the documentation as a site, in build/site
+docs: $(VENV)/.dev
+	$(BIN)/python -m mkdocs build --strict --quiet
 
 ## the benchmarks, on this machine
 bench: $(VENV)/.dev

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the wheel, installs it with [local,lab] into an empty environment, and uses it from a
+# Builds sdist and, from it, wheel; installs that with [local,lab] into an empty environment, and uses it from a
 # folder that knows nothing of this repository: talk, report, the tutorials, doctor, bench.
 # scripts/check-wheel.sh [FOLDER]: the environment and all outputs go there; it is emptied first.
 set -euo pipefail
@@ -13,7 +13,10 @@ unset PYTHONPATH
 "${PYTHON:-python3}" -m venv "$folder/venv"
 bin=$folder/venv/bin
 pip=("$bin/python" -m pip --quiet --disable-pip-version-check)
-"${pip[@]}" wheel --no-deps --wheel-dir "$folder/dist" "$root"
+"${PYTHON:-python3}" -m venv "$folder/build"
+"$folder/build/bin/python" -m pip --quiet --disable-pip-version-check install build
+"$folder/build/bin/python" -m build --outdir "$folder/dist" "$root" >"$folder/build.log" \
+    || { cat "$folder/build.log"; exit 1; }
 "${pip[@]}" install -c "$root/constraints.txt" "$(echo "$folder"/dist/*.whl)[local,lab]"
 
 cd "$folder/work"

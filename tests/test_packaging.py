@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
+from pathlib import Path
 
 import pytest
+from hatchling.builders.sdist import SdistBuilder
 
 from tests.paths import ROOT
 
@@ -35,6 +39,54 @@ def test_the_tutorials_are_in_the_wheel(wheel: zipfile.ZipFile) -> None:
 
     assert names
     assert names <= set(wheel.namelist())
+
+
+def test_the_sdist_holds_all_that_git_knows() -> None:
+    """By what its builder would take: packing it takes longer than all other tests here."""
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+
+    taken = {file.relative_path for file in SdistBuilder(str(ROOT)).recurse_included_files()}
+
+    assert set(tracked) - taken == {".ci/run"}
+
+
+def test_the_wheel_says_whom_it_is_for(wheel: zipfile.ZipFile) -> None:
+    (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    told = wheel.read(name).decode()
+
+    assert "Requires-Python: <3.14,>=3.11" in told
+    for version in ("3.11", "3.12", "3.13"):
+        assert f"Python :: {version}" in told
+    for extra in ("local", "lab", "all", "docs"):
+        assert f"Provides-Extra: {extra}\n" in told
+
+
+def test_the_citation_is_of_this_version() -> None:
+    text = (ROOT / "CITATION.cff").read_text("utf-8")
+    told = dict(re.findall(r"^([\w-]+): (.+)$", text, re.MULTILINE))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+    assert told["cff-version"] == "1.2.0"
+    assert (told["title"], told["version"]) == (project["name"], project["version"])
+    assert told["license"] == project["license"]
+    assert "message" in told and "\nauthors:\n  - name: " in text
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1_800)
+def test_every_supported_python_that_is_here_talks(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [ROOT / "scripts" / "check-pythons.sh", tmp_path / "pythons"],
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    print(done.stdout)
+    here = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
+    assert any(line.startswith(here) and "talks" in line for line in done.stdout.splitlines())
 
 
 def test_no_file_names_a_registry() -> None:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-import re
-import shutil
 from pathlib import Path
 
 import pytest
 
-from realtime_nb.commands.bench.long_session import write_session
-from tests.paths import ROOT
+from tests.page_code import python_blocks, run_block
 
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+BLOCKS = python_blocks("README.md")
 
 
 def test_there_are_examples() -> None:
@@ -24,13 +19,4 @@ def test_there_are_examples() -> None:
 async def test_the_example_runs(
     block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    write_session(tmp_path / "recordings", minutes=0.3)
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    shutil.copy(ROOT / "realtime_nb" / "samples" / "austen_0880.wav", tmp_path / "hello.wav")
-    code = compile(block, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-
-    result = eval(code, {"__name__": "__main__"})
-
-    if inspect.isawaitable(result):
-        await result
+    await run_block(block, "README.md", tmp_path, monkeypatch)
