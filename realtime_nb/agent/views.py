@@ -132,6 +132,10 @@ class AgentViews:
             self.panel.set(note=connection_words(report, self._session.reconnections))
         self._show_state()
 
+    def problem(self, words: str) -> None:
+        """Implements `session.observers.Observer`."""
+        self.panel.set(error=words)
+
     def _show_latency(self, answered: Moments | None) -> None:
         """Shows the last answer's latency, or none where that is unknown."""
         if answered is not None:

@@ -9,7 +9,10 @@ from typing import Any
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.local.llm import Request
 
-__all__ = ["chat_body", "chat_messages", "chat_tools", "checked_options"]
+__all__ = ["COUNTED", "chat_body", "chat_messages", "chat_tools", "checked_options"]
+
+COUNTED: dict[str, Any] = {"stream_options": {"include_usage": True}}
+"""What a request says besides, to be told how many tokens there were."""
 
 _UNANSWERED = json.dumps({"error": "There is no result: the call was not finished."})
 _OURS = frozenset({"model", "messages", "stream", "tools", "tool_choice"})

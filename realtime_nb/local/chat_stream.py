@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from realtime_nb.errors import RealtimeError
-from realtime_nb.local.llm import Call, Text
+from realtime_nb.local.http_service import complaint
+from realtime_nb.local.llm import Call, Text, Usage
 
-__all__ = ["ChatStream", "complaint"]
+__all__ = ["ChatStream"]
 
-LONGEST_COMPLAINT = 300
 MOST_CALLS = 128
 _THINKS, _THOUGHT = "<think>", "</think>"
 
@@ -49,6 +48,7 @@ class ChatStream:
         self._calls: list[_OpenCall] = []
         self._finish = ""
         self._spoke = False
+        self._usage: Usage | None = None
         self._thoughts = _Thoughts()
 
     def take(self, chunk: object) -> Iterator[Text]:
@@ -59,6 +59,7 @@ class ChatStream:
         """
         if not isinstance(chunk, Mapping) or _is_error(chunk):
             raise RealtimeError(f"The chat endpoint stopped: {complaint(chunk)}")
+        self._usage = _usage(chunk.get("usage")) or self._usage  # the last counts all
         choices = chunk.get("choices")
         for choice in choices if isinstance(choices, list) else ():
             if not isinstance(choice, Mapping):
@@ -69,8 +70,9 @@ class ChatStream:
             if isinstance(delta, Mapping):
                 yield from self._take_delta(delta)
 
-    def rest(self) -> Iterator[Text | Call]:
-        """Yields what was held back until the end: the calls, in the order in which they began.
+    def rest(self) -> Iterator[Text | Call | Usage]:
+        """Yields what was held back until the end: the calls, in the order in which they began,
+        and the tokens, if they were told.
 
         Raises:
             RealtimeError: the answer broke off in a call, or a filter left nothing of it.
@@ -87,6 +89,8 @@ class ChatStream:
                     "Allow more output tokens."
                 )
             yield call.finished()
+        if self._usage is not None:
+            yield self._usage
 
     def _take_delta(self, delta: Mapping[str, Any]) -> Iterator[Text]:
         yield from self._said(self._thoughts.push(_text_of(delta.get("content"))))
@@ -167,18 +171,20 @@ class _Thoughts:
         return "" if self._thinking or self._thought else self._held
 
 
-def complaint(body: object) -> str:
-    """Returns the message of an error body, whatever its form."""
-    if isinstance(body, str):
-        with suppress(ValueError):
-            body = json.loads(body)
-    error = body.get("error", body) if isinstance(body, Mapping) else body
-    if isinstance(error, list) and error:
-        error = error[0]
-    if isinstance(error, Mapping):
-        error = error.get("message") or error.get("detail") or error
-    said = " ".join(str(error).split())[:LONGEST_COMPLAINT]
-    return said if said.endswith(".") else f"{said}."
+def _usage(told: object) -> Usage | None:
+    """Returns the tokens of a chunk; None where it tells none."""
+    if not isinstance(told, Mapping):
+        return None
+    details = told.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, Mapping) else None
+    counts = (told.get("prompt_tokens"), told.get("completion_tokens"))
+    read, written, cached = (_count(value) for value in (*counts, cached))
+    return None if read is None and written is None else Usage(read, written, cached)
+
+
+def _count(value: object) -> int | None:
+    known = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return value if known else None  # type: ignore[return-value]
 
 
 def _is_error(chunk: Mapping[str, Any]) -> bool:

@@ -45,9 +45,9 @@ class HttpSTT:
         language: str | None = None,
         timeout_s: float = 30.0,
     ) -> None:
-        self.name = self.model = usable_name("model", model)
         self.language = language if language is None else usable_name("language", language)
-        self._service = HttpService(base_url, api_key, timeout_s)
+        self._service = HttpService(base_url, "/audio/transcriptions", model, api_key, timeout_s)
+        self.name = self.model = self._service.model
 
     def __repr__(self) -> str:
         return f"HttpSTT({self._service.shown_url!r}, {self.model!r})"
@@ -64,7 +64,6 @@ class HttpSTT:
         """Does the same without blocking; cancelling it ends the request."""
         language = {} if self.language is None else {"language": self.language}
         answer = await self._service.text(
-            "/audio/transcriptions",
             data={"model": self.model, "response_format": "json", **language},
             files={"file": ("speech.wav", _wav(pcm, sample_rate), "audio/wav")},
         )

@@ -81,11 +81,11 @@ class HttpTTS:
                 f"sample_rate is {sample_rate!r}; give a whole number from {_RATES[0]} to "
                 f"{_RATES[-1]}."
             )
-        self.name = self.model = usable_name("model", model)
         self.voice = voice if voice is None else usable_name("voice", voice)
         self.sample_rate = sample_rate
         self.response_format = response_format
-        self._service = HttpService(base_url, api_key, timeout_s)
+        self._service = HttpService(base_url, "/audio/speech", model, api_key, timeout_s)
+        self.name = self.model = self._service.model
 
     def __repr__(self) -> str:
         voice = f", voice={self.voice!r}" if self.voice else ""
@@ -113,7 +113,7 @@ class HttpTTS:
         }
         if speed != 1.0:  # some services know none
             asked["speed"] = speed
-        async with aclosing(self._service.streamed("/audio/speech", self._pcm, json=asked)) as came:
+        async with aclosing(self._service.streamed(self._pcm, json=asked)) as came:
             async for pcm in came:
                 yield pcm
 

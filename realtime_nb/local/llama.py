@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from realtime_nb.errors import ConfigurationError, MissingExtraError, RealtimeError
-from realtime_nb.local.chat_messages import chat_body, checked_options
-from realtime_nb.local.chat_stream import ChatStream, complaint
+from realtime_nb.local.chat_messages import COUNTED, chat_body, checked_options
+from realtime_nb.local.chat_stream import ChatStream
+from realtime_nb.local.http_service import complaint
 from realtime_nb.local.llama_engine import LlamaSettings, shared_engine
-from realtime_nb.local.llm import Call, Request, Text
+from realtime_nb.local.llm import Call, Request, Text, Usage
 
 __all__ = ["LlamaLLM", "SmolLM2", "smollm2_file"]
 
@@ -95,13 +96,13 @@ class LlamaLLM:
         """
         self.engine.load()
 
-    async def reply(self, request: Request) -> AsyncIterator[Text | Call]:
-        """Streams the answer; function calls come out when it is over.
+    async def reply(self, request: Request) -> AsyncIterator[Text | Call | Usage]:
+        """Streams the answer; function calls and tokens come out when it is over.
 
         Raises:
             RealtimeError: the model can't be loaded, or fails.
         """
-        body = {**self._options, **chat_body(request)}
+        body = {**COUNTED, **self._options, **chat_body(request)}
         if self.max_tokens is not None:
             body["max_tokens"] = min(self.max_tokens, body.get("max_tokens", self.max_tokens))
         while True:
@@ -178,8 +179,11 @@ class SmolLM2(LlamaLLM):
     def __repr__(self) -> str:
         return "SmolLM2()"
 
-    async def reply(self, request: Request) -> AsyncIterator[Text | Call]:
-        """Streams a few sentences; functions are not offered to it."""
+    async def reply(self, request: Request) -> AsyncIterator[Text | Call | Usage]:
+        """Streams a few sentences; functions are not offered to it.
+
+        What was longer and is left there has no tokens, as nobody knows how many were made.
+        """
         asked = Request(
             items=request.items,
             instructions=request.instructions or self.INSTRUCTIONS,
@@ -208,12 +212,13 @@ _SENTENCE_END = re.compile(r"[.!?…][\"'”’)]*\s")
 
 
 async def _first_sentences(
-    parts: AsyncIterator[Text | Call], most: int
-) -> AsyncGenerator[Text, None]:
+    parts: AsyncIterator[Text | Call | Usage], most: int
+) -> AsyncGenerator[Text | Usage, None]:
     """Yields texts up to the end of that many sentences, which shows by what follows it; without
-    what no voice can say."""
-    held, ends = "", 0
+    what no voice can say. The tokens of a whole answer follow it."""
+    held, ends, usage = "", 0, None
     async for part in parts:
+        usage = part if isinstance(part, Usage) else usage
         if not isinstance(part, Text):
             continue
         held += "".join(each for each in part.delta if unicodedata.category(each) not in _UNSPOKEN)
@@ -228,9 +233,13 @@ async def _first_sentences(
             held = held[cut:]
     if held:
         yield Text(held)
+    if usage is not None:
+        yield usage
 
 
-def _generator(parts: AsyncIterator[Text | Call]) -> AsyncGenerator[Text | Call, None]:
+def _generator(
+    parts: AsyncIterator[Text | Call | Usage],
+) -> AsyncGenerator[Text | Call | Usage, None]:
     assert isinstance(parts, AsyncGenerator)
     return parts
 

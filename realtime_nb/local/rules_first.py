@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from realtime_nb.errors import ConfigurationError
-from realtime_nb.local.llm import LLM, Call, Request, Text, word_deltas
+from realtime_nb.local.llm import LLM, Call, Request, Text, Usage, word_deltas
 from realtime_nb.local.rules import RuleLLM
 
 __all__ = ["RulesFirst"]
@@ -60,8 +60,9 @@ class RulesFirst:
         """Ends the thread in which the rules think."""
         self._rules.close()
 
-    async def reply(self, request: Request) -> AsyncIterator[Text | Call]:
-        """Streams the answer: what the rules know, then small talk, then what they ask for.
+    async def reply(self, request: Request) -> AsyncIterator[Text | Call | Usage]:
+        """Streams the answer: what the rules know, then small talk, then what they ask for; the
+        tokens are those of the small talk.
 
         Raises:
             RealtimeError: of the other model.
@@ -76,13 +77,15 @@ class RulesFirst:
             return
         for delta in word_deltas(f"{answer.known} " if answer.known else ""):
             yield Text(delta)
-        said = ""
+        said, usage = "", None
         stream = self.other.reply(_small_talk(request))
         try:
             async for part in stream:
                 if isinstance(part, Text):
                     said += part.delta
                     yield part
+                elif isinstance(part, Usage):
+                    usage = part
         finally:
             if callable(close := getattr(stream, "aclose", None)):
                 await close()
@@ -90,6 +93,8 @@ class RulesFirst:
         pause = ". " if said.rstrip()[-1:].isalnum() else " "
         for delta in word_deltas(f"{pause}{rest}" if rest else ""):
             yield Text(delta)
+        if usage is not None:
+            yield usage
 
 
 def _small_talk(request: Request) -> Request:

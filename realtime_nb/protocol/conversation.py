@@ -45,9 +45,10 @@ from realtime_nb.protocol.reported_usage import added_up
 from realtime_nb.protocol.server_playback import apply_server_playback, cut_at
 from realtime_nb.protocol.serving import NOBODY, Serving, serving_of
 from realtime_nb.protocol.setting_changes import SettingChanges
+from realtime_nb.protocol.told_responses import take_end, take_told
 from realtime_nb.protocol.unannounced import take_unannounced
 from realtime_nb.protocol.user_audio import UserAudio
-from realtime_nb.protocol.wire import object_of, text_of
+from realtime_nb.protocol.wire import object_of
 
 __all__ = [
     "TURN_STEPS",
@@ -494,21 +495,9 @@ class Conversation:
     ) -> None:
         raw = event.response
         response = self._response(str(raw.get("id", "")))
-        response.status = str(raw.get("status", response.status))
-        if isinstance(event, ev.ResponseDone) and response.active:  # it does not say how it ended
-            response.status = "completed" if raw.get("status") is None else "incomplete"
+        take_told(response, raw, done=isinstance(event, ev.ResponseDone))
         if not response.active and response.id in self.running:
             self.running.remove(response.id)
-        response.metadata = object_of(raw, "metadata") or response.metadata
-        modalities = raw.get("output_modalities")
-        if isinstance(modalities, list):
-            response.output_modalities = [str(modality) for modality in modalities]
-        audio = object_of(object_of(raw, "audio") or {}, "output")
-        if audio is not None:
-            response.audio_format = object_of(audio, "format") or response.audio_format
-        if "conversation_id" in raw:
-            response.conversation_id = text_of(raw, "conversation_id", None)
-            response.in_conversation = raw["conversation_id"] is not None
         if isinstance(event, ev.ResponseCreated):
             response.announced = True
             response.repeated |= response.id in self.mixed_responses
@@ -521,16 +510,7 @@ class Conversation:
         whole = response.status == "completed"
         for item in self.spoken[-_LATEST:]:
             item.delivery.whole |= whole and item.response_id == response.id
-        usage = object_of(raw, "usage")
-        response.repeated |= response.done and (usage != response.usage or not response.id)
-        response.done = True
-        response.usage = None if response.id in self.mixed_responses else usage
-        details = raw.get("status_details")
-        if isinstance(details, dict):
-            response.reason = text_of(details, "reason", None)
-            response.error = object_of(details, "error")
-        elif isinstance(details, str):
-            response.reason = details
+        take_end(response, raw, mixed=response.id in self.mixed_responses)
 
     def _output_item(
         self, event: ev.OutputItemAdded | ev.OutputItemDone, t_s: float | None

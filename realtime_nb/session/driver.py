@@ -38,11 +38,11 @@ from realtime_nb.session.fillers import run_or_refuse
 from realtime_nb.session.greeting import greeting_response
 from realtime_nb.session.observers import Observers, show_connection
 from realtime_nb.session.open_connection import OpenConnection, greeted
+from realtime_nb.session.playback import Playback
 from realtime_nb.session.queues import Inbox, Received
 from realtime_nb.session.reconnecting import Reconnect
 from realtime_nb.session.returning import Dial, Returning
 from realtime_nb.session.transport import Transport
-from realtime_nb.session.unplayed import TOO_LONG, Unplayed
 from realtime_nb.session.updates import UPDATE_TIMEOUT_S, Updates, is_unconfirmed
 from realtime_nb.session.work import Work
 from realtime_nb.session.writing import Writing
@@ -81,7 +81,7 @@ class Driver:
         dial: opens another transport to the same server; None: it can't be regained.
 
     Attributes:
-        speaker: plays the agent's voice; to be set before :meth:`start`.
+        playback: of the agent's voice; its ``speaker`` is to be set before :meth:`start`.
         calls: runs the functions that the model calls; its ``session`` is to be set before, too.
         turn_audio: the user's latest audio.
         writing: writes the session down.
@@ -92,8 +92,6 @@ class Driver:
         until: waits for a condition, in seconds of the wall clock.
         observers: are shown every event and report, after the recorder and the fold.
     """
-
-    speaker: Speaker
 
     def __init__(
         self,
@@ -140,8 +138,13 @@ class Driver:
         self.connection: OpenConnection | None = None
         self._returning = Returning(self, reconnect, dial) if reconnect and dial else None
         self.hearing = True
-        self._unplayed = Unplayed()
-        self._flushes = 0  # playback that is being stopped; what was heard is still to be told
+        self.playback = Playback(
+            self._protocol,
+            self.writing,
+            self.observers,
+            start=self.start_work,
+            proceed=self._proceed,
+        )
         self._closing: asyncio.Task[None] | None = None
         self.ended: SessionClosedError | None = None
         self._failure: RealtimeError | None = None
@@ -152,6 +155,11 @@ class Driver:
     def conversation(self) -> Conversation:
         """What the events so far add up to."""
         return self._protocol.conversation
+
+    @property
+    def speaker(self) -> Speaker:
+        """What plays the agent's voice."""
+        return self.playback.speaker
 
     @property
     def busy(self) -> bool:
@@ -349,8 +357,7 @@ class Driver:
 
     def stop_playback(self) -> None:
         """Stops the agent's voice."""
-        self._flushes += 1
-        self.start_work(self._flushed(self.speaker.flush()))
+        self.playback.stop()
 
     # --- in ---
 
@@ -448,10 +455,7 @@ class Driver:
         for event in self._protocol.events_to_send():
             self._send(event)
         self._inbox.changed()
-        if self._unplayed.too_long:
-            self._unplayed = Unplayed()
-            logger.warning(TOO_LONG)
-            self._protocol.interrupt()
+        if self.playback.end_what_is_too_long():
             self._proceed()
 
     def _send(
@@ -515,7 +519,7 @@ class Driver:
     def _is_settled(self) -> bool:
         return (
             self.hearing
-            and not (self.busy or self.speaker.playing or self._flushes)
+            and not (self.busy or self.playback.sounding)
             and not (self.user_speaking or self._answer_due())
         )
 
@@ -535,13 +539,8 @@ class Driver:
     def _act(self) -> None:
         for action in self._protocol.actions_to_run():
             match action:
-                case actions.PlayAudio(item_id, pcm):
-                    self._unplayed.written(item_id, pcm, behind=self.speaker.playing)
-                    self.speaker.write(item_id, pcm)
-                case actions.EndAudio(item_id):
-                    self.speaker.end(item_id)
-                case actions.FlushPlayback():
-                    self.stop_playback()
+                case actions.PlayAudio() | actions.EndAudio() | actions.FlushPlayback():
+                    self.playback.do(action)
                 case actions.CallTool(call):
                     run_or_refuse(self, call)
                 case actions.UpdateAccepted(event_id):
@@ -549,18 +548,9 @@ class Driver:
                 case actions.UpdateRefused(event_id, error):
                     self._updates.settle(event_id, error)
 
-    async def _flushed(self, flush: Awaitable[list[tuple[str, float]]]) -> None:
-        try:
-            for item_id, played_ms in await flush:
-                self._protocol.receive_flushed(item_id, played_ms)
-        finally:
-            self._flushes -= 1
-        self._proceed()
-
     def may_fill(self, call: FunctionCall) -> bool:
         """Tells whether a filler may be said now, and would be heard at once."""
-        heard = self.speaker.playing or self._flushes
-        return not heard and self._protocol.may_fill(call.response_id)
+        return not self.playback.sounding and self._protocol.may_fill(call.response_id)
 
     def fill(self, call: FunctionCall, response: JsonObject) -> None:
         """Asks for a filler, where `may_fill` says that it may be."""
@@ -576,18 +566,9 @@ class Driver:
 
     # --- what is written down ---
 
-    def audio_played(self, item_id: str, pcm: bytes, t_s: float) -> None:
-        """Takes audio that the speaker played from ``t_s`` on."""
-        self._unplayed.played(item_id, pcm)
-        self.writing.played(item_id, pcm, t_s)
-
     def playback_report(self, report: PlaybackReport) -> None:
-        """Takes a report of the speaker: folds it in and records it."""
-        self._protocol.receive_playback(report)
-        if report.kind in ("finished", "flushed"):
-            self._unplayed.over(report.item_id)
-        self.writing.write(lambda recorder: recorder.playback(report))
-        self.observers.show(lambda observer: observer.playback(report))
+        """Takes a report of the speaker."""
+        self.playback.reported(report)
         self._inbox.changed()
 
     def _tool_report(self, report: ToolReport) -> None:

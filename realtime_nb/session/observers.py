@@ -10,7 +10,7 @@ from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import PlaybackReport, ToolReport
 from realtime_nb.protocol.wire import WireEvent
 
-__all__ = ["Observer", "Observers", "show_connection"]
+__all__ = ["Observer", "Observers", "show_connection", "show_problem"]
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +19,8 @@ class Observer(Protocol):
     """Somebody who is shown what a session does, as its recorder is.
 
     One that has a method ``connection`` is shown each
-    :class:`~realtime_nb.protocol.connections.ConnectionReport`, too.
+    :class:`~realtime_nb.protocol.connections.ConnectionReport`, too; one that has a method
+    ``problem``, the words of what a person should know.
 
     Calls come on the session's loop and must return at once.
     """
@@ -39,6 +40,13 @@ def show_connection(observer: Observer, report: ConnectionReport) -> None:
     take = getattr(observer, "connection", None)
     if take is not None:
         take(report)
+
+
+def show_problem(observer: Observer, words: str) -> None:
+    """Tells an observer what a person should know, if it has a method ``problem``."""
+    take = getattr(observer, "problem", None)
+    if take is not None:
+        take(words)
 
 
 class Observers:

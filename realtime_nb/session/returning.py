@@ -41,7 +41,6 @@ _LAST_WORDS_S = 1.0
 class Restored(Protocol):
     """What is brought back: a driver of a session."""
 
-    speaker: Speaker
     audio_in: AudioIn
     turn_audio: TurnAudio
 
@@ -52,6 +51,10 @@ class Restored(Protocol):
     @property
     def last_append_s(self) -> float:
         """When audio was last appended, by the loop's clock."""
+
+    @property
+    def speaker(self) -> Speaker:
+        """What plays the agent's voice."""
 
     @property
     def conversation(self) -> Conversation:

@@ -129,7 +129,7 @@ class Session:
         self._speaking = (
             asyncio.Lock()
         )  # one clip after the other, with the key that is held for it
-        self._driver.speaker = (
+        self._driver.playback.speaker = (
             speaker(self)
             if speaker is not None
             else SimulatedSpeaker(self.clock, pace, self.playback_report, self.audio_played)
@@ -573,4 +573,4 @@ class Session:
 
     def audio_played(self, item_id: str, pcm: bytes, t_s: float) -> None:
         """Takes audio that the speaker played from ``t_s`` on, for the recording."""
-        self._driver.audio_played(item_id, pcm, t_s)
+        self._driver.playback.played(item_id, pcm, t_s)

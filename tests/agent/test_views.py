@@ -23,6 +23,7 @@ from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import parse_client, parse_server
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.session.driver import Driver
+from realtime_nb.session.observers import show_problem
 from realtime_nb.testing import FakeSTT, MemoryServer, silence, tone
 from tests.agent import agents
 from tests.paths import DATA
@@ -515,3 +516,12 @@ def test_there_is_an_answer_to_stop_while_it_is_worked_on_or_heard() -> None:
         shown.received(1.0, "rate_limits.updated", rate_limits=[])
         seen.append(shown.views.panel.answering)
     assert seen == [False, True, True, True, False]
+
+
+def test_what_a_person_should_know_stays_until_they_go_on(fake_comms: object) -> None:
+    shown = Shown()
+    for observer in shown.session.observers:
+        show_problem(observer, "More than 15 minutes wait.")
+    done = {"id": "r", "conversation_id": "c", "status": "cancelled"}
+    shown.received(1.0, "response.done", response=done)  # of the answer that it ended
+    assert shown.views.panel.error == "More than 15 minutes wait."

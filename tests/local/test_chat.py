@@ -11,7 +11,7 @@ import pytest
 
 from realtime_nb.errors import ConfigurationError, MissingExtraError, RealtimeError
 from realtime_nb.local.chat import ChatLLM
-from realtime_nb.local.llm import Call, Request, Text
+from realtime_nb.local.llm import Call, Request, Text, Usage
 from tests.local.chat_endpoint import delta, endpoint, piece, sse
 
 KEY = "sk-very-secret"
@@ -21,7 +21,7 @@ def user(text: str) -> dict[str, Any]:
     return {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
 
 
-async def replied(llm: ChatLLM, request: Request | None = None) -> list[Text | Call]:
+async def replied(llm: ChatLLM, request: Request | None = None) -> list[Text | Call | Usage]:
     return [part async for part in llm.reply(request or Request(items=[user("Hi")]))]
 
 
@@ -37,9 +37,8 @@ async def test_text_streams_however_the_bytes_are_cut(cut: int) -> None:
     async with endpoint(body, cut=cut) as served:
         assert await replied(ChatLLM(served.url, "tiny")) == [Text("Grüß "), Text("dich 👋")]
     assert served.headers[0].startswith("POST /v1/chat/completions ")
-    assert served.requests == [
-        {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
-    ]
+    asked = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+    assert served.requests == [{**asked, "stream_options": {"include_usage": True}}]
 
 
 @pytest.mark.parametrize("cut", [1, 10_000])
@@ -222,7 +221,7 @@ def test_a_key_that_no_header_can_hold_is_refused(key: str) -> None:
 
 def test_space_around_a_key_is_no_part_of_it() -> None:
     llm = ChatLLM("http://127.0.0.1:9", "m", f" {KEY}\n")
-    assert llm._http_request(Request(items=[]))["headers"] == {"Authorization": f"Bearer {KEY}"}
+    assert llm._service.headers() == {"Authorization": f"Bearer {KEY}"}
 
 
 @pytest.mark.parametrize(
@@ -328,6 +327,46 @@ async def test_the_limit_of_tokens_goes_by_its_newer_name_where_that_is_wanted()
         {"max_completion_tokens": 9},
     ]
     assert served.requests[0]["temperature"] == 0
+
+
+USAGE = {
+    "prompt_tokens": 70,
+    "completion_tokens": 3,
+    "prompt_tokens_details": {"cached_tokens": 64},
+}
+
+
+async def test_its_tokens_are_the_last_word() -> None:
+    usage = {"choices": [], "usage": USAGE}
+    async with endpoint(sse(delta(content="A"), delta("stop"), usage)) as served:
+        parts = await replied(ChatLLM(served.url, "tiny"))
+    assert parts == [Text("A"), Usage(70, 3, 64)]
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        ("400 Bad", b"Unrecognized request argument supplied: stream_options"),
+        ("422 No", b'{"detail": [{"loc": ["body", "stream_options"], "msg": "extra forbidden"}]}'),
+    ],
+)
+async def test_an_endpoint_that_does_not_count_is_not_asked_to(status: str, body: bytes) -> None:
+    answer = sse(delta("stop", content="A"))
+    limit = ("400 Bad", b"Use 'max_completion_tokens' instead.")
+    request = Request(items=[], max_output_tokens=9)
+    async with endpoint(answer, first=[(status, body), limit]) as served:
+        llm = ChatLLM(served.url, "tiny")
+        assert await replied(llm, request) == [Text("A")]
+        assert await replied(llm, request) == [Text("A")]
+    asked = ["stream_options" in request for request in served.requests]
+    assert asked == [True, False, False, False]
+    assert "max_completion_tokens" in served.requests[-1]
+
+
+async def test_a_refusal_of_what_was_not_asked_is_told_at_once() -> None:
+    async with endpoint(b"stream_options: what for?", "400 Bad") as served:
+        await refusal(ChatLLM(served.url, "tiny", options={"stream_options": {"x": 1}}))
+    assert [request["stream_options"] for request in served.requests] == [{"x": 1}]
 
 
 async def test_a_refusal_of_both_names_is_told() -> None:

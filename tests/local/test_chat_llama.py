@@ -12,7 +12,7 @@ import pytest
 
 from realtime_nb.errors import RealtimeError
 from realtime_nb.local.chat import ChatLLM
-from realtime_nb.local.llm import Call, Request, Text
+from realtime_nb.local.llm import Call, Request, Text, Usage
 from tests.local.llama_here import LONG_STORY, needs_llama, user, weights
 
 KEY = "sk-local-test-key-1234"
@@ -44,7 +44,7 @@ def busy(server: Any) -> bool:
     return int(found[1]) > 0
 
 
-async def said(chat: ChatLLM, request: Request) -> list[Text | Call]:
+async def said(chat: ChatLLM, request: Request) -> list[Text | Call | Usage]:
     return [part async for part in chat.reply(request)]
 
 
@@ -52,7 +52,9 @@ async def test_its_answers_stream(server: Any) -> None:
     request = Request(items=[user("Hello!")], max_output_tokens=12)
     parts = await said(llm(server, ignore_eos=True, temperature=0), request)
     assert len(parts) >= 6
-    assert all(isinstance(part, Text) for part in parts)
+    *texts, usage = parts
+    assert all(isinstance(part, Text) for part in texts)
+    assert isinstance(usage, Usage) and usage.output_tokens == 12
 
 
 async def test_closing_the_stream_stops_it(server: Any) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from realtime_nb.errors import RealtimeError
 from realtime_nb.local.chat import ChatLLM
-from realtime_nb.local.chat_stream import ChatStream, complaint
-from realtime_nb.local.llm import Call, Request, Text
+from realtime_nb.local.chat_stream import ChatStream
+from realtime_nb.local.llm import Call, Request, Text, Usage
 from tests.local.chat_endpoint import delta, endpoint, piece, sse
 
 BOTH = [Call("look_up", '{"day":"monday"}', "a"), Call("book", '{"hour":9}', "b")]
@@ -94,9 +94,9 @@ async def test_calls_of_each_vendor_are_understood(vendor: Any, cut: int) -> Non
         assert [part async for part in stream] == BOTH
 
 
-def taken(*chunks: object) -> list[Text | Call]:
+def taken(*chunks: object) -> list[Text | Call | Usage]:
     stream = ChatStream()
-    parts: list[Text | Call] = [text for chunk in chunks for text in stream.take(chunk)]
+    parts: list[Text | Call | Usage] = [text for chunk in chunks for text in stream.take(chunk)]
     return [*parts, *stream.rest()]
 
 
@@ -232,16 +232,30 @@ def test_pieces_in_any_order_of_the_calls_make_the_same_calls(
     assert taken(*chunks) == [Call(f"f{n}", text, f"id{n}") for n, text in enumerate(texts)]
 
 
+def counted(**usage: object) -> dict[str, Any]:
+    return {"choices": [], "usage": usage}
+
+
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("told", "usage"),
     [
-        ('{"error": {"message": "No"}}', "No."),
-        ({"error": {"detail": "No"}}, "No."),
-        ([], "[]."),
-        ("", "."),
-        ("plain\n text", "plain text."),
-        ('{"detail": "Not Found"}', "Not Found."),
+        ([counted(prompt_tokens=9, completion_tokens=4)], Usage(9, 4)),
+        ([counted(prompt_tokens=9, completion_tokens=0, prompt_tokens_details=None)], Usage(9, 0)),
+        ([counted(prompt_tokens=9)], Usage(9, None)),
+        (  # some tell with every chunk what there was until then
+            [counted(prompt_tokens=9, completion_tokens=n) for n in (1, 2, 7)],
+            Usage(9, 7),
+        ),
+        (
+            [counted(prompt_tokens=9, completion_tokens=4), {"choices": [], "usage": None}],
+            Usage(9, 4),
+        ),
+        ([counted(prompt_tokens="9", completion_tokens=-1)], None),
+        ([counted(prompt_tokens=True, completion_tokens=4.0)], None),
+        ([{"choices": [], "usage": [9, 4]}], None),
+        ([counted(total_tokens=13)], None),
     ],
 )
-def test_a_complaint_is_found_in_whatever_form(body: object, words: str) -> None:
-    assert complaint(body) == words
+def test_tokens_are_those_that_are_told(told: list[object], usage: Usage | None) -> None:
+    said: list[Any] = [Text("A")]
+    assert taken(delta("stop", content="A"), *told) == said + [usage] * (usage is not None)

@@ -17,7 +17,7 @@ import realtime_nb as rt
 from realtime_nb.errors import ConfigurationError, MissingExtraError, RealtimeError
 from realtime_nb.local import llama
 from realtime_nb.local.llama import LlamaLLM, SmolLM2, smollm2_file
-from realtime_nb.local.llm import Call, Request, Text
+from realtime_nb.local.llm import Call, Request, Text, Usage
 from tests.local.llama_here import (
     LONG_STORY,
     TOOLS_TEMPLATE,
@@ -45,7 +45,7 @@ BOOK = {
 
 
 async def said(llm: Any, request: Request) -> list[Text | Call]:
-    return [part async for part in llm.reply(request)]
+    return [part async for part in llm.reply(request) if not isinstance(part, Usage)]
 
 
 def text_of(parts: list[Text | Call]) -> str:
@@ -62,6 +62,28 @@ async def test_an_answer_comes_in_pieces() -> None:
     assert llm.name == "SmolLM2-135M-Instruct.Q4_1"
     short = await said(llm, Request(items=[user("Hello")], max_output_tokens=2))
     assert 1 <= len(short) <= 2
+
+
+@needs_llama
+async def test_its_tokens_are_told_of_what_is_whole() -> None:
+    llm = small(options={"temperature": 0, "ignore_eos": True})
+    request = Request(items=[user("Hello, how are you?")], max_output_tokens=8)
+    usage = [part async for part in llm.reply(request)][-1]
+    assert isinstance(usage, Usage)
+    assert usage.output_tokens == 8
+    assert usage.input_tokens is not None and 10 < usage.input_tokens < 80
+
+
+@pytest.mark.parametrize(("said", "told"), [("One. Two", True), ("One. Two. Three. Four", False)])
+async def test_of_sentences_that_are_left_out_nobody_counts_the_tokens(
+    said: str, told: bool
+) -> None:
+    async def parts() -> AsyncIterator[Text | Call | Usage]:
+        yield Text(said)
+        yield Usage(9, 4)
+
+    out = [part async for part in llama._first_sentences(parts(), 3)]
+    assert (Usage(9, 4) in out) == told
 
 
 @needs_llama
@@ -276,7 +298,9 @@ def test_the_first_sentences_are_the_same_however_they_are_cut(data: st.DataObje
             yield Text(piece)
 
     async def run() -> str:
-        return "".join([part.delta async for part in llama._first_sentences(parts(), most)])
+        return "".join(
+            [p.delta async for p in llama._first_sentences(parts(), most) if isinstance(p, Text)]
+        )
 
     assert asyncio.run(run()) == expected[most - 1]
     end = len(expected[most - 1]) + 1  # the space behind it
@@ -289,7 +313,9 @@ def test_pictures_are_not_said() -> None:
             yield Text(delta)
 
     async def run() -> str:
-        return "".join([part.delta async for part in llama._first_sentences(parts(), 3)])
+        return "".join(
+            [p.delta async for p in llama._first_sentences(parts(), 3) if isinstance(p, Text)]
+        )
 
     assert asyncio.run(run()) == "Hello!   It costs 5 + 5 €."
 
@@ -301,6 +327,8 @@ def test_fewer_sentences_are_left_as_they_are(whole: str) -> None:
             yield Text(letter)
 
     async def run() -> str:
-        return "".join([part.delta async for part in llama._first_sentences(parts(), 3)])
+        return "".join(
+            [p.delta async for p in llama._first_sentences(parts(), 3) if isinstance(p, Text)]
+        )
 
     assert asyncio.run(run()) == whole

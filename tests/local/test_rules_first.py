@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from realtime_nb.commands.appointments import AppointmentBook
 from realtime_nb.errors import ConfigurationError, RealtimeError
-from realtime_nb.local.llm import Call, Request, Text, word_deltas
+from realtime_nb.local.llm import Call, Request, Text, Usage, word_deltas
 from realtime_nb.local.rules_first import RulesFirst
 from tests.local.rule_talk import SUNDAY_EVENING, Talk, assistant, called, reply, returned, user
 
@@ -260,3 +260,17 @@ def test_asking_costs_the_loop_nothing_of_the_rules() -> None:
         return list(await asyncio.gather(*(one() for _ in range(8))))
 
     assert asyncio.run(run()) == ["Yes."] * 8
+
+
+async def test_the_tokens_are_those_of_the_small_talk() -> None:
+    class Counting(Chatterbox):
+        async def reply(self, request: Request) -> AsyncIterator[Any]:
+            async for part in super().reply(request):
+                yield part
+            yield Usage(30, 5)
+
+    asked = {"type": "message", "role": "user"}
+    said = {**asked, "content": [{"type": "input_text", "text": "Tell me a joke."}]}
+    parts = [part async for part in rules_and(Counting()).reply(Request(items=[said]))]
+    assert parts[-1] == Usage(30, 5)
+    assert isinstance(parts[0], Text)

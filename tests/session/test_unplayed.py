@@ -45,14 +45,33 @@ async def test_an_answer_that_nobody_could_want_to_hear_is_ended_aloud(
         MemoryServer(ScriptedLLM([words(60), "Yes."]), tts=FakeTTS(WORD_MS)) as server,
         rt.connect(transport=server.transport) as session,
     ):
+        told = Told()
+        session.observe(told)
         with caplog.at_level(logging.WARNING):
             await session.say("Talk.")
             assert await session.settled(100)
         assert "wait to be heard, so it was interrupted" in caplog.text
+        assert told.problems == [unplayed.TOO_LONG]
         await session.say("Are you there?")
         assert await session.settled(10)
         assert session.conversation.transcript()[-1] == ("assistant", "Yes.")
         assert session.conversation.errors == []
+
+
+class Told:
+    """Somebody who is told what a person should know."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def event(self, event: object) -> None: ...
+
+    def playback(self, report: object) -> None: ...
+
+    def tool(self, report: object) -> None: ...
+
+    def problem(self, words: str) -> None:
+        self.problems.append(words)
 
 
 async def done(session: rt.Session) -> None:

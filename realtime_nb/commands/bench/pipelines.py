@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -51,6 +52,8 @@ _PAUSE_MS = 400
 _LISTEN_S = 0.3
 _CANCELS = 5
 _INSTRUCTIONS = "Answer in one or two short sentences."
+_MOST_TOKENS = 200
+"""Of an answer: small models don't always come to an end by themselves."""
 _LONG_QUESTION = "Please tell me a long story about a river, a bridge and a town."
 _CARDS_CUT_MS = (0, 1_271, 2_188, None)
 """Between its cards, where the speaker of ``CARDS`` pauses."""
@@ -75,7 +78,8 @@ _RESTS_ON = (
     "Percentiles are of each stage by itself and do not add up; those of one turn do. VAD is on",
     "the audio's clock, engines are on the server's, voice to voice on the session's; transport",
     f"is what is left. Answers are interrupted after {_LISTEN_S:g} s, once the model has said all",
-    f'of it; the instructions are "{_INSTRUCTIONS}" STT begins within the silence window.',
+    f'of it, {_MOST_TOKENS} tokens at most; the instructions are "{_INSTRUCTIONS}"',
+    "STT begins within the silence window.",
     "Words are known of the recordings that come with the package; jiwer ([eval]) counts what is",
     "misheard.",
 )
@@ -224,9 +228,14 @@ async def _measure(
         async with serve(llm=llm, tts=tts, **hearing) as server:
             endpoint = local(server.url, server.token)
             async with connect(
-                endpoint, record=folder, turn_detection=detection, instructions=_INSTRUCTIONS
+                endpoint,
+                record=folder,
+                turn_detection=detection,
+                instructions=_INSTRUCTIONS,
+                max_output_tokens=_MOST_TOKENS,
             ) as session:
-                for clip in clips:
+                for number, clip in enumerate(clips, 1):
+                    print(f"{llm.name}: turn {number} of {len(clips)}", file=sys.stderr)
                     await _take_turn(session, clip, llm)
             assert session.recording is not None
             done_ms, stopped_ms = await _cancelled(llm, endpoint, cancels)

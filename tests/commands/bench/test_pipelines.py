@@ -23,6 +23,7 @@ class SlowLLM:
     name = "slow"
 
     async def reply(self, request: Request) -> AsyncIterator[Text]:
+        assert isinstance(request.max_output_tokens, int) or "story" in str(request.items)
         for _ in range(8):
             yield Text("We open at nine in the morning. ")
             await asyncio.sleep(0.1)
@@ -49,7 +50,8 @@ def test_figures_and_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert 600 < figures["slow_llm_p50_ms"] < 2_000
     assert 0 < figures["slow_cancel_done_p50_ms"] < 1_000
     assert 0 < figures["slow_cancel_stopped_p50_ms"] < 1_000
-    printed = capsys.readouterr().out
+    printed, progress = capsys.readouterr()
+    assert progress.splitlines() == ["slow: turn 1 of 2", "slow: turn 2 of 2"]
     assert "2 spoken turns with each pipeline" in printed
     assert "absent is skipped: it is not installed." in printed
     assert "slow: fake, slow, fake; 2 turns answered" in printed
