@@ -20,7 +20,7 @@ _NOTE = ("note",)
 
 def _share(name: str, meaning: str, missing: str = _UNLABELLED) -> tuple[Column, ...]:
     """Returns a share and its interval."""
-    interval = "of its 95 % interval: bootstrap over turns; where none or all have it, exact."
+    interval = "of its 95 % interval (Wilson's)."
     return (
         Column(f"{name}_share", "number", meaning, _LABELS, missing, _NOTE),
         Column(f"{name}_low_share", "number", f"Lower end {interval}", _LABELS, missing, _NOTE),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,22 +9,32 @@ import pytest
 from realtime_nb.analysis.what_if.intervals import FEWEST, percentile_places, share_interval
 
 
-@pytest.mark.parametrize(("count", "of"), [(1, 8), (3, 8), (7, 20), (2, 200), (250, 500)])
-def test_it_is_what_drawing_turns_anew_gives(count: int, of: int) -> None:
-    verdicts = np.arange(of) < count
-    draws = np.random.default_rng(1).integers(0, of, (20_000, of))
-    drawn = np.percentile(verdicts[draws].mean(axis=1), [2.5, 97.5])
+@pytest.mark.parametrize(("count", "of"), [(1, 8), (3, 8), (7, 20), (2, 200), (250, 500), (0, 32)])
+def test_its_ends_are_the_shares_from_which_the_count_is_196_deviations_off(
+    count: int, of: int
+) -> None:
+    for end in share_interval(count, of):
+        off = abs(count - of * end)
+        assert off == pytest.approx(1.96 * math.sqrt(of * end * (1 - end)), rel=1e-4, abs=1e-9)
 
-    assert share_interval(count, of) == pytest.approx(drawn, abs=1.01 / of)
+
+@pytest.mark.parametrize("of", [1, 3, 32, 400])
+def test_it_grows_with_the_count_and_holds_it(of: int) -> None:
+    intervals = [share_interval(count, of) for count in range(of + 1)]
+    for (low, high), (more_low, more_high) in pairwise(intervals):
+        assert low < more_low and high < more_high
+    assert all(low <= n / of <= high for n, (low, high) in enumerate(intervals))
+    assert intervals[0][0] == 0 and intervals[0][1] > 0
+    assert intervals[-1] == pytest.approx((1 - intervals[0][1], 1))
 
 
-@pytest.mark.parametrize("of", [1, 5, 60, 1000])
-def test_none_of_few_is_no_certainty(of: int) -> None:
-    low, high = share_interval(0, of)
-
-    assert low == 0
-    assert (1 - high) ** of == pytest.approx(0.025)  # so often nothing shows all the same
-    assert share_interval(of, of) == pytest.approx((1 - high, 1))
+@pytest.mark.parametrize("of", [10, 32, 100])
+def test_it_holds_the_truth_95_times_of_100(of: int) -> None:
+    shares = np.linspace(0.02, 0.98, 97)
+    counts = np.random.default_rng(4).binomial(of, np.repeat(shares, 400))
+    table = np.array([share_interval(count, of) for count in range(of + 1)])[counts]
+    held = (table[:, 0] <= np.repeat(shares, 400)) & (np.repeat(shares, 400) <= table[:, 1])
+    assert held.mean() == pytest.approx(0.95, abs=0.01)
 
 
 def test_of_nothing_nothing_is_known() -> None:
