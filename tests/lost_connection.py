@@ -11,6 +11,7 @@ import realtime_nb as rt
 from realtime_nb.audio.files import read_audio
 from realtime_nb.audio.pcm import pcm_from_samples
 from realtime_nb.local.llm import Reply, ScriptedLLM
+from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.testing import run_on_virtual_clock, silence
 from realtime_nb.testing.faults import Fault
 from tests.paths import DATA
@@ -55,7 +56,8 @@ def lost(
     """
 
     async def record() -> Path:
-        servers = Servers(ScriptedLLM(replies), [fault] if fault else [])
+        pace = SpeechPace(lead_ms=1_000)  # so that something of an answer is still to come
+        servers = Servers(ScriptedLLM(replies), [fault] if fault else [], pace=pace)
         servers.refusals = list(refusals)
         reconnect = rt.Reconnect(first_s=WAIT_S, jitter=False, **policy)
         session = await rt.connect(
@@ -85,7 +87,7 @@ def lost(
 async def answered(session: rt.Session, servers: Servers) -> None:
     """Asks, and hears 3 s of the answer."""
     await session.speak(voice() + PAUSE)
-    await session.wait_for(lambda event: bool(sounding(session)))
+    await session._driver.until(lambda: bool(sounding(session)), 30)
     began_s = sounding(session)[0]
     await asyncio.sleep(began_s + 3.0 - session.clock())
 

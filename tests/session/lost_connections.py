@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from typing import Any, Literal
 
 from realtime_nb.local.llm import LLM, Call, Reply, Request, ScriptedLLM
+from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.local.stt import STT
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session.transport import Transport
@@ -22,6 +23,7 @@ class Servers:
         session_s: how long each lets a session last.
         stt: of all of them, None: one that is told what it hears.
         dialect: of all of them.
+        pace: of their voices; None: all of an answer comes at once.
     """
 
     def __init__(
@@ -31,11 +33,13 @@ class Servers:
         session_s: float = 3_600.0,
         stt: STT | None = None,
         dialect: Literal["ga", "beta"] = "ga",
+        pace: SpeechPace | None = None,
     ) -> None:
         self.transports: list[FaultyTransport] = []
         self.refusals: list[Exception] = []
         self._llm = llm
         self._stt = stt
+        self._pace = pace
         self._dialect: Literal["ga", "beta"] = dialect
         self._session_s = session_s
         self._faults = list(faults)
@@ -52,7 +56,13 @@ class Servers:
         if self.transports and self.refusals:
             raise self.refusals.pop(0)
         server = await self._stack.enter_async_context(
-            MemoryServer(self._llm, stt=self._stt, session_s=self._session_s, dialect=self._dialect)
+            MemoryServer(
+                self._llm,
+                stt=self._stt,
+                pace=self._pace,
+                session_s=self._session_s,
+                dialect=self._dialect,
+            )
         )
         number = len(self.transports)
         faults = self._faults[number] if number < len(self._faults) else []

@@ -382,6 +382,7 @@ def test_what_is_told_again_is_not_taken_for_what_the_server_says_meanwhile() ->
         async with Servers(llm) as servers, rt.connect(transport=servers.dial) as session:
             await session.say("one two three four five six seven eight nine ten")
             await session.wait_for("response.done")
+            await session._driver.until(lambda: False, 1)  # something of it is heard
             await servers.vanish()
             await session.wait_for("connection.reconnected")
             await session.say("Stop.")  # what it tells again is not confirmed as the answer comes
