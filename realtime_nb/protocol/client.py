@@ -78,6 +78,7 @@ class ClientProtocol:
         self.conversation = Conversation()
         self.turn_audio = TurnAudio(self.conversation.audio)
         self.typing: Typing = typing
+        self.typed_waits = False
         self.dialect: Literal["ga", "beta"] = dialect
         self.answers = set(answers)
         self._new_id = new_id
@@ -123,7 +124,10 @@ class ClientProtocol:
     def busy(self) -> bool:
         """Whether a response runs, is on its way, or waits for a tool."""
         return bool(
-            self.conversation.active_response is not None or self._arbiter.busy or self._open_calls
+            self.conversation.active_response is not None
+            or self._arbiter.busy
+            or self._open_calls
+            or self.typed_waits
         )
 
     @property
@@ -144,6 +148,7 @@ class ClientProtocol:
                     self._arbiter.ask(raw)
                     return event_id
                 self._arbiter.sent(raw)
+                self.typed_waits &= bool(raw.get("response"))  # any other answers all before it
         self._unconfirmed.sent(event_id, raw)
         self._outgoing.append(raw)
         return event_id
@@ -155,7 +160,8 @@ class ClientProtocol:
     def say(self, text: str, sounding: bool = True) -> str:
         """Sends a typed user message and asks for a response to it; returns the item's id.
 
-        Messages that come before their response has begun are answered by one, to the last.
+        Messages that come before their response has begun are answered by one, to the last. Where
+        they wait, so are those that come until nothing more of the agent's is to be heard.
 
         Args:
             text: of the message.
@@ -170,8 +176,22 @@ class ClientProtocol:
                 "content": [{"type": "input_text", "text": text}],
             }
         )
-        self.create_response()
+        if self.typing == "waits" and (sounding or self.busy):
+            self.typed_waits = True
+        else:
+            self.create_response()
         return item_id
+
+    def fell_silent(self) -> None:
+        """Takes note that nothing of the agent's is left to be heard: what was typed meanwhile is
+        answered. (Servers are done with an answer long before it has been spoken.)"""
+        if not self.typed_waits:
+            return
+        self.typed_waits = False  # which is busy, too
+        if self.busy:
+            self.typed_waits = True
+        else:
+            self.create_response()
 
     def create_item(self, item: JsonObject) -> str:
         """Adds an item; returns its id."""
@@ -206,6 +226,7 @@ class ClientProtocol:
         """Stops the agent: cancels its response, drops those that wait, and flushes playback."""
         self._cancel()
         self._arbiter.drop()
+        self.typed_waits = False
         self._stop_playback()
 
     def _cancel(self) -> None:
@@ -406,6 +427,7 @@ class ClientProtocol:
         # What it did not have by then, its own response knows nothing of.
         known = self._items_sent <= self.conversation.items.keys()
         self._items_sent.clear()
+        self.typed_waits &= not (answered and known)
         self._arbiter.release(answered and known)
 
     # --- rules: everything else ---

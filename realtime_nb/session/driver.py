@@ -452,6 +452,8 @@ class Driver:
         In this order: the voice stops before the server is told that it has.
         """
         self._act()
+        if not self.playback.sounding:
+            self._protocol.fell_silent()
         for event in self._protocol.events_to_send():
             self._send(event)
         self._inbox.changed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -104,5 +105,7 @@ class Playback:
         self._protocol.receive_playback(report)
         if report.kind in ("finished", "flushed"):
             self._unplayed.over(report.item_id)
+            if self._protocol.typed_waits:
+                asyncio.get_running_loop().call_soon(self._proceed)  # once the speaker knows it
         self._writing.write(lambda recorder: recorder.playback(report))
         self._observers.show(lambda observer: observer.playback(report))

@@ -85,6 +85,27 @@ async def test_two_hundred_messages_end_in_one_answer_to_the_last(typing: Typing
         assert "still there" not in text
 
 
+@virtual
+async def test_what_waits_while_an_answer_sounds_gets_one_answer_behind_it() -> None:
+    """Also where the server was done with that answer long before."""
+    async with (
+        MemoryServer(ScriptedLLM([answer] * 9)) as server,
+        rt.connect(transport=server.transport, typing="waits") as session,
+    ):
+        await session.say("One?")
+        await session.wait_for("response.done")
+        for number in range(5):
+            await asyncio.sleep(0.3)
+            await session.say(f"Message {number}.")
+        began_s = session.clock()
+        assert await session.settled()
+        first, second = [i for i in session.conversation.in_order() if i.role == "assistant"]
+        assert first.playback == second.playback == "finished"
+        assert all(f"Message {number}." in second.text for number in range(5))
+        assert second.played_s is not None and second.played_s > began_s
+        assert session.conversation.errors == []
+
+
 @given(
     st.sampled_from(["interrupts", "waits"]),
     st.lists(
