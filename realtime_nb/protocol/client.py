@@ -66,6 +66,9 @@ class ClientProtocol:
         answers: names of the functions that the driver can run; calls of others that were declared
             are left to whoever reads the events.
         typing: what a typed message does to the answer that is being spoken.
+
+    Attributes:
+        typed_waits: whether typed messages wait until nothing more of the agent's is to be heard.
     """
 
     def __init__(
@@ -122,13 +125,13 @@ class ClientProtocol:
 
     @property
     def busy(self) -> bool:
-        """Whether a response runs, is on its way, or waits for a tool."""
-        return bool(
-            self.conversation.active_response is not None
-            or self._arbiter.busy
-            or self._open_calls
-            or self.typed_waits
-        )
+        """Whether a response runs, is on its way, or waits for a tool or for silence."""
+        return self.typed_waits or self._works
+
+    @property
+    def _works(self) -> bool:
+        active = self.conversation.active_response
+        return bool(active is not None or self._arbiter.busy or self._open_calls)
 
     @property
     def user_speaking(self) -> bool:
@@ -185,12 +188,8 @@ class ClientProtocol:
     def fell_silent(self) -> None:
         """Takes note that nothing of the agent's is left to be heard: what was typed meanwhile is
         answered. (Servers are done with an answer long before it has been spoken.)"""
-        if not self.typed_waits:
-            return
-        self.typed_waits = False  # which is busy, too
-        if self.busy:
-            self.typed_waits = True
-        else:
+        if self.typed_waits and not self._works:
+            self.typed_waits = False
             self.create_response()
 
     def create_item(self, item: JsonObject) -> str:
