@@ -22,33 +22,14 @@ from realtime_nb.commands.appointments import AppointmentBook
 from realtime_nb.commands.bench import inspector
 from realtime_nb.commands.bench.inspector import InspectorFigures
 from realtime_nb.commands.doctor import Check, DoctorReport
+from tests.commands.command_line import Capture, elsewhere, refused
 from tests.paths import DATA
+
+__all__ = ["elsewhere"]  # a fixture
 
 CLUBS = str(DATA / "cards_001.wav")
 COMMANDS = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
 """Each command of the parser, by name."""
-
-Capture = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Nothing that a command writes may land in the repository; no key of this machine is used."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("OPENAI_API_KEY", cli.TOKEN_VARIABLE):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path
-
-
-def _refused(capsys: Capture, *arguments: str) -> tuple[int, str]:
-    """Runs a command that must fail with one line and leave nothing; returns code and line."""
-    before = sorted(Path.cwd().rglob("*"))
-    code = cli.main(arguments)
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert re.fullmatch(r"realtime-nb: .+\n", printed.err)
-    assert sorted(Path.cwd().rglob("*")) == before
-    return code, printed.err
 
 
 # --- help and start-up ----------------------------------------------------------------------------
@@ -95,7 +76,7 @@ def test_version(capsys: Capture) -> None:
     ],
 )
 def test_what_is_mistyped(capsys: Capture, arguments: tuple[str, ...], hint: str) -> None:
-    code, line = _refused(capsys, *arguments)
+    code, line = refused(capsys, *arguments)
     assert code == 2
     assert hint in line
 
@@ -112,17 +93,17 @@ def _parameters(kind: str) -> list[Any]:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_what_no_command_knows(capsys: Capture, command: str) -> None:
     needed = [CLUBS for one in COMMANDS[command].params if one.required]
-    assert _refused(capsys, command, *needed, "--no-such-option")[0] == 2
+    assert refused(capsys, command, *needed, "--no-such-option")[0] == 2
     if not any(one.nargs == -1 for one in COMMANDS[command].params):
-        assert _refused(capsys, command, *needed, "one", "too", "many")[0] == 2
+        assert refused(capsys, command, *needed, "one", "too", "many")[0] == 2
 
 
 @pytest.mark.parametrize(("command", "argument"), _parameters("argument"))
 @pytest.mark.parametrize("given", ["missing.wav", "no/such/folder", "", "\N{SNOWMAN}.wav"])
 def test_what_is_not_there(capsys: Capture, command: str, argument: Any, given: str) -> None:
-    assert _refused(capsys, command, given)[0] == 2
+    assert refused(capsys, command, given)[0] == 2
     if argument.nargs == -1 and argument.required:
-        assert _refused(capsys, command, CLUBS, given)[0] == 2
+        assert refused(capsys, command, CLUBS, given)[0] == 2
 
 
 TEXTS = ("--api-key", "--model", "--instructions", "--voice", "--token", "--llm-url", "--llm-model")
@@ -135,17 +116,17 @@ def test_values_that_cant_be(capsys: Capture, command: str, option: Any) -> None
     name = option.opts[0]
     needed = [CLUBS for one in COMMANDS[command].params if one.required]
     if option.is_flag:
-        assert _refused(capsys, command, *needed, f"{name}=wrong")[0] == 2
+        assert refused(capsys, command, *needed, f"{name}=wrong")[0] == 2
         return
-    assert _refused(capsys, command, *needed, name)[0] == 2  # no value at all
+    assert refused(capsys, command, *needed, name)[0] == 2  # no value at all
     if name not in (*TEXTS, *FOLDERS):
-        assert _refused(capsys, command, *needed, name, "wrong")[0] == 2
+        assert refused(capsys, command, *needed, name, "wrong")[0] == 2
 
 
 @pytest.mark.parametrize("out", ["folder", "no/such/folder/page.html"])
 def test_a_report_that_has_no_place_is_not_made(capsys: Capture, out: str) -> None:
     Path("folder").mkdir()
-    code, line = _refused(capsys, "report", CLUBS, "--out", out)
+    code, line = refused(capsys, "report", CLUBS, "--out", out)
     assert code == 2
     assert "folder" in line
 
@@ -170,13 +151,13 @@ def test_files_that_are_no_audio(
 ) -> None:
     if content is not None:
         Path(name).write_bytes(content)
-    code, line = _refused(capsys, command, name)
+    code, line = refused(capsys, command, name)
     assert code == 2
     assert words in line
 
 
 def test_the_last_of_several_files_is_looked_at_first(capsys: Capture) -> None:
-    assert _refused(capsys, "talk", CLUBS, "missing.wav", "--tools", "appointments")[0] == 2
+    assert refused(capsys, "talk", CLUBS, "missing.wav", "--tools", "appointments")[0] == 2
 
 
 @pytest.mark.parametrize(
@@ -269,7 +250,7 @@ def test_a_report_of_what_is_no_recording(
 ) -> None:
     if content is not None:
         Path(name).write_bytes(content)
-    assert _refused(capsys, "report", name)[0] == 2
+    assert refused(capsys, "report", name)[0] == 2
 
 
 @pytest.mark.parametrize(
@@ -284,7 +265,7 @@ def test_a_report_of_what_is_no_recording(
     ],
 )
 def test_vad_settings_that_cant_be(capsys: Capture, options: tuple[str, ...], words: str) -> None:
-    code, line = _refused(capsys, "vad", CLUBS, *options)
+    code, line = refused(capsys, "vad", CLUBS, *options)
     assert code == 2
     assert words in line
 
@@ -312,7 +293,7 @@ def test_vad_settings_that_cant_be(capsys: Capture, options: tuple[str, ...], wo
     ],
 )
 def test_talk_settings_that_cant_be(capsys: Capture, options: tuple[str, ...], words: str) -> None:
-    code, line = _refused(capsys, "talk", CLUBS, *options)
+    code, line = refused(capsys, "talk", CLUBS, *options)
     assert code == 2
     assert words in line
 
@@ -320,7 +301,7 @@ def test_talk_settings_that_cant_be(capsys: Capture, options: tuple[str, ...], w
 def test_an_endpoint_where_nobody_listens(capsys: Capture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    code, line = _refused(capsys, "talk", CLUBS, "--endpoint", f"ws://127.0.0.1:{port}/v1/realtime")
+    code, line = refused(capsys, "talk", CLUBS, "--endpoint", f"ws://127.0.0.1:{port}/v1/realtime")
     assert code == 1
     assert f"Can't connect to ws://127.0.0.1:{port}/v1/realtime" in line
 
@@ -409,7 +390,7 @@ def test_lab_passes_on_what_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_lab_without_jupyterlab(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("realtime_nb.commands.lab.find_spec", lambda name: None)
-    code, line = _refused(capsys, "lab")
+    code, line = refused(capsys, "lab")
     assert code == 1
     assert "pip install 'realtime_nb[lab]'" in line
 
@@ -443,7 +424,7 @@ def test_every_benchmark_has_its_name() -> None:
 
 
 def test_an_unknown_benchmark(capsys: Capture) -> None:
-    code, line = _refused(capsys, "bench", "vad", "speed")
+    code, line = refused(capsys, "bench", "vad", "speed")
     assert code == 2
     assert "'speed'" in line
 
@@ -456,7 +437,7 @@ def test_ctrl_c(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("realtime_nb.commands.doctor.doctor", interrupt)
-    assert _refused(capsys, "doctor") == (130, "realtime-nb: interrupted.\n")
+    assert refused(capsys, "doctor") == (130, "realtime-nb: interrupted.\n")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")

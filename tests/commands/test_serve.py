@@ -15,31 +15,12 @@ from typing import Any
 import pytest
 
 from realtime_nb.commands import cli
+from tests.commands.command_line import Capture, elsewhere, refused
 from tests.paths import DATA
 
+__all__ = ["elsewhere"]  # a fixture
+
 CLUBS = str(DATA / "cards_001.wav")
-
-Capture = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Nothing that a command writes may land in the repository; no key of this machine is used."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("OPENAI_API_KEY", cli.TOKEN_VARIABLE):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path
-
-
-def _refused(capsys: Capture, *arguments: str) -> tuple[int, str]:
-    """Runs a command that must fail with one line and leave nothing; returns code and line."""
-    before = sorted(Path.cwd().rglob("*"))
-    code = cli.main(arguments)
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert re.fullmatch(r"realtime-nb: .+\n", printed.err)
-    assert sorted(Path.cwd().rglob("*")) == before
-    return code, printed.err
 
 
 @contextmanager
@@ -80,7 +61,7 @@ def test_serve_talk_and_stop(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -
             assert printed.out == ""
         assert not Path("recordings").exists()  # nothing is kept of sessions that never began
         port = ready["url"].split(":")[2].split("/")[0]
-        code, line = _refused(capsys, "serve", "--port", port)
+        code, line = refused(capsys, "serve", "--port", port)
         assert code == 2 and f"Port {port} can't be used" in line
 
         monkeypatch.setenv(cli.TOKEN_VARIABLE, "sesame")
@@ -170,6 +151,6 @@ def test_serve_with_tls_tells_how_it_is_trusted(
     ],
 )
 def test_serve_settings_that_cant_be(capsys: Capture, options: tuple[str, ...], words: str) -> None:
-    code, line = _refused(capsys, "serve", *options)
+    code, line = refused(capsys, "serve", *options)
     assert code == 2
     assert words in line
