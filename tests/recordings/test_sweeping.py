@@ -105,7 +105,7 @@ def test_the_table_tells_what_it_is_and_is_a_copy(words: Sweep) -> None:
 def test_it_is_shown_with_what_it_can_not_tell(words: Sweep) -> None:
     for shown in (repr(words), words._repr_html_()):
         assert "open loop" in shown
-        assert "1 of 1 (2–100 %)" in shown
+        assert "1 of 1 (21–100 %)" in shown
         assert "server default" in shown
         assert "gpt-realtime" in shown
 
