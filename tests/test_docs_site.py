@@ -28,7 +28,8 @@ BLOCKS = [
         page,
         block,
         id=f"{Path(page).stem}-{index}",
-        marks=pytest.mark.long if "rt.replay(" in block else (),  # the README's runs every time
+        # Paced as life; one of them runs every time.
+        marks=pytest.mark.long if "rt.replay(" in block and "guide" not in page else (),
     )
     for page in PAGES
     if page not in RUN_ELSEWHERE
