@@ -1,7 +1,8 @@
-"""Takes the README's pictures of the panel: a real JupyterLab, Chromium, and recorded speech.
+"""Takes the README's pictures of panel and lab: a real JupyterLab, Chromium, and recorded speech.
 
-``python scripts/take_pictures.py`` writes docs/pictures/panel-light.png, panel-dark.png and
-panel.webp, the conversation as it comes. Look at them before you commit them.
+``python scripts/take_pictures.py`` writes panel-light.png, panel-dark.png, lab-light.png,
+lab-dark.png and panel.webp, the conversation as it comes, into docs/pictures. Look at them before
+you commit them.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ def opening_hours(day: str) -> str:
     return f"{day}: 9:00 to 17:00"
 
 agent = rt.Agent("local", tools=[opening_hours], instructions="You are a receptionist.")
+"""
+LAB = """\
+rec = rt.samples("cut_short")
+lab = rt.VADLab(rec, ghosts={"patient": rt.ServerVAD(silence_duration_ms=900)})
 """
 
 
@@ -116,6 +121,17 @@ def talk(page: LabPage) -> tuple[Locator, list[bytes]]:
     return panel, frames
 
 
+def open_lab(page: LabPage) -> Locator:
+    """Shows a recording in the lab, with all that it counts."""
+    page.page.set_viewport_size({"width": 1000, "height": 1300})  # all of it at once
+    page.run(LAB)
+    page.show("lab")
+    lab = page.page.locator(".rtnb-lab")
+    lab.locator(".rtnb-lab-name", has_text="patient").wait_for()
+    time.sleep(1)  # the waves are drawn after the counts
+    return lab
+
+
 def main() -> None:
     """Takes all of them."""
     PICTURES.mkdir(exist_ok=True)
@@ -129,7 +145,10 @@ def main() -> None:
             page = open_notebook(browser, lab, notebook, "127.0.0.1", (1000, 900))
             panel, frames = talk(page)
             small(panel.screenshot(), PICTURES / "panel-light.png")
+            lab = open_lab(page)
+            small(lab.screenshot(), PICTURES / "lab-light.png")
             page.theme("JupyterLab Dark")
+            small(lab.screenshot(), PICTURES / "lab-dark.png")
             small(panel.screenshot(), PICTURES / "panel-dark.png")
             animate(frames, PICTURES / "panel.webp")
             page.shut_down_kernel()
