@@ -370,7 +370,6 @@ class VADLab:
         self._feeder = feeder = LabFeeder(lab, self._lock, weakly(self._heard), self._judging)
         session.observe(feeder)
         weakref.finalize(self, feeder.stop).atexit = False
-        self.panel.note_that("")
         self.panel.show_lab(lab, session.conversation.audio.clock)
         self.panel.follow(session)
 

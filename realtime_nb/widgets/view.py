@@ -55,7 +55,7 @@ class View(LiveWidget):
         self._listening = False
         self._afresh = False
         self._unseen = 0
-        self._note = ""
+        self._note = self._note_told = ""
         self._requests: deque[PageMessage] = deque(maxlen=_MAX_REQUESTS)
         self._receiving = threading.Lock()
         self._feed = Feed(self._send_changes)
@@ -85,12 +85,14 @@ class View(LiveWidget):
         self._feed.changed()
 
     def _note_that(self, words: str) -> None:
-        """Says below the view, and in its summary, what it can't show and why."""
+        """Says below the view, and in its summary, what it can't show and why; ``""``: nothing."""
         self._note = words
         self._start_afresh()
 
     def follow(self, session: LiveSession) -> None:
         """Shows a session, and what it does from now on; no other before it goes on."""
+        if self._note:
+            self._note_that("")
         session.observe(self)
 
     def event(self, event: WireEvent) -> None:
@@ -151,7 +153,8 @@ class View(LiveWidget):
             afresh, self._afresh = self._afresh, False
             requests = list(self._requests)
             self._requests.clear()
-        if afresh and self._note:
+        if afresh and (self._note or self._note_told):  # a page keeps one until it is told another
+            self._note_told = self._note
             self.post({"kind": "note", "words": self._note})
         for request in requests:
             self._send_all(self._answer(request))

@@ -266,8 +266,13 @@ def test_a_lab_of_an_agent_shows_each_of_its_sessions(make: agents.MakeAgent) ->
     agent = make()
     lab = rt.VADLab(agent, ghosts={"eager": {"silence_duration_ms": 200}})
     assert "Press Connect" in lab.panel.summary()
+    page = ListeningPage(lab.panel)
+    page.say("show")
+    assert ["Press Connect" in one["words"] for one in page.take() if "words" in one] == [True]
     for _ in range(2):
         agent.connect().result(agents.WAIT_S)
+        assert "Press Connect" not in lab.panel.summary()
+        assert [one["words"] for one in page.take() if "words" in one] in ([""], [])
         assert lab.config is not None
         assert lab.config["silence_duration_ms"] == 500
         assert list(lab.scores()["name"]) == ["live", "eager"]

@@ -69,8 +69,10 @@ def test_settings_are_dragged_counted_labelled_and_calibrated(
     page.run(MAKE)
     page.show("agent")
     page.show("lab")
-    page.page.locator(".rtnb-note").get_by_text("Press Connect, then Talk").wait_for()
+    to_do = page.page.locator(".rtnb-note:visible").filter(has_text="Press Connect, then Talk")
+    to_do.wait_for()
     page.page.get_by_role("button", name="Talk", exact=True).click()
+    to_do.wait_for(state="hidden")
     page.wait_for("len(lab.scores()) and lab.scores()['turns'].min() >= 1", 60)
 
     page.page.locator(".rtnb-lab canvas").focus()
@@ -98,6 +100,7 @@ def test_settings_are_dragged_counted_labelled_and_calibrated(
     use.click()
     page.wait_for("0 < agent.conversation.turn_detection['threshold'] < 1")
     page.run("agent.disconnect().result(20)")
+    assert to_do.count() == 0  # the session that is over is still there to look at
 
     page.page.evaluate("() => jupyterapp.commands.execute('application:toggle-left-area')")
     page.page.set_viewport_size({"width": 530, "height": 1500})  # the cell has 400 px

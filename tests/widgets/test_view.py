@@ -6,7 +6,7 @@ import pytest
 
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.widgets.view import MAX_UNSEEN, Outgoing, View
-from tests.widgets.pages import ListeningPage
+from tests.widgets.pages import ListeningPage, ToldSession
 
 
 class Counter(View):
@@ -113,3 +113,46 @@ def test_a_view_says_what_it_cannot_show_to_every_page(counter: Counter) -> None
     page.say("show")
     assert [message["kind"] for message in page.take()] == ["note", "number"]
     assert [message["kind"] for message in page.take()] == ["number"]
+
+
+def notes(page: ListeningPage) -> list[str]:
+    return [message["words"] for message in page.take() if message["kind"] == "note"]
+
+
+def test_a_note_goes_from_the_page_when_it_does_not_hold_any_more(counter: Counter) -> None:
+    page = ListeningPage(counter)
+    page.say("show")
+    assert notes(page) == []  # there was none
+    for words in ("Press Connect.", "Heard: 40 %", ""):
+        counter._note_that(words)
+        assert notes(page) == [words]
+    page.say("show")
+    assert notes(page) == []  # and now there is none
+    counter._note_that("Press Connect.")
+    assert notes(page) == ["Press Connect."]
+
+
+def test_what_is_followed_takes_the_place_of_a_note(counter: Counter) -> None:
+    page = ListeningPage(counter)
+    page.say("show")
+    counter._note_that("It was not kept.")
+    assert notes(page) == ["It was not kept."]
+    session = ToldSession()
+    counter.follow(session)
+    assert notes(page) == [""]
+    assert counter._note == ""  # nor in its summary
+    assert session.observers == [counter]
+
+
+def test_a_note_that_went_while_nobody_listened_is_gone_for_a_page_that_returns(
+    counter: Counter,
+) -> None:
+    page = ListeningPage(counter)
+    counter._note_that("Press Connect.")
+    page.say("show")
+    for _ in range(MAX_UNSEEN + 2):
+        page.take()
+    counter._note_that("")
+    assert page.take() == []
+    page.say("seen")
+    assert notes(page) == [""]
