@@ -14,7 +14,7 @@ import pytest
 import realtime_nb as rt
 from realtime_nb.analysis.findings.evidence import Evidence
 from realtime_nb.session.profiles import PROFILES
-from realtime_nb.widgets import live
+from realtime_nb.widgets import page_text
 from tests.page_code import python_blocks, run_block
 from tests.paths import ROOT
 from tests.widgets.pages import ListeningPage, ToldSession
@@ -87,7 +87,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(WIDGETS, folder)
     (block,) = re.findall(r"^```js\n(.*?)^```", (ROOT / PAGE).read_text("utf-8"), re.S | re.M)
     (folder / "error_count.js").write_text(block, "utf-8")
-    monkeypatch.setattr(live, "_FOLDER", folder)
+    monkeypatch.setattr(page_text, "FOLDER", folder)
     return folder
 
 

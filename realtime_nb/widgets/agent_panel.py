@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import traitlets
@@ -19,7 +18,8 @@ from realtime_nb.protocol.turn_detection import (
     SWITCHES,
     Words,
 )
-from realtime_nb.widgets.live import LiveWidget, PageMessage, module_text
+from realtime_nb.widgets.live import LiveWidget, PageMessage
+from realtime_nb.widgets.page_text import module_text, style_text
 
 __all__ = ["AgentPanel", "turn_table"]
 
@@ -28,8 +28,6 @@ _STATES = [
     *("listening", "hearing", "thinking", "speaking"),
 ]
 _SLIDERS = ("threshold", "silence_duration_ms", "prefix_padding_ms")
-_FOLDER = Path(__file__).parent
-_STYLES = ("theme.css", "views.css", "agent_panel.css")
 
 
 class AgentPanel(LiveWidget):
@@ -45,7 +43,7 @@ class AgentPanel(LiveWidget):
     """
 
     _esm = module_text("agent_panel.js")
-    _css: str = "".join((_FOLDER / name).read_text("utf-8") for name in _STYLES)  # type: ignore[assignment]
+    _css: str = style_text("theme.css", "views.css", "agent_panel.css")
 
     state = traitlets.Enum(_STATES, "disconnected").tag(sync=True)
     """What the agent does."""

@@ -18,7 +18,8 @@ from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.protocol.words import counted, shortened
 from realtime_nb.tools import Definition, Tool, collect, notebook_loop
 from realtime_nb.widgets.call_runs import Rerun, as_json, start_run
-from realtime_nb.widgets.live import PageMessage, module_text
+from realtime_nb.widgets.live import PageMessage
+from realtime_nb.widgets.page_text import module_text
 from realtime_nb.widgets.schema_check import Violation, argument_violations
 from realtime_nb.widgets.sources import ConversationSource, SessionSource, find_source
 from realtime_nb.widgets.view import LiveSession, Outgoing, View

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from realtime_nb.analysis.clips import ClipSound, RecordingClip, interleaved
-from realtime_nb.widgets.live import module_text
+from realtime_nb.widgets.page_text import module_text
 from realtime_nb.widgets.sound_view import SoundView
 from realtime_nb.widgets.timeline_sound import MAX_BLOCK_S
 from realtime_nb.widgets.view import Outgoing

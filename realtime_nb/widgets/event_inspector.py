@@ -20,7 +20,8 @@ from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.races import Races
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.widgets.event_summaries import KeptEvent, summary_of, without_audio
-from realtime_nb.widgets.live import PageMessage, module_text
+from realtime_nb.widgets.live import PageMessage
+from realtime_nb.widgets.page_text import module_text
 from realtime_nb.widgets.sources import SessionSource, find_source
 from realtime_nb.widgets.view import LiveSession, Outgoing, View
 

@@ -13,7 +13,8 @@ from realtime_nb.analysis.timeline import TimelineData
 from realtime_nb.analysis.voices import TimeSpan
 from realtime_nb.errors import RecordingError
 from realtime_nb.protocol.words import clock
-from realtime_nb.widgets.live import PageMessage, module_text
+from realtime_nb.widgets.live import PageMessage
+from realtime_nb.widgets.page_text import module_text
 from realtime_nb.widgets.sound_view import SoundView
 from realtime_nb.widgets.timeline_sound import Sound
 from realtime_nb.widgets.view import Outgoing

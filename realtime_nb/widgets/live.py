@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import difflib
 import html
-import re
+import os
 import sys
 import threading
 import time
@@ -25,8 +25,6 @@ import uuid
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any, Protocol, TypeAlias, cast
 
 import anywidget
@@ -34,6 +32,7 @@ import traitlets
 
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.widgets.kernel_status import keep_status_quiet
+from realtime_nb.widgets.page_text import style_text
 from realtime_nb.widgets.stand_in import StandIn
 
 __all__ = [
@@ -41,16 +40,12 @@ __all__ = [
     "PageMessage",
     "SelfTest",
     "check_range",
-    "module_text",
     "switch_quickly",
 ]
 
 PageMessage: TypeAlias = dict[str, Any]
 """A JSON object with a ``kind``; the rest depends on it."""
 
-_FOLDER = Path(__file__).parent
-_IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w.]+)";\n', re.MULTILINE)
-_EXPORT = re.compile(r"^export (?=(?:async )?(?:class|function|const|let)\b)", re.MULTILINE)
 _SELFTEST_S = 2.5
 _ASKED_TIMES = 4
 _ASK_AGAIN_S = 0.4
@@ -137,24 +132,6 @@ def check_range(name: str, value: object, least: int, most: int) -> None:
         raise ConfigurationError(f"{name} goes from {least} to {most}, not {value!r}.")
 
 
-@cache
-def module_text(name: str) -> str:
-    """Returns an ES module of this folder, with what it imports from this folder put in its place.
-
-    A page gets a widget's code as one text, from which nothing can be imported.
-    """
-    included: set[str] = set()
-
-    def include(match: re.Match[str]) -> str:
-        if match[1] in included:
-            return ""
-        included.add(match[1])
-        text = (_FOLDER / match[1]).read_text(encoding="utf-8")
-        return _EXPORT.sub("", _IMPORT.sub(include, text))
-
-    return _IMPORT.sub(include, (_FOLDER / name).read_text(encoding="utf-8"))
-
-
 class LiveWidget(anywidget.AnyWidget):
     """A widget that trades messages with its page at any time, from any thread.
 
@@ -168,7 +145,7 @@ class LiveWidget(anywidget.AnyWidget):
         ConfigurationError: a setting that the widget does not have.
     """
 
-    _css = _FOLDER / "theme.css"
+    _css: str = style_text("theme.css")
 
     def __init__(self, **settings: object) -> None:
         self._check_settings(settings)
@@ -183,6 +160,10 @@ class LiveWidget(anywidget.AnyWidget):
         self._send_lock = threading.RLock()
         self._stand_in = StandIn(self._as_saved)
         super().__init__(**settings, _dom_classes=[self._stand_in.view_class])
+        if os.environ.get("ANYWIDGET_HMR") == "1":
+            from realtime_nb.widgets.hot_reload import keep_fresh
+
+            keep_fresh(self)
 
     # --- messages ---------------------------------------------------------------------------------
 

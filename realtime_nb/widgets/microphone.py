@@ -13,13 +13,8 @@ import traitlets
 
 from realtime_nb.audio.pcm import level_dbfs
 from realtime_nb.protocol.audio_formats import BYTES_PER_MS
-from realtime_nb.widgets.live import (
-    LiveWidget,
-    PageMessage,
-    check_range,
-    module_text,
-    switch_quickly,
-)
+from realtime_nb.widgets.live import LiveWidget, PageMessage, check_range, switch_quickly
+from realtime_nb.widgets.page_text import module_text
 
 __all__ = ["OPEN_STATES", "Lateness", "Microphone", "MicrophoneStatistics"]
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import traitlets
 
-from realtime_nb.widgets.live import LiveWidget, PageMessage, SelfTest, module_text
+from realtime_nb.widgets.live import LiveWidget, PageMessage, SelfTest
+from realtime_nb.widgets.page_text import module_text
 
 __all__ = ["CheckLine", "PageCheck", "page_lines"]
 

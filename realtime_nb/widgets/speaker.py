@@ -14,8 +14,9 @@ import traitlets
 from realtime_nb.devices.simulated import AHEAD_MS
 from realtime_nb.errors import AudioError
 from realtime_nb.protocol.audio_formats import BYTES_PER_MS, SAMPLES_PER_MS
-from realtime_nb.widgets.live import LiveWidget, PageMessage, check_range, module_text
+from realtime_nb.widgets.live import LiveWidget, PageMessage, check_range
 from realtime_nb.widgets.microphone import Microphone
+from realtime_nb.widgets.page_text import module_text
 
 __all__ = ["PagePlaybackReport", "SpeakerStatistics", "SpeakerWidget"]
 

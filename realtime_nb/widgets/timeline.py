@@ -26,7 +26,8 @@ from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.protocol.words import counted
-from realtime_nb.widgets.live import PageMessage, module_text
+from realtime_nb.widgets.live import PageMessage
+from realtime_nb.widgets.page_text import module_text
 from realtime_nb.widgets.sources import SessionSource, find_source
 from realtime_nb.widgets.timeline_sound import MAX_DETAIL_POINTS, Sound, VoiceLane
 from realtime_nb.widgets.view import LiveSession, Outgoing, View

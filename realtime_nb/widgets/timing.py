@@ -18,8 +18,9 @@ from realtime_nb.errors import at_call
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.protocol.words import counted
-from realtime_nb.widgets.live import PageMessage, module_text
+from realtime_nb.widgets.live import PageMessage
 from realtime_nb.widgets.measuring import MeasuringView
+from realtime_nb.widgets.page_text import module_text
 from realtime_nb.widgets.sources import SessionSource, Source, find_source
 from realtime_nb.widgets.view import LiveSession, Outgoing
 

@@ -11,8 +11,8 @@ from realtime_nb.analysis.transcript_latencies import with_latencies
 from realtime_nb.errors import at_call
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
 from realtime_nb.protocol.wire import WireEvent
-from realtime_nb.widgets.live import module_text
 from realtime_nb.widgets.measuring import MeasuringView
+from realtime_nb.widgets.page_text import module_text
 from realtime_nb.widgets.sources import ConversationSource, SessionSource, find_source
 from realtime_nb.widgets.view import LiveSession, Outgoing
 

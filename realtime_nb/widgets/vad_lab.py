@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from realtime_nb.analysis.vad_lab.agreed import LabAgreement
@@ -18,7 +17,8 @@ from realtime_nb.protocol.input_clock import InputClock
 from realtime_nb.protocol.turns import TurnSettings
 from realtime_nb.protocol.words import counted
 from realtime_nb.widgets.agent_panel import turn_table
-from realtime_nb.widgets.live import PageMessage, module_text
+from realtime_nb.widgets.live import PageMessage
+from realtime_nb.widgets.page_text import module_text, style_text
 from realtime_nb.widgets.timeline import Timeline
 from realtime_nb.widgets.vad_lab_rows import (
     Pauses,
@@ -32,7 +32,7 @@ from realtime_nb.widgets.vad_lab_rows import (
     row_turns,
 )
 from realtime_nb.widgets.vad_lab_still import StillRow, lab_svg
-from realtime_nb.widgets.view import Outgoing
+from realtime_nb.widgets.view import VIEW_STYLES, Outgoing
 
 __all__ = ["LabSaid", "VADLabPanel"]
 
@@ -49,8 +49,6 @@ _JUDGED = {
     True: "marks by hand judge all that lies between the first and the last.",
 }
 _CELL = "text-align:left;padding:2px 8px"
-_FOLDER = Path(__file__).parent
-_STYLES = ("agent_panel.css", "vad_lab.css")
 
 
 @dataclass(slots=True)
@@ -116,7 +114,7 @@ class VADLabPanel(Timeline):
     """
 
     _esm = module_text("vad_lab.js")
-    _css: str = Timeline._css + "".join((_FOLDER / name).read_text("utf-8") for name in _STYLES)  # type: ignore[assignment]
+    _css: str = style_text(*VIEW_STYLES, "agent_panel.css", "vad_lab.css")
 
     def __init__(
         self,

@@ -7,7 +7,6 @@ import threading
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Protocol, TypeVar
 
 from realtime_nb.protocol.connections import ConnectionReport
@@ -15,13 +14,17 @@ from realtime_nb.protocol.conversation import Conversation, PlaybackReport, Tool
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.widgets.feed import Feed
 from realtime_nb.widgets.live import LiveWidget, PageMessage
+from realtime_nb.widgets.page_text import style_text
 
-__all__ = ["LiveSession", "Outgoing", "View"]
+__all__ = ["VIEW_STYLES", "LiveSession", "Outgoing", "View"]
 
 _T = TypeVar("_T")
 
 Outgoing = tuple[PageMessage, Sequence[bytes]]
 """A message for the page and its binary buffers."""
+
+VIEW_STYLES = ("theme.css", "views.css", "calls.css", "timing.css")
+"""The style sheets of every view."""
 
 MAX_UNSEEN = 600
 """Messages that the page may leave unconfirmed; then it is taken to be gone. It confirms every
@@ -29,8 +32,6 @@ fiftieth, and there are about ten a second."""
 
 _MAX_REQUESTS = 100
 _TRIES = 5
-_FOLDER = Path(__file__).parent
-_STYLES = ("theme.css", "views.css", "calls.css", "timing.css")
 
 
 class LiveSession(Protocol):
@@ -49,7 +50,7 @@ class View(LiveWidget):
     back gets everything anew. What is shown is in no trait, hence not in the saved notebook.
     """
 
-    _css: str = "".join((_FOLDER / name).read_text("utf-8") for name in _STYLES)  # type: ignore[assignment]
+    _css: str = style_text(*VIEW_STYLES)
 
     def __init__(self, **settings: object) -> None:
         self._listening = False

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from realtime_nb.widgets.live import module_text
+from realtime_nb.widgets.page_text import module_text
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -1,13 +1,10 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,10 +14,8 @@ import traitlets
 
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.widgets import live
-from realtime_nb.widgets.live import LiveWidget, PageMessage, module_text
+from realtime_nb.widgets.live import LiveWidget, PageMessage
 from tests.widgets.conftest import FakeComm, FakePage
-
-FOLDER = Path(LiveWidget._css).parent if isinstance(LiveWidget._css, Path) else Path()
 
 
 class Lamp(LiveWidget):
@@ -279,28 +274,3 @@ def test_a_saved_notebook_has_a_summary_in_place_of_the_widget(
     assert bundle[0]["text/plain"] == "<b>lit</b> & on"
     assert "&lt;b&gt;lit&lt;/b&gt; &amp; on" in str(bundle[0]["text/html"])
     assert "application/vnd.jupyter.widget-view+json" in bundle[0]
-
-
-NAMES = ["microphone.js", "speaker.js", "capture.worklet.js", "playback.worklet.js"]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_module_is_one_text_that_imports_nothing(name: str, tmp_path: Path) -> None:
-    text = module_text(name)
-    assert re.search(r"^import\b", text, re.MULTILINE) is None
-    assert not re.search(r"https?://(?!\s|\.|,| or|localhost|\$\{hostname\})", text), (
-        "nothing is fetched"
-    )
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node is not installed")
-    file = tmp_path / "module.mjs"
-    file.write_text(text, encoding="utf-8")
-    subprocess.run([node, "--check", str(file)], check=True)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_page_makes_no_markup_of_texts(name: str) -> None:
-    assert not re.search(
-        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write", module_text(name)
-    )

@@ -13,8 +13,9 @@ import pytest
 
 from realtime_nb.commands.doctor import Check, DoctorReport
 from realtime_nb.widgets import page_check
-from realtime_nb.widgets.live import SelfTest, module_text
+from realtime_nb.widgets.live import SelfTest
 from realtime_nb.widgets.page_check import CheckLine, PageCheck, page_lines
+from realtime_nb.widgets.page_text import module_text
 from tests.widgets.conftest import FakeComm, FakePage
 
 GOOD = {"secure": True, "microphones": 1, "permission": "granted", "worklet": True}

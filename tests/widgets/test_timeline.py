@@ -29,7 +29,8 @@ from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.testing import silence, tone
 from realtime_nb.widgets import timeline as timeline_module
-from realtime_nb.widgets.live import LiveWidget, module_text
+from realtime_nb.widgets.live import LiveWidget
+from realtime_nb.widgets.page_text import module_text
 from realtime_nb.widgets.timeline import Timeline
 from realtime_nb.widgets.timeline_sound import Sound
 from tests.scripted_session import LiveSession, three_turns
