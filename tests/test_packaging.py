@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 import tomllib
 import zipfile
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from hatchling.builders.sdist import SdistBuilder
 
+from realtime_nb.commands import lab
 from tests.paths import ROOT
 
 
@@ -39,6 +42,39 @@ def test_the_tutorials_are_in_the_wheel(wheel: zipfile.ZipFile) -> None:
 
     assert names
     assert names <= set(wheel.namelist())
+
+
+def test_links_of_the_tutorials_hold_in_the_copy_that_a_user_gets(
+    wheel: zipfile.ZipFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = ("realtime_nb/notebooks/", "realtime_nb/docs/")
+    wheel.extractall(tmp_path, [name for name in wheel.namelist() if name.startswith(shipped)])
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setattr(lab, "_PACKAGE", tmp_path / "realtime_nb")
+
+    notebooks = lab.tutorials()
+
+    root = notebooks.parent.resolve()
+    links = [link for path in root.rglob("*.*") for link in _links(path)]
+    assert len(links) > 50
+    assert any("docs/" in link for _, link in links)
+    for path, link in links:
+        place = (path.parent / unquote(link)).resolve()
+        assert place.is_file(), f"{path.name}: {link}"
+        assert place.is_relative_to(root)  # JupyterLab follows no other
+
+
+def _links(path: Path) -> list[tuple[Path, str]]:
+    """Returns what a notebook or a page links to by its place."""
+    text = path.read_text("utf-8") if path.suffix in (".ipynb", ".md") else ""
+    if path.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        text = "\n".join("".join(one["source"]) for one in cells if one["cell_type"] == "markdown")
+    text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    found = re.findall(r"""\]\(([^)\s]+)|(?:src|href|srcset)=["']([^"']+)""", text)
+    links = (bare.partition("#")[0] for pair in found for bare in pair)
+    return [(path, link) for link in links if link and ":" not in link]
 
 
 def test_the_sdist_holds_all_that_git_knows() -> None:

@@ -19,8 +19,13 @@ from realtime_nb.errors import ConfigurationError, MissingExtraError
 __all__ = ["TUTORIALS_FOLDER", "copy_tutorials", "jupyter_command", "open_lab", "tutorials"]
 
 TUTORIALS_FOLDER = "realtime_nb_tutorials"
-"""Folder that the tutorials are copied to, in the working directory."""
+"""Folder that the tutorials, and the pages that they lead to, are copied to, in the working
+directory."""
 
+_NOTEBOOKS = "notebooks"
+_COPIES = (_NOTEBOOKS, "docs")
+"""Folders of the package that are copied. They lie beside each other as in the repository, so that
+links between them hold."""
 _PACKAGE = Path(__file__).parents[1]
 _COPIED = ".copied.json"
 """In that folder: what each file was when it was copied, to know what the user has changed."""
@@ -56,10 +61,13 @@ def open_lab(browser: bool = True, port: int | None = None) -> int:
 
 
 def jupyter_command(notebook: Path, browser: bool, port: int | None) -> list[str]:
-    """Returns the command that opens a notebook, and its folder, in JupyterLab."""
-    command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={notebook.parent}"]
+    """Returns the command that opens a notebook in JupyterLab, which sees what lies beside its
+    folder, too: JupyterLab follows no link out of its own folder."""
+    folder = notebook.parent
+    command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder.parent}"]
     # Not as an argument of its own: then the URL that is printed would not lead to it.
-    command.append(f"--LabApp.default_url=/lab/tree/{quote(notebook.name)}")
+    path = quote(f"{folder.name}/{notebook.name}")
+    command.append(f"--LabApp.default_url=/lab/tree/{path}")
     if not browser:
         command.append("--no-browser")
     if port is not None:
@@ -76,32 +84,37 @@ def tutorials() -> Path:
     Raises:
         ConfigurationError: there is none, or it can't be copied here.
     """
-    checkout = _PACKAGE.parent / "notebooks"
+    checkout = _PACKAGE.parent / _NOTEBOOKS
     if checkout.is_dir() and (_PACKAGE.parent / "pyproject.toml").is_file():
         return checkout
-    packaged = _PACKAGE / "notebooks"
+    packaged = _PACKAGE / _NOTEBOOKS
     if not packaged.is_dir():
         raise ConfigurationError(f"The tutorials are not in {packaged}; install realtime_nb again.")
     target = Path.cwd() / TUTORIALS_FOLDER
     try:
-        copy_tutorials(packaged, target)
+        copy_tutorials(_PACKAGE, target)
     except OSError as error:
         raise ConfigurationError(
             f"The tutorials can't be copied to {target} ({error.strerror or error}). "
             "Start in a folder that you may write to."
         ) from error
-    return target
+    return target / _NOTEBOOKS
 
 
 def copy_tutorials(source: Path, target: Path) -> None:
     """Copies what is missing or outdated; a file that the user has changed stays as it is.
 
+    Args:
+        source: what has the folders ``notebooks`` and ``docs``.
+        target: gets them.
+
     Raises:
         OSError: ``target`` can't be written.
     """
     target.mkdir(parents=True, exist_ok=True)
-    copied = _copied(target)
-    for file in sorted(path for path in source.rglob("*") if path.is_file()):
+    copied = _moved_in(target, _copied(target))
+    files = [path for folder in _COPIES for path in (source / folder).rglob("*") if path.is_file()]
+    for file in sorted(files):
         name = file.relative_to(source).as_posix()
         place = target / name
         if place.exists() and _digest(place) != copied.get(name):
@@ -110,6 +123,25 @@ def copy_tutorials(source: Path, target: Path) -> None:
         shutil.copyfile(file, place)
         copied[name] = _digest(place)
     (target / _COPIED).write_text(json.dumps(copied, indent=1) + "\n", encoding="utf-8")
+
+
+def _moved_in(target: Path, copied: dict[str, str]) -> dict[str, str]:
+    """Moves notebooks that an earlier version copied into the folder itself to their place.
+
+    Returns:
+        What each file was when it was copied, by its name now.
+    """
+    moved = {}
+    for name, digest in copied.items():
+        if name.split("/")[0] in _COPIES:
+            moved[name] = digest
+            continue
+        before, now = target / name, target / _NOTEBOOKS / name
+        if before.is_file() and not now.exists():
+            now.parent.mkdir(parents=True, exist_ok=True)
+            before.replace(now)
+            moved[f"{_NOTEBOOKS}/{name}"] = digest
+    return moved
 
 
 def _copied(target: Path) -> dict[str, str]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import signal
@@ -15,10 +17,13 @@ from realtime_nb.errors import ConfigurationError, MissingExtraError
 from tests.paths import ROOT
 
 
-def _folder(path: Path, **files: str) -> Path:
-    path.mkdir()
+def _package(path: Path, **files: str) -> Path:
+    """A folder with tutorials and a page that they lead to."""
+    for folder in ("notebooks", "docs"):
+        (path / folder).mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
-        (path / f"{name}.ipynb").write_text(text)
+        (path / "notebooks" / f"{name}.ipynb").write_text(text)
+    (path / "docs" / "page.md").write_text("[one](../notebooks/first.ipynb)")
     return path
 
 
@@ -37,43 +42,63 @@ def test_a_copy_is_worked_in_elsewhere(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigurationError, match="install realtime_nb again"):
         lab.tutorials()
-    _folder(package / "notebooks", first="1", second="2")
+    _package(package, first="1", second="2")
+    (package / "other.py").write_text("")
 
     folder = lab.tutorials()
 
-    assert folder == tmp_path / lab.TUTORIALS_FOLDER
+    assert folder == tmp_path / lab.TUTORIALS_FOLDER / "notebooks"
     assert _texts(folder) == {"first": "1", "second": "2"}
+    assert (folder / "../docs/page.md").is_file()
+    names = {path.name for path in folder.parent.iterdir()}
+    assert names == {"notebooks", "docs", ".copied.json"}
 
 
 def test_what_the_user_changed_stays(tmp_path: Path) -> None:
-    source = _folder(tmp_path / "source", first="1", second="2", third="3")
+    source = _package(tmp_path / "source", first="1", second="2", third="3")
     target = tmp_path / "target"
     lab.copy_tutorials(source, target)
-    (target / "first.ipynb").write_text("mine")
-    (target / "third.ipynb").unlink()
-    for name in ("first", "second"):
-        (source / f"{name}.ipynb").write_text("new")
+    (target / "notebooks" / "first.ipynb").write_text("mine")
+    (target / "notebooks" / "third.ipynb").unlink()
+    _package(source, first="new", second="new")
 
     lab.copy_tutorials(source, target)
 
-    assert _texts(target) == {"first": "mine", "second": "new", "third": "3"}
+    assert _texts(target / "notebooks") == {"first": "mine", "second": "new", "third": "3"}
+
+
+def test_a_copy_that_lay_flat_is_moved_and_what_was_changed_in_it_stays(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    (target / "recordings").mkdir(parents=True)
+    for name, text in {"first": "mine", "second": "2", "my_own": "own"}.items():
+        (target / f"{name}.ipynb").write_text(text)
+    told = {"first.ipynb": "1", "second.ipynb": "2", "gone.ipynb": "3"}
+    digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in told.items()}
+    (target / ".copied.json").write_text(json.dumps(digests))
+    source = _package(tmp_path / "source", first="new", second="new", gone="new")
+
+    for _ in range(2):
+        lab.copy_tutorials(source, target)
+
+        texts = _texts(target / "notebooks")
+        assert texts == {"first": "mine", "second": "new", "gone": "new"}
+        assert _texts(target) == {"my_own": "own"}  # whose it is, nobody knows
+        assert (target / "recordings").is_dir()
 
 
 @pytest.mark.parametrize("notes", ["", "no JSON", "[1]"])
 def test_what_is_not_known_to_be_a_copy_stays(tmp_path: Path, notes: str) -> None:
-    source = _folder(tmp_path / "source", first="new")
-    target = _folder(tmp_path / "target", first="whose?")
+    source = _package(tmp_path / "source", first="new")
+    target = _package(tmp_path / "target", first="whose?")
     (target / ".copied.json").write_text(notes)
 
     lab.copy_tutorials(source, target)
 
-    assert _texts(target) == {"first": "whose?"}
+    assert _texts(target / "notebooks") == {"first": "whose?"}
 
 
 def test_a_folder_that_cant_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / "realtime_nb"
-    package.mkdir()
-    _folder(package / "notebooks", first="1")
+    package = _package(tmp_path / "realtime_nb", first="1")
     (tmp_path / lab.TUTORIALS_FOLDER).write_text("a file")
     monkeypatch.setattr(lab, "_PACKAGE", package)
     monkeypatch.chdir(tmp_path)
@@ -96,15 +121,16 @@ def test_a_taken_port() -> None:
 
 
 def test_the_command() -> None:
-    command = lab.jupyter_command(Path("a") / "01 b.ipynb", browser=False, port=8899)
+    notebook = Path("a") / "b" / "01 c.ipynb"
+    command = lab.jupyter_command(notebook, browser=False, port=8899)
 
     assert command[:4] == [
         *(sys.executable, "-m", "jupyterlab"),
         f"--notebook-dir={Path('a')}",
     ]
-    assert "--LabApp.default_url=/lab/tree/01%20b.ipynb" in command
+    assert "--LabApp.default_url=/lab/tree/b/01%20c.ipynb" in command
     assert {"--no-browser", "--port=8899", "--ServerApp.port_retries=0"} <= set(command)
-    assert "--no-browser" not in lab.jupyter_command(Path("01.ipynb"), browser=True, port=None)
+    assert "--no-browser" not in lab.jupyter_command(notebook, browser=True, port=None)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")
@@ -128,4 +154,4 @@ def test_jupyterlab_opens_the_index_of_the_tutorials(tmp_path: Path) -> None:
             process.stderr.read()
         told = process.stdout.readline()
     assert str(ROOT / "notebooks") in told and "Ctrl+C" in told
-    assert "/lab/tree/00_index.ipynb" in seen
+    assert "/lab/tree/notebooks/00_index.ipynb" in seen
