@@ -61,6 +61,7 @@ _HOMES = {
     "samples": "recordings.samples",
     "replay": "recordings.replay",
     "verify": "recordings.verify",
+    "plot_style": "plots.style",
     "plot_vad": "plots.vad",
     "sweep": "recordings.sweeping",
     "compare": "analysis.comparison",
@@ -139,6 +140,7 @@ __all__ = [
     "ga",
     "load",
     "openai",
+    "plot_style",
     "plot_vad",
     "read_labels",
     "replay",
@@ -183,6 +185,7 @@ if TYPE_CHECKING:
     from realtime_nb.local.http_tts import HttpTTS
     from realtime_nb.local.llama import LlamaLLM
     from realtime_nb.local.server import LocalServer, serve
+    from realtime_nb.plots.style import plot_style
     from realtime_nb.plots.vad import plot_vad
     from realtime_nb.protocol.conversation import Conversation
     from realtime_nb.protocol.fields import SemanticVAD, ServerVAD

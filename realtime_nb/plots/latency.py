@@ -94,7 +94,7 @@ def _draw_points(ax: Axes, table: pd.DataFrame, row: int, colour: str) -> None:
     if len(values_ms) > 2:
         name = f"turn {int(table['turn'].iloc[slowest])}"
         written = _write(ax, name, values_ms[slowest], float(heights[slowest]), 7, "center")
-        written.set_alpha(style.MUTED)
+        written.set_alpha(style.muted())
 
 
 def _write(

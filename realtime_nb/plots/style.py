@@ -49,8 +49,10 @@ __all__ = [
     "legend_above",
     "letter_px",
     "line_px",
+    "muted",
     "nothing",
     "on_any_page",
+    "plot_style",
     "settle",
     "size_px",
     "strip_frame",
@@ -77,7 +79,7 @@ SPEECH_ALPHA = 0.15
 """Opacity of speech behind the user's wave; where it is detected and padded, it lies twice."""
 
 MUTED = 0.7
-"""Opacity of text that is said in passing, in the text's own colour."""
+"""Opacity of what is said in passing, in the text's own colour; of text: `muted`."""
 
 SIMULATED = "Latencies of the local server on this machine, not of a hosted service."
 
@@ -93,6 +95,9 @@ _ANY_PAGE = {
     **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color"), _GREY),
     "ytick.color": _LIGHT_GREY,
 }
+
+_CYCLE = (USER_COLOUR, AGENT_COLOUR, CALL_COLOUR, ERROR_COLOUR, "#B58900", NEUTRAL_COLOUR)
+"""What lines of one figure are told apart by."""
 
 _WIDTH_IN = 10.0
 _LETTER_EM = 0.58
@@ -151,6 +156,30 @@ def _is_plain() -> bool:
 
     now, plain = dict(mpl.rcParams.items()), dict(mpl.rcParamsDefault.items())
     return all(now.get(name) == plain.get(name) for name in _ANY_PAGE)
+
+
+def plot_style() -> dict[str, Any]:
+    """Returns settings with which your own figures hold on light and on dark pages.
+
+    ::
+
+        import matplotlib.pyplot as plt
+
+        plt.style.use(rt.plot_style())
+
+    Figures are transparent, texts and axes of a grey that can be read on white and on black, and
+    colours follow each other that hold on both and that people with any kind of colour vision can
+    tell apart. The plots of this package look like that by themselves, and nothing is set for
+    yours unless you ask for it; ``plt.style.use("default")`` takes it back.
+    """
+    from cycler import cycler
+
+    return {**_ANY_PAGE, "legend.edgecolor": _GREY, "axes.prop_cycle": cycler(color=_CYCLE)}
+
+
+def muted() -> float:
+    """Returns the opacity of text that is said in passing: grey is as faint as can be read."""
+    return 1.0 if ink() == _GREY else MUTED
 
 
 def ink() -> str:
@@ -321,7 +350,7 @@ def caption(ax: Axes, sentences: Iterable[str]) -> None:
             textcoords="offset points",
             va="top",
             fontsize="small",
-            alpha=MUTED,
+            alpha=muted(),
             annotation_clip=False,
             parse_math=False,
         )
@@ -349,7 +378,7 @@ def nothing(ax: Axes, text: str = "") -> None:
             ha="center",
             va="center",
             fontsize="small",
-            alpha=MUTED,
+            alpha=muted(),
             parse_math=False,
         )
         _wrap(written, 0.95 * size_px(ax)[0], evenly=True)

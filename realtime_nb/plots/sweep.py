@@ -298,7 +298,7 @@ def _name_front(
             xytext=(7, 6),
             textcoords="offset points",
             fontsize="small",
-            alpha=style.MUTED,
+            alpha=style.muted(),
         )
         own = written.get_window_extent()
         if own.x1 > box.x1 or any(own.overlaps(other) for other in taken):

@@ -180,7 +180,7 @@ def _write_to_rows(ax: Axes, latency: pd.DataFrame, row_px: float) -> None:
             textcoords="offset points",
             va="center",
             fontsize=size_pt,
-            alpha=1.0 if known else style.MUTED,
+            alpha=1.0 if known else style.muted(),
             style="normal" if known else "italic",
             parse_math=False,
         )

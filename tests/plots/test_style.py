@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from io import BytesIO
 from itertools import combinations
 from typing import Literal
 
@@ -13,6 +14,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from matplotlib_inline.backend_inline import _fetch_figure_metadata
 
+import realtime_nb as rt
 from realtime_nb.analysis import tables
 from realtime_nb.analysis.timeline import PlacedAudio, TimelineData
 from realtime_nb.plots import (
@@ -232,6 +234,73 @@ def test_a_figure_of_its_own_holds_on_any_page(paper: str) -> None:
         assert contrast(to_hex(text.get_color()), paper) >= 3.9
     # What a notebook asks before it gives a transparent picture a white or a black background.
     assert _fetch_figure_metadata(root) is None  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("paper", ["#ffffff", "#111111"])
+@pytest.mark.parametrize("name", PLOTS)
+def test_all_that_is_written_can_be_read_on_any_page(name: str, paper: str) -> None:
+    ax = PLOTS[name](None)
+    ax.figure.canvas.draw()
+    read = [text for text in ax.figure.findobj(Text) if text.get_text() and text.get_visible()]
+    assert len(read) > 5
+    for text in read:
+        given = text.get_alpha()
+        alpha = 1.0 if given is None else given
+        own, behind = np.array(to_rgb(text.get_color())), np.array(to_rgb(paper))
+        seen = to_hex((alpha * own + (1 - alpha) * behind).tolist())
+        # Letters on coloured bars are chosen by the bar.
+        assert contrast(seen, paper) >= 3.9 or seen in ("#ffffff", "#000000"), text.get_text()
+
+
+def own_figure() -> Figure:
+    """What a cell of a notebook draws."""
+    figure, (left, right) = plt.subplots(1, 2, layout="constrained")
+    for n in range(6):
+        left.plot([0, 1], [n, n + 1], label=f"line {n}")
+    left.legend(title="lines")
+    left.set(xlabel="s", ylabel="sample", title="left")
+    right.hist([1, 2, 2, 3], histtype="stepfilled")
+    right.annotate("two", (2, 2))
+    figure.suptitle("both")
+    figure.canvas.draw()
+    return figure
+
+
+@pytest.mark.parametrize("paper", ["#ffffff", "#111111", "#0d1117"])
+def test_own_figures_hold_on_any_page_with_its_style(paper: str) -> None:
+    before = dict(plt.rcParams)
+    with plt.style.context(rt.plot_style()):
+        figure = own_figure()
+        metadata = _fetch_figure_metadata(figure)  # type: ignore[no-untyped-call]
+    assert dict(plt.rcParams) == before  # nothing is set by itself
+    assert metadata is None
+    faces = [figure.get_facecolor(), *(ax.get_facecolor() for ax in figure.axes)]
+    assert [to_rgba(face)[3] for face in faces] == [0, 0, 0]
+    for text in figure.findobj(Text):
+        if text.get_text():
+            assert contrast(to_hex(text.get_color()), paper) >= 3.9, text.get_text()
+    colours = [to_hex(line.get_color()) for line in figure.axes[0].lines]
+    assert len(set(colours)) == 6
+    assert min(contrast(colour, paper) for colour in colours) >= 2.8
+    for spine in figure.axes[0].spines.values():
+        assert contrast(to_hex(spine.get_edgecolor()), paper) >= 3
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_plots_look_the_same_with_its_style(name: str) -> None:
+    def picture() -> bytes:
+        buffer = BytesIO()
+        PLOTS[name](None).figure.canvas.figure.savefig(buffer, format="raw", dpi=60)
+        return buffer.getvalue()
+
+    plain = picture()
+    with plt.style.context(rt.plot_style()):
+        assert picture() == plain
+
+
+def test_each_asker_gets_settings_of_its_own() -> None:
+    rt.plot_style()["text.color"] = "red"
+    assert rt.plot_style()["text.color"] != "red"
 
 
 def test_a_chosen_style_and_given_axes_are_left_alone() -> None:
