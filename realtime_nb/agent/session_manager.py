@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import html
 import logging
+import re
 import secrets
 import sys
 from collections import deque
@@ -354,7 +355,8 @@ class SessionManager:
         rows = self.table()[[*_SHOWN_COLUMNS]]
         words = html.escape(repr(self).strip("<>"))
         table = rows.to_html(index=False, na_rep="", float_format="{:.0f}".format, border=0)
-        return f"<p>{words}</p>{table}"
+        # Headings may break after "_", so that there is room for sentences.
+        return f"<p>{words}</p>{re.sub('_(?=[a-z_]*</th>)', '_<wbr>', table)}"
 
     def _ipython_display_(self) -> None:
         """Shows the table; in a notebook it is kept up to date, for the last four that show it."""

@@ -353,6 +353,7 @@ async def test_names_are_never_html() -> None:
     async with in_memory() as (manager, memory):
         await memory.create("<script>alert(1)</script>")
         assert "<script>" not in manager._repr_html_()
+        assert "<th>user_<wbr>messages</th>" in manager._repr_html_()
         assert "&lt;script&gt;" in manager._repr_html_()
         assert repr(manager) == "<SessionManager running, 1 of 100 sessions>"
 
