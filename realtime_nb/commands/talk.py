@@ -36,7 +36,7 @@ from realtime_nb.protocol.words import counted, shortened
 from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.session.connect import ToolSource, connect
 from realtime_nb.session.endpoints import Endpoint
-from realtime_nb.session.queues import Received
+from realtime_nb.session.readers import Received
 from realtime_nb.session.session import Session
 
 __all__ = [

@@ -39,7 +39,8 @@ from realtime_nb.session.greeting import greeting_response
 from realtime_nb.session.observers import Observers, show_connection
 from realtime_nb.session.open_connection import OpenConnection, greeted
 from realtime_nb.session.playback import Playback
-from realtime_nb.session.queues import Inbox, Received
+from realtime_nb.session.queues import Inbox
+from realtime_nb.session.readers import Received
 from realtime_nb.session.reconnecting import Reconnect
 from realtime_nb.session.returning import Dial, Returning
 from realtime_nb.session.transport import Transport

@@ -9,7 +9,8 @@ from typing import Protocol, runtime_checkable
 from realtime_nb.errors import ConnectionFailedError, SessionClosedError
 from realtime_nb.protocol.events import ErrorEvent, JsonObject
 from realtime_nb.session.endpoints import Endpoint
-from realtime_nb.session.queues import Outbox, Received
+from realtime_nb.session.queues import Outbox
+from realtime_nb.session.readers import Received
 from realtime_nb.session.transport import Transport
 
 __all__ = ["GREETING_TIMEOUT_S", "PING_INTERVAL_S", "PING_TIMEOUT_S", "OpenConnection", "greeted"]

@@ -1,30 +1,24 @@
 """What came from the server, for everybody who waits for it, and what is on its way there.
 
 Neither may grow for ever, and each gives way in its own manner. Of what came, the oldest event that
-nobody has read is dropped: it is folded and recorded by then, so that only ``async for`` misses it,
-while waiting for the reader would stop the session. Of what goes out nothing is dropped, for the
-server's fold must equal ours: whoever appends audio waits (`Outbox.full`), and everything else is
-rare enough to be queued at any time, also behind that audio.
+a loop has not read is dropped (:mod:`realtime_nb.session.readers`): it is folded and recorded by
+then, so that only ``async for`` misses it, while waiting for the reader would stop the session. Of
+what goes out nothing is dropped, for the server's fold must equal ours: whoever appends audio
+waits (`Outbox.full`), and everything else is rare enough to be queued at any time, also behind
+that audio.
 """
 
 from __future__ import annotations
 
 import asyncio
-import warnings
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 from realtime_nb.errors import RealtimeError
-from realtime_nb.protocol.connections import ConnectionReport
-from realtime_nb.protocol.events import JsonObject, ServerEvent, UnknownEvent
+from realtime_nb.protocol.events import JsonObject
+from realtime_nb.session.readers import Reader, Received, UnreadEvents
 
-__all__ = ["MAX_UNREAD_EVENTS", "MAX_UNSENT_APPENDS", "Inbox", "Outbox", "Received"]
-
-Received = ServerEvent | UnknownEvent | ConnectionReport
-
-MAX_UNREAD_EVENTS = 4_000
-"""Events kept for ``async for`` while nobody reads; older ones are dropped from it with a warning.
-They are still in the conversation and the recording."""
+__all__ = ["MAX_UNSENT_APPENDS", "Inbox", "Outbox"]
 
 MAX_UNSENT_APPENDS = 250
 """Microphone chunks that may wait for a slow connection; then whoever appends more has to wait."""
@@ -33,21 +27,17 @@ _LOOK_AGAIN_S = 0.25
 
 
 class Inbox:
-    """Events that wait for a reader, and those who wait for an event or a condition."""
+    """Events that wait for readers, and those who wait for an event or a condition."""
 
     def __init__(self) -> None:
-        self._unread: deque[Received] = deque(maxlen=MAX_UNREAD_EVENTS)
-        self._dropped = 0
+        self._log = UnreadEvents(lambda: self._change(None))
         self._waiters: set[_Waiter] = set()
         self._watchers: set[asyncio.Future[None]] = set()
         self._ended = False
-        self._error: RealtimeError | None = None
 
     def put(self, event: Received) -> None:
         """Takes an event."""
-        if len(self._unread) == MAX_UNREAD_EVENTS:
-            self._dropped += 1
-        self._unread.append(event)
+        self._log.put(event)
         for waiter in list(self._waiters):
             waiter.offer(event)
         self.changed()
@@ -66,23 +56,15 @@ class Inbox:
             expected: whether reading the events just ends there, instead of raising the error.
         """
         self._ended = True
-        self._error = None if expected else error
+        self._log.end(None if expected else error)
         for waiter in self._waiters:
             if not waiter.found.done():
                 waiter.found.set_exception(error)
         self.changed()
 
-    async def events(self) -> AsyncIterator[Received]:
-        """Yields every event since the beginning that was not read yet, until the end."""
-        while True:
-            while self._unread:
-                self._warn()
-                yield self._unread.popleft()
-            if self._ended:
-                if self._error is not None:
-                    raise self._error
-                return
-            await self._change(None)
+    def events(self) -> Reader:
+        """Returns a loop over the events, from now on or from where nobody has read."""
+        return self._log.reader()
 
     async def wait_for(self, wanted: Callable[[Received], bool], timeout_s: float) -> Received:
         """Returns the next event for which ``wanted`` is true; TimeoutError when none comes."""
@@ -116,15 +98,6 @@ class Inbox:
             await asyncio.wait([watcher], timeout=timeout_s)
         finally:
             self._watchers.discard(watcher)
-
-    def _warn(self) -> None:
-        dropped, self._dropped = self._dropped, 0
-        if dropped:
-            warnings.warn(
-                f"{dropped} events that nobody read in time are left out here; they are in "
-                "session.conversation and in the recording.",
-                stacklevel=4,
-            )
 
 
 class _Waiter:

@@ -40,7 +40,7 @@ from realtime_nb.session.asked import Asked, InOrder, Turn
 from realtime_nb.session.driver import Driver
 from realtime_nb.session.endpoints import Endpoint
 from realtime_nb.session.observers import Observer
-from realtime_nb.session.queues import Received
+from realtime_nb.session.readers import Received
 from realtime_nb.session.reconnecting import Reconnect
 from realtime_nb.session.returning import Dial
 from realtime_nb.session.transport import Transport
@@ -68,8 +68,8 @@ said that it hears speech: detection and the way there and back take a part of i
 class Session:
     """A conversation with a Realtime server. Made by :func:`connect`.
 
-    ``async for event in session`` yields every server event, typed, from the first on;
-    ``session.conversation`` is what they add up to.
+    ``async for event in session`` yields every server event, typed, from the first on, and to each
+    of several such loops; ``session.conversation`` is what they add up to.
 
     Whatever it is asked for has its effect in the order of asking. ``await`` it to know that it is
     done, or leave it alone: :meth:`settled` waits for that, too. A function that the model calls
@@ -449,7 +449,12 @@ class Session:
     # --- listening ---
 
     def __aiter__(self) -> AsyncIterator[Received]:
-        """Returns every server event since the session began; ends when the session is closed.
+        """Returns a loop over the server's events, typed; it ends when the session is closed.
+
+        Each loop has every event from when it began, whoever else reads: the first, those since the
+        session began; one that begins while no other runs goes on with what nobody has read. What
+        more than ``MAX_UNREAD_EVENTS`` (4,000) came after is left out, with a warning. A loop that
+        was left holds nothing.
 
         Raises:
             SessionClosedError: the server or the network ended the session.

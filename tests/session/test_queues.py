@@ -8,7 +8,8 @@ import pytest
 
 from realtime_nb.errors import SessionClosedError
 from realtime_nb.protocol.events import JsonObject, UnknownEvent
-from realtime_nb.session.queues import MAX_UNREAD_EVENTS, Inbox, Outbox, Received
+from realtime_nb.session.queues import Inbox, Outbox
+from realtime_nb.session.readers import Received
 from tests.virtual import virtual
 
 ENDED = SessionClosedError("over", 1006)
@@ -48,32 +49,6 @@ async def test_an_unexpected_end_is_raised_after_the_last_event() -> None:
         async for received in inbox.events():
             seen.append(received.type)  # noqa: PERF401 - what was read before the error counts
     assert seen == ["a"]
-
-
-@virtual
-async def test_two_readers_share_the_events() -> None:
-    inbox = Inbox()
-    readers = [asyncio.create_task(read(inbox)) for _ in range(2)]
-    for number in range(10):
-        await asyncio.sleep(0.1)
-        inbox.put(event(str(number)))
-    await asyncio.sleep(0.1)
-    inbox.end(ENDED, expected=True)
-    first, second = await asyncio.gather(*readers)
-    assert sorted(first + second) == [str(number) for number in range(10)]
-
-
-@virtual
-async def test_a_slow_reader_is_warned_where_events_are_missing() -> None:
-    inbox = Inbox()
-    events = inbox.events()
-    inbox.put(event("first"))
-    assert (await anext(events)).type == "first"
-    for number in range(MAX_UNREAD_EVENTS + 3):
-        inbox.put(event(str(number)))
-    with pytest.warns(UserWarning, match="3 events that nobody read in time"):
-        assert (await anext(events)).type == "3"
-    assert (await anext(events)).type == "4"
 
 
 @virtual

@@ -8,7 +8,7 @@ import pytest
 
 import realtime_nb as rt
 from realtime_nb.local.llm import Call, ScriptedLLM
-from realtime_nb.session.queues import MAX_UNREAD_EVENTS
+from realtime_nb.session.readers import MAX_UNREAD_EVENTS
 from realtime_nb.testing import MemoryServer, ScriptedServer
 from tests.session.session_fakes import LONG_ANSWER, response, scripted, turns
 from tests.virtual import virtual
