@@ -275,6 +275,8 @@ def _heard(turn: UserTurn, playback_known: bool) -> tuple[str | None, HeardSourc
     parts: list[str] = []
     source: HeardSource = "whole"
     for item in turn.items:
+        if item.silent:
+            continue
         ms = math.inf if item.truncated_ms is None else float(item.truncated_ms)
         if item.truncated_ms is None and item.audio_ms != 0 and item.text:
             ms = (item.played_ms or 0.0) if playback_known else math.nan

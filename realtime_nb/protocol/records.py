@@ -255,6 +255,12 @@ class Item:
         return self.interrupted or self.playback_dropped
 
     @property
+    def silent(self) -> bool:
+        """Whether it was to be spoken, and was cut off before any audio of it came."""
+        over = self.status != "in_progress" and not self.spoken_whole
+        return over and self.audio_ms == 0 and bool(self.delivery.bursts)
+
+    @property
     def remembered_ms(self) -> float:
         """How much of its audio the server has in the conversation."""
         return self.audio_ms if self.truncated_ms is None else float(self.truncated_ms)
@@ -282,6 +288,8 @@ class Item:
     @property
     def heard_text(self) -> str:
         """The text up to where it was cut, in whole words; see :meth:`text_until`."""
+        if self.silent:
+            return ""
         return self.text if self.truncated_ms is None else self.text_until(self.truncated_ms)
 
     def text_until(self, ms: float) -> str:

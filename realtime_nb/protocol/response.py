@@ -2,17 +2,22 @@
 
 Whatever happens to a response, the client gets the whole chain: every open part and item is closed
 (``incomplete`` when it was cut off), and exactly one ``response.done`` follows.
+
+Where output tokens are limited, the words and their sound are paid for together: told is what will
+be spoken with what is left, by the pace of the voice, and its audio takes the rest.
 """
 
 from __future__ import annotations
 
 import base64
+import math
 import re
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from realtime_nb.protocol.events import JsonObject
+from realtime_nb.protocol.spoken_length import pause_lengths, spoken_lengths, words_of
 from realtime_nb.protocol.usage import (
     CHARS_PER_TOKEN,
     MS_PER_AUDIO_TOKEN,
@@ -21,6 +26,7 @@ from realtime_nb.protocol.usage import (
     text_tokens,
     usage_object,
 )
+from realtime_nb.protocol.word_times import DEFAULT_PACE, Voiced
 
 __all__ = ["RUN_STEPS", "ResponseRun", "ResponseSettings", "RunState", "RunStep"]
 
@@ -104,6 +110,9 @@ class ResponseRun:
     cut_off: bool = False
     state: RunState = "waiting"
     _text_tokens: int = 0
+    _spoken: Voiced = field(default_factory=Voiced)  # before the sentence that is being spoken
+    _letters: float = 0.0  # of that sentence
+    _untold: str = ""  # what is being spoken, and may be more than can be paid for
     _open: _OpenItem | None = None
     _answers: str | None = None  # the last item that it knows of
 
@@ -139,10 +148,19 @@ class ResponseRun:
         Returns:
             Id of the item that speaks; None when nothing could be added.
         """
-        text, audio = self._affordable(text), self._affordable_audio(audio)
+        text, audio = self._affordable_words(text), self._affordable_audio(audio)
         if not (text or audio):
             return None
         item = self._message()
+        self._tell(item, text)
+        if audio:
+            self.audio_ms += len(audio) / self.bytes_per_ms
+            payload = base64.b64encode(audio).decode("ascii")
+            self.emit({"type": "response.output_audio.delta", **self._ids(item), "delta": payload})
+        return str(item.wire["id"])
+
+    def _tell(self, item: _OpenItem, text: str) -> None:
+        """Tells the client words that are being spoken, one by one."""
         for words in _WORDS.findall(text) or ([text] if text else []):
             item.text += words
             self.emit(
@@ -152,14 +170,23 @@ class ResponseRun:
                     "delta": words,
                 }
             )
-        if audio:
-            self.audio_ms += len(audio) / self.bytes_per_ms
-            payload = base64.b64encode(audio).decode("ascii")
-            self.emit({"type": "response.output_audio.delta", **self._ids(item), "delta": payload})
-        return str(item.wire["id"])
+
+    def settle(self) -> None:
+        """Tells what is spoken to its end and was held back, as far as it can be paid for."""
+        rest, self._untold = self._untold, ""
+        if not rest:
+            return
+        left = self._tokens_left()
+        ends = [w.end for w in words_of(rest) if text_tokens(rest[: w.end]) <= left]
+        told = rest[: max(ends, default=0)]
+        self.cut_off = self.cut_off or len(told) < len(rest.rstrip())
+        if told:
+            self._text_tokens += text_tokens(told)
+            self._tell(self._message(), told)
 
     def add_call(self, name: str, arguments: str, call_id: str | None) -> None:
         """Takes a whole function call."""
+        self.settle()
         if self._tokens_left() < text_tokens(name):
             self.cut_off = True
             return
@@ -240,6 +267,37 @@ class ResponseRun:
         self.cut_off = self.cut_off or len(kept) < len(text)
         self._text_tokens += text_tokens(kept)
         return kept
+
+    def _affordable_words(self, text: str) -> str:
+        """Pays for as many words as can be spoken, too, with what is left; returns those.
+
+        The rest waits for what comes of their voice: one that is quicker leaves room for more.
+        """
+        if text and isinstance(self.settings.max_output_tokens, int):
+            text = self._sayable_of(text)
+        self._text_tokens += text_tokens(text)
+        return text
+
+    def _sayable_of(self, text: str) -> str:
+        self._spoken = Voiced(self._spoken.letters + self._letters, self.audio_ms)
+        words = words_of(text)
+        self._letters = sum(spoken_lengths(words)) + sum(pause_lengths(words))
+        text = self._untold + text
+        end = self._sayable(text)
+        self._untold = text[end:]
+        return text[:end]
+
+    def _sayable(self, text: str) -> int:
+        """Returns how much of a text can be told and spoken, by its end."""
+        pace = DEFAULT_PACE.with_more(self._spoken).ms_per_letter
+        words, left, letters, end = words_of(text), self._tokens_left(), 0.0, 0
+        lengths = zip(words, spoken_lengths(words), pause_lengths(words), strict=True)
+        for word, length, pause in lengths:
+            sound = math.ceil((letters + length) * pace / MS_PER_AUDIO_TOKEN)
+            if text_tokens(text[: word.end]) + sound > left:
+                return end
+            end, letters = word.end, letters + length + pause
+        return len(text)
 
     def _affordable_audio(self, audio: bytes) -> bytes:
         limit = self.settings.max_output_tokens

@@ -218,6 +218,9 @@ class Responses:
         """Ends a response whose model and voice are done."""
         run = self._working(response_id)
         if run is not None:
+            run.settle()
+            self._check_budget(run)
+        if run is not None and not run.cut_off:
             self._end_run(run, "end")
 
     def fail(self, response_id: str, code: str, message: str) -> None:

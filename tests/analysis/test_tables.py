@@ -447,3 +447,21 @@ def test_what_was_heard_of_an_answer(
     (found,), (known_by,) = rec.turns.heard_text, rec.turns.heard_source
     assert (None if missing(found) else found) == heard
     assert (None if missing(known_by) else known_by) == source
+
+
+def test_words_without_a_sound_were_not_heard() -> None:
+    """Of a spoken answer that was cut off before its first audio nothing was heard, whatever its
+    transcript says; a written one is read."""
+    rec = MadeRecording()
+    rec.user(1.0, "user_1", "Count.")
+    rec.answer(1.5, "resp_1", 1_000, "One.")
+    rec.played("resp_1_item", 0.0, "started", 1.6)
+    rec.played("resp_1_item", 1_000.0, "finished", 2.6)
+    rec.user(3.0, "user_2", "And on.")
+    rec.answer(3.5, "resp_2", 0, "Two three.", status="incomplete")
+
+    turns = rec.turns
+
+    assert turns.agent_text.tolist() == ["One.", "Two three."]
+    assert turns.heard_text.tolist() == ["One.", ""]
+    assert turns.audio_ms.tolist() == [1_000.0, 0.0]

@@ -209,7 +209,7 @@ ENDS: dict[RunStep, Callable[[Peer, str], object]] = {
     "end": lambda peer, run: peer.finish(run),
     "cancel": lambda peer, run: peer.send("response.cancel"),
     "fail": lambda peer, run: peer.core.receive_response_failure(run, "server_error", "gone"),
-    "run out": lambda peer, run: peer.speak(run, "word " * 100),
+    "run out": lambda peer, run: peer.speak(run, "word " * 100, audio_ms=2_000),
 }
 
 
