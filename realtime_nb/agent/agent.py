@@ -23,9 +23,7 @@ from realtime_nb.agent.options import (
     BrowserAudioSettings,
     HostAudioSettings,
     audio_source,
-    changed_detection,
 )
-from realtime_nb.agent.refusals import VOICE_LOCKED, explained
 from realtime_nb.agent.register import (
     CellRun,
     register,
@@ -34,10 +32,11 @@ from realtime_nb.agent.register import (
     running_cell,
     unregister,
 )
+from realtime_nb.agent.settings import AgentSettings
 from realtime_nb.agent.talking import UserTurns
-from realtime_nb.agent.views import AgentViews, settings_asked, settings_in_force, settings_shown
+from realtime_nb.agent.views import AgentViews
 from realtime_nb.devices.simulated import Speaker
-from realtime_nb.errors import RealtimeError, ServerError, SessionClosedError, at_call
+from realtime_nb.errors import RealtimeError, SessionClosedError, at_call
 from realtime_nb.protocol.client import Typing
 from realtime_nb.protocol.config import VOICES
 from realtime_nb.protocol.conversation import Conversation
@@ -46,6 +45,7 @@ from realtime_nb.session.asked import InOrder, Turn
 from realtime_nb.session.connect import ToolSource
 from realtime_nb.session.endpoints import Endpoint, RunningServer
 from realtime_nb.session.greeting import Greeting
+from realtime_nb.session.readers import Received
 from realtime_nb.session.reconnecting import Reconnect
 from realtime_nb.session.session import Session
 from realtime_nb.tools import notebook_loop
@@ -151,8 +151,6 @@ class Agent:
         )
         source = audio_source(audio)
         self._closed = ""  # why
-        self._detections: dict[object, JsonObject] = {}  # what was in force last, by type
-        self._later: dict[str, Any] = {}  # what only the next session can have
         self._thread = io_thread()
         self._order = InOrder(self._thread.loop)
         self._ending_turn: asyncio.Task[None] | None = None
@@ -177,9 +175,10 @@ class Agent:
             audio=self._audio,
             turns=self._turns,
             views=self._views,
-            show_settings=self._show_settings,
+            show_settings=lambda: self._settings.show(),
         )
-        self._show_settings()
+        self._settings = AgentSettings(self._options, self._views, self._connection)
+        self._settings.show()
         self._made_by = running_cell()
         for earlier in replaced_by(self):
             earlier._replace()
@@ -308,7 +307,7 @@ class Agent:
 
     def update(self, **options: Any) -> Pending[None]:
         """Changes session settings, now and for later sessions."""
-        return self._in_order(lambda turn: self._update(turn, options))
+        return self._in_order(lambda turn: self._settings.update(turn, options))
 
     def send(self, event: JsonObject) -> Pending[str]:
         """Sends any event of the protocol."""
@@ -325,6 +324,26 @@ class Agent:
         """Waits until nothing is left to be said, answered, run or heard; False after
         ``timeout_s``. All that was asked for before counts, whether anybody awaits it or not."""
         return self._run(self._settled(timeout_s))
+
+    def wait_for(
+        self, event: str | Callable[[Received], bool], timeout_s: float = 30.0
+    ) -> Pending[Received]:
+        """Waits for the next event of that type, or for which the function is true, from now on,
+        as :meth:`realtime_nb.session.session.Session.wait_for` does. A session that is being opened
+        is waited for, too. The function is called where sessions live, on another thread.
+
+        ::
+
+            answered = agent.wait_for("response.done")
+            agent.say("Hello")
+            print((await answered).response)
+
+        Raises:
+            TimeoutError: none came in time.
+            SessionClosedError: no session is open, or it ended first.
+        """
+        self._check_open()
+        return self._thread.run(self._wait_for(event, timeout_s))
 
     def close(self) -> None:
         """Ends the session and takes the panel out of the page. Waits until both are done.
@@ -358,10 +377,16 @@ class Agent:
     # --- on the I/O thread ---
 
     def _run(self, work: Coroutine[Any, Any, T]) -> Pending[T]:
-        if self._closed:
+        try:
+            self._check_open()
+        except SessionClosedError:
             work.close()
-            raise SessionClosedError(self._closed, _ON_PURPOSE)
+            raise
         return self._thread.run(self._saying_why(work))
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise SessionClosedError(self._closed, _ON_PURPOSE)
 
     def _in_order(self, work: Callable[[Turn], Coroutine[Any, Any, T]]) -> Pending[T]:
         """Starts a verb, which takes its turn before it has an effect."""
@@ -406,7 +431,7 @@ class Agent:
             raise
 
     async def _connect(self) -> Session:
-        self._later = {}
+        self._settings.begin()
         session = await self._options.connecting(self._shown_speaker)
         if "speed" in self._options.session:  # which connect() has another meaning for
             try:
@@ -485,31 +510,6 @@ class Agent:
         self._audio.mute(muted)
         self.panel.set(muted=muted)
 
-    async def _update(self, turn: Turn, options: dict[str, Any]) -> None:
-        try:
-            checked = self._options.checked(options)
-            with self.panel.asking(settings_asked(self._options.asked(checked))):
-                await self._connection.opened()  # with the settings from before
-                await turn.come()
-                session = self._session
-                if session is not None and not session.closed:
-                    await self._change(turn, session, checked)
-            self._options.change(checked)
-            self.panel.set(error="")
-        finally:
-            self._show_settings()
-
-    async def _change(self, turn: Turn, session: Session, settings: dict[str, Any]) -> None:
-        try:
-            confirmed = session.update(**settings)
-            turn.begun()
-            await confirmed
-        except ServerError as error:
-            if error.code == VOICE_LOCKED and "voice" in settings:
-                self._later = {"voice": settings["voice"]}
-                self._options.change(self._later)
-            raise explained(error, settings) from None
-
     async def _label(self, turn: Turn, text: str, t_s: float | None) -> None:
         await turn.come()
         session = self._session
@@ -519,6 +519,22 @@ class Agent:
                 "was recorded: rt.load(agent.recording).label(t_s, text)."
             )
         session.label(text, t_s)
+
+    async def _wait_for(
+        self, event: str | Callable[[Received], bool], timeout_s: float
+    ) -> Received:
+        end_s = self._thread.loop.time() + timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._connection.opened()
+        except TimeoutError:
+            raise TimeoutError(f"No session was open within {timeout_s:g} s.") from None
+        session = self._session
+        if session is None or session.closed:
+            raise SessionClosedError(
+                "No session is open, so no event will come. Open one first: await agent.connect()."
+            )
+        return await session.wait_for(event, end_s - self._thread.loop.time())
 
     async def _settled(self, timeout_s: float) -> bool:
         try:
@@ -553,16 +569,6 @@ class Agent:
         else:
             await self._turns.stop()
 
-    def _show_settings(self) -> None:
-        self._views.show_settings(self._settings())
-
-    def _settings(self) -> JsonObject:
-        """Returns what is in force, or will be."""
-        session = self._session
-        if session is None:
-            return settings_shown(self._options.patch())
-        return settings_in_force(session.conversation) | {"later": self._later}
-
     # --- what the panel asks for ---
 
     def _command(self, name: str, value: Any) -> None:
@@ -577,24 +583,9 @@ class Agent:
             "say": lambda: self.say(str(value)),
             "report": lambda: self._run(self._views.last_session.report()),
             "update": lambda: self._in_order(
-                lambda turn: self._update_from_panel(turn, dict(value))
+                lambda turn: self._settings.update_from_panel(turn, dict(value))
             ),
         }
         command = commands.get(name)
         if command is not None and not self._closed:
             command()
-
-    async def _update_from_panel(self, turn: Turn, settings: dict[str, Any]) -> None:
-        """Takes what was changed; of turn detection, the fields that were."""
-        await self._connection.opened()
-        changed = settings.get("turn_detection")
-        if changed is not None:
-            in_force = self._settings()["turn_detection"]
-            if in_force is not None:
-                self._detections[in_force.get("type", "server_vad")] = in_force
-            try:
-                settings["turn_detection"] = changed_detection(in_force, changed, self._detections)
-            except RealtimeError:
-                self._show_settings()
-                raise
-        await self._update(turn, settings)

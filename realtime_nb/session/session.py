@@ -474,15 +474,21 @@ class Session:
         """Returns the next event of that type, or for which the function is true.
 
         Raises:
+            ConfigurationError: ``event`` is neither a type's name nor a function.
             TimeoutError: none came in time.
             SessionClosedError: the session ended first.
         """
+        if not (isinstance(event, str) or callable(event)):
+            raise ConfigurationError(
+                f'event is {event!r}; give the type of an event, such as "response.done", or a '
+                "function that tells of each event whether it is meant."
+            )
         wanted = (lambda e: e.type == event) if isinstance(event, str) else event
         try:
             return await self._driver.wait_for(wanted, timeout_s)
         except TimeoutError:
             name = event if isinstance(event, str) else "such an event"
-            raise TimeoutError(f"No {name} within {timeout_s:g} s.") from None
+            raise TimeoutError(f"No {name} within {timeout_s:.3g} s.") from None
 
     async def settled(self, timeout_s: float = 60.0) -> bool:
         """Waits until nothing is left to be answered, run or heard; False after ``timeout_s``.

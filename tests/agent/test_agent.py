@@ -10,7 +10,6 @@ import soundfile
 import realtime_nb as rt
 from realtime_nb.agent import agent as agent_module
 from realtime_nb.agent.agent import Agent
-from realtime_nb.agent.io_thread import io_thread
 from realtime_nb.agent.register import CellRun
 from realtime_nb.audio.pcm import samples_from_pcm
 from realtime_nb.testing import tone
@@ -50,18 +49,6 @@ async def test_the_verbs_can_be_awaited_or_left_alone(make: MakeAgent) -> None:
     assert await agent.settled(WAIT_S)
     await agent.disconnect()
     assert said(agent) == [("user", "Hello?"), ("assistant", "Hello.")]
-
-
-def test_settings_are_shown_whoever_changes_them(make: MakeAgent) -> None:
-    agent = make()
-    agent.connect().result(WAIT_S)
-    assert agent.session is not None
-    changed = agent.session.update(turn_detection=rt.ServerVAD(threshold=0.9), instructions="Hm.")
-    io_thread().run(changed).result(WAIT_S)
-    assert agent.panel.settings["turn_detection"]["threshold"] == 0.9
-    assert (agent.panel.settings["instructions"], agent.panel.push_to_talk) == ("Hm.", False)
-    io_thread().run(agent.session.update(turn_detection=None)).result(WAIT_S)
-    assert (agent.panel.settings["turn_detection"], agent.panel.push_to_talk) == (None, True)
 
 
 def test_the_panels_views_show_what_views_of_its_session_show(make: MakeAgent) -> None:
@@ -216,14 +203,6 @@ def test_an_answer_can_be_interrupted(make: MakeAgent) -> None:
     assert 100 <= item.truncated_ms < 400
 
 
-def test_the_speed_is_that_of_the_voice(make: MakeAgent) -> None:
-    agent = make(speed=1.25)
-    agent.connect().result(WAIT_S)
-    assert agent.conversation.session["audio"]["output"]["speed"] == 1.25
-    assert agent._session is not None
-    assert agent._session.speed == 1.0
-
-
 # --- several agents ---
 
 
@@ -334,3 +313,34 @@ def test_a_function_that_runs_is_cancelled_on_request(make: MakeAgent) -> None:
     assert waiting.result(WAIT_S)
     assert agent.conversation.calls[call_id].run_outcome == "cancelled"
     assert said(agent)[-1] == ("assistant", "It is five.")
+
+
+async def test_an_event_is_waited_for_from_when_it_is_asked(make: MakeAgent) -> None:
+    agent = make()
+    agent.connect()
+    answered = agent.wait_for("response.done", WAIT_S)  # while the session is being opened
+    agent.say("Hello?")
+    assert (await answered).type == "response.done"
+    again = agent.wait_for(lambda event: event.type == "session.updated", WAIT_S)
+    agent.update(instructions="Hm.")
+    assert (await again).type == "session.updated"
+
+
+async def test_what_is_waited_for_and_does_not_come_is_told(make: MakeAgent) -> None:
+    agent = make()
+    with pytest.raises(rt.SessionClosedError, match=r"await agent\.connect\(\)"):
+        await agent.wait_for("response.done")
+    await agent.connect()
+    with pytest.raises(TimeoutError, match=r"^No response\.done within 0\.0"):
+        await agent.wait_for("response.done", timeout_s=0.05)
+    assert agent.panel.error == ""  # nothing failed
+    with pytest.raises(rt.ConfigurationError, match="event is 3; give the type of an event"):
+        await agent.wait_for(3)  # type: ignore[arg-type]
+    assert await agent.settled(WAIT_S)  # which no wait holds up
+    endless = agent.wait_for("response.done")
+    await agent.disconnect()
+    with pytest.raises(rt.SessionClosedError):
+        await endless
+    agent.close()
+    with pytest.raises(rt.SessionClosedError, match=r"rt\.Agent"):
+        agent.wait_for("response.done")
