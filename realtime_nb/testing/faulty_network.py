@@ -8,8 +8,8 @@ import http
 import math
 import ssl
 from asyncio import StreamReader, StreamWriter
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from realtime_nb.errors import ConfigurationError
@@ -23,6 +23,9 @@ from realtime_nb.testing.faults import (
     expiry,
 )
 from realtime_nb.testing.faulty_connection import FaultyConnection, Streams, abort
+
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = ["FaultyNetwork"]
 
@@ -50,8 +53,13 @@ class FaultyNetwork:
             async with FaultyNetwork(server, drop_at=received("response.created")) as url:
                 async with rt.connect(url, api_key=server.token) as session: ...
 
+        network = await FaultyNetwork(server, drop_at=received("response.created"))
+        async with rt.connect(network) as session: ...      # with the key of its server
+        await network.close()
+
     It listens on 127.0.0.1, with a path and a query as its server's. Compression is not passed on,
-    so that every event can be read. All that it started ends with its block.
+    so that every event can be read. All that it started ends with its block, or
+    with `close`. Each runs once.
 
     Args:
         server: a server that runs, or the ``ws://`` or ``wss://`` URL of one.
@@ -68,8 +76,16 @@ class FaultyNetwork:
     Attributes:
         connections: those that were let through, in their order: each tells what ``passed``.
         refused: how many handshakes were refused.
-        url: where it listens, once it is entered.
+        url: where it listens, once it runs.
+        token: the key of the server behind it; empty where that was given as a URL.
+        certificate: what clients are to trust: None, as it speaks no TLS itself.
+
+    Raises:
+        ConfigurationError: once it is entered: the server does not run or the URL is none, or it
+            was entered before.
     """
+
+    certificate = None
 
     def __init__(
         self,
@@ -86,6 +102,7 @@ class FaultyNetwork:
         self.connections: list[FaultyConnection] = []
         self.refused = 0
         self.url = ""
+        self.token = str(getattr(server, "token", ""))
         self._server = server
         self._seed = seed
         first: list[Fault] = [Refuse(refuse)] if refuse else []
@@ -104,7 +121,19 @@ class FaultyNetwork:
         state = self.url or "not running"
         return f"<FaultyNetwork {state}, {len(self.connections)} connections>"
 
+    @property
+    def running(self) -> bool:
+        """Whether clients can connect."""
+        return self._listener is not None and self._listener.is_serving()
+
+    def __await__(self) -> Generator[Any, Any, Self]:
+        """Starts it; :meth:`close` ends it. ``async with`` does both, and gives the URL."""
+        yield from self.__aenter__().__await__()
+        return self
+
     async def __aenter__(self) -> str:
+        if self._listener is not None:
+            raise ConfigurationError("This network was entered before. Make another one.")
         url = self._server if isinstance(self._server, str) else self._server.url
         self._upstream = urlsplit(url)
         if self._upstream.scheme not in ("ws", "wss") or not self._upstream.hostname:
@@ -118,14 +147,29 @@ class FaultyNetwork:
         return self.url
 
     async def __aexit__(self, kind: object, error: object, traceback: object) -> None:
-        assert self._listener is not None
+        await self._end()
+        if self._failure is not None and error is None:
+            raise self._failure
+
+    async def close(self) -> None:
+        """Ends it, with all its connections; once is enough.
+
+        Raises:
+            Exception: what failed in a connection of it, and was no fault by plan.
+        """
+        was_running = self.running
+        await self._end()
+        if self._failure is not None and was_running:
+            raise self._failure
+
+    async def _end(self) -> None:
+        if self._listener is None:
+            return
         self._listener.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._listener.wait_closed()
-        if self._failure is not None and error is None:
-            raise self._failure
 
     @property
     def open(self) -> list[FaultyConnection]:

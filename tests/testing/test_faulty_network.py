@@ -23,6 +23,7 @@ from realtime_nb.testing import (
     Refuse,
     SlowHandshake,
     Throttle,
+    received,
 )
 from tests.testing.networks import TOKEN, client, ended, running, through
 
@@ -192,3 +193,35 @@ async def test_its_end_says_nothing_of_what_was_open(caplog: pytest.LogCaptureFi
     await asyncio.sleep(0)
     assert not [record for record in caplog.records if record.name == "asyncio"]
     await session.close()
+
+
+async def test_it_is_awaited_and_closed_too() -> None:
+    async with running() as server:
+        network = await FaultyNetwork(server, drop_at=received("response.done"))
+        assert (network.running, network.token) == (True, server.token)
+        async with rt.connect(network, reconnect=False) as session:  # with the server's key
+            await session.say("Hello")
+            assert (await ended(session)).close_code == 1006
+        await network.close()
+        await network.close()
+        assert (network.running, network.open) == (False, [])
+        with pytest.raises(rt.ConfigurationError, match="does not run"):
+            await rt.connect(network)
+        with pytest.raises(rt.ConfigurationError, match="entered before"):
+            await network
+
+
+async def test_the_servers_url_is_enough_and_the_key_is_given() -> None:
+    async with running() as server:
+        network = await FaultyNetwork(server.url)
+        async with rt.connect(network, api_key=TOKEN, reconnect=False) as session:
+            await session.say("Hello")
+            assert await session.settled()
+        assert len(network.connections) == 1
+        await network.close()
+
+
+async def test_what_never_ran_can_be_closed() -> None:
+    await FaultyNetwork("ws://127.0.0.1:9/v1/realtime").close()
+    with pytest.raises(rt.ConfigurationError, match="'nowhere' is no ws:// or wss:// URL"):
+        await FaultyNetwork("nowhere")
