@@ -43,6 +43,7 @@ Microphone = Literal["browser", "computer", "program", "unknown"]
 """What audio came from; a ``program`` plays files or what it has made."""
 
 _BULK = ("input_audio_buffer.append",)
+_KEPT = ("error", "rate_limits.updated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ class Evidence:
                 continue
             for name in _ids(line.event):
                 seqs.setdefault(name, []).append(line.seq)
-            if kind in ("error", "rate_limits.updated") or line.direction == "sent":
+            if kind in _KEPT or line.direction == "sent" or _is_of_a_tool_server(line.event):
                 kept.setdefault(kind, []).append(line)
         return seqs, kept
 
@@ -181,8 +182,13 @@ class Evidence:
         return sorted({seq for name in ids if name for seq in self._scanned[0].get(name, ())})
 
     def lines(self, kind: str) -> list[RecordedEvent]:
-        """Returns the received events of type ``error`` or ``rate_limits.updated``."""
+        """Returns the received events of type ``error`` or ``rate_limits.updated``, or those of
+        another type that tell of MCP servers."""
         return [line for line in self._scanned[1].get(kind, ()) if line.direction == "received"]
+
+    def sent(self, kind: str) -> list[RecordedEvent]:
+        """Returns the sent events of a type."""
+        return [line for line in self._scanned[1].get(kind, ()) if line.direction == "sent"]
 
     @cached_property
     def sent_types(self) -> dict[str, str]:
@@ -214,6 +220,12 @@ class Evidence:
 
 
 Rule = Callable[[Evidence], Iterator[Finding]]
+
+
+def _is_of_a_tool_server(event: JsonObject) -> bool:
+    item = event.get("item")
+    named = item.get("type") if isinstance(item, dict) else event.get("type")
+    return "mcp_" in str(named)
 
 
 def _ids(event: JsonObject) -> Iterator[str]:

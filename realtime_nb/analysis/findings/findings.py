@@ -21,6 +21,7 @@ from realtime_nb.analysis.findings.connection import CONNECTION_RULES
 from realtime_nb.analysis.findings.evidence import SEVERITIES, Evidence, Finding, Rule
 from realtime_nb.analysis.findings.session import SESSION_RULES
 from realtime_nb.analysis.findings.timing import TIMING_RULES
+from realtime_nb.analysis.findings.tool_servers import TOOL_SERVER_RULES
 from realtime_nb.analysis.findings.turns import TURN_RULES
 from realtime_nb.analysis.findings.unknown import KINDS, why_unknown
 from realtime_nb.analysis.recorded import Recorded
@@ -38,7 +39,7 @@ FINDING_IDS = tuple(KINDS)
 """All kinds of findings."""
 
 RULES: tuple[Rule, ...] = (
-    *(*SESSION_RULES, *CONNECTION_RULES, *CACHING_RULES),
+    *(*SESSION_RULES, *TOOL_SERVER_RULES, *CONNECTION_RULES, *CACHING_RULES),
     *(*TURN_RULES, *TIMING_RULES, *AUDIO_RULES),
 )
 """Findings of one severity at one moment stay in this order: sorting keeps it."""

@@ -260,6 +260,9 @@ KINDS: Mapping[str, Kind] = {
     "transcription-failed": Kind(
         "warning", _understood("conversation.item.input_audio_transcription.failed")
     ),
+    "tool-server-failed": Kind("error", _understood("mcp_list_tools.failed")),
+    "tool-server-call-failed": Kind("error", _understood("response.mcp_call.failed")),
+    "approval-unanswered": Kind("warning", _events),
     "agent-cut-by-echo": Kind("error", _echo),
     "false-interruption": Kind("warning", _cause_of_interruptions),
     "cancelled-by-short-turns": Kind("warning", _understood("response.done")),
