@@ -32,14 +32,14 @@ class ClientSecret:
         value: what its holder gives as API key.
         expires_at: unix seconds.
         session_type: of the sessions that it opens.
-        model: that they name; None where the URL is to.
+        model: that they name, unless the URL names another.
         patch: the settings that they begin with.
     """
 
     value: str
     expires_at: int
     session_type: Literal["realtime", "transcription"]
-    model: str | None
+    model: str
     patch: JsonObject
 
 
@@ -76,7 +76,8 @@ class ClientSecrets:
         patch = {key: value for key, value in asked.items() if key != "model"}
         if model is not None and not isinstance(model, str):
             raise _wrong_type("session.model", "a string")
-        shown = new_session(kind, model or "local", f"sess_{secrets.token_hex(10)}", 0)
+        model = model or "local"  # as it is told, so that the key opens what it is said to open
+        shown = new_session(kind, model, f"sess_{secrets.token_hex(10)}", 0)
         shown = updated_session(shown, patch, has_spoken=False)
         now_s = self._clock()
         self._secrets = {k: one for k, one in self._secrets.items() if one.expires_at > now_s}

@@ -416,6 +416,9 @@ class LocalServer:
         beta = is_beta_handshake(dict(request.headers.raw_items()), subprotocols)
         refused = beta and self._strict_ga
         problem = Problem(BETA_OFF, _BETA_OFF_SAYS) if refused else self._problem(model, intent)
+        transcribes = intent == "transcription"
+        if secret is not None and transcribes != (secret.session_type == "transcription"):
+            problem = _of_another_kind(secret.session_type, intent)
         if problem is not None:
             await _turn_away(client, problem)
             return
@@ -426,7 +429,7 @@ class LocalServer:
             model=model or "local",
             session_s=self._session_s,
             dialect="beta" if beta else self._dialect,
-            session_type="transcription" if intent == "transcription" else "realtime",
+            session_type="transcription" if transcribes else "realtime",
             sharing=self._sharing,
             begins_as=None if secret is None else secret.patch,
             tells_stages=wants_stages(_headers(request)),
@@ -508,6 +511,14 @@ def _chosen_subprotocol(
 ) -> Subprotocol | None:
     """Returns the only one that is ever selected; the others carry a key or ask for the beta."""
     return Subprotocol("realtime") if "realtime" in offered else None
+
+
+def _of_another_kind(opens: str, intent: str) -> Problem:
+    message = (
+        f"This key opens {opens} sessions, and the URL asks for intent={intent}. Leave intent out, "
+        f"or make a key whose session has type '{intent}'."
+    )
+    return Problem("invalid_value", message, "intent")
 
 
 async def _turn_away(client: ClientSocket, problem: Problem) -> None:

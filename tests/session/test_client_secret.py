@@ -137,3 +137,25 @@ async def test_a_running_server_gives_one_that_opens_a_session_there() -> None:
     assert secret.value.startswith("ek_")
     assert server.token not in str(secret.endpoint.headers)
     assert told["instructions"] == "Be brief."
+
+
+@pytest.mark.parametrize("query", ["", "?model=named-in-the-url"])
+async def test_a_key_made_without_a_model_opens_what_the_server_told(query: str) -> None:
+    async with rt.serve() as server:
+        headers = {"Authorization": f"Bearer {server.token}"}
+        secret = await rt.client_secret(rt.Endpoint(server.url + query, headers=headers))
+        async with rt.connect(secret.endpoint) as session:
+            model = session.conversation.session.get("model")
+
+    told = secret.session["model"]
+    assert told
+    assert model == ("named-in-the-url" if query else told)
+
+
+async def test_a_key_opens_sessions_of_its_kind_only() -> None:
+    async with rt.serve() as server:
+        headers = {"Authorization": f"Bearer {server.token}"}
+        url = f"{server.url}?intent=transcription"
+        secret = await rt.client_secret(rt.Endpoint(url, headers=headers))
+        with pytest.raises(rt.ConnectionFailedError, match="opens realtime sessions, and the URL"):
+            await rt.connect(secret.endpoint)
