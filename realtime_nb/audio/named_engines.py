@@ -56,6 +56,7 @@ class EngineNames(Generic[E]):
         shipped: those of this package, the default first.
         checked: takes what another package made, how to speak of it, and its name; returns it as
             an engine.
+        first: the name of one behind which another may stand: ``rules`` of ``"rules+smollm2"``.
     """
 
     def __init__(
@@ -64,11 +65,13 @@ class EngineNames(Generic[E]):
         group: str,
         shipped: Mapping[str, Shipped],
         checked: Callable[[Any, str, str], E],
+        first: str = "",
     ) -> None:
         self.option = option
         self.group = group
         self.shipped = shipped
         self._checked = checked
+        self._first = first
 
     def __iter__(self) -> Iterator[str]:
         """Yields the names of those that can be used here, the default first."""
@@ -76,13 +79,25 @@ class EngineNames(Generic[E]):
         brought = {point.name for point in entry_points(group=self.group)}
         yield from sorted(brought - self.shipped.keys())
 
+    @property
+    def choices(self) -> list[str]:
+        """All names that can be given here, the combined ones behind the others."""
+        names = list(self)
+        others = [name for name in names if name != self._first]
+        return [*names, *(f"{self._first}+{name}" for name in others if self._first)]
+
+    def is_combined(self, name: str) -> bool:
+        """Tells whether a name is that of one engine behind the first."""
+        return bool(self._first) and name.startswith(f"{self._first}+")
+
     def check(self, name: object, option: str = "") -> None:
         """Raises a ConfigurationError unless there is an engine of that name; makes none."""
-        if name not in self._shipped_names():
-            self._point(name, option or self.option)
+        one = self._one(name, option or self.option)
+        if one not in self._shipped_names():
+            self._point(one, option or self.option, name)
 
     def make(self, name: object, option: str = "") -> E:
-        """Makes the engine of that name.
+        """Makes the engine of that name; of a combined one, the other.
 
         Args:
             option: what an error calls it; the kind's own option if left out.
@@ -91,14 +106,15 @@ class EngineNames(Generic[E]):
             ConfigurationError: there is none, or it can't be used here.
         """
         option = option or self.option
+        given, name = name, self._one(name, option)
         if name not in self._shipped_names():
-            return self._brought(self._point(name, option), option)
+            return self._brought(self._point(name, option, given), option)
         one = self.shipped[str(name)]
         if one.install and not one.usable:
             package, line = one.install
             raise ConfigurationError(
                 f"{option} is {name!r}, which needs the package {package}, and that is not "
-                f"installed. Run: {line}. Until then there are {', '.join(self)}."
+                f"installed. Run: {line}. Until then there are {', '.join(self.choices)}."
             )
         module, _, made_by = one.place.partition(":")
         engine: E = getattr(import_module(module), made_by)()
@@ -107,10 +123,22 @@ class EngineNames(Generic[E]):
     def _shipped_names(self) -> list[str]:
         return list(self.shipped)  # unlike a dict, it can be asked for what has no hash
 
-    def _point(self, name: object, option: str) -> EntryPoint:
+    def _one(self, name: object, option: str) -> object:
+        """Returns which engine a name is about: that behind the first, where it is combined."""
+        if not isinstance(name, str) or not self.is_combined(name):
+            return name
+        other = name.removeprefix(f"{self._first}+")
+        if other == self._first:
+            raise ConfigurationError(
+                f"{option} is {name!r}: {self._first} comes before another one. Choose from "
+                f"{', '.join(self.choices)}."
+            )
+        return other
+
+    def _point(self, name: object, option: str, given: object) -> EntryPoint:
         points = [point for point in entry_points(group=self.group) if point.name == name]
         if not points:
-            raise ConfigurationError(self._unknown(name, option))
+            raise ConfigurationError(self._unknown(given, option))
         if len({point.value for point in points}) > 1:
             raise ConfigurationError(
                 f"{option} is {name!r}, which several packages bring: "
@@ -119,7 +147,7 @@ class EngineNames(Generic[E]):
         return points[0]
 
     def _unknown(self, name: object, option: str) -> str:
-        names = list(self)
+        names = self.choices
         near = get_close_matches(str(name).lower(), [*names, *self.shipped], 1, 0.6)
         nearest = f" Did you mean {near[0]!r}?" if near else ""
         absent = ", ".join(name for name in self.shipped if name not in names)

