@@ -276,6 +276,7 @@ def _heard(turn: UserTurn, playback_known: bool) -> tuple[str | None, HeardSourc
     source: HeardSource = "whole"
     for item in turn.items:
         if item.silent:
+            parts.append(item.heard_text)
             continue
         ms = math.inf if item.truncated_ms is None else float(item.truncated_ms)
         if item.truncated_ms is None and item.audio_ms != 0 and item.text:

@@ -193,6 +193,12 @@ class Item:
         """All of its text or transcript."""
         return " ".join(part for _, part in sorted(self.parts.items()) if part).strip()
 
+    @property
+    def written_text(self) -> str:
+        """Its text without what is spoken."""
+        parts = (text for part, text in sorted(self.parts.items()) if part in self.delivery.written)
+        return " ".join(parts).strip()
+
     def update(self, raw: JsonObject) -> None:
         """Brings it up to what the server says of it."""
         self.type = str(raw.get("type", self.type))
@@ -289,7 +295,7 @@ class Item:
     def heard_text(self) -> str:
         """The text up to where it was cut, in whole words; see :meth:`text_until`."""
         if self.silent:
-            return ""
+            return self.written_text
         return self.text if self.truncated_ms is None else self.text_until(self.truncated_ms)
 
     def text_until(self, ms: float) -> str:

@@ -57,10 +57,8 @@ def remembered_text(item: Item) -> str:
     Up to where it was cut, where its playback was dropped, or where its audio breaks off.
     """
     if item.audio_ms == 0:
-        if item.status != "incomplete":
-            return item.text
-        written = [text for part, text in item.parts.items() if part in item.delivery.written]
-        return " ".join(written).strip()  # words that were to be spoken have come, but no sound
+        # Words that were to be spoken may have come, but no sound.
+        return item.written_text if item.status == "incomplete" else item.text
     end_ms = item.audio_ms
     if item.truncated_ms is not None:
         end_ms = min(end_ms, item.truncated_ms)
