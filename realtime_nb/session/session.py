@@ -19,7 +19,7 @@ from realtime_nb.archive.lines import label_line
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.files import read_audio
 from realtime_nb.audio.pcm import pcm_from_samples
-from realtime_nb.devices.simulated import SimulatedMicrophone, SimulatedSpeaker, Speaker
+from realtime_nb.devices.simulated import SimulatedSpeaker, Speaker
 from realtime_nb.errors import (
     ConfigurationError,
     RealtimeError,
@@ -34,9 +34,9 @@ from realtime_nb.protocol.connections import Reconnection
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.fields import ServerVAD
-from realtime_nb.protocol.turn_detection import closing_silence_ms
 from realtime_nb.session.apart import Reply, reply_apart
 from realtime_nb.session.asked import Asked, InOrder, Turn
+from realtime_nb.session.clips import CLEAR, COMMIT, ClipMicrophone
 from realtime_nb.session.driver import Driver
 from realtime_nb.session.endpoints import Endpoint
 from realtime_nb.session.observers import Observer
@@ -54,14 +54,6 @@ from realtime_nb.session.verbs import (
 )
 
 __all__ = ["Session"]
-
-_COMMIT: JsonObject = {"type": "input_audio_buffer.commit"}
-_CLEAR: JsonObject = {"type": "input_audio_buffer.clear"}
-
-_HEARD_MARGIN_MS = 1_000
-_HEARD_MARGIN_S = 0.3
-"""Silence after a clip (in session time, and on the wall clock) by which the server would have
-said that it hears speech: detection and the way there and back take a part of it."""
 
 
 @at_call
@@ -125,10 +117,7 @@ class Session:
         self.input_audio_buffer = InputAudioBufferVerbs(self.send)
         self.output_audio_buffer = OutputAudioBufferVerbs(self.send)
         self.conversation.item = ItemVerbs(self.send)
-        self._microphone: SimulatedMicrophone | None = None
-        self._speaking = (
-            asyncio.Lock()
-        )  # one clip after the other, with the key that is held for it
+        self._clips = ClipMicrophone(self._driver, pace)
         self._driver.playback.speaker = (
             speaker(self)
             if speaker is not None
@@ -239,73 +228,17 @@ class Session:
             )
             for note in audio.notes:
                 warnings.warn(f"{path}: {note}", stacklevel=2)
-            await self._speak(turn, pcm_from_samples(audio.samples))
+            await self._clips.speak(turn, pcm_from_samples(audio.samples))
 
         return self._order.start(play, lasts=True)
 
     def speak(self, pcm: bytes) -> Asked[None]:
         """Does the same as :meth:`play`, with PCM16 mono at 24 kHz."""
-        return self._order.start(lambda turn: self._speak(turn, pcm), lasts=True)
-
-    async def _speak(self, turn: Turn, pcm: bytes) -> None:
-        # Settings that are being changed decide how it is spoken.
-        await turn.last()
-        turn.begun()  # meanwhile, it can be interrupted
-        self._driver.check_open()
-        async with self._speaking:
-            detected = self.conversation.turn_detection is not None
-            end_ms = await (self._spoken(pcm) if detected else self._push_to_talk(pcm))
-        if detected:
-            await self._heard(end_ms)
-
-    async def _heard(self, end_ms: float) -> None:
-        """Waits until the server heard the end of a clip that ended at that position.
-
-        That is when it reports the end of speech at or after it. A clip may also end in silence,
-        or be nothing but silence: then nobody speaks a while after it.
-        """
-        window_ms = closing_silence_ms(self.conversation.turn_detection)
-        end_s = self._loop.time()
-
-        def heard() -> bool:
-            if self.user_speaking:
-                return False
-            speech = self.conversation.speech
-            if speech and (speech[-1].audio_end_ms or 0) >= end_ms:
-                return True
-            waited = self._loop.time() - end_s >= _HEARD_MARGIN_S
-            return waited and self.conversation.input_ms >= end_ms + _HEARD_MARGIN_MS
-
-        await self._driver.passed(heard, (window_ms + 5 * _HEARD_MARGIN_MS) / 1000)
-
-    # What speaking does is part of one verb. It takes no place among them: it would wait there for
-    # those that were asked for since, which wait for it.
-
-    async def _push_to_talk(self, pcm: bytes) -> float:
-        if self.busy or self.speaker.playing:
-            self._driver.interrupt()
-        if self._microphone is not None:  # it streamed silence while turn detection was on
-            await self.close_microphone()
-            self._driver.send(_CLEAR)
-        end_ms = await self._spoken(pcm)
-        await self.close_microphone()
-        self._driver.send(_COMMIT)
-        self._driver.create_response(None)
-        return end_ms
-
-    async def _spoken(self, pcm: bytes) -> float:
-        """Speaks into the microphone; returns the end's position on the input-sample clock."""
-        if self._microphone is None:
-            self._microphone = SimulatedMicrophone(
-                self.clock, self.pace, self._driver.append, start_ms=self.conversation.input_ms
-            )
-        return await self._microphone.speak(pcm)
+        return self._order.start(lambda turn: self._clips.speak(turn, pcm), lasts=True)
 
     async def close_microphone(self) -> None:
         """Stops the silence that :meth:`play` leaves running."""
-        microphone, self._microphone = self._microphone, None
-        if microphone is not None:
-            await microphone.close()
+        await self._clips.close()
 
     def append(self, pcm: bytes, captured_s: float | None = None) -> Asked[None]:
         """Sends microphone audio (PCM16 mono, 24 kHz, any length).
@@ -327,11 +260,11 @@ class Session:
 
     def commit(self) -> Asked[str]:
         """Makes a user item of the appended audio (push-to-talk)."""
-        return self._after_audio(_COMMIT)
+        return self._after_audio(COMMIT)
 
     def clear(self) -> Asked[str]:
         """Drops appended audio that is not committed."""
-        return self._after_audio(_CLEAR)
+        return self._after_audio(CLEAR)
 
     def _after_audio(self, event: JsonObject) -> Asked[str]:
         return self._order.at_once(lambda: self._driver.send(event), all_begun=True)
