@@ -27,17 +27,11 @@ import msgspec
 
 from realtime_nb.protocol import dialect as dialects
 from realtime_nb.protocol import events as ev
-from realtime_nb.protocol.arbiter import ResponseArbiter, declared_in, is_apart, lost_race
+from realtime_nb.protocol.answer_audio import AnswerAudio
+from realtime_nb.protocol.arbiter import ResponseArbiter, is_apart, lost_race
 from realtime_nb.protocol.audio_formats import session_format
-from realtime_nb.protocol.client_actions import (
-    CallTool,
-    ClientAction,
-    EndAudio,
-    FlushPlayback,
-    PlayAudio,
-    UpdateAccepted,
-    UpdateRefused,
-)
+from realtime_nb.protocol.client_actions import ClientAction, UpdateAccepted, UpdateRefused
+from realtime_nb.protocol.client_calls import ClientCalls
 from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import Conversation, FunctionCall, PlaybackReport, ToolReport
 from realtime_nb.protocol.events import JsonObject
@@ -83,23 +77,32 @@ class ClientProtocol:
         self.typing: Typing = typing
         self.typed_waits = False
         self.dialect: Literal["ga", "beta"] = dialect
-        self.answers = set(answers)
         self._new_id = new_id
         self._outgoing: list[JsonObject] = []
         self._actions: list[ClientAction] = []
         self._unconfirmed = Unconfirmed()
         self._online = True
         self._arbiter = ResponseArbiter(self.conversation, self.send)
-        self._muted: set[str] = set()  # responses whose audio is not played any more
-        self._mute_next = False
-        self._voiced: dict[str, dict[str, bool]] = {}  # response → item given out → ended
+        self._audio = AnswerAudio(self.conversation, self._do)
         self._unheard = Unheard(self.conversation, self.send)
         self._voice = VoiceRegained(self.conversation, self.send, self.create_response)
-        self._calls_seen: set[str] = set()
-        self._declared_apart: set[str] = set()  # functions of single responses
-        self._open_calls: dict[str, set[str]] = {}  # response → calls without an output
+        self._calls = ClientCalls(
+            self.conversation, answers, self._do, lambda: self._ask(None, results=True)
+        )
         self._items_sent: set[str] = set()  # while the user speaks
         self._telling: set[str] = set()  # responses that tell results and were not heard to the end
+
+    @property
+    def answers(self) -> set[str]:
+        """Names of the functions that the driver can run."""
+        return self._calls.answers
+
+    @answers.setter
+    def answers(self, names: set[str]) -> None:
+        self._calls.answers = names
+
+    def _do(self, action: ClientAction) -> None:
+        self._actions.append(action)
 
     # --- outputs ---
 
@@ -131,7 +134,7 @@ class ClientProtocol:
     @property
     def _works(self) -> bool:
         active = self.conversation.active_response
-        return bool(active is not None or self._arbiter.busy or self._open_calls)
+        return bool(active is not None or self._arbiter.busy or self._calls.waiting)
 
     @property
     def user_speaking(self) -> bool:
@@ -145,7 +148,7 @@ class ClientProtocol:
         raw = dict(event)
         event_id = str(raw.setdefault("event_id", self._new_id("event")))
         if raw.get("type") == "response.create":
-            self._declared_apart.update(declared_in(raw.get("response")))
+            self._calls.declared(raw.get("response"))
             if not is_apart(raw):
                 if not self._online:
                     self._arbiter.ask(raw)
@@ -215,7 +218,7 @@ class ClientProtocol:
 
     def may_fill(self, response_id: str) -> bool:
         """Tells whether functions of that response run and a filler may be asked for now."""
-        return response_id in self._open_calls and self._arbiter.may_fill(response_id)
+        return self._calls.of_response(response_id) and self._arbiter.may_fill(response_id)
 
     def fill(self, response_id: str, response: JsonObject) -> None:
         """Asks for a filler, where `may_fill` says that it may be."""
@@ -226,7 +229,7 @@ class ClientProtocol:
         self._cancel()
         self._arbiter.drop()
         self.typed_waits = False
-        self._stop_playback()
+        self._audio.stop()
 
     def _cancel(self) -> None:
         active = self.conversation.active_response
@@ -235,7 +238,7 @@ class ClientProtocol:
         elif self._arbiter.unanswered:
             # It is cancelled as soon as it begins: servers take events in order.
             self.send({"type": "response.cancel"})
-            self._mute_next = True
+            self._audio.mute_next = True
 
     def _cut_short(self, sounding: bool) -> None:
         """Stops the agent for a typed message: its answer, and what is heard of an earlier one.
@@ -245,11 +248,11 @@ class ClientProtocol:
         if self._tells_results(sounding):
             return
         active = self.conversation.active_response
-        ended = self._mute_next if active is None else active.id in self._muted
+        ended = self._audio.mute_next if active is None else self._audio.is_muted(active.id)
         if not ended:
             self._cancel()
         if sounding or (active is not None and not ended):
-            self._stop_playback()
+            self._audio.stop()
 
     def _tells_results(self, sounding: bool) -> bool:
         """Tells whether the user is being told, or about to be, what a function came to."""
@@ -274,30 +277,27 @@ class ClientProtocol:
         """Takes note that the connection is lost; what is wanted of the server is kept for the
         next one, in `restored_settings` and `resume`."""
         answer_is_due = self._answer_is_due()
-        for response_id, items in self._voiced.items():
-            for item_id in items:
-                self._end_audio(response_id, item_id)
+        self._audio.end_voices()
         self.conversation.apply_connection(report)
         self._online = False
         self._unconfirmed.lost()
         self._unheard.lost()
         self._arbiter.lost()
-        self._mute_next = False
-        for forgotten in (self._muted, self._items_sent, self._telling, self._voiced):
+        self._audio.lost()
+        for forgotten in (self._items_sent, self._telling):
             forgotten.clear()
         for audio in self.turn_audio.lost():
             self.create_item(spoken_message(audio))
         if answer_is_due:
             self.create_response()
-        for response_id in list(self._open_calls):
-            self._finish_calls(response_id)
+        self._calls.lost()
 
     def _answer_is_due(self) -> bool:
         """Tells whether the user waits for an answer that nobody but the lost server knew of."""
-        if self._open_calls:  # it is asked for once they are done
+        if self._calls.waiting:  # it is asked for once they are done
             return False
         active = self.conversation.active_response
-        cut_off = active is not None and active.id not in self._muted
+        cut_off = active is not None and not self._audio.is_muted(active.id)
         return cut_off or self.conversation.turn == "due"
 
     def restored_settings(self, summary: str = "") -> JsonObject:
@@ -398,9 +398,7 @@ class ClientProtocol:
         self.create_item(
             {"type": "function_call_output", "call_id": call.call_id, "output": output}
         )
-        if call.response_id in self._open_calls:
-            self._open_calls[call.response_id].discard(call.call_id)
-            self._finish_calls(call.response_id)
+        self._calls.answered(call)
 
     # --- rules: the user's turns ---
 
@@ -435,11 +433,11 @@ class ClientProtocol:
         """Does what an event asks for; ``owed``: before it, the server owed a turn its response."""
         match event:
             case ev.OutputAudioDelta():
-                self._audio(event, pcm)
+                self._audio.take(event, pcm)
             case ev.SpeechStarted():
                 detection = self.conversation.turn_detection or {}
                 if detection.get("interrupt_response") is not False:
-                    self._stop_playback()
+                    self._audio.stop()
                     self._arbiter.withdraw()
             case ev.SessionUpdated():
                 accepted = self._unconfirmed.accepted()
@@ -458,24 +456,6 @@ class ClientProtocol:
             case _:
                 pass
 
-    def _audio(self, event: ev.OutputAudioDelta, pcm: bytes) -> None:
-        response = self.conversation.responses[event.response_id]
-        late = response.status == "cancelled"  # some servers send on what they had at hand
-        if late or event.response_id in self._muted or not isinstance(event.delta, str):
-            return
-        self._voiced.setdefault(event.response_id, {})[event.item_id] = False
-        self._actions.append(PlayAudio(event.item_id, pcm))
-        if response.done:  # nothing will come that says so again
-            self._end_audio(event.response_id, event.item_id)
-
-    def _stop_playback(self) -> None:
-        # Muted here and not when the device has flushed: audio that is on its way already must not
-        # be queued behind the flush, where it would sound on.
-        self._muted.update(
-            response.id for response in self.conversation.responses.values() if response.active
-        )
-        self._actions.append(FlushPlayback())
-
     def _response_created(self, response: JsonObject, owed: bool) -> None:
         response_id = str(response.get("id", ""))
         if response.get("conversation_id", "") is None:
@@ -486,22 +466,14 @@ class ClientProtocol:
             self._telling.add(response_id)
         if withdrawn:
             self.send({"type": "response.cancel", "response_id": response_id})
-        if self._mute_next or withdrawn:
-            self._muted.add(response_id)
-            self._mute_next = False
+        self._audio.created(response_id, withdrawn)
 
     def _output_item_done(self, item: JsonObject, response_id: str) -> None:
         if item.get("type") == "function_call":
             self._unconfirmed.done(response_id)  # asked for again, it would be called twice
-            self._call(item, response_id)
+            self._calls.take(item, response_id)
         else:
-            self._end_audio(response_id, str(item.get("id", "")))
-
-    def _end_audio(self, response_id: str, item_id: str) -> None:
-        items = self._voiced.get(response_id, {})
-        if items.get(item_id) is False:
-            items[item_id] = True
-            self._actions.append(EndAudio(item_id))
+            self._audio.end(response_id, str(item.get("id", "")))
 
     def _response_done(self, response: JsonObject) -> None:
         response_id = str(response.get("id", ""))
@@ -512,57 +484,15 @@ class ClientProtocol:
             if isinstance(item, dict):
                 self._output_item_done(item, response_id)
         for call in calls_of(self.conversation, response_id):  # and some have not even that
-            self._call({"call_id": call.call_id, "status": call.status}, response_id)
-        for item_id in self._voiced.get(response_id, {}):
-            self._end_audio(response_id, item_id)
+            self._calls.take({"call_id": call.call_id, "status": call.status}, response_id)
+        self._audio.end_all(response_id)
         # Before the arbiter sends what waits: the next response must not know what nobody heard.
         known = self.conversation.responses.get(response_id)
-        voiced = self._voiced.pop(response_id, {})
-        self._unheard.done(known, response_id in self._muted, voiced)
+        muted, voiced = self._audio.forget(response_id)
+        self._unheard.done(known, muted, voiced)
         self._voice.done(known)
-        self._muted.discard(response_id)
         self._arbiter.done(response_id)
-        self._finish_calls(response_id)
-
-    # --- rules: functions ---
-
-    def _call(self, item: JsonObject, response_id: str) -> None:
-        """Has a function run, the first time that its call is reported whole."""
-        call_id = item.get("call_id")
-        if not isinstance(call_id, str) or call_id in self._calls_seen:
-            return
-        known = self.conversation.calls.get(call_id) or FunctionCall(call_id)
-        name = str(item.get("name") or known.name)
-        if item.get("status", "completed") != "completed" or self._left_to_others(name):
-            return
-        self._calls_seen.add(call_id)
-        self._open_calls.setdefault(response_id, set()).add(call_id)
-        arguments = str(item.get("arguments") or known.arguments)
-        item_id = str(item.get("id") or known.item_id)
-        self._actions.append(
-            CallTool(FunctionCall(call_id, name, arguments, item_id, response_id, "completed"))
-        )
-
-    def _left_to_others(self, name: str) -> bool:
-        """Tells whether somebody else answers calls of a function: who has declared it.
-
-        A stored prompt brings declarations along that nobody here is told of. What nobody has
-        declared is answered here: the model would wait for it.
-        """
-        if name in self.answers:
-            return False
-        session = self.conversation.session
-        tools = session.get("tools")
-        declared = [tool.get("name") for tool in tools or () if isinstance(tool, dict)]
-        return name in declared or name in self._declared_apart or bool(session.get("prompt"))
-
-    def _finish_calls(self, response_id: str) -> None:
-        """Asks for the response that speaks about tool outputs, once all of them are posted."""
-        response = self.conversation.responses.get(response_id)
-        if self._open_calls.get(response_id) != set() or (response and response.active):
-            return
-        del self._open_calls[response_id]
-        self._ask(None, results=True)
+        self._calls.finish(response_id)
 
     # --- rules: refusals ---
 
@@ -574,7 +504,7 @@ class ClientProtocol:
         if cause is None and updates and str(param or "").startswith("session"):
             cause = next(iter(updates))
         elif self._arbiter.refused(error):
-            self._mute_next = False
+            self._audio.mute_next = False
             return
         elif cause is None and lost_race(error) and owed:
             # The server's own answer to the user's turn lost against a response of ours.

@@ -106,18 +106,6 @@ def test_all_items_of_an_interrupted_response_are_looked_after(client: Client) -
     assert client.sends() == [delete("second"), delete("third")]
 
 
-def test_late_audio_of_an_interrupted_response_is_dropped(client: Client) -> None:
-    client.speaks()
-    client.user_starts()
-    client.does()
-    client.audio("resp", "agent", 500)
-    assert client.does() == []
-    client.response_ends("resp", "cancelled")
-    client.does()
-    client.audio("resp", "agent", 500)
-    assert client.does() == []
-
-
 def test_an_item_whose_audio_came_too_late_to_be_heard_is_deleted(client: Client) -> None:
     client.response_begins("resp")
     client.item_begins("resp", "agent")
@@ -173,15 +161,6 @@ def test_audio_apart_from_the_conversation_is_stopped_but_not_truncated(client: 
     client.receive_flushed("agent", 100.0)
     client.response_ends("resp")
     assert client.sends() == []
-
-
-def test_the_next_response_is_played_again(client: Client) -> None:
-    client.speaks()
-    client.user_starts()
-    client.response_ends("resp", "cancelled")
-    client.does()
-    client.speaks("resp_2", "agent_2")
-    assert [type(action) for action in client.does()] == [PlayAudio]
 
 
 def test_interrupting_by_hand_cancels_flushes_and_truncates(client: Client) -> None:
