@@ -45,6 +45,7 @@ from realtime_nb.protocol.reported_usage import added_up
 from realtime_nb.protocol.server_playback import apply_server_playback, cut_at
 from realtime_nb.protocol.serving import NOBODY, Serving, serving_of
 from realtime_nb.protocol.setting_changes import SettingChanges
+from realtime_nb.protocol.told_calls import take_arguments, take_call_item, told_call
 from realtime_nb.protocol.told_responses import take_end, take_told
 from realtime_nb.protocol.unannounced import take_unannounced
 from realtime_nb.protocol.user_audio import UserAudio
@@ -253,7 +254,7 @@ class Conversation:
 
     def apply_tool(self, report: ToolReport) -> None:
         """Takes in a report of who runs the functions that the model calls."""
-        self._call(report.call_id).report(report, known_moment(report.t_s))
+        told_call(self.calls, report.call_id).report(report, known_moment(report.t_s))
 
     def apply_connection(self, report: ConnectionReport) -> None:
         """Takes in what its session says of the connection."""
@@ -289,7 +290,7 @@ class Conversation:
         if event.previous_item_id == "root" and isinstance(item.get("id"), str):
             self.first_ids.add(item["id"])
         if item.get("type") == "function_call_output" and isinstance(item.get("call_id"), str):
-            call = self._call(item["call_id"])
+            call = told_call(self.calls, item["call_id"])
             call.output = str(item.get("output", ""))
             call.output_s = t_s
             self.history["output", call.call_id] = None
@@ -364,16 +365,8 @@ class Conversation:
             case ev.OutputAudioBufferEvent():
                 response = self.responses.get(event.response_id)
                 apply_server_playback(event, t_s, response, self.items)
-            case ev.FunctionCallArgumentsDelta():
-                call = self._call(event.call_id, event.item_id)
-                call.arguments += event.delta
-                call.response_id = call.response_id or event.response_id
-            case ev.FunctionCallArgumentsDone():
-                call = self._call(event.call_id, event.item_id)
-                call.arguments = event.arguments
-                call.name = event.name or call.name
-                call.response_id = event.response_id or call.response_id
-                call.done_s = t_s
+            case ev.FunctionCallArgumentsDelta() | ev.FunctionCallArgumentsDone():
+                take_arguments(self.calls, event, t_s)
 
     # --- parts of the fold ---
 
@@ -430,12 +423,6 @@ class Conversation:
         if item_id not in self.items:
             self.items[item_id] = Item(item_id)
         return self.items[item_id]
-
-    def _call(self, call_id: str, item_id: str = "") -> FunctionCall:
-        if (call := self.calls.get(call_id)) is None:
-            call = self.calls[call_id] = FunctionCall(call_id)
-        call.item_id = call.item_id or item_id
-        return call
 
     def _place(self, event: ev.ItemAdded | ev.ItemDone, t_s: float | None) -> None:
         item_id = event.item.get("id")
@@ -520,18 +507,7 @@ class Conversation:
         response = self._response(event.response_id)
         if item.id not in response.item_ids:
             response.item_ids.append(item.id)
-        if item.type != "function_call" or item.call_id is None:
-            return
-        call = self._call(item.call_id, item.id)
-        call.name = item.name or call.name
-        call.response_id = event.response_id
-        if call.started_s is None:
-            call.started_s = t_s
-        if isinstance(event, ev.OutputItemDone):
-            call.arguments = item.arguments or call.arguments
-            call.status = item.status or "completed"
-            if call.done_s is None:
-                call.done_s = t_s
+        take_call_item(self.calls, item, event, t_s)
 
     def _audio(self, event: ev.OutputAudioDelta, t_s: float | None, pcm: bytes | None) -> None:
         response = self._response(event.response_id)
