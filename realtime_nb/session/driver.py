@@ -12,7 +12,6 @@ next one is read, so that the server gets it in the order in which it was decide
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 import secrets
@@ -33,6 +32,7 @@ from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.session.audio_in import AudioIn
 from realtime_nb.session.calls import CallRunner
 from realtime_nb.session.cleaning import Cleaning
+from realtime_nb.session.closing import Closing
 from realtime_nb.session.endpoints import Endpoint
 from realtime_nb.session.fillers import run_or_refuse
 from realtime_nb.session.greeting import greeting_response
@@ -146,7 +146,7 @@ class Driver:
             start=self.start_work,
             proceed=self._proceed,
         )
-        self._closing: asyncio.Task[None] | None = None
+        self._closing = Closing()
         self.ended: SessionClosedError | None = None
         self._failure: RealtimeError | None = None
 
@@ -233,29 +233,16 @@ class Driver:
         Raises:
             RecordingError: the recording could not be completed; everything else is ended.
         """
-        if self._closing is None:
-            self._closing = asyncio.create_task(self._close(first, complete))
-        try:
-            await asyncio.shield(self._closing)
-        except asyncio.CancelledError:
-            while not self._closing.done():
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.wait([self._closing])
-            raise
-
-    async def _close(self, first: Callable[[], Awaitable[None]], complete: bool) -> None:
-        # The last one first, each whatever the others raise. Once the microphone is silent, the
-        # speaker tells how much was heard; that leaves with the rest, and only then the connection
-        # ends. What the tasks still report as they end is recorded, so that the recorder ends after
-        # them; the local server goes last, which our end of the connection must not outlive.
-        async with AsyncExitStack() as steps:
-            steps.push_async_callback(self._owned.aclose)
-            steps.push_async_callback(self._close_recorder, complete)
-            steps.push_async_callback(self._end_tasks)
-            steps.push_async_callback(self._end_connection)
-            steps.push_async_callback(self._drain)
-            steps.push_async_callback(self.speaker.close)
-            steps.push_async_callback(first)
+        # Once the microphone is silent, the speaker tells how much was heard; that leaves with the
+        # rest, and only then the connection ends. What the tasks still report as they end is
+        # recorded, so that the recorder ends after them; the local server goes last, which our end
+        # of the connection must not outlive.
+        await self._closing.close(
+            [
+                *(first, self.speaker.close, self._drain, self._end_connection, self._end_tasks),
+                *(lambda: self._close_recorder(complete), self._owned.aclose),
+            ]
+        )
 
     async def _drain(self) -> None:
         """Gives what is still unsent a moment to leave."""
@@ -286,7 +273,7 @@ class Driver:
         """Ends what depends on the connection: everybody who waits learns that it is over."""
         if self.ended is not None:
             return
-        closed_here = self._closing is not None
+        closed_here = self._closing.begun
         cut_off = bool(self.conversation.running) and not closed_here
         if cut_off:
             words = f"{ended} An answer was under way; what had not come of it is lost."
@@ -317,7 +304,7 @@ class Driver:
             self.end(error)
 
     def _comes_back(self, connection: OpenConnection, error: SessionClosedError) -> bool:
-        if self._returning is None or self._closing is not None or self.ended is not None:
+        if self._returning is None or self._closing.begun or self.ended is not None:
             return False
         return self._returning.lost(connection, error)
 
