@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from realtime_nb.agent.audio import AgentAudio, BrowserAudio, FileAudio, HostAudio
 from realtime_nb.agent.connection import AgentConnection
@@ -34,6 +34,7 @@ from realtime_nb.agent.register import (
 )
 from realtime_nb.agent.settings import AgentSettings
 from realtime_nb.agent.talking import UserTurns
+from realtime_nb.agent.verbs import ON_PURPOSE, Verbs
 from realtime_nb.agent.views import AgentViews
 from realtime_nb.devices.simulated import Speaker
 from realtime_nb.errors import RealtimeError, SessionClosedError, at_call
@@ -41,7 +42,7 @@ from realtime_nb.protocol.client import Typing
 from realtime_nb.protocol.config import VOICES
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.session.asked import InOrder, Turn
+from realtime_nb.session.asked import Turn
 from realtime_nb.session.connect import ToolSource
 from realtime_nb.session.endpoints import Endpoint, RunningServer
 from realtime_nb.session.greeting import Greeting
@@ -56,12 +57,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Agent"]
 
-T = TypeVar("T")
-
 logger = logging.getLogger(__name__)
 
 _CLOSE_TIMEOUT_S = 10.0
-_ON_PURPOSE = 1000
 _BACK_DUE_S = 0.3
 """How soon a microphone is on again where it goes off because Talk was pressed elsewhere."""
 _TAKEN_OVER = (
@@ -150,9 +148,8 @@ class Agent:
             engines={"vad": vad, "stt": stt, "llm": llm, "tts": tts},
         )
         source = audio_source(audio)
-        self._closed = ""  # why
         self._thread = io_thread()
-        self._order = InOrder(self._thread.loop)
+        self._verbs = Verbs(self._thread, weakly(self._problem))
         self._ending_turn: asyncio.Task[None] | None = None
         self._audio = self._audio_of(source)
         self._views = AgentViews(
@@ -187,15 +184,15 @@ class Agent:
         put_away_with(self, self._thread, self._audio, self._views)
 
     def __repr__(self) -> str:
-        return f"<Agent {self.panel.endpoint}, {'closed' if self._closed else self.status}>"
+        return f"<Agent {self.panel.endpoint}, {'closed' if self._verbs.closed else self.status}>"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        if self._closed:
+        if self._verbs.closed:
             return {"text/plain": self.panel.summary()}, {}
         return self.panel._repr_mimebundle_(**kwargs)
 
     def _ipython_display_(self, **kwargs: Any) -> None:
-        if self._closed:
+        if self._verbs.closed:
             raise NotImplementedError  # IPython then shows the text
         self.panel._ipython_display_(**kwargs)
 
@@ -268,25 +265,25 @@ class Agent:
 
     def connect(self) -> Pending[None]:
         """Opens the session; does nothing when it is open."""
-        return self._beside(self._connection.open)
+        return self._verbs.beside(self._connection.open)
 
     def disconnect(self) -> Pending[None]:
         """Ends the session; the recording is complete when this is done."""
-        if self._closed:
+        if self._verbs.closed:
             return self._thread.run(self._connection.ended())
-        return self._beside(self._connection.end)
+        return self._verbs.beside(self._connection.end)
 
     def talk(self) -> Pending[None]:
         """Opens the microphone, connecting first where needed; what is said meanwhile is kept."""
-        return self._in_order(self._talk)
+        return self._verbs.in_order(self._talk)
 
     def stop(self) -> Pending[None]:
         """Closes the microphone: the user's turn ends, and is answered."""
-        return self._run(self._stop())
+        return self._verbs.run(self._stop())
 
     def mute(self, muted: bool = True) -> Pending[None]:
         """Keeps the microphone open, but silent."""
-        return self._beside(lambda: self._mute(muted))
+        return self._verbs.beside(lambda: self._mute(muted))
 
     def say(self, text: str) -> Pending[None]:
         """Sends a typed message and asks for an answer (connecting first, where needed).
@@ -294,36 +291,36 @@ class Agent:
         After a session that was lost for good it raises a SessionClosedError: a new one, which
         knows nothing of what was said, is opened by :meth:`connect` only.
         """
-        return self._in_order(lambda turn: self._say(turn, text))
+        return self._verbs.in_order(lambda turn: self._say(turn, text))
 
     def interrupt(self) -> Pending[None]:
         """Stops the agent's answer."""
-        return self._in_order(self._interrupt)
+        return self._verbs.in_order(self._interrupt)
 
     def cancel_call(self, call_id: str) -> Pending[bool]:
         """Ends a function that runs, as :meth:`realtime_nb.session.session.Session.cancel_call`
         does; False where no such function runs."""
-        return self._beside(lambda: self._cancel_call(call_id))
+        return self._verbs.beside(lambda: self._cancel_call(call_id))
 
     def update(self, **options: Any) -> Pending[None]:
         """Changes session settings, now and for later sessions."""
-        return self._in_order(lambda turn: self._settings.update(turn, options))
+        return self._verbs.in_order(lambda turn: self._settings.update(turn, options))
 
     def send(self, event: JsonObject) -> Pending[str]:
         """Sends any event of the protocol."""
-        return self._in_order(lambda turn: self._send(turn, event))
+        return self._verbs.in_order(lambda turn: self._send(turn, event))
 
     def label(self, text: str, t_s: float | None = None) -> Pending[None]:
         """Marks this moment of the session in its recording, or ``t_s``; as
         :meth:`realtime_nb.session.session.Session.label` does."""
         session = self._session
         at_s = session.clock() if session is not None and t_s is None else t_s
-        return self._in_order(lambda turn: self._label(turn, text, at_s))
+        return self._verbs.in_order(lambda turn: self._label(turn, text, at_s))
 
     def settled(self, timeout_s: float = 60.0) -> Pending[bool]:
         """Waits until nothing is left to be said, answered, run or heard; False after
         ``timeout_s``. All that was asked for before counts, whether anybody awaits it or not."""
-        return self._run(self._settled(timeout_s))
+        return self._verbs.run(self._settled(timeout_s))
 
     def wait_for(
         self, event: str | Callable[[Received], bool], timeout_s: float = 30.0
@@ -342,7 +339,7 @@ class Agent:
             TimeoutError: none came in time.
             SessionClosedError: no session is open, or it ended first.
         """
-        self._check_open()
+        self._verbs.check_open()
         return self._thread.run(self._wait_for(event, timeout_s))
 
     def close(self) -> None:
@@ -351,10 +348,10 @@ class Agent:
         Raises:
             RecordingError: the recording could not be completed; everything else is done.
         """
-        self._close_with(self._closed or _CLOSED)
+        self._close_with(self._verbs.closed or _CLOSED)
         try:
             if self._thread.running:
-                ending = self._thread.run(self._connection.end_for_good(self._closed))
+                ending = self._thread.run(self._connection.end_for_good(self._verbs.closed))
                 ending.result(_CLOSE_TIMEOUT_S)
         finally:
             self._take_down()
@@ -366,7 +363,7 @@ class Agent:
             self._thread.run(self._close_soon())
 
     def _close_with(self, words: str) -> None:
-        self._closed = words
+        self._verbs.closed = words
         self.panel.tell_of_closing(words)
 
     def _take_down(self) -> None:
@@ -376,59 +373,14 @@ class Agent:
 
     # --- on the I/O thread ---
 
-    def _run(self, work: Coroutine[Any, Any, T]) -> Pending[T]:
-        try:
-            self._check_open()
-        except SessionClosedError:
-            work.close()
-            raise
-        return self._thread.run(self._saying_why(work))
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise SessionClosedError(self._closed, _ON_PURPOSE)
-
-    def _in_order(self, work: Callable[[Turn], Coroutine[Any, Any, T]]) -> Pending[T]:
-        """Starts a verb, which takes its turn before it has an effect."""
-
-        async def in_order() -> T:
-            with self._order.turn() as turn:  # in the order of asking: so the thread begins them
-                return await work(turn)
-
-        return self._run(in_order())
-
-    def _beside(self, work: Callable[[], Coroutine[Any, Any, T]]) -> Pending[T]:
-        """Starts what has an effect at once, whatever was asked for before; `settled` waits."""
-
-        async def beside() -> T:
-            with self._order.turn(aside=True):
-                return await work()
-
-        return self._run(beside())
-
     async def _close_soon(self) -> None:
         try:
-            await self._connection.end_for_good(self._closed)
+            await self._connection.end_for_good(self._verbs.closed)
         except RealtimeError as error:
             logger.warning("An agent was closed because its cell was run again. %s", error)
         finally:
-            self._problem(self._closed)  # for a page that keeps showing what it knew last
+            self._problem(self._verbs.closed)  # for a page that keeps showing what it knew last
             await asyncio.to_thread(self._take_down)
-
-    async def _saying_why(self, work: Coroutine[Any, Any, T]) -> T:
-        """Lets the panel say what went wrong, too: nobody may be waiting for the result."""
-        try:
-            return await work
-        except SessionClosedError as error:
-            if error.close_code != _ON_PURPOSE:
-                self._problem(str(error))
-            raise
-        except RealtimeError as error:
-            self._problem(str(error))
-            raise
-        except Exception as error:
-            self._problem(f"Something here failed: {error!r}")
-            raise
 
     async def _connect(self) -> Session:
         self._settings.begin()
@@ -470,7 +422,7 @@ class Agent:
         await self._connection.open()
         await turn.come()
         if self._session is None:
-            raise SessionClosedError("The session was closed meanwhile.", _ON_PURPOSE)
+            raise SessionClosedError("The session was closed meanwhile.", ON_PURPOSE)
         self.panel.set(error="")
         return self._session
 
@@ -485,7 +437,7 @@ class Agent:
     async def _stop(self) -> None:
         # Not in turn: what Talk keeps until there is a session has to end at once. What is asked
         # for after it waits for the end of the turn all the same.
-        with self._order.turn():
+        with self._verbs.order.turn():
             await self._turns.stop()
 
     async def _talk(self, turn: Turn) -> None:
@@ -539,7 +491,7 @@ class Agent:
     async def _settled(self, timeout_s: float) -> bool:
         try:
             async with asyncio.timeout(timeout_s):
-                await self._order.settled()
+                await self._verbs.order.settled()
                 await self._audio.spoken()
                 await self._turns.fallen_silent()
         except TimeoutError:
@@ -581,11 +533,11 @@ class Agent:
             "mute": lambda: self.mute(bool(value)),
             "interrupt": self.interrupt,
             "say": lambda: self.say(str(value)),
-            "report": lambda: self._run(self._views.last_session.report()),
-            "update": lambda: self._in_order(
+            "report": lambda: self._verbs.run(self._views.last_session.report()),
+            "update": lambda: self._verbs.in_order(
                 lambda turn: self._settings.update_from_panel(turn, dict(value))
             ),
         }
         command = commands.get(name)
-        if command is not None and not self._closed:
+        if command is not None and not self._verbs.closed:
             command()

@@ -324,7 +324,7 @@ def test_what_waits_while_it_is_closed_opens_nothing(
     go = slow_ends(monkeypatch)
     ending, talking = agent.disconnect(), agent.talk()
     until(lambda: agent._session is None)
-    agent._closed = "It is closed."
+    agent._verbs.closed = "It is closed."
     closing = io_thread().run(agent._connection.end_for_good("It is closed."))
     go.set()
     for one in (ending, closing):

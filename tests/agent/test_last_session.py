@@ -215,7 +215,7 @@ def test_what_does_not_come_to_a_session_leaves_the_last_one(
 
 def report(agent: rt.Agent) -> dict[str, str]:
     """Has it written, and returns what the panel then says."""
-    agent._run(agent._views.last_session.report()).result(WAIT_S)
+    agent._verbs.run(agent._views.last_session.report()).result(WAIT_S)
     said: dict[str, str] = left(agent)["report"]
     return said
 
