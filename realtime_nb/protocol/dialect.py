@@ -24,7 +24,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
-from realtime_nb.protocol.audio_formats import WIRE_FORMATS
+from realtime_nb.protocol.dialect_fields import (
+    BETA_ONLY,
+    FLAT_SESSION_KEYS,
+    RESPONSE_AUDIO,
+    SESSION_AUDIO,
+    beta_item,
+    beta_realtime_session,
+    beta_response,
+    beta_response_request,
+    beta_session,
+    flattened,
+    ga_item,
+    ga_response,
+    ga_response_request,
+    ga_session,
+    ga_transcription_session,
+    with_items,
+)
 from realtime_nb.protocol.wire import JsonObject
 
 __all__ = [
@@ -33,7 +50,6 @@ __all__ = [
     "BETA_OFF",
     "BETA_REMEDY",
     "BETA_SERVER_EVENTS",
-    "BETA_TEMPERATURE",
     "audio_field",
     "client_to_beta",
     "client_to_ga",
@@ -54,9 +70,6 @@ __all__ = [
 
 Side: TypeAlias = Literal["input", "output"]
 
-BETA_TEMPERATURE = 0.8
-"""What a beta client reads as ``temperature``: the beta's default. GA has no such setting."""
-
 BETA_OFF = "beta_api_shape_disabled"
 """The error's code with which OpenAI refuses the beta."""
 
@@ -75,34 +88,14 @@ _BETA_HEADER = "openai-beta"
 _BETA_HEADER_VALUE = "realtime=v1"
 _BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 
-_FORMATS: dict[str, JsonObject] = {known.name: known.fields for known in WIRE_FORMATS}
-
-# Flat beta key → where GA keeps it: session.audio.<side>.<leaf>.
-_SESSION_AUDIO = {
-    "input_audio_format": ("input", "format"),
-    "input_audio_transcription": ("input", "transcription"),
-    "input_audio_noise_reduction": ("input", "noise_reduction"),
-    "turn_detection": ("input", "turn_detection"),
-    "output_audio_format": ("output", "format"),
-    "voice": ("output", "voice"),
-    "speed": ("output", "speed"),
-}
-_RESPONSE_AUDIO = {key: _SESSION_AUDIO[key] for key in ("output_audio_format", "voice")}
-
-_BETA_ONLY = {"modalities", "max_response_output_tokens", "temperature"}
-_FLAT_SESSION_KEYS = _BETA_ONLY | _SESSION_AUDIO.keys()
-
 _LEFT_OUT = {
     "temperature": "GA has no temperature",
     "client_secret": "in GA keys for browsers come from POST /v1/realtime/client_secrets",
 }
 _SESSION_TYPES = ("realtime", "transcription")
-_SESSION_KEYS = _FLAT_SESSION_KEYS | {
+_SESSION_KEYS = FLAT_SESSION_KEYS | {
     *("audio", "output_modalities", "max_output_tokens", "instructions", "tools", "tool_choice"),
 }
-
-_TO_GA_PARTS = {"audio": "output_audio", "text": "output_text"}
-_TO_BETA_PARTS = {ga: beta for beta, ga in _TO_GA_PARTS.items()}
 
 _TO_GA_NAMES = {
     f"response.{beta}.{step}": f"response.output_{beta}.{step}"
@@ -137,194 +130,6 @@ _ITEM_EVENTS = {
 }
 
 
-# --- One value ------------------------------------------------------------------------------------
-
-
-def _ga_modalities(value: object) -> object:
-    """Returns both of beta's orders for "with sound" are GA's ``["audio"]``: a transcript is
-    included."""
-    if value in (["audio", "text"], ["text", "audio"]):
-        return ["audio"]
-    return value
-
-
-def _same(value: object) -> object:
-    return value
-
-
-def _beta_modalities(value: object) -> object:
-    return ["audio", "text"] if value == ["audio"] else value
-
-
-def _ga_format(value: object) -> object:
-    known = _FORMATS.get(value) if isinstance(value, str) else None
-    return value if known is None else dict(known)
-
-
-def _beta_format(value: object) -> object:
-    for name, ga_format in _FORMATS.items():
-        # Some GA servers leave the only possible rate out.
-        if value == ga_format or value == {"type": ga_format["type"]}:
-            return name
-    return value
-
-
-def _unwrapped_function(value: object) -> object:
-    """Turns ``{"type": "function", "function": {…}}``, in tools and tool_choice, into one
-    object."""
-    inner = value.get("function") if isinstance(value, dict) else None
-    if not isinstance(value, dict) or not isinstance(inner, dict) or "function" in inner:
-        return value
-    outer = {key: held for key, held in value.items() if key != "function"}
-    return {**inner, **outer}
-
-
-# --- Sessions, responses, items -------------------------------------------------------------------
-
-
-def _nested(flat: JsonObject, paths: Mapping[str, tuple[str, str]]) -> JsonObject:
-    """Returns the GA form of a session's or response's fields; GA keys win over beta ones."""
-    fields = dict(flat)
-    fields.pop("temperature", None)
-    for beta, ga, convert in (
-        ("modalities", "output_modalities", _ga_modalities),
-        ("max_response_output_tokens", "max_output_tokens", _same),
-    ):
-        if beta in fields:
-            fields.setdefault(ga, convert(fields.pop(beta)))
-    if isinstance(tools := fields.get("tools"), list):
-        fields["tools"] = [_unwrapped_function(tool) for tool in tools]
-    if "tool_choice" in fields:
-        fields["tool_choice"] = _unwrapped_function(fields["tool_choice"])
-
-    audio = fields.get("audio", {})
-    if not isinstance(audio, dict):
-        return fields
-    audio = dict(audio)
-    for beta, (side, leaf) in paths.items():
-        place = audio.get(side, {})
-        if beta in fields and isinstance(place, dict):
-            value = fields.pop(beta)
-            audio[side] = {leaf: _ga_format(value) if leaf == "format" else value, **place}
-    if audio:
-        fields["audio"] = audio
-    return fields
-
-
-def _flattened(nested: JsonObject, paths: Mapping[str, tuple[str, str]]) -> JsonObject:
-    """Returns the beta form of a session's or response's fields; what beta lacks stays nested."""
-    fields = dict(nested)
-    audio = fields.get("audio")
-    if not isinstance(audio, dict):
-        return fields
-    audio = {side: dict(held) if isinstance(held, dict) else held for side, held in audio.items()}
-    for beta, (side, leaf) in paths.items():
-        place = audio.get(side)
-        if isinstance(place, dict) and leaf in place:
-            value = place.pop(leaf)
-            fields[beta] = _beta_format(value) if leaf == "format" else value
-    fields["audio"] = {side: held for side, held in audio.items() if held != {}}
-    if not fields["audio"]:
-        del fields["audio"]
-    return fields
-
-
-def _ga_session(session: JsonObject) -> JsonObject:
-    fields = _nested(session, _SESSION_AUDIO)
-    fields.pop("client_secret", None)
-    # A session that is GA but for its missing type is left to the validator.
-    if "audio" not in session or session.keys() & _FLAT_SESSION_KEYS:
-        is_transcription = session.get("object") == "realtime.transcription_session"
-        fields.setdefault("type", "transcription" if is_transcription else "realtime")
-    return fields
-
-
-def _ga_transcription_session(session: JsonObject) -> JsonObject:
-    fields = _ga_session({"type": "transcription", **session})
-    fields.pop("output_modalities", None)
-    return fields
-
-
-def _with_beta_modalities(fields: JsonObject) -> JsonObject:
-    if "output_modalities" not in fields:
-        return fields
-    rest = {key: value for key, value in fields.items() if key != "output_modalities"}
-    return {**rest, "modalities": _beta_modalities(fields["output_modalities"])}
-
-
-def _beta_session(session: JsonObject) -> JsonObject:
-    fields = _with_beta_modalities(_flattened(session, _SESSION_AUDIO))
-    if "max_output_tokens" in fields:
-        fields["max_response_output_tokens"] = fields.pop("max_output_tokens")
-    if fields.get("type") in ("realtime", "transcription"):
-        del fields["type"]
-    return fields
-
-
-def _beta_realtime_session(session: JsonObject) -> JsonObject:
-    return {"temperature": BETA_TEMPERATURE, **_beta_session(session)}
-
-
-def _ga_response(response: JsonObject) -> JsonObject:
-    fields = _with_items(_nested(response, _RESPONSE_AUDIO), "output", _ga_item)
-    details = fields.get("status_details")
-    if isinstance(details, str):  # xAI gives the reason alone
-        status = fields.get("status")
-        known = {"type": status} if isinstance(status, str) else {}
-        fields["status_details"] = {**known, "reason": details}
-    return fields
-
-
-def _beta_response(response: JsonObject) -> JsonObject:
-    flat = _with_beta_modalities(_flattened(response, _RESPONSE_AUDIO))
-    fields = {"temperature": BETA_TEMPERATURE, **flat}
-    return _with_items(fields, "output", _beta_item)
-
-
-def _ga_response_request(request: JsonObject) -> JsonObject:
-    return _with_items(_nested(request, _RESPONSE_AUDIO), "input", _ga_item)
-
-
-def _beta_response_request(request: JsonObject) -> JsonObject:
-    flat = _with_beta_modalities(_flattened(request, _RESPONSE_AUDIO))
-    fields = _with_items(flat, "input", _beta_item)
-    if "max_output_tokens" in fields:
-        fields["max_response_output_tokens"] = fields.pop("max_output_tokens")
-    return fields
-
-
-def _ga_item(item: JsonObject) -> JsonObject:
-    return _retyped(item, _TO_GA_PARTS)
-
-
-def _beta_item(item: JsonObject) -> JsonObject:
-    return _retyped(item, _TO_BETA_PARTS)
-
-
-def _retyped(item: JsonObject, part_types: Mapping[str, str]) -> JsonObject:
-    """Renames the types of an assistant message's content parts."""
-    content = item.get("content")
-    if item.get("role") != "assistant" or not isinstance(content, list):
-        return item
-    return {**item, "content": [_retyped_part(part, part_types) for part in content]}
-
-
-def _retyped_part(part: object, part_types: Mapping[str, str]) -> object:
-    if not isinstance(part, dict) or not isinstance(part.get("type"), str):
-        return part
-    return {**part, "type": part_types.get(part["type"], part["type"])}
-
-
-def _with_items(
-    fields: JsonObject, key: str, convert: Callable[[JsonObject], JsonObject]
-) -> JsonObject:
-    """Converts every item of the list at ``key``, if there is such a list."""
-    items = fields.get(key)
-    if not isinstance(items, list):
-        return fields
-    return {**fields, key: [convert(item) if isinstance(item, dict) else item for item in items]}
-
-
 # --- Events ---------------------------------------------------------------------------------------
 
 
@@ -352,8 +157,8 @@ def looks_like_session(fields: JsonObject) -> bool:
 def session_to_ga(session: JsonObject) -> JsonObject:
     """Turns a session's settings, without an event around them, into GA form."""
     if session.get("object") == "realtime.transcription_session":
-        return _ga_transcription_session(session)
-    return _ga_session(session)
+        return ga_transcription_session(session)
+    return ga_session(session)
 
 
 def left_out(event: JsonObject) -> list[tuple[str, str]]:
@@ -373,8 +178,8 @@ def is_beta_field(path: str) -> bool:
     """Tells whether a field that a GA server refused, or missed, is where the beta differs."""
     holder, _, field = path.partition(".")
     if holder == "response":
-        return field in _BETA_ONLY | _RESPONSE_AUDIO.keys()
-    return holder == "session" and (field == "type" or field in _FLAT_SESSION_KEYS)
+        return field in BETA_ONLY | RESPONSE_AUDIO.keys()
+    return holder == "session" and (field == "type" or field in FLAT_SESSION_KEYS)
 
 
 def client_to_ga(event: JsonObject) -> list[JsonObject]:
@@ -385,15 +190,15 @@ def client_to_ga(event: JsonObject) -> list[JsonObject]:
     """
     match event.get("type"):
         case "session.update":
-            return _with(event, "session", _ga_session)
+            return _with(event, "session", ga_session)
         case "transcription_session.update":
             return _with(
-                _with_session(event), "session", _ga_transcription_session, type="session.update"
+                _with_session(event), "session", ga_transcription_session, type="session.update"
             )
         case "response.create":
-            return _with(event, "response", _ga_response_request)
+            return _with(event, "response", ga_response_request)
         case "conversation.item.create":
-            return _with(event, "item", _ga_item)
+            return _with(event, "item", ga_item)
         case _:
             return [event]
 
@@ -402,7 +207,7 @@ def _with_session(event: JsonObject) -> JsonObject:
     """Gathers a ``transcription_session.update``'s fields, which clients also sent unwrapped."""
     if "session" in event:
         return event
-    inner = _FLAT_SESSION_KEYS | {"include"}
+    inner = FLAT_SESSION_KEYS | {"include"}
     session = {key: value for key, value in event.items() if key in inner}
     outer = {key: value for key, value in event.items() if key not in inner}
     return {**outer, "session": session}
@@ -414,12 +219,12 @@ def client_to_beta(event: JsonObject) -> list[JsonObject]:
         case "session.update":
             session = event.get("session")
             if isinstance(session, dict) and session.get("type") == "transcription":
-                return _with(event, "session", _beta_session, type="transcription_session.update")
-            return _with(event, "session", _beta_session)
+                return _with(event, "session", beta_session, type="transcription_session.update")
+            return _with(event, "session", beta_session)
         case "response.create":
-            return _with(event, "response", _beta_response_request)
+            return _with(event, "response", beta_response_request)
         case "conversation.item.create":
-            return _with(event, "item", _beta_item)
+            return _with(event, "item", beta_item)
         case _:
             return [event]
 
@@ -429,8 +234,8 @@ def lifted(event: JsonObject, flat: Sequence[str]) -> JsonObject:
     them."""
     if event.get("type") != "session.update":
         return event
-    paths = {key: _SESSION_AUDIO[key] for key in flat}
-    return _with(event, "session", lambda session: _flattened(session, paths))[0]
+    paths = {key: SESSION_AUDIO[key] for key in flat}
+    return _with(event, "session", lambda session: flattened(session, paths))[0]
 
 
 def with_wrapped_tools(event: JsonObject) -> JsonObject:
@@ -438,7 +243,7 @@ def with_wrapped_tools(event: JsonObject) -> JsonObject:
     key = {"session.update": "session", "response.create": "response"}.get(str(event.get("type")))
     if key is None or not isinstance(event.get(key), dict):
         return event
-    return _with(event, key, lambda fields: _with_items(fields, "tools", _wrapped_function))[0]
+    return _with(event, key, lambda fields: with_items(fields, "tools", _wrapped_function))[0]
 
 
 def _wrapped_function(tool: JsonObject) -> JsonObject:
@@ -456,18 +261,18 @@ def server_to_beta(event: JsonObject) -> list[JsonObject]:
         case str(name) if name in _TO_BETA_NAMES:
             return [{**event, "type": _TO_BETA_NAMES[name]}]
         case "conversation.item.added":
-            return _with(event, "item", _beta_item, type="conversation.item.created")
+            return _with(event, "item", beta_item, type="conversation.item.created")
         case "conversation.item.done":
             return []
         case str(name) if name in _ITEM_EVENTS:
-            return _with(event, "item", _beta_item)
+            return _with(event, "item", beta_item)
         case "response.created" | "response.done":
-            return _with(event, "response", _beta_response)
+            return _with(event, "response", beta_response)
         case "session.created" | "session.updated" as name:
             session = event.get("session")
             if isinstance(session, dict) and session.get("type") == "transcription":
-                return _with(event, "session", _beta_session, type=f"transcription_{name}")
-            return _with(event, "session", _beta_realtime_session)
+                return _with(event, "session", beta_session, type=f"transcription_{name}")
+            return _with(event, "session", beta_realtime_session)
         case _:
             return [event]
 
@@ -482,20 +287,20 @@ def server_to_ga(event: JsonObject) -> list[JsonObject]:
         case str(name) if name in _TO_GA_NAMES:
             return [{**event, "type": _TO_GA_NAMES[name]}]
         case "conversation.item.created":
-            added = _with(event, "item", _ga_item, type="conversation.item.added")
+            added = _with(event, "item", ga_item, type="conversation.item.added")
             item = event.get("item")
             if not isinstance(item, dict) or item.get("status") != "completed":
                 return added
             return [*added, {**added[0], "type": "conversation.item.done"}]
         case str(name) if name in _ITEM_EVENTS:
-            return _with(event, "item", _ga_item)
+            return _with(event, "item", ga_item)
         case "response.created" | "response.done":
-            return _with(event, "response", _ga_response)
+            return _with(event, "response", ga_response)
         case "session.created" | "session.updated":
-            return _with(event, "session", _ga_session)
+            return _with(event, "session", ga_session)
         case "transcription_session.created" | "transcription_session.updated" as name:
             ga_name = name.removeprefix("transcription_")
-            return _with(event, "session", _ga_transcription_session, type=ga_name)
+            return _with(event, "session", ga_transcription_session, type=ga_name)
         case _:
             return [event]
 
@@ -529,7 +334,7 @@ def detect(event: JsonObject) -> Literal["beta", "ga"] | None:
         return None
     if "type" in session or "audio" in session:
         return "ga"
-    return "beta" if session.keys() & _FLAT_SESSION_KEYS else None
+    return "beta" if session.keys() & FLAT_SESSION_KEYS else None
 
 
 def server_shows_beta(event: JsonObject) -> bool:

@@ -14,7 +14,6 @@ from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.dialect import (
     BETA_CLIENT_EVENTS,
     BETA_SERVER_EVENTS,
-    BETA_TEMPERATURE,
     audio_field,
     client_to_beta,
     client_to_ga,
@@ -25,6 +24,7 @@ from realtime_nb.protocol.dialect import (
     server_to_beta,
     server_to_ga,
 )
+from realtime_nb.protocol.dialect_fields import BETA_TEMPERATURE
 from tests.protocol.dialect_shapes import (
     GA_SESSION,
     GA_TRANSCRIPTION_SESSION,
