@@ -263,8 +263,10 @@ class Item:
     @property
     def silent(self) -> bool:
         """Whether it was to be spoken, and was cut off before any audio of it came."""
+        if self.audio_ms != 0 or self.truncated_ms:  # a server that cut audio had some
+            return False
         over = self.status != "in_progress" and not self.spoken_whole
-        return over and self.audio_ms == 0 and bool(self.delivery.bursts)
+        return over and bool(self.delivery.bursts)
 
     @property
     def remembered_ms(self) -> float:
