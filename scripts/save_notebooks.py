@@ -2,11 +2,14 @@
 
     python scripts/save_notebooks.py            # all
     python scripts/save_notebooks.py 04 05      # by their numbers
+    COPIES=200 python scripts/save_notebooks.py 11   # reads a thousand recordings instead of fifty
 
 They run as a reader's would, headless, each in a folder of its own. Kept of the outputs are text,
 tables and pictures, in 256 colours; left out are the state of widgets, sound, warnings and whatever
 names this machine's folders. A cell that fails ends it, and nothing is saved; one that is meant to
 fail has the tag "raises-exception".
+
+Tutorial 10 hears with each recogniser that is installed: save it with the extra [whisper].
 
 A cell that draws has a sentence on its picture in its metadata, as "alt", for those who can't see
 it: it goes with the picture.

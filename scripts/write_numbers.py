@@ -13,6 +13,7 @@ from pathlib import Path
 from realtime_nb.analysis.columns.column import Column
 from realtime_nb.analysis.columns.definitions import TABLES
 from realtime_nb.analysis.columns.shared import RECORDING
+from realtime_nb.analysis.findings import timing
 from realtime_nb.analysis.metrics.definitions import DEFINITIONS, ERROR_PREFIX, Metric
 
 PAGE = Path(__file__).parents[1] / "docs" / "numbers.md"
@@ -36,6 +37,16 @@ _PARAGRAPHS = (
     "## Tables",
 )
 
+_AFTER = {
+    "findings": "Rules about waiting say nothing below a limit: `slow-answer` speaks of a latency "
+    f"above {timing.SLOW_MS:g} ms, `slow-tool` of a function that runs longer than "
+    f"{timing.SLOW_CALL_MS:g} ms, and `endpoint-wait-dominates` where the median wait for the end "
+    f"of the turn is above {timing.ENDPOINT_WAIT_MS:g} ms and more than "
+    f"{timing.ENDPOINT_SHARE:.0%} of the median latency: a shorter one is not worth the turns that "
+    "a shorter silence would split.",
+}
+"""What is to be said below a table, by its name."""
+
 
 def page() -> str:
     """The whole page."""
@@ -43,6 +54,7 @@ def page() -> str:
     for table in TABLES.values():
         parts += [f"### `{table.name}`", table.rows]
         parts.append(_table(map(_column_row, table.columns), COLUMN_HEAD))
+        parts += [_AFTER[table.name]] if table.name in _AFTER else []
     parts += ["## Metrics", "The rows of `rec.metrics()`."]
     for group in dict.fromkeys(metric.group for metric in DEFINITIONS.values()):
         own = (metric for metric in DEFINITIONS.values() if metric.group == group)

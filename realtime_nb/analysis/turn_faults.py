@@ -71,9 +71,10 @@ class PhantomTurn:
 def find_premature_cuts(rec: Recorded) -> list[PrematureCut]:
     """Returns the turns that were ended in the middle of what the user was saying.
 
-    The user went on within 1.2 s of ``speech_stopped`` and before 500 ms of the reply were played;
-    and the reply was cut, or what was said next continues the sentence. Where it is not known how
-    much of the reply was played, a turn is none of them; see :func:`count_undecided_cuts`.
+    The user went on before 1.2 s after ``speech_stopped`` and before 500 ms of the reply were
+    played; and the reply was cut, or what was said next continues the sentence. Who goes on while
+    ``speech_stopped`` is on its way was cut off, too. Where it is not known how much of the reply
+    was played, a turn is none of them; see :func:`count_undecided_cuts`.
     """
     return [cut for cut, heard in _cuts(rec) if heard is False]
 
@@ -101,11 +102,12 @@ def _cuts(rec: Recorded) -> list[tuple[PrematureCut, bool | None]]:
         stopped_s = None if turn.speech is None else turn.speech.stopped_s
         if stopped_s is None:
             continue
-        index = bisect_right(onsets_s, stopped_s)
+        before = heard[turn.item.id]
+        voice_end_s = stopped_s if math.isnan(before.offset_s) else min(before.offset_s, stopped_s)
+        index = bisect_right(onsets_s, voice_end_s)
         if index == len(onsets_s) or not _had_not_finished(turn, following, onsets_s[index]):
             continue
         was_heard = _was_heard(turn, onsets_s[index], rec.conversation.playback_known)
-        before = heard[turn.item.id]
         gap_ms = onsets_ms[index] - before.offset_ms
         window_ms = float(before.silence_duration_ms)
         cut = PrematureCut(turn, following, stopped_s, onsets_s[index], gap_ms, window_ms)

@@ -35,6 +35,22 @@ def test_a_cut_is_told_with_its_pause() -> None:
     assert (cut.gap_ms, cut.silence_duration_ms) == (800, 200)
 
 
+def test_who_goes_on_while_the_end_is_still_on_its_way_was_cut_off() -> None:
+    """The server ended the turn at 3.2 s of the audio; on a slow line that is told at 4.9 s."""
+    rec = begun()
+    spoken(rec, "user_1", 2_000, 3_000, stopped_s=4.9)
+    rec.user(4.95, "user_1", "My number is")
+    spoken(rec, "user_2", 3_700, 4_700, stopped_s=6.6)
+    rec.user(6.65, "user_2", "five.")
+
+    (cut,) = find_premature_cuts(rec)
+    (finding,) = cut_findings(Evidence(rec))
+
+    assert (cut.turn.number, cut.stopped_s, round(cut.went_on_s, 6)) == (1, 4.9, 4.7)
+    assert cut.gap_ms == 700
+    assert finding.start_s < finding.end_s
+
+
 def barged_in() -> MadeRecording:
     """A turn whose answer was received from 3.4 s on and cancelled when the user spoke at 4.3 s."""
     rec = begun()

@@ -59,6 +59,15 @@ def test_one_is_cut_short_by_its_setting_and_a_longer_silence_would_have_helped(
     assert tried["split_turns"][900] == 1
 
 
+def test_each_hand_that_was_cut_short_is_found_by_the_rules() -> None:
+    """The first goes on at once, while the server's word on its end is still on its way."""
+    recording = samples("cut_short")
+    found = recording.findings().table.query("id == 'premature-cut'")
+
+    assert list(found["turn"]) == [1, 3, 5]  # each hand is two turns, as the one who read it knows
+    assert (found["start_s"] < found["end_s"]).all()
+
+
 def test_one_is_lost_and_comes_back_and_the_agent_remembers() -> None:
     recording = samples("lost_connection")
     assert list(recording.reconnections["outcome"]) == ["reconnected"]

@@ -233,8 +233,8 @@ def premature_cuts(evidence: Evidence) -> Iterator[Finding]:
             id="premature-cut",
             severity="warning",
             turn=cut.turn.number,
-            start_s=cut.stopped_s,
-            end_s=cut.went_on_s,
+            start_s=min(cut.stopped_s, cut.went_on_s),
+            end_s=max(cut.stopped_s, cut.went_on_s),
             text=f"turn {cut.turn.number} was ended in {pause}: the user went on with "
             f"{_quoted(following)}.",
             evidence={

@@ -294,7 +294,7 @@ _METRICS = (
         "the audio of one of the two was not recorded in full",
         (
             "premature_cuts",
-            "Turns that were ended in the middle: the user went on within 1.2 s of "
+            "Turns that were ended in the middle: the user went on before 1.2 s after "
             "speech_stopped and before 500 ms of the reply were played, and the reply was "
             "cut or the words continue the sentence.",
             "turn detection reported no speech, or it is not known what of the reply was heard",

@@ -41,7 +41,7 @@ def cut_turn(next_onset_ms: int, text: str, following: str, **answer: Any) -> Ma
         (4_400, "My number is", "", {}, 0),
         (4_499, "My number is", "five.", {}, 1),
         (4_500, "My number is", "five.", {}, 0),  # 500 ms of the reply were heard
-        (3_299, "My number is", "five.", {}, 0),  # before the end of the turn was told
+        (3_299, "My number is", "five.", {}, 0),  # where it begins is not known
     ],
 )
 def test_premature_cuts(
