@@ -2,9 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# A third of the time, tests without live sound wait: for sockets, processes, notebooks.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2)
+# A slow package index is not a failure.
+export PIP_DEFAULT_TIMEOUT ?= 60
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: lab talk test check docs bench clean
+.PHONY: lab talk test check packages package-wheel package-pythons package-binder docs bench clean
 
 ## open JupyterLab on the index of the tutorials
 lab: $(VENV)/.lab
@@ -17,7 +21,7 @@ talk: $(VENV)/.lab
 ## the tests, but for pytest -m kernels, -m firefox, -m long and -m foreign; installs a browser and PortAudio
 test: $(VENV)/.dev
 	scripts/system-packages.sh
-	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not (live or kernels or long or foreign)'
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not (live or kernels or long or foreign)'
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'live and not (alone or kernels or firefox or long or foreign)'
 	$(BIN)/python -m pytest -m 'alone and not (kernels or firefox or long or foreign)'
 
@@ -27,6 +31,18 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	scripts/check-js.sh
+
+## what users install, in empty environments: the wheel, under each Python that is here, as Binder does
+packages: package-wheel package-pythons package-binder
+
+package-wheel:
+	scripts/check-wheel.sh --quick
+
+package-pythons:
+	scripts/check-pythons.sh --others
+
+package-binder:
+	scripts/check-binder.sh
 
 ## the documentation as a site, in build/site
 docs: $(VENV)/.dev

@@ -2,13 +2,15 @@
 # Builds what Binder builds, without Docker: takes the commands that repo2docker has for this
 # repository, runs them in an empty environment and a clean copy of what git knows, and there the
 # first tutorial.
-# scripts/check-binder.sh [FOLDER]: copy and environments go there; it is emptied first.
+# scripts/check-binder.sh [FOLDER]: copy and environments go there; it is emptied first. Without
+# FOLDER, nothing is left.
 # scripts/check-binder.sh --commands [FOLDER]: only prints the commands.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 only=false
 if [ "${1:-}" = --commands ]; then only=true && shift; fi
 folder=${1:-$(mktemp -d)}
+if [ $# -eq 0 ]; then trap 'rm -rf "$folder"' EXIT; fi
 rm -rf "$folder"
 mkdir -p "$folder/repo"
 unset PYTHONPATH
@@ -21,7 +23,7 @@ git archive "${changed:-HEAD}" | tar -x -C "$folder/repo"
 repo2docker=$(command -v jupyter-repo2docker || true)
 if [ -z "$repo2docker" ]; then
     "$python" -m venv "$folder/repo2docker"
-    "$folder/repo2docker/bin/python" -m pip install --quiet --disable-pip-version-check jupyter-repo2docker
+    "$folder/repo2docker/bin/python" -m pip install -qq --disable-pip-version-check jupyter-repo2docker
     repo2docker=$folder/repo2docker/bin/jupyter-repo2docker
 fi
 "$repo2docker" --no-build --debug "$folder/repo" >"$folder/Dockerfile" 2>"$folder/repo2docker.log" \
@@ -39,9 +41,10 @@ if $only; then exit 0; fi
 export KERNEL_PYTHON_PREFIX=$folder/venv PATH=$folder/venv/bin:$PATH
 cd "$folder/repo"
 while read -r command; do
-    echo "== $command"
+    echo "== $command ($SECONDS s)"
     if [[ $command != apt-get* ]]; then
-        eval "$command"
+        # The command is repo2docker's; what pip collects is 200 lines.
+        PIP_QUIET=1 eval "$command"
     elif read -ra packages <<<"${command##*recommends}" && dpkg -s "${packages[@]}" >/dev/null 2>&1; then
         echo "It is there."
     else
@@ -50,7 +53,7 @@ while read -r command; do
 done <<<"$commands"
 
 for notebook in notebooks/01_*.ipynb; do
-    echo "== $notebook"
+    echo "== $notebook ($SECONDS s)"
     jupyter nbconvert --execute --to notebook --output-dir "$folder/run" --log-level ERROR "$notebook"
 done
-echo "Binder's commands work: $(basename "$notebook") ran to its end."
+echo "Binder's commands work: $(basename "$notebook") ran to its end ($SECONDS s)."

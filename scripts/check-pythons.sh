@@ -1,11 +1,18 @@
 #!/usr/bin/env bash
 # Installs the package with [local] for each Python that it supports and that this machine has, and
 # has each talk: import, all public names, a spoken turn with the local server, its recording.
-# scripts/check-pythons.sh [FOLDER]: environments go there; it is emptied first.
+# scripts/check-pythons.sh [--others] [FOLDER]: environments go there; it is emptied first.
+# --others: without the one that runs everything else here. Without FOLDER, nothing is left.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
+runs_the_rest=
+if [ "${1:-}" = --others ]; then
+    shift
+    runs_the_rest=$("${PYTHON:-python3}" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+fi
 folder=${1:-$(mktemp -d)}
+if [ $# -eq 0 ]; then trap 'rm -rf "$folder"' EXIT; fi
 rm -rf "$folder"
 mkdir -p "$folder"
 unset PYTHONPATH
@@ -19,11 +26,15 @@ python_of() { # version; prints where it is
 
 tried=0
 for version in 3.11 3.12 3.13; do
+    if [ "$version" = "$runs_the_rest" ]; then echo "== Python $version: runs the rest" && continue; fi
     python=$(python_of "$version") || { echo "== Python $version: not here"; continue; }
-    echo "== Python $version: $python"
+    echo "== Python $version: $python ($SECONDS s)"
     "$python" -m venv "$folder/$version"
     bin=$folder/$version/bin
-    "$bin/python" -m pip install --quiet --disable-pip-version-check -c "$root/constraints.txt" "$root[local]"
+    pip=("$bin/python" -m pip -qq --disable-pip-version-check)
+    # One wheel for all of them: nothing in it is of one version of Python.
+    ls "$folder"/*.whl >/dev/null 2>&1 || "${pip[@]}" wheel --no-deps --wheel-dir "$folder" "$root"
+    "${pip[@]}" install --no-compile -c "$root/constraints.txt" "$(echo "$folder"/*.whl)[local]"
     cd "$folder"
     "$bin/python" -W error::DeprecationWarning:realtime_nb - <<'END'
 import asyncio
@@ -52,5 +63,5 @@ END
     cd "$root"
     tried=$((tried + 1))
 done
-[ "$tried" -gt 0 ] || { echo "None of them is here."; exit 1; }
-echo "$tried versions of Python work."
+if [ "$tried" -eq 0 ] && [ -z "$runs_the_rest" ]; then echo "None of them is here." && exit 1; fi
+echo "Versions of Python that work: $tried ($SECONDS s)"

@@ -1,26 +1,32 @@
 #!/usr/bin/env bash
 # Builds sdist and, from it, wheel; installs that with [local,lab] into an empty environment, and uses it from a
 # folder that knows nothing of this repository: talk, report, the tutorials, doctor, bench.
-# scripts/check-wheel.sh [FOLDER]: the environment and all outputs go there; it is emptied first.
+# scripts/check-wheel.sh [--quick] [FOLDER]: the environment and all outputs go there; it is emptied first.
+# --quick: of the tutorials only the first. Without FOLDER, nothing is left.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
+tutorials='*'
+if [ "${1:-}" = --quick ]; then tutorials='01_*' && shift; fi
 folder=${1:-$(mktemp -d)}
+if [ $# -eq 0 ]; then trap 'rm -rf "$folder"' EXIT; fi
 rm -rf "$folder"
 mkdir -p "$folder/dist" "$folder/work"
 unset PYTHONPATH
 
+step() { echo "== $* ($SECONDS s)"; }
+step build
 "${PYTHON:-python3}" -m venv "$folder/venv"
 bin=$folder/venv/bin
-pip=("$bin/python" -m pip --quiet --disable-pip-version-check)
+pip=("$bin/python" -m pip -qq --disable-pip-version-check)
 "${PYTHON:-python3}" -m venv "$folder/build"
-"$folder/build/bin/python" -m pip --quiet --disable-pip-version-check install build
-"$folder/build/bin/python" -m build --outdir "$folder/dist" "$root" >"$folder/build.log" \
+"$folder/build/bin/python" -m pip -qq --disable-pip-version-check install build
+"$folder/build/bin/python" -m build --outdir "$folder/dist" "$root" >"$folder/build.log" 2>&1 \
     || { cat "$folder/build.log"; exit 1; }
-"${pip[@]}" install -c "$root/constraints.txt" "$(echo "$folder"/dist/*.whl)[local,lab]"
+step install
+"${pip[@]}" install --no-compile -c "$root/constraints.txt" "$(echo "$folder"/dist/*.whl)[local,lab]"
 
 cd "$folder/work"
-step() { echo "== $*"; }
 package=$("$bin/python" -c 'import realtime_nb; print(realtime_nb.__path__[0])')
 case $package in "$folder"/venv/*) ;; *) echo "not the installed package: $package"; exit 1 ;; esac
 
@@ -32,7 +38,7 @@ recording=$(tail -n 1 talk.json | "$bin/python" -c 'import json, sys; print(json
 step report
 "$bin/realtime-nb" report "$recording" --out report.html
 test -s report.html
-for notebook in "$package"/notebooks/*.ipynb; do
+for notebook in "$package"/notebooks/$tutorials.ipynb; do
     step "$(basename "$notebook")"
     "$bin/jupyter-nbconvert" --execute --to notebook --output-dir . --log-level ERROR "$notebook"
 done
@@ -43,4 +49,4 @@ if "$bin/realtime-nb" bench inspector 2>bench.txt; then
 fi
 cat bench.txt
 grep -qF "pip install 'realtime_nb[dev]'" bench.txt
-echo "The wheel works: $(basename "$folder"/dist/*.whl)"
+echo "The wheel works: $(basename "$folder"/dist/*.whl) ($SECONDS s)"

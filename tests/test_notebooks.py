@@ -176,6 +176,7 @@ async def errors_of(path: Path, folder: Path) -> list[Any]:
     ]
 
 
+@pytest.mark.early
 @pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore")  # the client's own warnings about its event loop
 async def test_they_run(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:

@@ -110,6 +110,33 @@ def test_the_citation_is_of_this_version() -> None:
     assert "message" in told and "\nauthors:\n  - name: " in text
 
 
+def test_the_time_to_the_first_answer_is_that_of_a_command_of_the_readme() -> None:
+    script = ROOT / "scripts" / "first-answer.sh"
+    told = subprocess.run([script, "--command"], check=True, capture_output=True, text=True)
+    refused = subprocess.run([script, "two minutes"], capture_output=True, text=True)
+    command = told.stdout.strip()
+    planned = subprocess.run(
+        [*command.split(), "--dry-run"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+
+    assert f"`{command}`" in (ROOT / "README.md").read_text("utf-8")
+    assert re.search(r"realtime-nb talk \S+\.wav$", planned.stdout, re.MULTILINE)
+    assert refused.returncode == 2
+    assert "whole number such as 120, not 'two minutes'" in refused.stdout
+
+
+def test_ci_uses_what_users_install() -> None:
+    planned = subprocess.run(
+        ["make", "--dry-run", "packages"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+
+    assert (
+        "packages" in re.findall(r"^make .*$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)[0]
+    )
+    for script in ("check-wheel", "check-pythons", "check-binder"):
+        assert f"scripts/{script}.sh" in planned.stdout
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1_800)
 def test_every_supported_python_that_is_here_talks(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from realtime_nb.local import connection, engines, speaking
+from realtime_nb.local import connection, engines, speaking, voicing
 from realtime_nb.local.llm import Call, Request, ScriptedLLM, Text
 from realtime_nb.local.server import serve
 from realtime_nb.local.speaking import SpeechPace
@@ -160,15 +160,16 @@ async def test_a_failing_speech_engine(caplog: pytest.LogCaptureFixture) -> None
     assert "secret details" in caplog.text
 
 
-def impatient(monkeypatch: pytest.MonkeyPatch, room: ModuleType) -> list[float]:
-    """Gives engines that this module waits for the time in the list, for as long as one is there;
+def impatient(monkeypatch: pytest.MonkeyPatch, *rooms: ModuleType) -> list[float]:
+    """Gives engines that these modules wait for the time in the list, for as long as one is there;
     the others have theirs, however busy the machine is."""
     limits_s = [0.05]
 
     def patience(engine: str, seconds: float) -> AbstractAsyncContextManager[None]:
         return engines.patience(engine, limits_s[0] if limits_s else seconds)
 
-    monkeypatch.setattr(room, "patience", patience)
+    for room in rooms:
+        monkeypatch.setattr(room, "patience", patience)
     return limits_s
 
 
@@ -188,7 +189,7 @@ async def test_a_speech_engine_that_hangs(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize("broken", ["model", "voice", "hanging voice", "hanging model"])
 async def test_a_failing_answer_fails_alone(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     gate = threading.Event()
-    limits_s = impatient(monkeypatch, speaking) if "hanging" in broken else []
+    limits_s = impatient(monkeypatch, speaking, voicing) if "hanging" in broken else []
 
     class Model:
         name = "model"

@@ -13,6 +13,7 @@ from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import FunctionCall
 from tests.protocol.client_side import Client
 from tests.protocol.test_client_properties import Talk, something_happens
+from tests.tried import tried
 
 SAID = {"instructions": "One moment.", "tool_choice": "none"}
 LOST = "conversation_already_has_active_response"
@@ -202,7 +203,7 @@ class Filling(Talk):
 
 
 @given(st.integers(0, 2**32), st.lists(st.integers(0, 60), min_size=1, max_size=10))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=tried(100, in_ci=30), deadline=None)
 def test_whatever_happens_fillers_are_in_nobodys_way(seed: int, pauses: list[int]) -> None:
     talk = Filling(seed)
     for pause in pauses:
