@@ -15,7 +15,7 @@ lab: $(VENV)/.lab
 	$(BIN)/realtime-nb lab
 
 ## the same conversation without a screen: a recorded voice talks with the local agent
-talk: $(VENV)/.lab
+talk: $(VENV)/.local
 	$(BIN)/realtime-nb talk realtime_nb/samples/austen_0880.wav
 
 ## the tests, but for pytest -m kernels, -m firefox, -m long and -m foreign; installs a browser and PortAudio
@@ -59,6 +59,10 @@ $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "realtime_nb needs Python 3.11 to 3.13: make PYTHON=python3.11 ..."; exit 2; }
 	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.local: $(VENV)/.made pyproject.toml constraints.txt
+	$(PIP) -e '.[local]'
 	@touch $@
 
 $(VENV)/.lab: $(VENV)/.made pyproject.toml constraints.txt

@@ -7,8 +7,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# In README.md: "Without a screen, `make talk` lets a recorded human voice talk …".
-command=$(sed -nE 's/^Without a screen, `([^`]+)` lets a recorded human voice talk.*/\1/p' README.md)
+# In README.md: "make talk    # without a screen: a recorded human voice talks …".
+command=$(sed -nE 's/^(make [a-z]+) +# without a screen: a recorded human voice talks.*/\1/p' README.md)
 [ -n "$command" ] || { echo "README.md names no command that lets a recorded voice talk."; exit 1; }
 if [ "${1:-}" = --command ]; then echo "$command" && exit 0; fi
 bound_s=${1:-120}

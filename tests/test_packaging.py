@@ -119,7 +119,7 @@ def test_the_time_to_the_first_answer_is_that_of_a_command_of_the_readme() -> No
         [*command.split(), "--dry-run"], cwd=ROOT, check=True, capture_output=True, text=True
     )
 
-    assert f"`{command}`" in (ROOT / "README.md").read_text("utf-8")
+    assert f"\n{command} " in (ROOT / "README.md").read_text("utf-8")
     assert re.search(r"realtime-nb talk \S+\.wav$", planned.stdout, re.MULTILINE)
     assert refused.returncode == 2
     assert "whole number such as 120, not 'two minutes'" in refused.stdout
