@@ -82,6 +82,26 @@ def test_its_code_compiles(path: Path) -> None:
 
 
 @of_each
+def test_its_own_figures_hold_on_dark_pages(path: Path) -> None:
+    code = "\n".join(cells(path, "code"))
+    draws = re.search(r"plt\.(subplots|figure)\(|\.plot\.[a-z]+\(", code)
+
+    assert not draws or "plt.style.use(rt.plot_style())" in code
+    assert not re.search(r"facecolor=.white|color=.(white|black)\b", code)
+
+
+@of_each
+def test_no_sum_of_money_is_taken_for_a_formula(path: Path) -> None:
+    prose = re.sub(
+        r"`[^`]*`",
+        "",
+        re.sub(r"```.*?```", "", "\n".join(cells(path, "markdown")), flags=re.DOTALL),
+    )
+
+    assert re.findall(r"(?<!\\)\$[^\n]*", prose) == []
+
+
+@of_each
 def test_its_links_lead_somewhere(path: Path) -> None:
     links = [
         link.partition("#")[0]
