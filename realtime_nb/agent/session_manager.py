@@ -23,7 +23,7 @@ from realtime_nb.errors import (
     at_call,
 )
 from realtime_nb.session.connect import connect
-from realtime_nb.session.endpoints import Endpoint, local
+from realtime_nb.session.endpoints import Endpoint, RunningServer, local
 from realtime_nb.session.session import Session
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class SessionManager:
 
     def __init__(
         self,
-        endpoint: str | Endpoint = "local",
+        endpoint: str | Endpoint | RunningServer = "local",
         *,
         max_sessions: int = 100,
         idle_s: float | None = 300.0,

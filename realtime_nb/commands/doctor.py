@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from realtime_nb.local.llama import SmolLM2
-    from realtime_nb.session.endpoints import Endpoint
+    from realtime_nb.session.endpoints import Endpoint, RunningServer
     from realtime_nb.widgets.page_check import CheckLine, PageCheck
 
 __all__ = ["Check", "DoctorReport", "doctor"]
@@ -184,7 +184,7 @@ class DoctorReport:
 
 
 @at_call
-def doctor(endpoint: str | Endpoint | None = None) -> DoctorReport:
+def doctor(endpoint: str | Endpoint | RunningServer | None = None) -> DoctorReport:
     """Looks at everything that realtime_nb uses; takes some seconds.
 
     Keys are looked for, and neither shown nor used; nothing leaves this machine, unless an

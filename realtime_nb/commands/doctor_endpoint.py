@@ -13,7 +13,7 @@ from realtime_nb.session.connect import connect
 from realtime_nb.session.profiles import profile_of
 
 if TYPE_CHECKING:
-    from realtime_nb.session.endpoints import Endpoint
+    from realtime_nb.session.endpoints import Endpoint, RunningServer
     from realtime_nb.session.session import Session
     from realtime_nb.session.transport import Transport
 
@@ -69,7 +69,7 @@ class _Heard:
 
 
 async def examine(
-    endpoint: str | Endpoint, transport: Transport | None = None
+    endpoint: str | Endpoint | RunningServer, transport: Transport | None = None
 ) -> list[ServerCheck]:
     """Connects, asks for settings one by one and for one short written answer.
 

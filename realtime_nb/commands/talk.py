@@ -35,7 +35,7 @@ from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.protocol.words import counted, shortened
 from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.session.connect import ToolSource, connect
-from realtime_nb.session.endpoints import Endpoint
+from realtime_nb.session.endpoints import Endpoint, RunningServer
 from realtime_nb.session.readers import Received
 from realtime_nb.session.session import Session
 
@@ -146,7 +146,7 @@ class _SpokenFile:
 
 async def talk(
     audio: Sequence[str | Path],
-    endpoint: str | Endpoint = "local",
+    endpoint: str | Endpoint | RunningServer = "local",
     *,
     out: str | Path = "recordings",
     tools: ToolSource = (),

@@ -38,7 +38,7 @@ from realtime_nb.recordings.replay_script import (
 )
 from realtime_nb.recordings.replay_tools import RecordedAnswers, RecordedTool
 from realtime_nb.session.connect import ToolSource, connect
-from realtime_nb.session.endpoints import Endpoint
+from realtime_nb.session.endpoints import Endpoint, RunningServer
 from realtime_nb.session.session import Session
 from realtime_nb.session.transport import Transport
 from realtime_nb.tools import Tool, collect
@@ -54,7 +54,7 @@ _SESSION_SPEED = "speed"  # of the voice; the keyword of connect() is the sessio
 @at_call
 async def replay(
     recording: Recording | str | os.PathLike[str],
-    endpoint: str | Endpoint = "local",
+    endpoint: str | Endpoint | RunningServer = "local",
     *,
     record: str | Path = "recordings",
     tools: ToolSource | None = None,

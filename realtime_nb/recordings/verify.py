@@ -37,7 +37,7 @@ from realtime_nb.recordings.recording import Recording, load
 from realtime_nb.recordings.replay import as_recorded
 from realtime_nb.recordings.replay_reading import session_options
 from realtime_nb.session.connect import connect
-from realtime_nb.session.endpoints import Endpoint
+from realtime_nb.session.endpoints import Endpoint, RunningServer
 from realtime_nb.session.session import Session
 from realtime_nb.session.transport import Transport
 
@@ -111,7 +111,7 @@ class Verification:
 async def verify(
     recording: Recording | str | os.PathLike[str],
     config: ServerVAD | SemanticVAD | JsonObject | None = None,
-    endpoint: str | Endpoint = "local",
+    endpoint: str | Endpoint | RunningServer = "local",
     *,
     record: str | Path | None = None,
     engine: str = "silero",

@@ -31,6 +31,7 @@ Other vendors' servers, with their documented ways::
         async with rt.connect(endpoint, transport=server.transport) as session: ...
 """
 
+from realtime_nb.local.llm import Call, ScriptedLLM, Text
 from realtime_nb.testing.clock import VirtualClockLoop, run_on_virtual_clock
 from realtime_nb.testing.engines import FakeSTT, FakeTTS, fake_engines
 from realtime_nb.testing.faults import (
@@ -60,6 +61,7 @@ from realtime_nb.testing.vendors import VENDORS, VendorServer
 
 __all__ = [
     "VENDORS",
+    "Call",
     "Corrupt",
     "CountingIds",
     "Delay",
@@ -76,8 +78,10 @@ __all__ = [
     "Moment",
     "Passed",
     "Refuse",
+    "ScriptedLLM",
     "ScriptedServer",
     "SlowHandshake",
+    "Text",
     "Throttle",
     "VendorServer",
     "VirtualClockLoop",

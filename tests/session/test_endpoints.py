@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import realtime_nb as rt
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.session.endpoints import DEFAULT_MODEL, Endpoint, azure, local, openai, resolve
 
@@ -304,3 +306,16 @@ def test_a_ca_file_that_is_none_is_named(tmp_path: Path, content: str | None, wo
 def test_without_tls_a_ca_file_means_nothing() -> None:
     assert Endpoint("ws://127.0.0.1:1", ca_file="gone.pem").tls is None
     assert Endpoint("wss://127.0.0.1:1").tls is None
+
+
+def test_a_running_server_can_be_given_wherever_a_name_can() -> None:
+    taken = {}
+    for name in rt.__all__:
+        public = getattr(rt, name)
+        parameters = inspect.signature(public).parameters if callable(public) else {}
+        if "endpoint" in parameters:
+            taken[name] = str(parameters["endpoint"].annotation)
+    by_name = {name: kinds for name, kinds in taken.items() if "str" in kinds}
+
+    assert {"Agent", "SessionManager", "connect", "doctor", "replay", "verify"} <= by_name.keys()
+    assert [name for name, kinds in by_name.items() if "RunningServer" not in kinds] == []
