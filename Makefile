@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # A third of the time, tests without live sound wait: for sockets, processes, notebooks.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2)
+# Where tests with live sound are; reading all others takes each process ten seconds.
+LIVE := tests/agent tests/commands tests/devices tests/e2e tests/widgets
 # A slow package index is not a failure.
 export PIP_DEFAULT_TIMEOUT ?= 60
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
@@ -22,8 +24,8 @@ talk: $(VENV)/.local
 test: $(VENV)/.dev
 	scripts/system-packages.sh
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not (live or kernels or long or foreign)'
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'live and not (alone or kernels or firefox or long or foreign)'
-	$(BIN)/python -m pytest -m 'alone and not (kernels or firefox or long or foreign)'
+	$(BIN)/python -m pytest $(LIVE) -n 2 --dist loadfile --no-loadscope-reorder -m 'live and not (alone or kernels or firefox or long or foreign)'
+	$(BIN)/python -m pytest $(LIVE) -m 'alone and not (kernels or firefox or long or foreign)'
 
 ## format, lint and types, without changing anything
 check: $(VENV)/.dev

@@ -125,6 +125,19 @@ def test_the_time_to_the_first_answer_is_that_of_a_command_of_the_readme() -> No
     assert "whole number such as 120, not 'two minutes'" in refused.stdout
 
 
+def test_make_looks_for_live_sound_wherever_there_is_some() -> None:
+    (told,) = re.findall(r"^LIVE := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    folders = [ROOT / name for name in told.split()]
+    marked = [
+        path
+        for path in (ROOT / "tests").rglob("*.py")
+        if re.search(r"mark\.(live|alone)\b", path.read_text("utf-8"))
+    ]
+
+    assert len(marked) > 10
+    assert [path for path in marked if not any(map(path.is_relative_to, folders))] == []
+
+
 def test_ci_uses_what_users_install() -> None:
     planned = subprocess.run(
         ["make", "--dry-run", "packages"], cwd=ROOT, check=True, capture_output=True, text=True
