@@ -133,7 +133,8 @@ class Rest:
             )
             return refusal(http.HTTPStatus.UNAUTHORIZED, message, "invalid_api_key")
         what = "Incorrect API key provided." if key else "Missing bearer authentication."
-        message = f"{what} Use the token that this local server printed when it started."
+        where = "`server.token` in Python; `realtime-nb serve` prints it when it starts"
+        message = f"{what} Use this local server's token: {where}."
         code = "invalid_api_key" if key else None
         return refusal(http.HTTPStatus.UNAUTHORIZED, message, code)
 

@@ -108,6 +108,14 @@ async def test_every_method_is_answered_in_json(
         assert ("allow" in fields) == (status == 405)
 
 
+@pytest.mark.parametrize("headers", [[], [key("wrong")]])
+async def test_a_refused_key_says_where_the_right_one_is_found(headers: list[str]) -> None:
+    async with fake_server() as server:
+        _, _, answer = await asked(server, "GET", "/v1/models", b"", *headers)
+        assert "`server.token`" in answer["error"]["message"]
+        assert "`realtime-nb serve`" in answer["error"]["message"]
+
+
 @pytest.mark.parametrize("body", [b"{", b"[]", b"5", b"\xff", b'{"session": []}'])
 async def test_bodies_that_are_nothing(body: bytes) -> None:
     async with fake_server() as server:
