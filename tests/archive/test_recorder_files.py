@@ -99,7 +99,10 @@ def test_killed_at_any_of_50_moments_it_loads_and_is_at_most_a_second_short(
         lengths.add(len(events))
         assert float(handed_over[-1]) - events[-1].t_s <= 1.0
         assert [event.seq for event in events] == list(range(len(events)))
-        assert recording.problems == []
+        # The system may end a write between two pages; then it is said of the last line.
+        torn = not (recording.path / "events.jsonl").read_bytes().endswith(b"\n")
+        last = f"events.jsonl: line {len(events) + 1} can't be read and is left out."
+        assert recording.problems == ([last] if torn else [])
         assert not recording.complete
         pcm, _ = read_wav_pcm(recording.path / "input.wav")
         assert len(pcm) >= 960 * len(events)
