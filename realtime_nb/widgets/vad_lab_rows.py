@@ -48,7 +48,7 @@ COLUMNS = tuple(
         ("split", "split_turns"),
         ("false", "false_starts"),
         ("missed", "missed_turns"),
-        ("wait", "wait_p50_ms"),
+        ("wait ms", "wait_p50_ms"),
         ("precision", "precision"),
         ("recall", "recall"),
     )
