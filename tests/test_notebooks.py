@@ -229,3 +229,14 @@ def test_the_tutorial_of_events_names_each_event_there_is() -> None:
 
     every = CLIENT_EVENTS.keys() | SERVER_EVENTS.keys()
     assert {name for name in every - named if not name.startswith(families)} == set()
+
+
+def test_the_reader_of_the_tutorial_of_events_has_a_case_for_each() -> None:
+    """All but the one that shows what becomes of an event that it doesn't know."""
+    (path,) = (path for path in NOTEBOOKS if path.name.startswith("04"))
+    sources = [
+        s for s in cells(path, "code") if re.search(r"^(NOTHING_TO_DO|class Reader)", s, re.M)
+    ]
+    cases = set(re.findall(r'"([a-z_.]+)"', "\n".join(sources)))
+
+    assert SERVER_EVENTS.keys() - cases == {"realtime_nb.stages"}
