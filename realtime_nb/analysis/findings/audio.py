@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from realtime_nb.analysis.findings.evidence import AT_THE_END_S, Evidence, Finding, Rule, seconds
 from realtime_nb.analysis.table_cells import rest_ms
+from realtime_nb.analysis.turn_faults import find_premature_cuts
 from realtime_nb.audio.levels import DIGITAL_SILENCE_DBFS, QUIET_PEAK_DBFS
 from realtime_nb.protocol.words import counted
 
@@ -51,13 +52,24 @@ def unheard_audio(evidence: Evidence) -> Iterator[Finding]:
         unheard_ms=lost_ms,
         unheard_share=cost.unheard_share,
         unheard_usd=cost.unheard_usd,
-        suggestion=(
-            "ask for shorter answers in the instructions: most of it was cut off"
-            if cut_ms > lost_ms / 2
-            else "let answers play to their end before the session is closed; most of it was never "
-            "begun, or the playing device did not report its end"
-        ),
+        suggestion=_against_unheard(evidence, unheard) if cut_ms > lost_ms / 2 else _NOT_PLAYED,
     )
+
+
+_NOT_PLAYED = (
+    "let answers play to their end before the session is closed; most of the unheard audio was "
+    "never begun, or the playing device did not report its end"
+)
+
+
+def _against_unheard(evidence: Evidence, unheard: dict[str, float]) -> str:
+    early = [item.id for cut in find_premature_cuts(evidence.rec) for item in cut.turn.items]
+    if sum(unheard.get(name, 0.0) for name in early) > sum(unheard.values()) / 2:
+        return (
+            "let the user finish (premature-cut): most of the unheard audio belongs to answers "
+            "that began in a pause"
+        )
+    return "ask for shorter answers in the instructions: most of the unheard audio was cut off"
 
 
 def underruns(evidence: Evidence) -> Iterator[Finding]:

@@ -256,7 +256,8 @@ def _against_cuts(gap_ms: float, window_ms: float) -> str:
         return f"{semantic}, or server_vad with silence_duration_ms of at least {needed_ms}"
     return (
         f"silence_duration_ms of at least {needed_ms} instead of {window_ms:g} would have "
-        "kept it together; semantic_vad waits by itself when a sentence is not whole"
+        "kept it together; semantic_vad may wait where a sentence does not sound finished: try it "
+        "with rt.sweep or rt.replay"
     )
 
 

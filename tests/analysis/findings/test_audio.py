@@ -5,6 +5,7 @@ import math
 import pandas as pd
 import pytest
 
+import realtime_nb as rt
 from realtime_nb.analysis.findings.audio import (
     clipping,
     noisy_room,
@@ -24,7 +25,22 @@ def test_audio_that_was_paid_for_and_never_heard() -> None:
     assert finding.evidence["item_ids"] == ["resp_2_item"]
     assert finding.evidence["unheard_ms"] == 3_000
     assert finding.severity == "note"
-    assert "shorter answers" in finding.suggestion
+    assert finding.suggestion == (
+        "ask for shorter answers in the instructions: most of the unheard audio was cut off"
+    )
+
+
+def test_audio_unheard_because_answers_began_in_a_pause_asks_for_no_shorter_ones() -> None:
+    """Two answers of "Thank you. What else?", 1.4 s each, that the user went on over."""
+    rec = rt.samples("cut_short")
+
+    (finding,) = unheard_audio(Evidence(rec))
+
+    assert finding.text.startswith("25% of the agent's audio")
+    assert finding.suggestion == (
+        "let the user finish (premature-cut): most of the unheard audio belongs to answers that "
+        "began in a pause"
+    )
 
 
 def test_audio_that_was_never_begun() -> None:
