@@ -19,7 +19,8 @@ import json
 conversation = agent.conversation
 print(json.dumps({
     "said": conversation.transcript(),
-    "statuses": [one.status for one in conversation.responses.values()],
+    "whole": [item.text for item in conversation.in_order()
+              if (item.role, item.status) == ("assistant", "completed") and not item.interrupted],
     "cut": [[item.heard_text, item.text] for item in conversation.in_order() if item.interrupted],
     "errors": [str(error) for error in conversation.errors],
 }))
@@ -96,8 +97,8 @@ def test_typing_many_messages_quickly(
     told = facts(page)
     assert told["errors"] == []
     assert [text for role, text in told["said"] if role == "user"] == MESSAGES
-    whole = [status for status in told["statuses"] if status == "completed"]
-    assert 1 <= len(whole) <= answers
+    # Heard to its end, which is less than completed: a server is done long before the voice is.
+    assert 1 <= len(told["whole"]) <= answers
     role, last = told["said"][-1]
     assert role == "assistant"
     assert "19" in last
