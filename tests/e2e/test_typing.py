@@ -99,6 +99,7 @@ def test_typing_many_messages_quickly(
     assert [text for role, text in told["said"] if role == "user"] == MESSAGES
     # Heard to its end, which is less than completed: a server is done long before the voice is.
     assert 1 <= len(told["whole"]) <= answers
+    assert typing == "interrupts" or told["cut"] == []
     role, last = told["said"][-1]
     assert role == "assistant"
     assert "19" in last
