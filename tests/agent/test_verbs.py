@@ -24,18 +24,22 @@ def thread() -> Iterator[IoThread]:
 
 def test_verbs_have_their_effect_in_the_order_of_asking(thread: IoThread) -> None:
     verbs, done = Verbs(thread, print), []
+    both_begun, beside_done = asyncio.Event(), asyncio.Event()
 
     async def slow(turn: Turn) -> None:
-        await asyncio.sleep(0.05)
+        await both_begun.wait()
+        await beside_done.wait()
         await turn.come()
         done.append("slow")
 
     async def quick(turn: Turn) -> None:
+        both_begun.set()
         await turn.come()
         done.append("quick")
 
     async def beside() -> None:
         done.append("beside")
+        beside_done.set()
 
     first, second = verbs.in_order(slow), verbs.in_order(quick)
     verbs.beside(beside).result(WAIT_S)
