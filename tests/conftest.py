@@ -73,6 +73,9 @@ def recordings_fold_as_live(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.section(f"why {report.nodeid} was tried again")
+        terminalreporter.write_line(report.longreprtext)
     for line in tallies.lines():
         terminalreporter.write_line(line)
     if named := os.environ.get("REALTIME_NB_HELD"):  # for scripts/write_clients.py

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -118,12 +119,24 @@ def open_page(
         opened.append(open_notebook(browser, lab, name, host, size))
         return opened[-1]
 
+    before = set(lab.folder.iterdir())
     with browsers:
         yield open_one
         for page in opened:
             if not page.page.is_closed():
                 page.shut_down_kernel()
-    shared_pages.tidy(keep=request.node.stash.get(PASSED, False))
+    passed = request.node.stash.get(PASSED, False)
+    shared_pages.tidy(keep=passed)
+    if not passed:  # what it recorded and saved is not there when it is tried again
+        _remove(set(lab.folder.iterdir()) - before)
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)  # a kernel that is ending may still write there
+        else:
+            path.unlink()
 
 
 @pytest.fixture(scope="session")
