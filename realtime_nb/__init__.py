@@ -54,15 +54,26 @@ _HOMES = {
     "LlamaLLM": "local.llama",
     "LocalServer": "local.server",
     "serve": "local.server",
+    "engine_names": "local.registry",
+    "stt_engine": "local.registry",
+    "tts_engine": "local.registry",
     "Recording": "recordings.recording",
     "Recordings": "recordings.collection",
     "load": "recordings.recording",
     "read_labels": "recordings.label_files",
     "samples": "recordings.samples",
+    "load_audio": "audio.files",
+    "pcm_from_samples": "audio.pcm",
+    "samples_from_pcm": "audio.pcm",
+    "ulaw_decode": "audio.pcm",
+    "ulaw_encode": "audio.pcm",
+    "alaw_decode": "audio.pcm",
+    "alaw_encode": "audio.pcm",
     "replay": "recordings.replay",
     "verify": "recordings.verify",
     "plot_style": "plots.style",
     "plot_vad": "plots.vad",
+    "speech_probabilities": "audio.frame_detector",
     "sweep": "recordings.sweeping",
     "compare": "analysis.comparison",
     "compare_stages": "analysis.stage_comparison",
@@ -70,6 +81,7 @@ _HOMES = {
     "transcription_quality": "commands.quality",
     "voice_quality": "commands.quality",
     "DurationPrice": "analysis.cost.prices",
+    "PRICES": "analysis.cost.prices",
     "PipelineAssumptions": "analysis.cost.comparison",
     "Price": "analysis.cost.prices",
     "compare_costs": "analysis.cost.comparison",
@@ -78,6 +90,8 @@ _HOMES = {
     "SessionManager": "agent.session_manager",
     "BrowserAudioSettings": "agent.options",
     "HostAudioSettings": "agent.options",
+    "HostMicrophone": "devices.host_audio",
+    "HostSpeaker": "devices.host_audio",
     "VADLab": "agent.vad_lab",
     "CallInspector": "widgets.call_inspector",
     "EventInspector": "widgets.event_inspector",
@@ -92,6 +106,7 @@ _ROOMS = ("testing",)
 """Rooms that are used by their own name: ``rt.testing.FaultyNetwork``."""
 
 __all__ = [
+    "PRICES",
     "Agent",
     "AudioError",
     "BrowserAudioSettings",
@@ -105,6 +120,8 @@ __all__ = [
     "EphemeralKey",
     "EventInspector",
     "HostAudioSettings",
+    "HostMicrophone",
+    "HostSpeaker",
     "HttpSTT",
     "HttpTTS",
     "LlamaLLM",
@@ -130,6 +147,8 @@ __all__ = [
     "Transcript",
     "VADLab",
     "__version__",
+    "alaw_decode",
+    "alaw_encode",
     "azure",
     "client_secret",
     "compare",
@@ -137,19 +156,28 @@ __all__ = [
     "compare_stages",
     "connect",
     "doctor",
+    "engine_names",
     "ga",
     "load",
+    "load_audio",
     "openai",
+    "pcm_from_samples",
     "plot_style",
     "plot_vad",
     "read_labels",
     "replay",
     "samples",
+    "samples_from_pcm",
     "serve",
+    "speech_probabilities",
+    "stt_engine",
     "sweep",
     "testing",
     "tool",
     "transcription_quality",
+    "tts_engine",
+    "ulaw_decode",
+    "ulaw_encode",
     "verify",
     "voice_quality",
     "word_error_rate",
@@ -163,12 +191,23 @@ if TYPE_CHECKING:
     from realtime_nb.agent.vad_lab import VADLab
     from realtime_nb.analysis.comparison import compare
     from realtime_nb.analysis.cost.comparison import PipelineAssumptions, compare_costs
-    from realtime_nb.analysis.cost.prices import DurationPrice, Price
+    from realtime_nb.analysis.cost.prices import PRICES, DurationPrice, Price
     from realtime_nb.analysis.stage_comparison import compare_stages
     from realtime_nb.analysis.word_errors import word_error_rate
     from realtime_nb.archive.ga import ga
+    from realtime_nb.audio.files import load_audio
+    from realtime_nb.audio.frame_detector import speech_probabilities
+    from realtime_nb.audio.pcm import (
+        alaw_decode,
+        alaw_encode,
+        pcm_from_samples,
+        samples_from_pcm,
+        ulaw_decode,
+        ulaw_encode,
+    )
     from realtime_nb.commands.doctor import doctor
     from realtime_nb.commands.quality import transcription_quality, voice_quality
+    from realtime_nb.devices.host_audio import HostMicrophone, HostSpeaker
     from realtime_nb.errors import (
         AudioError,
         ConfigurationError,
@@ -184,6 +223,7 @@ if TYPE_CHECKING:
     from realtime_nb.local.http_stt import HttpSTT
     from realtime_nb.local.http_tts import HttpTTS
     from realtime_nb.local.llama import LlamaLLM
+    from realtime_nb.local.registry import engine_names, stt_engine, tts_engine
     from realtime_nb.local.server import LocalServer, serve
     from realtime_nb.plots.style import plot_style
     from realtime_nb.plots.vad import plot_vad

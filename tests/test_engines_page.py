@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import realtime_nb as rt
-from realtime_nb.audio.speech_engines import engine_names
-from realtime_nb.local.registry import names_by_kind
+from realtime_nb.audio.speech_engines import vad_engine_names
+from realtime_nb.local.registry import engine_names
 from realtime_nb.testing import silence, tone
 from tests.paths import ROOT
 
@@ -51,8 +51,8 @@ def test_its_engines_are_short() -> None:
 
 
 def test_its_engines_are_found_by_name(mine: None) -> None:
-    assert all("mine" in names for names in names_by_kind().values())
-    assert "rules+mine" in names_by_kind()["llm"]
+    assert all("mine" in names for names in engine_names().values())
+    assert "rules+mine" in engine_names()["llm"]
 
 
 LOUD, QUIET = "That was loud.", "That was quiet."
@@ -86,8 +86,8 @@ async def test_a_conversation_with_them(
 
 
 def test_it_names_those_that_there_are() -> None:
-    for kind, names in names_by_kind().items():
+    for kind, names in engine_names().items():
         (row,) = (line for line in PAGE.splitlines() if line.startswith(f"| `{kind}` |"))
         assert f"`{names[0]}`" in row
-    for name in engine_names()[:4]:
+    for name in vad_engine_names()[:4]:
         assert f"| `{name}` |" in PAGE

@@ -82,6 +82,13 @@ def test_its_code_compiles(path: Path) -> None:
 
 
 @of_each
+def test_it_uses_public_names_alone(path: Path) -> None:
+    said = "\n".join(cells(path, "code") + cells(path, "markdown"))
+
+    assert re.findall(r"(?:from|import) realtime_nb\.(?!testing\b)\S+", said) == []
+
+
+@of_each
 def test_its_own_figures_hold_on_dark_pages(path: Path) -> None:
     code = "\n".join(cells(path, "code"))
     draws = re.search(r"plt\.(subplots|figure)\(|\.plot\.[a-z]+\(", code)

@@ -12,7 +12,12 @@ import numpy as np
 
 from realtime_nb.audio.channels import Channel, ChannelSurvey, mono, parse_channel
 from realtime_nb.audio.decoding import AudioPart, Block, open_parts, told_length_s
-from realtime_nb.audio.levels import DIGITAL_SILENCE_DBFS, QUIET_PEAK_DBFS, PeakMeter
+from realtime_nb.audio.levels import (
+    DIGITAL_SILENCE_DBFS,
+    QUIET_PEAK_DBFS,
+    UNSCALED_DBFS,
+    PeakMeter,
+)
 from realtime_nb.audio.long_sound import LongSound, spooled
 from realtime_nb.audio.pcm import SAMPLE_RATE, Resampler, Samples
 from realtime_nb.audio.wav import check_is_file
@@ -26,8 +31,6 @@ LONGEST_S = 12 * 3600.0
 _CLIPPING_SHARE = 0.0001
 """Of the samples; one in ten thousand is more than a peak or two."""
 _LEAST_MISSING_S = 0.002
-_UNSCALED_DBFS = 6.0
-"""Beyond full scale by so much is no peak of a loud recording."""
 _BEYOND_SOUND = 1e9
 
 
@@ -84,7 +87,7 @@ def level_notes(peak_dbfs: float, clipping_share: float) -> list[str]:
         notes.append("It is digital silence: check that the right file or channel was taken.")
     elif peak_dbfs < QUIET_PEAK_DBFS:
         notes.append(f"It is very quiet: its loudest sample is {peak_dbfs:.0f} dBFS.")
-    if peak_dbfs > _UNSCALED_DBFS:
+    if peak_dbfs > UNSCALED_DBFS:
         notes.append(f"It is not scaled to −1..1: its loudest sample is {peak_dbfs:+.0f} dBFS.")
     if clipping_share >= _CLIPPING_SHARE:
         share = 100 * clipping_share

@@ -10,9 +10,11 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
-from realtime_nb.audio.pcm import SAMPLE_RATE, Resampler, Samples, decode, samples_from_pcm
+from realtime_nb.audio.given_samples import given_samples
+from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, decode, samples_from_pcm
 from realtime_nb.audio.speech_engines import (
     FRAME_SAMPLES,
     VAD_SAMPLE_RATE,
@@ -20,11 +22,13 @@ from realtime_nb.audio.speech_engines import (
     SpeechEngine,
     speech_engine,
 )
+from realtime_nb.errors import at_call
 from realtime_nb.protocol.audio_formats import wire_format
 
 __all__ = ["FrameDetector", "speech_probabilities"]
 
 _BLOCK_FRAMES = 128  # worked on together
+_RATES_AS_THEY_ARE = (24_000, 16_000, 8_000)  # of which frames are made without look-ahead
 
 
 class _FrameResampler:
@@ -130,31 +134,34 @@ class FrameDetector:
             yield self._resampler.process(samples)
 
 
+@at_call
 def speech_probabilities(
-    samples: Samples, sample_rate: int = SAMPLE_RATE, engine: SpeechEngine | str = "silero"
+    samples: npt.ArrayLike, sample_rate: int = SAMPLE_RATE, engine: SpeechEngine | str = "silero"
 ) -> Samples:
     """Returns the speech probabilities of a whole recording, one per complete 32-ms frame.
 
     At 24 and 8 kHz these are the numbers that `FrameDetector.recording` gives for the same samples.
 
     Args:
-        samples: Float samples, shape (n,).
+        samples: Shape (n,), n > 0: floats in −1..1, or whole numbers such as int16.
         sample_rate: Their rate.
         engine: A name, or a fresh engine.
 
     Returns:
         Float32, shape (number of frames,).
+
+    Raises:
+        AudioError: samples are none of one channel, or not scaled.
+        ConfigurationError: There is no such engine, or sample_rate is none.
     """
     engine = speech_engine(engine) if isinstance(engine, str) else engine
-    samples = np.asarray(samples, np.float32)
-    if sample_rate not in (24_000, 16_000, 8_000):
-        samples = Resampler(sample_rate, VAD_SAMPLE_RATE).process(samples, last=True)
-        sample_rate = VAD_SAMPLE_RATE
-    resampler = None if sample_rate == VAD_SAMPLE_RATE else _FrameResampler(sample_rate)
+    rate = sample_rate if sample_rate in _RATES_AS_THEY_ARE else VAD_SAMPLE_RATE
+    sound = given_samples(samples, sample_rate, rate, "samples")
+    resampler = None if rate == VAD_SAMPLE_RATE else _FrameResampler(rate)
     frame_samples = resampler.frame_samples if resampler else FRAME_SAMPLES
     blocks = (
-        samples[start : start + _BLOCK_FRAMES * frame_samples]
-        for start in range(0, len(samples), _BLOCK_FRAMES * frame_samples)
+        sound[start : start + _BLOCK_FRAMES * frame_samples]
+        for start in range(0, len(sound), _BLOCK_FRAMES * frame_samples)
     )
     whole = (block[: len(block) // frame_samples * frame_samples] for block in blocks)
     return _of_recording(engine, map(resampler.process, whole) if resampler else whole)

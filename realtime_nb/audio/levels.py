@@ -9,13 +9,16 @@ import numpy.typing as npt
 
 from realtime_nb.audio.pcm import Samples
 
-__all__ = ["DIGITAL_SILENCE_DBFS", "QUIET_PEAK_DBFS", "PeakMeter"]
+__all__ = ["DIGITAL_SILENCE_DBFS", "QUIET_PEAK_DBFS", "UNSCALED_DBFS", "PeakMeter"]
 
 QUIET_PEAK_DBFS = -30.0
 """A microphone whose loudest moment is below this is turned down, or far away."""
 
 DIGITAL_SILENCE_DBFS = -90.0
 """Below the smallest step of 16 bits."""
+
+UNSCALED_DBFS = 6.0
+"""Beyond full scale by so much is no peak of a loud recording."""
 
 _FULL_SCALE = 32_766 / 32_768
 _COARSE_FULL_SCALE = 0.975

@@ -43,14 +43,26 @@ def samples_from_pcm(pcm: bytes) -> Samples:
     """Converts PCM16 to float samples.
 
     Raises:
-        AudioError: The number of bytes is odd.
+        AudioError: They are no bytes, or their number is odd.
     """
     return int16_from_pcm(pcm).astype(np.float32) / np.float32(_FULL_SCALE)
 
 
 def pcm_from_samples(samples: npt.ArrayLike) -> bytes:
-    """Converts float samples to PCM16; what lies outside −1..1 is clipped."""
-    scaled = np.rint(np.asarray(samples, np.float32) * _FULL_SCALE)
+    """Converts float samples to PCM16; what lies outside −1..1 is clipped.
+
+    Raises:
+        AudioError: They are whole numbers, or not numbers at all.
+    """
+    values = np.asarray(samples)
+    if values.size and values.dtype.kind != "f":
+        raise AudioError(
+            f"The samples are {values.dtype}; give floats in −1..1. Those that are int16 are PCM16 "
+            "already: samples.tobytes()."
+        )
+    scaled = np.rint(values.astype(np.float32, copy=False) * _FULL_SCALE)
+    if np.isnan(scaled).any():
+        raise AudioError("There are samples that are not numbers (NaN).")
     return np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1).astype("<i2").tobytes()
 
 
@@ -58,14 +70,24 @@ def int16_from_pcm(pcm: bytes) -> npt.NDArray[np.int16]:
     """Returns the samples as they are.
 
     Raises:
-        AudioError: The number of bytes is odd.
+        AudioError: They are no bytes, or their number is odd.
     """
+    _check_bytes(pcm)
     if len(pcm) % 2:
         raise AudioError(
             f"PCM16 has two bytes per sample, so {len(pcm)} bytes can't be right; "
             "keep an odd last byte for the next chunk."
         )
     return np.frombuffer(pcm, "<i2")
+
+
+def _check_bytes(audio: object) -> None:
+    # An array has a buffer too, which would be taken for sound.
+    if not isinstance(audio, bytes | bytearray | memoryview):
+        raise AudioError(
+            f"Audio is {type(audio).__name__}; give bytes, such as pcm_from_samples(samples) "
+            "makes of floats."
+        )
 
 
 def level_dbfs(samples: npt.ArrayLike) -> float:
@@ -84,22 +106,24 @@ def level_dbfs(samples: npt.ArrayLike) -> float:
 
 
 def ulaw_encode(pcm: bytes) -> bytes:
-    """Encodes PCM16 as G.711 µ-law, one byte per sample."""
+    """Encodes PCM16 as G.711 µ-law, one byte per sample; errors as of samples_from_pcm."""
     return _ulaw_codes()[int16_from_pcm(pcm).view(np.uint16)].tobytes()
 
 
 def ulaw_decode(payload: bytes) -> bytes:
-    """Decodes G.711 µ-law to PCM16."""
+    """Decodes G.711 µ-law to PCM16; raises an AudioError for what is no bytes."""
+    _check_bytes(payload)
     return _ulaw_values()[np.frombuffer(payload, np.uint8)].tobytes()
 
 
 def alaw_encode(pcm: bytes) -> bytes:
-    """Encodes PCM16 as G.711 A-law, one byte per sample."""
+    """Encodes PCM16 as G.711 A-law, one byte per sample; errors as of samples_from_pcm."""
     return _alaw_codes()[int16_from_pcm(pcm).view(np.uint16)].tobytes()
 
 
 def alaw_decode(payload: bytes) -> bytes:
-    """Decodes G.711 A-law to PCM16."""
+    """Decodes G.711 A-law to PCM16; raises an AudioError for what is no bytes."""
+    _check_bytes(payload)
     return _alaw_values()[np.frombuffer(payload, np.uint8)].tobytes()
 
 

@@ -26,8 +26,8 @@ __all__ = [
     "SpeechEngine",
     "check_engine_name",
     "checked_engine",
-    "engine_names",
     "speech_engine",
+    "vad_engine_names",
 ]
 
 ENTRY_POINTS = "realtime_nb.vad_engines"
@@ -84,7 +84,7 @@ class EnergyVAD:
         """Forgets nothing: there is nothing to forget."""
 
 
-def engine_names() -> list[str]:
+def vad_engine_names() -> list[str]:
     """Returns the names of the engines that can be used here, the default first."""
     return list(_ENGINES)
 

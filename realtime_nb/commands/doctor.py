@@ -326,11 +326,11 @@ def _speech_to_text(voice: _Voice) -> _Found:
 def _vad_lab() -> _Found:
     import numpy as np
 
-    from realtime_nb.audio.speech_engines import FRAME_SAMPLES, engine_names, speech_engine
+    from realtime_nb.audio.speech_engines import FRAME_SAMPLES, speech_engine, vad_engine_names
     from realtime_nb.audio.turn_model import has_turn_model
 
     here, ill = [], []
-    for name in engine_names():
+    for name in vad_engine_names():
         try:
             speech_engine(name).probabilities(np.zeros(FRAME_SAMPLES, np.float32))
             here.append(name)
@@ -364,9 +364,9 @@ def _turn_model() -> _Found:
 
 
 def _engines() -> _Found:
-    from realtime_nb.local.registry import names_by_kind
+    from realtime_nb.local.registry import engine_names
 
-    kinds = (f"{kind} {', '.join(names)}" for kind, names in names_by_kind().items())
+    kinds = (f"{kind} {', '.join(names)}" for kind, names in engine_names().items())
     return "ok", f"by name, the default first: {'; '.join(kinds)}", ""
 
 

@@ -18,8 +18,8 @@ from realtime_nb.audio.speech_engines import (
     SpeechEngine,
     check_engine_name,
     checked_engine,
-    engine_names,
     speech_engine,
+    vad_engine_names,
 )
 from realtime_nb.audio.turn_model import turn_model
 from realtime_nb.errors import ConfigurationError
@@ -34,9 +34,9 @@ __all__ = [
     "TTSChoice",
     "VADChoice",
     "check_engines",
+    "engine_names",
     "engines_of",
     "llm_names",
-    "names_by_kind",
     "stt_engine",
     "tts_engine",
 ]
@@ -116,9 +116,9 @@ def tts_engine(tts: TTSChoice) -> TTS:
     return _TTS.make(tts) if isinstance(tts, str) else tts
 
 
-def names_by_kind() -> dict[str, list[str]]:
+def engine_names() -> dict[str, list[str]]:
     """Returns the names of the engines that can be used here, by kind, the defaults first."""
-    return {"vad": engine_names(), "stt": list(_STT), "llm": llm_names(), "tts": list(_TTS)}
+    return {"vad": vad_engine_names(), "stt": list(_STT), "llm": llm_names(), "tts": list(_TTS)}
 
 
 def llm_names() -> list[str]:
@@ -139,8 +139,9 @@ def _check_vad(vad: object) -> None:
         )
     elif not callable(vad):
         raise ConfigurationError(
-            f"vad is {vad!r}; give a name ({', '.join(engine_names())}), or what makes an engine "
-            "when it is called without arguments. Who ends a turn, and when, is turn_detection."
+            f"vad is {vad!r}; give a name ({', '.join(vad_engine_names())}), or what makes an "
+            "engine when it is called without arguments. Who ends a turn, and when, is "
+            "turn_detection."
         )
 
 

@@ -16,8 +16,9 @@ from realtime_nb.analysis.recorded import Recorded
 from realtime_nb.analysis.timeline import PlacedAudio
 from realtime_nb.audio.files import read_audio
 from realtime_nb.audio.frame_detector import FrameDetector
+from realtime_nb.audio.given_samples import given_samples
 from realtime_nb.audio.long_sound import LongSound, blocks
-from realtime_nb.audio.pcm import SAMPLE_RATE, Resampler, Samples, pcm_from_samples
+from realtime_nb.audio.pcm import SAMPLE_RATE, Samples, pcm_from_samples
 from realtime_nb.audio.speech_engines import SpeechEngine, speech_engine
 from realtime_nb.errors import AudioError, ConfigurationError, at_call
 from realtime_nb.plots import style
@@ -48,8 +49,6 @@ _SOLID: tuple[float, Sequence[float]] = (0, ())
 _DASHED: tuple[float, Sequence[float]] = (0, (4, 2))
 _SPEECH_ALPHA = 2 * style.SPEECH_ALPHA
 _CLOSING_ALPHA = 0.22
-_UNSCALED = 2.0
-"""Samples beyond this are no loud sound between −1 and 1."""
 
 
 @at_call
@@ -134,31 +133,12 @@ def _sound(
 
 
 def _samples(given: Any, sample_rate: int) -> Samples:
-    array = np.asarray(given)
-    if array.dtype.kind not in "fi":
+    if np.asarray(given).dtype.kind not in "biuf":
         raise ConfigurationError(
             f"{type(given).__name__} is no sound; give a path, a recording, or samples from −1 "
             "to 1."
         )
-    if array.ndim != 1:
-        raise ConfigurationError(
-            f"The samples have the shape {array.shape}; give one channel, of shape (n,)."
-        )
-    if not array.size:
-        raise AudioError("There are no samples.")
-    samples = array.astype(np.float32)
-    if array.dtype.kind == "i":
-        samples /= float(np.iinfo(array.dtype).max) + 1
-    loudest = float(np.abs(samples).max())
-    if not loudest <= _UNSCALED:  # nor is NaN
-        raise ConfigurationError(
-            f"The loudest sample is {loudest:g}; give samples from −1 to 1 (16-bit ones as int16)."
-        )
-    if isinstance(sample_rate, bool) or not isinstance(sample_rate, int) or sample_rate < 1:
-        raise ConfigurationError(f"sample_rate is {sample_rate!r}; give samples per second.")
-    if sample_rate != SAMPLE_RATE:
-        samples = Resampler(sample_rate, SAMPLE_RATE).process(samples, last=True)
-    return samples
+    return given_samples(given, sample_rate, SAMPLE_RATE, "source")
 
 
 # --- drawing --------------------------------------------------------------------------------------

@@ -28,10 +28,11 @@ from realtime_nb.analysis.what_if.true_turns import (
 )
 from realtime_nb.archive.lines import LabelLine
 from realtime_nb.audio.files import level_notes, read_audio
+from realtime_nb.audio.given_samples import check_sample_rate, given_samples
 from realtime_nb.audio.levels import PeakMeter
 from realtime_nb.audio.long_sound import LongSound, blocks
-from realtime_nb.audio.pcm import SAMPLE_RATE, Resampler
-from realtime_nb.errors import AudioError, ConfigurationError, RecordingError
+from realtime_nb.audio.pcm import SAMPLE_RATE
+from realtime_nb.errors import ConfigurationError, RecordingError
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.fields import ServerVAD
 from realtime_nb.protocol.turn_detection import SERVER_VAD
@@ -104,8 +105,7 @@ def swept_sources(
         ConfigurationError: It is none of these, or labels are not what they must be.
         RecordingError, AudioError: There is no audio.
     """
-    if isinstance(sample_rate, bool) or not isinstance(sample_rate, int) or sample_rate < 1:
-        raise ConfigurationError(f"sample_rate is {sample_rate!r}; give samples per second.")
+    check_sample_rate(sample_rate)
     found = list(_pieces(source, sample_rate, channel))
     own = _labels_of(labels, [piece.name for piece in found])
     return [_labelled(piece, given) for piece, given in zip(found, own, strict=True)]
@@ -163,7 +163,7 @@ def _pieces(source: object, sample_rate: int, channel: int | str | None) -> Iter
     elif isinstance(source, str | os.PathLike):
         yield from _of_path(Path(source), channel)
     elif isinstance(source, np.ndarray):
-        yield _Piece("samples", _of_samples(source, sample_rate))
+        yield _Piece("samples", given_samples(source, sample_rate, SAMPLE_RATE, "source"))
     elif isinstance(source, Recordings | list | tuple) and len(source):
         if all(isinstance(one, int | float) for one in source):
             raise ConfigurationError("source is a list of numbers; give samples as a NumPy array.")
@@ -275,26 +275,6 @@ def _beside(path: Path) -> list[TrueTurn] | None:
         if (file := path.with_suffix(suffix)).exists():
             return read_labels(file) or None
     return None
-
-
-def _of_samples(samples: npt.NDArray[Any], sample_rate: int) -> LongSound:
-    if samples.ndim != 1:
-        raise AudioError(
-            f"source has the shape {samples.shape}; give one channel, shape (n,), such as "
-            "samples[:, 0]."
-        )
-    if not len(samples):
-        raise AudioError("source holds no samples.")
-    if samples.dtype == np.int16:
-        samples = samples / np.float32(32768)
-    elif samples.dtype.kind != "f":
-        raise AudioError(f"source holds {samples.dtype}; give floats in −1..1, or int16.")
-    sound = np.asarray(samples, np.float32)
-    if not np.isfinite(sound).all():
-        raise AudioError("source holds samples that are not finite numbers; record it again.")
-    if sample_rate == SAMPLE_RATE:
-        return sound
-    return Resampler(sample_rate, SAMPLE_RATE).process(sound, last=True)
 
 
 def _with_names_apart(pieces: list[_Piece]) -> Iterator[_Piece]:

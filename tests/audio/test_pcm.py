@@ -3,6 +3,8 @@ from __future__ import annotations
 import math
 import struct
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,3 +124,30 @@ def test_equal_rates_pass_through() -> None:
 def test_resampling_pcm() -> None:
     pcm = Resampler(24_000, 48_000).process_pcm(audio.pcm_from_samples(tone(0.1)), last=True)
     np.testing.assert_allclose(audio.samples_from_pcm(pcm), tone(0.1, 48_000), atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "words"),
+    [
+        (audio.pcm_from_samples, np.array([1, 2], np.int16), "are int16; give floats .* tobytes"),
+        (audio.pcm_from_samples, ["loud"], "give floats in −1..1"),
+        (audio.pcm_from_samples, [0.5, np.nan], "NaN"),
+        (audio.samples_from_pcm, np.zeros(4, np.float32), "Audio is ndarray; give bytes"),
+        (audio.samples_from_pcm, "AAAA", "Audio is str; give bytes"),
+        (audio.ulaw_encode, np.zeros(4, np.float32), "Audio is ndarray; give bytes"),
+        (audio.alaw_encode, [0.5], "Audio is list; give bytes"),
+        (audio.ulaw_decode, np.zeros(4), "Audio is ndarray; give bytes"),
+        (audio.alaw_decode, "AAAA", "Audio is str; give bytes"),
+    ],
+    ids=str,
+)
+def test_what_is_no_sound_is_refused(
+    function: Callable[[Any], object], given: Any, words: str
+) -> None:
+    with pytest.raises(AudioError, match=words):
+        function(given)
+
+
+def test_nothing_is_no_sound_either_way() -> None:
+    assert audio.pcm_from_samples([]) == b""
+    assert audio.samples_from_pcm(b"").tolist() == []

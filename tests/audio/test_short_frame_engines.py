@@ -13,8 +13,8 @@ from realtime_nb.audio.short_frame_engines import EarshotVAD, WebRtcVAD
 from realtime_nb.audio.speech_engines import (
     FRAME_SAMPLES,
     SpeechEngine,
-    engine_names,
     speech_engine,
+    vad_engine_names,
 )
 from tests.audio.clips import CLIPS, load, noise, whole_frames
 
@@ -23,7 +23,7 @@ NAMES = ["earshot", "webrtc"]
 
 @pytest.fixture(params=NAMES)
 def name(request: pytest.FixtureRequest) -> str:
-    if request.param not in engine_names():
+    if request.param not in vad_engine_names():
         intel_mac = sys.platform == "darwin" and platform.machine() != "arm64"
         assert request.param == "earshot" and intel_mac, "Run: pip install 'realtime_nb[vad]'"
         pytest.skip("earshot has no wheel for this platform")

@@ -10,7 +10,12 @@ from realtime_nb.audio import named_engines, speech_engines, vad
 from realtime_nb.audio import pcm as audio
 from realtime_nb.audio.frame_detector import FrameDetector, speech_probabilities
 from realtime_nb.audio.silero import SileroVAD
-from realtime_nb.audio.speech_engines import FRAME_SAMPLES, EnergyVAD, engine_names, speech_engine
+from realtime_nb.audio.speech_engines import (
+    FRAME_SAMPLES,
+    EnergyVAD,
+    speech_engine,
+    vad_engine_names,
+)
 from realtime_nb.errors import ConfigurationError
 from tests.audio.clips import noise
 from tests.plug_ins import PlugIns
@@ -27,7 +32,7 @@ def test_loudness_as_contrast() -> None:
 def test_engines_by_name() -> None:
     assert isinstance(speech_engine(), SileroVAD)
     assert isinstance(speech_engine("energy"), EnergyVAD)
-    assert engine_names()[0] == "silero" and "energy" in engine_names()
+    assert vad_engine_names()[0] == "silero" and "energy" in vad_engine_names()
     with pytest.raises(ConfigurationError, match="Unknown engine 'ten'; choose from silero, "):
         speech_engine("ten")
     with pytest.raises(ConfigurationError, match="Did you mean 'silero'"):
@@ -42,7 +47,7 @@ def test_one_that_is_not_installed(name: str, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(named_engines, "find_spec", lambda module: None)
     with pytest.raises(ConfigurationError, match=r"not installed\. Run: pip install 'realtime_nb"):
         speech_engine(name)
-    assert name not in engine_names()
+    assert name not in vad_engine_names()
 
 
 PLUG_IN = """
@@ -86,7 +91,7 @@ def plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
 
 def test_an_installed_package_brings_one(plug_in: Callable[..., None]) -> None:
     plug_in("plugged", mine="plugged_vad:Fine", silero="plugged_vad:Mute")
-    assert "mine" in engine_names() and engine_names().count("silero") == 1
+    assert "mine" in vad_engine_names() and vad_engine_names().count("silero") == 1
     assert isinstance(speech_engine("silero"), SileroVAD)  # a name of ours stays ours
     levels = np.repeat(np.array([0.25, 1, 0.5], np.float32), FRAME_SAMPLES)
     assert speech_probabilities(levels, 16_000, "mine").tolist() == [0.25, 1, 0.5]

@@ -236,7 +236,7 @@ def test_what_of_the_lab_works_here(report: DoctorReport, monkeypatch: pytest.Mo
     assert "energy" in lab.words
 
     monkeypatch.setattr(
-        "realtime_nb.audio.speech_engines.engine_names", lambda: ["silero", "energy", "gone"]
+        "realtime_nb.audio.speech_engines.vad_engine_names", lambda: ["silero", "energy", "gone"]
     )
     monkeypatch.setattr("realtime_nb.audio.turn_model.has_turn_model", lambda: False)
     status, words, remedy = module._vad_lab()
@@ -244,7 +244,7 @@ def test_what_of_the_lab_works_here(report: DoctorReport, monkeypatch: pytest.Mo
     assert "hear with silero, energy; semantic_vad has no turn model there" in words
     assert "gone does not work (Unknown engine 'gone'" in words
 
-    monkeypatch.setattr("realtime_nb.audio.speech_engines.engine_names", lambda: ["silero"])
+    monkeypatch.setattr("realtime_nb.audio.speech_engines.vad_engine_names", lambda: ["silero"])
     status, words, _ = module._vad_lab()
     assert status == "ok"
     assert "pip install 'realtime_nb[vad]'" in words

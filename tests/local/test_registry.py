@@ -17,7 +17,7 @@ from realtime_nb.audio.pcm import pcm_from_samples
 from realtime_nb.audio.speech_engines import EnergyVAD
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.local.llm import LLM, Request, Text
-from realtime_nb.local.registry import check_engines, engines_of, llm_names, names_by_kind
+from realtime_nb.local.registry import check_engines, engine_names, engines_of, llm_names
 from realtime_nb.local.rules import RuleLLM
 from realtime_nb.local.server import serve
 from realtime_nb.local.stt import MoonshineSTT
@@ -118,7 +118,7 @@ def test_those_of_a_package_are_found_and_ours_keep_their_names(
 ) -> None:
     engines = engines_of("energy", "mine", "mine", "mine")
     assert engines.names == {"vad": "energy", "stt": "theirs", "llm": "theirs", "tts": "theirs"}
-    names = names_by_kind()
+    names = engine_names()
     assert names["stt"][0] == "moonshine" and "mine" in names["stt"]
     assert names["stt"].count("whisper") <= 1
     assert names["llm"][0] == "rules" and "rules+mine" in names["llm"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from realtime_nb.audio.frame_detector import speech_probabilities
 from realtime_nb.audio.pcm import SAMPLE_RATE, Samples
-from realtime_nb.audio.speech_engines import engine_names
+from realtime_nb.audio.speech_engines import vad_engine_names
 from realtime_nb.audio.thresholds import threshold_like
 from realtime_nb.commands.bench.scenes import NOISES, Scene, cut_words, scene
 from realtime_nb.protocol.turns import SpeechSpan, TurnSettings, find_speech_spans
@@ -109,7 +109,7 @@ def measure_accuracy(
         the engine calls as much of the clean scenes speech as the first does at 0.5; None for what
         is not known.
     """
-    names = list(engines or engine_names())
+    names = list(engines or vad_engine_names())
     words = cut_words()
     found: dict[str, float] = {}
     for condition, noise, snr_db in _conditions(snrs_db):

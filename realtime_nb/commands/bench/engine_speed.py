@@ -11,8 +11,8 @@ from realtime_nb.audio.pcm import Samples, pcm_from_samples
 from realtime_nb.audio.speech_engines import (
     FRAME_SAMPLES,
     VAD_SAMPLE_RATE,
-    engine_names,
     speech_engine,
+    vad_engine_names,
 )
 
 __all__ = ["measure_speed", "print_speed"]
@@ -58,7 +58,7 @@ def measure_speed(samples: Samples) -> dict[str, float | None]:
         ``…_times_real_time`` of each engine, ``…_package_times_real_time`` of its own package.
     """
     heard: dict[str, Hear] = {}
-    for name in engine_names():
+    for name in vad_engine_names():
         heard[name] = speech_engine(name).probabilities
         if name in _PACKAGES:
             heard[f"{name}_package"] = _PACKAGES[name]()

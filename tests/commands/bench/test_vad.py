@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from realtime_nb.audio.speech_engines import engine_names
+from realtime_nb.audio.speech_engines import vad_engine_names
 from realtime_nb.commands.bench import vad
 from realtime_nb.errors import AudioError, ConfigurationError
 from tests.audio.test_silero import original_silero
@@ -27,7 +27,7 @@ def test_figures_and_table(capsys: pytest.CaptureFixture[str]) -> None:
         assert 0 < (figures[f"{name}_end_p50_ms"] or 0) <= 25
         assert (figures[f"{name}_end_p95_ms"] or math.inf) <= 80
     assert "|end - truth| of 60 words in silence" in printed
-    for name in engine_names():
+    for name in vad_engine_names():
         assert (figures[f"{name}_times_real_time"] or 0) > 1
 
 
