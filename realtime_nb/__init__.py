@@ -90,8 +90,8 @@ _HOMES = {
     "SessionManager": "agent.session_manager",
     "BrowserAudioSettings": "agent.options",
     "HostAudioSettings": "agent.options",
-    "HostMicrophone": "devices.host_audio",
-    "HostSpeaker": "devices.host_audio",
+    "HostMicrophone": "devices.host_microphone",
+    "HostSpeaker": "devices.host_speaker",
     "VADLab": "agent.vad_lab",
     "CallInspector": "widgets.call_inspector",
     "EventInspector": "widgets.event_inspector",
@@ -207,7 +207,8 @@ if TYPE_CHECKING:
     )
     from realtime_nb.commands.doctor import doctor
     from realtime_nb.commands.quality import transcription_quality, voice_quality
-    from realtime_nb.devices.host_audio import HostMicrophone, HostSpeaker
+    from realtime_nb.devices.host_microphone import HostMicrophone
+    from realtime_nb.devices.host_speaker import HostSpeaker
     from realtime_nb.errors import (
         AudioError,
         ConfigurationError,

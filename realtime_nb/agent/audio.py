@@ -19,7 +19,8 @@ from realtime_nb.agent.options import BrowserAudioSettings, HostAudioSettings
 from realtime_nb.agent.page_speaker import BrowserSpeaker
 from realtime_nb.audio.files import read_audio
 from realtime_nb.audio.pcm import pcm_from_samples
-from realtime_nb.devices.host_audio import HostMicrophone, HostSpeaker, OpenSpeaker
+from realtime_nb.devices.host_microphone import HostMicrophone
+from realtime_nb.devices.host_speaker import HostSpeaker, OpenSpeaker
 from realtime_nb.devices.simulated import SimulatedSpeaker, Speaker
 from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.session.session import Session

@@ -29,6 +29,7 @@ __all__ = [
     "list_devices",
     "open_stream",
     "start_stream",
+    "wake",
 ]
 
 DeviceKind = Literal["input", "output"]
@@ -292,3 +293,12 @@ class Watchdog:
         self.start()
         if self._missed >= 2:
             self._lost()
+
+
+def wake(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+    """Has a function called on the loop's thread, from any other; a loop that is closed needs it
+    no more."""
+    try:
+        loop.call_soon_threadsafe(function)
+    except RuntimeError:  # it is closed
+        return

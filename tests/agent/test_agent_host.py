@@ -12,7 +12,7 @@ import pytest
 from realtime_nb.agent.audio import HostAudio
 from realtime_nb.agent.io_thread import IoThread
 from realtime_nb.agent.options import HostAudioSettings
-from realtime_nb.devices import host_audio
+from realtime_nb.devices import host_speaker
 from realtime_nb.devices.simulated import Speaker
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.conversation import PlaybackReport
@@ -121,7 +121,7 @@ class SlowDevice:
         self.opening = threading.Event()
         self.go = threading.Event()
         self.closed = threading.Event()
-        monkeypatch.setattr(host_audio, "open_player", self._open)
+        monkeypatch.setattr(host_speaker, "open_player", self._open)
 
     def _open(self, device: object, tell: object) -> SlowDevice:
         self.opening.set()
@@ -208,7 +208,7 @@ def test_without_a_sound_card_the_words_say_what_to_do(
     def none(*_: object) -> None:
         raise ConfigurationError("There is no microphone.")
 
-    monkeypatch.setattr("realtime_nb.devices.host_audio.open_listener", none)
+    monkeypatch.setattr("realtime_nb.devices.host_microphone.open_listener", none)
     audio = HostAudio(thread, print)
     with pytest.raises(ConfigurationError, match="no microphone"):
         on(thread, audio.talk())

@@ -1,7 +1,7 @@
 """A ``sounddevice`` whose devices are played by the test: what goes out comes back in.
 
-It behaves as the real one does where the package looks; the tests in ``test_host_audio.py`` that
-take a ``cable`` hold it to that.
+It behaves as the real one does where the package looks; the tests in ``test_host_speaker_cable.py``
+that take a ``cable`` hold it to that.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from realtime_nb.devices import host_audio, host_streams
+from realtime_nb.devices import host_microphone, host_speaker, host_streams
 
 BLOCK_S = 0.02
 
@@ -138,9 +138,9 @@ class FakeSoundDevice(ModuleType):
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Takes the real one's place, in this process, and that of the clock."""
         monkeypatch.setitem(sys.modules, "sounddevice", self)
-        monkeypatch.setattr(host_audio, "open_listener", host_streams.Listener)
-        monkeypatch.setattr(host_audio, "open_player", host_streams.Player)
-        for module in (host_audio, host_streams):
+        monkeypatch.setattr(host_microphone, "open_listener", host_streams.Listener)
+        monkeypatch.setattr(host_speaker, "open_player", host_streams.Player)
+        for module in (host_microphone, host_speaker, host_streams):
             monkeypatch.setattr(module, "monotonic", lambda: self.now_s)
 
     def step(self, blocks: int = 1) -> None:

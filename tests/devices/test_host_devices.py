@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from realtime_nb.devices.host_devices import (
     list_devices,
     open_stream,
     start_stream,
+    wake,
 )
 from realtime_nb.errors import ConfigurationError
 from tests.devices.fake_sounddevice import FakeSoundDevice
@@ -133,8 +135,19 @@ def test_without_sounddevice(tmp_path: Path) -> None:
 
 
 def test_it_is_not_imported_before_it_is_wanted() -> None:
-    command = "import sys, realtime_nb.devices.host_audio; print('sounddevice' in sys.modules)"
+    command = "import sys, realtime_nb.devices.host_speaker; print('sounddevice' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", command], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout == "False\n"
+
+
+async def test_a_loop_is_woken_from_another_thread_and_one_that_is_closed_is_left_alone() -> None:
+    woken = asyncio.Event()
+    await asyncio.to_thread(wake, asyncio.get_running_loop(), woken.set)
+    async with asyncio.timeout(5):
+        await woken.wait()
+
+    over = asyncio.new_event_loop()
+    over.close()
+    wake(over, woken.set)

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from realtime_nb.devices import host_process
-from realtime_nb.devices.host_audio import HostMicrophone, HostSpeaker
+from realtime_nb.devices.host_microphone import HostMicrophone
 from realtime_nb.devices.host_process import open_listener, open_player
+from realtime_nb.devices.host_speaker import HostSpeaker
 from realtime_nb.devices.host_streams import Block, TrackMark
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.local.stt import load_stt

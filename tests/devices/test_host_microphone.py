@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from realtime_nb.audio.pcm import pcm_from_samples
-from realtime_nb.devices import host_audio, host_devices
-from realtime_nb.devices.host_audio import HostMicrophone
+from realtime_nb.devices import host_devices, host_microphone
+from realtime_nb.devices.host_microphone import HostMicrophone
 from realtime_nb.devices.host_streams import Block, Listener
 from realtime_nb.errors import ConfigurationError
 from tests.devices import host_sound
@@ -176,7 +176,7 @@ async def test_a_stop_while_the_device_is_being_opened_ends_it(
         assert go_on.wait(5)
         return Listener(device, take)
 
-    monkeypatch.setattr(host_audio, "open_listener", slowly)
+    monkeypatch.setattr(host_microphone, "open_listener", slowly)
     microphone = Listening(fake).microphone
     start = asyncio.create_task(asyncio.to_thread(microphone.start))
     assert await asyncio.to_thread(opening.wait, 5)

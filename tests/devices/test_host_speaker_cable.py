@@ -10,9 +10,10 @@ import pytest
 
 from realtime_nb.audio.files import load_audio
 from realtime_nb.audio.pcm import pcm_from_samples
-from realtime_nb.devices import host_audio
-from realtime_nb.devices.host_audio import HostMicrophone, HostSpeaker
+from realtime_nb.devices import host_microphone
 from realtime_nb.devices.host_devices import list_devices
+from realtime_nb.devices.host_microphone import HostMicrophone
+from realtime_nb.devices.host_speaker import HostSpeaker
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.local.stt import load_stt
 from realtime_nb.protocol.conversation import PlaybackReport
@@ -232,7 +233,7 @@ async def test_half_duplex_silences_the_microphone_while_the_agent_speaks(cable:
 async def test_a_stalled_loop_drops_the_oldest_and_says_so(
     cable: Cable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host_audio, "MAX_WAITING_MS", 200)
+    monkeypatch.setattr(host_microphone, "MAX_WAITING_MS", 200)
     await cable.open()
 
     time.sleep(0.6)  # noqa: ASYNC251 (this is the stall)

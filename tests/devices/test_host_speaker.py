@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from realtime_nb.audio.pcm import pcm_from_samples
-from realtime_nb.devices import host_audio, host_devices
-from realtime_nb.devices.host_audio import HostSpeaker
+from realtime_nb.devices import host_devices, host_speaker
+from realtime_nb.devices.host_speaker import HostSpeaker
 from realtime_nb.protocol.conversation import PlaybackReport
 from tests.devices import host_sound
 from tests.devices.fake_sounddevice import FakeSoundDevice
@@ -299,7 +299,7 @@ async def test_a_speaker_that_is_gone_is_reported_and_keeps_nobody_waiting(
 async def test_a_flush_does_not_wait_for_a_device_that_has_stopped(
     speaking: Speaking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host_audio, "FLUSH_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(host_speaker, "FLUSH_TIMEOUT_S", 0.02)
     speaking.speaker.write("a", noise(500))
     await speaking.step(5)
 
@@ -312,7 +312,7 @@ async def test_a_flush_does_not_wait_for_a_device_that_has_stopped(
 async def test_half_duplex_lasts_when_the_agent_goes_on(
     fake: FakeSoundDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host_audio, "ECHO_TAIL_S", 0.05)
+    monkeypatch.setattr(host_speaker, "ECHO_TAIL_S", 0.05)
     loud: list[bool] = []
     speaking = Speaking(fake, half_duplex=loud.append)
     speaking.speaker.write("a", noise(120))
@@ -388,7 +388,7 @@ async def test_the_device_holds_no_more_than_it_is_to_and_plays_all(
     speaking: Speaking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Written at once, as servers send it, with another item behind; a flush reaches both."""
-    monkeypatch.setattr(host_audio, "AHEAD_MS", 400)
+    monkeypatch.setattr(host_speaker, "AHEAD_MS", 400)
     given = 0
     write = speaking.speaker._player.write
 
