@@ -95,6 +95,11 @@ class LiveSubject:
         """Where it is recorded."""
         return self.session.recording
 
+    @property
+    def now_s(self) -> float:
+        """How long it has lasted."""
+        return self.session.clock()
+
     def ask(self, detection: JsonObject | None) -> Pending[None]:
         """Asks for other settings, whole."""
         return self._update(detection)
@@ -127,6 +132,10 @@ class LiveSubject:
                 self.session.label(text, min(line.t, self.session.clock()))
             else:
                 over.label(min(line.t, over.duration_s), text)
+
+    def calibration_audio(self) -> tuple[bytes, ...]:
+        """Returns nothing: what is said from now on is calibrated by."""
+        return ()
 
 
 class TriedSubject:
@@ -191,6 +200,11 @@ class TriedSubject:
         return self.rec.path
 
     @property
+    def now_s(self) -> float:
+        """How long it is."""
+        return self.rec.duration_s
+
+    @property
     def _turns(self) -> float:
         """How many turns they make; NaN while a turn model is at it."""
         return math.nan if self.lab.is_judging else len(self.lab.ghost_spans(CANDIDATE))
@@ -236,7 +250,7 @@ class TriedSubject:
         for line in self.lab.label_lines(label):
             self.rec.label(line.t, f"{REMOVED_LABEL}{line.text}" if removed else line.text)
 
-    def calibration_audio(self) -> tuple[bytes, bytes]:
+    def calibration_audio(self) -> tuple[bytes, ...]:
         """Returns three seconds between the voices, and five of voice, as far as there are any.
 
         Raises:

@@ -36,7 +36,7 @@ from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.turn_detection import SERVER_VAD, SWITCHES, detection_code
 from realtime_nb.session.session import Session
 from realtime_nb.widgets.sources import find_source
-from realtime_nb.widgets.vad_lab import LabSaid, VADLabPanel
+from realtime_nb.widgets.vad_lab import NO_CALIBRATION, LabSaid, VADLabPanel
 
 if TYPE_CHECKING:
     from realtime_nb.recordings.recording import Recording
@@ -55,14 +55,6 @@ _NOT_CONNECTED = (
 _DIFF_S = 2.0
 _PATIENCE_S = 1.0
 """For so long a cell waits for a recording to be heard, which then goes on beside it."""
-_NO_CALIBRATION = {
-    "phase": "",
-    "left_s": 0,
-    "words": "",
-    "threshold": None,
-    "current": None,
-    "facts": [],
-}
 _FIELDS = ("type", *SERVER_VAD, "eagerness", *SWITCHES)
 
 
@@ -108,7 +100,6 @@ class VADLab:
         self._refusals = 0
         self._diff = (-_DIFF_S, "")  # when it was made, and what it says
         self._calibrating: Calibrating | None = None
-        self._calibrated: dict[str, Any] = {}
         self._earlier: dict[object, JsonObject] = {}
         self._subject: LabSubject | None = None
         self._feeder: LabFeeder | None = None
@@ -244,7 +235,7 @@ class VADLab:
             raise ConfigurationError(f"kind is {kind!r}; give 'not_finished' or 'not_me'.")
         with self._lock:
             known = list(subject.lab.labels)
-            label = subject.lab.label_last(kind, self._now_s() if t_s is None else float(t_s))
+            label = subject.lab.label_last(kind, subject.now_s if t_s is None else float(t_s))
         # A second time it says the same, which is written already.
         return label if label in known else self._keep(subject, label)
 
@@ -348,7 +339,7 @@ class VADLab:
 
         def said() -> LabSaid:
             there = reference()
-            return LabSaid(calibration=_NO_CALIBRATION) if there is None else there._said()
+            return LabSaid() if there is None else there._said()
 
         return said
 
@@ -362,7 +353,7 @@ class VADLab:
         )
         self.ghosts.run_in(lab)
         update = self._asker(session)
-        self._calibrating, self._calibrated, self._error = None, {}, ""
+        self._calibrating, self._error = None, ""
         self._subject = LiveSubject(session, update, lab)
         if self._feeder is not None:
             self._feeder.stop()
@@ -391,12 +382,6 @@ class VADLab:
         if subject is None:
             raise ConfigurationError(_NOTHING if self._agent is None else _NOT_CONNECTED)
         return subject
-
-    def _now_s(self) -> float:
-        subject = self._there()
-        if isinstance(subject, LiveSubject):
-            return subject.session.clock()
-        return subject.rec.duration_s
 
     # --- settings ---
 
@@ -466,12 +451,10 @@ class VADLab:
     def _said(self) -> LabSaid:
         subject = self._subject
         if subject is None:
-            return LabSaid(calibration=_NO_CALIBRATION)
+            return LabSaid()
         if self._agent is not None:
             subject.lab.muted = bool(self._agent.panel.muted)
-        if self._calibrating is not None:
-            self._calibrated = self._calibrating.told()
-        detection = subject.detection
+        calibrating, detection = self._calibrating, subject.detection
         return LabSaid(
             shows=subject.shows,
             status=subject.status,
@@ -484,7 +467,7 @@ class VADLab:
             can_redo=subject.can_redo,
             history=[str(row["change"]) for row in subject.history()],
             diff=self._diff_now(subject),
-            calibration=self._calibrated or _NO_CALIBRATION,
+            calibration=NO_CALIBRATION if calibrating is None else calibrating.told(),
             kinds=subject.kinds,
         )
 
@@ -532,10 +515,10 @@ class VADLab:
     def _calibrate(self) -> None:
         subject = self._there()
         threshold = float((subject.detection or {}).get("threshold", SERVER_VAD["threshold"].usual))
-        self._calibrating = Calibrating(threshold, self._engine, self._applied())
-        if isinstance(subject, TriedSubject):
-            for pcm in subject.calibration_audio():
-                self._calibrating.push(pcm)
+        calibrating = Calibrating(threshold, self._engine, self._applied())
+        for pcm in subject.calibration_audio():
+            calibrating.push(pcm)
+        self._calibrating = calibrating
         self._changed()
 
     def _applied(self) -> Mapping[str, Any]:
@@ -543,13 +526,14 @@ class VADLab:
         return {} if microphone is None else microphone.applied
 
     def _use_calibration(self) -> None:
-        threshold = self._calibrated.get("threshold")
+        calibrating = self._calibrating
+        threshold = None if calibrating is None else calibrating.told()["threshold"]
         self._end_calibration()
         if threshold is not None:
             self.update(threshold=threshold)
 
     def _end_calibration(self) -> None:
-        self._calibrating, self._calibrated = None, {}
+        self._calibrating = None
         self._changed()
 
     def _read_error(self) -> None:

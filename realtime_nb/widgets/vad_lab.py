@@ -34,7 +34,17 @@ from realtime_nb.widgets.vad_lab_rows import (
 from realtime_nb.widgets.vad_lab_still import StillRow, lab_svg
 from realtime_nb.widgets.view import VIEW_STYLES, Outgoing
 
-__all__ = ["LabSaid", "VADLabPanel"]
+__all__ = ["NO_CALIBRATION", "LabSaid", "VADLabPanel"]
+
+NO_CALIBRATION: dict[str, Any] = {
+    "phase": "",
+    "left_s": 0,
+    "words": "",
+    "threshold": None,
+    "current": None,
+    "facts": [],
+}
+"""What a page is told where nothing is calibrated."""
 
 MAX_FRAMES = 450_000
 """Probabilities that a page is given when it comes: those of the last four hours."""
@@ -81,7 +91,7 @@ class LabSaid:
     can_redo: bool = False
     history: list[str] = field(default_factory=list)
     diff: str = ""
-    calibration: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=NO_CALIBRATION.copy)
     kinds: tuple[str, ...] = ("server_vad", "semantic_vad", "none")
 
 
