@@ -14,8 +14,9 @@ from typing import Literal, Protocol, TypeVar
 import msgspec
 
 from realtime_nb.protocol import events as ev
-from realtime_nb.protocol.records import FunctionCall, Item, Response, TurnState
+from realtime_nb.protocol.records import FunctionCall, Item, Response
 from realtime_nb.protocol.restoring import is_spoken, remembered_text, why_not_restored
+from realtime_nb.protocol.turn_steps import TurnState
 from realtime_nb.protocol.user_audio import UserAudio
 from realtime_nb.protocol.wire import JsonObject
 

@@ -28,7 +28,6 @@ from realtime_nb.protocol.connections import (
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.races import Races
 from realtime_nb.protocol.records import (
-    TURN_STEPS,
     ErrorRecord,
     FunctionCall,
     Item,
@@ -36,8 +35,6 @@ from realtime_nb.protocol.records import (
     Response,
     Speech,
     ToolReport,
-    TurnState,
-    TurnStep,
     known_moment,
 )
 from realtime_nb.protocol.repeated_ids import tell_apart
@@ -47,12 +44,12 @@ from realtime_nb.protocol.serving import NOBODY, Serving, serving_of
 from realtime_nb.protocol.setting_changes import SettingChanges
 from realtime_nb.protocol.told_calls import take_arguments, take_call_item, told_call
 from realtime_nb.protocol.told_responses import take_end, take_told
-from realtime_nb.protocol.unannounced import take_unannounced
+from realtime_nb.protocol.turn_steps import TURN_STEPS, TurnState, TurnStep, step_of
+from realtime_nb.protocol.unannounced import messages_of, take_unannounced
 from realtime_nb.protocol.user_audio import UserAudio
 from realtime_nb.protocol.wire import object_of
 
 __all__ = [
-    "TURN_STEPS",
     "Conversation",
     "ErrorRecord",
     "FunctionCall",
@@ -61,12 +58,7 @@ __all__ = [
     "Response",
     "Speech",
     "ToolReport",
-    "TurnState",
-    "TurnStep",
 ]
-
-_LATEST = 16
-"""Among so many messages are those of a response that is done."""
 
 HistoryStep = Literal["committed", "added", "output", "response"]
 
@@ -302,17 +294,11 @@ class Conversation:
                 self._configured(event, t_s)
             case ev.SpeechStarted():
                 self.audio.started(event, self.turn_detection, t_s)
-                self._turn_goes("started")
             case ev.SpeechStopped():
                 self.audio.stopped(event, self.turn_detection, t_s)
-                self._turn_goes("ended" if self.turns_are_answered else "left", t_s)
             case ev.AudioBufferTimeoutTriggered():
                 self.audio.taken_until(event.audio_end_ms)
-                self._turn_goes("ended" if self.turns_are_answered else "left", t_s)
-            case ev.AudioBufferCleared():
-                self._turn_goes("taken")
             case ev.AudioBufferCommitted():
-                self._turn_goes("taken")
                 item = self._item(event.item_id)
                 before = item.committed_s is not None or ("committed", item.id) in self.history
                 item.repeated |= before
@@ -329,11 +315,13 @@ class Conversation:
             case ev.ItemDeleted():
                 self.remove(event.item_id)
             case ev.ErrorEvent():
-                if event.caused_by is None:
-                    self._turn_goes("settled")
                 self.errors.append(self.races.record(event, t_s))
             case _:
                 self._received_late(event, t_s)
+        detected = self.turn_detection is not None
+        step = step_of(event, detected=detected, answered=self.turns_are_answered)
+        if step is not None:
+            self._turn_goes(step, t_s)
 
     def _received_late(self, event: ev.ServerEvent, t_s: float | None) -> None:
         match event:
@@ -380,8 +368,6 @@ class Conversation:
             self.serving = serving_of(event.session, self.serving)
             if not known:
                 self._serve_earlier()
-            if self.turn_detection is None:
-                self._turn_goes("taken")
         else:
             self.serving = serving_of(event.session)
             if self.sessions:
@@ -489,14 +475,12 @@ class Conversation:
             response.announced = True
             response.repeated |= response.id in self.mixed_responses
             response.created_s = t_s
-            if response.in_conversation:
-                self._turn_goes("settled")
             return
         response.done_s = t_s
         take_unannounced(self, response, raw.get("output"))
-        whole = response.status == "completed"
-        for item in self.spoken[-_LATEST:]:
-            item.delivery.whole |= whole and item.response_id == response.id
+        if response.status == "completed":
+            for item in messages_of(self, response.id):
+                item.delivery.whole = True
         take_end(response, raw, mixed=response.id in self.mixed_responses)
 
     def _output_item(

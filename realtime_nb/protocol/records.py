@@ -15,7 +15,6 @@ from realtime_nb.protocol.word_times import HeardSource, WordTimes
 
 __all__ = [
     "PLAYBACK_STEPS",
-    "TURN_STEPS",
     "UNHEARD_MS",
     "ErrorRecord",
     "FunctionCall",
@@ -27,8 +26,6 @@ __all__ = [
     "RunOutcome",
     "Speech",
     "ToolReport",
-    "TurnState",
-    "TurnStep",
     "known_moment",
 ]
 
@@ -58,31 +55,6 @@ PLAYBACK_STEPS: dict[tuple[PlaybackState, PlaybackKind], PlaybackState] = {
 }
 """What becomes of the playback of an item, by what its device reports; once it has ended, nothing
 but another beginning is believed."""
-
-
-TurnState = Literal["silent", "speaking", "due"]
-TurnStep = Literal["started", "ended", "left", "taken", "settled", "lost"]
-
-TURN_STEPS: dict[tuple[TurnState, TurnStep], TurnState] = {
-    ("silent", "started"): "speaking",
-    ("due", "started"): "speaking",  # the user goes on before the response has begun
-    ("speaking", "ended"): "due",
-    ("silent", "ended"): "due",  # an idle timeout, or speech whose beginning nobody told
-    ("speaking", "left"): "silent",
-    ("due", "left"): "silent",
-    ("speaking", "taken"): "silent",
-    ("due", "settled"): "silent",
-    ("speaking", "lost"): "silent",
-    ("due", "lost"): "silent",  # no server knows of it any more
-}
-"""What is known of the user's turn, and what becomes of it; any other step changes nothing.
-
-Turn detection says that speech ``started``, and that the turn ``ended``, which the server answers
-by itself, or that it is ``left`` to the client to ask for an answer. By hand, in the middle of
-speech, its audio is ``taken`` (committed or cleared), or detection is turned off. A turn that is
-``due`` a response is ``settled`` once that has begun, or by an error that nothing of ours caused.
-What a connection that is ``lost`` knew of it is gone.
-"""
 
 
 @dataclass(frozen=True, slots=True)

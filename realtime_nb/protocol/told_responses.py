@@ -5,7 +5,12 @@ from __future__ import annotations
 from realtime_nb.protocol.records import Response
 from realtime_nb.protocol.wire import JsonObject, object_of, text_of
 
-__all__ = ["take_end", "take_told"]
+__all__ = ["is_apart", "take_end", "take_told"]
+
+
+def is_apart(raw: JsonObject) -> bool:
+    """Tells whether a response is said to belong to no conversation."""
+    return raw.get("conversation_id", "") is None
 
 
 def take_told(response: Response, raw: JsonObject, *, done: bool) -> None:
@@ -26,7 +31,7 @@ def take_told(response: Response, raw: JsonObject, *, done: bool) -> None:
         response.audio_format = object_of(audio, "format") or response.audio_format
     if "conversation_id" in raw:
         response.conversation_id = text_of(raw, "conversation_id", None)
-        response.in_conversation = raw["conversation_id"] is not None
+        response.in_conversation = not is_apart(raw)
 
 
 def take_end(response: Response, raw: JsonObject, *, mixed: bool) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from realtime_nb.protocol.records import FunctionCall, Item, Response
 from realtime_nb.protocol.wire import JsonObject
 
-__all__ = ["calls_of", "take_unannounced"]
+__all__ = ["calls_of", "messages_of", "take_unannounced"]
 
 _LATEST = 16
 """Among so many calls and messages are those of a response that is done."""
@@ -35,6 +35,12 @@ def calls_of(conversation: _Folded, response_id: str) -> Iterator[FunctionCall]:
     return (call for call in reversed(latest) if call.response_id == response_id)
 
 
+def messages_of(conversation: _Folded, response_id: str) -> list[Item]:
+    """Returns the messages of a response that has just ended, in the order in which they came."""
+    latest = conversation.spoken[-_LATEST:]
+    return [item for item in latest if item.response_id == response_id]
+
+
 def take_unannounced(conversation: _Folded, response: Response, output: object) -> None:
     """Puts what belongs to a response that is done, and is in no place yet, at the end.
 
@@ -47,10 +53,9 @@ def take_unannounced(conversation: _Folded, response: Response, output: object) 
     for raw in output if isinstance(output, list) else []:
         if isinstance(raw, dict) and isinstance(raw.get("id"), str):
             _place(conversation, response, {"status": status, **raw})
-    for item in conversation.spoken[-_LATEST:]:
-        if item.response_id == response.id:
-            message = {"type": "message", "role": "assistant", "status": status}
-            _place(conversation, response, {"id": item.id, **message})
+    for item in messages_of(conversation, response.id):
+        message = {"type": "message", "role": "assistant", "status": status}
+        _place(conversation, response, {"id": item.id, **message})
     for call in calls_of(conversation, response.id):
         if call.status != "in_progress":
             continue
