@@ -60,8 +60,6 @@ __all__ = ["Agent"]
 logger = logging.getLogger(__name__)
 
 _CLOSE_TIMEOUT_S = 10.0
-_BACK_DUE_S = 0.3
-"""How soon a microphone is on again where it goes off because Talk was pressed elsewhere."""
 _TAKEN_OVER = (
     "Another agent took over the page's microphone. Press Connect to talk to this one again."
 )
@@ -150,7 +148,6 @@ class Agent:
         source = audio_source(audio)
         self._thread = io_thread()
         self._verbs = Verbs(self._thread, weakly(self._problem))
-        self._ending_turn: asyncio.Task[None] | None = None
         self._audio = self._audio_of(source)
         self._views = AgentViews(
             weakly(self._command),
@@ -507,19 +504,7 @@ class Agent:
         """Takes note that the microphone is off: by the person, the browser or a file's end."""
         self.panel.set(talking=False)
         if isinstance(self._audio, BrowserAudio):
-            self._ending_turn = asyncio.create_task(self._end_turn_unless_on(self._audio))
-
-    async def _end_turn_unless_on(self, audio: BrowserAudio) -> None:
-        """Ends the turn of a microphone that was unplugged, or whose page has gone.
-
-        It waits a moment: Talk pressed in another view switches the microphone off and on again,
-        and that is not the end of what the person says.
-        """
-        await asyncio.sleep(_BACK_DUE_S)
-        if audio.on:
-            self._turns.show()
-        else:
-            await self._turns.stop()
+            self._turns.went_off(self._audio)
 
     # --- what the panel asks for ---
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 
-from realtime_nb.agent.audio import AgentAudio
+from realtime_nb.agent.audio import AgentAudio, BrowserAudio
 from realtime_nb.devices.simulated import SimulatedMicrophone
 from realtime_nb.errors import RealtimeError
 from realtime_nb.protocol.audio_formats import BYTES_PER_MS
 from realtime_nb.protocol.turn_detection import closing_silence_ms
 from realtime_nb.session.session import Session
+from realtime_nb.session.work import Work
 from realtime_nb.widgets.agent_panel import AgentPanel
 
 __all__ = ["UserTurns"]
 
+logger = logging.getLogger(__name__)
+
+_BACK_DUE_S = 0.3
+"""How soon a microphone is on again where it goes off because Talk was pressed elsewhere."""
 _LEAST_COMMIT_MS = 100  # servers refuse less
 _SILENCE_MARGIN_MS = 400
 
@@ -38,6 +44,7 @@ class UserTurns:
         self._session: Session | None = None  # that the microphone is open for
         self._changing = asyncio.Lock()
         self._silence: asyncio.Task[None] | None = None
+        self._ending = Work(_failed)
 
     @property
     def stops(self) -> int:
@@ -78,9 +85,9 @@ class UserTurns:
             if session is not None and not session.closed:
                 await self._end_turn(session)
 
-    def show(self) -> None:
-        """Lets the panel say again whether the microphone is open for a session."""
-        self._panel.set(talking=self._wanted and self._session is not None)
+    def went_off(self, audio: BrowserAudio) -> None:
+        """Takes note that a microphone is off which nobody told to be: its turn ends, soon."""
+        self._ending.start(self._end_unless_on(audio))
 
     async def give_up(self) -> None:
         """Closes the microphone and drops what was kept: there will be no session."""
@@ -101,6 +108,19 @@ class UserTurns:
         self._stop_silence()
         if silence is not None:
             await asyncio.gather(silence, return_exceptions=True)
+        await self._ending.end()
+
+    async def _end_unless_on(self, audio: BrowserAudio) -> None:
+        """Ends the turn of a microphone that was unplugged, or whose page has gone.
+
+        It waits a moment: Talk pressed in another view switches the microphone off and on again,
+        and that is not the end of what the person says.
+        """
+        await asyncio.sleep(_BACK_DUE_S)
+        if audio.on:
+            self._panel.set(talking=self._wanted and self._session is not None)
+        else:
+            await self.stop()
 
     async def _take_the_floor(self, session: Session) -> None:
         if session.busy or session.speaker.playing:
@@ -148,3 +168,7 @@ class UserTurns:
         silence, self._silence = self._silence, None
         if silence is not None:
             silence.cancel()
+
+
+def _failed(error: Exception) -> None:
+    logger.error("The user's turn could not be ended", exc_info=error)

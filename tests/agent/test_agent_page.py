@@ -7,8 +7,7 @@ import threading
 import pytest
 
 import realtime_nb as rt
-from realtime_nb.agent import agent as agent_module
-from realtime_nb.agent import page_speaker
+from realtime_nb.agent import page_speaker, talking
 from realtime_nb.agent.audio import BrowserAudio
 from realtime_nb.testing import tone
 from tests.agent import agents
@@ -102,17 +101,19 @@ def test_a_microphone_that_goes_in_the_middle_of_a_turn_ends_it(
 def test_a_microphone_that_is_on_again_at_once_goes_on_with_the_turn(
     make: MakeAgent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent_module, "_BACK_DUE_S", 0.01)
+    monkeypatch.setattr(talking, "_BACK_DUE_S", 0.01)
     page = SlowlyConnecting(make(audio="browser"), monkeypatch)
     page.go()
     agent = page.agent
     press(agent, "talk")
     page.tell("on")
     until(lambda: bool(agent.panel.talking))
+    said_open: list[bool] = []
+    agent.panel.observe(lambda change: said_open.append(change["new"]), "talking")
     FakePage(agent._audio.microphone, "window 2").send({"kind": "link-claim"})  # type: ignore[attr-defined]
     page.microphone.name = "window 2"
     page.tell("on")
-    until(lambda: agent._ending_turn is not None and agent._ending_turn.done())
+    until(lambda: said_open == [False, True])  # once it has looked again
     page.speak(tone(400))
     until(lambda: agent.conversation.input_ms == 400)
     page.stop()

@@ -248,3 +248,14 @@ async def test_without_a_session_what_was_kept_is_dropped(by_hand: Made) -> None
     await by_hand.turns.listen(by_hand.turns.stops)
     await by_hand.turns.give_up()
     assert by_hand.audio.told == ["listen", "hush", "forget"]
+
+
+async def test_a_look_whether_the_microphone_is_on_again_ends_with_the_session(
+    hands_free: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent_turns, "_BACK_DUE_S", 60.0)
+    before = asyncio.all_tasks()
+    hands_free.turns.went_off(hands_free.audio)  # type: ignore[arg-type]
+    assert len(asyncio.all_tasks() - before) == 1
+    await hands_free.turns.end()
+    assert asyncio.all_tasks() == before

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from realtime_nb.agent import agent as agent_module
 from realtime_nb.agent import audio as agent_audio
+from realtime_nb.agent import talking
 from tests.agent import agents
 from tests.agent.agents import MakeAgent, SlowlyConnecting, until
 from tests.widgets.conftest import FakePage
@@ -85,7 +85,7 @@ class Page(SlowlyConnecting):
 def test_no_microphone_that_nobody_sees_in_any_order(
     make: MakeAgent, monkeypatch: pytest.MonkeyPatch, steps: list[tuple[str, bool]]
 ) -> None:
-    monkeypatch.setattr(agent_module, "_BACK_DUE_S", 0.01)
+    monkeypatch.setattr(talking, "_BACK_DUE_S", 0.01)
     monkeypatch.setattr(agent_audio, "_LAST_CHUNK_S", 0.0)
     monkeypatch.setattr(agent_audio, "_PAGE_DUE_S", 0.2)
     page = Page(make(audio="browser"), monkeypatch)
