@@ -137,19 +137,19 @@ def _take_moments(
         "head_start_ms": _head_start_ms(answer),
     }
     cells |= found
-    for name, value in found.items():
-        if not math.isnan(value):
-            continue
-        if name.startswith("stt") and turn.source == "typed":
-            why[name] = "typed"
-        elif name.startswith("stt") and begun is not None:
-            why[name] = _UNHEARD
-        elif name == "calls_ms" and begun is not None and answer is not None:
-            why[name] = "the connection was lost meanwhile"
-        elif name in ("llm_ms", "head_start_ms") and answer and answer.first_token_ms is not None:
-            why[name] = _CUT_OFF if name == "llm_ms" or _sent(spoken) else missing
-        else:
-            why[name] = missing
+    because = dict.fromkeys(found, missing)
+    if turn.source == "typed" or begun is not None:
+        because |= dict.fromkeys(("stt_ms", "stt_wait_ms"), _why_not_heard(turn))
+    if begun is not None and answer is not None:
+        because["calls_ms"] = "the connection was lost meanwhile"
+    if answer is not None and answer.first_token_ms is not None:
+        because["llm_ms"] = _CUT_OFF
+        because["head_start_ms"] = _CUT_OFF if _sent(spoken) else missing
+    why |= {name: because[name] for name, value in found.items() if math.isnan(value)}
+
+
+def _why_not_heard(turn: UserTurn) -> str:
+    return "typed" if turn.source == "typed" else _UNHEARD
 
 
 def _sent(response: Response) -> bool:
@@ -194,15 +194,11 @@ def _take_amounts(
             given = [one for one in given if one is not None]
         told = whole and given and None not in given
         cells[name] = sum(given) / scale if told else math.nan
-    for name in AMOUNTS:
-        if not math.isnan(cells[name]):
-            continue
-        if name == "stt_audio_s" and known:
-            why[name] = "typed" if turn.source == "typed" else _UNHEARD
-        elif name.endswith("tokens") and known:
-            why[name] = _UNCOUNTED
-        else:
-            why[name] = missing
+    because = dict.fromkeys(AMOUNTS, missing)
+    if known:
+        because |= {name: _UNCOUNTED for name in AMOUNTS if name.endswith("tokens")}
+        because["stt_audio_s"] = _why_not_heard(turn)
+    why |= {name: because[name] for name in AMOUNTS if math.isnan(cells[name])}
 
 
 def _take_transport(cells: _Cells, why: _Reasons) -> None:

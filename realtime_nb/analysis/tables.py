@@ -24,7 +24,7 @@ speech lies before the end of its chunk; what the way from the device took is no
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from realtime_nb.analysis.columns.frames import frame
@@ -102,11 +102,20 @@ def turns(
         labels: marks with ``t_s`` and ``text``. One that says ``speech end`` is taken for the end
             of the user's speech in the turn that it belongs to.
     """
+    timed = _timed_turns(conversation, clock, voices, labels)
+    return frame("turns", [_turn_row(conversation, turn, moments) for turn, moments in timed])
+
+
+def _timed_turns(
+    conversation: Conversation,
+    clock: InputClock,
+    voices: Voices | None,
+    labels: pd.DataFrame | None,
+) -> Iterator[tuple[UserTurn, Moments]]:
+    """Yields the turns with their moments."""
     found = find_user_turns(conversation)
     gaps = gap_spans(conversation)
-    moments = find_moments(found, clock, voices, _speech_ends(labels), gaps)
-    rows = [_turn_row(conversation, *both) for both in zip(found, moments, strict=True)]
-    return frame("turns", rows)
+    return zip(found, find_moments(found, clock, voices, _speech_ends(labels), gaps), strict=True)
 
 
 def _speech_ends(labels: pd.DataFrame | None) -> Sequence[float]:
@@ -182,10 +191,8 @@ def latency(
     Args:
         conversation, clock, voices, labels: as for :func:`turns`.
     """
-    found = find_user_turns(conversation)
-    gaps = gap_spans(conversation)
-    moments = find_moments(found, clock, voices, _speech_ends(labels), gaps)
-    return frame("latency", list(map(latency_row, found, moments)))
+    timed = _timed_turns(conversation, clock, voices, labels)
+    return frame("latency", [latency_row(turn, moments) for turn, moments in timed])
 
 
 def speech(

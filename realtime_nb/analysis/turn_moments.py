@@ -367,13 +367,8 @@ def moments_of(
         by_report_s = _end_by_report(turn.speech)
         if not math.isnan(by_report_s):  # the nearest that is known where audio is in no event
             speech_end_s, source, note = by_report_s, "server_report", None
-    if note is None and math.isnan(first_audio_s) and math.isnan(played_s):
-        lost = any(math.isnan(item.audio_ms) for item in turn.items)
-        note = AUDIO_LOST if lost else _NO_ANSWER
-    elif note is None and math.isnan(played_s):
-        note = "playback was not reported"
-    elif note is None and played_s < speech_end_s - _CLOCK_SLACK_S:
-        note = "the answer was played before the end of speech"
+    if note is None:
+        note = _why_unanswered(turn, speech_end_s, first_audio_s, played_s)
     stop_s, stop_source = _stop(turn)
     return Moments(
         found,
@@ -388,6 +383,20 @@ def moments_of(
         note,
         stop_source,
     )
+
+
+def _why_unanswered(
+    turn: UserTurn, speech_end_s: float, first_audio_s: float, played_s: float
+) -> str | None:
+    """Returns why there is no time from the end of speech to the answer's voice, if there is
+    none."""
+    if math.isnan(first_audio_s) and math.isnan(played_s):
+        lost = any(math.isnan(item.audio_ms) for item in turn.items)
+        return AUDIO_LOST if lost else _NO_ANSWER
+    if math.isnan(played_s):
+        return "playback was not reported"
+    early = played_s < speech_end_s - _CLOCK_SLACK_S
+    return "the answer was played before the end of speech" if early else None
 
 
 def across_gaps(

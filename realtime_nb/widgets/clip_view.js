@@ -6,7 +6,7 @@
  */
 import { element, say, view } from "./view.js";
 import { clockText } from "./texts.js";
-import { SoundPlayer } from "./timeline_player.js";
+import { SoundPlayer, numbersOf } from "./timeline_player.js";
 
 const STEP_MS = 100;
 
@@ -45,8 +45,7 @@ function createStore(send) {
     /** @param {any} message @param {DataView[]} buffers */
     onMessage(message, buffers) {
       if (message.kind === "audio") {
-        const { buffer, byteOffset, byteLength } = buffers[0];
-        player.onBlock(message, new Int16Array(buffer.slice(byteOffset, byteOffset + byteLength)));
+        player.onBlock(message, numbersOf(buffers));
       } else if (message.kind === "clip") {
         player.stop();
         clip = message;

@@ -13,7 +13,7 @@
  * @typedef {ReturnType<typeof createStore>} Store
  */
 import { element, say, view } from "./view.js";
-import { SoundPlayer } from "./timeline_player.js";
+import { SoundPlayer, numbersOf } from "./timeline_player.js";
 
 /** @param {(message: object) => void} send */
 function createStore(send) {
@@ -43,8 +43,7 @@ function createStore(send) {
     /** @param {any} message @param {DataView[]} buffers */
     onMessage(message, buffers) {
       if (message.kind === "audio") {
-        const { buffer, byteOffset, byteLength } = buffers[0];
-        player.onBlock(message, new Int16Array(buffer.slice(byteOffset, byteOffset + byteLength)));
+        player.onBlock(message, numbersOf(buffers));
       } else if (message.kind === "findings") {
         player.stop();
         found = message;

@@ -12,6 +12,13 @@ const LEAD_S = 0.03;
 const FADE_S = 0.01;
 const BLOCK_DUE_MS = 5_000;
 
+/** What a message brings: waves, or sound, left and right in turn. @param {DataView[]} buffers */
+export function numbersOf(buffers) {
+  // Each is a piece of a larger buffer, in which it need not begin at an even byte.
+  const { buffer, byteOffset, byteLength } = buffers[0] ?? new DataView(new ArrayBuffer(0));
+  return new Int16Array(buffer.slice(byteOffset, byteOffset + byteLength));
+}
+
 export class SoundPlayer {
   /** @param {(message: object) => void} send @param {() => void} changed */
   constructor(send, changed) {

@@ -9,18 +9,12 @@
  * @typedef {ReturnType<typeof createStore>} Store
  */
 import { SOUND_RATE, covers, detailWanted } from "./timeline_math.js";
-import { SoundPlayer } from "./timeline_player.js";
+import { SoundPlayer, numbersOf } from "./timeline_player.js";
 
 const QUIET = 0.05 * 32_768;
 const MAX_POINTS = 3600 * 100 * 2;
 const LONGEST_WAIT_S = 0.5;
 const DETAIL_DUE_MS = 3_000;
-
-/** @param {DataView[]} buffers */
-function numbers(buffers) {
-  const { buffer, byteOffset, byteLength } = buffers[0] ?? new DataView(new ArrayBuffer(0));
-  return new Int16Array(buffer.slice(byteOffset, byteOffset + byteLength));
-}
 
 /** @param {(message: object) => void} send */
 export function createStore(send) {
@@ -186,7 +180,7 @@ export function createStore(send) {
     close: () => player.close(),
     /** @param {any} message @param {DataView[]} buffers */
     onMessage(message, buffers) {
-      const content = numbers(buffers);
+      const content = numbersOf(buffers);
       if (message.kind === "audio") {
         player.onBlock(message, content);
         return;

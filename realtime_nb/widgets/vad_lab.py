@@ -5,9 +5,10 @@ from __future__ import annotations
 import html
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from realtime_nb.analysis.vad_lab.agreed import LabAgreement
@@ -260,21 +261,13 @@ class VADLabPanel(Timeline):
             (round(begin_s, 4), round(start_ms, 1), round(end_ms, 1))
             for begin_s, start_ms, end_ms in self._lab_clock.stretches()
         ]
-        same = 0
-        for one, other in zip(told.stretches, stretches, strict=False):
-            if one != other:
-                break
-            same += 1
+        same = _same_from_the_start(told.stretches, stretches)
         told.stretches = stretches
         return same, stretches[same:]
 
     def _new_pauses(self, lab: TurnLab, told: _Told) -> tuple[int, Pauses]:
         pauses = judged_pauses(lab)
-        same = 0
-        for one, other in zip(told.pauses, pauses, strict=False):
-            if one != other:
-                break
-            same += 1
+        same = _same_from_the_start(told.pauses, pauses)
         told.pauses = pauses
         return same, pauses[same:]
 
@@ -393,3 +386,9 @@ def _label_words(lab: TurnLab) -> str:
     kinds: list[str] = [label.kind for label in lab.labels]
     found = {name: kinds.count(kind) for kind, name in names.items()}
     return ", ".join(f"{count} × {name}" for name, count in found.items() if count)
+
+
+def _same_from_the_start(before: Sequence[object], now: Sequence[object]) -> int:
+    """Returns how many at the beginning are as they were."""
+    pairs = zip(before, now, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
