@@ -53,6 +53,11 @@ _MORE_S = 0.5
 _FEW_SAMPLES = 24
 _ENDED = ("finished", "flushed")
 
+_End = tuple[float, float | None]
+"""How many ms of a message were played, NaN where that can't be known, and when it ended, None if
+it may go on."""
+_UNKNOWN_END: _End = (math.nan, None)
+
 _WAV_FILES = ("input.wav", "received.wav", "output.wav", "items.wav")
 
 
@@ -326,13 +331,12 @@ class FolderSource(RecordingSource):
                 f"the session lasted {self.duration_s:.2f} s."
             )
 
-    def _checked_playback(self, unread: bool) -> dict[str, tuple[float, float | None]]:
+    def _checked_playback(self, unread: bool) -> dict[str, _End]:
         """Notes what is missing of the reports of playback.
 
         Returns:
-            Of each message whose last report is not that of its end, how many ms of it were played
-            by what ``output.wav`` holds, NaN where that can't be known, and when it ended, None if
-            it may go on.
+            The end of each message whose last report is not that of its end, by what ``output.wav``
+            holds.
         """
         if not (self.path / "playback.jsonl").exists():
             self.unknown["playback.jsonl"] = "playback.jsonl is missing"
@@ -340,39 +344,42 @@ class FolderSource(RecordingSource):
                 "playback.jsonl is missing: what was played of each message is not known."
             )
             return {}
-        received = self.fold.item_samples
-        ends: dict[str, tuple[float, float | None]] = {}
         last = {report.item_id: report for report in self.playback}
         open_ids = [name for name, report in last.items() if report.kind not in _ENDED]
         heard = "output.wav" not in self.unknown and "times" not in self.unknown
-        lost = unread
-        if heard:
-            told_s = max((r.t for r in last.values() if r.kind in _ENDED), default=0.0)
-            for name in open_ids:
-                played_ms, end_s = self._held(last[name], received[name])
-                ends[name] = (played_ms, end_s if self.complete else None)
-                told_s = max(told_s, end_s)
-            more_s = self._wav_samples("output.wav") / SAMPLE_RATE - told_s
-            if more_s > _MORE_S:
-                lost = True
-                self.problems.append(
-                    f"playback.jsonl lacks its end: output.wav holds {more_s:.2f} s more than it "
-                    "tells of."
-                )
-        if lost or not heard:  # sound may be another message's
-            ends = dict.fromkeys(open_ids, (math.nan, None))
+        ends, told_s = self._ends_by_sound(last, open_ids) if heard else ({}, math.inf)
+        more_s = self._wav_samples("output.wav") / SAMPLE_RATE - told_s
+        lost = unread or more_s > _MORE_S
+        if more_s > _MORE_S:
+            self.problems.append(
+                f"playback.jsonl lacks its end: output.wav holds {more_s:.2f} s more than it "
+                "tells of."
+            )
+        known = heard and not lost
+        if not known:  # sound may be another message's
+            ends = dict.fromkeys(open_ids, _UNKNOWN_END)
         if open_ids and self.complete:
-            known = heard and not lost
             self.problems.append(
                 f"playback.jsonl lacks the end of {_messages(len(open_ids))}: how much was played "
                 f"is {'taken from output.wav' if known else 'not known'}."
             )
         if lost or (open_ids and self.complete and not heard):
             self.unknown["playback.jsonl"] = "playback.jsonl is not whole"
+            received = self.fold.item_samples
             silent = [name for name, samples in received.items() if samples and name not in last]
             if last:  # else nothing was reported at all
-                ends |= dict.fromkeys(silent, (math.nan, None))
+                ends |= dict.fromkeys(silent, _UNKNOWN_END)
         return ends
+
+    def _ends_by_sound(
+        self, last: Mapping[str, PlaybackLine], open_ids: Iterable[str]
+    ) -> tuple[dict[str, _End], float]:
+        """Returns those ends by what output.wav holds, and until when all is told that it holds."""
+        held = {name: self._held(last[name], self.fold.item_samples[name]) for name in open_ids}
+        ended_s = [report.t for report in last.values() if report.kind in _ENDED]
+        told_s = max([*ended_s, *(end_s for _, end_s in held.values())], default=0.0)
+        ends = {name: (ms, end_s if self.complete else None) for name, (ms, end_s) in held.items()}
+        return ends, told_s
 
     def _held(self, report: PlaybackLine, received: int) -> tuple[float, float]:
         """Returns how many ms of a message were played, and until when, by what output.wav holds of
