@@ -27,6 +27,7 @@ more than is dropped in a moment. Answers come faster than they are heard, so th
 and follows as that is played."""
 
 _TICK_MS = 40
+_CHUNK_MS = 40
 
 
 class Speaker(Protocol):
@@ -213,7 +214,6 @@ class SimulatedMicrophone:
         pace: session seconds per wall second.
         send: takes each chunk of PCM16 (24 kHz), and when its last sample was due.
         start_ms: position of the first sample on the input-sample clock.
-        chunk_ms: length of a chunk.
     """
 
     def __init__(
@@ -223,13 +223,11 @@ class SimulatedMicrophone:
         send: Callable[[bytes, float], Awaitable[None]],
         *,
         start_ms: float = 0.0,
-        chunk_ms: int = 40,
     ) -> None:
         self._clock = clock
         self._pace = pace
         self._send = send
         self._start_ms = start_ms
-        self._chunk_ms = chunk_ms
         self._clips: deque[_Clip] = deque()
         self._task = asyncio.create_task(self._stream())
 
@@ -256,13 +254,13 @@ class SimulatedMicrophone:
         sent_ms = 0.0
         try:
             while True:
-                due_s = start_s + (sent_ms + self._chunk_ms) / 1000
+                due_s = start_s + (sent_ms + _CHUNK_MS) / 1000
                 early_s = due_s - self._clock()
                 if early_s > 0:
                     await asyncio.sleep(early_s / self._pace)
                 await self._send(self._next_chunk(), due_s)
                 self._end_clips(self._start_ms + sent_ms)
-                sent_ms += self._chunk_ms
+                sent_ms += _CHUNK_MS
         except Exception as error:
             for clip in self._clips:
                 if not clip.done.done():
@@ -272,7 +270,7 @@ class SimulatedMicrophone:
     def _next_chunk(self) -> bytes:
         """Returns the next piece of the clips, which stay in the queue, and silence to fill it
         up."""
-        size = self._chunk_ms * BYTES_PER_MS
+        size = _CHUNK_MS * BYTES_PER_MS
         chunk = bytearray()
         for clip in self._clips:
             piece = clip.pcm[clip.sent_bytes : clip.sent_bytes + size - len(chunk)]

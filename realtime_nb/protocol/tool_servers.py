@@ -16,7 +16,6 @@ from realtime_nb.protocol.problems import Problem, Refused
 
 __all__ = ["ToolServers", "check_tool_servers"]
 
-_KIND = "external_connector_error"
 _PLACES = ("server_url", "connector_id", "tunnel_id")
 
 

@@ -139,11 +139,6 @@ export class EventList {
     this.rebuild();
   }
 
-  get filtered() {
-    const { text, sent, received, id, hiddenTypes } = this.filter;
-    return text !== "" || !sent || !received || id !== "" || hiddenTypes.size > 0;
-  }
-
   rebuild() {
     this.entries = [];
     this.shown = 0;

@@ -86,12 +86,12 @@ TOKENS_PRICED = 1_000_000
 PriceTable = Mapping[str, Price | DurationPrice]
 
 
-def _realtime_2(source: str = _PAGE) -> Price:
-    return Price(4.00, 0.40, 24.00, 32.00, 0.40, 64.00, 5.00, 0.50, source, PRICES_DATE)
+def _realtime_2() -> Price:
+    return Price(4.00, 0.40, 24.00, 32.00, 0.40, 64.00, 5.00, 0.50, _PAGE, PRICES_DATE)
 
 
-def _realtime_1(source: str = _PAGE) -> Price:
-    return Price(4.00, 0.40, 16.00, 32.00, 0.40, 64.00, 5.00, 0.50, source, PRICES_DATE)
+def _realtime_1() -> Price:
+    return Price(4.00, 0.40, 16.00, 32.00, 0.40, 64.00, 5.00, 0.50, _PAGE, PRICES_DATE)
 
 
 def _mini(source: str) -> Price:

@@ -7,7 +7,7 @@ then none is proposed, and what to do is said instead.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -43,7 +43,6 @@ _SHORTEST_FRAMES = 2
 _STEPS = tuple(step / 100 for step in range(5, 100))
 
 Probabilities = npt.NDArray[np.float32]
-Engine = Callable[[Samples], Probabilities]
 
 
 @dataclass(frozen=True, slots=True)

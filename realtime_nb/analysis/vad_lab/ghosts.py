@@ -112,28 +112,6 @@ class Ghosts:
         self._ghosts[name] = ghost
         self._runs[name] = Run(self._track, ghost.settings, self._answers, first_frame=first_frame)
 
-    def rename(self, name: str, new: str) -> None:
-        """Gives one another name; it keeps its place.
-
-        Raises:
-            ConfigurationError: There is none, or one of the new name.
-        """
-        self.get(name)
-        new = self._checked_name(new)
-        if new == name:
-            return
-        if new in self._ghosts:
-            raise ConfigurationError(f"There is a ghost {new!r} already; choose another name.")
-        if CANDIDATE in (name, new):
-            raise ConfigurationError(
-                f"{CANDIDATE!r} keeps its name; choose another ghost, or name."
-            )
-        names = [new if one == name else one for one in self._ghosts]
-        old = zip(names, self._ghosts.values(), self._runs.values(), strict=True)
-        kept = [(one, replace(ghost, name=one), run) for one, ghost, run in old]
-        self._ghosts = {one: ghost for one, ghost, _ in kept}
-        self._runs = {one: run for one, _, run in kept}
-
     def remove(self, name: str) -> None:
         """Takes one away.
 

@@ -416,10 +416,6 @@ class TurnLab:
         """Adds a ghost, or gives it other settings; it runs over all that was heard."""
         self._ghosts.put(name, settings, self._settings.detection)
 
-    def rename_ghost(self, name: str, new: str) -> None:
-        """Gives a ghost another name."""
-        self._ghosts.rename(name, new)
-
     def remove_ghost(self, name: str) -> None:
         """Takes a ghost away."""
         self._ghosts.remove(name)

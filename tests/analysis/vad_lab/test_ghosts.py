@@ -67,21 +67,6 @@ def test_six_at_most_and_one_beside_them(ghosts: Ghosts) -> None:
     assert list(ghosts.all) == [CANDIDATE, "g1", "g2", "g3", "g4", "g5", "seventh"]
 
 
-def test_a_renamed_one_keeps_its_place_and_its_turns(ghosts: Ghosts) -> None:
-    for name in ("a", "b", "c"):
-        ghosts.put(name, {"silence_duration_ms": 200})
-    before = ghosts.spans("b")
-    ghosts.rename("b", " noisy room ")
-    assert list(ghosts.all) == ["a", "noisy room", "c"]
-    assert ghosts.get("noisy room").name == "noisy room"
-    assert ghosts.spans("noisy room") == before
-    ghosts.rename("a", "a")
-    with pytest.raises(ConfigurationError, match="'c' already"):
-        ghosts.rename("a", "c")
-    with pytest.raises(ConfigurationError, match="keeps its name"):
-        ghosts.rename("a", CANDIDATE)
-
-
 @pytest.mark.parametrize("name", ["", "  ", "x" * 41, 3, None, "live"])
 def test_a_name_is_a_short_text(ghosts: Ghosts, name: Any) -> None:
     with pytest.raises(ConfigurationError, match="ghost"):
@@ -110,6 +95,6 @@ def test_settings_that_are_none_change_nothing(ghosts: Ghosts, settings: Any, wo
 
 def test_one_that_is_not_there_is_asked_for_in_vain(ghosts: Ghosts) -> None:
     ghosts.put("a", {})
-    for ask in (ghosts.remove, ghosts.get, ghosts.spans, lambda name: ghosts.rename(name, "x")):
+    for ask in (ghosts.remove, ghosts.get, ghosts.spans):
         with pytest.raises(ConfigurationError, match="no ghost 'b'; there are: 'a'"):
             ask("b")
