@@ -22,7 +22,7 @@ from typing import ParamSpec, TypeVar
 from realtime_nb.archive.recorder import Recorder
 from realtime_nb.audio.wire import WireAudio
 from realtime_nb.devices.simulated import Speaker
-from realtime_nb.errors import ConnectionFailedError, RealtimeError, SessionClosedError
+from realtime_nb.errors import RealtimeError, SessionClosedError
 from realtime_nb.protocol import client as core
 from realtime_nb.protocol import client_actions as actions
 from realtime_nb.protocol.connections import ConnectionReport
@@ -43,8 +43,9 @@ from realtime_nb.session.queues import Inbox
 from realtime_nb.session.readers import Received
 from realtime_nb.session.reconnecting import Reconnect
 from realtime_nb.session.returning import Dial, Returning
+from realtime_nb.session.settings import SessionSettings
 from realtime_nb.session.transport import Transport
-from realtime_nb.session.updates import UPDATE_TIMEOUT_S, Updates, is_unconfirmed
+from realtime_nb.session.updates import Updates
 from realtime_nb.session.work import Work
 from realtime_nb.session.writing import Writing
 from realtime_nb.tools import Definition, Tool
@@ -118,7 +119,6 @@ class Driver:
         self.observers = Observers()
         self._cleaning = Cleaning(endpoint.secrets)
         self.writing = Writing(recorder, self._fail)
-        self.tools = tools
         self.calls = CallRunner(
             self.clock,
             main_loop,
@@ -134,6 +134,7 @@ class Driver:
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self._updates = Updates(lambda: self.hearing)
+        self._settings = SessionSettings(self._protocol, self.audio_in, tools, self._updates)
         self._work = Work(self._broken)
         self.start_work = self._work.start
         self.connection: OpenConnection | None = None
@@ -180,12 +181,7 @@ class Driver:
     @property
     def tools(self) -> Mapping[str, Tool | Definition]:
         """What the model may call; functions are run and answered."""
-        return self._tools
-
-    @tools.setter
-    def tools(self, tools: Mapping[str, Tool | Definition]) -> None:
-        self._tools = tools
-        self._protocol.answers = {name for name, tool in tools.items() if isinstance(tool, Tool)}
+        return self._settings.tools
 
     def clock(self) -> float:
         """Seconds of session time since the session began."""
@@ -316,16 +312,7 @@ class Driver:
             ServerError: it refuses them.
             ConnectionFailedError: it does not answer.
         """
-        event = self._protocol.restored_settings(summary)
-        waiting = self._updates.confirmed(str(event["event_id"]), lambda: self._send(event))
-        try:
-            async with asyncio.timeout(UPDATE_TIMEOUT_S):
-                await waiting
-        except TimeoutError:
-            if self.conversation.updated_s is None:
-                return  # it never confirms any
-            where = self._endpoint.shown_url
-            raise ConnectionFailedError(f"{where} does not confirm the settings.") from None
+        await self._settings.restore(summary, self._send, self._endpoint.shown_url)
 
     def resume(self, items: list[JsonObject], spoken: str | None) -> None:
         """Tells a new session what was said, and lets it hear the user.
@@ -475,21 +462,10 @@ class Driver:
             tools: the tools that are in it; None: they stay as they are.
         """
         self.check_open()
-        before, after = self.tools, self.tools if tools is None else tools
-        # Until the server has answered it may call functions of either list.
-        self.tools = {**before, **after}
-        self.audio_in.format_is_settled = "format" not in patch.get("audio", {}).get("input", {})
         try:
-            await self._updates.confirmed(self._protocol.update(patch), self._proceed)
-        except BaseException as error:
-            # Of settings that were not confirmed nobody knows whether they are in force.
-            if not is_unconfirmed(error):
-                self.tools = before
-            raise
+            await self._settings.change(patch, tools, self._proceed)
         finally:
-            self.audio_in.format_is_settled = True
-            self._inbox.changed()
-        self.tools = after
+            self._inbox.changed()  # audio may have waited
 
     # --- who waits ---
 
