@@ -15,6 +15,7 @@ from typing import Literal
 
 from realtime_nb.protocol.conversation import FunctionCall, ToolReport
 from realtime_nb.protocol.records import RunOutcome
+from realtime_nb.session.work import Work
 from realtime_nb.tools import Tool, ToolCall, failure
 
 __all__ = ["Answer", "CallRunner", "CallState", "unknown_function"]
@@ -81,7 +82,7 @@ class CallRunner:
         self._states: dict[str, CallState] = {}
         self._running: dict[str, tuple[FunctionCall, ToolCall]] = {}
         self._answers: dict[str, Answer] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._work = Work(failed)
 
     def state(self, call_id: str) -> CallState | None:
         """Returns what has become of a call; None of one that was never run."""
@@ -103,9 +104,7 @@ class CallRunner:
 
         running = ToolCall(call.call_id, call.name, told, loop.time)
         self._running[call.call_id] = call, running
-        task = asyncio.create_task(self._run(tool, call, running))
-        self._tasks.add(task)
-        task.add_done_callback(self._task_ended)
+        self._work.start(self._run(tool, call, running))
         return True
 
     def refuse(self, call: FunctionCall, reason: str) -> bool:
@@ -142,10 +141,7 @@ class CallRunner:
     async def close(self) -> None:
         """Drops what is left, and waits for functions to clean up, within a bound."""
         self.drop()
-        if self._tasks:
-            _, left = await asyncio.wait(self._tasks, timeout=_CLOSE_S)
-            for task in left:
-                task.cancel()
+        await self._work.finished(_CLOSE_S)
 
     # --- one call ---
 
@@ -191,12 +187,6 @@ class CallRunner:
             self._reported(
                 ToolReport(call_id, "progress", self._clock(), progress=self._cleaned(text))
             )
-
-    def _task_ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if isinstance(error, Exception):
-            self._failed(error)
 
 
 def unknown_function(name: str, tools: Iterable[str]) -> str:

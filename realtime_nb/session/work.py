@@ -37,6 +37,12 @@ class Work:
         self.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def finished(self, timeout_s: float) -> None:
+        """Returns when what runs has ended; what has not in that time is cancelled."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout_s)
+        self.cancel()
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()

@@ -62,3 +62,16 @@ async def test_a_failure_on_the_way_out_is_told_too() -> None:
     await work.end()
     await asyncio.sleep(0)
     assert [str(one) for one in told] == ["while it ended"]
+
+
+@virtual
+async def test_what_has_time_to_finish_finishes_and_the_rest_is_cancelled() -> None:
+    told: list[Exception] = []
+    work = Work(told.append)
+    soon, late = (work.start(asyncio.sleep(seconds)) for seconds in (1, 60))
+    began_s = asyncio.get_running_loop().time()
+    await work.finished(2)
+    assert asyncio.get_running_loop().time() - began_s == 2
+    await asyncio.wait([soon, late])
+    assert (soon.cancelled(), late.cancelled(), told) == (False, True, [])
+    await work.finished(2)  # nothing is left
