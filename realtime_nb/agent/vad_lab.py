@@ -22,12 +22,13 @@ from realtime_nb.agent.lab_calibration import Calibrating
 from realtime_nb.agent.lab_feeder import LabFeeder
 from realtime_nb.agent.lab_ghosts import LabGhosts, ghost_name
 from realtime_nb.agent.lab_judging import LabJudging, judged_later
+from realtime_nb.agent.lab_labels import LabLabels
 from realtime_nb.agent.lab_opening import LabOpening
 from realtime_nb.agent.lab_subjects import LabSubject, LiveSubject, TriedSubject, pending_of
 from realtime_nb.agent.options import changed_detection
 from realtime_nb.analysis.vad_lab.agreed import LabAgreement
 from realtime_nb.analysis.vad_lab.lab import TurnLab
-from realtime_nb.analysis.vad_lab.labels import Label, LabelKind, place_of
+from realtime_nb.analysis.vad_lab.labels import Label, LabelKind
 from realtime_nb.analysis.vad_lab.scores import scores_frame
 from realtime_nb.errors import ConfigurationError, RealtimeError, at_call
 from realtime_nb.errors.option_names import refuse_unknown
@@ -106,7 +107,7 @@ class VADLab:
         self._agent = source if isinstance(source, Agent) else None
         self._judging: LabJudging | None = None
         self._opening: LabOpening | None = None
-        self._made: list[Label] = []
+        self._labels = LabLabels(self._lock, self._say_error)
         # Refuses what can't be.
         self._blank = TurnLab(Conversation(), engine=engine, completeness=judged_later())
         self.ghosts = LabGhosts(lambda: self._lab_now() or self._blank, self._lock, self._changed)
@@ -230,14 +231,7 @@ class VADLab:
         Raises:
             ConfigurationError: There was no turn yet, or it is another word.
         """
-        subject = self._there()
-        if kind not in ("not_finished", "not_me"):
-            raise ConfigurationError(f"kind is {kind!r}; give 'not_finished' or 'not_me'.")
-        with self._lock:
-            known = list(subject.lab.labels)
-            label = subject.lab.label_last(kind, subject.now_s if t_s is None else float(t_s))
-        # A second time it says the same, which is written already.
-        return label if label in known else self._keep(subject, label)
+        return self._labels.of_last(self._there(), kind, t_s)
 
     def label_speech(self, start_s: float, end_s: float) -> Label:
         """Marks a stretch, in seconds of the session, as speech; what is marked so is all there is.
@@ -245,11 +239,7 @@ class VADLab:
         Raises:
             ConfigurationError: It lies outside the audio, or in speech that is marked.
         """
-        subject = self._there()
-        with self._lock:
-            place = [place_of(subject.clock, float(t_s)) for t_s in (start_s, end_s)]
-            label = subject.lab.label_speech(place[0], min(place[1], subject.lab.now_ms))
-        return self._keep(subject, label)
+        return self._labels.of_speech(self._there(), start_s, end_s)
 
     def remove_label(self, label: Label | None = None) -> None:
         """Takes a label back, in the recording, too.
@@ -260,15 +250,7 @@ class VADLab:
         Raises:
             ConfigurationError: There is none, or this one is not there any more.
         """
-        subject = self._there()
-        with self._lock:
-            labels = subject.lab.labels
-            if not labels:
-                raise ConfigurationError("There is no label to remove.")
-            made = [one for one in self._made if any(one is other for other in labels)]
-            chosen = label or (made or labels)[-1]
-            subject.lab.remove_label(chosen)
-        self._keep(subject, chosen, removed=True)
+        self._labels.remove(self._there(), label)
 
     def close(self) -> None:
         """Takes the panel out of the page; the session goes on."""
@@ -413,25 +395,8 @@ class VADLab:
 
     def _answered(self, error: BaseException | None) -> None:
         """Takes what came of asking; what the page takes for asked is void when it was refused."""
-        self._error = "" if error is None else str(error)
         self._refusals += error is not None
-        self._changed()
-
-    # --- labels ---
-
-    def _keep(self, subject: LabSubject, label: Label, removed: bool = False) -> Label:
-        """Writes down what became of a label."""
-        self._made = [one for one in self._made if one is not label]
-        if not removed:
-            self._made.append(label)
-        try:
-            subject.keep_label(label, removed)
-            self._error = ""
-        except RealtimeError as error:
-            counts = "is removed here" if removed else "counts here"
-            self._error = f"The label {counts}, and that is not kept: {error}"
-        self._changed()
-        return label
+        self._say_error("" if error is None else str(error))
 
     # --- what is heard and said ---
 
@@ -497,7 +462,7 @@ class VADLab:
             "calibrate": self._calibrate,
             "use_calibration": self._use_calibration,
             "end_calibration": self._end_calibration,
-            "read_error": self._read_error,
+            "read_error": lambda: self._say_error(""),
         }
         if name not in commands:
             return
@@ -536,6 +501,6 @@ class VADLab:
         self._calibrating = None
         self._changed()
 
-    def _read_error(self) -> None:
-        self._error = ""
+    def _say_error(self, words: str) -> None:
+        self._error = words
         self._changed()
