@@ -209,21 +209,10 @@ class ResponseArbiter:
 
     def refused(self, error: ErrorEvent) -> bool:
         """Tells whether the error was about the request in flight, which then is no longer."""
-        if self._in_flight is None:
+        event, lost = self._in_flight, lost_race(error)
+        if event is None or not self._is_about(event, error, lost):
             return False
-        lost = lost_race(error)
-        if error.caused_by is None and error.code in RACES and not lost:
-            return False  # another request lost a race
-        if error.caused_by is None:
-            # Some servers don't name the event. A response that answered no turn was ours, so
-            # the error is about something else. One that did may have come in the way of ours:
-            # then only the words of a lost race tell that the error is about the request.
-            ours = not self._answered or (lost and self._answered_a_turn)
-        else:
-            ours = error.caused_by == self._in_flight["event_id"]
-        if not ours:
-            return False
-        event, self._in_flight = self._in_flight, None
+        self._in_flight = None
         if lost and self._repeat:
             # It waits for the end of the response that won, whose done() is still to come. With an
             # id of its own, a late error about the first attempt is not taken for the second's.
@@ -234,6 +223,17 @@ class ResponseArbiter:
                 self._waiting = deque(waits for waits in self._waiting if waits != again)
             self._next()
         return True
+
+    def _is_about(self, request: JsonObject, error: ErrorEvent, lost: bool) -> bool:
+        """Tells whether an error is about the request in flight, of which there is one."""
+        if error.caused_by is not None:
+            return bool(error.caused_by == request["event_id"])
+        if error.code in RACES and not lost:
+            return False  # another request lost a race
+        # Some servers don't name the event. A response that answered no turn was ours, so the
+        # error is about something else. One that did may have come in the way of ours: then only
+        # the words of a lost race tell that the error is about the request.
+        return not self._answered or (lost and self._answered_a_turn)
 
     def _next(self) -> None:
         free = self._in_flight is None and self._conversation.active_response is None

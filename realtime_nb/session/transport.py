@@ -248,7 +248,11 @@ def _hung_up(error: Exception) -> bool:
 
 
 class MemoryTransport:
-    """One end of a pair in memory; see :func:`memory_pair`."""
+    """One end of a pair in memory; see :func:`memory_pair`.
+
+    What waits for the other end is unbounded, unlike a socket's: an end that sends never waits, so
+    that tests hang on nobody's pace. Both bound what they send, as they do on sockets.
+    """
 
     def __init__(self) -> None:
         self._inbox: asyncio.Queue[JsonObject | None] = asyncio.Queue()  # None: it is over

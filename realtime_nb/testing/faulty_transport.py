@@ -61,7 +61,8 @@ class FaultyTransport:
             "received": Line(self._to_client),
         }
         self._deaf: set[Direction] = set()
-        self._inbox: asyncio.Queue[JsonObject | None] = asyncio.Queue()  # None: it is over
+        # None: it is over. Unbounded as that of the transport inside, from which it is filled.
+        self._inbox: asyncio.Queue[JsonObject | None] = asyncio.Queue()
         self._ended: SessionClosedError | None = None
         self._failure: BaseException | None = None
         self._tasks: set[asyncio.Task[None]] = set()
