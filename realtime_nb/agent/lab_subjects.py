@@ -44,6 +44,7 @@ class LiveSubject:
     Attributes:
         shows: as the panel says it.
         kinds: of turn detection, which can be chosen.
+        settings: in force, asked for, and the way back.
         clock: where the lab's audio lies on the time axis.
     """
 
@@ -55,40 +56,27 @@ class LiveSubject:
     ) -> None:
         self.session = session
         self.lab = lab
+        self.settings = lab.settings
         self.clock = session.conversation.audio.clock
         self._update = update
 
     @property
-    def detection(self) -> JsonObject | None:
-        """The settings in force; None for push-to-talk."""
-        return self.lab.detection
-
-    @property
     def pending(self) -> JsonObject:
         """What was asked for and is not confirmed, as the panel takes it."""
-        return {"turn_detection": self.lab.pending} if self.lab.is_pending else {}
+        settings = self.settings
+        return {"turn_detection": settings.expected} if settings.is_pending else {}
 
     @property
     def status(self) -> str:
         """Whether they are in force, in words."""
         if self.session.closed:
             return "The session is over: these were its settings."
-        if self.detection is None:
+        if self.settings.detection is None:
             return "Push-to-talk: nothing decides when a turn ends, so there is nothing to tune."
         confirmed_s = self.session.conversation.updated_s
         if confirmed_s is None:
             return "In force."
         return f"In force, confirmed by the server at {confirmed_s:.1f} s."
-
-    @property
-    def can_undo(self) -> bool:
-        """Whether there is a way back."""
-        return self.lab.can_undo
-
-    @property
-    def can_redo(self) -> bool:
-        """Whether there is a way forth."""
-        return self.lab.can_redo
 
     @property
     def recording(self) -> Path | None:
@@ -103,14 +91,6 @@ class LiveSubject:
     def ask(self, detection: JsonObject | None) -> Pending[None]:
         """Asks for other settings, whole."""
         return self._update(detection)
-
-    def undone(self) -> JsonObject | None:
-        """Returns the settings from before, to ask for."""
-        return self.lab.undo()
-
-    def redone(self) -> JsonObject | None:
-        """Returns the settings that were undone, to ask for."""
-        return self.lab.redo()
 
     def history(self) -> list[dict[str, Any]]:
         """Returns a row for each change."""
@@ -162,14 +142,9 @@ class TriedSubject:
         first = self.lab.detection
         if first is None or first.get("type") not in self.kinds:
             first = {"type": "server_vad", "silence_duration_ms": CLIENT_SILENCE_MS}
-        self._log = SettingsLog()
+        self.settings = SettingsLog()
         self._rows: list[dict[str, Any]] = []
         self._try(first)
-
-    @property
-    def detection(self) -> JsonObject | None:
-        """The settings that are tried."""
-        return self._log.detection
 
     @property
     def pending(self) -> JsonObject:
@@ -183,16 +158,6 @@ class TriedSubject:
             "Tried on what was recorded, nothing is sent. Other settings would have had other "
             "answers, and those other words: what comes later is only likely."
         )
-
-    @property
-    def can_undo(self) -> bool:
-        """Whether there is a way back."""
-        return self._log.can_undo
-
-    @property
-    def can_redo(self) -> bool:
-        """Whether there is a way forth."""
-        return self._log.can_redo
 
     @property
     def recording(self) -> Path | None:
@@ -221,14 +186,6 @@ class TriedSubject:
         done.set_result(None)
         return Pending(done)
 
-    def undone(self) -> JsonObject | None:
-        """Returns the settings from before, to ask for."""
-        return self._log.undo()
-
-    def redone(self) -> JsonObject | None:
-        """Returns the settings that were undone, to ask for."""
-        return self._log.redo()
-
     def history(self) -> list[dict[str, Any]]:
         """Returns a row for each change."""
         self._rows[-1]["turns"] = self._turns
@@ -236,7 +193,7 @@ class TriedSubject:
 
     def diff(self) -> str:
         """Returns the change since the first settings, and what argues for it."""
-        words = change_words(self._log.first, self._log.detection)
+        words = change_words(self.settings.first, self.settings.detection)
         if not words:
             return ""
         rows = self.history()
@@ -281,9 +238,9 @@ class TriedSubject:
         if self._rows:
             self._rows[-1]["turns"] = self._turns
         self.lab.set_ghost(CANDIDATE, whole)
-        before = self._log.detection
-        self._log.confirmed(whole)
-        self._log.note(0.0, 0.0, before)
+        before = self.settings.detection
+        self.settings.confirmed(whole)
+        self.settings.note(0.0, 0.0, before)
         words = change_words(before, whole) if self._rows else detection_code(whole)
         self._rows.append({"change": words, "turn_detection": whole, "turns": self._turns})
 

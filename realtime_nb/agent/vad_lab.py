@@ -130,7 +130,7 @@ class VADLab:
         """The ``turn_detection`` in force, or tried on a recording; None for push-to-talk."""
         subject = self._known()
         with self._lock:
-            found = None if subject is None else subject.detection
+            found = None if subject is None else subject.settings.detection
         return None if found is None else dict(found)
 
     @property
@@ -201,7 +201,7 @@ class VADLab:
         Raises:
             ConfigurationError: There was none.
         """
-        return self._ask_with(lambda subject: subject.undone())
+        return self._ask_with(lambda subject: subject.settings.undo())
 
     def redo(self) -> Pending[None]:
         """Asks for the settings that were undone last.
@@ -209,7 +209,7 @@ class VADLab:
         Raises:
             ConfigurationError: Nothing was undone.
         """
-        return self._ask_with(lambda subject: subject.redone())
+        return self._ask_with(lambda subject: subject.settings.redo())
 
     def promote(self, name: str) -> Pending[None]:
         """Makes a ghost's settings those in force.
@@ -368,7 +368,7 @@ class VADLab:
     # --- settings ---
 
     def _changed_by(self, changes: Mapping[str, Any]) -> JsonObject | None:
-        in_force = self._there().detection
+        in_force = self._there().settings.detection
         if in_force is not None:
             self._earlier[in_force.get("type", "server_vad")] = in_force
         made = changed_detection(in_force, dict(changes), self._earlier)
@@ -419,7 +419,7 @@ class VADLab:
             return LabSaid()
         if self._agent is not None:
             subject.lab.muted = bool(self._agent.panel.muted)
-        calibrating, detection = self._calibrating, subject.detection
+        calibrating, detection = self._calibrating, subject.settings.detection
         return LabSaid(
             shows=subject.shows,
             status=subject.status,
@@ -428,8 +428,8 @@ class VADLab:
             code=detection_code(detection),
             pending=subject.pending,
             refusals=self._refusals,
-            can_undo=subject.can_undo,
-            can_redo=subject.can_redo,
+            can_undo=subject.settings.can_undo,
+            can_redo=subject.settings.can_redo,
             history=[str(row["change"]) for row in subject.history()],
             diff=self._diff_now(subject),
             calibration=NO_CALIBRATION if calibrating is None else calibrating.told(),
@@ -479,7 +479,9 @@ class VADLab:
 
     def _calibrate(self) -> None:
         subject = self._there()
-        threshold = float((subject.detection or {}).get("threshold", SERVER_VAD["threshold"].usual))
+        threshold = float(
+            (subject.settings.detection or {}).get("threshold", SERVER_VAD["threshold"].usual)
+        )
         calibrating = Calibrating(threshold, self._engine, self._applied())
         for pcm in subject.calibration_audio():
             calibrating.push(pcm)

@@ -175,7 +175,7 @@ def probability_bytes(frames: Frames, expected: int | None) -> tuple[int, bytes]
 
 def has_server(lab: TurnLab) -> bool:
     """Tells whether a server listened, as none does to bare audio."""
-    return bool(lab.detection is not None or lab.marks or lab.server_spans())
+    return bool(lab.detection is not None or lab.settings.marks or lab.server_spans())
 
 
 def _row(row_id: str, name: str, kind: str, words: str, score: LabScore | None) -> dict[str, Any]:

@@ -36,19 +36,19 @@ def test_a_recording_is_calibrated_on_its_silence_and_its_speech(tmp_path: Path)
 
 def test_settings_that_are_tried_can_be_undone_in_any_order(tmp_path: Path) -> None:
     subject = recorded(tmp_path / "a.wav", 1, 4)
-    first = subject.detection
+    first = subject.settings.detection
     assert first is not None
-    assert [subject.can_undo, subject.can_redo] == [False, False]
+    assert [subject.settings.can_undo, subject.settings.can_redo] == [False, False]
     for threshold in (0.6, 0.7):
         subject.ask({**first, "threshold": threshold}).result(1)
-    subject.ask(subject.undone()).result(1)
-    assert subject.detection == {**first, "threshold": 0.6}
-    assert [subject.can_undo, subject.can_redo] == [True, True]
-    subject.ask(subject.undone()).result(1)
-    assert [subject.detection, subject.can_undo] == [first, False]
-    subject.ask(subject.redone()).result(1)
+    subject.ask(subject.settings.undo()).result(1)
+    assert subject.settings.detection == {**first, "threshold": 0.6}
+    assert [subject.settings.can_undo, subject.settings.can_redo] == [True, True]
+    subject.ask(subject.settings.undo()).result(1)
+    assert [subject.settings.detection, subject.settings.can_undo] == [first, False]
+    subject.ask(subject.settings.redo()).result(1)
     subject.ask({**first, "threshold": 0.9}).result(1)
-    assert [subject.can_undo, subject.can_redo] == [True, False]
+    assert [subject.settings.can_undo, subject.settings.can_redo] == [True, False]
     assert [row["change"] for row in subject.history()][-1] == "threshold 0.6 → 0.9"
 
 

@@ -38,7 +38,6 @@ from realtime_nb.analysis.vad_lab.run import Completion, Run, RunSpan, run_setti
 from realtime_nb.analysis.vad_lab.scores import LabScore, ScoredTurn, score, scores_frame
 from realtime_nb.analysis.vad_lab.settings import (
     SettingsLog,
-    SettingsMark,
     change_words,
     promoted,
 )
@@ -103,6 +102,7 @@ class TurnLab:
 
     Attributes:
         muted: whether nobody can be heard: then the server is not deaf.
+        settings: what turn detection was set to, what was asked for, and the way back.
     """
 
     def __init__(
@@ -132,8 +132,8 @@ class TurnLab:
         self._live = Run(self._track, answers=self._answers if same_model else None)
         self._pauses = Run(self._track, answers=self._answers, every_pause=True)
         self._ghosts = Ghosts(self._track, self._answers)
-        self._settings = SettingsLog()
-        self._stepping = Stepping(conversation, self._track, self._settings, self._rewind)
+        self.settings = SettingsLog()
+        self._stepping = Stepping(conversation, self._track, self.settings, self._rewind)
         self._voice = ReferenceVoice(conversation, self._from_ms, voiced_ms)
         self._labels = Labels()
         self.muted = False
@@ -159,7 +159,7 @@ class TurnLab:
 
     def session_over(self) -> None:
         """Takes the end of the audio: whatever is being said is over."""
-        self._settings.forget_asked()
+        self.settings.forget_asked()
         self._voice.over()
 
     def _rewind(self, index: int, frame: int) -> None:
@@ -224,7 +224,7 @@ class TurnLab:
     @property
     def is_judged(self) -> bool:
         """Whether pauses count: ``semantic_vad`` is in force, or a ghost's."""
-        in_force = self._settings.detection
+        in_force = self.settings.detection
         kinds = [ghost.detection["type"] for ghost in self.ghosts.values()]
         kinds += [] if in_force is None else [in_force["type"]]
         return self._answers is not None and "semantic_vad" in kinds
@@ -271,7 +271,7 @@ class TurnLab:
             heard.onset_ms,
             heard.offset_ms,
             heard.audio_end_ms,
-            goes_on and self._settings.detection is not None,
+            goes_on and self.settings.detection is not None,
         )
 
     def live_spans(self, since_ms: float = 0.0) -> list[RunSpan]:
@@ -293,7 +293,7 @@ class TurnLab:
 
     def deafness(self) -> Deafness | None:
         """Returns what the server does not hear now; None where it hears, or need not."""
-        if self.muted or self._settings.detection is None:
+        if self.muted or self.settings.detection is None:
             return None
         recent = self.deaf_spans(self.now_ms - 30_000)
         return recent[-1] if recent and self.now_ms - recent[-1].end_ms < 1_000 else None
@@ -323,56 +323,13 @@ class TurnLab:
     @property
     def detection(self) -> JsonObject | None:
         """The ``turn_detection`` in force; None where it is off."""
-        return self._settings.detection
-
-    @property
-    def pending(self) -> JsonObject | None:
-        """The ``turn_detection`` that was asked for last and is not confirmed."""
-        return self._settings.expected if self._settings.is_pending else None
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether settings were asked for that are not confirmed."""
-        return self._settings.is_pending
-
-    @property
-    def config(self) -> JsonObject | None:
-        """The settings in force, to be sent as they are."""
-        return self._settings.detection
-
-    @property
-    def code(self) -> str:
-        """The settings in force as an argument in code."""
-        return detection_code(self._settings.detection)
-
-    @property
-    def marks(self) -> list[SettingsMark]:
-        """Where settings took force."""
-        return self._settings.marks
-
-    @property
-    def can_undo(self) -> bool:
-        """Whether there are settings to go back to."""
-        return self._settings.can_undo
-
-    @property
-    def can_redo(self) -> bool:
-        """Whether something was undone."""
-        return self._settings.can_redo
-
-    def undo(self) -> JsonObject | None:
-        """Returns the settings before the last change, to ask the session for."""
-        return self._settings.undo()
-
-    def redo(self) -> JsonObject | None:
-        """Returns the settings that were undone last, to ask the session for."""
-        return self._settings.redo()
+        return self.settings.detection
 
     def history(self) -> list[JsonObject]:
         """Returns the settings that were in force, a row each, and how many turns they heard."""
         rows: list[JsonObject] = []
-        places = [(0.0, math.nan, "", self._settings.first)]
-        places += [(one.position_ms, one.t_s, one.words, one.after) for one in self.marks]
+        places = [(0.0, math.nan, "", self.settings.first)]
+        places += [(one.position_ms, one.t_s, one.words, one.after) for one in self.settings.marks]
         starts_ms = [one.start_ms for one in self.server_spans()]
         ends_ms = [place[0] for place in places[1:]] + [math.inf]
         for (at_ms, t_s, words, detection), end_ms in zip(places, ends_ms, strict=True):
@@ -383,11 +340,11 @@ class TurnLab:
 
     def diff(self) -> str:
         """Returns the change from the first settings to those in force, and its evidence."""
-        first, now = self._settings.first, self._settings.detection
+        first, now = self.settings.first, self.settings.detection
         if not self._conversation.session:
             return "There is no session, and so no settings in force to compare with."
         if first == now:
-            return f"No change: {self.code} is what was in force first."
+            return f"No change: {detection_code(self.detection)} is what was in force first."
         both = [self._run_alone(detection) for detection in (first, now)]
         return change_sentence(change_words(first, now), self.now_ms - self._from_ms, *both)
 
@@ -414,7 +371,7 @@ class TurnLab:
 
     def set_ghost(self, name: str, settings: Any) -> None:
         """Adds a ghost, or gives it other settings; it runs over all that was heard."""
-        self._ghosts.put(name, settings, self._settings.detection)
+        self._ghosts.put(name, settings, self.settings.detection)
 
     def remove_ghost(self, name: str) -> None:
         """Takes a ghost away."""
@@ -427,7 +384,7 @@ class TurnLab:
     def promoted(self, name: str) -> JsonObject:
         """Returns what to ask the session for so that a ghost's settings are live; what is not of
         hearing stays as it is."""
-        return promoted(self._ghosts.get(name).detection, self._settings.detection)
+        return promoted(self._ghosts.get(name).detection, self.settings.detection)
 
     # --- labels and numbers ---
 
@@ -468,7 +425,11 @@ class TurnLab:
         rows = []
         if self._conversation.session:
             turns = [_scored(one) for one in self.server_spans(self._from_ms)]
-            rows.append(self._known_of_server(self._score("live", self.code, turns, true_ms)))
+            rows.append(
+                self._known_of_server(
+                    self._score("live", detection_code(self.detection), turns, true_ms)
+                )
+            )
         for name, ghost in self.ghosts.items():
             turns = [_judged(one) for one in self.ghost_spans(name)]
             rows.append(self._score(name, ghost.code, turns, true_ms, grey))

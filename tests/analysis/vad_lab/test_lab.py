@@ -40,15 +40,15 @@ def test_settings_take_force_where_they_were_asked_for_however_late_that_is_know
     served = Served()
     served.say(talk(700, 900, 400))
     served.set({"type": "server_vad", "silence_duration_ms": 600})
-    assert served.lab.pending is not None
+    assert served.lab.settings.expected is not None
     before = served.lab.detection
     for _ in range(50):  # a second is sent before the confirmation arrives
         served.append(talk(0, 20) if _ < 10 else talk(20))
     assert served.lab.detection == before
     assert served.lab.live_spans()[-1].end_ms < 2500
     served.receive()
-    assert not served.lab.is_pending
-    (mark,) = served.lab.marks
+    assert not served.lab.settings.is_pending
+    (mark,) = served.lab.settings.marks
     assert (mark.position_ms, mark.words) == (2000, "silence_duration_ms 200 → 600")
     assert served.lab.live_spans()[-1].end_ms == 2208 + 19 * 32
     assert served.lab.agreement().share == 1.0
@@ -111,15 +111,15 @@ def test_undo_asks_for_what_was_in_force_before() -> None:
     served.say(talk(300))
     first = served.lab.detection
     with pytest.raises(ConfigurationError, match="nothing to undo"):
-        served.lab.undo()
+        served.lab.settings.undo()
     served.set({"type": "server_vad", "threshold": 0.7})
     served.receive()
-    assert served.lab.undo() == first
-    served.set(served.lab.undo())
+    assert served.lab.settings.undo() == first
+    served.set(served.lab.settings.undo())
     served.receive()
     assert served.lab.detection == first
-    assert (served.lab.can_undo, served.lab.can_redo) == (False, True)
-    redone = served.lab.redo()
+    assert (served.lab.settings.can_undo, served.lab.settings.can_redo) == (False, True)
+    redone = served.lab.settings.redo()
     assert redone is not None
     assert redone["threshold"] == 0.7
 
@@ -143,11 +143,11 @@ def test_settings_changed_before_any_audio_can_be_undone() -> None:
     served.receive()
     first = served.lab.detection
     late = served.new_lab()  # attached when it is
-    assert not served.lab.can_undo
+    assert not served.lab.settings.can_undo
     served.lab = late
     served.set({"type": "server_vad", "threshold": 0.7})
     served.receive()
     assert late.now_ms == 0
-    assert (late.can_undo, late.undo()) == (True, first)
-    assert [mark.before for mark in late.marks] == [first]
+    assert (late.settings.can_undo, late.settings.undo()) == (True, first)
+    assert [mark.before for mark in late.settings.marks] == [first]
     assert late.diff().startswith("threshold 0.4 → 0.7")

@@ -32,11 +32,11 @@ def test_its_server_and_the_emulator_agree_wholly(lab: TurnLab) -> None:
     reported = [(one.start_ms, one.end_ms) for one in lab.server_spans()]
     assert reported == [(one.start_ms, one.end_ms) for one in lab.live_spans()]
     assert len(reported) == 2
-    assert not lab.is_pending
+    assert not lab.settings.is_pending
 
 
 def test_marks_lie_where_the_server_took_them(lab: TurnLab) -> None:
-    (mark,) = lab.marks
+    (mark,) = lab.settings.marks
     assert mark.words == "threshold 0.5 → 0.6, silence_duration_ms 200 → 300"
     # The second turn begins before the change, the end of the first is by the first window.
     assert mark.position_ms == 2_600
@@ -103,8 +103,8 @@ def test_a_connection_that_was_lost_is_lost_again(tmp_path: Path) -> None:
     served.report("resumed")
     served.say(talk(300, 500, 500))
     lab = lab_of(recorded(served, tmp_path), detector_for=LoudnessDetector)
-    assert not lab.is_pending
-    assert lab.marks == served.lab.marks == []
+    assert not lab.settings.is_pending
+    assert lab.settings.marks == served.lab.settings.marks == []
     assert len(lab.live_spans()) == 2
     assert lab.live_spans() == served.lab.live_spans()
     assert lab.agreement().share == 1

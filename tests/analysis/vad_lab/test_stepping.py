@@ -87,7 +87,7 @@ def test_in_any_order_the_emulator_is_the_server(moves: list[tuple[Any, ...]], m
         served.lab.live_spans()  # looked at in between, or only at the end: the same
     served.receive()
     assert emulated(served.lab.live_spans()) == server_spans(served)
-    assert not served.lab.is_pending
+    assert not served.lab.settings.is_pending
     told, ours = served.conversation.turn_detection, served.lab.detection
     assert (told is None) == (ours is None)
     assert {**(told or {}), **(ours or {})} == (told or {})
@@ -152,7 +152,7 @@ def test_a_connection_that_comes_back_counts_from_its_beginning() -> None:
     ]
     assert served.lab.agreement().share == 1.0
     assert served.lab.ghost_spans("same") == served.lab.live_spans()
-    assert served.lab.marks == []
+    assert served.lab.settings.marks == []
 
 
 def test_a_lab_that_comes_late_hears_what_comes_from_then_on() -> None:
