@@ -27,9 +27,7 @@ class Calibrating:
         applied: what the browser does to the sound, as far as that is known.
     """
 
-    def __init__(
-        self, threshold: float, engine: str, applied: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, threshold: float, engine: str, applied: Mapping[str, Any]) -> None:
         self._threshold = threshold
         self._engine = engine
         self._applied = applied
@@ -66,7 +64,7 @@ class Calibrating:
                 bytes(self._pcm[:cut]),
                 bytes(self._pcm[cut:]),
                 threshold=self._threshold,
-                applied=dict(self._applied or {}),
+                applied=dict(self._applied),
                 engine=self._engine,
             )
         return self._result

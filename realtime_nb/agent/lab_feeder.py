@@ -29,7 +29,7 @@ class LabFeeder:
         lab: TurnLab,
         lock: LabLock,
         heard: Callable[[bytes], None],
-        judging: LabJudging | None = None,
+        judging: LabJudging,
     ) -> None:
         self._lab: TurnLab | None = lab
         self._lock = lock
@@ -39,8 +39,7 @@ class LabFeeder:
     def stop(self) -> None:
         """Feeds nobody from now on: sessions keep their observers."""
         self._lab = None
-        if self._judging is not None:
-            self._judging.stop()
+        self._judging.stop()
 
     def event(self, event: WireEvent) -> None:
         """Implements `session.observers.Observer`."""
@@ -49,8 +48,7 @@ class LabFeeder:
             return
         with self._lock:
             lab.event(event)
-        if self._judging is not None:
-            self._judging.look()
+        self._judging.look()
         if event.pcm is not None and event.raw.get("type") == "input_audio_buffer.append":
             self._heard(event.pcm)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 
 from realtime_nb.agent.lab_feeder import LabFeeder
+from realtime_nb.agent.lab_judging import LabJudging
 from realtime_nb.analysis.vad_lab.lab import TurnLab
 from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport, ToolReport
@@ -14,7 +15,7 @@ def test_a_lab_hears_what_is_sent_under_its_lock() -> None:
     lock = threading.RLock()
     heard: list[bytes] = []
     lab = TurnLab(Conversation(), detector_for=LoudnessDetector)
-    feeder = LabFeeder(lab, lock, heard.append)
+    feeder = LabFeeder(lab, lock, heard.append, LabJudging(lab, lock, lambda: None))
     pcm = tone(320)
     feeder.event(WireEvent("sent", {"type": "input_audio_buffer.append"}, 0.3, pcm))
     feeder.event(WireEvent("received", {"type": "response.output_audio.delta"}, 0.4, tone(100)))
