@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from realtime_nb.agent.audio import AgentAudio, BrowserAudio, FileAudio, HostAudio
 from realtime_nb.agent.connection import AgentConnection
@@ -43,13 +43,12 @@ from realtime_nb.protocol.config import VOICES
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session.asked import Turn
-from realtime_nb.session.connect import ToolSource
 from realtime_nb.session.endpoints import Endpoint, RunningServer
 from realtime_nb.session.greeting import Greeting
-from realtime_nb.session.readers import Received
+from realtime_nb.session.readers import E, Received, Wanted, chosen
 from realtime_nb.session.reconnecting import Reconnect
 from realtime_nb.session.session import Session
-from realtime_nb.tools import notebook_loop
+from realtime_nb.tools import ToolSource, notebook_loop
 from realtime_nb.widgets.microphone import Microphone
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ class Agent:
         *,
         audio: str | Path | BrowserAudioSettings | HostAudioSettings = "browser",
         push_to_talk: bool = False,
-        tools: ToolSource | Callable[..., object] = (),
+        tools: ToolSource = (),
         record: str | Path | None = "recordings",
         model: str | None = None,
         api_key: str | None = None,
@@ -319,12 +318,17 @@ class Agent:
         ``timeout_s``. All that was asked for before counts, whether anybody awaits it or not."""
         return self._verbs.run(self._settled(timeout_s))
 
+    @overload
+    def wait_for(self, event: type[E], timeout_s: float = 30.0) -> Pending[E]: ...
+    @overload
     def wait_for(
         self, event: str | Callable[[Received], bool], timeout_s: float = 30.0
-    ) -> Pending[Received]:
-        """Waits for the next event of that type, or for which the function is true, from now on,
-        as :meth:`realtime_nb.session.session.Session.wait_for` does. A session that is being opened
-        is waited for, too. The function is called where sessions live, on another thread.
+    ) -> Pending[Received]: ...
+    def wait_for(self, event: Wanted, timeout_s: float = 30.0) -> Pending[Any]:
+        """Waits for the next event of that type, of that class, or for which the function is true,
+        from now on, as :meth:`realtime_nb.session.session.Session.wait_for` does. Where no session
+        is open, it waits for the next one, too, whoever opens it: a verb, another cell, or Connect
+        in the panel. The function is called where sessions live, on another thread.
 
         ::
 
@@ -333,10 +337,13 @@ class Agent:
             print((await answered).response)
 
         Raises:
-            TimeoutError: none came in time.
-            SessionClosedError: no session is open, or it ended first.
+            ConfigurationError: at once, for what can't be an event.
+            TimeoutError: none came in time, or no session was opened.
+            SessionClosedError: the session ended first.
+            RealtimeError: it could not be opened.
         """
         self._verbs.check_open()
+        chosen(event)
         return self._thread.run(self._wait_for(event, timeout_s))
 
     def close(self) -> None:
@@ -469,20 +476,16 @@ class Agent:
             )
         session.label(text, t_s)
 
-    async def _wait_for(
-        self, event: str | Callable[[Received], bool], timeout_s: float
-    ) -> Received:
+    async def _wait_for(self, event: Any, timeout_s: float) -> Received:
         end_s = self._thread.loop.time() + timeout_s
         try:
             async with asyncio.timeout(timeout_s):
-                await self._connection.opened()
+                session = await self._connection.next_session()
         except TimeoutError:
-            raise TimeoutError(f"No session was open within {timeout_s:g} s.") from None
-        session = self._session
-        if session is None or session.closed:
-            raise SessionClosedError(
-                "No session is open, so no event will come. Open one first: await agent.connect()."
-            )
+            raise TimeoutError(
+                f"No session was open within {timeout_s:g} s, so no event came. Open one: await "
+                "agent.connect(), or Connect in the panel."
+            ) from None
         return await session.wait_for(event, end_s - self._thread.loop.time())
 
     async def _settled(self, timeout_s: float) -> bool:

@@ -83,6 +83,7 @@ class AgentConnection:
         self._changing = asyncio.Lock()
         self._opening: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()  # another one each time: one is being opened, or none will be
         self._endings = 0
         self._no_ending = asyncio.Event()
         self._no_ending.set()
@@ -118,6 +119,7 @@ class AgentConnection:
             return
         if self._opening is None or self._opening.done():
             self._opening = asyncio.create_task(self._open())
+            self._tell_news()
         opening = self._opening
         await asyncio.wait([opening])
         if opening.cancelled():
@@ -142,6 +144,24 @@ class AgentConnection:
         """Waits while a session is being opened."""
         while self._opening is not None and not self._opening.done():
             await asyncio.wait([self._opening])
+
+    async def next_session(self) -> Session:
+        """Returns the session that is open, or the next one, whoever opens it.
+
+        Raises:
+            SessionClosedError: there will be none, or it was ended before it was open.
+            RealtimeError: it can't be opened.
+        """
+        while not self.connected or self.session is None:
+            if self._over or (self._opening is not None and not self._opening.done()):
+                await self.open()  # with whoever asked for it
+            else:
+                await self._news.wait()
+        return self.session
+
+    def _tell_news(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()
 
     async def ended(self) -> None:
         """Waits while a session is being ended, on purpose or because the server ended it."""
@@ -175,6 +195,7 @@ class AgentConnection:
     async def end_for_good(self, words: str) -> None:
         """Ends it, and says these words to whoever wants to open another."""
         self._over = words
+        self._tell_news()
         await self.end()
 
     def _step(self, step: Step) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,6 @@ __all__ = [
     "HostAudioSettings",
     "audio_source",
     "changed_detection",
-    "tool_list",
 ]
 
 _DETECTIONS: dict[object, type[ServerVAD | SemanticVAD]] = {
@@ -238,7 +237,7 @@ class AgentOptions:
 
     def _tool_list(self, tools: object) -> list[Any]:
         """Returns them as a list, if they can run here."""
-        listed = tool_list(tools)
+        listed = tool_set.tool_list(tools)
         for one in listed:
             if isinstance(one, tool_set.Tool) and one.main_thread and self._main_loop is None:
                 raise ToolError(
@@ -249,21 +248,6 @@ class AgentOptions:
 
     def _in_session(self) -> dict[str, Any]:
         return {name: value for name, value in self.session.items() if name in SESSION_OPTIONS}
-
-
-def tool_list(tools: object) -> list[Any]:
-    """Returns the tools of a ``ToolSource`` (``session.connect``), or the one that was given alone.
-
-    Raises:
-        ConfigurationError: neither.
-    """
-    if isinstance(tools, tool_set.Tool | Mapping) or callable(tools):
-        return [tools]
-    if isinstance(tools, str | bytes) or not isinstance(tools, Iterable):
-        raise ConfigurationError(
-            f"tools is {tools!r}; give functions, rt.tool objects or definitions, in a list."
-        )
-    return list(tools)
 
 
 def changed_detection(

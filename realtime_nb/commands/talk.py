@@ -34,10 +34,11 @@ from realtime_nb.protocol.records import FunctionCall, PlaybackReport, Speech, T
 from realtime_nb.protocol.wire import WireEvent
 from realtime_nb.protocol.words import counted, shortened
 from realtime_nb.recordings.recording import Recording, load
-from realtime_nb.session.connect import ToolSource, connect
+from realtime_nb.session.connect import connect
 from realtime_nb.session.endpoints import Endpoint, RunningServer
 from realtime_nb.session.readers import Received
 from realtime_nb.session.session import Session
+from realtime_nb.tools import ToolSource
 
 __all__ = [
     "TalkCall",

@@ -37,11 +37,11 @@ from realtime_nb.recordings.replay_script import (
     SpokenPiece,
 )
 from realtime_nb.recordings.replay_tools import RecordedAnswers, RecordedTool
-from realtime_nb.session.connect import ToolSource, connect
+from realtime_nb.session.connect import connect
 from realtime_nb.session.endpoints import Endpoint, RunningServer
 from realtime_nb.session.session import Session
 from realtime_nb.session.transport import Transport
-from realtime_nb.tools import Tool, collect
+from realtime_nb.tools import Tool, ToolSource, collect
 
 __all__ = ["as_recorded", "replay"]
 
@@ -91,7 +91,8 @@ async def replay(
             recording gets its recorded output if it was called with the same arguments there.
             ``recorded`` runs none: an output is looked up by name and arguments, then taken in
             order of the name. A call without an output gets an error that says so.
-        pace: session seconds per wall second, for the local server only.
+        pace: session seconds per wall second, for the local server only (``"local"``, or one that
+            runs and serves several replays).
         speed: the former name of ``pace``, in place of which it still counts.
         chunk_ms: how much audio goes into an append; what is heard does not depend on it.
         timeout_s: how long the last answer may take, its being heard included.

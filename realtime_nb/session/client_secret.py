@@ -12,9 +12,11 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from realtime_nb.errors import ConfigurationError, ConnectionFailedError, at_call
-from realtime_nb.protocol.config import session_config
+from realtime_nb.errors.option_names import refuse_unknown
+from realtime_nb.protocol.config import SESSION_OPTIONS, session_config
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.session.endpoints import Endpoint, RunningServer, resolve
+from realtime_nb.tools import ToolSource, collect, definitions
 
 __all__ = ["EphemeralKey", "client_secret"]
 
@@ -34,15 +36,23 @@ class EphemeralKey:
         session: the settings that sessions opened with it begin with.
     """
 
-    value: str = field(repr=False)
+    value: str
     expires_at: datetime
     endpoint: Endpoint
-    session: JsonObject = field(default_factory=dict, repr=False)
+    session: JsonObject = field(default_factory=dict)
+
+    def __repr__(self) -> str:  # words that a line of a page may break between
+        until = f"{self.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+        return f"<EphemeralKey until {until} {self.endpoint.shown_url}>"
 
 
 @at_call
 async def client_secret(
-    endpoint: str | Endpoint | RunningServer = "openai", *, expires_s: int = 600, **options: Any
+    endpoint: str | Endpoint | RunningServer = "openai",
+    *,
+    expires_s: int = 600,
+    tools: ToolSource | None = None,
+    **options: Any,
 ) -> EphemeralKey:
     """Returns an ephemeral key for a server, made with the key of the account.
 
@@ -50,10 +60,13 @@ async def client_secret(
         endpoint: ``"openai"``, an ``rt.Endpoint`` with the account's key, or a running
             ``rt.serve()``.
         expires_s: for how long it opens sessions, 10 to 7,200 s.
+        tools: what the model is told of functions, as for ``rt.connect``; they are called where the
+            key is used, and run by whoever uses it.
         options: settings that these begin with, as ``rt.connect`` takes them.
 
     Raises:
         ConfigurationError: an unknown option, or a time that is too short or too long.
+        ToolError: one of the tools can't be described.
         ConnectionFailedError: the server gives none.
     """
     if isinstance(expires_s, bool) or not isinstance(expires_s, int):
@@ -68,7 +81,9 @@ async def client_secret(
             '"local" is a server that is still to be started; give one that runs: '
             "rt.client_secret(await rt.serve())."
         )
-    session = session_config(**options)
+    refuse_unknown(options, SESSION_OPTIONS, ("endpoint", "expires_s", "tools"))
+    told_tools = None if tools is None else definitions(collect(tools))
+    session = session_config(told_tools, **options)
     if server.model is not None:
         session["model"] = server.model
     asked = {

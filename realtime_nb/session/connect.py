@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from inspect import signature
@@ -35,9 +35,7 @@ from realtime_nb.session.transport import Transport, open_websocket
 if TYPE_CHECKING:
     from realtime_nb.local.registry import LLMChoice, STTChoice, TTSChoice, VADChoice
 
-__all__ = ["ToolSource", "connect"]
-
-ToolSource = Iterable[Callable[..., object] | tool_set.Tool | Mapping[str, Any]]
+__all__ = ["connect"]
 
 
 @at_call
@@ -58,9 +56,11 @@ class connect:
         tools: functions, ``rt.tool`` objects or definitions. Calls of functions are run and
             answered; those of bare definitions are yours to answer.
         record: folder that the recording goes into; None records nothing.
-        pace: session seconds per wall second, for ``"local"`` only: conversations with files
-            can run faster than life. So can recordings; with ``math.inf`` each event comes as soon
-            as its turn does, while the agent's voice is still played at the pace of life.
+        pace: session seconds per wall second, for ``"local"`` and a running ``rt.serve()`` only
+            (one with a lead is given the same: ``rt.serve(lead_ms=…, speed=…)``): conversations
+            with files can run faster than life. So can recordings; with ``math.inf`` each event
+            comes as soon as its turn does, while the agent's voice is still played at the pace of
+            life.
         lead_ms: for ``"local"`` only: how far its answers are sent ahead of their playing time;
             None: as fast as they are made, as by OpenAI.
         speed: the former name of ``pace``, in place of which it still counts. The speed of a voice
@@ -99,7 +99,7 @@ class connect:
         *,
         model: str | None = None,
         api_key: str | None = None,
-        tools: ToolSource = (),
+        tools: tool_set.ToolSource = (),
         record: str | Path | None = None,
         pace: float = 1.0,
         lead_ms: float | None = None,
@@ -122,10 +122,10 @@ class connect:
         if not 0 < pace < math.inf and not (pace == math.inf and self._recording is not None):
             raise ConfigurationError(f"{name} is {pace}; give a number greater than 0.")
         paced = self._recording is not None or endpoint == "local" or transport is not None
-        if pace != 1.0 and not paced:
+        if pace != 1.0 and not (paced or isinstance(endpoint, RunningServer)):
             raise ConfigurationError(
-                f"{name} works on the local server only, whose clock can be scaled; others hear "
-                f"and speak in real time. Leave {name} out."
+                f"{name} works on the local server only ('local', or a running rt.serve()), whose "
+                f"clock can be scaled; others hear and speak in real time. Leave {name} out."
             )
         if lead_ms is not None:
             _check_lead(lead_ms, starts_server=endpoint == "local" and transport is None)

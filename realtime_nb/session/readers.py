@@ -15,19 +15,44 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
-from realtime_nb.errors import RealtimeError
+from realtime_nb.errors import ConfigurationError, RealtimeError
 from realtime_nb.protocol.connections import ConnectionReport
 from realtime_nb.protocol.events import ServerEvent, UnknownEvent
 
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["MAX_UNREAD_EVENTS", "Reader", "Received", "UnreadEvents"]
+__all__ = ["MAX_UNREAD_EVENTS", "E", "Reader", "Received", "UnreadEvents", "Wanted", "chosen"]
 
 Received = ServerEvent | UnknownEvent | ConnectionReport
+
+E = TypeVar("E", bound=Received)
+
+Wanted = str | type[Any] | Callable[[Received], bool]
+"""An event that is waited for: the name of its type, its class, or what tells it from others."""
+
+
+def chosen(wanted: Wanted) -> Callable[[Received], bool]:
+    """Returns what tells of an event whether it is meant.
+
+    Raises:
+        ConfigurationError: it is none of the three, or a class of something else.
+    """
+    if isinstance(wanted, str):
+        return lambda event: event.type == wanted
+    if isinstance(wanted, type) and issubclass(wanted, Received):
+        return lambda event: isinstance(event, wanted)
+    if isinstance(wanted, type) or not callable(wanted):
+        raise ConfigurationError(
+            f'event is {wanted!r}; give the type of an event, such as "response.done", its class, '
+            "such as realtime_nb.protocol.events.ResponseDone, or a function that tells of each "
+            "event whether it is meant."
+        )
+    return wanted
+
 
 MAX_UNREAD_EVENTS = 4_000
 """Events kept for the slowest ``async for``, or while nobody reads; older ones are dropped from it

@@ -28,8 +28,14 @@ from realtime_nb.errors import (
     SessionClosedError,
     at_call,
 )
+from realtime_nb.errors.option_names import refuse_unknown
 from realtime_nb.protocol.client import Typing
-from realtime_nb.protocol.config import patient_options, session_config, waits_for_silence
+from realtime_nb.protocol.config import (
+    SESSION_OPTIONS,
+    patient_options,
+    session_config,
+    waits_for_silence,
+)
 from realtime_nb.protocol.connections import Reconnection
 from realtime_nb.protocol.conversation import Conversation, PlaybackReport
 from realtime_nb.protocol.events import JsonObject
@@ -40,7 +46,7 @@ from realtime_nb.session.clips import CLEAR, COMMIT, ClipMicrophone
 from realtime_nb.session.driver import Driver
 from realtime_nb.session.endpoints import Endpoint
 from realtime_nb.session.observers import Observer
-from realtime_nb.session.readers import Received
+from realtime_nb.session.readers import E, Received, Wanted, chosen
 from realtime_nb.session.reconnecting import Reconnect
 from realtime_nb.session.returning import Dial
 from realtime_nb.session.transport import Transport
@@ -354,7 +360,9 @@ class Session:
     def update(self, **options: Any) -> Asked[None]:
         """Changes session settings; returns when the server confirmed them.
 
-        A ``ServerVAD`` that tells no silence asks for that of :func:`connect`.
+        ``options`` are those of :func:`connect`; ``tools`` are from then on the only ones that the
+        model may call (a function that runs goes on). A ``ServerVAD`` that tells no silence asks
+        for that of :func:`connect`.
 
         Raises:
             ConfigurationError: an unknown or impossible option.
@@ -365,6 +373,7 @@ class Session:
         if "tools" in options:
             tools = tool_set.collect(options.pop("tools"))
             definitions = tool_set.definitions(tools)
+        refuse_unknown(options, SESSION_OPTIONS, ["tools"])
         patch = session_config(definitions, **self._patient(options))
 
         async def update(turn: Turn) -> None:
@@ -401,26 +410,26 @@ class Session:
         """
         self._driver.observers.add(observer)
 
+    @overload
+    async def wait_for(self, event: type[E], timeout_s: float = 30.0) -> E: ...
+    @overload
     async def wait_for(
         self, event: str | Callable[[Received], bool], timeout_s: float = 30.0
-    ) -> Received:
-        """Returns the next event of that type, or for which the function is true.
+    ) -> Received: ...
+    async def wait_for(self, event: Wanted, timeout_s: float = 30.0) -> Received:
+        """Returns the next event of that type, of that class, or for which the function is true.
 
         Raises:
-            ConfigurationError: ``event`` is neither a type's name nor a function.
+            ConfigurationError: ``event`` is neither a type's name, nor an event's class, nor a
+                function.
             TimeoutError: none came in time.
             SessionClosedError: the session ended first.
         """
-        if not (isinstance(event, str) or callable(event)):
-            raise ConfigurationError(
-                f'event is {event!r}; give the type of an event, such as "response.done", or a '
-                "function that tells of each event whether it is meant."
-            )
-        wanted = (lambda e: e.type == event) if isinstance(event, str) else event
+        wanted = chosen(event)
         try:
             return await self._driver.wait_for(wanted, timeout_s)
         except TimeoutError:
-            name = event if isinstance(event, str) else "such an event"
+            name = event if isinstance(event, str) else getattr(event, "__name__", "such an event")
             raise TimeoutError(f"No {name} within {timeout_s:.3g} s.") from None
 
     async def settled(self, timeout_s: float = 60.0) -> bool:

@@ -10,10 +10,12 @@ from realtime_nb.tools.tool import (
     DEFAULT_TIMEOUT_S,
     Definition,
     Tool,
+    ToolSource,
     collect,
     definitions,
     notebook_loop,
     tool,
+    tool_list,
 )
 from realtime_nb.tools.tool_call import ToolCall
 
@@ -25,9 +27,11 @@ __all__ = [
     "ToolCall",
     "ToolOutcome",
     "ToolResult",
+    "ToolSource",
     "collect",
     "definitions",
     "failure",
     "notebook_loop",
     "tool",
+    "tool_list",
 ]

@@ -31,7 +31,7 @@ import pydantic
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
-from realtime_nb.errors import ToolError, at_call
+from realtime_nb.errors import ConfigurationError, ToolError, at_call
 from realtime_nb.errors.option_names import takes_names
 from realtime_nb.tools import docstrings, running
 from realtime_nb.tools.filler import DEFAULT_FILLER_AFTER_S, filler_of
@@ -41,10 +41,12 @@ from realtime_nb.tools.tool_call import ToolCall
 __all__ = [
     "Definition",
     "Tool",
+    "ToolSource",
     "collect",
     "definitions",
     "notebook_loop",
     "tool",
+    "tool_list",
 ]
 
 Definition = dict[str, Any]
@@ -214,7 +216,17 @@ class Tool:
 
 
 @overload
-def tool(function: Callable[..., object], /) -> Tool: ...
+def tool(
+    function: Callable[..., object],
+    /,
+    *,
+    description: str | None = None,
+    name: str | None = None,
+    timeout_s: float | None = DEFAULT_TIMEOUT_S,
+    main_thread: bool = False,
+    filler: str | Mapping[str, str] | None = None,
+    filler_after_s: float = DEFAULT_FILLER_AFTER_S,
+) -> Tool: ...
 
 
 @overload
@@ -288,19 +300,39 @@ def tool(
     return make if function is None else make(function)
 
 
-def collect(
-    tools: Iterable[Tool | Callable[..., object] | Mapping[str, Any]],
-) -> dict[str, Tool | Definition]:
+ToolSource = (
+    Callable[..., object] | Mapping[str, Any] | Iterable[Callable[..., object] | Mapping[str, Any]]
+)
+"""Functions, tools (which can be called, too) and raw definitions; one may be given alone."""
+
+
+def tool_list(tools: object) -> list[Any]:
+    """Returns the tools of a :data:`ToolSource`, as a list.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    if isinstance(tools, Mapping) or callable(tools):
+        return [tools]
+    if isinstance(tools, str | bytes) or not isinstance(tools, Iterable):
+        raise ConfigurationError(
+            f"tools is {tools!r}; give functions, rt.tool objects or definitions, in a list."
+        )
+    return list(tools)
+
+
+def collect(tools: ToolSource) -> dict[str, Tool | Definition]:
     """Returns tools by name, from functions, tools and raw definitions.
 
     A raw definition is passed on to the server as it is, and the client answers its calls itself.
     A definition without a name (a remote MCP server) is kept under ``type:server_label``.
 
     Raises:
-        ToolError: Something else was given, or two tools share a name.
+        ConfigurationError: No tools, nor one.
+        ToolError: Something else is among them, or two share a name.
     """
     collected: dict[str, Tool | Definition] = {}
-    for entry in tools:
+    for entry in tool_list(tools):
         name, item = _collected(entry)
         if name in collected:
             raise ToolError(f"Two tools are named {name!r}. Give one of them another name=.")

@@ -12,6 +12,7 @@ from realtime_nb.agent import agent as agent_module
 from realtime_nb.agent.agent import Agent
 from realtime_nb.agent.register import CellRun
 from realtime_nb.audio.pcm import samples_from_pcm
+from realtime_nb.protocol.events import ResponseDone
 from realtime_nb.testing import tone
 from tests.agent import agents
 from tests.agent.agents import KEY, WAIT_S, MakeAgent, SlowlyConnecting, press, said, until
@@ -326,16 +327,42 @@ async def test_an_event_is_waited_for_from_when_it_is_asked(make: MakeAgent) -> 
     assert (await again).type == "session.updated"
 
 
+async def test_a_session_that_another_cell_opens_is_waited_for(make: MakeAgent) -> None:
+    agent = make()
+    for _ in range(2):  # and the next one, after one that was ended
+        answered = agent.wait_for(ResponseDone, WAIT_S)
+        agent.say("Hello?")
+        assert (await answered).response["status"] == "completed"
+        await agent.disconnect()
+    endless = agent.wait_for("response.done")
+    agent.close()
+    with pytest.raises(rt.SessionClosedError, match=r"rt\.Agent"):
+        await endless
+
+
+async def test_a_wait_ends_with_an_opening_that_fails_or_is_withdrawn(make: MakeAgent) -> None:
+    agent = make(endpoint="ws://127.0.0.1:9/v1/realtime")  # where nobody listens
+    answered = agent.wait_for("response.done", WAIT_S)
+    agent.connect()
+    with pytest.raises(rt.ConnectionFailedError):
+        await answered
+    again = agent.wait_for("response.done", WAIT_S)
+    agent.connect()
+    agent.disconnect()
+    with pytest.raises(rt.RealtimeError):
+        await again
+
+
 async def test_what_is_waited_for_and_does_not_come_is_told(make: MakeAgent) -> None:
     agent = make()
-    with pytest.raises(rt.SessionClosedError, match=r"await agent\.connect\(\)"):
-        await agent.wait_for("response.done")
+    with pytest.raises(TimeoutError, match=r"No session was open .* await agent\.connect\(\)"):
+        await agent.wait_for("response.done", timeout_s=0.05)
     await agent.connect()
     with pytest.raises(TimeoutError, match=r"^No response\.done within 0\.0"):
         await agent.wait_for("response.done", timeout_s=0.05)
     assert agent.panel.error == ""  # nothing failed
     with pytest.raises(rt.ConfigurationError, match="event is 3; give the type of an event"):
-        await agent.wait_for(3)  # type: ignore[arg-type]
+        await agent.wait_for(3)  # type: ignore[call-overload]
     assert await agent.settled(WAIT_S)  # which no wait holds up
     endless = agent.wait_for("response.done")
     await agent.disconnect()

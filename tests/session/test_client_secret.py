@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -51,6 +52,37 @@ def answering(status: int, body: bytes, **headers: str) -> Iterator[tuple[str, l
 
 def endpoint_at(url: str, **headers: str) -> rt.Endpoint:
     return rt.Endpoint(url, "gpt-realtime", {"Authorization": f"Bearer {KEY}", **headers})
+
+
+async def test_its_sessions_begin_with_functions() -> None:
+    def opening_hours(day: str) -> str:
+        """Says when the practice is open."""
+        return day
+
+    with answering(200, json.dumps(GIVEN).encode()) as (url, asked):
+        for tools in (opening_hours, [opening_hours], [rt.tool(opening_hours)]):
+            await rt.client_secret(endpoint_at(url), tools=tools)
+        await rt.client_secret(endpoint_at(url), tools=())
+        await rt.client_secret(endpoint_at(url))
+    sent = [body["session"].get("tools") for _, _, body in asked]
+    assert [tool["name"] for [tool] in sent[:3]] == ["opening_hours"] * 3
+    assert sent[0][0]["parameters"]["required"] == ["day"]
+    assert sent[3:] == [[], None]
+    with pytest.raises(rt.ConfigurationError, match="tools is 'x'"):
+        await rt.client_secret(endpoint_at(url), tools="x")  # type: ignore[arg-type]
+    with pytest.raises(rt.ConfigurationError, match=r"'tolls'\. Did you mean 'tools'"):
+        await rt.client_secret(endpoint_at(url), tolls=[])
+
+
+def test_a_cell_shows_it_in_words_that_fit_a_line() -> None:
+    shown = repr(
+        rt.EphemeralKey(
+            "ek_0123", datetime(2026, 11, 29, 21, 2, 28, tzinfo=UTC), rt.openai(api_key="sk-1")
+        )
+    )
+    words = "<EphemeralKey until 2026-11-29 21:02:28 UTC wss://api.openai.com/v1/realtime>"
+    assert shown == words
+    assert len(shown) < 80
 
 
 @pytest.mark.feature("ephemeral keys", "client")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,41 @@ async def test_the_pace_is_known_by_its_former_name_too(option: str, tmp_path: P
         assert session.pace == session.speed == 4.0
     assert session.recording is not None
     assert rt.load(session.recording).header["speed"] == 4.0
+
+
+async def test_several_faster_than_life_share_one_running_server() -> None:
+    engines = {"stt": FakeSTT(), "llm": ScriptedLLM(["Yes.", "No."]), "tts": FakeTTS()}
+    async with rt.serve(max_connections=2, speed=8, **engines) as server:  # type: ignore[arg-type]
+        for said in ("Yes.", "No."):
+            async with rt.connect(server, pace=8) as session:
+                begun_s, begun_at_s = session.clock(), time.monotonic()
+                await session.say("Hi?")
+                assert await session.settled(timeout_s=400)
+                assert session.conversation.transcript()[-1] == ("assistant", said)
+                passed_s = time.monotonic() - begun_at_s
+                assert session.clock() - begun_s == pytest.approx(8 * passed_s, rel=0.05)
+
+
+@virtual
+async def test_a_function_may_be_given_alone() -> None:
+    def look_up(word: str) -> str:
+        """Look a word up."""
+        return word
+
+    async with (
+        MemoryServer() as server,
+        rt.connect(transport=server.transport, tools=look_up) as session,
+    ):
+        assert list(session.tools) == ["look_up"]
+        await session.update(tools=rt.tool(look_up, name="find"))
+        assert list(session.tools) == ["find"]
+        assert [tool["name"] for tool in session.conversation.session["tools"]] == ["find"]
+
+
+@pytest.mark.parametrize("tools", ["look_up", 3, None])
+def test_what_are_no_tools_is_said(tools: Any) -> None:
+    with pytest.raises(rt.ConfigurationError, match=r"tools is .*; give functions, rt\.tool"):
+        rt.connect("local", tools=tools)
 
 
 # --- what remains ---

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 import realtime_nb as rt
 from realtime_nb.local.llm import Call, ScriptedLLM
+from realtime_nb.protocol.events import ResponseCreate, ResponseDone
 from realtime_nb.session.readers import MAX_UNREAD_EVENTS
 from realtime_nb.testing import MemoryServer, ScriptedServer
 from tests.session.session_fakes import LONG_ANSWER, response, scripted, turns
@@ -24,6 +26,34 @@ async def test_wait_for_takes_a_type_or_a_condition() -> None:
         assert (await session.wait_for("response.created")).type == "response.created"
         done = await session.wait_for(lambda event: event.type.endswith(".done"))
         assert done.type == "conversation.item.done" or done.type.startswith("response.")
+
+
+@virtual
+async def test_an_event_that_is_waited_for_by_its_class_has_its_fields() -> None:
+    async with (
+        MemoryServer(ScriptedLLM(["Yes."])) as server,
+        rt.connect(transport=server.transport) as session,
+    ):
+        await session.say("Hi")
+        done = await session.wait_for(ResponseDone)
+        assert done.response["status"] == "completed"  # which type checkers know, too
+        with pytest.raises(TimeoutError, match=r"No ResponseDone within 0\.5 s"):
+            await session.wait_for(ResponseDone, timeout_s=0.5)
+
+
+@pytest.mark.parametrize("meant", [3, None, int, rt.Session, ResponseCreate])
+@virtual
+async def test_what_can_be_no_event_is_not_waited_for(meant: Any) -> None:
+    async with MemoryServer() as server, rt.connect(transport=server.transport) as session:
+        with pytest.raises(rt.ConfigurationError, match=r"event is .*; give the type of an event"):
+            await session.wait_for(meant)
+
+
+@virtual
+async def test_other_options_of_an_update_are_refused_with_what_there_is() -> None:
+    async with MemoryServer() as server, rt.connect(transport=server.transport) as session:
+        with pytest.raises(rt.ConfigurationError, match=r"'tolls'\. Did you mean 'tools'"):
+            session.update(tolls=[])
 
 
 @virtual

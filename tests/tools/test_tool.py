@@ -473,6 +473,12 @@ def test_collect_refuses_what_it_can_not_offer(entries: list[Any], words: str) -
         collect(entries)
 
 
+def test_a_call_of_tool_takes_what_a_decorator_does() -> None:
+    quick: Tool = tool(book, timeout_s=3, name="quick")  # which type checkers accept
+    assert (quick.name, quick.timeout_s) == ("quick", 3)
+    assert list(collect(quick)) == list(collect([quick])) == ["quick"]
+
+
 # --- when it began ---
 
 
