@@ -62,6 +62,9 @@ _DRAIN_TIMEOUT_S = 2.0
 _ANSWER_DUE_S = 5.0
 """How long a turn that the server answers by itself counts as busy without its response."""
 
+_WORDS_DUE_S = 5.0
+"""How long a server that transcribes may take for the words of what was committed."""
+
 
 def _new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(8)}"
@@ -486,12 +489,24 @@ class Driver:
         return (
             self.hearing
             and not (self.busy or self.playback.sounding)
-            and not (self.user_speaking or self._answer_due())
+            and not (self.user_speaking or self._answer_due() or self._words_due())
         )
 
     def _answer_due(self) -> bool:
         ended_s = self.conversation.turn_ended_s
         return ended_s is not None and self.clock() - ended_s < _ANSWER_DUE_S * self._pace
+
+    def _words_due(self) -> bool:
+        """Whether a transcript of what the user said last is still to come."""
+        since_s = self.clock() - _WORDS_DUE_S * self._pace
+        for item in reversed(self.conversation.items.values()):
+            came_s = item.added_s if item.committed_s is None else item.committed_s
+            if came_s is not None and came_s <= since_s:
+                return False
+            written = item.committed_s is not None and item.serving.transcription_model is not None
+            if written and item.transcript is None:
+                return True
+        return False
 
     async def passed(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Waits for a condition in session time; the session's end ends the wait."""

@@ -435,6 +435,7 @@ class Session:
     async def settled(self, timeout_s: float = 60.0) -> bool:
         """Waits until nothing is left to be answered, run or heard; False after ``timeout_s``.
 
+        So is what the user said, where it is transcribed, unless its words take more than 5 s.
         All that was asked for before counts, whether anybody awaits it or not.
 
         Raises:

@@ -9,7 +9,7 @@ import pytest
 
 import realtime_nb as rt
 from realtime_nb.local.llm import Call, ScriptedLLM
-from realtime_nb.protocol.events import ResponseCreate, ResponseDone
+from realtime_nb.protocol.events import JsonObject, ResponseCreate, ResponseDone
 from realtime_nb.session.readers import MAX_UNREAD_EVENTS
 from realtime_nb.testing import MemoryServer, ScriptedServer
 from tests.session.session_fakes import LONG_ANSWER, response, scripted, turns
@@ -56,6 +56,50 @@ async def test_other_options_of_an_update_are_refused_with_what_there_is() -> No
             session.update(tolls=[])
 
 
+COMMITTED = {"type": "input_audio_buffer.committed", "item_id": "item_said"}
+TRANSCRIBED = "conversation.item.input_audio_transcription"
+WORDS = {"item_id": "item_said", "content_index": 0}
+
+
+@pytest.mark.parametrize(
+    ("ending", "settled_s"),
+    [
+        ({"type": f"{TRANSCRIBED}.completed", "transcript": "Hello.", **WORDS}, 2),
+        ({"type": f"{TRANSCRIBED}.failed", "error": {"message": "no"}, **WORDS}, 2),
+        (None, 5),  # a server that tells none is not waited for any longer
+    ],
+)
+@virtual
+async def test_settled_waits_for_the_words_of_who_is_not_answered(
+    ending: JsonObject | None, settled_s: float
+) -> None:
+    listening = rt.ServerVAD(create_response=False)
+    async with ScriptedServer() as server:
+        session = await scripted(server, turn_detection=listening, transcription="whisper-1")
+        await server.emit(COMMITTED)
+        await turns()
+        begun_s = session.clock()
+        settled = asyncio.create_task(session.settled())
+        await asyncio.sleep(2)
+        assert not settled.done()
+        if ending is not None:
+            await server.emit(ending)
+        assert await settled
+        assert session.clock() - begun_s == pytest.approx(settled_s, abs=0.3)
+        await session.close()
+
+
+@virtual
+async def test_settled_waits_for_no_words_where_nobody_writes_them() -> None:
+    listening = rt.ServerVAD(create_response=False)
+    async with ScriptedServer() as server:
+        session = await scripted(server, turn_detection=listening, transcription=None)
+        await server.emit(COMMITTED)
+        await turns()
+        assert await session.settled(timeout_s=0)
+        await session.close()
+
+
 @virtual
 async def test_wait_for_gives_up_in_words() -> None:
     async with MemoryServer() as server, rt.connect(transport=server.transport) as session:
@@ -100,7 +144,8 @@ async def test_a_turn_that_will_be_answered_is_not_settled() -> None:
         )
         await turns()
         assert not await session.settled(timeout_s=2.0)
-        await server.emit(response("in_progress"), response("completed"))
+        words = {"type": f"{TRANSCRIBED}.completed", "item_id": "u", "transcript": "Hello?"}
+        await server.emit(words, response("in_progress"), response("completed"))
         assert await session.settled(timeout_s=0.1)
         await session.close()
 
