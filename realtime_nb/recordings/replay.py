@@ -48,6 +48,9 @@ __all__ = ["as_recorded", "replay"]
 _MARGIN_MS = 300
 _VAD_SILENCE_MS = 500
 _SILENCE = "silence_duration_ms"
+_LATE_MS = 1_000.0
+"""A user who is later than this, in session time, says something else to a server that waits."""
+
 _SESSION_SPEED = "speed"  # of the voice; the keyword of connect() is the session's pace
 
 
@@ -226,8 +229,17 @@ class _Player:
             "chunk_ms": self._chunk_ms,
             "chunks": len(self._late_ms),
             **{f"pacing_error_ms_{name}": value for name, value in errors.items()},
-            "notes": self._notes,
+            "notes": [*self._notes, *self._lateness(errors["p95"])],
         }
+
+    def _lateness(self, late_ms: float | None) -> list[str]:
+        if late_ms is None or late_ms < _LATE_MS:
+            return []
+        return [
+            f"This machine was too slow for pace={self._session.pace:g}: of the user's audio, 5 % "
+            f"went out {late_ms / 1000:.1f} s too late or more, so turns and interruptions are not "
+            "those of the recording. Replay it with a lower pace, or fewer at once."
+        ]
 
     async def play(self) -> None:
         """Does everything and waits until all of it is answered and heard."""

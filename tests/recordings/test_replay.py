@@ -106,6 +106,27 @@ async def test_how_it_went_is_in_the_header(tmp_path: Path) -> None:
     assert again.complete
 
 
+@pytest.mark.parametrize(("slow_s", "told"), [(0.022, False), (0.1, True)])
+@virtual
+async def test_a_machine_that_is_too_slow_is_told(
+    slow_s: float, told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = await recorded(tmp_path, ScriptedLLM([]), lambda live: live.speak(tone(800)))
+    append = rt.Session.append
+
+    async def slowly(session: rt.Session, pcm: bytes, captured_s: float | None = None) -> None:
+        await asyncio.sleep(slow_s if captured_s is not None else 0)
+        await append(session, pcm, captured_s)
+
+    monkeypatch.setattr(rt.Session, "append", slowly)
+    again = await replayed(recording, ScriptedLLM([]))
+
+    report = again.header["replay"]
+    late_ms = slow_s * 1000 + (report["chunks"] - 1) * (slow_s * 1000 - 20)  # each adds to it
+    assert report["pacing_error_ms_max"] == pytest.approx(late_ms, rel=0.01)
+    assert ["too slow for pace=1" in note for note in report["notes"]] == [True] * told
+
+
 @pytest.mark.parametrize("chunk_ms", [7, 33.3, 100, 1_000])
 @virtual
 async def test_the_size_of_chunks_changes_nothing(tmp_path: Path, chunk_ms: float) -> None:
