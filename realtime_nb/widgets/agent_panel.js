@@ -58,7 +58,10 @@ function head(model, key, commands, signal) {
   const dot = element("span", { class: "rtnb-panel-dot", "aria-hidden": "true" });
   const word = element("span");
   const state = element("span", { class: "rtnb-panel-state", role: "status" }, dot, word);
-  const where = element("span", { class: "rtnb-panel-where" });
+  const endpoint = element("span", { class: "rtnb-panel-endpoint" });
+  const after = element("span");
+  const latest = element("span", { class: "rtnb-panel-latest" }, " · ", element("span", { text: "last answer " }), after);
+  const where = element("span", { class: "rtnb-panel-where" }, endpoint, latest);
   const connect = button("Connect");
   const talk = button("Talk", { "data-talk": "" });
   const mute = button("Mute mic", { "aria-pressed": "false", title: "The microphone stays open, and sends silence" });
@@ -88,7 +91,9 @@ function head(model, key, commands, signal) {
     dot.dataset.state = name;
     say(word, (name === "waiting" && waitingWords(key.microphone?.state.status)) || STATE_WORDS[name]);
     const latency = durationText(model.get("latency_ms"));
-    say(where, [model.get("endpoint"), latency && `last answer after ${latency}`].filter(Boolean).join(" · "));
+    say(endpoint, model.get("endpoint") ?? "");
+    say(after, `after ${latency}`);
+    latest.hidden = !latency;
     where.title = `${model.get("endpoint")}${latency ? `; ${latency} from the end of your words to the first sound of the last answer` : ""}`;
     say(connect, isOpen() ? "Disconnect" : "Connect");
     connect.classList.toggle("rtnb-main", !isOpen() && !commands.gone);
@@ -230,7 +235,7 @@ function show({ model, el, signal, host }, commands) {
     const ear = /** @type {SpeakerApi} */ (speaker.exports);
     key.microphone = mouth;
     key.speaker = ear;
-    mouth.attach(signal);
+    mouth.attach(el, signal);
     let status = "";
     mouth.subscribe((state) => {
       bar.paintLevel(state);

@@ -7,7 +7,7 @@
  * @typedef {import("./call_details.js").Details} Details
  * @typedef {import("./call_details.js").Run} Run
  */
-import { clockText } from "./texts.js";
+import { clockText, counted } from "./texts.js";
 import { element, view } from "./view.js";
 import { PART_NAMES, failed, fits, forgetOldest, msText, outcomeText, partTexts, shares, totalMs } from "./call_text.js";
 import { createBar, createDetails } from "./call_details.js";
@@ -76,7 +76,7 @@ function createView(store, el, signal) {
   const header = element("div", { class: "rtnb-calls-header", role: "row" },
     ...COLUMNS.map((name) => element("span", { role: "columnheader", text: name, title: name })));
   const spacer = element("div", { class: "rtnb-events-spacer", role: "presentation" });
-  const scroller = element("div", { class: "rtnb-calls-scroller", role: "rowgroup" }, spacer);
+  const scroller = element("div", { class: "rtnb-calls-scroller", role: "rowgroup", tabindex: "-1" }, spacer);
   const empty = element("div", { class: "rtnb-empty", text: "No function calls." });
   const gridId = `rtnb-calls-${Math.random().toString(36).slice(2)}`;
   const grid = element("div", {
@@ -109,7 +109,7 @@ function createView(store, el, signal) {
     const all = [...store.calls.values()];
     const text = search.value.trim();
     shown = text ? all.filter((call) => fits(call, text)) : all;
-    count.textContent = shown.length === all.length ? `${all.length} calls` : `${shown.length} of ${all.length}`;
+    count.textContent = shown.length === all.length ? counted(all.length, "call") : `${shown.length} of ${all.length}`;
     empty.hidden = shown.length > 0;
     empty.textContent = all.length > 0 ? "No call matches." : "No function calls.";
     const rows = Math.min(MOST_ROWS, shown.length);

@@ -10,6 +10,7 @@
 import { EventDetails } from "./event_details.js";
 import { EventList, decodeSummary } from "./event_list.js";
 import { EventRows, ROW_HEIGHT } from "./event_rows.js";
+import { counted } from "./texts.js";
 import { element, view } from "./view.js";
 
 const SEARCH_DELAY_MS = 120;
@@ -141,7 +142,7 @@ function createView(store, el, signal) {
   header.children[2].setAttribute("aria-label", "direction");
   const spacer = element("div", { class: "rtnb-events-spacer", role: "presentation" });
   const empty = element("div", { class: "rtnb-empty" });
-  const scroller = element("div", { class: "rtnb-events-scroller", role: "rowgroup" }, spacer);
+  const scroller = element("div", { class: "rtnb-events-scroller", role: "rowgroup", tabindex: "-1" }, spacer);
   const gridId = `rtnb-events-${Math.random().toString(36).slice(2)}`;
   const grid = element(
     "div",
@@ -167,7 +168,7 @@ function createView(store, el, signal) {
   let frozen = null;
   let painting = 0;
   let height = 0;  // of what is in sight; asking for it may cost a layout
-  let counted = "";
+  let told = "";
 
   const list = () => frozen ?? store.list;
   const follows = () => following && !store.over;
@@ -192,11 +193,11 @@ function createView(store, el, signal) {
     const { events, entries, shown } = list();
     const waiting = frozen ? store.list.events.length - events.length : 0;
     const stamp = `${shown}|${events.length}|${entries.length}|${waiting}|${store.lost}`;
-    if (stamp === counted) return;
-    counted = stamp;
+    if (stamp === told) return;
+    told = stamp;
     const number = (/** @type {number} */ value) => value.toLocaleString("en");
     count.textContent = [
-      shown === events.length ? `${number(events.length)} events` : `${number(shown)} of ${number(events.length)}`,
+      shown === events.length ? counted(events.length, "event") : `${number(shown)} of ${number(events.length)}`,
       waiting > 0 ? `${number(waiting)} new` : "",
       store.lost > 0 ? `${number(store.lost)} oldest dropped` : "",
     ].filter(Boolean).join(" · ");
@@ -275,7 +276,7 @@ function createView(store, el, signal) {
     const entry = list().entries[selectedPlace()];
     if (!entry) return;
     count.textContent = await details.copy(entry);
-    counted = "";  // the next painting writes over it
+    told = "";  // the next painting writes over it
   }
 
   // --- filtering ---

@@ -1,6 +1,8 @@
 // @ts-check
 /** Keys that are typed into a view stay there: a notebook would cut cells, run them or leave with them. */
 
+import { keepFocus } from "./focus.js";
+
 const TYPED = ["keydown", "keypress", "keyup"];
 
 /**
@@ -21,5 +23,7 @@ export function keepKeys(el, signal) {
       if (!isWithin()) event.stopPropagation();
     }, { signal });
   }
-  if (!isWithin()) el.tabIndex = -1;
+  if (isWithin()) return;
+  el.tabIndex = -1;
+  keepFocus(el, signal);
 }

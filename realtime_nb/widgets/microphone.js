@@ -6,7 +6,7 @@
  * through what `initialize` returns, which anywidget hands out:
  *
  *     const { exports: microphone } = await host.getWidget(model.get("microphone"));
- *     microphone.attach(signal);                   // a view that shows it; the last one to go stops it
+ *     microphone.attach(el, signal);               // a view that shows it; the last one to go stops it
  *     microphone.subscribe((state) => { … }, signal);
  *     button.addEventListener("click", () => microphone.start());   // start(), stop(), mute(on)
  *
@@ -14,6 +14,7 @@
  * gets a `realtime-nb:gate` event with `detail: {microphone: key, open}`, which speakers follow.
  */
 import { followContext, loadWorklet, waitsForPress } from "./audio_context.js";
+import { followPutAway, isPutAway } from "./folding.js";
 import { keepKeys } from "./keys.js";
 import { Link } from "./link.js";
 import { SWITCHES, devicePicker, levelMeter, processingSwitches, waitingWords } from "./microphone_controls.js";
@@ -25,7 +26,7 @@ import { element, say } from "./view.js";
  * @typedef {{status: MicrophoneStatus, error: string, muted: boolean, level: number, speaking: boolean,
  *   devices: {id: string, label: string}[], applied: Record<string, unknown>}} MicrophoneState
  * @typedef {{state: MicrophoneState, start(): Promise<void>, stop(): void, mute(on: boolean): void,
- *   attach(signal: AbortSignal): void,
+ *   attach(el: Element, signal: AbortSignal): void,
  *   subscribe(listener: (state: MicrophoneState) => void, signal: AbortSignal): void}} MicrophoneApi
  */
 
@@ -45,7 +46,8 @@ class Capture {
     this._signal = signal;
     /** @type {Set<() => void>} */
     this._listeners = new Set();
-    this._views = 0;
+    /** @type {Set<Element>} */
+    this._views = new Set();
     this._seen = false; // ever
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this._due = undefined; // asked for before the first view
@@ -89,10 +91,15 @@ class Capture {
     });
   }
 
+  /** Whether a person can see that it is on. */
+  get _shown() {
+    return [...this._views].some((el) => !isPutAway(el));
+  }
+
   /** Called from a click, or by the kernel. Without a view it stays off, whoever asks. */
   async start() {
     if (this._signal.aborted || OPEN.includes(this.state.status)) return;
-    if (!this._views) return this._startUnseen();
+    if (!this._shown) return this._startUnseen();
     if (this.state.status === "suspended" && this._context) {
       await this._context.resume();
       return;
@@ -152,21 +159,26 @@ class Capture {
     this._applyMute();
   }
 
-  /** @param {AbortSignal} signal ends when the view goes */
-  attach(signal) {
-    this._views++;
+  /** @param {Element} el where the view is rendered @param {AbortSignal} signal ends when it goes */
+  attach(el, signal) {
+    this._views.add(el);
     this._seen = true;
-    if (this.state.error === UNSEEN) this._set({ error: "" });
+    const look = () => {
+      if (!this._shown) this.stop();
+      else if (this.state.error === UNSEEN) this._set({ error: "" });
+    };
+    followPutAway(el, signal, look);
+    look();
     if (this._due !== undefined) {
       this._close();
       this.state.status = "off";
       this.start();
     }
     signal.addEventListener("abort", () => {
-      this._views--;
-      if (!this._views && this.state.status === "asking") this.stop(); // the answer may come any time
+      this._views.delete(el);
+      if (!this._shown && this.state.status === "asking") this.stop(); // the answer may come any time
       setTimeout(() => {
-        if (this._views === 0) this.stop();
+        if (!this._shown) this.stop();
       }, LEAVE_AFTER_MS);
     });
   }
@@ -393,7 +405,7 @@ export default () => {
 
     /** @param {{model: import("./link.js").Model, el: HTMLElement, signal: AbortSignal}} props */
     render({ model, el, signal }) {
-      microphone.attach(signal);
+      microphone.attach(el, signal);
       keepKeys(el, signal);
 
       const talk = element("button", { class: "rtnb-button rtnb-main", type: "button", text: "Talk" });

@@ -21,3 +21,8 @@ export function durationText(ms) {
   if (ms === null || ms === undefined) return "";
   return ms < 1_000 ? `${ms.toFixed(0)} ms` : `${(ms / 1_000).toFixed(1)} s`;
 }
+
+/** "1 call", "2,000 calls". @param {number} count @param {string} noun @param {string} [plural] */
+export function counted(count, noun, plural = `${noun}s`) {
+  return `${count.toLocaleString("en")} ${count === 1 ? noun : plural}`;
+}

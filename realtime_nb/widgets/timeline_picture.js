@@ -9,7 +9,7 @@
  */
 import { columns, heardSeconds, joined, tickStep, timeText } from "./timeline_math.js";
 import { apart, isKnown, lanesOf } from "./timeline_layout.js";
-import { clockText, durationText } from "./texts.js";
+import { clockText, counted, durationText } from "./texts.js";
 
 const COLOURS = {
   user: "#1A7FC1", speech: "#56B4E9", agent: "#D55E00", call: "#009E73", error: "#CC79A7",
@@ -400,16 +400,11 @@ export class Picture {
     for (const { kind } of this._store.marks.values()) if (kind in counts) counts[/** @type {keyof counts} */ (kind)] += 1;
     const [start, end] = [this.shown.start, this.shown.end].map((t) => clockText(t));
     const speech = counted(counts.speech, "stretch of speech", "stretches of speech");
-    const calls = counted(counts.call, "function call", "function calls");
-    const changes = counts.setting ? `, ${counted(counts.setting, "changed setting", "changed settings")}` : "";
-    const gaps = counts.gap ? `, ${counted(counts.gap, "lost connection", "lost connections")}` : "";
-    return `Timeline, ${start} to ${end}: ${speech}, ${calls}, ${counted(counts.error, "error", "errors")}${changes}${gaps}.`;
+    const calls = counted(counts.call, "function call");
+    const changes = counts.setting ? `, ${counted(counts.setting, "changed setting")}` : "";
+    const gaps = counts.gap ? `, ${counted(counts.gap, "lost connection")}` : "";
+    return `Timeline, ${start} to ${end}: ${speech}, ${calls}, ${counted(counts.error, "error")}${changes}${gaps}.`;
   }
-}
-
-/** @param {number} count @param {string} one @param {string} many */
-export function counted(count, one, many) {
-  return `${count} ${count === 1 ? one : many}`;
 }
 
 /** A mark in words. @param {Mark} mark @param {number} end */

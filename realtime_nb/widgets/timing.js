@@ -15,6 +15,7 @@
  *
  * @typedef {{afresh: boolean, over: boolean, rows: Turn[], first: number, count: number, parts: string[]}} Turns
  */
+import { counted } from "./texts.js";
 import { element, say, view } from "./view.js";
 import { Follower } from "./following.js";
 
@@ -188,7 +189,7 @@ function createView(store, el, signal) {
     if (!shown.has(chosen)) chosen = 0;
     if (chosen) grid.setAttribute("aria-activedescendant", `${gridId}-${chosen}`);
     else grid.removeAttribute("aria-activedescendant");
-    say(count, store.count > turns.length ? `the last ${turns.length} of ${store.count} turns` : `${store.count} ${store.count === 1 ? "turn" : "turns"}`);
+    say(count, store.count > turns.length ? `the last ${turns.length} of ${store.count} turns` : counted(store.count, "turn"));
     empty.hidden = turns.length > 0;
     grid.hidden = legend.hidden = turns.length === 0;
     facts.show(store.turns.get(chosen), store.parts);

@@ -7,9 +7,9 @@
  * @typedef {import("./vad_lab_store.js").LabRow} LabRow
  * @typedef {import("./vad_lab_math.js").LabRoom} LabRoom
  */
-import { Picture, counted } from "./timeline_picture.js";
+import { Picture } from "./timeline_picture.js";
 import { lanesOf } from "./timeline_layout.js";
-import { clockText } from "./texts.js";
+import { clockText, counted } from "./texts.js";
 import { curveColumns, exitThreshold, heightOf, labRoom, momentOf, placesOf, positionAt } from "./vad_lab_math.js";
 
 const LAB_COLOURS = { curve: "#56B4E9", server: "#1A7FC1", live: "#1A7FC1", truth: "#009E73", yours: "#1A7FC1", ghost: "#B8860B", grey: "#878787" };
@@ -196,7 +196,7 @@ export class LabPicture extends Picture {
 
   /** @param {LabRow} row @param {number} t */
   _rowWords(row, t) {
-    const words = `${row.name}${row.words ? ` (${row.words})` : ""}: ${counted(row.turns, "turn", "turns")}`;
+    const words = `${row.name}${row.words ? ` (${row.words})` : ""}: ${counted(row.turns, "turn")}`;
     const at = positionAt(this._lab.stretches, t);
     const turn = this._lab.turns(row.id).find(([start, , , end]) => at >= start && at <= end);
     if (!turn) return words;
@@ -207,7 +207,7 @@ export class LabPicture extends Picture {
   }
 
   inWords() {
-    const rows = this._lab.rows.map((row) => `${row.name} ${counted(row.turns, "turn", "turns")}`);
+    const rows = this._lab.rows.map((row) => `${row.name} ${counted(row.turns, "turn")}`);
     return `VAD lab. ${rows.join(", ")}${rows.length > 0 ? ". " : ""}${super.inWords()}`;
   }
 }

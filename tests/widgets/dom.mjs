@@ -43,6 +43,12 @@ export class FakeElement {
   }
 
   get children() { return this.nodes.filter((node) => node instanceof FakeElement); }
+  /** Whether it is on the page: in a cell. */
+  get isConnected() { return this.closest(".jp-Cell") !== null; }
+  get parentElement() { return this.parent; }
+  get tabIndex() { return Number(this.attributes.get("tabindex") ?? -1); }
+  set tabIndex(index) { this.attributes.set("tabindex", String(index)); }
+  getRootNode() { return document; }
   get firstElementChild() { return this.children[0] ?? null; }
   get textContent() { return this.nodes.map((node) => (typeof node === "string" ? node : node.textContent)).join(""); }
   set textContent(text) { this.replaceChildren(...(text === "" ? [] : [text])); }
@@ -112,14 +118,39 @@ export class FakeElement {
   /** With a pointer, unless `detail` is 0. */
   click(detail = 1) { if (!this.disabled) this.fire("click", { detail }); }
   setPointerCapture() {}
-  focus() {}
+  focus() {
+    document.activeElement = this;
+    this.fire("focusin");
+  }
+  /** The focus goes to another element, or to none. */
+  blur(relatedTarget = null) { this.fire("focusout", { relatedTarget }); }
   requestSubmit() { this.fire("submit"); }
+}
+
+/** Tells of sizes when a test says so. */
+export class FakeSizes {
+  static all = new Set();
+  static tell() { for (const one of [...FakeSizes.all]) one.call(); }
+  constructor(call) { this.call = call; }
+  observe() { FakeSizes.all.add(this); }
+  disconnect() { FakeSizes.all.delete(this); }
+}
+
+/** Tells of changes when a test says so. */
+export class FakeChanges extends FakeSizes {
+  static all = new Set();
+  static tell() { for (const one of [...FakeChanges.all]) one.call(); }
+  observe() { FakeChanges.all.add(this); }
+  disconnect() { FakeChanges.all.delete(this); }
 }
 
 /** Puts the document in its place. */
 export function fakeDocument() {
+  globalThis.ResizeObserver = FakeSizes;
+  globalThis.MutationObserver = FakeChanges;
   globalThis.document = {
     activeElement: null,
+    body: new FakeElement("body"),
     createElement: (tag) => new FakeElement(tag),
     addEventListener() {},
     dispatchEvent() {},
