@@ -411,7 +411,7 @@ def time_tick(seconds: float, duration_s: float) -> str:
     """Returns ``"12"`` s in short sessions, ``"3:20"`` min in longer ones."""
     if duration_s <= 90:
         return f"{seconds:g}"
-    return ("-" if seconds < 0 else "") + clock(abs(round(seconds)))
+    return clock(round(seconds))
 
 
 def time_axis(ax: Axes, duration_s: float, begin_s: float = 0.0) -> None:

@@ -8,8 +8,14 @@ __all__ = ["clock", "counted", "lasting", "shortened"]
 
 
 def clock(t_s: float | None) -> str:
-    """Returns a moment as minutes and whole seconds, ``"3:07"``; nothing for one unknown."""
-    return "" if t_s is None or math.isnan(t_s) else f"{int(t_s) // 60}:{int(t_s) % 60:02}"
+    """Returns a moment as minutes and whole seconds, ``"3:07"``; nothing for one unknown.
+
+    One before the session began is ``"-0:04"``.
+    """
+    if t_s is None or math.isnan(t_s):
+        return ""
+    minutes, seconds = divmod(abs(int(t_s)), 60)
+    return f"{'-' if t_s <= -1 else ''}{minutes}:{seconds:02}"
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:

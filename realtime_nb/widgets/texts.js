@@ -2,7 +2,7 @@
 /** Moments and durations as people read them. Nothing for what is not known. */
 
 /**
- * A moment of a session in minutes and seconds.
+ * A moment of a session in minutes and seconds; one before it began has a sign.
  *
  * @param {number | null | undefined} seconds
  * @param {number} [digits] behind the seconds
@@ -11,9 +11,10 @@
 export function clockText(seconds, digits = 0, whole = Math.floor) {
   if (seconds === null || seconds === undefined) return "";
   const minute = 60 * 10 ** digits;
-  const units = Math.max(0, whole(seconds * 10 ** digits + 1e-6));
+  const units = whole(Math.abs(seconds) * 10 ** digits + 1e-6);
   const rest = ((units % minute) / 10 ** digits).toFixed(digits);
-  return `${Math.floor(units / minute)}:${rest.padStart(digits > 0 ? digits + 3 : 2, "0")}`;
+  const sign = seconds < 0 && units > 0 ? "−" : "";
+  return `${sign}${Math.floor(units / minute)}:${rest.padStart(digits > 0 ? digits + 3 : 2, "0")}`;
 }
 
 /** @param {number | null | undefined} ms */

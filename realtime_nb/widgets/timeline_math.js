@@ -131,8 +131,7 @@ export function tickStep(span, width) {
  * @param {number} seconds @param {number} step */
 export function timeText(seconds, step) {
   const digits = step < 0.1 ? 2 : step < 1 ? 1 : 0;
-  const text = clockText(Math.abs(seconds), digits, Math.round);
-  return seconds < 0 && /[1-9]/.test(text) ? `−${text}` : text;
+  return clockText(seconds, digits, Math.round);
 }
 
 /** How much of a wave was played by now, in seconds. @param {Wave} wave @param {number} now

@@ -371,6 +371,9 @@ export function createTimelineView(store, el, signal, draws = (canvas, shown) =>
   const themes = new MutationObserver(schedule);
   themes.observe(document.body, { attributes: true });
   themes.observe(document.documentElement, { attributes: true });
+  for (const system of ["(forced-colors: active)", "(prefers-color-scheme: dark)"]) {
+    matchMedia(system).addEventListener("change", schedule, { signal });
+  }
   store.watchers.add(onChange);
   signal.addEventListener("abort", () => {
     store.watchers.delete(onChange);

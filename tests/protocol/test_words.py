@@ -9,7 +9,17 @@ from realtime_nb.protocol.words import clock, counted, lasting, shortened
 
 @pytest.mark.parametrize(
     ("t_s", "text"),
-    [(0, "0:00"), (59.9, "0:59"), (187.2, "3:07"), (3_600, "60:00"), (math.nan, ""), (None, "")],
+    [
+        (0, "0:00"),
+        (59.9, "0:59"),
+        (187.2, "3:07"),
+        (3_600, "60:00"),
+        (-0.9, "0:00"),
+        (-4.4, "-0:04"),
+        (-64, "-1:04"),
+        (math.nan, ""),
+        (None, ""),
+    ],
 )
 def test_moments(t_s: float | None, text: str) -> None:
     assert clock(t_s) == text

@@ -10,6 +10,11 @@ test("moments are minutes and whole seconds, or parts of them", () => {
   assert.equal(clockText(59.996, 2, Math.round), "1:00.00");
 });
 
+test("moments before the session have a sign, as far as they are told apart from its beginning", () => {
+  assert.deepEqual([-0.4, -4.2, -64].map((t) => clockText(t)), ["0:00", "−0:04", "−1:04"]);
+  assert.deepEqual([-0.04, -0.4].map((t) => clockText(t, 1)), ["0:00.0", "−0:00.4"]);
+});
+
 test("durations are milliseconds, from a second on seconds", () => {
   assert.deepEqual([undefined, null, 0, 38.2, 999, 1_250, 1_540].map(durationText), ["", "", "0 ms", "38 ms", "999 ms", "1.3 s", "1.5 s"]);
 });
