@@ -11,6 +11,7 @@
  * @typedef {import("./speaker.js").SpeakerApi} SpeakerApi
  * @typedef {{count: number, follow(watcher: () => void, signal: AbortSignal): void}} EventsApi
  * @typedef {{exports: any, render(view: {el: HTMLElement, signal: AbortSignal}): Promise<void>}} Part
+ * @typedef {{tab: number, draft: string}} Place what was chosen and typed; a cell that is moved is rendered anew
  * @typedef {{getWidget(reference: string): Promise<Part>, getModel(reference: string): Promise<PanelModel>}} Host
  */
 import { agentSettings, microphoneSettings, settingsStatus, turnSettings } from "./agent_settings.js";
@@ -114,14 +115,16 @@ function head(model, key, commands, signal) {
   };
 }
 
-/** @param {Commands} commands @param {AbortSignal} signal */
-function compose(commands, signal) {
+/** @param {Commands} commands @param {Place} place @param {AbortSignal} signal */
+function compose(commands, place, signal) {
   const field = element("input", {
     type: "text", class: "rtnb-input", placeholder: "Type a message", "aria-label": "Message",
     autocomplete: "off", dir: "auto",
   });
   const send = element("button", { type: "submit", class: "rtnb-button", text: "Send" });
   const form = element("form", { class: "rtnb-compose" }, field, send);
+  field.value = place.draft;
+  field.addEventListener("input", () => { place.draft = field.value; }, { signal });
   field.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.isComposing) return;
     event.preventDefault(); // JupyterLab does, too, and then nothing would be sent
@@ -132,7 +135,7 @@ function compose(commands, signal) {
     const text = field.value.trim();
     if (!text) return;
     commands.command("say", text);
-    field.value = "";
+    field.value = place.draft = "";
   }, { signal });
   commands.follow(() => {
     field.disabled = send.disabled = commands.gone;
@@ -145,8 +148,9 @@ function compose(commands, signal) {
  *
  * @param {{model: PanelModel, el: HTMLElement, signal: AbortSignal, host: Host}} view
  * @param {Commands} commands
+ * @param {Place} place
  */
-function show({ model, el, signal, host }, commands) {
+function show({ model, el, signal, host }, commands, place) {
   keepKeys(el, signal);
   const key = new TalkKey(model, commands);
   const bar = head(model, key, commands, signal);
@@ -191,7 +195,7 @@ function show({ model, el, signal, host }, commands) {
     { label: () => `Tools ${model.get("call_count") || ""}`.trim(), node: calls, fill: () => fill("calls", calls) },
     { label: () => "Timing", node: timing, fill: () => fill("timing", timing) },
     { label: () => "Settings", node: settings, fill: () => {} },
-  ], signal);
+  ], place, signal);
   let begun = false;
   const count = () => {
     pages.paint();
@@ -202,7 +206,7 @@ function show({ model, el, signal, host }, commands) {
 
   const root = element("section", {
     class: "rtnb rtnb-panel", tabindex: 0, "aria-label": "Voice agent",
-  }, bar.node, element("div", { class: "rtnb-panel-top" }, timeline, alerts.node), pages.list, transcript, events, calls, timing, settings, lastSession(model, commands, signal), compose(commands, signal));
+  }, bar.node, element("div", { class: "rtnb-panel-top" }, timeline, alerts.node), pages.list, transcript, events, calls, timing, settings, lastSession(model, commands, signal), compose(commands, place, signal));
   talkKeys(root, key, commands, signal);
   el.append(root);
   fill("timeline", timeline);
@@ -260,6 +264,8 @@ function show({ model, el, signal, host }, commands) {
 export default () => {
   /** @type {Commands} */
   let commands;
+  /** @type {Place} */
+  const place = { tab: 0, draft: "" };
   return {
     /** @param {{model: PanelModel, signal: AbortSignal}} props */
     initialize({ model, signal }) {
@@ -267,7 +273,7 @@ export default () => {
     },
     /** @param {{model: PanelModel, el: HTMLElement, signal: AbortSignal, host: Host}} view */
     render(view) {
-      show(view, commands);
+      show(view, commands, place);
     },
   };
 };

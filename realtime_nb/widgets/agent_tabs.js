@@ -15,9 +15,10 @@ export function tabFor(key, index, count) {
  * Tabs; what is under one is made when it is first chosen.
  *
  * @param {{label: () => string, node: HTMLElement, fill: () => void}[]} pages
+ * @param {{tab: number}} place the one that is chosen first, and then the one that is
  * @param {AbortSignal} signal
  */
-export function tabs(pages, signal) {
+export function tabs(pages, place, signal) {
   const filled = new Set();
   const id = `rtnb-${Math.random().toString(36).slice(2)}`;
   const buttons = pages.map((_, index) => element("button", {
@@ -33,6 +34,7 @@ export function tabs(pages, signal) {
   const paint = () => pages.forEach(({ label }, index) => say(buttons[index], label()));
   /** @param {number} chosen */
   const choose = (chosen) => {
+    place.tab = chosen;
     pages.forEach(({ node, fill }, index) => {
       node.hidden = index !== chosen;
       buttons[index].setAttribute("aria-selected", String(index === chosen));
@@ -54,7 +56,7 @@ export function tabs(pages, signal) {
       buttons[next].focus();
     }, { signal });
   });
-  choose(0);
+  choose(place.tab);
   paint();
   return { list, paint };
 }

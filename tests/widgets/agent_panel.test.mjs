@@ -63,8 +63,14 @@ async function shown(traits = {}) {
   widget.render({ model, el, signal, host });
   await new Promise((resolve) => setImmediate(resolve));
   const named = (name) => el.named("button", name);
+  /** The same panel elsewhere on the page, as when its cell is moved. */
+  const again = () => {
+    const other = new FakeElement("div");
+    widget.render({ model, el: other, signal, host });
+    return other;
+  };
   return {
-    model, el, microphone, speaker, events, named, counting,
+    model, el, again, microphone, speaker, events, named, counting,
     commands: () => model.sent.filter(({ kind }) => kind === "command").map(({ name, value }) => (value === undefined ? name : [name, value])),
     state: () => el.querySelector(".rtnb-panel-state").textContent,
     alerts: () => el.querySelectorAll(".rtnb-problem-line").filter((line) => !line.hidden).map((line) => line.textContent),
@@ -126,6 +132,22 @@ test("a panel that is shown again after the kernel's end says so, too", async ()
   const host = { getWidget: async () => ({ exports: undefined, async render() {} }) };
   widget.render({ model, el, signal, host });
   assert.equal(el.querySelector(".rtnb-panel-state").textContent, "kernel gone");
+});
+
+test("a panel whose cell is moved has the tab that was chosen, and the words that were not sent yet", async () => {
+  const { el, again, commands } = await shown();
+  const chosen = (place) => place.querySelectorAll("[role=tab]").findIndex((one) => one.getAttribute("aria-selected") === "true");
+  const field = (place) => place.named("input", "Message");
+  assert.deepEqual([chosen(again()), field(again()).value], [0, ""]);
+  el.querySelectorAll("[role=tab]")[4].click();
+  field(el).value = "half a sent";
+  field(el).fire("input");
+  const moved = again();
+  assert.deepEqual([chosen(moved), field(moved).value], [4, "half a sent"]);
+  field(moved).value += "ence";
+  moved.querySelector("form").fire("submit");
+  assert.deepEqual(commands(), [["say", "half a sentence"]]);
+  assert.equal(field(again()).value, "");
 });
 
 test("a slider changes its own setting only, and shows what it is given", async () => {

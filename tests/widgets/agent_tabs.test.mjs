@@ -15,7 +15,7 @@ test("arrow keys go round, Home and End to the ends", () => {
 test("one tab is chosen, and is the one stop; what is under it is made once", () => {
   const filled = [];
   const pages = ["a", "b", "c"].map((name) => ({ label: () => name, node: new FakeElement("div"), fill: () => filled.push(name) }));
-  const { list } = tabs(pages, new AbortController().signal);
+  const { list } = tabs(pages, { tab: 0 }, new AbortController().signal);
   const buttons = list.querySelectorAll("[role=tab]");
   const stops = () => buttons.map((one) => one.tabIndex);
   assert.deepEqual([filled, stops()], [["a"], [0, -1, -1]]);
