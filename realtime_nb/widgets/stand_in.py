@@ -12,6 +12,7 @@ is not trusted has no styles, and no widgets either.
 from __future__ import annotations
 
 import contextlib
+import html
 import sys
 import threading
 import time
@@ -107,7 +108,9 @@ class StandIn:
     def _publish(self, contents: Contents, *, update: bool) -> None:
         text, page = contents
         style = _STYLE.format(id=self._id, view=self.view_class)
-        page = f'<div data-realtime-nb-summary="{self._id}">{style}{page}</div>'
+        # JupyterLab shows the first line of a collapsed output, as it is written.
+        first = html.escape(text.partition("\n")[0], quote=False)
+        page = f'<!-- {first} -->\n<div data-realtime-nb-summary="{self._id}">{style}{page}</div>'
         transient = {"display_id": f"realtime-nb-{self._id}"}
         _display({"text/plain": text, "text/html": page}, {}, transient, update=update)
         self._shown, self._made_s = contents, time.monotonic()

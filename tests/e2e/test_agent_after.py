@@ -85,6 +85,8 @@ def test_the_report_is_written_and_opened(open_page: OpenPage) -> None:
     last(page).get_by_text("Writing the report").wait_for()
     link = last(page).get_by_role("link", name="report.html")
     link.wait_for(timeout=40_000)
+    # The button was off meanwhile.
+    assert page.page.evaluate("document.activeElement.matches('.rtnb-panel')"), "focus stays here"
     with page.page.context.expect_page() as opened:
         link.click()
     report = opened.value

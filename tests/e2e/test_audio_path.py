@@ -212,8 +212,17 @@ def test_without_its_view_the_microphone_goes_off(
     page = open_page(spoken(20))
     page.run(WIDGETS)
     index = page.show("display(microphone)")
-    page.page.get_by_role("button", name="Talk").click()
+    talk = page.page.get_by_role("button", name="Talk", exact=True)
+    talk.click()
     page.wait_for("len(chunks) > 5")
+    active = "jupyterapp.shell.currentWidget.content.activeCellIndex"
+    run = "jupyterapp.commands.execute('notebook:{}-cell-outputs')"
+    page.page.evaluate(f"(index) => {{ {active} = index; return {run.format('hide')}; }}", index)
+    page.wait_in_page("() => opened.tracks.every((track) => track.readyState === 'ended')")
+    page.wait_for("microphone.status == 'off'")
+    page.page.evaluate(f"(index) => {{ {active} = index; return {run.format('show')}; }}", index)
+    talk.click()
+    page.wait_for("microphone.status == 'on'")
     page.page.evaluate(
         "(index) => jupyterapp.shell.currentWidget.content.widgets[index].outputArea.model.clear()",
         index,

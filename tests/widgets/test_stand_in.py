@@ -71,10 +71,21 @@ def test_the_summary_comes_first_and_the_view_alone_behind_it(cell: Cell) -> Non
     summary, view = cell.outputs
     assert summary["text/plain"] == "one"
     assert re.search(
-        r"^<div data-realtime-nb-summary=.*<b>one</b></div>$", summary["text/html"], re.S
+        r"^<!-- one -->\n<div data-realtime-nb-summary=.*<b>one</b></div>$",
+        summary["text/html"],
+        re.S,
     )
     assert VIEW not in summary
     assert view == {VIEW: {"model_id": "m1"}, "text/plain": ""}
+
+
+def test_a_collapsed_output_tells_what_is_in_it(cell: Cell) -> None:
+    evil = '--><script>alert("x")</script> --!> <lamp>'
+    StandIn(lambda: (f"{evil}\nmore", "<b>page</b>")).show(BUNDLE, {})
+    first, _, rest = cell.outputs[0]["text/html"].partition("\n")
+    told = '--&gt;&lt;script&gt;alert("x")&lt;/script&gt; --!&gt; &lt;lamp&gt;'
+    assert first == f"<!-- {told} -->"
+    assert "script" not in rest
 
 
 def test_the_styles_name_the_class_that_its_views_have(cell: Cell) -> None:
