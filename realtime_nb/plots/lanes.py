@@ -97,7 +97,7 @@ def plot_lanes(
     if lost := set(lost_races):
         families[events["seq"].isin(lost).to_numpy(bool)] = _LOST_RACES
     present = [name for name in _ORDER if (families == name).any()]
-    ax = style.axes_or_new(ax, 0.9 + 0.34 * max(3, len(present)))
+    ax = style.axes_or_new(ax, 0.34 * max(3, len(present)))
     times_s = events["t_s"].to_numpy(float)
     sent = (events["direction"] == "sent").to_numpy(bool)
     duration_s = max(0.1, float(np.nanmax(times_s, initial=0.0)))
@@ -127,7 +127,6 @@ def plot_lanes(
     style.legend_above(ax, _directions(sent))
     if not present:
         style.nothing(ax, "no events")
-    style.settle(ax)
     return ax
 
 

@@ -24,10 +24,11 @@ _BAND = 0.78
 """Height of a group's drawing; the rest of its row is space."""
 _LOW_ROW_PT = 40.0
 """In a lower row there is room for the names of two percentiles only."""
+_LAST_STEP_PT = 4.5
 _LEAST_SHARE = 0.5
 """Of the width, for what lies before a point that is written to at its right."""
-_MARKS = ((50, "left", "top"), (90, "right", "bottom"), (95, "left", "top"))
-"""Percentiles, and on which side of the curve there is room for their names."""
+_MARKS = ((50, "right"), (90, "right"), (95, "left"))
+"""Percentiles, and how their names are aligned: over the curve, where nothing is drawn."""
 
 
 @style.on_any_page
@@ -52,7 +53,7 @@ def plot_latency(latency: pd.DataFrame, ax: Axes | None = None, *, simulated: bo
         )
         if len(table)
     ]
-    ax = style.axes_or_new(ax, 0.9 + 1.3 * max(1, len(groups)))
+    ax = style.axes_or_new(ax, 1.3 * max(1, len(groups)))
     reach_ms = max(1.0, float(known["latency_ms"].max()) if len(known) else 0.0)
     ax.set_xlim(min(0.0, float(known["latency_ms"].min()) if len(known) else 0.0), reach_ms * 1.12)
     ax.set_ylim(-0.12, max(1, len(groups)) - 0.02)
@@ -98,7 +99,14 @@ def _draw_points(ax: Axes, table: pd.DataFrame, row: int, colour: str) -> None:
 
 
 def _write(
-    ax: Axes, text: str, at_ms: float, height: float, aside_pt: float, edge: str, side: str = "left"
+    ax: Axes,
+    text: str,
+    at_ms: float,
+    height: float,
+    aside_pt: float,
+    edge: str,
+    side: str = "left",
+    up_pt: float = 0.0,
 ) -> Annotation:
     """Writes small type beside a point; the axis is made longer where there is no room for it."""
     if side == "left":
@@ -110,7 +118,7 @@ def _write(
     return ax.annotate(
         text,
         (at_ms, height),
-        xytext=(aside_pt if side == "left" else -aside_pt, 0),
+        xytext=(aside_pt if side == "left" else -aside_pt, up_pt),
         textcoords="offset points",
         ha=side,
         va=edge,
@@ -151,14 +159,21 @@ def _draw_distribution(ax: Axes, values_ms: npt.NDArray[np.float64], row: int, c
     ax.plot(edges_ms, shares, drawstyle="steps-post", color=colour, linewidth=1.6)
     row_pt = style.size_px(ax)[1] / float(np.ptp(ax.get_ylim())) * 72 / ax.figure.dpi
     low = row_pt < _LOW_ROW_PT
-    for percentile, side, edge in _MARKS:
+    left_ms = ax.get_xlim()[0]
+    for percentile, side in _MARKS:
         at_ms = float(np.percentile(values_ms, percentile))
         height = row + _BAND * percentile / 100
         ax.vlines(at_ms, row, height, colors=colour, linewidth=1, linestyles=(0, (2, 2)))
         ax.plot([at_ms], [height], marker="o", markersize=5, color=colour)
+        text = f"p{percentile} {at_ms:,.0f} ms"
+        room_px = (at_ms - left_ms) / np.ptp(ax.get_xlim()) * style.size_px(ax)[0]
         if percentile != 95 or not low:
-            edge = "center" if low and side == "left" else edge
-            _write(ax, f"p{percentile} {at_ms:,.0f} ms", at_ms, height, 6, edge, side)
+            if percentile == 50 and room_px < (len(text) + 2) * style.letter_px(ax):
+                side = "left"  # there is no room before it
+            edge = "bottom" if side == "right" or percentile == 95 else "top"
+            edge = "center" if low and percentile == 50 else edge
+            up_pt = _LAST_STEP_PT if percentile == 95 else 0.0  # the curve goes on under it
+            _write(ax, text, at_ms, height, 6, edge, side, up_pt)
 
 
 def _not_counted(latency: pd.DataFrame) -> str:

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import inspect
 import textwrap
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ParamSpec
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
+from realtime_nb.errors import ConfigurationError
 from realtime_nb.protocol.words import clock
 
 if TYPE_CHECKING:
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.collections import PolyCollection
     from matplotlib.figure import Figure
     from matplotlib.text import Text
+    from matplotlib.transforms import Bbox
 
 _P = ParamSpec("_P")
 
@@ -48,12 +53,14 @@ __all__ = [
     "ink",
     "legend_above",
     "letter_px",
+    "letters",
     "line_px",
     "muted",
     "nothing",
     "on_any_page",
     "plot_style",
     "settle",
+    "shortened_to",
     "size_px",
     "strip_frame",
     "time_axis",
@@ -100,6 +107,12 @@ _CYCLE = (USER_COLOUR, AGENT_COLOUR, CALL_COLOUR, ERROR_COLOUR, "#B58900", NEUTR
 """What lines of one figure are told apart by."""
 
 _WIDTH_IN = 10.0
+_WIDTHS_IN = (3.0, 40.0)
+_PLAIN_RATIO = 0.6
+_MOST_PLAIN_IN = 4.8
+"""Height of figures that are not of this package: a share of their width, up to so much."""
+_AXES_HEIGHTS_IN: WeakKeyDictionary[Figure, float] = WeakKeyDictionary()
+"""Of own figures: they are higher by what is written around their axes."""
 _LETTER_EM = 0.58
 """Width of a usual letter, as a share of the size of the type."""
 _SMALL = 0.833
@@ -108,6 +121,11 @@ _LINE_EM = 1.75
 _LEAST_SHARE = 0.3
 """Of the figure's width and height that its axes keep whatever is written around them."""
 _FEWEST_LETTERS = 16
+_FEWEST_THIN_SHARE = 0.5
+"""Bars to a pixel of the axes' width, from which they may be thinner than pixels."""
+_BOX = "□"
+_UNSEEN = "\ufe0e\ufe0f\u200d"
+"""What only changes the look of the emoji beside it."""
 _TICK_STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 
 
@@ -138,13 +156,13 @@ def on_any_page(plot: Callable[_P, Axes]) -> Callable[_P, Axes]:
     @wraps(plot)
     def drawn(*args: _P.args, **options: _P.kwargs) -> Axes:
         given = inspect.signature(plot).bind(*args, **options).arguments.get("ax")
-        if given is not None or not _is_plain():
-            return plot(*args, **options)
-        with drawn_as(_ANY_PAGE):
+        plain = given is None and _is_plain()
+        with drawn_as(_ANY_PAGE if plain else {}):
             ax = plot(*args, **options)
-            for one in ax.figure.axes:  # of ticks that are yet to come, too
+            for one in ax.figure.axes if plain else ():  # of ticks that are yet to come, too
                 one.tick_params(axis="x", colors=_GREY)
                 one.tick_params(axis="y", colors=_LIGHT_GREY)
+            settle(ax)
         return ax
 
     return drawn
@@ -158,7 +176,7 @@ def _is_plain() -> bool:
     return all(now.get(name) == plain.get(name) for name in _ANY_PAGE)
 
 
-def plot_style() -> dict[str, Any]:
+def plot_style(*, width_in: float | None = None) -> dict[str, Any]:
     """Returns settings with which your own figures hold on light and on dark pages.
 
     ::
@@ -166,15 +184,40 @@ def plot_style() -> dict[str, Any]:
         import matplotlib.pyplot as plt
 
         plt.style.use(rt.plot_style())
+        plt.style.use(rt.plot_style(width_in=4.5))  # for a narrow cell, a phone, a column
 
     Figures are transparent, texts and axes of a grey that can be read on white and on black, and
     colours follow each other that hold on both and that people with any kind of colour vision can
     tell apart. The plots of this package look like that by themselves, and nothing is set for
     yours unless you ask for it; ``plt.style.use("default")`` takes it back.
+
+    A page shrinks a figure that is wider than its cell, letters too. A width that suits the cell
+    keeps them: the plots of this package are as wide as ``figure.figsize`` says, once anybody has
+    changed it, and as high as what they show.
+
+    Args:
+        width_in: Width of new figures in inches, of 100 pixels each unless ``figure.dpi`` was
+            changed; None leaves ``figure.figsize`` as it is (10 inches for this package's plots).
+
+    Raises:
+        ConfigurationError: The width is not a number from 3 to 40.
     """
     from cycler import cycler
 
-    return {**_ANY_PAGE, "legend.edgecolor": _GREY, "axes.prop_cycle": cycler(color=_CYCLE)}
+    size = {} if width_in is None else {"figure.figsize": _figure_size(width_in)}
+    cycle = cycler(color=_CYCLE)
+    return {**_ANY_PAGE, "legend.edgecolor": _GREY, "axes.prop_cycle": cycle, **size}
+
+
+def _figure_size(width_in: Any) -> tuple[float, float]:
+    low, high = _WIDTHS_IN
+    is_number = isinstance(width_in, Real) and not isinstance(width_in, bool)
+    if not is_number or not low <= float(width_in) <= high:
+        raise ConfigurationError(
+            f"width_in is {width_in!r}; give inches from {low:g} to {high:g}, such as 4.5 for a "
+            "cell of 450 pixels."
+        )
+    return float(width_in), min(_PLAIN_RATIO * float(width_in), _MOST_PLAIN_IN)
 
 
 def muted() -> float:
@@ -202,13 +245,25 @@ def user_wave_colour(ink: str) -> str:
 
 
 def axes_or_new(ax: Axes | None, height_in: float) -> Axes:
-    """Returns the axes given, or those of a new figure of a notebook's width."""
+    """Returns the axes given, or those of a new figure, which stay so high whatever is written
+    around them."""
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt
 
-    _, made = plt.subplots(figsize=(_WIDTH_IN, height_in), layout="constrained")
+    figure, made = plt.subplots(figsize=(width_in(), height_in + 1), layout="constrained")
+    _AXES_HEIGHTS_IN[figure] = height_in
     return made
+
+
+def width_in() -> float:
+    """Returns how wide a new figure is: as ``figure.figsize`` says, where that is not
+    matplotlib's own."""
+    import matplotlib as mpl
+
+    width, height = (float(edge) for edge in mpl.rcParams["figure.figsize"])
+    plain = tuple(mpl.rcParamsDefault["figure.figsize"])
+    return _WIDTH_IN if (width, height) == plain else width
 
 
 def settle(ax: Axes) -> None:
@@ -220,6 +275,10 @@ def settle(ax: Axes) -> None:
     root = ax.figure.canvas.figure
     layout = root.get_layout_engine()
     if layout is not None:
+        if (height_in := _AXES_HEIGHTS_IN.get(root)) is not None:
+            around_in = (_written(root).height - size_px(ax)[1]) / root.dpi
+            padding_in = 2 * float(layout.get()["h_pad"])
+            root.set_figheight(height_in + around_in + padding_in)
         layout.execute(root)
     elif _is_alone(ax, root):
         _widen_margins(ax, root)
@@ -231,12 +290,7 @@ def _is_alone(ax: Axes, root: Figure) -> bool:
 
 
 def _widen_margins(ax: Axes, root: Figure) -> None:
-    from matplotlib.transforms import Bbox
-
-    boxes = [box for one in root.axes if (box := one.get_tightbbox()) is not None]
-    if not boxes:
-        return
-    written, place = Bbox.union(boxes), ax.get_position()
+    written, place = _written(root), ax.get_position()
     width_px, height_px = (float(edge) for edge in root.bbox.size)
     edge_px = 0.03 * root.dpi
     left = place.x0 + max(0.0, edge_px - written.x0) / width_px
@@ -247,6 +301,14 @@ def _widen_margins(ax: Axes, root: Figure) -> None:
         root.subplots_adjust(left=left, right=right)
     if top - bottom >= _LEAST_SHARE and (bottom, top) != (place.y0, place.y1):
         root.subplots_adjust(bottom=bottom, top=top)
+
+
+def _written(root: Figure) -> Bbox:
+    """Returns what the axes of a figure take up with all that is written around them, in pixels."""
+    from matplotlib.transforms import Bbox
+
+    boxes = [box for one in root.axes if (box := one.get_tightbbox()) is not None]
+    return Bbox.union(boxes) if boxes else root.bbox.frozen()
 
 
 def size_px(ax: Axes) -> tuple[float, float]:
@@ -261,6 +323,36 @@ def letter_px(ax: Axes, size_pt: float | None = None) -> float:
 
     size_pt = plt.rcParams["font.size"] * _SMALL if size_pt is None else size_pt
     return float(_LETTER_EM * size_pt * ax.figure.dpi / 72)
+
+
+def letters(text: str) -> int:
+    """Returns how many letters are as wide as a text; those of East Asia and emoji are wide."""
+    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
+
+
+def shortened_to(text: str, most: int) -> str:
+    """Returns a text that others wrote, on one line of so many letters, in which what the type has
+    no picture for is a box: matplotlib would draw one, too, and warn of each."""
+    line = _drawable(" ".join(text.split()))
+    if letters(line) <= most:
+        return line
+    while line and letters(line) > most - 1:
+        line = line[:-1]
+    return f"{line.rstrip()}…"
+
+
+def _drawable(text: str) -> str:
+    import matplotlib.pyplot as plt
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    if text.isascii():
+        return text
+    families = plt.rcParams["font.family"]
+    fonts = [get_font(findfont(FontProperties(family=[family]))) for family in families]
+    shown = (one for one in unicodedata.normalize("NFC", text) if one not in _UNSEEN)
+    return "".join(
+        one if any(font.get_char_index(ord(one)) for font in fonts) else _BOX for one in shown
+    )
 
 
 def line_px(ax: Axes) -> float:
@@ -287,7 +379,10 @@ def bars(
     edges = np.broadcast_arrays(*(np.asarray(edge, float) for edge in (left, right, bottom, top)))
     x0, x1, y0, y1 = (np.atleast_1d(edge) for edge in edges)
     corners = np.stack([x0, y0, x0, y1, x1, y1, x1, y0], axis=-1).reshape(-1, 4, 2)
-    drawn = PolyCollection(list(corners), **{"linewidths": 0, **style})  # type: ignore[arg-type]
+    # Thin ones that are drawn to whole pixels make stripes that aren't there.
+    snap = None if len(corners) < _FEWEST_THIN_SHARE * size_px(ax)[0] else False
+    look: dict[str, Any] = {"linewidths": 0, "snap": snap, **style}
+    drawn = PolyCollection(list(corners), **look)
     ax.add_collection(drawn, autolim=False)
     return drawn
 

@@ -41,6 +41,11 @@ _FOUND = "speech, found offline"
 MOST_CROWDED_CALLS = 12
 """With more calls, only those get their name that have the room until the next begins."""
 _LONGEST_LABEL = 28
+_MORE = " +12"
+"""How many more there are, of which there is no room for the names."""
+_STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+_LEAST_WRITTEN = 0.75
+"""The share of the texts of turns that have room, with fewer of which turns are thinned."""
 _READ_SAMPLES = 60 * SAMPLE_RATE
 """Of a long session, so much is read at once."""
 _RESPONSE_KINDS = {
@@ -193,7 +198,7 @@ def plot_timeline(data: TimelineData, ax: Axes | None = None) -> Axes:
     axis_s = data.begin_s, max(data.duration_s, data.begin_s + 0.1)
     length_s = axis_s[1] - axis_s[0]
     lanes = _Lanes.of(data)
-    ax = style.axes_or_new(ax, 0.75 + 0.84 * (lanes.top - lanes.bottom))
+    ax = style.axes_or_new(ax, 0.84 * (lanes.top - lanes.bottom))
     lowest = "tools" if data.calls else "errors"
     _dress(ax, lanes.names(lowest), axis_s)
     lanes = _fitted(ax, data)
@@ -205,6 +210,10 @@ def plot_timeline(data: TimelineData, ax: Axes | None = None) -> Axes:
     _draw_speech(ax, lanes.user, data)
     wave_colour = style.user_wave_colour(style.ink())
     _draw_wave(ax, lanes.user, wave_colour, [(data.user, 1.0, "")], axis_s, bins)
+    if not data.user:
+        _say_nothing(ax, lanes.user)
+    if not (data.agent or data.unheard or data.received):
+        _say_nothing(ax, lanes.agent)
     layers = [
         (data.unheard, 0.45, "not heard"),
         (data.received, 0.7, "as received; playing unknown"),
@@ -220,7 +229,6 @@ def plot_timeline(data: TimelineData, ax: Axes | None = None) -> Axes:
         _draw_labels(ax, lanes, data.labels, letter_s)
     _draw_turns(ax, lanes, data.turns, letter_s)
     _explain(ax)
-    style.settle(ax)
     if data.simulated and any(turn.latency_ms == turn.latency_ms for turn in data.turns):
         style.caption(ax, [style.SIMULATED])
     return ax
@@ -307,6 +315,21 @@ def _draw_wave(
         )
 
 
+def _say_nothing(ax: Axes, middle: float) -> None:
+    """Says that a lane is empty because there is no sound of it."""
+    ax.annotate(
+        "no audio",
+        (0.0, middle),
+        xycoords=("axes fraction", "data"),
+        xytext=(4, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize="small",
+        fontstyle="italic",
+        alpha=style.muted(),
+    )
+
+
 def _is_seen(low: npt.NDArray[np.float32], high: npt.NDArray[np.float32], scale: float) -> bool:
     height = float(np.fmax.reduce(np.fmax(-low, high), initial=0.0))
     return scale * height > _LEAST_SEEN
@@ -369,25 +392,39 @@ def _draw_calls(
             textcoords="offset points",
             va="bottom",
             fontsize="small",
+            parse_math=False,
         )
 
 
 def _call_names(
     calls: Sequence[tuple[float, float | None, str]], axis_s: TimeSpan, letter_s: float
 ) -> Iterator[tuple[float, str]]:
-    """Yields where to write which names, so that none covers another."""
-    free_s, duration_s = axis_s
-    begin_s = free_s
+    """Yields where to write which names, so that none covers another; of few calls, those without
+    room for a name are counted beside the name before them."""
+    begin_s, duration_s = axis_s
+    crowded = len(calls) > MOST_CROWDED_CALLS
+    most_letters = int((duration_s - begin_s) / letter_s) - len(_MORE)
     followers_s = [*(start_s for start_s, *_ in calls), duration_s][1:]
+    placed: list[tuple[float, str]] = []
+    left_out: list[int] = []
+    free_s = begin_s
     for (start_s, end_s, name), next_s in zip(calls, followers_s, strict=True):
         time = "no output" if end_s is None else style.duration_text(end_s - start_s)
-        text = f"{name}, {time}"
-        width_s = len(text) * letter_s
+        room = min(_LONGEST_LABEL, max(1, most_letters - len(time) - 2))
+        text = f"{style.shortened_to(name, room)}, {time}"
+        width_s = style.letters(text) * letter_s
         left_s = max(begin_s, min(start_s, duration_s - width_s))
-        crowded = len(calls) > MOST_CROWDED_CALLS and start_s + width_s > min(next_s, duration_s)
-        if left_s >= free_s and not crowded:
+        if left_s >= free_s and not (crowded and start_s + width_s > min(next_s, duration_s)):
             free_s = left_s + width_s
-            yield left_s, text
+            placed.append((left_s, text))
+            left_out.append(0)
+        elif placed and not crowded:
+            free_s += 0 if left_out[-1] else len(_MORE) * letter_s
+            left_out[-1] += 1
+    for (left_s, text), others in zip(placed, left_out, strict=True):
+        more = f" +{others}" if others else ""
+        aside_s = duration_s - style.letters(text + more) * letter_s
+        yield min(left_s, max(begin_s, aside_s)), text + more
 
 
 def _draw_errors(ax: Axes, middle: float, errors: Sequence[float]) -> None:
@@ -441,10 +478,10 @@ def _label_texts(
     """Yields which labels are written out, where and how aligned, so that none covers another."""
     free_s, duration_s = axis_s
     for index, (t_s, text) in enumerate(labels):
-        short = text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1].rstrip()}…"
-        width_s = (len(short) + 1) * letter_s
+        short = style.shortened_to(text, _LONGEST_LABEL)
+        width_s = (style.letters(short) + 1) * letter_s
         if t_s >= free_s and t_s + width_s <= duration_s:
-            free_s = t_s + width_s
+            free_s = t_s + width_s + letter_s
             yield index, (t_s, short, "left")
         elif t_s - width_s >= free_s:  # it ends beyond the axis
             free_s = t_s
@@ -455,16 +492,31 @@ def _draw_turns(ax: Axes, lanes: _Lanes, turns: Sequence[TimelineTurn], letter_s
     """Writes the numbers of turns where they begin, and latencies where answers do."""
     written = {"ha": "left", "va": "center", "fontsize": "small", "clip_on": False}
     begin_s, end_s = ax.get_xlim()
-    numbers = [(max(turn.start_s, begin_s), str(turn.number)) for turn in turns]
-    for t_s, text in _apart(numbers, (begin_s, end_s), letter_s):
+    numbers = [(turn.number, max(turn.start_s, begin_s), str(turn.number)) for turn in turns]
+    for t_s, text in _thinned(numbers, (begin_s, end_s), letter_s):
         ax.text(t_s, lanes.turns or lanes.top, text, **written)  # type: ignore[arg-type]
     answers = [
-        (turn.answer_s, style.duration_text(turn.latency_ms / 1000))
+        (turn.number, turn.answer_s, style.duration_text(turn.latency_ms / 1000))
         for turn in turns
         if turn.latency_ms == turn.latency_ms and begin_s <= turn.answer_s <= end_s
     ]
-    for t_s, text in _apart(answers, (begin_s, end_s), letter_s):
+    for t_s, text in _thinned(answers, (begin_s, end_s), letter_s):
         ax.text(t_s, lanes.latencies, text, **written)  # type: ignore[arg-type]
+
+
+def _thinned(
+    texts: Sequence[tuple[int, float, str]], axis_s: TimeSpan, letter_s: float
+) -> list[tuple[float, str]]:
+    """Returns where to write the texts of how many turns there is room for: of all, of every
+    second, fifth, tenth …; of turns close to each other, of the first."""
+    placed: list[tuple[float, str]] = []
+    for step in _STEPS:
+        some = [(t_s, text) for number, t_s, text in texts if number % step == 0]
+        if some:
+            placed = list(_apart(some, axis_s, letter_s))
+            if len(placed) >= _LEAST_WRITTEN * len(some):
+                break
+    return placed
 
 
 def _apart(
@@ -476,7 +528,7 @@ def _apart(
         width_s = len(text) * letter_s
         left_s = min(t_s, end_s - width_s)
         if left_s >= free_s:
-            free_s = left_s + width_s + letter_s
+            free_s = left_s + width_s + 2 * letter_s
             yield left_s, text
 
 

@@ -26,6 +26,9 @@ _FEWEST_PLACES = 6
 """Fewer bars leave room beside them, or they would be walls."""
 _COUNT_STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
+_TURNS_SHARE = 0.5
+"""Of the height, from below, that what each turn cost has; what all cost is above it."""
+
 Numbers = npt.NDArray[np.float64]
 
 
@@ -41,7 +44,7 @@ def plot_usage(usage: pd.DataFrame, ax: Axes | None = None) -> Axes:
         usage: Columns as in :func:`realtime_nb.analysis.tables.usage`.
         ax: Where to draw; without it, a new figure.
     """
-    ax = style.axes_or_new(ax, 3.0)
+    ax = style.axes_or_new(ax, 2.2)
     counted = usage[usage["input_tokens"].notna() | usage["output_tokens"].notna()]
     places = np.arange(1, len(counted) + 1, dtype=float)
     bottoms = np.zeros(len(counted))
@@ -63,7 +66,6 @@ def plot_usage(usage: pd.DataFrame, ax: Axes | None = None) -> Axes:
     style.legend_above(ax, handles[::-1], columns=8)
     missing = len(usage) - len(counted) if len(counted) else 0
     style.caption(ax, [_growth_words(context), _uncounted(missing)])
-    style.settle(ax)
     return ax
 
 
@@ -153,7 +155,8 @@ def _uncounted(count: int) -> str:
 
 @style.on_any_page
 def plot_cost(costs: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draws what each turn cost, and on an axis at the right what the session cost up to then.
+    """Draws what each turn cost and, above it on an axis at the right, what the session cost up to
+    then.
 
     Args:
         costs: Columns ``turn``, ``kind`` (``response`` or ``transcription``), ``usd`` and, if
@@ -161,7 +164,7 @@ def plot_cost(costs: pd.DataFrame, ax: Axes | None = None) -> Axes:
             is NaN are not counted; the picture names their models.
         ax: Where to draw; without it, a new figure.
     """
-    ax = style.axes_or_new(ax, 2.8)
+    ax = style.axes_or_new(ax, 2.6)
     priced = costs[costs["usd"].notna()]
     turns = priced["turn"].fillna(0).to_numpy(float)
     first = float(turns.min(initial=1.0))
@@ -178,24 +181,25 @@ def plot_cost(costs: pd.DataFrame, ax: Axes | None = None) -> Axes:
         if rows.any():
             handles.append(_draw_bars(ax, places, bottoms, usd, f"{kind}s", colour))
         bottoms += usd
-    _limit(ax, len(places), 1.15 * float(bottoms.max(initial=0.0)), first)
+    highest = 1.15 * float(bottoms.max(initial=0.0))
+    _limit(ax, len(places), highest / _TURNS_SHARE, first)
     _dress(ax, "turn", "USD per turn")
     if not len(priced):
         style.nothing(ax, _why_no_price(costs) if len(costs) else "nothing that costs anything")
         return ax
-    ax.yaxis.set_major_formatter(_money(ax.get_ylim()[1]))
+    ax.yaxis.set_major_formatter(_money(highest))
+    _keep_ticks(ax, 0.0, highest)
+    ax.yaxis.label.set(ha="left")
+    ax.yaxis.label.set_y(0.0)
     so_far = _draw_cumulative(ax, places, np.cumsum(bottoms))
     style.settle(ax)
     _count(ax, places)
     style.legend_above(ax, [*handles, so_far])
     style.caption(ax, [_assumption(costs), _unpriced(costs[costs["usd"].isna()])])
-    style.settle(ax)
     return ax
 
 
 def _draw_cumulative(ax: Axes, places: Numbers, cumulative_usd: Numbers) -> Artist:
-    from matplotlib.ticker import MaxNLocator
-
     ink = style.ink()
     right = ax.twinx()
     (line,) = right.step(
@@ -207,10 +211,12 @@ def _draw_cumulative(ax: Axes, places: Numbers, cumulative_usd: Numbers) -> Arti
         label="so far (right axis)",
     )
     total_usd = float(cumulative_usd[-1])
-    right.set_ylim(0, max(total_usd * 1.12, 1e-9))
-    right.set_ylabel("USD so far")
+    # Above the bars, on which it could hardly be seen.
+    reach_usd = max(total_usd * 1.2, 1e-9)
+    right.set_ylim(-reach_usd * (_TURNS_SHARE + 0.05) / (0.95 - _TURNS_SHARE), reach_usd)
+    right.set_ylabel("USD so far", ha="right", y=1.0)
     right.yaxis.set_major_formatter(_money(total_usd))
-    right.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    _keep_ticks(right, 0.0, reach_usd)
     for side in ("top", "left", "bottom"):
         right.spines[side].set_visible(False)
     right.annotate(
@@ -223,6 +229,19 @@ def _draw_cumulative(ax: Axes, places: Numbers, cumulative_usd: Numbers) -> Arti
         fontsize="small",
     )
     return line
+
+
+def _keep_ticks(ax: Axes, low: float, high: float) -> None:
+    """Leaves the ticks of a part of the upright axis."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax.set_yticks(
+        [
+            tick
+            for tick in MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high)
+            if low <= tick <= high
+        ]
+    )
 
 
 def _money(highest_usd: float) -> Callable[[float, float], str]:

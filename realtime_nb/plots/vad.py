@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_vad"]
 
-_HEIGHT_IN = 3.4
+_HEIGHT_IN = 2.6
 _WAVE = 1.72
 """Middle of the wave; the probability lies below, from 0 to 1."""
 _WAVE_HALF = 0.52
@@ -164,9 +164,7 @@ def _draw(heard: _Heard, ax: Axes | None = None) -> Axes:
     _draw_probabilities(ax, heard, bins)
     _draw_thresholds(ax, settings, duration_s)
     style.legend_above(ax)
-    style.settle(ax)
     style.caption(ax, _told(heard))
-    style.settle(ax)
     return ax
 
 

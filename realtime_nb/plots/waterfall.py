@@ -86,7 +86,7 @@ def _drawn(
     latency: pd.DataFrame, ax: Axes | None, colours: Mapping[str, str], simulated: bool
 ) -> Axes:
     rows = len(latency)
-    ax = style.axes_or_new(ax, min(max(rows, 2) * _ROW_IN, _MOST_ROWS_IN) + 1.1)
+    ax = style.axes_or_new(ax, min(max(rows, 2) * _ROW_IN, _MOST_ROWS_IN))
     totals_ms = latency["latency_ms"].to_numpy(float)
     known = not np.isnan(totals_ms).all()
     ax.set_xlim(0, max(1.0, np.nanmax(totals_ms, initial=0.0)) * 1.05)
@@ -105,7 +105,7 @@ def _drawn(
     else:
         style.nothing(ax, "" if rows else "no turns")
     style.legend_above(ax, handles, right=False)
-    notes = "" if readable else _not_drawn(latency)
+    notes = "" if readable and _notes_fit(ax, latency) else _not_drawn(latency)
     style.caption(ax, [style.SIMULATED if simulated else "", notes])
     row_px = _name_rows(ax, latency)
     if readable:
@@ -187,6 +187,12 @@ def _write_to_rows(ax: Axes, latency: pd.DataFrame, row_px: float) -> None:
     ax.set_xlim(0, reach_ms)
 
 
+def _notes_fit(ax: Axes, latency: pd.DataFrame) -> bool:
+    """Tells whether the reasons for which turns have no latency have room beside their rows."""
+    longest = max(map(len, style.why_no_latency(latency)), default=0)
+    return (longest + len(", with calls, interrupted")) * style.letter_px(ax) < style.size_px(ax)[0]
+
+
 def _fitting_pt(ax: Axes, row_px: float) -> float:
     return 0.75 * row_px * 72 / ax.figure.dpi
 
@@ -196,9 +202,9 @@ def _mark_rows(ax: Axes, latency: pd.DataFrame) -> list[Artist]:
 
     ink = style.ink()
     handles: list[Artist] = []
-    for column, name, marker, place in (
-        ("had_calls", "with calls", "o", 5.0),
-        ("interrupted", "interrupted", "|", 11.0),
+    for column, name, marker, size_pt, place in (
+        ("had_calls", "with calls", "o", 3.5, 6.0),
+        ("interrupted", "interrupted", "x", 4.5, 15.0),
     ):
         there = latency[column].to_numpy(bool) & latency["latency_ms"].notna().to_numpy(bool)
         if there.any():
@@ -209,7 +215,7 @@ def _mark_rows(ax: Axes, latency: pd.DataFrame) -> list[Artist]:
                 np.flatnonzero(there),
                 linestyle="",
                 marker=marker,
-                markersize=3,
+                markersize=size_pt,
                 color=ink,
                 label=name,
             )
@@ -230,7 +236,6 @@ def _name_rows(ax: Axes, latency: pd.DataFrame) -> float:
     step = next((step for step in (1, 5, 10, 20, 50, 100, 200) if step >= least), 500)
     shown = [row for row, number in enumerate(numbers) if number % step == 0]
     ax.set_yticks(shown, [str(numbers[row]) for row in shown])
-    style.settle(ax)
     return row_px
 
 

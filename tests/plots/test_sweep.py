@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,125 @@ def test_the_trade_off_names_front_and_marks() -> None:
     assert legend(ax) == ["a setting", "Pareto front", "in use", "default", "server default"]
     assert "0.3 · 500 ms" in texts(ax)
     assert "Of 20 labelled turns." in said(ax)
+
+
+def crowd(seed: int, thresholds: int, silences: int) -> pd.DataFrame:
+    """Settings near each other, of which one is in use and the default."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for threshold in np.linspace(0.05, 0.95, thresholds).round(2):
+        for silence in np.linspace(100, 1_200, silences).round():
+            share = float(np.clip(1.2 * np.exp(-silence / 350) + rng.normal(0, 0.03), 0, 1))
+            rows.append(
+                {
+                    **{"engine": "silero", "threshold": threshold, "note": ""},
+                    **{"silence_duration_ms": silence, "prefix_padding_ms": 300, "turns": 20},
+                    **{"labelled_turns": 80, "split_share": share, "waits": 20},
+                    "split_low_share": max(0.0, share - 0.08),
+                    "split_high_share": min(1.0, share + 0.08),
+                    "endpoint_wait_p50_ms": silence + 40 - 30 * threshold,
+                }
+            )
+    rows[len(rows) // 2] |= {"mark": "in use, default"}
+    rows[silences // 5] |= {"mark": "server default"}
+    return frame("sweep", rows)
+
+
+CROWDS = {
+    "few": made,
+    "one": lambda: made().iloc[6:7].reset_index(drop=True),
+    "many": lambda: crowd(1, 9, 12),
+    "very many": lambda: crowd(2, 10, 40),
+}
+
+
+@pytest.mark.parametrize("width_in", [4.5, 10.0])
+@pytest.mark.parametrize("name", CROWDS)
+def test_names_of_settings_cover_nothing(name: str, width_in: float) -> None:
+    table = CROWDS[name]()
+    with plt.rc_context({"figure.figsize": (width_in, 3)}):
+        ax = plot_sweep_tradeoff(table)
+    ax.figure.canvas.draw()
+
+    pixel_per_pt = ax.figure.dpi / 72
+    names = {text for text in texts(ax) if "·" in text and "Named" not in text}
+    boxes = [text.get_window_extent() for text in ax.texts if text.get_text() in names]
+    assert boxes
+    assert len(boxes) == len(names)
+    for row in table.itertuples():
+        marks = [size for mark, size in SIZES_PT2.items() if mark in str(row.mark).split(", ")]
+        radius = pixel_per_pt * math.sqrt(max([22, *marks])) / 2
+        x, y = ax.transData.transform((row.endpoint_wait_p50_ms, row.split_share))
+        for box in boxes:
+            aside = math.hypot(
+                max(box.x0 - x, 0, x - box.x1),
+                max(box.y0 - y, 0, y - box.y1),
+            )
+            assert aside >= radius, row
+    for one, other in itertools.combinations(boxes, 2):
+        assert one.x1 <= other.x0 or other.x1 <= one.x0 or one.y1 <= other.y0 or other.y1 <= one.y0
+    inside = ax.get_window_extent()
+    for box in boxes:
+        assert box.x0 >= inside.x0
+        assert box.x1 <= inside.x1
+
+
+SIZES_PT2 = {"in use": 230, "default": 110, "server default": 50}
+"""Of the marks, as areas of their squares."""
+
+
+def test_what_is_in_use_has_its_name_first() -> None:
+    assert "0.5 · 500 ms" in texts(plot_sweep_tradeoff(made()))
+
+
+def test_an_interval_is_shown_whole() -> None:
+    ax = plot_sweep_tradeoff(made())
+    assert ax.get_ylim()[1] > 0.65  # of 50 % split, the interval's upper end in the table
+    assert "95 % intervals" in said(ax)
+
+
+def test_marks_in_the_legend_do_not_cover_its_words() -> None:
+    ax = plot_sweep_tradeoff(made())
+    ax.figure.canvas.draw()
+    held = ax.get_legend()
+    assert held is not None
+    for handle, text in zip(held.legend_handles, held.get_texts(), strict=True):
+        if text.get_text() in SIZES_PT2:
+            assert handle is not None
+            room_px = text.get_window_extent().x0 - handle.get_window_extent().x1
+            width_pt = handle.get_markersize()  # type: ignore[attr-defined]
+            handle_px = handle.get_window_extent().width
+            assert room_px >= (width_pt * ax.figure.dpi / 72 - handle_px) / 2
+
+
+@pytest.mark.parametrize("width_in", [4.5, 10.0])
+def test_figures_of_a_large_grid_have_room_in_their_cells(width_in: float) -> None:
+    with plt.rc_context({"figure.figsize": (width_in, 3)}):
+        ax = plot_sweep_heatmap(crowd(1, 9, 20))
+    ax.figure.canvas.draw()
+    cell_px = ax.get_window_extent().width / 20
+    figures = [text for text in ax.texts if text.get_text().endswith(" %")]
+    assert all(text.get_window_extent().width < cell_px for text in figures)
+    assert len(figures) in (0, 180)
+    # Without them, it is told what the shades mean.
+    assert ("(darkest)" in said(ax)) == (not figures)
+    assert bool(figures) == (width_in == 10)
+    columns = [label.get_window_extent() for label in ax.get_xticklabels() if label.get_text()]
+    assert len(columns) >= 4
+    assert all(one.x1 < other.x0 for one, other in itertools.pairwise(columns))
+
+
+def test_letters_stand_out_from_their_cells() -> None:
+    ax = plot_sweep_heatmap(crowd(1, 9, 12), ax=plt.subplots(figsize=(10, 5))[1])
+    image = ax.get_images()[0]
+    for text in ax.texts:
+        if text.get_text().endswith(" %"):
+            column, row = (round(at) for at in text.get_position())
+            shade = image.cmap(image.norm(image.get_array()[row, column]))[:3]
+            linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shade]
+            light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+            ratio = (light + 0.05) / 0.05 if text.get_color() == "black" else 1.05 / (light + 0.05)
+            assert ratio >= 4.5, (text.get_text(), shade)
 
 
 def test_settings_without_a_wait_are_counted() -> None:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
+from matplotlib.text import Text
 
 from realtime_nb.analysis.timeline import PlacedAudio, TimelineData, TimelineTurn
 from realtime_nb.archive.recorder import Recorder
@@ -121,6 +122,11 @@ def test_nothing_at_all_can_be_drawn() -> None:
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["you", "agent"]
 
 
+def written(ax: Axes) -> list[Text]:
+    """What is written into the axes, without what its empty lanes say."""
+    return [text for text in ax.texts if text.get_text() != "no audio"]
+
+
 def test_names_of_calls_do_not_cover_each_other() -> None:
     calls: list[tuple[float, float | None, str]] = [
         (0.1 * n, 0.1 * n + 0.05, "check_availability") for n in range(8)
@@ -131,9 +137,10 @@ def test_names_of_calls_do_not_cover_each_other() -> None:
     figure = ax.figure
     figure.canvas.draw()
 
-    boxes = [text.get_window_extent() for text in ax.texts]
-    assert [text.get_text() for text in ax.texts] == [
-        "check_availability, 50 ms",
+    names = written(ax)
+    boxes = [text.get_window_extent() for text in names]
+    assert [text.get_text() for text in names] == [
+        "check_availability, 50 ms +7",
         "slow, no output",
     ]
     assert boxes[0].x1 < boxes[1].x0
@@ -270,10 +277,10 @@ def test_a_label_is_read_where_it_was_made() -> None:
     ax = plot_timeline(TimelineData(10.0, labels=made))
     ax.figure.canvas.draw()
 
-    texts = {text.get_text(): text for text in ax.texts}
+    texts = {text.get_text(): text for text in written(ax)}
     assert list(texts) == ["$a$ <b> & a text that is fa…", "late"]
     assert texts["late"].get_window_extent().x1 <= ax.get_window_extent().x1
-    assert [text.xy[0] for text in ax.texts] == [2.0, 9.8]  # type: ignore[attr-defined]
+    assert [text.xy[0] for text in written(ax)] == [2.0, 9.8]  # type: ignore[attr-defined]
 
 
 def test_without_calls_the_lane_of_errors_has_their_name() -> None:
@@ -349,3 +356,36 @@ def test_latencies_of_the_local_server_are_marked_as_its_own() -> None:
     assert any("local server" in text for text in told)
     untold = plot_timeline(replace(parts(), simulated=True, turns=parts().turns[1:])).texts
     assert not any("local server" in text.get_text() for text in untold)
+
+
+def test_turns_are_thinned_to_round_numbers() -> None:
+    turns = [TimelineTurn(n, 10.0 * n, 10.0 * n + 5, 10.0 * n + 6, 900.0) for n in range(1, 101)]
+    ax = plot_timeline(TimelineData(1_010.0, turns=turns))
+    numbers = [int(text.get_text()) for text in written(ax) if text.get_text().isdigit()]
+    step = numbers[1] - numbers[0]
+    assert step in (2, 5, 10)
+    assert numbers == list(range(step, 101, step))[: len(numbers)]
+    assert len(numbers) >= 0.75 * 100 / step
+
+
+def test_turns_of_a_part_have_their_numbers_whatever_those_are() -> None:
+    turns = [TimelineTurn(n, float(n), n + 0.5, n + 0.6, 100.0) for n in (7, 8, 9)]
+    ax = plot_timeline(TimelineData(12.0, turns=turns))
+    assert [text.get_text() for text in written(ax)][:3] == ["7", "8", "9"]
+
+
+def test_lanes_without_sound_say_so() -> None:
+    said = [text.get_text() for text in plot_timeline(TimelineData(3.0)).texts]
+    assert said == ["no audio", "no audio"]
+    heard = TimelineData(3.0, user=[PlacedAudio(0.0, noise(2_400))])
+    assert [text.get_text() for text in plot_timeline(heard).texts] == ["no audio"]
+
+
+def test_what_the_type_has_no_picture_for_is_a_box_without_a_warning(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    made = [(1.0, "🙂 not me"), (4.0, "まだ"), (7.0, "לא")]
+    ax = plot_timeline(TimelineData(10.0, labels=made))
+    ax.figure.canvas.draw()
+    assert [text.get_text() for text in written(ax)] == ["□ not me", "□□", "לא"]
+    assert not recwarn.list
