@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from realtime_nb.analysis.columns.frames import frame
+from realtime_nb.analysis.columns.frames import frame, records
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.plots.sweep import pareto_front, plot_sweep_heatmap, plot_sweep_tradeoff
 from tests.plots import pictures
@@ -173,9 +174,9 @@ def crowd(seed: int, thresholds: int, silences: int) -> pd.DataFrame:
     return frame("sweep", rows)
 
 
-CROWDS = {
+CROWDS: dict[str, Callable[[], pd.DataFrame]] = {
     "few": made,
-    "one": lambda: made().iloc[6:7].reset_index(drop=True),
+    "one": lambda: made()[6:7],
     "many": lambda: crowd(1, 9, 12),
     "very many": lambda: crowd(2, 10, 40),
 }
@@ -194,10 +195,11 @@ def test_names_of_settings_cover_nothing(name: str, width_in: float) -> None:
     boxes = [text.get_window_extent() for text in ax.texts if text.get_text() in names]
     assert boxes
     assert len(boxes) == len(names)
-    for row in table.itertuples():
-        marks = [size for mark, size in SIZES_PT2.items() if mark in str(row.mark).split(", ")]
+    for row in records(table):
+        held = (row["mark"] or "").split(", ")
+        marks = [size for mark, size in SIZES_PT2.items() if mark in held]
         radius = pixel_per_pt * math.sqrt(max([22, *marks])) / 2
-        x, y = ax.transData.transform((row.endpoint_wait_p50_ms, row.split_share))
+        x, y = ax.transData.transform((row["endpoint_wait_p50_ms"], row["split_share"]))
         for box in boxes:
             aside = math.hypot(
                 max(box.x0 - x, 0, x - box.x1),
@@ -263,7 +265,9 @@ def test_letters_stand_out_from_their_cells() -> None:
     for text in ax.texts:
         if text.get_text().endswith(" %"):
             column, row = (round(at) for at in text.get_position())
-            shade = image.cmap(image.norm(image.get_array()[row, column]))[:3]
+            cells = image.get_array()
+            assert cells is not None
+            shade = image.cmap(image.norm(cells[row, column]))[:3]
             linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shade]
             light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
             ratio = (light + 0.05) / 0.05 if text.get_color() == "black" else 1.05 / (light + 0.05)
