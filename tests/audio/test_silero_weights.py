@@ -44,3 +44,16 @@ def test_products_of_any_number_of_rows_and_into_any_place() -> None:
             assert np.all(wide[:, :2] == 7) and np.all(wide[:, -1] == 7)
             alone = weights.product(rows[-1:], matrix)
             np.testing.assert_array_equal(weights.product(rows, matrix)[-1:], alone)
+
+
+def test_no_load_of_64_bytes_straddles_two_lines() -> None:
+    weights = silero_weights.silero_weights()
+    matrices = [
+        *(weights.cosines, weights.sines, weights.input, weights.recurrent, *weights.conv),
+        *(weights.input_by_gate, weights.recurrent_by_gate),
+        *(matrix for _, matrix, _ in weights.first + weights.second),
+    ]
+    for matrix in matrices:
+        assert matrix.ctypes.data % 64 == 0
+        assert [step % 64 for step in matrix.strides[:-1]] == [0] * (matrix.ndim - 1)
+        assert matrix.strides[-1] == 4  # else BLAS would be given a copy
