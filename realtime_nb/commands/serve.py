@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import shlex
 import signal
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from realtime_nb.local.server import LocalServer
     from realtime_nb.local.tls import Certificate
 
-__all__ = ["serve"]
+__all__ = ["keep_what_is_loaded", "serve"]
 
 
 class Dialect(StrEnum):
@@ -120,6 +121,7 @@ async def _serve(made: LocalServer, as_json: bool) -> None:
     async with made as server:
         if stop.is_set():
             return
+        keep_what_is_loaded()
         certificate = server.certificate
         if as_json:
             ready = {"url": server.url, "token": server.token, "pid": os.getpid()}
@@ -133,6 +135,13 @@ async def _serve(made: LocalServer, as_json: bool) -> None:
             print("Ctrl-C ends it.")
             sys.stdout.flush()
         await stop.wait()
+
+
+def keep_what_is_loaded() -> None:
+    """Lets the collector not look again at what is there now, for a process that is a server's
+    alone: a full collection holds up all sessions, mostly for modules that stay to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def _how_to_trust(certificate: Certificate) -> str:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import os
 import re
@@ -10,11 +12,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from realtime_nb.commands import cli
+from realtime_nb.commands.serve import _serve
+from realtime_nb.local.server import LocalServer
 from tests.commands.command_line import Capture, elsewhere, refused
 from tests.paths import DATA
 
@@ -154,3 +159,28 @@ def test_serve_settings_that_cant_be(capsys: Capture, options: tuple[str, ...], 
     code, line = refused(capsys, "serve", *options)
     assert code == 2
     assert words in line
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_what_stays_to_the_end_is_not_collected_again_and_again() -> None:
+    class Server:
+        url, token, certificate = "ws://127.0.0.1:1/v1/realtime", "t", None
+
+        async def __aenter__(self) -> Server:
+            return self
+
+        async def __aexit__(self, *exc: object) -> None:
+            frozen.append(gc.get_freeze_count())
+
+        @property
+        def engines(self) -> SimpleNamespace:
+            signal.raise_signal(signal.SIGTERM)
+            return SimpleNamespace(names={})
+
+    frozen: list[int] = []
+    loaded = len(gc.get_objects())
+    try:
+        asyncio.run(_serve(cast("LocalServer", Server()), as_json=True))
+    finally:
+        gc.unfreeze()
+    assert frozen[0] > loaded / 2

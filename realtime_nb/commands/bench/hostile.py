@@ -30,6 +30,7 @@ from realtime_nb.audio.frame_detector import FrameDetector
 from realtime_nb.audio.pcm import SAMPLE_RATE, pcm_from_samples
 from realtime_nb.commands.bench.hostile_clients import KINDS, Address, attack
 from realtime_nb.commands.samples import AUSTEN
+from realtime_nb.commands.serve import keep_what_is_loaded
 from realtime_nb.errors import ConfigurationError
 from realtime_nb.local.engines import Engines
 from realtime_nb.local.rules import RuleLLM
@@ -154,6 +155,7 @@ async def _server(pipe: Pipe) -> None:
         engines, port=0, token="t", pace=SpeechPace(), session_s=3_600.0, max_connections=200
     )
     async with server:
+        keep_what_is_loaded()  # as `realtime-nb serve` does
         pipe.send((server.port, server.token, _memory_mb()))
         stall_s = work_s = memory_mb = 0.0
         while True:
