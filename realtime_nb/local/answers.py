@@ -1,6 +1,8 @@
 """What engines give, looked at before it is used: anybody may have written them.
 
-What is wrong is told in words, to the client too; the server goes on.
+What is wrong is told in words, to the client too; the server goes on. Half a letter (a surrogate
+that has lost its other half, as in JSON that a tool gave) can neither be sent nor spoken: U+FFFD
+takes its place.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from realtime_nb.errors import RealtimeError
 from realtime_nb.local.llm import LLM, Call, Text, Usage
 from realtime_nb.local.stt import STT
 from realtime_nb.local.tts import TTS
+from realtime_nb.protocol.wire import encodable
 
 __all__ = ["piece_of", "speech_of", "stream_of", "words_of"]
 
@@ -23,7 +26,7 @@ def words_of(stt: STT, answer: object) -> str:
         RealtimeError: that is no text.
     """
     if isinstance(answer, str):
-        return answer
+        return str(encodable(answer))
     raise _wrong("speech recognition", stt.name, answer, 'text, "" where there are no words')
 
 
@@ -57,10 +60,10 @@ def piece_of(llm: LLM, piece: Any) -> Text | Call | Usage:
         RealtimeError: that is neither text nor a call, nor whole numbers of tokens.
     """
     match piece:
-        case Text(str()):
-            return piece
-        case Call(str(), str(), str() | None):
-            return piece
+        case Text(str() as delta):
+            return Text(encodable(delta))
+        case Call(str() as name, str() as arguments, str() | None as call_id):
+            return Call(encodable(name), encodable(arguments), call_id)
         case Usage(read, written, cached) if all(map(_is_count, (read, written, cached))):
             return piece
     raise _wrong("language model", llm.name, piece, "Text(str), Call(str, str), Usage(int, int)")

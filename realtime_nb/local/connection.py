@@ -38,6 +38,7 @@ from realtime_nb.protocol.server import (
     ServerProtocol,
     Transcribe,
 )
+from realtime_nb.protocol.wire import encodable
 
 __all__ = ["Connection", "close_socket", "cut", "new_id"]
 
@@ -441,7 +442,7 @@ def _pieces(message: Received) -> Iterator[str | bytes | JsonObject | Refused]:
 
 def _reason(error: BaseException) -> str:
     """Returns as much of an error as a CLOSE frame holds."""
-    return str(error).encode()[:_MOST_REASON_BYTES].decode(errors="ignore")
+    return str(error).encode(errors="replace")[:_MOST_REASON_BYTES].decode(errors="ignore")
 
 
 def _log(what: str, of_id: str, error: Exception) -> None:
@@ -449,7 +450,8 @@ def _log(what: str, of_id: str, error: Exception) -> None:
     what to do."""
     cause = _cause(error)
     stack = None if isinstance(cause, RealtimeError) else error
-    logger.error("%s %s failed: %s", what, of_id, cause, exc_info=stack)
+    told = encodable(str(cause))  # half a letter can't be written into a log, either
+    logger.error("%s %s failed: %s", what, of_id, told, exc_info=stack)
 
 
 def _cause(error: Exception) -> Exception:
@@ -462,5 +464,5 @@ def _words(error: Exception) -> str:
     """Returns what a client may know of a failure: our own words, or just the kind of error."""
     error = _cause(error)
     if isinstance(error, RealtimeError):
-        return str(error)
+        return str(encodable(str(error)))
     return f"The local server's engine failed ({type(error).__name__})."

@@ -7,7 +7,7 @@ import http
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
@@ -72,7 +72,7 @@ class Rest:
         path = _path_of(target)
         denied = self._denied_place(request)
         if denied is None and path == PATH:
-            denied = self._denied_key(headers, ephemeral=True)
+            denied = self._denied_key(headers, ephemeral=True) or _opens_nothing(request)
             if denied is None:
                 return None
         return self._for_page(request, denied or self._routed(request, path))
@@ -194,6 +194,22 @@ class Rest:
             limited = problem.code == "rate_limit_exceeded"
             status = http.HTTPStatus.TOO_MANY_REQUESTS if limited else bad
             return refusal(status, problem.message, problem.code, problem.param)
+
+
+def _opens_nothing(request: PlainRequest) -> PlainResponse | None:
+    """Returns why a GET opens no session: it asks for no WebSocket, or for somebody's call."""
+    upgrades = ",".join(request.headers.get("upgrade", [])).lower()
+    if "websocket" not in upgrades:
+        message = f"{PATH} is a WebSocket; connect with a client for those."
+        denied = refusal(http.HTTPStatus.UPGRADE_REQUIRED, message, "upgrade_required")
+        return replace(denied, headers=[*denied.headers, ("Upgrade", "websocket")])
+    if "call_id" in parse_qs(request.target.partition("?")[2]):
+        message = (
+            "There is no such call: this server speaks WebSocket, no WebRTC or SIP. Leave call_id "
+            "out and name a model."
+        )
+        return refusal(http.HTTPStatus.NOT_FOUND, message, "not_found", "call_id")
+    return None
 
 
 def _path_of(target: str) -> str:

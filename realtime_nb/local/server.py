@@ -43,7 +43,7 @@ from realtime_nb.local.sharing import Sharing
 from realtime_nb.local.speaking import SpeechPace
 from realtime_nb.local.tls import Certificate, TlsChoice, certificate_for
 from realtime_nb.protocol.dialect import BETA_OFF, is_beta_handshake
-from realtime_nb.protocol.problems import Problem
+from realtime_nb.protocol.problems import Problem, unsupported
 from realtime_nb.protocol.stages import wants_stages
 
 __all__ = ["LocalServer", "serve"]
@@ -60,6 +60,7 @@ _TLS_HANDSHAKE_S = 5.0
 _ACCEPTED_PER_ROUND = 4
 _WAITING_CONNECTIONS = 128  # in the system's own queue
 _THREADS_S = 1.0  # what is left of the time for closing, once the sessions are over
+_INTENTS = ("realtime", "transcription")
 _BETA_OFF_SAYS = (
     "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API."
 )
@@ -417,6 +418,8 @@ class LocalServer:
         refused = beta and self._strict_ga
         problem = Problem(BETA_OFF, _BETA_OFF_SAYS) if refused else self._problem(model, intent)
         transcribes = intent == "transcription"
+        if problem is None and intent not in ("", *_INTENTS):
+            problem = Problem("invalid_value", unsupported(intent, _INTENTS), "intent")
         if secret is not None and transcribes != (secret.session_type == "transcription"):
             problem = _of_another_kind(secret.session_type, intent)
         if problem is not None:
@@ -528,7 +531,7 @@ async def _turn_away(client: ClientSocket, problem: Problem) -> None:
         "type": problem.type,
         "code": problem.code,
         "message": problem.message,
-        "param": None,
+        "param": problem.param,
         "event_id": None,
     }
     event = {"type": "error", "event_id": new_id("event"), "error": error}

@@ -180,8 +180,7 @@ async def _speak(
     """Has sentences spoken: the first at once, others when they are needed, or when nobody else
     waits for the voice."""
     loop = asyncio.get_running_loop()
-    voice, format_type = job.settings.voice, job.settings.output_format["type"]
-    name = voice if isinstance(voice, str) else str(voice.get("id", "alloy"))
+    name, format_type = job.settings.voice_name, job.settings.output_format["type"]
     per_ms = format_of(job.settings.output_format).bytes_per_ms
     played_out_at = loop.time()
     while (sentence := await sentences.get()) is not None:

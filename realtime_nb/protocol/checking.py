@@ -7,7 +7,13 @@ import msgspec
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.items import decode_audio
-from realtime_nb.protocol.problems import Problem, Refused, problem_from, unsupported
+from realtime_nb.protocol.problems import (
+    Problem,
+    Refused,
+    problem_from,
+    type_words,
+    unsupported,
+)
 
 __all__ = ["checked_event", "decoded_append"]
 
@@ -33,9 +39,10 @@ def checked_event(raw: JsonObject) -> ev.ClientEvent:
     name = raw.get("type")
     if name is None:
         raise Refused(Problem("invalid_event", "The 'type' field is missing."))
-    if not isinstance(name, str) or name not in ev.CLIENT_EVENTS:
-        shown = name[:100] if isinstance(name, str) else type(name).__name__
-        raise Refused(Problem("invalid_value", unsupported(shown, _NAMES), "type"))
+    if not isinstance(name, str):
+        raise Refused(_no_string("type", name))
+    if name not in ev.CLIENT_EVENTS:
+        raise Refused(Problem("invalid_value", unsupported(name[:100], _NAMES), "type"))
     event_id = raw.get("event_id")
     if isinstance(event_id, str) and len(event_id) > 512:
         message = (
@@ -48,14 +55,18 @@ def checked_event(raw: JsonObject) -> ev.ClientEvent:
         raise Refused(Problem("invalid_event", message))
     if name == "input_audio_buffer.append" and not isinstance(raw.get("audio", ""), str):
         # Only recordings have references to audio in its place.
-        message = "Invalid type for 'audio': expected a string."
-        raise Refused(Problem("invalid_type", message, "audio"))
+        raise Refused(_no_string("audio", raw["audio"]))
     try:
         event = ev.parse_client(raw)
     except msgspec.ValidationError as error:
         raise Refused(problem_from(error, raw, "")) from None
     assert isinstance(event, ev.ClientEvent)
     return event
+
+
+def _no_string(param: str, value: object) -> Problem:
+    message = f"Invalid type for '{param}': expected a string, but got {type_words(value)} instead."
+    return Problem("invalid_type", message, param)
 
 
 def decoded_append(event: ev.AudioBufferAppend) -> bytes:

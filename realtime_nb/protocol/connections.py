@@ -214,6 +214,13 @@ class Connections:
         """Returns the place of what a server puts right after an item: behind those that it doesn't
         know, which were said before."""
         place = len(order) if order[-1] == item_id else order.index(item_id) + 1
+        return self._behind_unknown(place, order)
+
+    def first_place(self, order: list[str]) -> int:
+        """Returns the place of what a server puts before all that it knows."""
+        return self._behind_unknown(0, order)
+
+    def _behind_unknown(self, place: int, order: list[str]) -> int:
         while place < len(order) and order[place] in self.unknown:
             place += 1
         return place

@@ -436,6 +436,8 @@ class Conversation:
             # null means "first" on the hosted server and "I don't tell" on some others, so only an
             # item that was asked to be first is put there.
             self.order.insert(0, item_id)
+        elif self.serving.local:  # which does tell
+            self.order.insert(self.connections.first_place(self.order), item_id)
         else:
             self.order.append(item_id)
         item.audio_ms = self.audio.length_of(item)

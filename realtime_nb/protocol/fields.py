@@ -15,6 +15,7 @@ from realtime_nb.protocol.wire import JsonObject
 __all__ = [
     "ItemFields",
     "ItemPart",
+    "ItemReference",
     "ResponseAudio",
     "ResponseAudioOutput",
     "ResponseConfig",
@@ -22,6 +23,7 @@ __all__ = [
     "ServerVAD",
     "TurnDetection",
     "check_item",
+    "check_reference",
     "check_response",
     "check_session",
 ]
@@ -394,6 +396,14 @@ class FunctionCallOutputItem(_Item, frozen=True, kw_only=True, tag="function_cal
     output: str
 
 
+class ItemReference(
+    ConfigStruct, frozen=True, kw_only=True, tag_field="type", tag="item_reference"
+):
+    """In a response's own input: an item that the conversation has."""
+
+    id: str
+
+
 class McpToolFields(ConfigStruct, frozen=True, kw_only=True):
     """One of the tools of an MCP server."""
 
@@ -493,6 +503,11 @@ def check_session(session: JsonObject) -> RealtimeConfig | TranscriptionConfig:
 def check_response(response: JsonObject) -> ResponseConfig:
     """Returns ``response.create.response`` as a struct; raises like :func:`check_session`."""
     return msgspec.convert(response, ResponseConfig)
+
+
+def check_reference(entry: JsonObject) -> ItemReference:
+    """Returns a reference to an item; raises like :func:`check_session`."""
+    return msgspec.convert(entry, ItemReference)
 
 
 def check_item(item: JsonObject) -> ItemFields:

@@ -11,7 +11,7 @@ import msgspec
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.conversation import Conversation, Item
 from realtime_nb.protocol.events import JsonObject
-from realtime_nb.protocol.fields import check_item
+from realtime_nb.protocol.fields import check_item, check_reference
 from realtime_nb.protocol.nulls import item_without_nulls
 from realtime_nb.protocol.problems import Problem, Refused, problem_from, unsupported
 
@@ -29,6 +29,8 @@ _PARTS_OF_ROLE = {
     "assistant": ("output_text",),
     "system": ("input_text",),
 }
+
+_PICTURES = tuple(f"data:image/{kind};base64" for kind in ("png", "jpeg", "jpg"))
 
 
 def decode_audio(payload: str, param: str) -> bytes:
@@ -265,10 +267,10 @@ class ItemStore:
         return items, audio
 
     def _referenced(self, entry: JsonObject, path: str) -> JsonObject:
-        item_id = entry.get("id")
-        if not isinstance(item_id, str):
-            message = f"Missing required parameter: '{path}.id'."
-            raise Refused(Problem("missing_required_parameter", message, f"{path}.id"))
+        try:
+            item_id = check_reference(entry).id
+        except msgspec.ValidationError as error:
+            raise Refused(problem_from(error, entry, path)) from None
         wire = self._wires.get(item_id)
         if wire is None:
             message = f"Item with id '{item_id}' not found in conversation."
@@ -330,7 +332,29 @@ def _checked(raw: JsonObject, path: str) -> JsonObject:
         check_item(raw)
     except msgspec.ValidationError as error:
         raise Refused(problem_from(error, raw, path)) from None
+    if raw.get("id") == "root":
+        message = f"Invalid '{path}.id': 'root' stands for the beginning of the conversation."
+        raise Refused(Problem("invalid_value", message, f"{path}.id"))
+    for index, part in enumerate(raw.get("content", ())):
+        if part["type"] == "input_image":
+            _check_picture(part["image_url"], f"{path}.content[{index}].image_url")
     return raw
+
+
+def _check_picture(url: str, param: str) -> None:
+    """Refuses what is no PNG or JPEG: other kinds, and addresses, are not taken by the hosted
+    server either."""
+    head, comma, payload = url.partition(",")
+    try:
+        base64.b64decode(payload, validate=True)
+    except (binascii.Error, ValueError):
+        comma = ""
+    if not (comma and payload and head.lower() in _PICTURES):
+        message = (
+            f"Invalid '{param}'. Expected a PNG or JPEG image as a base64-encoded data URI, "
+            "such as 'data:image/png;base64,…'."
+        )
+        raise Refused(Problem("invalid_value", message, param))
 
 
 def _check_parts(raw: JsonObject, path: str) -> None:

@@ -15,7 +15,7 @@ import msgspec
 from realtime_nb.protocol.audio_formats import WIRE_FORMATS
 from realtime_nb.protocol.turn_detection import EAGERNESS
 
-__all__ = ["Problem", "Refused", "problem_from", "unsupported"]
+__all__ = ["Problem", "Refused", "problem_from", "type_words", "unsupported"]
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -91,7 +91,7 @@ def problem_from(error: msgspec.ValidationError, value: object, root: str) -> Pr
         value: the object that was checked, to quote the bad value.
         root: what ``$`` stands for in the event, such as ``session`` (``""``: the event itself).
     """
-    text, path = _split(str(error))
+    text, path = _split(str(error), value)
     param = ".".join(part for part in (root, path) if part)
     if found := _MISSING.match(text):
         field = ".".join(part for part in (param, found["field"]) if part)
@@ -127,7 +127,24 @@ _KINDS = {
     "bool": "a boolean",
     "object": "an object",
     "array": "an array",
+    "NoneType": "null",
 }
+
+
+_JSON_KINDS = {
+    str: "str",
+    int: "int",
+    float: "float",
+    bool: "bool",
+    dict: "object",
+    list: "array",
+    type(None): "null",
+}
+
+
+def type_words(value: object) -> str:
+    """Returns what kind of JSON a value is, as in ``an integer``."""
+    return _worded(_JSON_KINDS[type(value)])
 
 
 def _worded(kinds: str) -> str:
@@ -144,14 +161,29 @@ def unsupported(value: str, names: Iterable[str]) -> str:
     return f"Invalid value: '{value}'. Supported values are: {listed}."
 
 
-def _split(message: str) -> tuple[str, str]:
+def _split(message: str, value: object) -> tuple[str, str]:
     """Returns what msgspec complains of, and where: ``… - at `$.a.b` `` or ``… - at `key` in `$.a`
-    ``."""
+    ``. In an object with any keys it is ``$.a[...]``; the key is looked up."""
     text, at, place = message.rpartition(" - at `")
     if not at:
         return message, ""
-    path = place.rpartition("in `")[2].rstrip("`").replace("[...]", "")
-    return text, path.removeprefix("$").lstrip(".")
+    path = place.rpartition("in `")[2].rstrip("`").removeprefix("$").lstrip(".")
+    holder, dots, rest = path.partition("[...]")
+    key = _bad_key(_look_up(value, holder), text) if dots and not rest else ""
+    return text, ".".join(filter(None, (holder, key))) + rest.replace("[...]", "")
+
+
+def _bad_key(held: object, text: str) -> str:
+    """Returns the key of the first value that has the wrong type, or too many characters."""
+    if not isinstance(held, dict):
+        return ""
+    wrong, long = _WRONG_TYPE.match(text), _LENGTH.match(text)
+    for key, value in held.items():
+        if wrong and _JSON_KINDS.get(type(value)) == wrong["got"]:
+            return str(key)
+        if long and isinstance(value, str) and len(value) > int(long["bound"]):
+            return str(key)
+    return ""
 
 
 def _out_of_range(found: re.Match[str], param: str, got: object) -> Problem:

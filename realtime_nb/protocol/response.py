@@ -70,6 +70,11 @@ class ResponseSettings:
         """Whether the answer is spoken (else it is text)."""
         return "audio" in self.output_modalities
 
+    @property
+    def voice_name(self) -> str:
+        """The voice by its name; one of the client's own by its id, as responses tell of it."""
+        return self.voice if isinstance(self.voice, str) else str(self.voice["id"])
+
 
 @dataclass(slots=True)
 class _OpenItem:
@@ -320,7 +325,7 @@ class ResponseRun:
             "conversation_id": settings.conversation_id,
             "output_modalities": settings.output_modalities,
             "max_output_tokens": settings.max_output_tokens,
-            "audio": {"output": {"format": settings.output_format, "voice": settings.voice}},
+            "audio": {"output": {"format": settings.output_format, "voice": settings.voice_name}},
             "usage": self.usage,
             "metadata": settings.metadata,
         }
@@ -365,8 +370,9 @@ class ResponseRun:
     def _add_item(self, wire: JsonObject) -> None:
         # Behind what it answers: what was added meanwhile is answered after it.
         known = [self._answers, *(item["id"] for item in self.output)]
-        behind = next((item_id for item_id in reversed(known) if item_id in self.order), None)
-        previous = behind or (self.order[-1] if self.order else None)
+        previous = next((item_id for item_id in reversed(known) if item_id in self.order), None)
+        if previous is None and self._answers is not None and self.order:
+            previous = self.order[-1]  # what it answers was deleted
         self.output.append(wire)
         self.previous_ids.append(previous)
         self.emit(

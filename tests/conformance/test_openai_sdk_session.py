@@ -390,7 +390,7 @@ async def test_a_missing_model_is_told_before_the_end() -> None:
     async with (
         fake_server() as server,
         openai_of(server) as openai,
-        openai.realtime.connect(call_id="rtc_1") as connection,
+        openai.realtime.connect(model="") as connection,
     ):
         client = Client(connection)
         error: Any = await client.receive()

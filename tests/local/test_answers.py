@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -26,7 +27,7 @@ def test_what_is_right_is_left_alone() -> None:
     assert words_of(STT, "") == ""
     assert speech_of(TTS, bytearray(b"ab")) == b"ab"
     for piece in (Text(""), Call("f", "{}"), Call("f", "{}", "call_1")):
-        assert piece_of(LLM, piece) is piece
+        assert piece_of(LLM, piece) == piece
 
 
 @pytest.mark.parametrize("answer", [None, b"words", 3, ["words"], {"text": "words"}])
@@ -181,3 +182,45 @@ def test_tokens_are_whole_numbers_from_0_on(usage: Usage, taken: bool) -> None:
         return
     with pytest.raises(RealtimeError, match=r"Usage\(int, int\)"):
         piece_of(ScriptedLLM([]), usage)
+
+
+HALF = "half \ud83d a letter"
+WHOLE = "half \ufffd a letter"
+
+
+async def halves(request: Request) -> AsyncIterator[Any]:
+    yield Text(HALF)
+    if request.tools:
+        yield Call(HALF, json.dumps({"x": HALF}, ensure_ascii=False))
+
+
+def fails_by_half(request: Request) -> Any:
+    raise RealtimeError(HALF)
+
+
+@pytest.mark.parametrize("modality", ["text", "audio"])
+async def test_half_a_letter_ends_no_session(modality: str) -> None:
+    """No frame can hold it: a model that repeats what a tool gave it has it from there."""
+    tool = {"type": "function", "name": "f"}
+    tts = WatchedTTS()
+    async with session(llm=Says(halves), tts=tts) as client:
+        done = await client.ask(output_modalities=[modality], tools=[tool])
+        assert done["status"] == "completed"
+        message, call = done["output"]
+        part = message["content"][0]
+        assert (part.get("text") or part["transcript"]) == WHOLE
+        assert call["name"] == WHOLE
+        assert json.loads(call["arguments"]) == {"x": WHOLE}
+        assert [text for text, _, _ in tts.calls] == ([WHOLE] if modality == "audio" else [])
+
+
+async def test_half_a_letter_in_what_was_heard_and_in_what_failed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with session(llm=Says(fails_by_half), stt=WatchedSTT(HALF)) as client:
+        await client.update(**TRANSCRIBED)
+        await client.append(turn())
+        done = (await client.until("response.done"))["response"]
+        assert client.of(COMPLETED)[0]["transcript"] == WHOLE
+        assert done["status_details"]["error"]["message"] == WHOLE
+    assert WHOLE in caplog.text  # which a file could not hold else

@@ -86,6 +86,9 @@ async def test_a_transcription_key_opens_transcriptions() -> None:
     [
         ("OPTIONS", "/v1/realtime", [], 405, "method_not_allowed"),
         ("POST", "/v1/realtime", [key()], 405, "method_not_allowed"),
+        ("GET", "/v1/realtime?model=m", [key()], 426, "upgrade_required"),
+        ("GET", "/v1/realtime?model=m", [key(), "Upgrade: h2c"], 426, "upgrade_required"),
+        ("GET", "/v1/realtime?model=m", [], 401, None),
         ("PUT", "/v1/models", [key()], 405, "method_not_allowed"),
         ("DELETE", "/v1/realtime/client_secrets", [key()], 405, "method_not_allowed"),
         ("PATCH", "/", [key()], 404, "not_found"),
@@ -153,3 +156,18 @@ async def test_a_page_of_an_allowed_origin_connects_and_no_other() -> None:
 def test_origins_that_are_none(origins: Any) -> None:
     with pytest.raises(ConfigurationError, match="allow_origins"):
         serve(allow_origins=origins)
+
+
+async def test_a_call_to_be_joined_is_not_found() -> None:
+    async with fake_server() as server:
+        for query in ("call_id=rtc_1", "model=m&call_id=rtc_1"):
+            with pytest.raises(InvalidStatus) as caught:
+                await connect(
+                    f"{server.url}?{query}",
+                    additional_headers={"Authorization": f"Bearer {server.token}"},
+                )
+            response = caught.value.response
+            assert response.status_code == 404
+            error = json.loads(response.body or b"")["error"]
+            assert error["param"] == "call_id"
+            assert "no WebRTC or SIP" in error["message"]

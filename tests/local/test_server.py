@@ -144,6 +144,15 @@ async def test_a_missing_model_is_told_and_closed(query: str) -> None:
     assert why == "invalid_request_error.missing_model"
 
 
+async def test_an_intent_that_is_none_is_told_and_closed() -> None:
+    """A conversation is not what somebody wants who asks for intent=transcribe."""
+    async with fake_server() as server:
+        query = "?model=m&intent=transcribe"
+        error, closed, _ = await refused(server, query, additional_headers=TOKEN)
+    assert (error["code"], error["param"], closed) == ("invalid_value", "intent", 4000)
+    assert "'realtime' and 'transcription'" in error["message"]
+
+
 @pytest.mark.parametrize(
     ("headers", "protocols"),
     [

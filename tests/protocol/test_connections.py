@@ -9,6 +9,7 @@ import pytest
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.connections import LOST_REASON, ConnectionKind, ConnectionReport
 from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.serving import LOCAL_SESSION
 from realtime_nb.testing import appends, silence
 
 
@@ -167,3 +168,19 @@ def test_what_the_first_loss_cut_short_is_no_turn_at_the_second(ended: bool) -> 
     lose(conversation)
     assert conversation.order == (["spoken"] if ended else [])
     assert [gap.user_cut_off for gap in conversation.reconnections] == [not ended, False]
+
+
+@pytest.mark.parametrize(("mine", "order"), [(True, [1, 0]), (False, [0, 1])])
+def test_null_is_the_first_place_where_a_server_is_known_to_tell_places(
+    mine: bool, order: list[int]
+) -> None:
+    """A greeting that was asked for before somebody typed; others say null of any item."""
+    session = {"type": "realtime", "id": f"{LOCAL_SESSION}_1" if mine else "sess_1"}
+    conversation = said("Before the connection was lost.")
+    conversation.apply_connection(ConnectionReport("lost", 2.0, 1006))
+    conversation.apply(ev.SessionCreated(session=session), 3.0)
+    conversation.apply_connection(ConnectionReport("resumed", 3.1))
+    for name in ("typed", "greeting"):
+        conversation.apply(ev.ItemAdded(item=item(name, name), previous_item_id=None), 4.0)
+    expected = [("typed", "greeting")[index] for index in order]
+    assert conversation.order == ["item_0", *expected]

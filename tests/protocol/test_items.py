@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -152,3 +153,71 @@ def test_audio_of_the_client_is_heard_and_kept(peer: Peer) -> None:
     assert [event["content_index"] for event in heard] == [1, 1]
     (retrieved,) = peer.send("conversation.item.retrieve", item_id=added["item"]["id"])
     assert retrieved["item"]["content"][1]["audio"] == encoded(tone(500))
+
+
+DATA_URI = "data:image/png;base64,iVBORw0KGgo="
+
+
+@pytest.mark.parametrize(
+    "url",
+    [DATA_URI, DATA_URI.replace("png", "jpeg"), DATA_URI.replace("image/png", "IMAGE/JPG")],
+)
+def test_a_picture_is_taken_as_png_or_jpeg(peer: Peer, url: str) -> None:
+    item = {
+        "type": "message",
+        "role": "user",
+        "content": [{"type": "input_image", "image_url": url}],
+    }
+    added, _ = peer.send("conversation.item.create", item=item)
+    assert added["item"]["content"][0]["image_url"] == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.com/cat.png",
+        "cat.png",
+        "",
+        "data:",
+        "data:image/png;base64,",
+        "data:image/png,iVBORw0KGgo=",
+        "data:image/png;base64,no base64",
+        "data:image/gif;base64,R0lGODlh",
+        "data:text/html;base64,PGI+",
+        "iVBORw0KGgo=",
+    ],
+)
+def test_what_is_no_picture_for_the_hosted_server_is_none_here(peer: Peer, url: str) -> None:
+    text, picture = {"type": "input_text", "text": "?"}, {"type": "input_image", "image_url": url}
+    item = {"type": "message", "role": "user", "content": [text, picture]}
+    error = peer.refused("conversation.item.create", item=item)
+    assert (error["code"], error["param"]) == ("invalid_value", "item.content[1].image_url")
+    assert "PNG or JPEG" in error["message"]
+    error = peer.refused("response.create", response={"input": [item]})
+    assert error["param"] == "response.input[0].content[1].image_url"
+
+
+@pytest.mark.parametrize(
+    ("reference", "code", "param"),
+    [
+        ({}, "missing_required_parameter", "id"),
+        ({"id": None}, "invalid_type", "id"),
+        ({"id": 5}, "invalid_type", "id"),
+        ({"id": "gone"}, "invalid_value", "id"),
+        ({"id": "here", "content": []}, "unknown_parameter", "content"),
+    ],
+)
+def test_a_reference_is_looked_at_as_closely_as_an_item(
+    peer: Peer, reference: dict[str, Any], code: str, param: str
+) -> None:
+    peer.write("Hi", id="here")
+    entries = [{"type": "item_reference", "id": "here"}, {"type": "item_reference", **reference}]
+    error = peer.refused("response.create", response={"input": entries})
+    assert (error["code"], error["param"]) == (code, f"response.input[1].{param}")
+
+
+def test_no_item_is_called_as_the_beginning_is(peer: Peer) -> None:
+    content = [{"type": "input_text", "text": "Hi"}]
+    item = {"type": "message", "role": "user", "content": content, "id": "root"}
+    error = peer.refused("conversation.item.create", item=item)
+    assert (error["code"], error["param"]) == ("invalid_value", "item.id")

@@ -37,7 +37,7 @@ class Outer(msgspec.Struct):
             "r.inner[0].words",
             "length 3.",
         ),
-        ({"count": 1, "words": {"a": "b"}}, "invalid_type", "r.inner[0].words", "got a string"),
+        ({"count": 1, "words": {"a": "b"}}, "invalid_type", "r.inner[0].words.a", "got a string"),
         (
             {"count": 1, "words": {"a": 1, "b": 1}},
             "object_above_max_length",

@@ -231,3 +231,27 @@ def test_a_response_goes_as_the_table_says(peer: Peer, state: RunState, step: Ru
         for late in (name for name in ENDS if name != "cancel"):
             ENDS[late](peer, run.id)  # it is nobody's any more
         assert run.state == RUN_STEPS[state, step]
+
+
+def test_a_greeting_stays_before_what_was_typed_meanwhile(peer: Peer) -> None:
+    """It answers nothing, so that what was typed is still to be answered."""
+    peer.send("response.create")
+    job = peer.responding()
+    typed = peer.write("Are you there?")
+    said = peer.speak(job.response_id, "Hello!")
+    greeting = first(said, "conversation.item.added")
+    assert greeting["previous_item_id"] is None
+    assert peer.core.conversation.order == [greeting["item"]["id"], typed]
+    peer.core.receive_response_end(job.response_id)
+    peer.collect()
+    peer.send("response.create")
+    assert [item["id"] for item in peer.responding().items] == [greeting["item"]["id"], typed]
+
+
+def test_a_voice_of_ones_own_is_told_by_its_id(peer: Peer) -> None:
+    """In a response it is text, in a session an object; both are validated strictly here."""
+    output = {"output": {"voice": {"id": "voice_mine"}}}
+    (updated,) = peer.send("session.update", session={"type": "realtime", "audio": output})
+    assert updated["session"]["audio"]["output"]["voice"] == {"id": "voice_mine"}
+    (created,) = peer.send("response.create", response={"audio": output})
+    assert created["response"]["audio"]["output"]["voice"] == "voice_mine"

@@ -136,7 +136,7 @@ MESSAGE = {"type": "message", "role": "user"}
             "response.create",
             {"response": {"metadata": {"a": 1}}},
             "invalid_type",
-            "response.metadata",
+            "response.metadata.a",
         ),
         (
             "response.create",
