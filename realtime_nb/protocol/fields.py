@@ -239,11 +239,10 @@ class TokenLimits(ConfigStruct, frozen=True, kw_only=True):
     post_instructions: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
 
 
-class RetentionRatio(
-    ConfigStruct, frozen=True, kw_only=True, tag_field="type", tag="retention_ratio"
-):
+class RetentionRatio(ConfigStruct, frozen=True, kw_only=True):
     """Drops the oldest messages until this share of the limit is left."""
 
+    type: Literal["retention_ratio"]  # no tag: beside no other kind it could be left out
     retention_ratio: Fraction
     token_limits: TokenLimits | None | UnsetType = UNSET
 

@@ -206,7 +206,7 @@ class ItemStore:
         """Returns a client's item in wire form, without its audio, and that audio."""
         raw = _checked(raw, path)
         item_id = raw.get("id") or new_id("item")
-        if item_id in self._conversation.items or item_id == self.announced:
+        if self._is_taken(item_id):
             message = f"Error adding item: an item with id '{item_id}' already exists."
             raise Refused(Problem("invalid_value", message, f"{path}.id"))
         if raw["type"] == "function_call_output":
@@ -215,6 +215,13 @@ class ItemStore:
         if raw["type"] == "function_call":
             wire.setdefault("call_id", new_id("call"))
         return self._split_audio(wire, path)
+
+    def _is_taken(self, item_id: str) -> bool:
+        """Tells whether an id is somebody's, or still spoken of: of a deleted item its response
+        tells to its end."""
+        deleted = self._conversation.deleted.get(item_id)
+        said = deleted is not None and deleted.status == "in_progress"
+        return said or item_id in self._conversation.items or item_id == self.announced
 
     def _check_call_id(self, call_id: str) -> None:
         calls = (

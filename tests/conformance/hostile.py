@@ -77,6 +77,9 @@ _VALUES: list[Any] = [
 ]
 
 
+_PICTURE = {"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "low"}
+
+
 class HostileClient:
     """An endless source of frames.
 
@@ -151,12 +154,31 @@ class HostileClient:
                 {"type": "message", "role": "user", "content": [text, sound, sound]},
                 {"type": "function_call", "name": "f", "arguments": "{}", "call_id": self._id()},
                 {"type": "function_call_output", "call_id": self._id(), "output": "1"},
+                {"type": "message", "role": "user", "content": [_PICTURE]},
+                self._of_tool_server(),
             ]
         )
         return {
             "item": {**item, **self._maybe(id=self._id())},
             **self._maybe(previous_item_id=self.random.choice([None, "root", self._id()])),
         }
+
+    def _of_tool_server(self) -> dict[str, Any]:
+        named = {"id": f"mcp-{self.random.randrange(1_000_000)}", "server_label": "s", "name": "f"}
+        item: dict[str, Any] = self.random.choice(
+            [
+                {"type": "mcp_call", **named, "arguments": "{}"},
+                {"type": "mcp_approval_request", **named, "arguments": "{}"},
+                {
+                    "type": "mcp_approval_response",
+                    "id": named["id"],
+                    "approval_request_id": self._id(),
+                    "approve": True,
+                },
+                {"type": "mcp_list_tools", "server_label": "s", "tools": []},
+            ]
+        )
+        return item
 
     def _session(self) -> dict[str, Any]:
         side = {"type": "audio/pcm", "rate": 24_000}
@@ -170,23 +192,41 @@ class HostileClient:
         )
         audio = {
             "input": self._maybe(
-                format=self.random.choice([side, {"type": "audio/pcmu"}]),
+                format=self.random.choice([side, {"type": "audio/pcmu"}, {"type": "audio/pcma"}]),
                 turn_detection=detection,
-                transcription={"model": "whisper-1"},
+                transcription={"model": self.random.choice(["whisper-1", "gpt-4o-transcribe"])},
+                noise_reduction={"type": "far_field"},
             ),
-            "output": self._maybe(format=side, voice="marin", speed=1.2),
+            "output": self._maybe(format=side, voice=self._voice(), speed=1.2),
         }
         rest = self._maybe(
             audio=audio,
             instructions="Be hostile.",
             output_modalities=self.random.choice([["text"], ["audio"], ["audio", "text"]]),
-            tools=[{"type": "function", "name": "f", "parameters": {}}],
+            tools=self._tools(),
+            tool_choice=self.random.choice(["required", {"type": "function", "name": "f"}]),
             max_output_tokens=self.random.choice([1, 30, "inf"]),
+            truncation={"type": "retention_ratio", "retention_ratio": 0.5},
+            prompt={"id": "p", "variables": {"a": "b"}},
+            tracing=self.random.choice([None, None, "auto"]),
+            include=["item.input_audio_transcription.logprobs"],
+            reasoning={"effort": "low"},
         )
         return {"session": {"type": "realtime", **rest}}
 
+    def _voice(self) -> Any:
+        return self.random.choice(["marin", {"id": "voice_1"}])
+
+    def _tools(self) -> list[dict[str, Any]]:
+        number = self.random.randrange(3)
+        server = {"type": "mcp", "server_label": f"s{number}", "server_url": "https://x.example"}
+        function = {"type": "function", "name": "f", "parameters": {}}
+        return [self.random.choice([function, function, server])]
+
     def _response(self) -> dict[str, Any]:
         response = self._maybe(
+            audio={"output": self._maybe(voice=self._voice())},
+            tools=self._tools(),
             conversation=self.random.choice(["auto", "none"]),
             output_modalities=self.random.choice([["text"], ["audio"]]),
             metadata={"a": "b"},

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import math
 import random
 from collections import Counter
 from dataclasses import replace
@@ -19,7 +20,14 @@ from websockets.exceptions import ConnectionClosed
 from realtime_nb.audio.frame_detector import FrameDetector
 from realtime_nb.local.llm import Call, Reply, Request, ScriptedLLM
 from realtime_nb.local.server import LocalServer
-from realtime_nb.protocol.server import CancelResponse, Job, Respond, ServerProtocol, Transcribe
+from realtime_nb.protocol.server import (
+    CancelResponse,
+    Job,
+    JudgeTurn,
+    Respond,
+    ServerProtocol,
+    Transcribe,
+)
 from realtime_nb.testing import CountingIds, LoudnessDetector, silence, tone
 from tests.conformance.hostile import HostileClient
 from tests.conformance.ledger import Ledger
@@ -66,6 +74,8 @@ class Engines:
                     self.core.receive_response_end(response_id)
                 else:
                     self.core.receive_response_failure(response_id, "server_error", "no")
+            case JudgeTurn(question):
+                self.core.receive_completeness(question, self.random.choice([0.1, 0.9, math.nan]))
             case CancelResponse():
                 pass  # late, as engines are: what they still say must not matter
 
@@ -81,7 +91,11 @@ class Engines:
 def hostile_session(seed: int, frames: int) -> Counter[str]:
     """A session with the core alone; returns how often it said what."""
     core = ServerProtocol(
-        model="local", new_id=CountingIds(), detector_for=LoudnessDetector, expires_at=0
+        model="local",
+        new_id=CountingIds(),
+        detector_for=LoudnessDetector,
+        expires_at=0,
+        turn_model=bool(seed % 2),
     )
     core.start()
     ids: list[str] = []
@@ -97,6 +111,7 @@ def hostile_session(seed: int, frames: int) -> Counter[str]:
             ledger.check(event)
             said[event.get("error", {}).get("code") or event["type"]] += 1
             ids.extend(ids_in(event))
+        assert core.conversation.order == ledger.order
     assert len(json.dumps(core.session)) < 20_000
     return said
 

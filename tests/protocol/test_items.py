@@ -158,6 +158,22 @@ def test_audio_of_the_client_is_heard_and_kept(peer: Peer) -> None:
 DATA_URI = "data:image/png;base64,iVBORw0KGgo="
 
 
+def test_the_id_of_a_deleted_item_is_free_once_nobody_speaks_of_it(peer: Peer) -> None:
+    peer.send("response.create")
+    job = peer.responding()
+    peer.speak(job.response_id, "One")
+    (item_id,) = peer.core.conversation.order
+    peer.send("conversation.item.delete", item_id=item_id)
+    content = [{"type": "input_text", "text": "Hi"}]
+    item = {"type": "message", "role": "user", "content": content, "id": item_id}
+    error = peer.refused("conversation.item.create", item=item)
+    assert (error["code"], error["param"]) == ("invalid_value", "item.id")
+    peer.core.receive_response_end(job.response_id)
+    peer.collect()
+    added = ["conversation.item.added", "conversation.item.done"]
+    assert types(peer.send("conversation.item.create", item=item)) == added
+
+
 @pytest.mark.parametrize(
     "url",
     [DATA_URI, DATA_URI.replace("png", "jpeg"), DATA_URI.replace("image/png", "IMAGE/JPG")],

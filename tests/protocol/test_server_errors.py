@@ -133,6 +133,24 @@ MESSAGE = {"type": "message", "role": "user"}
             "response.output_modalities",
         ),
         (
+            "session.update",
+            {"session": {"type": "realtime", "truncation": {"retention_ratio": 0.5}}},
+            "missing_required_parameter",
+            "session.truncation.type",
+        ),
+        (
+            "session.update",
+            {"session": {"type": "realtime", "truncation": {"type": 5, "retention_ratio": 0.5}}},
+            "invalid_type",
+            "session.truncation.type",
+        ),
+        (
+            "session.update",
+            {"session": {"type": None}},
+            "invalid_type",
+            "session.type",
+        ),
+        (
             "response.create",
             {"response": {"metadata": {"a": 1}}},
             "invalid_type",
