@@ -29,6 +29,7 @@ from realtime_nb.protocol.dialect_fields import (
     FLAT_SESSION_KEYS,
     RESPONSE_AUDIO,
     SESSION_AUDIO,
+    beta_error,
     beta_item,
     beta_realtime_session,
     beta_response,
@@ -273,6 +274,8 @@ def server_to_beta(event: JsonObject) -> list[JsonObject]:
             if isinstance(session, dict) and session.get("type") == "transcription":
                 return _with(event, "session", beta_session, type=f"transcription_{name}")
             return _with(event, "session", beta_realtime_session)
+        case "error":
+            return _with(event, "error", beta_error)
         case _:
             return [event]
 

@@ -17,6 +17,7 @@ __all__ = [
     "FLAT_SESSION_KEYS",
     "RESPONSE_AUDIO",
     "SESSION_AUDIO",
+    "beta_error",
     "beta_item",
     "beta_realtime_session",
     "beta_response",
@@ -217,6 +218,38 @@ def beta_response_request(request: JsonObject) -> JsonObject:
     if "max_output_tokens" in fields:
         fields["max_response_output_tokens"] = fields.pop("max_output_tokens")
     return fields
+
+
+_BETA_PATHS = {
+    **{
+        f"session.audio.{side}.{leaf}": f"session.{key}"
+        for key, (side, leaf) in SESSION_AUDIO.items()
+    },
+    **{
+        f"response.audio.{side}.{leaf}": f"response.{key}"
+        for key, (side, leaf) in RESPONSE_AUDIO.items()
+    },
+    **{f"{holder}.output_modalities": f"{holder}.modalities" for holder in ("session", "response")},
+    "session.max_output_tokens": "session.max_response_output_tokens",
+}
+_GA_COMBINATIONS, _BETA_COMBINATIONS = "['text'] and ['audio']", "['text'] and ['audio', 'text']"
+
+
+def beta_error(error: JsonObject) -> JsonObject:
+    """Returns what is wrong with an event in the names of the fields that a beta client sent."""
+    param, message = error.get("param"), error.get("message")
+    if not isinstance(param, str) or not isinstance(message, str):
+        return error
+    for path, beta in _BETA_PATHS.items():
+        if param != path and not param.startswith((f"{path}.", f"{path}[")):
+            continue
+        if beta.endswith("_format"):  # a name here, where GA has an object
+            names = ", ".join(f"'{name}'" for name in _FORMATS)
+            told = f"Invalid value for '{beta}'. Supported values are: {names}."
+            return {**error, "code": "invalid_value", "param": beta, "message": told}
+        told = message.replace(path, beta).replace(_GA_COMBINATIONS, _BETA_COMBINATIONS)
+        return {**error, "param": beta + param[len(path) :], "message": told}
+    return error
 
 
 def ga_item(item: JsonObject) -> JsonObject:

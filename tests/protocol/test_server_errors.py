@@ -382,3 +382,60 @@ def test_the_lists_of_what_would_be_right_are_worded_as_on_the_wire(peer: Peer) 
 def test_every_event_is_in_the_list() -> None:
     (event,) = Peer().send("x")
     assert all(f"'{name}'" in event["error"]["message"] for name in CLIENT_EVENTS)
+
+
+@pytest.mark.parametrize(
+    ("session", "code", "param", "words"),
+    [
+        ({"voice": 5}, "invalid_type", "session.voice", "got an integer"),
+        ({"speed": 9}, "decimal_above_max_value", "session.speed", "<= 1.5"),
+        (
+            {"max_response_output_tokens": 0},
+            "integer_below_min_value",
+            "session.max_response_output_tokens",
+            ">= 1",
+        ),
+        ({"input_audio_format": "pcm8"}, "invalid_value", "session.input_audio_format", "'pcm16'"),
+        (
+            {"output_audio_format": {}},
+            "invalid_value",
+            "session.output_audio_format",
+            "'g711_ulaw'",
+        ),
+        (
+            {"modalities": ["text", "text"]},
+            "invalid_value",
+            "session.modalities",
+            "are: ['text'] and ['audio', 'text'].",
+        ),
+        ({"modalities": ["song"]}, "invalid_value", "session.modalities[0]", "'song'"),
+        (
+            {"turn_detection": {"type": "server_vad", "threshold": 2}},
+            "decimal_above_max_value",
+            "session.turn_detection.threshold",
+            "'session.turn_detection.threshold'",
+        ),
+        (
+            {"input_audio_transcription": "x"},
+            "invalid_type",
+            "session.input_audio_transcription",
+            "",
+        ),
+        ({"unheard_of": 1}, "unknown_parameter", "session.unheard_of", ""),
+        ({"tools": 1}, "invalid_type", "session.tools", ""),
+    ],
+)
+def test_a_beta_client_is_told_of_the_fields_that_it_sent(
+    session: dict[str, Any], code: str, param: str, words: str
+) -> None:
+    error = Peer("beta").refused("session.update", session=session)
+    assert (error["code"], error["param"]) == (code, param)
+    assert param in error["message"] or "modalities" in param
+    assert words in error["message"]
+    for path in (".audio.", "output_modalities", "max_output_tokens"):
+        assert path not in error["message"]
+
+
+def test_a_beta_response_is_refused_in_its_own_names() -> None:
+    error = Peer("beta").refused("response.create", response={"voice": 5, "modalities": ["text"]})
+    assert error["param"] == "response.voice"
