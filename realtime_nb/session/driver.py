@@ -497,7 +497,7 @@ class Driver:
         return ended_s is not None and self.clock() - ended_s < _ANSWER_DUE_S * self._pace
 
     def _words_due(self) -> bool:
-        """Whether a transcript of what the user said last is still to come."""
+        """Returns whether a transcript of what the user said last is still to come."""
         since_s = self.clock() - _WORDS_DUE_S * self._pace
         for item in reversed(self.conversation.items.values()):
             came_s = item.added_s if item.committed_s is None else item.committed_s
