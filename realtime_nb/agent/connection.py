@@ -82,6 +82,7 @@ class AgentConnection:
         # A step is taken by whoever has this lock. It is fair: first come, first served.
         self._changing = asyncio.Lock()
         self._opening: asyncio.Task[None] | None = None
+        self._begun: asyncio.Task[None] | None = None  # the last opening, also one that was ended
         self._watching: asyncio.Task[None] | None = None
         self._news = asyncio.Event()  # another one each time: one is being opened, or none will be
         self._endings = 0
@@ -118,15 +119,9 @@ class AgentConnection:
         if self.connected:
             return
         if self._opening is None or self._opening.done():
-            self._opening = asyncio.create_task(self._open())
+            self._opening = self._begun = asyncio.create_task(self._open())
             self._tell_news()
-        opening = self._opening
-        await asyncio.wait([opening])
-        if opening.cancelled():
-            raise SessionClosedError(
-                "It was disconnected before the session was open.", _ON_PURPOSE
-            )
-        opening.result()
+        await _outcome(self._opening)
 
     async def goes_on(self) -> None:
         """Refuses to go on after a session that was lost for good: a new one knows nothing of it.
@@ -153,10 +148,14 @@ class AgentConnection:
             RealtimeError: it can't be opened.
         """
         while not self.connected or self.session is None:
-            if self._over or (self._opening is not None and not self._opening.done()):
-                await self.open()  # with whoever asked for it
-            else:
+            if self._over:
+                raise SessionClosedError(self._over, _ON_PURPOSE)
+            opening = self._opening
+            if opening is None or opening.done():
                 await self._news.wait()
+                opening = self._begun  # it may have failed, or been withdrawn, by now
+            if opening is not None and not self._over:
+                await _outcome(opening)
         return self.session
 
     def _tell_news(self) -> None:
@@ -273,6 +272,13 @@ class AgentConnection:
         self._views.session_over(session, self.recording)
         if session is not None:
             self._views.panel.tell_of_session(session_facts(session, over=True))
+
+
+async def _outcome(opening: asyncio.Task[None]) -> None:
+    await asyncio.wait([opening])
+    if opening.cancelled():
+        raise SessionClosedError("It was disconnected before the session was open.", _ON_PURPOSE)
+    opening.result()
 
 
 def session_facts(session: Session, *, over: bool) -> str:
