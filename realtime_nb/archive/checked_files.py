@@ -17,6 +17,7 @@ from realtime_nb.errors import RecordingError
 
 __all__ = [
     "KEPT_NAME",
+    "MOST_LOG_BYTES",
     "RECORDING_FILES",
     "check_file",
     "check_folder",
@@ -33,6 +34,8 @@ _SOUND_SHARE = 2.0
 
 _MOST_WAV_BYTES = round(LONGEST_S * SAMPLE_RATE) * 2 + GROWING_HEADER_BYTES
 _MOST_LOG_BYTES = 2 << 30
+MOST_LOG_BYTES = _MOST_LOG_BYTES // 2
+"""Of a log that is read as a whole."""
 _MOST_JSON_BYTES = 16 << 20
 
 KEPT_NAME = "voices.json"
@@ -103,7 +106,7 @@ def check_log(path: Path) -> None:
         raise RecordingError(
             f"{path} is no regular file. Write what it gives to a file, load that."
         )
-    _check_size(path, found, _MOST_LOG_BYTES // 2)
+    _check_size(path, found, MOST_LOG_BYTES)
 
 
 def _check_size(path: Path, found: os.stat_result, most: int) -> None:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Literal
 
 from realtime_nb.archive.checked_files import check_log
-from realtime_nb.archive.log_text import FoundObject, array_in, object_in, objects_in
+from realtime_nb.archive.log_batches import entries_in, table_in
+from realtime_nb.archive.log_bytes import in_utf8, unpacked_file
+from realtime_nb.archive.log_text import FoundObject, document_in, object_in, objects_in
 from realtime_nb.archive.log_times import Axis, number_of, time_in_text, time_of
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.dialect import BETA_CLIENT_EVENTS, BETA_SERVER_EVENTS
@@ -46,6 +48,8 @@ _TIME_KEYS = (
     *("t_s", "time_s", "timestamp_s", "elapsed_s", "t_ms", "time_ms", "timestamp_ms", "elapsed_ms"),
     *("time", "timestamp", "ts", "@timestamp", "datetime", "date", "at", "t", "created_at"),
 )
+_TIME_WORDS = ("timestamp", "time", "date", "_at")
+_NO_TIME_WORDS = ("expire", "duration", "elapsed", "update", "timeout", "runtime", "monotonic")
 _SENT = {
     *("sent", "send", "out", "outgoing", "outbound", "client", "tx", "up", "upstream", "request"),
     *("↑", "⬆", "⬆️", "→", "->", "-->", "=>", ">", ">>", ">>>", "client->server"),
@@ -103,6 +107,7 @@ class EventLog:
         unread_usage: the numbers of entries left out that may tell what was billed.
         others: how many hold something else than an event.
         unitless: how many times are numbers that could be seconds or milliseconds.
+        cut_off: whether the file was packed, and its end is missing.
     """
 
     noun: str = "line"
@@ -111,6 +116,7 @@ class EventLog:
     unread_usage: list[int] = field(default_factory=list)
     others: int = 0
     unitless: int = 0
+    cut_off: bool = False
 
 
 @dataclass(slots=True)
@@ -127,33 +133,54 @@ class _Stated:
 
 
 def read_log(path: Path) -> EventLog:
-    """Reads all events that are in a file; it need not hold any."""
+    """Reads all events that are in a file; it need not hold any.
+
+    Raises:
+        RecordingError: It can't be read, or not as what it is packed as.
+    """
     check_log(path)
-    return log_in(path.read_bytes())
+    unpacked = unpacked_file(path)
+    log = log_in(unpacked.content)
+    log.cut_off = unpacked.cut_off
+    return log
 
 
 def log_in(content: bytes) -> EventLog:
     """Reads all events that a file's content, or any text, holds."""
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        content = content.decode("utf-16", "replace").encode()
-    content = content.removeprefix(b"\xef\xbb\xbf")
-    array = array_in(content)
-    log = EventLog("line" if array is None else "entry")
-    found: Iterable[FoundObject] = objects_in(content)
-    if array is not None:
-        found = (FoundObject(number, "", value) for number, value in enumerate(array, start=1))
+    content = in_utf8(content)
+    whole = document_in(content)
+    entries = table_in(content) if whole is None else whole
+    if isinstance(whole, dict):
+        entries = [*entries_in(whole, _is_entry)]
+        entries = None if entries == [whole] else entries
+    if not isinstance(entries, list):
+        log, found = EventLog("line"), objects_in(content)
+    else:
+        log = EventLog("entry")
+        found = (FoundObject(number, value=value) for number, value in enumerate(entries, start=1))
     for one in _whole_outputs(found):
-        if isinstance(one.value, dict):
-            _add(log, one.number, one.before, one.value)
-        elif one.damaged:
+        if one.damaged:
             log.unreadable.append(one.number)
             if isinstance(one.value, bytes) and _may_tell_usage(one.value):
                 log.unread_usage.append(one.number)
-        elif isinstance(one.value, str) and (inner := _object_of(one.value)) is not None:
-            _add(log, one.number, inner.before, inner.value)
-        else:
-            log.others += 1
+        elif not _add(log, one.number, one.before, one.value):
+            parts = [*entries_in(one.value, _is_entry)]
+            if parts == [one.value] or not parts:
+                _leave_out(log, one)
+            for part in parts if parts != [one.value] else ():
+                _add(log, one.number, one.before, part)
     return log
+
+
+def _leave_out(log: EventLog, one: FoundObject) -> None:
+    """Counts what holds no event; where it may tell what was billed, so."""
+    log.others += 1
+    if not _BILLED.isdisjoint(_names(repr(one.value).encode("utf-8", "replace"))):
+        log.unread_usage.append(one.number)
+
+
+def _is_entry(value: JsonObject) -> bool:
+    return event_in(value) is not None
 
 
 def event_in(value: JsonObject) -> JsonObject | None:
@@ -191,14 +218,14 @@ def _whole_outputs(found: Iterable[FoundObject]) -> Iterator[FoundObject]:
 # --- the event inside -----------------------------------------------------------------------------
 
 
-def _add(log: EventLog, number: int, before: str, value: JsonObject) -> None:
+def _add(log: EventLog, number: int, before: str, value: object) -> bool:
+    """Adds the event that a value is or holds; tells whether there is one."""
+    inner = _object_of(value)
     stated = _Stated()
-    event = _unwrapped(value, stated)
-    if event is None:
-        log.others += 1
-        if not _BILLED.isdisjoint(_names(repr(value).encode("utf-8", "replace"))):
-            log.unread_usage.append(number)
-        return
+    event = None if inner is None else _unwrapped(inner.value, stated)
+    if inner is None or event is None:
+        return False
+    before = before or inner.before
     if before:
         _take_text(before, stated)
     log.unitless += stated.unitless and stated.time is None
@@ -216,6 +243,7 @@ def _add(log: EventLog, number: int, before: str, value: JsonObject) -> None:
             stated.repeats,
         )
     )
+    return True
 
 
 def _unwrapped(value: JsonObject, stated: _Stated, depth: int = 0) -> JsonObject | None:
@@ -310,10 +338,27 @@ def _take_fields(value: JsonObject, stated: _Stated, *, around: bool) -> None:
         if stated.time is None and key in value:
             stated.time = time_of(value[key], key)
             stated.unitless |= stated.time is None and number_of(value[key]) is not None
+    if stated.time is None and around:
+        beside = [held for held in value.values() if isinstance(held, dict) and "type" not in held]
+        stated.time = next(filter(None, map(_time_by_any_name, (value, *beside))), None)
     keys = _SESSION_KEYS if around else _SESSION_KEYS[:4]
     if stated.session is None and not _ANY_SESSION_KEY.isdisjoint(value):
         names = (value.get(key) for key in keys)
         stated.session = next((str(one) for one in names if isinstance(one, str | int)), None)
+
+
+def _time_by_any_name(value: JsonObject) -> tuple[float, Axis] | None:
+    """Returns what a field tells whose name says that it is a time: each logger has its own."""
+    named = {
+        key.lower(): held
+        for key, held in value.items()
+        if not any(word in key.lower() for word in _NO_TIME_WORDS)
+    }
+    for word in _TIME_WORDS:
+        for key, held in named.items():
+            if (word in key or key == "@t") and (time := time_of(held, key)) is not None:
+                return time
+    return None
 
 
 def _take_text(before: str, stated: _Stated) -> None:

@@ -1,35 +1,40 @@
-"""Finds the objects that lines of text hold: JSON, and what Python prints of its own objects.
+"""Finds the objects that lines of text hold: JSON, and what programs print of their own objects.
 
-A line may begin with text, an object may be spread over lines, and a file may be one array of
-them. What Python prints is a dict, an object with its fields in brackets, as libraries print their
-events, or a string of JSON inside either.
+A line may begin with text and hold several objects, an object may be spread over lines, and a file
+may be one JSON document around them.
 """
 
 from __future__ import annotations
 
-import ast
+import base64
+import binascii
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import msgspec
-
+from realtime_nb.archive.log_printed import (
+    DICT,
+    Printed,
+    literal_in,
+    object_or_fields_in,
+    printed,
+    printed_in,
+    read_json,
+)
 from realtime_nb.protocol.wire import JsonObject, encodable
 
-__all__ = ["FoundObject", "array_in", "object_in", "objects_in"]
+__all__ = ["FoundObject", "document_in", "object_in", "objects_in"]
 
 _STANDARD = json.JSONDecoder()
 _LONGEST_OBJECT = 1 << 20
-_LISTS = ("events", "messages", "entries", "log", "logs", "data", "items", "records")
 
-_LITERAL = re.compile(r"""b?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", re.DOTALL)
-_CALL = re.compile(r"(?<![\w.])[A-Za-z_][\w.]*\(")
 _CALLED = re.compile(rb"[\w.]+\((\w+=|$)")
-_DICT = re.compile(rb"\{\s*'")
-_BRACES = 4
-_ENUM = re.compile(r"<[\w.]+: ('[^']*'|\"[^\"]*\"|[\w.-]+)>")
-_NAMES = {"null": None, "true": True, "false": False, "nan": None, "inf": None}
+_FIELDS = re.compile(rb"(?:^|\s)\w+=")
+_OPENED = re.compile(rb"(?:\{|[A-Za-z_][\w.]*\()$")
+_BETWEEN = " \t\r,;|\x1e"
+_PIECE = re.compile(rb"^(\S+ std(?:out|err)) P (.*)\n", re.MULTILINE)
+_BINARY_FRAME = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +46,30 @@ class FoundObject:
         before: the text before the object.
         value: the object; None where there is none; bytes of the line where it is damaged.
         damaged: whether it begins as one and can't be read.
+        rest: the text after it, where that begins another object.
     """
 
     number: int
     before: str = ""
     value: object = None
     damaged: bool = False
+    rest: str = ""
 
 
 # --- whole files ----------------------------------------------------------------------------------
 
 
-def array_in(content: bytes) -> list[object] | None:
-    """Returns the entries of a file that is one JSON array, or one object around an array.
+def document_in(content: bytes) -> list[object] | JsonObject | None:
+    """Returns a file that is one JSON document, an array or an object.
 
-    A browser's HAR export is such an object; each of its sockets is told by a ``connection_id``.
+    Of a browser's HAR export, the messages: each of its sockets is told by a ``connection_id``.
     """
     if not content.lstrip().startswith((b"[", b"{")):
         return None
-    whole = _json(content.strip())
+    whole = read_json(content.strip())
     if isinstance(whole, dict) and isinstance(whole.get("log"), dict):
         return _har_messages(whole["log"])
-    if isinstance(whole, dict) and "type" not in whole:
-        lists = (whole.get(key) for key in _LISTS)
-        whole = next((value for value in lists if isinstance(value, list)), None)
-    return whole if isinstance(whole, list) else None
+    return whole if isinstance(whole, list | dict) else None
 
 
 def _har_messages(log: JsonObject) -> list[object] | None:
@@ -73,7 +77,7 @@ def _har_messages(log: JsonObject) -> list[object] | None:
     if not isinstance(entries, list):
         return None
     return [
-        {"connection_id": f"socket {number}", **message}
+        {"connection_id": f"socket {number}", **message, "data": _frame(message)}
         for number, entry in enumerate(entries)
         if isinstance(entry, dict)
         for message in entry.get("_webSocketMessages") or ()
@@ -81,8 +85,22 @@ def _har_messages(log: JsonObject) -> list[object] | None:
     ]
 
 
+def _frame(message: JsonObject) -> object:
+    """Returns what a frame holds; browsers write binary ones as base64."""
+    data = message.get("data")
+    if message.get("opcode") == _BINARY_FRAME and isinstance(data, str):
+        try:
+            return _text(base64.b64decode(data, validate=True))
+        except (binascii.Error, ValueError):
+            pass
+    return data
+
+
 def objects_in(content: bytes) -> Iterator[FoundObject]:
     """Yields what each line holds; of an object over several lines, at the number of its first."""
+    if b"\n" not in content:
+        content = content.replace(b"\r", b"\n")
+    content = _whole_lines(content)
     number = position = 0
     while position < len(content):
         end = content.find(b"\n", position)
@@ -97,37 +115,87 @@ def objects_in(content: bytes) -> Iterator[FoundObject]:
             position = content.find(b"\n", end) + 1 or len(content)
             continue
         position = end + 1
-        if line.strip(b" \t\r[],"):
+        if line.strip(b" \t\r[],\0"):
             found = object_in(line)
             yield FoundObject(number, found.before, found.value, found.damaged)
+            yield from _further(number, found.rest)
+
+
+def _whole_lines(content: bytes) -> bytes:
+    """Returns the lines of a container, whose runtime cuts them, as they were; the empty ones that
+    are left keep the numbers right."""
+    if _PIECE.search(content) is None:
+        return content
+    lines: list[bytes] = []
+    pieces: dict[bytes, bytes] = {}
+    for line in content.split(b"\n"):
+        fields = line.split(b" ", 3)
+        kind = fields[2] if len(fields) == 4 and fields[1] in (b"stdout", b"stderr") else b""
+        if kind == b"P":
+            pieces[fields[1]] = pieces.get(fields[1], b"") + fields[3].removesuffix(b"\r")
+            lines.append(b"")
+        elif kind == b"F" and fields[1] in pieces:
+            whole = pieces.pop(fields[1]) + fields[3]
+            lines.append(b" ".join([*fields[:3], whole]))
+        else:
+            lines.append(line)
+    return b"\n".join([*lines, *pieces.values()])
+
+
+def _further(number: int, rest: str) -> Iterator[FoundObject]:
+    """Yields the objects that stand behind another one in its line."""
+    at = 0
+    while at < len(rest):
+        try:
+            value, at = _STANDARD.raw_decode(rest, at)
+        except (ValueError, RecursionError):
+            if '"type"' in rest[at:]:
+                damaged = rest[at:].encode("utf-8", "replace")
+                yield FoundObject(number, value=damaged, damaged=True)
+            return
+        yield FoundObject(number, value=encodable(value))
+        at = _next_brace(rest, at)
+
+
+def _next_brace(text: str, at: int) -> int:
+    """Returns where another object begins behind one; the text's end where none does."""
+    while at < len(text) and text[at] in _BETWEEN:
+        at += 1
+    return at if text[at : at + 1] == "{" else len(text)
 
 
 def _spread(content: bytes, position: int, line: bytes) -> tuple[FoundObject, int] | None:
     """Returns an object that begins in a line and is spread over the next, and where it ends."""
+    bare = line.rstrip()
     brace = line.find(b"{")
-    if brace < 0:
-        return None
-    if line.rstrip().endswith(b"{"):
+    if brace >= 0 and bare.endswith(b"{"):
         text = _text(content[position + brace : position + brace + _LONGEST_OBJECT])
         try:
             value, length = _STANDARD.raw_decode(text)
         except (ValueError, RecursionError):
-            return None
-        found = FoundObject(0, _text(line[:brace]), encodable(value))
-        return found, position + brace + len(text[:length].encode())
-    if line.rstrip().endswith(b",") and _DICT.match(line, brace):
+            pass
+        else:
+            found = FoundObject(0, _text(line[:brace]), encodable(value))
+            return found, position + brace + len(text[:length].encode())
+    opened = _OPENED.search(bare)
+    if opened is None and bare.endswith(b","):
+        opened = DICT.search(bare, max(0, brace))
+    if opened is not None:
         end = _indented_until(content, position + len(line))
-        value = _printed(_text(content[position + brace : end]))
+        value = printed(_text(content[position + opened.start() : end]).rstrip(" \t\r\n,;"))
         if isinstance(value, dict):
-            return FoundObject(0, _text(line[:brace]), value), end
+            return FoundObject(0, _text(line[: opened.start()]), value), end
     return None
 
 
 def _indented_until(content: bytes, end: int) -> int:
-    """Returns where the lines end that follow and begin with a space."""
-    while content[end + 1 : end + 2] in (b" ", b"\t"):
+    """Returns where the lines end that follow and begin with a space, and the one that closes."""
+    while content[end + 1 : end + 2] in (b" ", b"\t", b"}", b")", b"]"):
+        closes = content[end + 1 : end + 2] not in (b" ", b"\t")
         following = content.find(b"\n", end + 1)
         end = len(content) if following < 0 else following
+        if closes:
+            break
     return end
 
 
@@ -138,7 +206,7 @@ def object_in(line: bytes) -> FoundObject:
     """Returns the object that a line holds, and the text before it."""
     start = line.find(b"{")
     if start < 0:
-        return _printed_in(_text(line)) or FoundObject(0)
+        return _found(printed_in(_text(line))) or FoundObject(0)
     found = _object_at(line, start)
     # Text before the JSON may hold braces too; a line that begins with one has no such text.
     while found is None and line[: line.index(b"{")].strip(b" \t[,"):
@@ -146,115 +214,44 @@ def object_in(line: bytes) -> FoundObject:
         if start < 0:
             break
         found = _object_at(line, start)
-    return found or _printed_in(_text(line)) or FoundObject(0, value=line, damaged=True)
+    found = found or _found(printed_in(_text(line)))
+    return found or FoundObject(0, value=line, damaged=True)
 
 
 def _object_at(line: bytes, start: int) -> FoundObject | None:
-    """Returns the object that begins there: JSON, also in a string that Python printed; a dict; or
+    """Returns the object that begins there: JSON, also in a string that was printed; a dict; or
     the printed object that it is a part of."""
-    found = None
-    if line[:start].endswith((b"'", b'"')):
-        found = _literal_in(_text(line))
-    if found is None and _CALLED.search(line[:start]) is not None:
-        found = _printed_in(_text(line))
+    found, called = None, _CALLED.search(line[:start]) is not None
+    if called or (b"type=" in line and _FIELDS.search(line[:start]) is not None):
+        found = object_or_fields_in(_text(line))
+    if found is None and line[:start].endswith((b"'", b'"')):
+        found = literal_in(_text(line))
+    if found is None and called:
+        found = printed_in(_text(line))
     if found is not None:
-        return found
-    if _DICT.match(line, start) is not None:
-        value = _printed(_text(line[start : line.rfind(b"}") + 1]))
+        return _found(found)
+    if DICT.match(line, start) is not None:
+        value = printed(_text(line[start : line.rfind(b"}") + 1]))
         return FoundObject(0, _text(line[:start]), value) if isinstance(value, dict) else None
-    value = _json(line[start:].rstrip(b" \t\r,"))
+    value, rest = read_json(line[start:].rstrip(b" \t\r,")), ""
     if value is None:
-        value = _leading_json(line[start:])
-    return FoundObject(0, _text(line[:start]), value) if isinstance(value, dict) and value else None
-
-
-def _leading_json(line: bytes) -> object:
-    try:
-        return encodable(_STANDARD.raw_decode(_text(line))[0])
-    except (ValueError, RecursionError):
+        value, rest = _leading_json(_text(line[start:]))
+    if not (isinstance(value, dict) and value):
         return None
+    return FoundObject(0, _text(line[:start]), value, rest=rest)
 
 
-def _json(content: bytes | str) -> object:
+def _found(one: Printed | None) -> FoundObject | None:
+    return None if one is None else FoundObject(0, one.before, one.value)
+
+
+def _leading_json(text: str) -> tuple[object, str]:
     try:
-        return msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    try:
-        return encodable(json.loads(content))  # takes more than msgspec
+        value, end = _STANDARD.raw_decode(text)
     except (ValueError, RecursionError):
-        return None
+        return None, ""
+    return encodable(value), text[_next_brace(text, end) :]
 
 
 def _text(content: bytes) -> str:
     return content.decode("utf-8", "replace")
-
-
-# --- what Python prints ---------------------------------------------------------------------------
-
-
-def _literal_in(line: str) -> FoundObject | None:
-    """Returns the object in a string of JSON that Python printed into a line."""
-    for literal in _LITERAL.finditer(line):
-        if literal[0].lstrip("b")[1:].lstrip()[:1] == "{":
-            value = _json_of_literal(literal[0])
-            if isinstance(value, dict):
-                return FoundObject(0, line[: literal.start()], value)
-    return None
-
-
-def _printed_in(line: str) -> FoundObject | None:
-    """Returns an object, a dict or a string of JSON that Python printed into a line."""
-    for call in _CALL.finditer(line):
-        value = _printed(line[call.start() : line.rfind(")") + 1])
-        if isinstance(value, dict) and isinstance(value.get("type"), str):
-            return FoundObject(0, line[: call.start()], value)
-    brace = line.find("{")
-    for _ in range(_BRACES):
-        value = _printed(line[brace : line.rfind("}") + 1]) if brace >= 0 else None
-        if isinstance(value, dict):
-            return FoundObject(0, line[:brace], value)
-        brace = line.find("{", brace + 1) if brace >= 0 else -1
-    return _literal_in(line)
-
-
-def _json_of_literal(literal: str) -> object:
-    try:
-        held = ast.literal_eval(literal)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return None
-    return _json(held)
-
-
-def _printed(text: str) -> object:
-    """Returns what a Python expression stands for, an object's fields as a dict; else None."""
-    for form in (text, _ENUM.sub(r"\1", text)):
-        try:
-            return encodable(_value(ast.parse(form.strip(), mode="eval").body))
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-    return None
-
-
-def _value(node: ast.expr) -> object:
-    match node:
-        case ast.Dict(keys=keys, values=values):
-            return {
-                str(_value(key)): _value(value)
-                for key, value in zip(keys, values, strict=True)
-                if key is not None
-            }
-        case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
-            return [_value(part) for part in parts]
-        case ast.Constant(value=value):
-            return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-        case ast.Call(keywords=fields):
-            return {field.arg: _value(field.value) for field in fields if field.arg}
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
-            return -number
-        case ast.Name(id=name) if name in _NAMES:
-            return _NAMES[name]
-        case ast.Name() | ast.Attribute():
-            return ast.unparse(node)
-        case _:
-            raise ValueError(f"{ast.dump(node)[:40]} is no value")

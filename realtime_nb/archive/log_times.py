@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -21,6 +21,16 @@ _MOMENT = re.compile(
 _TIME_OF_DAY = re.compile(
     r"(?<![\d:])(\d{1,2}):(\d\d):(\d\d(?:[.,]\d+)?)(?![\d:])(?:\s?([AaPp])\.?[Mm]\b)?"
 )
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_NAMED_MOMENT = re.compile(
+    rf"(\d{{1,2}})[/ -]({'|'.join(_MONTHS)})[a-z]*[/ -](\d{{4}})[: T]"
+    r"(\d\d:\d\d:\d\d)(?:[.,](\d+))?(?: ?(Z|GMT|UTC|[+-]\d\d:?\d\d))?",
+    re.IGNORECASE,
+)
+_UNITS_S = {"_ms": 1e-3, "_us": 1e-6, "_ns": 1e-9, "_s": 1.0}
+
+_EPOCHS_S = (1e9, 4e9)
+"""Moments that a log may be of; a number that is none, in no unit, counts from somewhere else."""
 _EPOCH = re.compile(r"(?<![\d.])1\d{9}(?:\d{3}|\d{6}|\d{9}|\.\d+)?(?![\d.])")
 
 
@@ -38,16 +48,26 @@ def number_of(value: object) -> float | None:
 
 def time_of(value: object, key: str) -> tuple[float, Axis] | None:
     """Returns the time in seconds that a field of that name tells; None where it tells none."""
+    if isinstance(value, dict):
+        return _time_inside(value, key)
     number = number_of(value)
     if number is None:
         return time_in_text(value) if isinstance(value, str) else None
-    size = abs(number)
-    for above, unit_s in ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3), (1e9, 1.0)):
-        if size >= above:
+    for unit_s in (1e-9, 1e-6, 1e-3, 1.0):
+        if _EPOCHS_S[0] <= number * unit_s < _EPOCHS_S[1]:
             return number * unit_s, "epoch"
-    if key.endswith("_ms"):
-        return number / 1000, "elapsed"
-    return (number, "elapsed") if key.endswith("_s") else None
+    unit_s = next((unit_s for end, unit_s in _UNITS_S.items() if key.endswith(end)), 0.0)
+    return (number * unit_s, "elapsed") if unit_s else None
+
+
+def _time_inside(held: Mapping[str, object], key: str) -> tuple[float, Axis] | None:
+    """Returns the time that an object tells: of seconds and a rest, or the first that is one."""
+    by_name = {name.strip("_$"): value for name, value in held.items()}
+    seconds, rest_ns = (number_of(by_name.get(name)) for name in ("seconds", "nanos"))
+    if seconds is not None and len(held) <= len(("seconds", "nanos")):
+        return time_of(seconds + (rest_ns or 0.0) / 1e9, key)
+    simple = (value for value in held.values() if isinstance(value, str | int | float))
+    return next(filter(None, (time_of(value, key) for value in simple)), None)
 
 
 def time_in_text(text: str) -> tuple[float, Axis] | None:
@@ -65,6 +85,11 @@ def time_in_text(text: str) -> tuple[float, Axis] | None:
         except ValueError:
             return None
         return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp(), "epoch"
+    if (found := _NAMED_MOMENT.search(text)) is not None:
+        day, month, year, clock, fraction, zone = found.groups(default="")
+        number = _MONTHS.index(month.lower()[:3]) + 1
+        zone = "Z" if zone.isalpha() else zone
+        return time_in_text(f"{year}-{number:02d}-{int(day):02d} {clock}.{fraction or '0'}{zone}")
     if (found := _TIME_OF_DAY.search(text)) is not None:
         hours, minutes, seconds, half = found.groups()
         hour = int(hours)

@@ -1,17 +1,18 @@
 """Plain logs of Realtime events as a source of recordings.
 
-What opens: one event per line, or one array of them; GA or beta events, bare or inside an object
-that also tells the time, the direction and the session, such as the ones that web consoles, agent
-libraries, containers and browsers' network tools write (HAR exports among them); lines with text
-before the event, as loggers write them; events as Python prints them; and ``events.jsonl`` of a
-recording whose folder is gone.
+What opens: one event per line, or a document or table that holds them; GA or beta events, bare or
+inside an object that also tells the time, the direction and the session, such as the ones that web
+consoles, agent libraries, containers, collectors and browsers' network tools write (HAR exports
+among them); lines with text before the event, as loggers write them; events as Python and Node
+print them; all of it packed by gzip; and ``events.jsonl`` of a recording whose folder is gone.
 
 What a log does not tell is not made up. Without times, everything that is measured in time is NaN.
 Audio is taken from the events where they hold it; where it was left out, so are the durations that
 would follow from it. What was played is only in logs of WebRTC, whose server plays the audio.
 
-On the way from the file to the fold each step is a module: objects in text (``log_text``), events
-in them (``log_lines``), each once (``log_repeats``), in order (``log_order``), by session
+On the way from the file to the fold each step is a module: text (``log_bytes``), objects in it
+(``log_text``, ``log_printed``), what holds many of them (``log_batches``), events in them
+(``log_lines``), each once (``log_repeats``), in order (``log_order``), by session
 (``log_sessions``), audio apart (``log_audio``); then ``log_checks`` looks for what can't be.
 """
 
@@ -187,6 +188,9 @@ class LogSource(RecordingSource):
             some = ", ".join(str(number) for number in log.unreadable[:5])
             more = f" and {len(log.unreadable) - 5} more" if len(log.unreadable) > 5 else ""
             self.problems.append(f"{log.noun} {some}{more} can't be read and is left out.")
+        if log.cut_off:
+            self.problems.append("The file is cut off: what is packed in it has no end.")
+            self.unknown["usage"] = "the end of the log is missing, and may tell what was billed"
         if log.unread_usage:
             self.unknown["usage"] = (
                 f"{log.noun} {log.unread_usage[0]} of the log can't be read, and may tell what was "

@@ -21,6 +21,7 @@ from realtime_nb.analysis.transcript import TranscriptText, transcript_text
 from realtime_nb.analysis.turn_moments import AUDIO_LOST, CONNECTION_LOST
 from realtime_nb.analysis.user_turns import UserTurn, find_user_turns
 from realtime_nb.archive.lines import PlaybackLine, RecordedEvent, is_in_recording, label_line
+from realtime_nb.archive.log_bytes import looks_like_log
 from realtime_nb.archive.logs import LOG_SUFFIXES, LogSource
 from realtime_nb.archive.sources import AudioFileSource, FolderSource, RecordingSource
 from realtime_nb.audio.long_sound import LongSound, joined, part_of
@@ -60,8 +61,8 @@ def load(
     Args:
         path: A recording's folder; or an audio file, which becomes a recording that has input audio
             and no events; or a log of Realtime events (``.jsonl``, ``.ndjson``, ``.json``,
-            ``.log``, ``.txt``, ``.har``) of this or another program, see
-            :mod:`realtime_nb.archive.logs`.
+            ``.log``, ``.txt``, ``.har``, or any name if it is text or gzip that begins with
+            events) of this or another program, see :mod:`realtime_nb.archive.logs`.
         raw_sample_rate: Samples per second of headerless audio. Unless given, 24,000 for ``.raw``
             and ``.pcm``, 8,000 for ``.ulaw``, ``.alaw`` and ``.sln``.
         channel: Which channel of an audio file: a number from 0, "left", "right", or "mix" for
@@ -88,7 +89,7 @@ def _source(path: Path, raw_sample_rate: int | None, channel: int | str | None) 
         raise RecordingError(
             f"{path} does not exist; check the path (working directory: {Path.cwd()})."
         )
-    if path.suffix.lower() not in LOG_SUFFIXES:
+    if path.suffix.lower() not in LOG_SUFFIXES and not looks_like_log(path):
         return AudioFileSource(path, raw_sample_rate, channel)
     if is_in_recording(path):
         raise RecordingError(f"{path} is one file of a recording; load its folder, {path.parent}.")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from realtime_nb.archive.log_lines import log_in
 from realtime_nb.recordings.recording import load
 from tests.archive.wire_logs import iso, written
 
@@ -63,3 +64,23 @@ def test_line_that_is_not_utf8(tmp_path: Path) -> None:
     )
 
     assert load(path).events.event_id[0] == "\ufffd"
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        {"_time": "2025-10-09T08:53:20.5Z", "_raw": ...},
+        {"@t": "2025-10-09T08:53:20.5Z", "Event": ...},
+        {"__REALTIME_TIMESTAMP": "1760000000500000", "__MONOTONIC_TIMESTAMP": "17", "MESSAGE": ...},
+        {"asctime": "2025-10-09 08:53:20,500", "message": ...},
+        {"text": ..., "record": {"time": {"repr": "x", "timestamp": 1_760_000_000.5}}},
+        {"expires_at": 1_860_000_000, "eventTime": 1_760_000_000_500, "body": ...},
+    ],
+)
+def test_a_time_is_found_by_whatever_name(around: dict[str, object]) -> None:
+    event = '{"type": "response.create"}'
+    line = {key: event if held is ... else held for key, held in around.items()}
+
+    (entry,) = log_in(json.dumps(line).encode()).entries
+
+    assert (entry.time_s, entry.axis) == (1_760_000_000.5, "epoch")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_nb.archive.log_text import array_in, object_in, objects_in
+from realtime_nb.archive.log_text import document_in, object_in, objects_in
 
 EVENT: dict[str, Any] = {
     "type": "response.done",
@@ -86,7 +86,7 @@ def test_sockets_of_a_har_export() -> None:
     entry = {"_webSocketMessages": [{"type": "send", "time": 1.0, "data": "{}"}]}
     content = {"log": {"entries": [{"request": {}}, entry, entry]}}
 
-    assert array_in(json.dumps(content).encode()) == [
+    assert document_in(json.dumps(content).encode()) == [
         {"connection_id": "socket 1", "type": "send", "time": 1.0, "data": "{}"},
         {"connection_id": "socket 2", "type": "send", "time": 1.0, "data": "{}"},
     ]
@@ -101,3 +101,63 @@ def test_half_a_letter_is_replaced() -> None:
         "a": "hi \ufffd",
         "b": "😀",
     }
+
+
+def test_objects_that_stand_in_one_line_are_all_found() -> None:
+    texts = [json.dumps({"type": "response.create", "event_id": str(n)}) for n in range(3)]
+
+    for between in ("", " ", ",", "\x1e"):
+        found = list(objects_in(f"12:00:00 {between.join(texts)}\n".encode()))
+        assert [one.value["event_id"] for one in found if isinstance(one.value, dict)] == list(
+            "012"
+        )
+        assert {one.number for one in found} == {1}
+    words = list(objects_in(f"{texts[0]} {{3 keys}} [12 bytes]".encode()))
+    assert [one.damaged for one in words] == [False]
+    cut = list(objects_in(f"{texts[0]}{texts[1][:20]}".encode()))
+    assert [one.damaged for one in cut] == [False, True]
+
+
+def test_lines_that_end_as_they_did_once() -> None:
+    text = "\r".join(["12:00:00 {}".replace("{}", json.dumps(EVENT))] * 3)
+
+    assert [one.value for one in objects_in(text.encode())] == [EVENT] * 3
+
+
+def test_lines_that_a_containers_runtime_cut_are_whole() -> None:
+    lines = []
+    for number in range(3):
+        text = json.dumps({**EVENT, "event_id": number})
+        cuts = [text[:40], text[40:90], text[90:]]
+        lines += [
+            f"2025-10-09T08:53:20Z stdout {'F' if n == 2 else 'P'} {cut}"
+            for n, cut in enumerate(cuts)
+        ]
+        lines.insert(-1, "2025-10-09T08:53:20Z stderr F between")
+
+    found = [one for one in objects_in("\n".join(lines).encode()) if one.value is not None]
+
+    assert [one.value for one in found] == [{**EVENT, "event_id": number} for number in range(3)]
+    assert [one.number for one in found] == [4, 8, 12]
+    assert found[0].before == "2025-10-09T08:53:20Z stdout F "
+
+
+def test_a_document_that_is_cut_off_keeps_what_is_whole() -> None:
+    whole = json.dumps(
+        [{"type": "x", "in": {"a": 1}}, {"type": "y", "in": {"a": 1}, "b": 2}], indent=1
+    )
+
+    found = list(objects_in(whole[:-12].encode()))
+
+    assert next(one.value for one in found if isinstance(one.value, dict))["type"] == "x"
+    assert any(one.damaged for one in found)
+
+
+def test_binary_frames_of_a_har_export() -> None:
+    frame = {"opcode": 2, "data": "eyJ0eXBlIjoieCJ9"}
+    content = {"log": {"entries": [{"_webSocketMessages": [frame, {**frame, "data": "{}"}]}]}}
+
+    found = document_in(json.dumps(content).encode())
+
+    assert isinstance(found, list)
+    assert [one["data"] for one in found if isinstance(one, dict)] == ['{"type":"x"}', "{}"]

@@ -26,7 +26,11 @@ def test_times_of_day(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["2025-10-09T08:53:20.5Z", "2025/10/09 08:53:20.500", "2025-10-09 10:53:20,5 +0200"],
+    [
+        *("2025-10-09T08:53:20.5Z", "2025/10/09 08:53:20.500", "2025-10-09 10:53:20,5 +0200"),
+        *("[09/Oct/2025:08:53:20.5 +0000]", "Thu, 9 Oct 2025 08:53:20.5 GMT"),
+        "09-Oct-2025 10:53:20.5+02:00",
+    ],
 )
 def test_moments(text: str) -> None:
     assert time_in_text(text) == (1_760_000_000.5, "epoch")
@@ -38,3 +42,22 @@ def test_numbers_need_a_unit_or_a_size() -> None:
     assert time_of(1500, "t_ms") == (1.5, "elapsed")
     assert time_of(1.5, "t") is None
     assert number_of("1e400") is None and number_of(True) is None
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"repr": "2025-10-09 08:53:20.5+00:00", "timestamp": 1_760_000_000.5},
+        {"$date": "2025-10-09T08:53:20.5Z"},
+        {"seconds": 1_760_000_000, "nanos": 500_000_000},
+        {"_seconds": "1760000000.5"},
+    ],
+)
+def test_times_that_are_objects(held: dict[str, object]) -> None:
+    assert time_of(held, "time") == (1_760_000_000.5, "epoch")
+
+
+def test_a_clock_that_counts_from_nowhere_is_no_date() -> None:
+    assert time_of(86_400 * 10**9, "ts") is None  # nanoseconds since the machine began
+    assert time_of(86_400 * 10**9, "t_ns") == (86_400, "elapsed")
+    assert time_of({"elapsed": "soon", "n": {}}, "time") is None

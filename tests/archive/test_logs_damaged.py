@@ -139,7 +139,6 @@ def with_line(folder: Path, line: str) -> Path:
         "{'type': 'response.done', 'response': <Response r2>}",
         '{"t_ms": 1, "text": "{\\"type\\": \\"response.done\\", \\"resp',
         '{"t_ms": 5, "ev',
-        json.dumps({"unheard_of": [{"type": "response.done", "response": {"id": "r2"}}]}),
     ],
 )
 def test_a_line_that_may_tell_what_was_billed_leaves_the_cost_unknown(
