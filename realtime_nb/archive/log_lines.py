@@ -15,6 +15,7 @@ from typing import Literal
 from realtime_nb.archive.checked_files import check_log
 from realtime_nb.archive.log_batches import entries_in, table_in
 from realtime_nb.archive.log_bytes import in_utf8, unpacked_file
+from realtime_nb.archive.log_printed import read_json
 from realtime_nb.archive.log_text import FoundObject, document_in, object_in, objects_in
 from realtime_nb.archive.log_times import Axis, number_of, time_in_text, time_of
 from realtime_nb.protocol import events as ev
@@ -148,6 +149,8 @@ def read_log(path: Path) -> EventLog:
 def log_in(content: bytes) -> EventLog:
     """Reads all events that a file's content, or any text, holds."""
     content = in_utf8(content)
+    quoted = read_json(content) if content.startswith(b'"') else None
+    content = quoted.encode() if isinstance(quoted, str) else content
     whole = document_in(content)
     entries = table_in(content) if whole is None else whole
     if isinstance(whole, dict):
@@ -163,7 +166,7 @@ def log_in(content: bytes) -> EventLog:
             log.unreadable.append(one.number)
             if isinstance(one.value, bytes) and _may_tell_usage(one.value):
                 log.unread_usage.append(one.number)
-        elif not _add(log, one.number, one.before, one.value):
+        elif _holds_several(one.value) or not _add(log, one.number, one.before, one.value):
             parts = [*entries_in(one.value, _is_entry)]
             if parts == [one.value] or not parts:
                 _leave_out(log, one)
@@ -180,7 +183,18 @@ def _leave_out(log: EventLog, one: FoundObject) -> None:
 
 
 def _is_entry(value: JsonObject) -> bool:
-    return event_in(value) is not None
+    return event_in(value) is not None and not _holds_several(value)
+
+
+def _holds_several(value: object) -> bool:
+    """Tells whether an object is around several events, and not one that is told twice."""
+    if not isinstance(value, dict) or _is_known(value.get("type")):
+        return False
+    held = [inner.value for inner in map(_object_of, value.values()) if inner is not None]
+    if len(held) < 2:
+        return False
+    events = [event for event in map(event_in, held) if event is not None]
+    return any(event != events[0] for event in events)
 
 
 def event_in(value: JsonObject) -> JsonObject | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 import re
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from realtime_nb.protocol.wire import encodable
 __all__ = [
     "DICT",
     "Printed",
+    "json_at",
     "literal_in",
     "object_or_fields_in",
     "printed",
@@ -49,6 +51,7 @@ _NAMES = {
     **{"null": None, "undefined": None, "true": True, "false": False},
     **dict.fromkeys(("nan", "inf", "NaN", "Infinity")),
 }
+_HUGE = re.compile(r"\d{300}")
 _FOLDED: dict[str, type] = {"Object": dict, "Array": list}
 """What Node shows in brackets of that which lies too deep for it."""
 
@@ -147,14 +150,39 @@ def _json_of_literal(literal: str) -> object:
 
 def read_json(content: bytes | str) -> object:
     """Returns what JSON stands for, halves of letters replaced; None where it can't be read."""
+    text = content if isinstance(content, str) else content.decode("utf-8", "replace")
     try:
-        return msgspec.json.decode(content)
+        if _HUGE.search(text) is None:
+            return msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
-        return encodable(json.loads(content))  # takes more than msgspec
+        return encodable(_LENIENT.decode(text))  # takes more than msgspec
     except (ValueError, RecursionError):
         return None
+
+
+def json_at(text: str, at: int = 0) -> tuple[object, int]:
+    """Returns the JSON that begins somewhere in a text, and where it ends.
+
+    Raises:
+        ValueError: There is none.
+    """
+    value, end = _LENIENT.raw_decode(text, at)
+    return encodable(value), end
+
+
+def _finite(number: str) -> float | None:
+    """Returns a number; None for one that no computer counts to, or that is none."""
+    value = float(number)
+    return value if math.isfinite(value) else None
+
+
+def _whole(number: str) -> int | None:
+    return None if _finite(number) is None else int(number)
+
+
+_LENIENT = json.JSONDecoder(parse_float=_finite, parse_int=_whole, parse_constant=_finite)
 
 
 def _value(node: ast.expr) -> object:
@@ -169,6 +197,10 @@ def _value(node: ast.expr) -> object:
             return _FOLDED[name]()
         case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
             return [_value(part) for part in parts]
+        case ast.Constant(value=bool(value)):
+            return value
+        case ast.Constant(value=int() | float() as number):
+            return number if _finite(str(number)) is not None else None
         case ast.Constant(value=value):
             return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
         case ast.Call(keywords=fields):

@@ -8,30 +8,34 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from realtime_nb.archive.log_printed import (
     DICT,
     Printed,
+    json_at,
     literal_in,
     object_or_fields_in,
     printed,
     printed_in,
     read_json,
 )
-from realtime_nb.protocol.wire import JsonObject, encodable
+from realtime_nb.protocol.wire import JsonObject
 
 __all__ = ["FoundObject", "document_in", "object_in", "objects_in"]
 
-_STANDARD = json.JSONDecoder()
 _LONGEST_OBJECT = 1 << 20
 
 _CALLED = re.compile(rb"[\w.]+\((\w+=|$)")
 _FIELDS = re.compile(rb"(?:^|\s)\w+=")
 _OPENED = re.compile(rb"(?:\{|[A-Za-z_][\w.]*\()$")
+_PRINTED_LIST = re.compile(rb"\s*(?:\w+\s*=\s*)?\[[\s(\[\w.,+-]*(?:\{\s*'|\(\w+=)")
+_LONGEST_LIST = 1 << 26
+_MOST_BRACES = 16
+"""So many are tried in a line: each that is not the event's costs a reading of the rest."""
 _BETWEEN = " \t\r,;|\x1e"
 _PIECE = re.compile(rb"^(\S+ std(?:out|err)) P (.*)\n", re.MULTILINE)
 _BINARY_FRAME = 2
@@ -64,6 +68,9 @@ def document_in(content: bytes) -> list[object] | JsonObject | None:
 
     Of a browser's HAR export, the messages: each of its sockets is told by a ``connection_id``.
     """
+    if _PRINTED_LIST.match(content) is not None and len(content) <= _LONGEST_LIST:
+        whole = printed(_text(content[content.index(b"[") :]))
+        return whole if isinstance(whole, list) else None
     if not content.lstrip().startswith((b"[", b"{")):
         return None
     whole = read_json(content.strip())
@@ -147,13 +154,13 @@ def _further(number: int, rest: str) -> Iterator[FoundObject]:
     at = 0
     while at < len(rest):
         try:
-            value, at = _STANDARD.raw_decode(rest, at)
+            value, at = json_at(rest, at)
         except (ValueError, RecursionError):
             if '"type"' in rest[at:]:
                 damaged = rest[at:].encode("utf-8", "replace")
                 yield FoundObject(number, value=damaged, damaged=True)
             return
-        yield FoundObject(number, value=encodable(value))
+        yield FoundObject(number, value=value)
         at = _next_brace(rest, at)
 
 
@@ -171,11 +178,11 @@ def _spread(content: bytes, position: int, line: bytes) -> tuple[FoundObject, in
     if brace >= 0 and bare.endswith(b"{"):
         text = _text(content[position + brace : position + brace + _LONGEST_OBJECT])
         try:
-            value, length = _STANDARD.raw_decode(text)
+            value, length = json_at(text)
         except (ValueError, RecursionError):
             pass
         else:
-            found = FoundObject(0, _text(line[:brace]), encodable(value))
+            found = FoundObject(0, _text(line[:brace]), value)
             return found, position + brace + len(text[:length].encode())
     opened = _OPENED.search(bare)
     if opened is None and bare.endswith(b","):
@@ -209,11 +216,10 @@ def object_in(line: bytes) -> FoundObject:
         return _found(printed_in(_text(line))) or FoundObject(0)
     found = _object_at(line, start)
     # Text before the JSON may hold braces too; a line that begins with one has no such text.
-    while found is None and line[: line.index(b"{")].strip(b" \t[,"):
-        start = line.find(b"{", start + 1)
-        if start < 0:
-            break
-        found = _object_at(line, start)
+    if found is None and line[:start].strip(b" \t[,"):
+        braces = islice(re.finditer(rb"\{", line[start + 1 :]), _MOST_BRACES)
+        later = (_object_at(line, start + 1 + brace.start()) for brace in braces)
+        found = next(filter(None, later), None)
     found = found or _found(printed_in(_text(line)))
     return found or FoundObject(0, value=line, damaged=True)
 
@@ -247,10 +253,10 @@ def _found(one: Printed | None) -> FoundObject | None:
 
 def _leading_json(text: str) -> tuple[object, str]:
     try:
-        value, end = _STANDARD.raw_decode(text)
+        value, end = json_at(text)
     except (ValueError, RecursionError):
         return None, ""
-    return encodable(value), text[_next_brace(text, end) :]
+    return value, text[_next_brace(text, end) :]
 
 
 def _text(content: bytes) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from realtime_nb.archive.log_batches import entries_in, table_in
+from realtime_nb.archive.log_text import objects_in
 from realtime_nb.recordings.recording import load
 from tests.archive.good_log import good_lines
 from tests.archive.wire_logs import BEGAN, iso
@@ -80,6 +81,9 @@ DOCUMENTS: dict[str, Callable[[], object]] = {
         ]
     },
     "time, way, event": lambda: [[line["time"], line["direction"], line["event"]] for line in GOOD],
+    "by number": lambda: {
+        str(n): {"at": at(line), "e": line["event"]} for n, line in enumerate(GOOD)
+    },
     "deep": lambda: {
         "call": {"id": "1", "events": [{"at": at(line), "e": line["event"]} for line in GOOD]}
     },
@@ -112,6 +116,9 @@ TEXTS: dict[str, Callable[[], str]] = {
         )
         for start in range(0, len(GOOD), 7)
     ),
+    "printed list": lambda: repr([{"at": at(line), "event": line["event"]} for line in GOOD]),
+    "printed list, assigned": lambda: f"log = {[(line['time'], line['event']) for line in GOOD]}",
+    "text of text": lambda: json.dumps("\n".join(map(json.dumps, GOOD))),
     "table with names": lambda: table(",", ["@timestamp", "direction", "event"]),
     "table without": lambda: table(",", None),
     "table of a spreadsheet": lambda: table(";", ["Date", "direction", "Log line"]),
@@ -161,3 +168,16 @@ def test_a_depth_without_end_is_left_alone() -> None:
 
 def test_lines_of_json_are_no_table() -> None:
     assert table_in(b'{"type": "x", "arguments": "{\\"\\": 1}"}\n') is None
+
+
+def test_an_event_that_is_told_twice_is_one_entry(tmp_path: Path) -> None:
+    event = {"type": "response.create"}
+    (tmp_path / "log.jsonl").write_text(json.dumps({"event": event, "raw": json.dumps(event)}))
+
+    assert len(load(tmp_path / "log.jsonl").events) == 1
+
+
+def test_a_line_of_many_braces_takes_no_time() -> None:
+    line = b"x " + b'{"a' * 200_000
+
+    assert [found.damaged for found in objects_in(line)] == [True]

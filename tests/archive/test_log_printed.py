@@ -121,3 +121,18 @@ def test_texts_that_hold_no_object() -> None:
         assert literal_in(text) is None
     assert printed("1 + 1") is None
     assert read_json("[1") is None
+
+
+def test_numbers_that_are_none_are_not_there(tmp_path: Path) -> None:
+    huge = "1" + "0" * 400
+    for number in (huge, f"-{huge}", "1e999", "NaN", "-Infinity"):
+        assert read_json(f'{{"type": "x", "n": {number}, "m": 1}}') == {
+            "type": "x",
+            "n": None,
+            "m": 1,
+        }
+    assert printed(f"{{'n': {huge}, 'm': 1e999, 'k': -3}}") == {"n": None, "m": None, "k": -3}
+
+    started = '{"type": "input_audio_buffer.speech_started", "item_id": "u", "audio_start_ms": '
+    (tmp_path / "log.jsonl").write_text(f'{{"type": "session.created"}}\n{started}{huge}}}\n')
+    assert len(load(tmp_path / "log.jsonl").events) == 2
