@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from realtime_nb.audio.decoding import Block
 from realtime_nb.audio.pcm import Samples
@@ -25,6 +26,8 @@ _SAME = 0.01
 """Of the peak; what coding one sound twice makes different is less."""
 _SMALLEST = 3 / 32_768
 _SILENT = 0.001
+_FAINT = 0.01
+"""Of the loudest channel's level."""
 _OPPOSITE = -0.7
 """Correlation from which down a mix loses more than half of the level."""
 
@@ -102,8 +105,18 @@ class ChannelSurvey:
 
     @property
     def usual(self) -> int:
-        """The channel to take where none is asked for: the first that is not silent."""
-        return int(np.argmax(self._peaks > _SILENT))
+        """The channel to take where none is asked for: the first that is not silent, nor has but
+        the hiss or the offset of a line on which nobody speaks."""
+        sounds = (self._peaks > _SILENT) & (self._levels >= _FAINT * self._levels.max(initial=0.0))
+        return int(np.argmax(sounds))
+
+    @property
+    def _levels(self) -> npt.NDArray[np.float64]:
+        """The effective values of all channels, without their offsets."""
+        means = self._sums / max(1, self._frames)
+        squares = self._products[1] / max(1, self._frames) - np.square(means)
+        levels: npt.NDArray[np.float64] = np.sqrt(np.maximum(squares, 0.0))
+        return levels
 
     def note(self, taken: Channel, asked: bool) -> str:
         """Returns what there is to say, in a sentence; nothing where it makes no difference."""

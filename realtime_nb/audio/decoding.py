@@ -26,7 +26,7 @@ from realtime_nb.errors import AudioError
 if TYPE_CHECKING:
     import soundfile
 
-__all__ = ["AudioPart", "Block", "open_parts", "told_length_s"]
+__all__ = ["AudioPart", "Block", "likelier_than_pcm16", "open_parts", "told_length_s"]
 
 Block = npt.NDArray[np.float32]
 """Float32 samples, shape (frames, channels)."""
@@ -54,6 +54,13 @@ _MISCOUNTED_BYTES = 64
 """A size field that is wrong by less counts the header in."""
 _PROBE_BYTES = 4_096
 _SHORTEST_TEXT = 16
+_GUESSED_BYTES = 1 << 20
+_SOUND, _SMOOTHER = 0.9, 0.75
+_LAW_SOUND, _LAW_SMOOTHER, _SAME_ROUGHNESS = 0.8, 0.85, 0.1
+_NOT_ANY = 2.0
+_UNSCALED = 8.0
+_HEADERS = (b"fLaC", b"OggS", b"FORM", b".snd", b"caff", b"ID3", b"NIST_1A")
+_WAVE64 = b"riff\x2e\x91\xcf\x11"
 _TEXT = re.compile(rb"[\t\n\r\x20-\x7e]*")
 _AU_SIZE = slice(8, 12)
 _WRONG_SIZE = re.compile(r"(\d+) \(should be (\d+)\)")
@@ -69,12 +76,14 @@ class AudioPart(ABC):
         told_frames: how long it is by its header; 0 where there is none that tells, NaN where it
             tells nothing but that there should be more.
         coarse: whether samples next to each other are often equal because there are few values.
+        doubt: what its bytes rather are than what they were taken for, in a sentence.
     """
 
     sample_rate: int
     channels: int
     told_frames: float = 0.0
     coarse = False
+    doubt = ""
 
     @abstractmethod
     def blocks(self) -> Iterator[Block]:
@@ -111,7 +120,7 @@ def told_length_s(path: Path, raw_sample_rate: int | None = None) -> float:
     with path.open("rb") as file:
         header = find_wav_header(file)
         if header is not None:
-            return header.found_bytes / max(1, header.bytes_per_s)
+            return header.found_bytes / header.bytes_per_s if header.bytes_per_s else 0.0
         if suffix not in (*_PCM_RATES, *_ULAW, *_ALAW):
             return 0.0
         bytes_per_s = 2 * _PCM_RATES[suffix] if suffix in _PCM_RATES else _TELEPHONE_RATE
@@ -121,9 +130,9 @@ def told_length_s(path: Path, raw_sample_rate: int | None = None) -> float:
 
 
 def _has_header(head: bytes) -> bool:
-    if head[:4] in WAV_FORMS:
+    if head[:4] in (*WAV_FORMS, b"RIFX"):
         return head[8:12] == b"WAVE"
-    return head.startswith((b"fLaC", b"OggS", b"FORM", b".snd", b"caff", b"ID3"))
+    return head.startswith((*_HEADERS, _WAVE64))
 
 
 # --- files in files ---
@@ -199,6 +208,9 @@ class _HeaderlessPart(AudioPart):
         self.sample_rate = sample_rate or usual
         self.coarse = law
         self._decode = (ulaw_decode if suffix in _ULAW else alaw_decode) if law else bytes
+        if not law:
+            with path.open("rb") as file:
+                self.doubt = likelier_than_pcm16(file.read(_GUESSED_BYTES))
 
     def blocks(self) -> Iterator[Block]:
         """Implements :class:`AudioPart`."""
@@ -206,6 +218,50 @@ class _HeaderlessPart(AudioPart):
             while payload := file.read(2 * _BLOCK_FRAMES):
                 pcm = self._decode(payload)
                 yield samples_from_pcm(pcm[: len(pcm) // 2 * 2])[:, None]
+
+
+def likelier_than_pcm16(payload: bytes) -> str:
+    """Returns in a sentence what headerless audio rather is, where another way to read it gives a
+    sound and PCM16 gives noise; nothing else.
+
+    In speech each sample is near the one before, whatever its rate. Of G.711, whose samples are
+    single bytes, both orders of the bytes of PCM16 are equally rough.
+    """
+    payload = payload[: len(payload) // 8 * 8]
+    if not payload:
+        return ""
+    little, big = (_roughness(np.frombuffer(payload, order)) for order in ("<i2", ">i2"))
+    name = ""
+    if _is_smoother(big, little):
+        name = "big-endian PCM16: ffmpeg -f s16be -ar RATE -ac 1 -i FILE out.wav"
+    elif _is_smoother(_roughness_of_floats(payload), little):
+        name = "32-bit floats: ffmpeg -f f32le -ar RATE -ac 1 -i FILE out.wav"
+    elif abs(big - little) < _SAME_ROUGHNESS * little:
+        micro, a = (_roughness(samples_from_pcm(d(payload))) for d in (ulaw_decode, alaw_decode))
+        if min(micro, a) < min(_LAW_SOUND, _LAW_SMOOTHER * little):
+            letter, suffix = ("µ", ".ulaw") if micro < a else ("A", ".alaw")
+            name = f"G.711 {letter}-law: name it {suffix}"
+    return f"As PCM16 it is noise. It looks like {name}." if name else ""
+
+
+def _is_smoother(other: float, little: float) -> bool:
+    return other < min(_SOUND, _SMOOTHER * little)
+
+
+def _roughness_of_floats(payload: bytes) -> float:
+    """Returns the same of 32-bit floats; that of noise where they are none."""
+    floats = np.frombuffer(payload, "<f4")
+    scaled = np.isfinite(floats).all() and float(np.abs(floats).max()) < _UNSCALED
+    return _roughness(floats) if scaled else _NOT_ANY
+
+
+def _roughness(samples: npt.NDArray[np.generic]) -> float:
+    """Returns how much samples differ from those before, by how large they are: 0 to 2. Speech
+    has 0.2 to 0.9, noise 1.4."""
+    values = samples.astype(np.float64)
+    values -= values.mean()
+    size = float(np.sqrt(np.mean(np.square(values))))
+    return float(np.sqrt(np.mean(np.square(np.diff(values))))) / size if size else _NOT_ANY
 
 
 # --- what libsndfile reads ---

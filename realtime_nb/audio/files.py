@@ -244,6 +244,7 @@ def _notes(
             f"The file is cut off: by its header it lasts {found_s + missing_s:.2f} s, and "
             f"{found_s:.2f} s are there."
         )
+    yield from (part.doubt for part in parts if part.doubt)
     if len(parts) > 1:
         yield f"The file is {len(parts)} audio files, one after the other; they were joined."
     if note := survey.note(channel, asked):

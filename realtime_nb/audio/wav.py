@@ -43,6 +43,8 @@ _HARDLY_BEGUN = 0.1
 """Of a long file this much would be left; then its size is rather a stand-in, too."""
 _EXTENSIBLE = 0xFFFE
 _PCM = 1
+_UNCODED = (_PCM, 3, 6, 7)
+"""PCM, floats and G.711: whose samples all have as many bytes as the header says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,8 @@ def _format(chunk: bytes) -> tuple[int, int, int, int, int]:
     encoding, channels, sample_rate, bytes_per_s, _, bits = struct.unpack("<HHIIHH", chunk[:16])
     if encoding == _EXTENSIBLE:  # the real one is the first field of the sub-format
         encoding = int.from_bytes(chunk[24:26], "little")
+    if encoding in _UNCODED:  # what some writers leave at 0
+        bytes_per_s = sample_rate * channels * -(-bits // 8)
     return encoding, channels, sample_rate, bytes_per_s, bits
 
 

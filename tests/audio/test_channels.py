@@ -68,6 +68,7 @@ def test_whether_a_mix_would_erase(first: object, second: object, opposite: bool
     ("channels", "usual"),
     [
         *(((ONE, OTHER), 0), ((0 * ONE, OTHER), 1), ((0.0005 * ONE, OTHER), 1)),
+        *(((0.004 * ONE, OTHER), 1), ((0.02 + 0 * ONE, OTHER), 1), ((OTHER + 0.3, ONE), 0)),
         *(((0.1 * ONE, OTHER), 0), ((0 * ONE, 0 * ONE), 0), ((0 * ONE, 0 * ONE, OTHER), 2)),
     ],
 )

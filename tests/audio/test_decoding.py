@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from realtime_nb.audio.decoding import open_parts
+from realtime_nb.audio.decoding import likelier_than_pcm16, open_parts
+from realtime_nb.audio.files import load_audio, read_audio
 from realtime_nb.errors import AudioError
 from tests.audio.wav_files import wav
+from tests.paths import DATA
 
 NOISE = np.random.default_rng(5).normal(0, 0.1, (200_000, 2)).astype(np.float32)
 
@@ -83,3 +85,72 @@ def test_a_file_that_names_itself_in_its_audio_is_one(tmp_path: Path) -> None:
     path = tmp_path / "x.wav"
     path.write_bytes(wav(b"RIFF" * 1_000 + b"RF64WAVE" * 100))
     assert len(open_parts(path)) == 1
+
+
+VOICE = load_audio(DATA / "cards_001.wav", 8_000)
+
+
+def written_as(folder: Path, form: str, subtype: str, endian: str) -> bytes:
+    path = folder / "voice"
+    soundfile.write(path, VOICE, 8_000, format=form, subtype=subtype, endian=endian)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("subtype", "endian", "said"),
+    [
+        ("PCM_16", "LITTLE", ""),
+        ("PCM_16", "BIG", "It looks like big-endian PCM16: ffmpeg -f s16be -ar RATE"),
+        ("FLOAT", "LITTLE", "It looks like 32-bit floats: ffmpeg -f f32le -ar RATE"),
+        ("ULAW", "FILE", "It looks like G.711 µ-law: name it .ulaw."),
+        ("ALAW", "FILE", "It looks like G.711 A-law: name it .alaw."),
+    ],
+)
+def test_headerless_audio_that_is_something_else(
+    tmp_path: Path, subtype: str, endian: str, said: str
+) -> None:
+    (tmp_path / "x.pcm").write_bytes(written_as(tmp_path, "RAW", subtype, endian))
+
+    notes = read_audio(tmp_path / "x.pcm", raw_sample_rate=8_000).notes
+
+    expected = f"As PCM16 it is noise. {said}"
+    assert [note.startswith(expected) for note in notes] == ([True] if said else [])
+
+
+@pytest.mark.parametrize("level", [0.0, 1e-5, 1e-4, 0.01, 0.3])
+def test_silence_and_noise_are_what_they_are(level: float) -> None:
+    noise = np.random.default_rng(3).normal(0, level, 200_000) * 32_767
+    for samples in (noise, np.clip(noise * 9, -32_768, 32_767), noise + 5):
+        assert likelier_than_pcm16(samples.astype("<i2").tobytes()) == ""
+    assert likelier_than_pcm16(b"") == likelier_than_pcm16(b"\x01") == ""
+
+
+@pytest.mark.parametrize(("form", "endian"), [("W64", "FILE"), ("NIST", "FILE"), ("WAV", "BIG")])
+def test_more_headers_count_more_than_a_suffix(tmp_path: Path, form: str, endian: str) -> None:
+    (tmp_path / "x.raw").write_bytes(written_as(tmp_path, form, "PCM_16", endian))
+
+    sound = read_audio(tmp_path / "x.raw", 8_000)
+
+    assert (sound.sample_rate, sound.notes) == (8_000, ())
+    np.testing.assert_allclose(sound.samples, VOICE, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [None, 0xFFFF_FFFF])
+def test_a_header_whose_byte_rate_was_left_out(tmp_path: Path, size: int | None) -> None:
+    content = bytearray(wav(b"\x01\x00" * 24_000 * 3, size=size))
+    content[28:34] = bytes(6)  # bytes per second and per frame
+    (tmp_path / "x.wav").write_bytes(content)
+
+    sound = read_audio(tmp_path / "x.wav")
+
+    assert (len(sound.samples), sound.is_cut_off) == (24_000 * 3, False)
+
+
+@pytest.mark.parametrize(("field", "said"), [(22, "Channel count is zero"), (24, "not audio that")])
+def test_a_header_that_tells_nothing_is_said_to(tmp_path: Path, field: int, said: str) -> None:
+    content = bytearray(wav(b"\x01\x00" * 2_400))
+    content[field : field + 2] = bytes(2)
+    (tmp_path / "x.wav").write_bytes(content)
+
+    with pytest.raises(AudioError, match=said):
+        read_audio(tmp_path / "x.wav")
