@@ -1,8 +1,8 @@
 """What a docstring tells a model: of the function, and of each of its arguments.
 
-Google, NumPy, Sphinx and Epytext are read, also side by side. A docstring is text with sections in
-it; here they are told apart, and the library reads the entries of each. All text that is no
-section is kept as it was written; a section that can't be read is text.
+Google, NumPy, Sphinx and Epytext are read, also side by side, and lists in Markdown. A docstring is
+text with sections in it; here they are told apart, and the library reads the entries of each. All
+text that is no section is kept as it was written; a section that can't be read is text.
 """
 
 from __future__ import annotations
@@ -53,6 +53,17 @@ _FIELD = re.compile(rf"[:@](?:{_FIELDS})(?:[ \t][^\n:]*)?:")
 _INLINE_FIELD = re.compile(rf"(?<=\S)[ \t]+(?=[:@](?:{_FIELDS})(?:[ \t][^\n:`]*)?:(?:\s|$))")
 _NAMED = re.compile(rf"[:@](?:{_ARGUMENT_FIELDS})[ \t]+([^\s:]+):")
 _TYPED = re.compile(rf"[:@](?:{_ARGUMENT_FIELDS})[ \t]+[^\n]*?[ \t]([^\s:]+):(?=\s|$)")
+_MARKDOWN_TITLE = re.compile(
+    r"(?:#{1,6}[ \t]+[*_]{0,2}([A-Za-z ]+)|[*_]{0,2}([A-Za-z ]+)(?=:|[*_]{2}))[*_:]*[ \t]*"
+)
+_GOOGLE_PLAIN = re.compile(r"[ \t]+[-*•+]?[ \t]*\w+[ \t]*(?:\(.*?\))?:")
+_MARKDOWN_ENTRY = re.compile(
+    r"[ \t]*(?:[-*•+][ \t]+)?[`*_]{0,3}(\w+)[`*_]{0,3}"
+    r"(?:[ \t]*\([^)\n]*\))?[`*_]{0,2}(?::[*_]{0,2}[ \t]+|[ \t]+[-–—][ \t]+)(?=\S)"
+)
+_JS_FIELD = re.compile(
+    r"^[@:]param[ \t]+(?:\{[^}\n]*\}[ \t]+)?\[?(\w+)(?:=[^\]\n]*)?\]?[ \t]+[-–—][ \t]+"
+)
 _UNDERLINE = re.compile(r"[-=~]{3,}[ \t]*")
 _GOOGLE_ENTRY = re.compile(r"[-*•` ]*[\w\\]+`*\s*(?::|\(.*?\)\s*:|\([^)]*$)")
 _GOOGLE_TYPE = re.compile(r"^([-*•` ]*[\w\\]+`*)\s*\(.*?\)\s*(?=:)")
@@ -83,10 +94,38 @@ def read(doc: str) -> Described:
 
 def _lines(doc: str) -> list[str]:
     lines = _INLINE_FIELD.sub("\n", inspect.cleandoc(doc)).split("\n")
+    lines = [_JS_FIELD.sub(r"@param \1: ", line) for line in _without_markdown(lines)]
     if _known(_title(lines[0])) and len(lines) > 1 and lines[1][:1].strip():
         # The quotes' own line doesn't count for the margin: the entries seem to stand at it.
         lines[1:] = [f"    {line}" for line in lines[1:]]
     return lines
+
+
+def _without_markdown(lines: list[str]) -> list[str]:
+    """Returns lines in which a title in Markdown, and the list below it, are Google's."""
+    found: list[str] = []
+    margin: int | None = None
+    for number, line in enumerate(lines):
+        title = _MARKDOWN_TITLE.fullmatch(line)
+        if title is not None and (title[1] or title[2]).strip().lower() in _OF_ARGUMENTS:
+            first = next((one for one in lines[number + 1 :] if one.strip()), "")
+            listed = _MARKDOWN_ENTRY.match(first) is not None and _GOOGLE_PLAIN.match(first) is None
+            margin = _indent(first) if listed else None
+            found.append(f"{(title[1] or title[2]).strip()}:")
+            continue
+        if margin is not None and line.strip():
+            item = _MARKDOWN_ENTRY.match(line) if _indent(line) == margin else None
+            margin = margin if item or _indent(line) > margin else None
+            if item is not None:
+                line = f"    {item[1]}: {line[item.end() :]}"
+            elif margin is not None:
+                line = f"    {line}"
+        found.append(line)
+    return found
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _entries(parse: Callable[[], Docstring]) -> dict[str, str]:

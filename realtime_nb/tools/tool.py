@@ -23,6 +23,7 @@ import copy
 import functools
 import inspect
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, cast, get_args, get_type_hints, overload
@@ -466,6 +467,7 @@ def _arguments_model(
         if isinstance(default, FieldInfo):
             annotation = Annotated[annotation, default]
             default = argument.empty
+        annotation = _described(annotation)
         _check_describable(name, argument.name, annotation)
         given = {} if default is argument.empty else {"default": default}
         fields[f"argument_{number}"] = (annotation, pydantic.Field(alias=argument.name, **given))
@@ -473,10 +475,22 @@ def _arguments_model(
     return pydantic.create_model(name, __config__=config, **fields)
 
 
+def _described(annotation: Any) -> Any:
+    """Returns an annotation of which pydantic knows the text that stands in it, or in its
+    ``Doc``."""
+    for one in getattr(annotation, "__metadata__", ()):
+        text = one if isinstance(one, str) else getattr(one, "documentation", None)
+        if isinstance(text, str) and text.strip():
+            others = [held for held in annotation.__metadata__ if held is not one]
+            field = pydantic.Field(description=text.strip())
+            return Annotated[(annotation.__origin__, field, *others)]
+    return annotation
+
+
 def _check_describable(name: str, argument: str, annotation: Any) -> None:
     try:
         pydantic.TypeAdapter(annotation).json_schema()
-    except (pydantic.PydanticUserError, TypeError) as error:
+    except (pydantic.PydanticUserError, TypeError, ImportError) as error:
         raise ToolError(
             f"Argument {argument!r} of {name} can't be expressed in JSON: "
             f"{str(error).splitlines()[0]} Use str, int, float, bool, Literal, list or a dataclass."
@@ -497,6 +511,8 @@ def _schema(model: type[pydantic.BaseModel], docs: Mapping[str, str]) -> dict[st
     schema = model.model_json_schema(by_alias=True, schema_generator=_UntitledSchema)
     schema.pop("title", None)
     for name, described in schema.setdefault("properties", {}).items():
+        if isinstance(default := described.get("default"), float) and not math.isfinite(default):
+            del described["default"]
         if name in docs:
             described.setdefault("description", docs[name])
     return schema

@@ -198,9 +198,37 @@ def test_shapes_that_people_write(doc: str, text: str, arguments: dict[str, str]
     assert read(doc) == Described(text, arguments)
 
 
+LISTS = {
+    "bullets at the margin": "Args:\n- city: Where\n  it is.\n- unit: Scale.",
+    "backticks and dashes": "Parameters:\n* `city` - Where\n  it is.\n* `unit` – Scale.",
+    "dashes": "Args:\n    city - Where\n        it is.\n    unit - Scale.",
+    "bold title": "**Args:**\n    city: Where\n        it is.\n    unit: Scale.",
+    "heading": "## Parameters\n- **city**: Where\n  it is.\n- **unit** (str): Scale.",
+    "heading, an empty line": "### Arguments\n\n- **city:** Where\n  it is.\n- **unit:** Scale.",
+    "JSDoc": "@param {string} city - Where\n    it is.\n@param {string} [unit=c] - Scale.",
+}
+
+
+@pytest.mark.parametrize("form", LISTS)
+def test_lists_in_markdown(form: str) -> None:
+    for end, text in (("", "Tells."), ("\n\nNever guess.", "Tells.\n\nNever guess.")):
+        described = read(f"Tells.\n\n{LISTS[form]}{end}")
+
+        assert described.text == text
+        assert described.arguments == {"city": "Where\nit is.", "unit": "Scale."}
+
+
+def test_a_list_inside_an_entry_is_a_part_of_it() -> None:
+    doc = "Tells.\n\nArgs:\n    city: One of\n        - bonn: small\n        - rome - large\n"
+    assert read(doc).arguments == {"city": "One of\n- bonn: small\n- rome - large"}
+
+
 @pytest.mark.parametrize(
     "doc",
     [
+        "Tells:\n- this: so\n- that: so",
+        "**Tells** all.\n- this: so",
+        "## Usage\n- city: so",
         "Tells @param people about `:param x: y` things: see the page.",
         "Tells what is said in\nReturns:\nnothing else.",
         "Tells.\n\nArgs:\n    whatever comes",

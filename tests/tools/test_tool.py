@@ -7,6 +7,7 @@ import dataclasses
 import datetime
 import enum
 import json
+import math
 import threading
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
@@ -503,3 +504,60 @@ async def test_what_is_not_run_does_not_begin() -> None:
 
     assert (await book.call("{}", lambda: began.append(True))).outcome == "invalid"
     assert began == []
+
+
+class Doc:
+    """As ``typing_extensions.Doc``."""
+
+    def __init__(self, documentation: str) -> None:
+        self.documentation = documentation
+
+
+def test_a_text_that_stands_in_an_annotation_describes_the_argument() -> None:
+    @tool
+    def book(
+        day: Annotated[str, "The day."],
+        people: Annotated[int, Doc("How many."), Field(ge=1)] = 2,
+        note: Annotated[str | None, Field(description="By hand."), "Not this."] = None,
+    ) -> None:
+        """Book.
+
+        Args:
+            day: Not this.
+        """
+
+    told = book.parameters["properties"]
+    assert told["day"] == {"type": "string", "description": "The day."}
+    assert told["people"] == {
+        **{"type": "integer", "minimum": 1, "default": 2},
+        "description": "How many.",
+    }
+    assert told["note"]["description"] == "By hand."
+
+
+def test_a_default_that_is_no_number_of_json_is_not_told() -> None:
+    @tool
+    def wait(least: float = -math.inf, most: float = math.nan, usual: float = 1.5) -> None:
+        """Wait."""
+
+    json.dumps(wait.definition(), allow_nan=False)
+    assert [field.get("default") for field in wait.parameters["properties"].values()] == [
+        *(None, None, 1.5)
+    ]
+    assert wait.parse("{}")["least"] == -math.inf
+
+
+class OfAnotherPackage:
+    """A type that needs another package."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> object:
+        raise ImportError("email-validator is not installed, run `pip install 'x'`")
+
+
+def test_a_type_whose_package_is_missing_is_named() -> None:
+    def write(to: OfAnotherPackage) -> None:
+        """Write."""
+
+    with pytest.raises(ToolError, match=r"'to' of write can't .*not installed, run `pip install"):
+        tool(write)
