@@ -190,9 +190,14 @@ def _holds_several(value: object) -> bool:
     """Tells whether an object is around several events, and not one that is told twice."""
     if not isinstance(value, dict) or _is_known(value.get("type")):
         return False
-    held = [inner.value for inner in map(_object_of, value.values()) if inner is not None]
-    if len(held) < 2:
+    told = [
+        one
+        for one in value.values()
+        if isinstance(one, dict) or (isinstance(one, str) and "type" in one)
+    ]
+    if len(told) < 2:  # before anything is read again
         return False
+    held = [inner.value for inner in map(_object_of, told) if inner is not None]
     events = [event for event in map(event_in, held) if event is not None]
     return any(event != events[0] for event in events)
 

@@ -131,7 +131,7 @@ def objects_in(content: bytes) -> Iterator[FoundObject]:
 def _whole_lines(content: bytes) -> bytes:
     """Returns the lines of a container, whose runtime cuts them, as they were; the empty ones that
     are left keep the numbers right."""
-    if _PIECE.search(content) is None:
+    if b" P " not in content or _PIECE.search(content) is None:
         return content
     lines: list[bytes] = []
     pieces: dict[bytes, bytes] = {}
@@ -184,7 +184,7 @@ def _spread(content: bytes, position: int, line: bytes) -> tuple[FoundObject, in
         else:
             found = FoundObject(0, _text(line[:brace]), value)
             return found, position + brace + len(text[:length].encode())
-    opened = _OPENED.search(bare)
+    opened = _OPENED.search(bare) if bare.endswith((b"{", b"(")) else None
     if opened is None and bare.endswith(b","):
         opened = DICT.search(bare, max(0, brace))
     if opened is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -161,3 +162,18 @@ def test_binary_frames_of_a_har_export() -> None:
 
     assert isinstance(found, list)
     assert [one["data"] for one in found if isinstance(one, dict)] == ['{"type":"x"}', "{}"]
+
+
+def test_audio_in_lines_is_passed_over_quickly() -> None:
+    audio = "AbCd0/+x" * 800
+    lines = [json.dumps({"type": "input_audio_buffer.append", "audio": audio})] * 1_500
+    text = "\n".join(lines).encode()
+
+    began = time.process_time()
+    for line in lines:
+        json.loads(line)
+    json_s = time.process_time() - began
+    began = time.process_time()
+    assert len(list(objects_in(text))) == len(lines)
+
+    assert time.process_time() - began < 10 * json_s + 0.1
