@@ -139,7 +139,6 @@ def test_resampling_pcm() -> None:
         (audio.ulaw_decode, np.zeros(4), "Audio is ndarray; give bytes"),
         (audio.alaw_decode, "AAAA", "Audio is str; give bytes"),
     ],
-    ids=str,
 )
 def test_what_is_no_sound_is_refused(
     function: Callable[[Any], object], given: Any, words: str
