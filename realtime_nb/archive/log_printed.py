@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from realtime_nb.protocol.wire import encodable
+from realtime_nb.protocol.wire import decoded, encodable
 
 __all__ = [
     "DICT",
@@ -51,7 +51,6 @@ _NAMES = {
     **{"null": None, "undefined": None, "true": True, "false": False},
     **dict.fromkeys(("nan", "inf", "NaN", "Infinity")),
 }
-_MOST_BITS = 1_000
 _FOLDED: dict[str, type] = {"Object": dict, "Array": list}
 """What Node shows in brackets of that which lies too deep for it."""
 
@@ -151,9 +150,7 @@ def _json_of_literal(literal: str) -> object:
 def read_json(content: bytes | str) -> object:
     """Returns what JSON stands for, halves of letters replaced; None where it can't be read."""
     try:
-        value = msgspec.json.decode(content)
-        if not _counts_too_far(value):
-            return value
+        return decoded(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     text = content if isinstance(content, str) else content.decode("utf-8", "replace")
@@ -161,15 +158,6 @@ def read_json(content: bytes | str) -> object:
         return encodable(_LENIENT.decode(text))  # takes more than msgspec
     except (ValueError, RecursionError):
         return None
-
-
-def _counts_too_far(value: object) -> bool:
-    """Tells whether there is a whole number in it that is none of a computer's others."""
-    if isinstance(value, dict):
-        return any(map(_counts_too_far, value.values()))
-    if isinstance(value, list):
-        return any(map(_counts_too_far, value))
-    return isinstance(value, int) and value.bit_length() > _MOST_BITS
 
 
 def json_at(text: str, at: int = 0) -> tuple[object, int]:

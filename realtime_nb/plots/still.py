@@ -76,7 +76,8 @@ def _title(data: TimelineData) -> str:
 def _length(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.1f} s"
-    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    minutes, rest_s = divmod(round(seconds), 60)
+    return f"{minutes} min {rest_s} s"
 
 
 def _description(data: TimelineData) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "ServerEvent",
     "UnknownEvent",
     "WireEvent",
+    "decoded",
     "encodable",
     "object_of",
     "payload_bytes",
@@ -109,6 +111,28 @@ def encodable(value: Any) -> Any:
     if isinstance(value, dict):
         return {encodable(key): encodable(held) for key, held in value.items()}
     return [encodable(held) for held in value] if isinstance(value, list) else value
+
+
+def decoded(text: bytes | str) -> Any:
+    """Returns the JSON of a message.
+
+    Raises:
+        msgspec.DecodeError: It is none, or has a number that no 64 bits hold: no clock, count or
+            table can be made of it.
+        RecursionError, UnicodeError: It is nested too deep, or no text.
+    """
+    value = msgspec.json.decode(text)
+    if _counts_too_far(value):
+        raise msgspec.DecodeError("Number out of range")  # as msgspec says of larger ones still
+    return value
+
+
+def _counts_too_far(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_counts_too_far, value.values()))
+    if isinstance(value, list):
+        return any(map(_counts_too_far, value))
+    return isinstance(value, int) and value.bit_length() > 64
 
 
 def payload_bytes(payload: Payload, bytes_per_sample: int = 2, sample_rate: int = 24_000) -> int:

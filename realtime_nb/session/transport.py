@@ -23,6 +23,7 @@ from realtime_nb.errors import ConnectionFailedError, SessionClosedError
 from realtime_nb.errors.secret_shapes import without_shapes
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.stages import STAGES_HEADER
+from realtime_nb.protocol.wire import decoded
 from realtime_nb.session.client_frames import BoundedConnection
 from realtime_nb.session.endpoints import Endpoint
 from realtime_nb.session.refusals import advice_on, words_of
@@ -124,7 +125,7 @@ def _decoded(frame: bytes) -> JsonObject:
         # Audio is one long text. Millions of small values are no event, and would take seconds.
         if len(frame) > _FEW_BYTES and sum(map(frame.count, (b",", b"[", b"{"))) > _MOST_VALUES:
             problem = "too many values"
-        elif isinstance(event := msgspec.json.decode(frame), dict):
+        elif isinstance(event := decoded(frame), dict):
             return event
         else:
             problem = "not an object"

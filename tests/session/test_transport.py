@@ -396,6 +396,9 @@ async def test_a_proxy_that_cannot_be_used_is_an_error_of_ours(
         b"",
         b"[" * 100_000,
         b'{"a":' * 100_000,
+        b'{"type":"input_audio_buffer.speech_started","item_id":"i","audio_start_ms":1%s}'
+        % (b"0" * 400),
+        b'{"type":"x","counts":[{"n":-1%s}]}' % (b"0" * 30),
     ],
 )
 async def test_bytes_that_are_no_json_are_malformed_and_the_session_goes_on(frame: bytes) -> None:
