@@ -14,7 +14,6 @@ from realtime_nb.protocol.checking import MAX_APPEND_BYTES
 from realtime_nb.protocol.events import JsonObject
 from realtime_nb.protocol.items import decode_audio
 from realtime_nb.protocol.problems import Problem, Refused
-from realtime_nb.protocol.wire import decoded
 
 __all__ = ["LONG_CHARS", "MAX_MESSAGE_CHARS", "PIECE_CHARS", "LongAppend", "MessageReader"]
 
@@ -170,7 +169,7 @@ class _AppendReader:
     def end(self) -> LongAppend:
         text = f'{self._head}"{self._tail or ""}' if self._tail is not None else self._head
         try:
-            event = decoded(text)
+            event = msgspec.json.decode(text)
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             message = f"Invalid event: failed to parse JSON value. {str(error)[:200]}"
             raise Refused(self.problem or Problem("invalid_json", message)) from None

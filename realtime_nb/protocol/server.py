@@ -40,7 +40,6 @@ from realtime_nb.protocol.sessions import (
 )
 from realtime_nb.protocol.tool_servers import ToolServers
 from realtime_nb.protocol.transcripts import Transcribe, Transcripts
-from realtime_nb.protocol.wire import decoded
 
 __all__ = [
     "CancelResponse",
@@ -163,7 +162,7 @@ class ServerProtocol:
             self._refuse(Problem("invalid_event", message), None)
             return
         try:
-            raw = decoded(frame)
+            raw = msgspec.json.decode(frame)
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             message = f"Invalid event: failed to parse JSON value. {str(error)[:200]}"
             self._refuse(Problem("invalid_json", message), None)

@@ -128,11 +128,16 @@ def decoded(text: bytes | str) -> Any:
 
 
 def _counts_too_far(value: object) -> bool:
-    if isinstance(value, dict):
-        return any(map(_counts_too_far, value.values()))
-    if isinstance(value, list):
-        return any(map(_counts_too_far, value))
-    return isinstance(value, int) and value.bit_length() > 64
+    pending = [value]
+    while pending:
+        match pending.pop():
+            case dict() as held:
+                pending.extend(held.values())
+            case list() as held:
+                pending.extend(held)
+            case int() as number if number.bit_length() > 64:
+                return True
+    return False
 
 
 def payload_bytes(payload: Payload, bytes_per_sample: int = 2, sample_rate: int = 24_000) -> int:

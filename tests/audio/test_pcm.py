@@ -129,7 +129,7 @@ def test_resampling_pcm() -> None:
 @pytest.mark.parametrize(
     ("function", "given", "words"),
     [
-        (audio.pcm_from_samples, np.array([1, 2], np.int16), "are int16; give floats .* tobytes"),
+        (audio.pcm_from_samples, np.array([1, 2], np.int16), "are int16; give floats .*tobytes"),
         (audio.pcm_from_samples, ["loud"], "give floats in −1..1"),
         (audio.pcm_from_samples, [0.5, np.nan], "NaN"),
         (audio.samples_from_pcm, np.zeros(4, np.float32), "Audio is ndarray; give bytes"),

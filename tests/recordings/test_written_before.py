@@ -27,7 +27,8 @@ Figures of the connection came after ``reconnects`` (2026-11-29): ``connections_
 ``reconnect_gap_ms``, ``gap_audio_ms``, ``gap_speech_ms``; it was never lost.
 
 The report's pictures of the session (2026-11-29) have turn numbers, latencies and colours that hold
-on any page; nothing else of the page changed.
+on any page, and are as high as what is written around them asks for; nothing else of the page
+changed.
 """
 
 from __future__ import annotations
