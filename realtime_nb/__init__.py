@@ -102,8 +102,8 @@ _HOMES = {
 }
 """Every public name and the module that it lives in."""
 
-_ROOMS = ("testing",)
-"""Rooms that are used by their own name: ``rt.testing.FaultyNetwork``."""
+_ROOMS = {"testing": "testing", "events": "protocol.events"}
+"""Modules that are used by a name of their own, such as ``rt.testing.FaultyNetwork``."""
 
 __all__ = [
     "PRICES",
@@ -157,6 +157,7 @@ __all__ = [
     "connect",
     "doctor",
     "engine_names",
+    "events",
     "ga",
     "load",
     "load_audio",
@@ -228,6 +229,7 @@ if TYPE_CHECKING:
     from realtime_nb.local.server import LocalServer, serve
     from realtime_nb.plots.style import plot_style
     from realtime_nb.plots.vad import plot_vad
+    from realtime_nb.protocol import events
     from realtime_nb.protocol.conversation import Conversation
     from realtime_nb.protocol.fields import SemanticVAD, ServerVAD
     from realtime_nb.recordings.collection import Recordings
@@ -252,7 +254,7 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> object:
     if name in _ROOMS:
-        return importlib.import_module(f"realtime_nb.{name}")
+        return importlib.import_module(f"realtime_nb.{_ROOMS[name]}")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'realtime_nb' has no attribute {name!r}")
