@@ -36,7 +36,9 @@ async () => {
     if (widget.context) widget.context.model.dirty = false;
     widget.close();
   }
-  return document.querySelector(".jp-Dialog, .jp-Notebook") === null;
+  const left = () => document.querySelector(".jp-Dialog, .jp-Notebook") !== null;
+  for (let frames = 0; left() && frames < 60; frames++) await new Promise(requestAnimationFrame);
+  return !left(); // a closed widget leaves the page a frame or two later
 }
 """
 _DARK = "document.body.dataset.jpThemeLight === 'false'"
