@@ -223,7 +223,8 @@ def test_closing_the_notebooks_tab_ends_the_talk(
     while not told.exists() and time.monotonic() < until_s:
         page.page.wait_for_timeout(20)
     assert told.read_text() in ("False", "off")
-    page.page.evaluate("(path) => jupyterapp.commands.execute('docmanager:open', {path})", name)
+    opens = "async (path) => void await jupyterapp.commands.execute('docmanager:open', {path})"
+    page.page.evaluate(opens, name)
     page.page.get_by_role("button", name="Talk", exact=True).wait_for()
 
 

@@ -214,7 +214,7 @@ def test_live_events_arrive_all(show: Show) -> None:
     for n, (direction, event) in enumerate(stream(3_000)):
         inspector.add("sent" if direction == "sent" else "received", event, n / 200)
         if n % 500 == 0:
-            shown(view, f"{n + 1:,} events")
+            shown(view, f"{n + 1:,} event")
     shown(view, "3,000 events")
     assert view.posted < 100
 
@@ -287,10 +287,10 @@ def test_paused_it_stands_still_and_then_catches_up(show: Show) -> None:
     inspector = EventInspector()
     inspector.add("sent", {"type": "first"}, 0.0)
     view = show(inspector)
-    shown(view, "1 events")
+    shown(view, "1 event")
     view.page.get_by_role("button", name="Pause").click()
     inspector.add("sent", {"type": "second"}, 1.0)
-    shown(view, "1 events · 1 new")
+    shown(view, "1 event · 1 new")
     assert rows(view).count() == 1
     view.page.get_by_role("button", name="Pause").click()
     shown(view, "2 events")
@@ -314,7 +314,7 @@ def test_without_a_kernel_the_summary_stays(show: Show) -> None:
     inspector = EventInspector()
     inspector.add("received", {"type": "response.output_text.done", "text": "All there is"}, 0.0)
     view = show(inspector)
-    shown(view, "1 events")
+    shown(view, "1 event")
     inspector.close()
     rows(view).first.click()
     view.page.get_by_text("The kernel does not answer").wait_for(timeout=8_000)

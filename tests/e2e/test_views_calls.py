@@ -181,7 +181,7 @@ def test_a_thousand_calls_are_a_few_rows(show: Show) -> None:
     for n in range(1_000):
         call(live, n, '{"date":"2026-11-24","time":"10:00"}', "{}")
     view = show(CallInspector(Held(live), tools=[book_appointment]))
-    until_text(view, ".rtnb-events-count", "1000 calls")
+    until_text(view, ".rtnb-events-count", "1,000 calls")
     view.page.get_by_role("grid").focus()
     for key in ("End", "PageUp", "Home", "PageDown", "End"):
         view.page.keyboard.press(key)
