@@ -128,6 +128,18 @@ def written(figure: Figure) -> list[tuple[str, Bbox]]:
     return [(part.get_text(), part.get_window_extent()) for part in parts]
 
 
+def can_be_read(figure: Figure, parts: list[tuple[str, Bbox]]) -> None:
+    """Nothing that is written leaves the figure, and none covers another."""
+    for text, box in parts:
+        assert box.x0 >= -1, text
+        assert box.y0 >= -1, text
+        assert box.x1 <= figure.bbox.x1 + 1, text
+        assert box.y1 <= figure.bbox.y1 + 1, text
+    for (text, box), (other, beside) in combinations(parts, 2):
+        common = Bbox.intersection(box, beside)
+        assert common is None or min(common.width, common.height) < 2, (text, other)
+
+
 @pytest.mark.parametrize("layout", [None, "constrained"])
 @pytest.mark.parametrize("width_in", [3.5, 4.0, 6.4])
 @pytest.mark.parametrize("name", PLOTS)
@@ -140,14 +152,7 @@ def test_all_can_be_read_in_a_small_figure(
 
     parts = written(figure)
     assert len(parts) > 5
-    for text, box in parts:
-        assert box.x0 >= -1, text
-        assert box.y0 >= -1, text
-        assert box.x1 <= figure.bbox.x1 + 1, text
-        assert box.y1 <= figure.bbox.y1 + 1, text
-    for (text, box), (other, beside) in combinations(parts, 2):
-        common = Bbox.intersection(box, beside)
-        assert common is None or min(common.width, common.height) < 2, (text, other)
+    can_be_read(figure, parts)
 
 
 def test_axes_of_a_figure_with_others_stay_where_they_are() -> None:
